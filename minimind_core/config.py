@@ -1,0 +1,148 @@
+"""The shape of a model: one frozen dataclass, checked when it is made. No torch here.
+
+Does not count anything (that is `cost.py`) and holds no training settings (`training_config.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from minimind_core.errors import ConfigError
+
+PositionKind = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
+RopeScalingKind = Literal["pi", "ntk", "yarn"]
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """How RoPE frequencies are stretched beyond the trained length (see `rope.py` for the sources).
+
+    `original_length` is the length that the weights were trained at; the target length is
+    `factor * original_length`. `attention_factor` multiplies cos and sin; None means the paper's
+    0.1 ln(factor) + 1 for YaRN (Peng et al. 2023) and 1 for the others.
+    """
+
+    kind: RopeScalingKind
+    factor: float = 1.0
+    original_length: int = 512
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    attention_factor: float | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.kind in get_args(RopeScalingKind),
+                 f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r}.")
+        _require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.")
+        _require(self.original_length >= 1, "The original length must be at least 1.")
+        _require(self.beta_fast > self.beta_slow > 0, "beta_fast must be larger than beta_slow, and both positive.")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A Llama-like decoder. The defaults are MiniMind2-Small: 25,829,888 parameters.
+
+    >>> ModelConfig(num_kv_heads=8).group_size
+    1
+    """
+
+    vocab_size: int = 6400
+    hidden_size: int = 512
+    num_layers: int = 8
+    num_heads: int = 8
+    num_kv_heads: int = 2
+    head_dim: int = 64
+    intermediate_size: int = 1408
+    max_length: int = 512
+    """Trained length in tokens. RoPE, ALiBi, sinusoidal and none run beyond it; learned does not."""
+    rms_norm_eps: float = 1e-5
+    position: PositionKind = "rope"
+    rope_theta: float = 1e6
+    rope_scaling: RopeScaling | None = None
+    qk_norm: bool = False
+    """RMSNorm over head_dim on queries and keys before RoPE, as MiniMind-3 and Qwen3 do."""
+    tie_word_embeddings: bool = True
+    pad_id: int = 0
+    bos_id: int = 1
+    eos_id: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "num_kv_heads", "head_dim",
+                     "intermediate_size", "max_length"):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and value >= 1, f"{name} must be a whole number of at least 1, not {value!r}.")
+        _require(self.num_heads % self.num_kv_heads == 0,
+                 f"{self.num_heads} query heads cannot be split evenly over {self.num_kv_heads} KV heads.")
+        _require(self.position in get_args(PositionKind),
+                 f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r}.")
+        _require(self.head_dim % 2 == 0 or self.position != "rope", "Head dimension must be even: RoPE rotates pairs.")
+        _require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
+        _require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
+        _require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
+        _require(all(0 <= i < self.vocab_size for i in (self.pad_id, self.bos_id, self.eos_id)),
+                 f"Special token ids must lie in 0-{self.vocab_size - 1}.")
+
+    @property
+    def group_size(self) -> int:
+        """Query heads that share one KV head."""
+        return self.num_heads // self.num_kv_heads
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; `from_dict` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
+        """Read `to_dict`'s form. Raises ConfigError on an unknown key, with the nearest known one."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in data:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "."
+                raise ConfigError(f"Unknown model setting {key!r}{hint}")
+        values = dict(data)
+        if isinstance(values.get("rope_scaling"), dict):
+            values["rope_scaling"] = RopeScaling(**values["rope_scaling"])
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> ModelConfig:
+        """A copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+
+def swiglu_width(hidden_size: int) -> int:
+    """MiniMind2's feed-forward width: 8/3 of the hidden size, rounded up to a multiple of 64.
+
+    >>> swiglu_width(512)
+    1408
+    """
+    return 64 * -(-int(8 * hidden_size / 3) // 64)
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise ConfigError(sentence)
+
+
+_NANO = ModelConfig(vocab_size=1024, hidden_size=128, num_layers=5, num_heads=8, num_kv_heads=2, head_dim=32,
+                    intermediate_size=320)
+
+PRESETS: dict[str, ModelConfig] = {
+    "minimind-26m": ModelConfig(),
+    "draft-1l": ModelConfig(num_layers=1),
+    "nano-rope": _NANO,
+    "nano-rope-1e4": _NANO.replace(rope_theta=1e4),
+    "nano-learned": _NANO.replace(position="learned"),
+    "nano-sinusoidal": _NANO.replace(position="sinusoidal"),
+    "nano-alibi": _NANO.replace(position="alibi"),
+    "nano-none": _NANO.replace(position="none"),
+    "nano-mha": _NANO.replace(num_kv_heads=8),
+    "nano-mqa": _NANO.replace(num_kv_heads=1),
+    "byte-128": ModelConfig(vocab_size=259, hidden_size=128, num_layers=4, num_heads=4, num_kv_heads=4, head_dim=32,
+                            intermediate_size=swiglu_width(128), max_length=128),
+    "toy": ModelConfig(vocab_size=1024, hidden_size=64, num_layers=3, num_heads=4, num_kv_heads=2, head_dim=16,
+                       intermediate_size=swiglu_width(64), max_length=64),
+}
+"""Every shipped shape by name. The specimens of one family differ from `nano-rope` in one thing."""
