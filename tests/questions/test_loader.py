@@ -1,0 +1,67 @@
+"""The question bank reads, and a broken file is named with its key and the reason."""
+
+from pathlib import Path
+
+import pytest
+
+from questions.loader import PARTS, QuestionError, load_questions, read_question
+
+GOOD = """id = "Q1"
+slug = "q01_x"
+part = 1
+level = 1
+minutes = [5, 10]
+title_en = "A"
+title_zh = "甲"
+short_en = "a"
+short_zh = "乙"
+"""
+
+
+def write(folder: Path, text: str, slug: str = "q01_x") -> Path:
+    path = folder / slug / "question.toml"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_fourteen_questions_stand_in_order_in_five_parts() -> None:
+    questions = load_questions()
+    assert [question.number for question in questions] == list(range(1, 15))
+    assert [sum(question.part == part for question in questions) for part in PARTS] == [4, 4, 3, 2, 1]
+    assert [question.part for question in questions] == sorted(question.part for question in questions)
+    assert {(question.level, question.minutes) for question in questions} == {
+        (1, (5, 10)), (2, (10, 15)), (3, (15, 30))}
+
+
+def test_a_good_file_reads(tmp_path: Path) -> None:
+    question = read_question(write(tmp_path, GOOD))
+    assert (question.id, question.minutes, question.title["zh"]) == ("Q1", (5, 10), "甲")
+
+
+@pytest.mark.parametrize(("old", "new", "key", "reason"), [
+    ("level = 1", "level = 4", "level", "must be one of 1, 2, 3, not 4"),
+    ("level = 1", "level = true", "level", "not True"),
+    ("level = 1", "", "level", "is missing"),
+    ("level = 1", "levle = 1", "levle", "did you mean level?"),
+    ("minutes = [5, 10]", "minutes = [10, 5]", "minutes", "shortest and longest"),
+    ("minutes = [5, 10]", "minutes = 5", "minutes", "not 5"),
+    ('title_zh = "甲"', 'title_zh = " "', "title_zh", "must be a text"),
+    ('id = "Q1"', 'id = "13"', "id", "such as Q13"),
+    ('slug = "q01_x"', 'slug = "q02_x"', "slug", "its folder's name, 'q01_x'"),
+    ("part = 1", "part = ", "cannot be read", "line 3"),
+])
+def test_a_broken_file_names_file_key_and_reason(tmp_path: Path, old: str, new: str, key: str,
+                                                 reason: str) -> None:
+    path = write(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(QuestionError) as caught:
+        load_questions(tmp_path)
+    assert str(caught.value).startswith(f"{path}: {key}: ")
+    assert reason in str(caught.value)
+
+
+def test_two_questions_cannot_share_a_number(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    write(tmp_path, GOOD.replace("q01_x", "q01_y"), "q01_y")
+    with pytest.raises(QuestionError, match="id: Q1 is already taken by q01_"):
+        load_questions(tmp_path)
