@@ -1,0 +1,186 @@
+"""Reading training text and turning it into (X, Y, loss mask) rows, one text a row.
+
+Files are JSON Lines, `{"text": …, "source": …, "lang": …}`, plain or `.xz`; only `text` is required.
+A bad line never stops a run: it is counted, and `ReadReport.sentence` tells. Does not clean, filter or
+shuffle texts, and does not pack them (that is `packing.py`, which training uses).
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from minimind_core.errors import DataError
+from minimind_core.tokenizer import Tokenizer
+
+_LINES_REMEMBERED = 3
+_BATCH_TEXTS = 256
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text, where it came from and its language (`zh`, `en`, `code`, or empty if the file is silent)."""
+
+    text: str
+    source: str = ""
+    lang: str = ""
+
+
+@dataclass
+class ReadReport:
+    """What was read and what was left out. Counts are lines; `first_lines` names the first of each kind."""
+
+    lines: int = 0
+    documents: int = 0
+    empty: int = 0
+    """Blank lines and texts of length 0."""
+    null: int = 0
+    """`"text": null`, which a careless `str()` would turn into the word None."""
+    one_token: int = 0
+    """Texts without a single target, counted by `PretrainDataset` (they are among `documents` too)."""
+    broken: int = 0
+    """Not JSON, not an object, no `text`, a text that is not a string, or not valid UTF-8."""
+    truncated: list[str] = field(default_factory=list)
+    """xz files that ended early; what came before the end was read."""
+    first_lines: dict[str, list[str]] = field(default_factory=dict)
+    """For `empty`, `null` and `broken`: up to three places as `file:line`."""
+
+    def leave_out(self, kind: str, place: str) -> None:
+        """Count one line of `kind` that was left out."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        places = self.first_lines.setdefault(kind, [])
+        if len(places) < _LINES_REMEMBERED:
+            places.append(place)
+
+    def sentence(self) -> str:
+        """The report for a person, in one sentence.
+
+        >>> ReadReport(lines=3, documents=2, null=1, first_lines={"null": ["a.jsonl:2"]}).sentence()
+        'Read 2 documents from 3 lines; left out 1 with a null text (a.jsonl:2).'
+        """
+        names = {"empty": "empty", "null": "with a null text", "broken": "broken",
+                 "one_token": "without a target"}
+        left_out = []
+        for kind, name in names.items():
+            places = ", ".join(self.first_lines.get(kind, []))
+            if count := getattr(self, kind):
+                left_out.append(f"{count} {name}" + (f" ({places})" if places else ""))
+        parts = [f"Read {self.documents} documents from {self.lines} lines"]
+        parts += [f"left out {', '.join(left_out)}"] if left_out else []
+        parts += [f"{', '.join(self.truncated)} ended early, so fetch it again"] if self.truncated else []
+        return "; ".join(parts) + "."
+
+
+def read_documents(paths: Iterable[str | os.PathLike[str]], report: ReadReport) -> Iterator[Document]:
+    """Stream the documents of JSON Lines files in order; `report` counts along.
+
+    Raises DataError if a file is missing or unreadable, or its name ends in `.xz` and its bytes are not xz.
+    """
+    for path in map(Path, paths):
+        for number, line in enumerate(_lines(path, report), start=1):
+            report.lines += 1
+            outcome = _parse(line)
+            if isinstance(outcome, Document):
+                report.documents += 1
+                yield outcome
+            else:
+                report.leave_out(outcome, f"{path.name}:{number}")
+
+
+def _lines(path: Path, report: ReadReport) -> Iterator[bytes]:
+    opener: Any = lzma.open if path.suffix == ".xz" else open
+    try:
+        with opener(path, "rb") as file:
+            yield from file
+    except EOFError:
+        report.truncated.append(path.name)
+    except lzma.LZMAError as error:
+        raise DataError(f"{path} is damaged or no xz file; fetch it again or give a .jsonl file.") from error
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror}; check the name.") from error
+
+
+def _parse(line: bytes) -> Document | str:
+    """The document of a line, or why there is none: `empty`, `null` or `broken`."""
+    if not line.strip():
+        return "empty"
+    try:
+        row = json.loads(line)
+        text = row["text"]
+        if text is None:
+            return "null"
+        text.encode()
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "broken"
+    return Document(text, str(row.get("source", "")), str(row.get("lang", ""))) if text else "empty"
+
+
+class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """One text a row, as MiniMind's pre-training dataset: X = ids[:-1], Y = ids[1:], mask aligned with Y.
+
+    Item: three int64 tensors [max_length - 1], padded on the right; the mask is 1 where Y is a real id and
+    is made from the length, never from the id, so that it stays right where pad and eos are one id.
+    A text that is cut gets no eos: the model must not learn to stop in the middle of a sentence.
+    """
+
+    def __init__(self, documents: Iterable[Document], tokenizer: Tokenizer, max_length: int,
+                 add_bos_eos: bool = True, report: ReadReport | None = None) -> None:
+        """Tokenize all documents. Texts without a single target are dropped and counted, in `report` too.
+
+        Raises DataError if `max_length` leaves no room for text.
+        """
+        if add_bos_eos and max_length < 3:
+            raise DataError("No room for text between BOS and EOS; use a maximum length of at least 3.")
+        if max_length < 2:
+            raise DataError("One token has nothing to predict; use a maximum length of at least 2.")
+        self.max_length = max_length
+        self.pad_id = tokenizer.pad_id
+        self.dropped = 0
+        self._rows: list[Tensor] = []
+        affixes = ([tokenizer.bos_id], [tokenizer.eos_id]) if add_bos_eos else ([], [])
+        for batch in batches(documents):
+            for ids in tokenizer.encode_batch([document.text for document in batch]):
+                self._add([*affixes[0], *ids, *affixes[1]][:max_length])
+        if report is not None:
+            report.one_token += self.dropped
+
+    def _add(self, ids: list[int]) -> None:
+        if len(ids) < 2:
+            self.dropped += 1
+        else:
+            self._rows.append(torch.tensor(ids, dtype=torch.int32))
+
+    @property
+    def num_targets(self) -> int:
+        """Positions that bear loss: the sum of n - 1 over the rows of n ids."""
+        return sum(len(row) - 1 for row in self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        row = self._rows[index]
+        ids = torch.full((self.max_length,), self.pad_id, dtype=torch.int64)  # [max_length]
+        ids[: len(row)] = row
+        mask = (torch.arange(1, self.max_length) < len(row)).long()  # [max_length - 1], aligned with Y
+        return ids[:-1], ids[1:], mask
+
+
+def batches(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+    batch: list[Document] = []
+    for document in documents:
+        batch.append(document)
+        if len(batch) == _BATCH_TEXTS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
