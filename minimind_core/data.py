@@ -121,7 +121,7 @@ def _parse(line: bytes) -> Document | str:
         text.encode()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return "broken"
-    return Document(text, str(row.get("source", "")), str(row.get("lang", ""))) if text else "empty"
+    return Document(text, str(row.get("source") or ""), str(row.get("lang") or "")) if text else "empty"
 
 
 class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):

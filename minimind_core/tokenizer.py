@@ -137,7 +137,7 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The content of `tokenizer.json`, which transformers reads as `PreTrainedTokenizerFast`."""
-        return self._with_control.to_str()
+        return self._backend.to_str()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `tokenizer.json`, compressed if the name ends in `.xz`. A kill leaves the old file intact."""

@@ -18,11 +18,12 @@ from minimind_core.tokenizer import (
     load_tokenizer,
     train_bpe,
 )
+from minimind_core.train_tokenizers import SIZES
 
 SAMPLE = ["今天天气很好，我们去公园玩。今天天气很好。", "The weather is fine today; the weather was fine.\n",
           "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"] * 3
 ODD = ["", " ", "\n\n\t  ", "鱻龘", "🏳️‍🌈 emoji", "caf\u0065\u0301", "\ufeff\u200b\0", "é\r\n",
-       "12345678 2024年", "<|im_end|>", "a<|endoftext|>b", "don't DON’T", "    if x:\n        pass", "ﬁ ２０２４ Ａ"]
+       "12345678 2024年", "<|im_end|>", "a<|endoftext|>b", "don't DON’T", "    if x:\n        pass", "ﬁ ２０"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 SHIPPED = ["1k", "6.4k"]
 
@@ -72,8 +73,8 @@ def test_a_typed_control_token_is_text_unless_allowed(any_tokenizer: Tokenizer) 
 
 
 def test_vocabularies_have_exactly_the_named_size() -> None:
-    assert load_tokenizer("1k").vocab_size == 1024
-    assert load_tokenizer("6.4k").vocab_size == 6400
+    assert {name: load_tokenizer(name).vocab_size for name in SIZES} == SIZES
+    assert {file.name for file in TOKENIZERS_FOLDER.glob("*.xz")} == {f"{name}.json.xz" for name in SIZES}
     assert ByteTokenizer().vocab_size == 259
 
 
@@ -96,7 +97,7 @@ def test_decode_equals_the_backend_on_random_ids(any_tokenizer: Tokenizer) -> No
     assert any_tokenizer.decode(ids, skip_special=False) == backend.decode(ids, skip_special_tokens=False)
 
 
-@pytest.mark.parametrize("name", [*SHIPPED, "byte"])
+@pytest.mark.parametrize("name", [*SHIPPED, "100k", "byte"])
 def test_transformers_reads_the_same_file_the_same_way(name: str, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     ours = load_tokenizer(name)
@@ -134,6 +135,14 @@ def test_training_twice_gives_the_same_and_sizes_are_prefixes(small: Tokenizer) 
         assert small.prefix(size).fingerprint == train_bpe(SAMPLE, size).fingerprint
     assert small.prefix(280).merges == small.merges[:21]
     assert small.merges[0] == (b"h", b"e")  # the commonest pair of the sample
+
+
+def test_shipped_vocabularies_are_prefixes_of_the_largest() -> None:
+    largest = load_tokenizer("100k")
+    for name in ("1k", "6.4k", "16k"):
+        smaller = load_tokenizer(name)
+        assert smaller.merges == largest.merges[: len(smaller.merges)]
+    assert largest.prefix(6400).fingerprint == load_tokenizer("6.4k").fingerprint
 
 
 def test_more_merges_never_lengthen_the_training_text(small: Tokenizer) -> None:
