@@ -1,0 +1,167 @@
+"""What a lab is: a table of experiments, and what an experiment is given and gives back.
+
+A lab is a folder `labs/qNN_slug/` whose `__init__.py` lists `EXPERIMENTS`, the primary first. For an
+experiment `qNN/name` the function `name` stands in each of
+
+    params.py     the Params class (see `fields.py`)
+    measure.py    name(params, ctx) -> Result       the only file that may import torch; worker only
+    analytic.py   name(params) -> Result            the formula's side, instant; optional
+    view.py       name(params, result) -> Result    what the view fields make of a result, NumPy; optional
+    figures.py    name(result, text) -> {name: figure}   pure plotly, the main figure first
+    en.toml, zh.toml   its words, with the same keys
+
+so that a slider never waits for a model. Nothing here imports torch, plotly or a lab: those are
+loaded by name on first use. Figures carry `meta={"role": Role}` on each trace and no colours of their
+own: the page paints by role, so that a colour means the same everywhere and in both themes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from labs.fields import Params
+
+DeviceClass = Literal["cpu", "cuda"]
+"""What limits and time estimates are given for; Apple's mps counts as cpu."""
+Role = Literal["predicted", "formula", "measured", "recorded", "said", "peer", "removed"]
+"""What a trace means; the page owns the colours."""
+Result = dict[str, Any]
+"""Plain data: JSON values and float32 or int32 arrays, 2 MB at most as JSON (`jsonable.py`)."""
+Text = Callable[[str], str]
+"""The words for a key of the lab's string catalogue, in the reader's language."""
+
+DEFAULT_MODEL = "minimind-26m"
+
+
+class Cancelled(BaseException):
+    """Raised by `Context.check_cancelled`. Not an Exception, so that no lab swallows it by accident."""
+
+
+class Context(Protocol):
+    """What `measure` is given."""
+
+    @property
+    def device(self) -> str:
+        """"cpu", "cuda" or "mps"."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Name of the torch dtype to compute in, as "float32" or "bfloat16"."""
+        ...
+
+    def model(self, name: str | None = None) -> Any:
+        """The loaded model (`minimind_core.checkpoint.LoadedModel`) of that name or path, kept between runs.
+
+        None means the checkpoint that the user chose. "random:PRESET" is an untrained model of that shape.
+        Raises CheckpointError with one sentence.
+        """
+        ...
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Say how far the run is (0 to 1) and what it does now. Also checks for a cancel."""
+        ...
+
+    def emit(self, partial: Mapping[str, Any]) -> None:
+        """Send one piece of the result ahead, for live plots and streamed text. Also checks for a cancel."""
+        ...
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled if nobody waits for this run any more. Call it at least twice a second."""
+        ...
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One measurement of a lab.
+
+    `seconds(params, device_class)` estimates a run. `version` is raised whenever the same parameters
+    would give another result. `keep` is False for runs that are worth watching again rather than
+    finding in the result store.
+    """
+
+    id: str
+    package: str
+    params: type[Params]
+    seconds: Callable[[Any, DeviceClass], float]
+    version: int = 1
+    keep: bool = True
+
+    @property
+    def question(self) -> str:
+        """"q13" of "q13/next_token"."""
+        return self.id.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """"next_token" of "q13/next_token"."""
+        return self.id.partition("/")[2]
+
+    @property
+    def title(self) -> str:
+        """Key of the title in the string catalogues; `.about` after it is the sentence below the title."""
+        return f"{self.question}.{self.name}.title"
+
+    def measure(self, params: Params, ctx: Context) -> Result:
+        """Run it. For the worker and the command line only: this loads torch."""
+        return self._call("measure", params, ctx)
+
+    def analytic(self, params: Params) -> Result | None:
+        """The formula's side, or None where there is none."""
+        return self._call("analytic", params) if self._has("analytic") else None
+
+    def complete(self, params: Params, result: Result) -> Result:
+        """`result` with what the view fields make of it under "view". Instant; no torch."""
+        return {**result, "view": self._call("view", params, result)} if self._has("view") else result
+
+    def figures(self, result: Result, text: Text) -> dict[str, Any]:
+        """plotly figures of a completed result by name, the main one first; `text` gives their words."""
+        return self._call("figures", result, text)
+
+    def source(self) -> str:
+        """The text of the function that measures: the code behind the run."""
+        path = _module_path(f"{self.package}.measure")
+        assert path is not None, f"{self.package} has no measure.py"
+        text = path.read_text(encoding="utf-8")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef) and node.name == self.name:
+                return ast.get_source_segment(text, node) or ""
+        raise AssertionError(f"{path.name} has no function {self.name}")
+
+    def command(self, params: Params, *, device: str = "auto") -> str:
+        """The command line that repeats a run, to copy."""
+        words = ["python", "-m", "labs", "run", self.id]
+        for name, value in params.changes().items():
+            words += ["--set", f"{name}={value}"]
+        return shlex.join(words if device == "auto" else [*words, "--device", device])
+
+    def key(self, params: Params, **where: Any) -> str:
+        """Equal for runs that would measure the same; `where` adds device, weights and the like."""
+        what = {"experiment": self.id, "version": self.version, "params": params.measured(), **where}
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _has(self, part: str) -> bool:
+        module = f"{self.package}.{part}"
+        return _module_path(module) is not None and hasattr(importlib.import_module(module), self.name)
+
+    def _call(self, part: str, *arguments: Any) -> Any:
+        return getattr(importlib.import_module(f"{self.package}.{part}"), self.name)(*arguments)
+
+
+def constant(cpu: float, cuda: float) -> Callable[[Any, DeviceClass], float]:
+    """A time estimate in seconds that does not depend on the parameters."""
+    return lambda _params, device_class: cuda if device_class == "cuda" else cpu
+
+
+def _module_path(module: str) -> Path | None:
+    spec = importlib.util.find_spec(module)
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None

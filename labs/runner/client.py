@@ -1,0 +1,73 @@
+"""The way into the runner for the web process: `WorkerClient`. Never imports torch.
+
+Checks a wish and hands it to the supervisor thread; everything else happens there.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping
+from typing import Any
+
+from labs.contract import DEFAULT_MODEL
+from labs.fields import Params
+from labs.registry import Registry
+from labs.runner.job import Job, WorkerStatus
+from labs.runner.request import make_request
+from labs.runner.store import ResultStore
+from labs.runner.supervisor import Supervisor
+from minimind_core.errors import MiniMindError
+
+
+class WorkerClient:
+    """Workers for this machine: the chosen device, and beside a GPU also the CPU. Thread-safe.
+
+    >>> runner = WorkerClient.start()                                        # returns at once
+    >>> job = runner.submit("q13/next_token", {"prompt": "Once upon a time"})
+    >>> job.wait(30), job.state                                              # (True, "done")
+    """
+
+    def __init__(self, supervisor: Supervisor, registry: Registry, model: str) -> None:
+        self._supervisor = supervisor
+        self._registry = registry
+        self._model = model
+
+    @classmethod
+    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "float32",
+              registry: Registry | None = None, store: ResultStore | None = None) -> WorkerClient:
+        """Start the worker for "auto", "cpu" or "cuda" and return without waiting for it.
+
+        `model` is the checkpoint (name or path) that runs use unless they say otherwise.
+        """
+        registry = registry or Registry.discover()
+        config = {"device": device, "dtype": dtype, "model": model, "experiments": list(registry.modules)}
+        client = cls(Supervisor(config, store or ResultStore()), registry, model)
+        atexit.register(client.close)
+        return client
+
+    def status(self, device: str | None = None) -> WorkerStatus:
+        """The worker's state now; "cpu" asks for the CPU worker beside a GPU."""
+        return self._supervisor.status(device or "auto")
+
+    def submit(self, experiment_id: str, params: Params | Mapping[str, Any] | None = None, *,
+               device: str = "auto", model: str | None = None, fresh: bool = False) -> Job:
+        """Queue a run and return its job at once. Never raises for what a user can get wrong:
+
+        an unknown experiment or a bad parameter gives a failed job with one sentence. Equal jobs share
+        a run. `fresh` measures again although a kept result exists.
+        """
+        try:
+            request = make_request(self._registry, experiment_id, params, device=device,
+                                   model=model or self._model, fresh=fresh)
+        except MiniMindError as error:
+            job = Job(experiment_id, None, lambda _job: None)
+            job.end("failed", error=str(error), code="input")
+            return job
+        job = Job(request.experiment.id, request.params, self._supervisor.leave)
+        self._supervisor.submit(job, request)
+        return job
+
+    def close(self) -> None:
+        """End all workers and cancel what is queued or running. Twice is fine."""
+        atexit.unregister(self.close)
+        self._supervisor.close()

@@ -1,0 +1,109 @@
+"""One run of one experiment on a Host, in the thread that calls. Used by the worker and the inline backend.
+
+Takes the device lock, gives `measure` its context, times it, and turns every way to end into an
+`Outcome`. Starts no process and knows no queue.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from labs import jsonable
+from labs.contract import DEFAULT_MODEL, Cancelled, Experiment
+from labs.fields import Params
+from labs.runner.device_lock import DeviceLock
+from labs.runner.failures import explain
+from labs.runner.host import Host
+
+PROGRESS_SECONDS = 0.05
+"""Progress words closer together than this are dropped: no eye can follow them."""
+Listener = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `seconds` is the time in `measure` alone; after a `fatal` one the process must go."""
+
+    state: Literal["done", "failed", "cancelled"]
+    result: dict[str, Any] | None = None
+    error: str = ""
+    code: str = ""
+    seconds: float = 0.0
+    fatal: bool = False
+
+
+class RunContext:
+    """The `Context` that a measurement sees (contract.py); tells `listener` what it says."""
+
+    def __init__(self, host: Host, model: str, listener: Listener, cancelled: threading.Event) -> None:
+        self._host, self._model, self._listener, self._cancelled = host, model, listener, cancelled
+        self._told = 0.0
+
+    @property
+    def device(self) -> str:
+        """See Context."""
+        return self._host.device
+
+    @property
+    def dtype(self) -> str:
+        """See Context."""
+        return self._host.dtype
+
+    def model(self, name: str | None = None) -> Any:
+        """See Context."""
+        self.check_cancelled()
+        return self._host.model(name or self._model)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """See Context."""
+        self.check_cancelled()
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            fraction = min(max(float(fraction), 0.0), 1.0)
+            self._listener({"event": "progress", "fraction": fraction, "text": text})
+
+    def emit(self, partial: Mapping[str, Any]) -> None:
+        """See Context."""
+        self.check_cancelled()
+        self._listener({"event": "partial", "partial": dict(partial)})
+
+    def check_cancelled(self) -> None:
+        """See Context."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
+
+def execute(experiment: Experiment, params: Params, host: Host, listener: Listener,
+            cancelled: threading.Event, *, model: str = DEFAULT_MODEL) -> Outcome:
+    """Run `experiment` and return how it ended; nothing but KeyboardInterrupt is raised.
+
+    `listener` hears {"event": "started" | "progress" | "partial", ...} in order.
+    """
+    context = RunContext(host, model, listener, cancelled)
+    try:
+        with DeviceLock(host.device, while_waiting=lambda: _wait_word(context)):
+            listener({"event": "started"})
+            began = time.perf_counter()
+            result = experiment.measure(params, context)
+            host.synchronize()
+            seconds = time.perf_counter() - began
+        assert len(jsonable.dumps(result)) <= jsonable.MAX_RESULT_BYTES, "the result is larger than 2 MB"
+        return Outcome("done", result=result, seconds=seconds)
+    except Cancelled:
+        return Outcome("cancelled")
+    except Exception as error:
+        failure = explain(error)
+        if failure.code != "input":
+            traceback.print_exc(file=sys.stderr)
+        return Outcome("failed", error=failure.sentence, code=failure.code, fatal=failure.fatal)
+
+
+def _wait_word(context: RunContext) -> None:
+    context.progress(0.0, "Another program of this app is measuring on this device; waiting for it.")

@@ -1,0 +1,79 @@
+"""One device's worker over time: started, loading, ready, lost and started again.
+
+Keeps the status that pages show. Knows no queue and no job; the supervisor thread alone calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from labs.runner.job import WorkerStatus
+from labs.runner.process import WorkerProcess
+from labs.runner.protocol import Message
+
+MAX_FAILED_STARTS = 3
+RETRY_SECONDS = 10.0
+"""A dead lane is tried again when somebody asks for it this long after it was given up."""
+LOAD_SECONDS = 180.0
+"""A worker that is not ready by then hangs: it is killed and counts as a failed start."""
+
+CANNOT_START = "The worker could not start; `python -m minimind_core doctor` says what is wrong."
+
+
+class Lane:
+    """Spawns its worker at once. `on_event(lane, process, message)` is called from a worker's thread."""
+
+    def __init__(self, name: str, config: Mapping[str, Any],
+                 on_event: Callable[[Lane, WorkerProcess, Message], None], now: float) -> None:
+        self.name = name
+        self._config = dict(config)
+        self._on_event = on_event
+        self._failed_starts = 0
+        self._spawn(now)
+
+    def _spawn(self, now: float) -> None:
+        self.status = WorkerStatus()
+        self._since = now
+        self.process = WorkerProcess(self._config, lambda *event: self._on_event(self, *event))
+
+    @property
+    def dead(self) -> bool:
+        """True when no worker is coming."""
+        return self.status.state == "dead"
+
+    def hear(self, message: Message) -> None:
+        """A status message of the current worker."""
+        fields = {name: value for name, value in message.items() if name != "event"}
+        self.status = WorkerStatus(**fields)
+        if self.status.state == "ready":
+            self._failed_starts = 0
+
+    def exited(self, now: float) -> None:
+        """The worker is gone. A fresh one starts, unless it said that it cannot, or three in a row failed."""
+        if self.status.state in ("starting", "loading"):
+            self._failed_starts += 1
+        if self.dead:
+            self._since = now
+        elif self._failed_starts >= MAX_FAILED_STARTS:
+            self._since = now
+            self.status = WorkerStatus(state="dead", error=CANNOT_START)
+        else:
+            self._spawn(now)
+
+    def tick(self, now: float) -> None:
+        """Kill a worker that hangs while it loads."""
+        if self.status.state in ("starting", "loading") and now - self._since > LOAD_SECONDS:
+            self._since = now
+            self.process.kill()
+
+    def revive(self, now: float) -> None:
+        """Somebody asks for this lane: try a dead one again, though not at every click."""
+        if self.dead and now - self._since > RETRY_SECONDS:
+            self._failed_starts = 0
+            self._spawn(now)
+
+    def close(self) -> None:
+        """End the worker and wait for it."""
+        self.process.kill()
+        self.process.join(5.0)

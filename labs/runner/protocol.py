@@ -1,0 +1,29 @@
+"""The words between the web process and a worker: JSON bytes over an authenticated local connection.
+
+To the worker:   {"do": "run", "run": 7, "experiment": ..., "params": {...}, "model": ...}
+                 {"do": "cancel", "run": 7}
+From the worker: {"event": "status", ...WorkerStatus}
+                 {"event": "started" | "progress" | "partial" | "ended", "run": 7, ...}
+
+Never pickles: a message can carry data, not code. Closing the connection is the way to end either side.
+"""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+from typing import Any
+
+from labs import jsonable
+
+Message = dict[str, Any]
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+
+def send(connection: Connection, message: Message) -> None:
+    """Send one message. Raises OSError when the other side is gone."""
+    connection.send_bytes(jsonable.dumps(message).encode("utf-8"))
+
+
+def receive(connection: Connection) -> Message:
+    """Wait for one message. Raises EOFError or OSError when the other side is gone."""
+    return jsonable.loads(connection.recv_bytes(MAX_MESSAGE_BYTES))

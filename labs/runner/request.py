@@ -1,0 +1,49 @@
+"""A checked wish to run something, before it meets a queue: shared by all backends. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labs.contract import DeviceClass, Experiment
+from labs.fields import Params
+from labs.registry import Registry
+from labs.runner.job import WorkerStatus
+from labs.runner.weights import weights_version
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run, on which device ("auto" is the runner's own) and with which checkpoint."""
+
+    experiment: Experiment
+    params: Params
+    device: str
+    model: str
+    weights: str
+    fresh: bool
+
+    def share_key(self) -> str:
+        """Equal for requests that may share one run on a lane."""
+        return self.experiment.key(self.params, model=self.model, weights=self.weights)
+
+    def store_key(self, status: WorkerStatus) -> str:
+        """Under which its result is kept: all that the result depends on, this machine included."""
+        return self.experiment.key(self.params, model=self.model, weights=self.weights, dtype=status.dtype,
+                                   device=status.device_name, torch=status.versions.get("torch", ""))
+
+
+def make_request(registry: Registry, experiment_id: str, params: Params | Mapping[str, Any] | None, *,
+                 device: str, model: str, fresh: bool) -> Request:
+    """Look up and check. Raises ConfigError (ParamError for a parameter) with one sentence."""
+    experiment = registry.find(experiment_id)
+    if not isinstance(params, Params):
+        params = experiment.params.from_dict(params or {})
+    assert isinstance(params, experiment.params), f"{experiment.id} takes {experiment.params.__name__}"
+    return Request(experiment, params, device, model, weights_version(model), fresh)
+
+
+def device_class(device: str) -> DeviceClass:
+    """The class that limits and estimates are given for."""
+    return "cuda" if device == "cuda" else "cpu"

@@ -1,0 +1,231 @@
+"""Who runs next, who has to stop, who is lost: the runner's decisions, without threads, clock or IO.
+
+A *job* is one caller's wish, a *run* is one measurement that equal jobs share, a *lane* is one worker.
+The owner tells what happened (`submit`, `leave`, `lane_ready`, `started`, `finished`, `lane_lost`),
+asks `decide(now)` what to do, and does it. Knows no experiment and no process.
+
+Order: shortest first with ageing. A run's place is submitted-at + estimate, so a longer run is
+overtaken only by shorter ones that come within the difference of the two estimates: nothing starves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+STOP_SECONDS = 2.0
+"""A run that was told to stop has this long before its worker is killed."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Send this run to its lane's worker."""
+
+    lane: str
+    run: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Tell the worker to stop this run. With "limit" `members` must be told; with "left" there are none."""
+
+    lane: str
+    run: int
+    reason: Literal["left", "limit"]
+    members: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The run did not stop in time: kill the lane's worker. `lane_lost` must follow."""
+
+    lane: str
+    run: int
+
+
+Action = Start | Stop | Kill
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job stands: `position` 1 is next, 0 is not queued; `wait_seconds` is until its start."""
+
+    position: int
+    wait_seconds: float
+
+
+@dataclass
+class _Run:
+    id: int
+    key: str
+    lane: str
+    estimate: float
+    order: float
+    members: list[int] = field(default_factory=list)
+    started_at: float | None = None
+    kill_at: float | None = None
+    """Set once it was told to stop; infinite once the kill was asked for."""
+    returned: bool = False
+
+
+@dataclass
+class _Lane:
+    limit: float
+    ready: bool = False
+    current: _Run | None = None
+    queue: list[_Run] = field(default_factory=list)
+
+
+class Scheduler:
+    """See the module. All times are seconds on one clock that the owner reads."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, _Lane] = {}
+        self._merged: dict[str, str] = {}
+        self._run_of: dict[int, _Run] = {}
+        self._last_run = 0
+
+    def add_lane(self, lane: str, limit: float) -> None:
+        """A lane without a worker yet. A run may exceed `limit` seconds only while nobody waits behind it."""
+        self._lanes[lane] = _Lane(limit)
+
+    def set_limit(self, lane: str, limit: float) -> None:
+        """Change a lane's limit, once its device is known."""
+        self._lanes[lane].limit = limit
+
+    def merge(self, source: str, target: str) -> None:
+        """Two lanes turn out to be one device: what waits for `source`, now or later, goes to `target`."""
+        moved = self._lanes.pop(source)
+        assert moved.current is None, "only a lane that never ran can be merged"
+        self._merged[source] = target
+        for run in moved.queue:
+            run.lane = target
+            self._enqueue(run)
+
+    def lane_of(self, lane: str) -> str:
+        """The lane that now stands for `lane`."""
+        return self._merged.get(lane, lane)
+
+    def submit(self, job: int, key: str, lane: str, estimate: float, now: float) -> tuple[int, bool]:
+        """Queue a job, or let it join an equal run that is queued or running. Returns (run, is new)."""
+        name = self.lane_of(lane)
+        found = self._lanes[name]
+        candidates = [*found.queue, found.current] if found.current else found.queue
+        for run in candidates:
+            if run.key == key and run.kill_at is None and run.members:
+                run.members.append(job)
+                self._run_of[job] = run
+                return run.id, False
+        self._last_run += 1
+        run = _Run(self._last_run, key, name, estimate, now + estimate, [job])
+        self._run_of[job] = run
+        self._enqueue(run)
+        return run.id, True
+
+    def leave(self, job: int) -> None:
+        """A job is cancelled or answered otherwise. Its run ends when the last one has left."""
+        run = self._run_of.pop(job, None)
+        if run is None:
+            return
+        run.members.remove(job)
+        lane = self._lanes[run.lane]
+        if not run.members and run in lane.queue:
+            lane.queue.remove(run)
+
+    def lane_ready(self, lane: str) -> None:
+        """The lane's worker can take a run."""
+        self._lanes[lane].ready = True
+
+    def started(self, run: int, now: float) -> None:
+        """The worker holds the device and measures: time counts from now."""
+        for lane in self._lanes.values():
+            if lane.current is not None and lane.current.id == run:
+                lane.current.started_at = now
+
+    def finished(self, run: int) -> list[int]:
+        """The worker reports the end of a run. Returns the jobs to be told; the lane is free."""
+        for lane in self._lanes.values():
+            if lane.current is not None and lane.current.id == run:
+                return self._take_current(lane)
+        return []
+
+    def lane_lost(self, lane: str) -> list[int]:
+        """The lane's worker is gone. Returns the jobs that were running on it; queued ones stay queued.
+
+        A run that had not started yet was not the cause: it goes back to the queue, once.
+        """
+        lost = self._lanes[lane]
+        lost.ready = False
+        run = lost.current
+        if run is None or run.started_at is not None or run.returned or not run.members or run.kill_at:
+            return self._take_current(lost)
+        lost.current, run.returned = None, True
+        self._enqueue(run)
+        return []
+
+    def give_up(self, lane: str) -> list[int]:
+        """The lane will have no worker. Returns all its queued jobs, which are forgotten."""
+        jobs = [job for run in self._lanes[lane].queue for job in run.members]
+        self._lanes[lane].queue.clear()
+        for job in jobs:
+            del self._run_of[job]
+        return jobs
+
+    def decide(self, now: float) -> list[Action]:
+        """What to do now. Asking twice never repeats an action."""
+        actions: list[Action] = []
+        for name, lane in self._lanes.items():
+            if lane.current is not None:
+                actions += self._check_current(name, lane, lane.current, now)
+            elif lane.ready and lane.queue:
+                lane.current = lane.queue.pop(0)
+                actions.append(Start(name, lane.current.id))
+        return actions
+
+    def place(self, job: int, now: float) -> Place:
+        """Where a job stands in its queue."""
+        run = self._run_of.get(job)
+        if run is None or run not in self._lanes[run.lane].queue:
+            return Place(0, 0.0)
+        lane = self._lanes[run.lane]
+        index = lane.queue.index(run)
+        wait = sum(earlier.estimate for earlier in lane.queue[:index])
+        if lane.current is not None:
+            began = lane.current.started_at if lane.current.started_at is not None else now
+            wait += max(0.0, lane.current.estimate - (now - began))
+        return Place(index + 1, wait)
+
+    @property
+    def jobs(self) -> list[int]:
+        """Every job that is queued or running."""
+        return list(self._run_of)
+
+    def _enqueue(self, run: _Run) -> None:
+        queue = self._lanes[run.lane].queue
+        queue.append(run)
+        queue.sort(key=lambda queued: (queued.order, queued.id))
+
+    def _check_current(self, name: str, lane: _Lane, run: _Run, now: float) -> list[Action]:
+        if run.kill_at is not None:
+            if now < run.kill_at:
+                return []
+            run.kill_at = math.inf
+            return [Kill(name, run.id)]
+        if not run.members:
+            run.kill_at = now + STOP_SECONDS
+            return [Stop(name, run.id, "left")]
+        if run.started_at is not None and now - run.started_at > lane.limit and lane.queue:
+            run.kill_at = now + STOP_SECONDS
+            return [Stop(name, run.id, "limit", tuple(self._dismiss(run)))]
+        return []
+
+    def _take_current(self, lane: _Lane) -> list[int]:
+        run, lane.current = lane.current, None
+        return self._dismiss(run) if run is not None else []
+
+    def _dismiss(self, run: _Run) -> list[int]:
+        members, run.members = run.members, []
+        for job in members:
+            del self._run_of[job]
+        return members

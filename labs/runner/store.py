@@ -1,0 +1,86 @@
+"""Results kept on disk, so that a measurement of this machine is found again tomorrow.
+
+One JSON file a run under the user's cache folder, oldest use removed first. The key holds everything
+that a result depends on (experiment and its version, parameters, device, torch, weights), so that a
+file is never wrong, only unused. A kept timing always says when it was measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from labs import jsonable
+from labs.runner.job import WorkerStatus
+
+MAX_BYTES = 200 * 2**20
+Record = dict[str, Any]
+"""A finished run: experiment, params, device (its name), versions, date (ISO 8601, UTC), seconds, result."""
+
+
+def cache_folder() -> Path:
+    """Where this user's kept results live; `MINIMIND_LAB_CACHE` names another place."""
+    if named := os.environ.get("MINIMIND_LAB_CACHE"):
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "minimind-lab"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/minimind-lab"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minimind-lab"
+
+
+def make_record(experiment: str, params: dict[str, Any], status: WorkerStatus, seconds: float,
+                result: dict[str, Any]) -> Record:
+    """A run that just ended on the worker with this status."""
+    return {"experiment": experiment, "params": params, "device": status.device_name,
+            "versions": dict(status.versions), "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": seconds, "result": result}
+
+
+class ResultStore:
+    """Keeps and finds records by key. A full or read-only disk means that nothing is kept, never an error."""
+
+    def __init__(self, folder: Path | None = None, *, max_bytes: int = MAX_BYTES) -> None:
+        self.folder = folder or cache_folder() / "results"
+        self._max_bytes = max_bytes
+
+    def find(self, key: str) -> Record | None:
+        """The record kept under `key`, or None; a damaged file counts as none."""
+        path = self.folder / f"{key}.json"
+        try:
+            record = jsonable.loads(path.read_bytes())
+            os.utime(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return record if isinstance(record, dict) else None
+
+    def keep(self, key: str, record: Record) -> None:
+        """Write a record, whole or not at all, and make room."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, suffix=".part",
+                                             delete=False) as file:
+                file.write(jsonable.dumps(record))
+            os.replace(file.name, self.folder / f"{key}.json")
+            self._make_room()
+
+    def forget(self) -> None:
+        """Remove everything that was kept."""
+        with contextlib.suppress(OSError):
+            for path in self.folder.iterdir():
+                path.unlink(missing_ok=True)
+
+    def _make_room(self) -> None:
+        files = [(path.stat(), path) for path in self.folder.iterdir()]
+        files.sort(key=lambda item: item[0].st_mtime)
+        total = sum(stat.st_size for stat, _ in files)
+        for stat, path in files:
+            if total <= self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= stat.st_size

@@ -1,0 +1,171 @@
+"""One worker process: `python -m labs.runner.worker`, started and fed by `process.py`.
+
+Reads one line of JSON from standard input (authkey, device, model, experiments), prints the address
+that it listens on, and takes one connection. It answers at once; torch and the model are loaded in
+the background of that. Runs one job at a time. It ends when its parent is gone, whatever it is doing:
+a reader thread sees the end of the connection, and where the system can, the closing of standard
+input kills the whole process group from inside the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection, Listener
+from typing import Any
+
+from labs.registry import Registry
+from labs.runner import protocol
+from labs.runner.failures import explain
+from labs.runner.protocol import Message
+from minimind_core.errors import MiniMindError
+
+NICE = 10
+OOM_SCORE = "800"
+"""When memory runs out, Linux should end this process and not the app."""
+
+
+def main() -> int:
+    """Serve one parent until it goes; the exit code is 0 then, 1 after a run that spoilt the process."""
+    config = json.loads(sys.stdin.readline())
+    _die_with_parent()
+    with _listening(bytes.fromhex(config["authkey"])) as listener:
+        print(json.dumps(listener.address), flush=True)
+        os.dup2(2, 1)  # from here a print inside an experiment goes to the log
+        connection = listener.accept()
+    return Worker(connection, config).serve()
+
+
+class Worker:
+    """The main thread computes, one thread reads. `serve` returns the exit code."""
+
+    def __init__(self, connection: Connection, config: dict[str, Any]) -> None:
+        self._connection = connection
+        self._config = config
+        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._cancelled: dict[int, threading.Event] = {}
+        self._sending = threading.Lock()
+
+    def serve(self) -> int:
+        """Load, then run what is asked for, one after the other."""
+        threading.Thread(target=self._read, daemon=True).start()
+        self._status(state="loading")
+        host = self._load()
+        if host is None:
+            return 1
+        registry = Registry(self._config["experiments"])
+        while True:
+            if self._run(host, registry, self._orders.get()):
+                return 1
+
+    def _load(self) -> Any:
+        try:
+            from labs.runner.host import Host
+
+            host = Host(self._config["device"], self._config["dtype"])
+        except Exception as error:
+            self._status(state="dead", error=f"The worker cannot start: {error}")
+            return None
+        _be_modest(host.device)
+        about = host.describe()
+        self._status(state="loading", **about)
+        name, problem = self._config["model"], ""
+        try:
+            host.model(name)
+        except Exception as error:
+            name, problem = "", explain(error).sentence
+        self._status(state="ready", model_name=name, error=problem, **about)
+        return host
+
+    def _run(self, host: Any, registry: Registry, order: Message) -> bool:
+        """Run one order and report its end. True if this process is spoilt."""
+        from labs.runner.execute import Outcome, execute
+
+        run = order["run"]
+
+        def tell(message: Message) -> None:
+            self._send({**message, "run": run})
+
+        try:
+            experiment = registry.find(order["experiment"])
+            outcome = execute(experiment, experiment.params.from_dict(order["params"]), host, tell,
+                              self._cancelled[run], model=order["model"])
+        except MiniMindError as error:
+            outcome = Outcome("failed", error=str(error), code="input")
+        del self._cancelled[run]
+        tell({"event": "ended", "state": outcome.state, "result": outcome.result, "error": outcome.error,
+              "code": outcome.code, "seconds": outcome.seconds, "fatal": outcome.fatal})
+        return outcome.fatal
+
+    def _read(self) -> None:
+        """Take orders until the parent is gone, then end the process, busy or not."""
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            while True:
+                message = protocol.receive(self._connection)
+                if message["do"] == "run":
+                    self._cancelled[message["run"]] = threading.Event()
+                    self._orders.put(message)
+                elif message["run"] in self._cancelled:
+                    self._cancelled[message["run"]].set()
+        _end_group()
+
+    def _status(self, **fields: Any) -> None:
+        self._send({"event": "status", **fields})
+
+    def _send(self, message: Message) -> None:
+        with self._sending, contextlib.suppress(OSError):
+            protocol.send(self._connection, message)
+
+
+@contextlib.contextmanager
+def _listening(authkey: bytes) -> Iterator[Listener]:
+    """A listener for one local connection that leaves no file behind."""
+    folder = tempfile.mkdtemp(prefix="minimind-lab-")
+    unix = hasattr(socket, "AF_UNIX")
+    try:
+        with Listener(os.path.join(folder, "worker") if unix else None, "AF_UNIX" if unix else "AF_PIPE",
+                      authkey=authkey) as listener:
+            yield listener
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _die_with_parent() -> None:
+    """Linux: let the kernel kill our process group when the parent's end of standard input closes.
+
+    The reader thread does the same everywhere, but needs the interpreter, which a hang in C may hold.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _end_group() -> None:
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def _be_modest(device: str) -> None:
+    """Give way to the app: lower priority on a CPU, first choice of Linux's out-of-memory killer."""
+    if device == "cpu" and hasattr(os, "nice"):
+        os.nice(NICE)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+        score.write(OOM_SCORE)
+
+
+if __name__ == "__main__":
+    os._exit(main())  # no interpreter teardown: after a device assert it can hang
