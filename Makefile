@@ -1,0 +1,62 @@
+# make app     set everything up and start the app
+# make test    set everything up, a browser included, and run all tests
+# make lint    style, types and import directions only
+# make bench   the speeds we promise, measured here
+#
+# Made for Debian and Ubuntu with Python 3.11 or newer; macOS is best effort (no apt: bring a compiler,
+# playwright brings its browser). Windows: see README.md. To choose another build of torch, for example
+# without CUDA: make app TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+JOBS ?= $(shell [ $(CORES) -gt 4 ] && echo 4 || echo $(CORES))
+APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+
+.PHONY: app test lint bench system
+
+app: $(VENV)/app.stamp
+	$(BIN)/streamlit run app.py
+
+test: $(VENV)/dev.stamp system
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp system
+	$(BIN)/python -m minimind_core bench
+	$(BIN)/python -m tests.browser.bench
+
+$(VENV)/app.stamp: requirements.txt $(VENV)/made.stamp
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)" --index-url $(TORCH_INDEX))
+	$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/app.stamp
+	$(BIN)/pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+# Debian's Python comes without venv; a failed first try leaves a broken folder behind.
+$(VENV)/made.stamp:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed; none was found."; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { $(APT) update -qq && $(APT) install -y -qq python3-venv && \
+		$(PYTHON) -m venv --clear $(VENV); }
+	@touch $@
+
+# A browser for the browser tests, and a compiler with Python's headers for torch.compile, where missing.
+system: $(VENV)/dev.stamp
+	@need=""; \
+	$(BIN)/python -m tests.browser.chromium >/dev/null || need="$$need chromium"; \
+	command -v c++ >/dev/null || need="$$need g++"; \
+	$(BIN)/python -c 'import pathlib, sysconfig, sys; \
+		sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || \
+		need="$$need python3-dev"; \
+	if [ -n "$$need" ] && command -v apt-get >/dev/null; then \
+		$(APT) update -qq && $(APT) install -y -qq $$need; \
+	fi
+	@$(BIN)/python -m tests.browser.chromium >/dev/null || $(BIN)/playwright install chromium
