@@ -1,0 +1,121 @@
+"""Replace a folder of files all at once: a full disk or a kill leaves the old folder as it was.
+
+The new files are written into a hidden sibling, flushed to the disk, and renamed into place. Knows
+nothing about what the files mean, and never removes a file whose name the caller did not claim.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from minimind_core.errors import CheckpointError
+
+ABANDONED_AFTER = 3600.0
+"""Seconds after which a half-written sibling belongs to a writer that was killed."""
+DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What file managers leave in a folder that was looked at."""
+
+
+@contextmanager
+def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
+    """Give an empty folder to write into; when the block ends well, it becomes `folder`.
+
+    Raises CheckpointError, with `folder` untouched, where it cannot be written or holds a file
+    whose name `own_files` does not match in full (it would be lost).
+    """
+    folder = folder.absolute().resolve()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _recover(folder)
+        _refuse_foreign_files(folder, own_files)
+        partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex[:8]}")
+        try:
+            partial.mkdir()
+            yield partial
+            _sync(partial)
+            _swap(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise CheckpointError(f"Cannot save to {folder} ({error.strerror or error}): free space or choose "
+                              "another folder; what was there before is unchanged.") from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write and flush to the disk, so that a later rename never precedes the data. Raises OSError."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def current_folder(folder: Path) -> Path:
+    """Where to read `folder` from: itself, or its old version if a kill hit between two renames."""
+    folder = folder.absolute().resolve()
+    previous = _previous(folder)
+    return previous if previous.is_dir() and not folder.exists() else folder
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    """Put partial at folder. In the instant between the renames readers use `_previous`."""
+    previous = _previous(folder)
+    if not folder.exists():
+        os.rename(partial, folder)
+        _sync(folder.parent)
+        return
+    os.rename(folder, previous)
+    try:
+        os.rename(partial, folder)
+    except OSError:
+        os.rename(previous, folder)
+        raise
+    _sync(folder.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Finish or undo what a killed writer left: the old version, and half-written siblings."""
+    previous = _previous(folder)
+    if previous.is_dir():
+        if folder.exists():
+            shutil.rmtree(previous)
+        else:
+            os.rename(previous, folder)
+    for sibling in folder.parent.iterdir():
+        half_written = sibling.name.startswith(f".{folder.name}.partial-")
+        if half_written and time.time() - sibling.stat().st_mtime > ABANDONED_AFTER:
+            shutil.rmtree(sibling, ignore_errors=True)
+
+
+def _refuse_foreign_files(folder: Path, own_files: re.Pattern[str]) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file; choose a folder to save to.")
+    foreign = sorted(entry.name for entry in folder.iterdir()
+                     if entry.name not in DESKTOP_FILES and not own_files.fullmatch(entry.name))
+    if foreign:
+        raise CheckpointError(f"{folder} also holds {foreign[0]!r}, which saving would delete; "
+                              "choose a new or empty folder.")
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def _sync(folder: Path) -> None:
+    """Flush a folder's own entries. Windows cannot open a folder and does not need to."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

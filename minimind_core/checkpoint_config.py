@@ -1,0 +1,80 @@
+"""Where checkpoints lie and what their config.json says. No torch: the web process may read this.
+
+Does not open weights (`checkpoint.py`) and does not read other projects' config.json
+(`import_minimind.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from minimind_core.atomic_folder import current_folder
+from minimind_core.config import ModelConfig
+from minimind_core.errors import CheckpointError, ConfigError
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+CONFIG_FILE = "config.json"
+FORMAT = "minimind"
+FORMAT_VERSION = 1
+AnyPath = str | os.PathLike[str]
+StoredDtype = Literal["int8", "float32", "float16", "bfloat16"]
+
+
+def shipped_checkpoints() -> list[str]:
+    """Names that `locate` knows: the folders under weights/ that hold a config.json."""
+    return sorted(path.parent.name for path in WEIGHTS_FOLDER.glob(f"*/{CONFIG_FILE}")
+                  if not path.parent.name.startswith("."))
+
+
+def locate(name_or_path: AnyPath) -> Path:
+    """A shipped checkpoint by bare name, else the file or folder at the path.
+
+    Raises CheckpointError, with the names there are, if there is neither.
+    """
+    path = Path(name_or_path).expanduser()
+    shipped = WEIGHTS_FOLDER / path
+    candidates = [current_folder(shipped)] if len(path.parts) == 1 else []
+    for candidate in [*candidates, current_folder(path)]:
+        if candidate.exists():
+            return candidate.parent if candidate.suffix == ".safetensors" else candidate
+    raise CheckpointError(f"There is no checkpoint at {path}; give a folder, a .pth file or one of: "
+                          f"{', '.join(shipped_checkpoints()) or '(none is shipped here)'}.")
+
+
+def is_native(path: Path) -> bool:
+    """Whether this is a folder in our own format, rather than one of another project's."""
+    return (path / CONFIG_FILE).is_file() and read_json(path / CONFIG_FILE).get("format") == FORMAT
+
+
+def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """The model's shape and all of config.json. Raises CheckpointError if it is missing, broken or newer."""
+    path = folder / CONFIG_FILE
+    meta = read_json(path)
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not of format {FORMAT!r}; load its folder with load_model.")
+    if meta.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format version {meta.get('format_version')!r}, which this program "
+                              "does not read; update the program.")
+    if meta.get("dtype") not in get_args(StoredDtype) or not isinstance(meta.get("model"), dict):
+        raise CheckpointError(f"{path} lacks a valid 'dtype' or 'model'; fetch the checkpoint again.")
+    try:
+        return ModelConfig.from_dict(meta["model"]), meta
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError(f"{path} describes no model that can be built ({error}); "
+                              "fetch the checkpoint again.") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises CheckpointError if it is missing or holds anything else."""
+    try:
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path} ({error.strerror}); check the path.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON; fetch the checkpoint again.") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again.")
+    return data

@@ -1,0 +1,137 @@
+"""One decode step on static buffers, run eagerly, compiled, or as a captured CUDA graph.
+
+Everything that a step reads and writes has a fixed address, so the same step serves all three. It
+chooses tokens but does not know when to stop, and no text (that is `generate.py`).
+
+Shapes: B rows, V vocabulary ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from minimind_core.kv_cache import EMPTY, StaticCache
+from minimind_core.model import MiniMind
+from minimind_core.request_noise import RequestNoise
+from minimind_core.sampling import batch_settings, next_tokens, seen_tokens
+from minimind_core.sampling_params import SamplingParams
+
+StepKind = Literal["eager", "compiled"]
+
+COMPILE_OPTIONS = {"cuda": {"coordinate_descent_tuning": True}, "cpu": {}}
+"""With coordinate descent, inductor turns one-row products into fused reductions: fewer kernels a token."""
+
+
+class Decoding:
+    """B requests being continued: their cache, their newest tokens and how each chooses the next."""
+
+    def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
+        weight = model.model.embed_tokens.weight
+        self.model, self.device, self.kind = model, weight.device, kind
+        self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
+        self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
+        self.positions = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
+        self.history = torch.zeros(batch_size, capacity + 1, dtype=torch.int64, device=self.device)
+        self.seen = torch.zeros(batch_size, model.config.vocab_size, dtype=torch.bool, device=self.device)
+        self.noise = RequestNoise([0] * batch_size, model.config.vocab_size, self.device)
+        self.settings: dict[str, float | Tensor] = {}
+        self._forward = model if kind == "eager" else torch.compile(
+            model, dynamic=False, fullgraph=True, options=COMPILE_OPTIONS.get(self.device.type, {}))
+        self._graphs: dict[tuple[tuple[str, float | None], ...], Callable[[], None]] = {}
+
+    @torch.inference_mode()
+    def start(self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams]) -> None:
+        """Read the prompts (ids, any lengths) into the cache and choose each request's first token."""
+        self._set_params(params)
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)[:, None]  # [B, 1]
+        longest = max(len(prompt) for prompt in prompts)
+        ids = torch.tensor([[*prompt, *[-1] * (longest - len(prompt))] for prompt in prompts], device=self.device)
+        self.seen.copy_(seen_tokens(ids, self.model.config.vocab_size))
+        self.cache.reset()
+        hidden = self._prefill(ids, lengths)  # [B, T, C]
+        last = hidden.gather(1, (lengths - 1)[..., None].expand(-1, -1, hidden.shape[-1]))  # [B, 1, C]
+        self.positions.copy_(lengths - 1)
+        self._choose(self.model.head(last)[:, 0])
+
+    def _prefill(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """ids [B, T], -1 on the right of short rows."""
+        slots = torch.arange(ids.shape[1], device=self.device)
+        if bool((lengths == ids.shape[1]).all()):
+            return self.model.model(ids, slots=slots, cache=self.cache)
+        positions = torch.where(slots < lengths, slots, EMPTY)  # [B, T]
+        return self.model.model(ids.clamp(min=0), positions, slots, cache=self.cache)
+
+    def _set_params(self, params: Sequence[SamplingParams]) -> None:
+        """Settings that all rows share stay numbers; tensors keep their address for a captured graph."""
+        fresh = batch_settings(params, self.device)
+        for name, value in fresh.items():
+            held = self.settings.get(name)
+            if isinstance(value, Tensor) and isinstance(held, Tensor):
+                held.copy_(value)
+            else:
+                self.settings[name] = value
+        for row, request in enumerate(params):
+            self.noise.assign(row, request.seed)
+
+    @torch.inference_mode()
+    def advance(self, steps: int) -> None:
+        """Choose `steps` more tokens for every row, without waiting for the device."""
+        run = self._run()
+        for _ in range(steps):
+            run()
+
+    def new_ids(self, first_position: Tensor, count: int) -> Tensor:
+        """The `count` tokens chosen from `first_position` int64 [B, 1] on, [B, count]."""
+        return self.history.gather(1, first_position + torch.arange(count, device=self.device))
+
+    def _step(self) -> None:
+        logits = self._forward(self.ids, self.positions, cache=self.cache)  # [B, 1, V]
+        self._choose(logits[:, 0])
+
+    def _choose(self, logits: Tensor) -> None:
+        """logits [B, V]: choose, then move on by one position."""
+        noise = None if self._shared("temperature") == 0 else self.noise.draw()
+        chosen = next_tokens(logits, noise, seen_mask=self.seen, **self.settings)[:, None]  # [B, 1]
+        if self._shared("repetition_penalty") != 1:
+            self.seen.scatter_(1, chosen, True)
+        self.ids.copy_(chosen)
+        self.positions.add_(1)
+        self.history.scatter_(1, self.positions, chosen)
+
+    def _shared(self, name: str) -> float | None:
+        """A setting that all rows share, else None."""
+        value = self.settings[name]
+        return None if isinstance(value, Tensor) else value
+
+    def _run(self) -> Callable[[], None]:
+        """The step itself; compiled on CUDA, a graph that replays it, captured once for these settings."""
+        if self.kind == "eager" or self.device.type != "cuda":
+            return self._step
+        key = tuple((name, self._shared(name)) for name in self.settings)
+        if key not in self._graphs:
+            self._graphs[key] = self._captured(self._step)
+        return self._graphs[key]
+
+    def _captured(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Record one step as a CUDA graph. The warm-up steps are undone: nothing was chosen."""
+        before = [tensor.clone() for tensor in self._moving()]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        for tensor, saved in zip(self._moving(), before, strict=True):
+            tensor.copy_(saved)
+        return graph.replay
+
+    def _moving(self) -> tuple[Tensor, ...]:
+        """What a step changes and the next one reads; keys and values are overwritten by the real step."""
+        return self.ids, self.positions, self.history, self.seen, self.noise.steps, self.cache.positions
