@@ -61,6 +61,8 @@ class FieldSpec:
     """Changes what is shown of a result, not what is measured: never a reason to run again."""
     sentence: str = ""
     """Said instead of the general sentence when a number is out of range."""
+    low_sentence: str = ""
+    """The same, for a number that is too small only."""
 
     @property
     def lowest(self) -> float:
@@ -90,7 +92,7 @@ class FieldSpec:
             return
         if value < self.minimum or (self.above_minimum and value == self.minimum):
             word = "above" if self.above_minimum else "at least"
-            raise ParamError("low", self.name, self.sentence or
+            raise ParamError("low", self.name, self.low_sentence or self.sentence or
                              f"{self.name} must be {word} {self.minimum:g}, not {value:g}.",
                              given=value, minimum=self.minimum)
         if value > self.maximum:
@@ -215,10 +217,12 @@ def whole(default: int, minimum: int, maximum: int, *, step: int = 1, label: str
 
 
 def real(default: float, minimum: float, maximum: float, *, step: float, label: str, unit: str = "",
-         above_minimum: bool = False, primary: bool = False, view: bool = False, sentence: str = "") -> Any:
+         above_minimum: bool = False, primary: bool = False, view: bool = False, sentence: str = "",
+         low_sentence: str = "") -> Any:
     """A field for a number in [minimum, maximum], or (minimum, maximum] with `above_minimum`."""
     return _field(FieldSpec("float", default, label, minimum=minimum, maximum=maximum, step=step, unit=unit,
-                            above_minimum=above_minimum, primary=primary, view=view, sentence=sentence))
+                            above_minimum=above_minimum, primary=primary, view=view, sentence=sentence,
+                            low_sentence=low_sentence))
 
 
 def text(default: str, *, label: str, max_length: int = 2000, primary: bool = False,

@@ -17,7 +17,8 @@ class NextTokenParams(Params):
     """Only the prompt needs the model; the rest refilters its logits."""
 
     prompt: str = text(PROMPT, label="q13.prompt", primary=True)
-    temperature: float = real(0.8, 0, 3, step=0.05, label="q13.temperature", primary=True, view=True)
+    temperature: float = real(0.8, 0, 3, step=0.05, label="q13.temperature", primary=True, view=True,
+                             low_sentence=_TEMPERATURE)
     top_p: float = real(0.9, 0, 1, above_minimum=True, step=0.01, label="q13.top_p", primary=True, view=True,
                         sentence=_TOP_P)
     top_k: int = whole(0, 0, 6400, label="q13.top_k", unit="tokens", view=True)
@@ -30,7 +31,8 @@ class ContinuationParams(Params):
     """One sampled text. The same seed gives the same text on the same device."""
 
     prompt: str = text(PROMPT, label="q13.prompt", primary=True)
-    temperature: float = real(0.8, 0, 3, step=0.05, label="q13.temperature", primary=True)
+    temperature: float = real(0.8, 0, 3, step=0.05, label="q13.temperature", primary=True,
+                             low_sentence=_TEMPERATURE)
     top_p: float = real(0.9, 0, 1, above_minimum=True, step=0.01, label="q13.top_p", primary=True,
                         sentence=_TOP_P)
     top_k: int = whole(0, 0, 6400, label="q13.top_k", unit="tokens")

@@ -94,7 +94,10 @@ def _pick(device: str) -> str:
 def _device_name(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{_cpu_name()}, {torch.get_num_threads()} threads" if device == "cpu" else "Apple GPU"
+    if device == "mps":
+        return "Apple GPU"
+    threads = torch.get_num_threads()
+    return f"{_cpu_name()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _cpu_name() -> str:

@@ -56,6 +56,7 @@ class Job:
         self.seconds = 0.0
         self.cached = False
         self.measured_at = ""
+        self.device = ""
         self.device_name = ""
         self.versions: Mapping[str, str] = {}
         self._partials: list[dict[str, Any]] = []
@@ -90,7 +91,8 @@ class Job:
         """For backends: the run has begun on this worker."""
         with self._lock:
             if self.state == "queued":
-                self.device_name, self.versions = status.device_name, status.versions
+                self.device, self.device_name = status.device, status.device_name
+                self.versions = status.versions
                 self.position, self.wait_seconds, self.state = 0, 0.0, "running"
 
     def end(self, state: JobState, *, record: Mapping[str, Any] | None = None, error: str = "",
@@ -104,8 +106,9 @@ class Job:
                 return False
             if record is not None:
                 self.result, self.seconds = record["result"], record["seconds"]
-                self.measured_at = record["date"]
-                self.device_name, self.versions, self.progress = record["device"], record["versions"], 1.0
+                self.measured_at, self.versions = record["date"], record["versions"]
+                self.device, self.device_name = record["device"], record["device_name"]
+                self.progress = 1.0
             self.position, self.wait_seconds = 0, 0.0
             self.error, self.error_code, self.state = error, code, state
         self._ended.set()

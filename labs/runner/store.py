@@ -20,7 +20,9 @@ from labs.runner.job import WorkerStatus
 
 MAX_BYTES = 200 * 2**20
 Record = dict[str, Any]
-"""A finished run: experiment, params, device (its name), versions, date (ISO 8601, UTC), seconds, result."""
+"""A finished run: experiment, params, device ("cpu"), device_name, versions, date (ISO 8601, UTC),
+
+seconds and result."""
 
 
 def cache_folder() -> Path:
@@ -37,9 +39,9 @@ def cache_folder() -> Path:
 def make_record(experiment: str, params: dict[str, Any], status: WorkerStatus, seconds: float,
                 result: dict[str, Any]) -> Record:
     """A run that just ended on the worker with this status."""
-    return {"experiment": experiment, "params": params, "device": status.device_name,
-            "versions": dict(status.versions), "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": seconds, "result": result}
+    return {"experiment": experiment, "params": params, "device": status.device,
+            "device_name": status.device_name, "versions": dict(status.versions), "seconds": seconds,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"), "result": result}
 
 
 class ResultStore:

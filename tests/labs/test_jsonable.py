@@ -13,7 +13,6 @@ from hypothesis.extra import numpy as hnp
 
 from labs import jsonable
 
-
 _SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)
 
 

@@ -6,6 +6,8 @@ import ctypes
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -53,9 +55,12 @@ def out_of_memory(params: Any, ctx: Any) -> dict[str, Any]:
     return {"sum": float(torch.ones(1 << 50).sum())}
 
 
-def device_assert(params: Any, ctx: Any) -> dict[str, Any]:
-    """What torch says after a failed check on a GPU."""
-    raise RuntimeError("CUDA error: device-side assert triggered")
+def children(params: Any, ctx: Any) -> dict[str, Any]:
+    """Start a process of its own, as a two-process lab does, and wait for it."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    ctx.emit({"pid": child.pid})
+    child.wait()
+    return {}
 
 
 def bug(params: Any, ctx: Any) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""The command line of the labs, run from the project's folder.
+
+    python -m labs list
+    python -m labs run q13 --set temperature=0.7
+    python -m labs run q13/next_token --device cpu --json
+    python -m labs record q13            (or --all)
+
+With --json standard output is one JSON object and nothing else; arrays in it are base64 (jsonable.py).
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labs import jsonable
+from labs.contract import DEFAULT_MODEL, Experiment
+from labs.fields import Params
+from labs.registry import Registry
+from labs.runner.job import Job
+from minimind_core.errors import ConfigError, MiniMindError
+
+if TYPE_CHECKING:
+    from labs.runner.inline import InlineClient
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class _CannotRun(Exception):
+    """Ends the command with this code and sentence."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except _CannotRun as error:
+        return _say_error(options, str(error), error.code)
+    except MiniMindError as error:
+        return _say_error(options, str(error), USAGE if isinstance(error, ConfigError) else FAILED)
+    except KeyboardInterrupt:
+        return _say_error(options, "Interrupted.", INTERRUPTED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m labs", description="Run the labs without the app.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    list_ = commands.add_parser("list", help="name every experiment and its settings")
+    list_.set_defaults(command=_list)
+    run = commands.add_parser("run", help="run one experiment")
+    run.add_argument("name", help="q13 (its primary experiment) or q13/next_token")
+    run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
+    run.set_defaults(command=_run)
+    record = commands.add_parser("record", help="run at the defaults and keep the result in labs/recorded/")
+    record.add_argument("name", nargs="?", help="q13 (all its experiments) or q13/next_token")
+    record.add_argument("--all", action="store_true", help="every experiment")
+    record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")
+    record.set_defaults(command=_record)
+    for command in (run, record):
+        command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+        command.add_argument("--model", default=DEFAULT_MODEL, help="name or path of the checkpoint")
+        command.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    for command in (list_, run, record):
+        command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    experiments = list(Registry.discover())
+    if options.json:
+        print(jsonable.dumps({"experiments": [
+            {"id": e.id, "version": e.version, "params": e.params().to_dict(), "seconds": _estimates(e)}
+            for e in experiments]}))
+        return OK
+    for experiment in experiments:
+        seconds = _estimates(experiment)
+        print(f"{experiment.id}   about {seconds['cpu']:g} s on a CPU, {seconds['cuda']:g} s on a GPU")
+        for spec in experiment.params.specs():
+            print(f"    {spec.name} = {spec.default!r}")
+    return OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    registry = Registry.discover()
+    experiment = registry.find(options.name)
+    params = experiment.params.from_dict(dict(_setting(text) for text in options.set))
+    job = _measure(_client(options, registry), experiment, params)
+    assert job.result is not None
+    result = experiment.complete(params, job.result)
+    if options.json:
+        print(jsonable.dumps({
+            "experiment": experiment.id, "params": params.to_dict(), "device": job.device,
+            "device_name": job.device_name, "versions": job.versions, "seconds": job.seconds,
+            "result": result}))
+        return OK
+    print(f"{experiment.id} on {job.device_name}: {job.seconds:.3g} s")
+    for line in _lines(result):
+        print(line)
+    return OK
+
+
+def _record(options: argparse.Namespace) -> int:
+    from labs.recordings import record
+
+    registry = Registry.discover()
+    if options.all == bool(options.name) or options.runs < 1:
+        raise ConfigError("Say what to record, q13 or --all, and at least one run.")
+    names = registry if options.all else registry.of_question(options.name) or [registry.find(options.name)]
+    client, paths = _client(options, registry), []
+    for experiment in names:
+        params = experiment.params()
+        jobs = [_measure(client, experiment, params) for _ in range(options.runs)]
+        paths.append(str(record(jobs)))
+        if not options.json:
+            print(f"{experiment.id}: {paths[-1]}")
+    if options.json:
+        print(jsonable.dumps({"recorded": paths}))
+    return OK
+
+
+def _client(options: argparse.Namespace, registry: Registry) -> InlineClient:
+    """The runner in this process; imports torch."""
+    from labs.runner.inline import InlineClient
+
+    return InlineClient.start(options.device, model=options.model, dtype=options.dtype, registry=registry,
+                              watch=_show_progress if sys.stderr.isatty() else lambda _job: None)
+
+
+def _measure(client: InlineClient, experiment: Experiment, params: Params) -> Job:
+    job = client.submit(experiment.id, params)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if job.state != "done":
+        raise _CannotRun(FAILED, job.error)
+    return job
+
+
+def _show_progress(job: Job) -> None:
+    print(f"\r\033[K{job.progress:4.0%} {job.text}", end="", file=sys.stderr, flush=True)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set takes NAME=VALUE, not {text!r}.")
+    return name.strip(), value
+
+
+def _estimates(experiment: Experiment) -> dict[str, float]:
+    params = experiment.params()
+    return {"cpu": experiment.seconds(params, "cpu"), "cuda": experiment.seconds(params, "cuda")}
+
+
+def _lines(value: Any, indent: str = "  ") -> list[str]:
+    """A result for reading: nested values indented, arrays and long lists by their size."""
+    lines: list[str] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            lines += [f"{indent}{name}:", *_lines(item, indent + "  ")]
+        elif isinstance(item, np.ndarray):
+            lines.append(f"{indent}{name}: {item.dtype} {list(item.shape)}")
+        elif isinstance(item, list) and len(item) > 8:
+            lines.append(f"{indent}{name}: {len(item)} items")
+        else:
+            lines.append(f"{indent}{name}: {f'{item:.6g}' if isinstance(item, float) else item}")
+    return lines
+
+
+def _say_error(options: argparse.Namespace, sentence: str, code: int) -> int:
+    if options.json:
+        print(jsonable.dumps({"error": sentence}))
+    print(sentence, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The runner without a second process: `submit` measures in the calling thread and returns an ended job.
+
+For tests and the command line; the web process must not use it, for it imports torch. No queue, no
+time limit and no result store; the device lock is the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from labs.contract import DEFAULT_MODEL
+from labs.fields import Params
+from labs.registry import Registry
+from labs.runner.execute import execute
+from labs.runner.host import Host
+from labs.runner.job import Job, WorkerStatus
+from labs.runner.request import Request, device_class, make_request
+from labs.runner.store import make_record
+from minimind_core.errors import MiniMindError
+
+
+class InlineClient:
+    """Like `WorkerClient`, in this thread. `watch(job)` is called at every word from a run.
+
+    >>> InlineClient.start("cpu").submit("q13/next_token").state
+    'done'
+    """
+
+    def __init__(self, host: Host, registry: Registry, model: str, watch: Callable[[Job], None]) -> None:
+        self._host, self._registry, self._model, self._watch = host, registry, model, watch
+
+    @classmethod
+    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "float32",
+              registry: Registry | None = None,
+              watch: Callable[[Job], None] = lambda _job: None) -> InlineClient:
+        """Import torch and take the device. Raises DeviceError for one that this machine lacks."""
+        return cls(Host(device, dtype), registry or Registry.discover(), model, watch)
+
+    def status(self, device: str | None = None) -> WorkerStatus:
+        """Always ready; there is one device."""
+        return WorkerStatus(state="ready", model_name=self._model, **self._host.describe())
+
+    def submit(self, experiment_id: str, params: Params | Mapping[str, Any] | None = None, *,
+               device: str = "auto", model: str | None = None, fresh: bool = False) -> Job:
+        """Measure now. The job has ended when this returns; `watch` may cancel it before."""
+        try:
+            request = make_request(self._registry, experiment_id, params, device=device,
+                                   model=model or self._model, fresh=fresh)
+        except MiniMindError as error:
+            job = Job(experiment_id, None, lambda _job: None)
+            job.end("failed", error=str(error), code="input")
+            return job
+        cancelled = threading.Event()
+        job = Job(request.experiment.id, request.params, lambda _job: cancelled.set())
+        job.estimate = request.experiment.seconds(request.params, device_class(self._host.device))
+        self._run(job, request, cancelled)
+        return job
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def _run(self, job: Job, request: Request, cancelled: threading.Event) -> None:
+        status = self.status()
+
+        def hear(message: Mapping[str, Any]) -> None:
+            if message["event"] == "started":
+                job.start(status)
+            elif message["event"] == "partial":
+                job.add_partial(message["partial"])
+            else:
+                job.progress, job.text = message["fraction"], message["text"]
+            self._watch(job)
+
+        outcome = execute(request.experiment, request.params, self._host, hear, cancelled,
+                          model=request.model)
+        if outcome.result is None:
+            job.end(outcome.state, error=outcome.error, code=outcome.code)
+        else:
+            job.end("done", record=make_record(request.experiment.id, request.params.to_dict(), status,
+                                               outcome.seconds, outcome.result))

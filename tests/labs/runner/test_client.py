@@ -1,0 +1,217 @@
+"""The worker from outside: it answers, cancels, shares, and survives every way a run can end.
+
+Everything here goes through a real worker process; one serves the module.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labs.registry import Registry
+from labs.runner import WorkerClient
+from labs.runner.job import Job
+from labs.runner.store import ResultStore
+
+SPECIMENS = Registry(["tests.labs.specimens"])
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
+    store = ResultStore(tmp_path_factory.mktemp("results"))
+    client = WorkerClient.start("cpu", model="random:byte-128", registry=SPECIMENS, store=store)
+    yield client
+    client.close()
+
+
+def run(client: WorkerClient, name: str, params: dict[str, object] | None = None, **options: object) -> Job:
+    job = client.submit(f"q00/{name}", params, **options)  # type: ignore[arg-type]
+    assert job.wait(60), f"{name} did not end"
+    return job
+
+
+def wait_for(condition: object, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "timed out"
+        time.sleep(0.01)
+
+
+def started(client: WorkerClient, name: str, params: dict[str, object] | None = None) -> Job:
+    job = client.submit(f"q00/{name}", params)
+    wait_for(lambda: job.partials or not job.active)
+    assert job.active, job.error
+    return job
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
+
+
+def test_a_job_queued_while_loading_is_done_later(client: WorkerClient) -> None:
+    job = run(client, "wait", {"seconds": 0.1, "tag": 5})
+    assert (job.state, job.error, job.progress) == ("done", "", 1.0)
+    assert job.result is not None and job.result["tag"] == 5 and job.result["steps"].dtype == "float32"
+    assert [partial["step"] for partial in job.partials] == list(range(len(job.partials))) != []
+    assert 0.1 <= job.seconds < 5 and job.device == "cpu" and "torch" in job.versions
+    status = client.status()
+    assert (status.state, status.device, status.model_name) == ("ready", "cpu", "random:byte-128")
+
+
+def test_this_process_never_imports_torch() -> None:
+    code = ("import sys; from labs.runner import WorkerClient; from labs.registry import Registry; "
+            "[e.params() for e in Registry.discover()]; print('torch' in sys.modules)")
+    import subprocess
+
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"
+
+
+def test_the_worker_is_modest(client: WorkerClient) -> None:
+    result = run(client, "whoami").result
+    assert result is not None
+    assert result["nice"] == 10 and result["threads"] == max(1, (os.cpu_count() or 2) - 1)
+
+
+@pytest.mark.parametrize(("name", "params", "sentence"), [
+    ("wait", {"seconds": -1}, "seconds must be at least 0, not -1."),
+    ("wait", {"second": 1}, "Unknown setting 'second'; did you mean 'seconds'?"),
+    ("wiat", {}, "There is no experiment 'q00/wiat'; did you mean 'q00/wait'?"),
+])
+def test_bad_input_is_a_failed_job_with_one_sentence(client: WorkerClient, name: str,
+                                                     params: dict[str, object], sentence: str) -> None:
+    job = client.submit(f"q00/{name}", params)
+    assert (job.state, job.error, job.error_code) == ("failed", sentence, "input")
+
+
+def test_a_missing_device_is_one_sentence(client: WorkerClient) -> None:
+    assert run(client, "wait", device="cuda").error == \
+        "This machine computes on cpu; cuda is not available here."
+
+
+def test_printing_much_does_not_block(client: WorkerClient) -> None:
+    assert run(client, "noisy").state == "done"
+
+
+def test_cancel_of_a_running_job_frees_the_worker(client: WorkerClient) -> None:
+    pid = run(client, "whoami").result["pid"]  # type: ignore[index]
+    job = started(client, "wait", {"seconds": 60.0})
+    began = time.monotonic()
+    job.cancel()
+    job.cancel()
+    assert job.state == "cancelled" and job.error == ""
+    assert run(client, "whoami").result["pid"] == pid  # type: ignore[index]
+    assert time.monotonic() - began < 2
+
+
+def test_cancel_of_a_queued_job(client: WorkerClient) -> None:
+    front = started(client, "wait", {"seconds": 1.0})
+    queued = client.submit("q00/wait", {"seconds": 60.0, "tag": 1})
+    last = client.submit("q00/wait", {"seconds": 0.0, "tag": 2})
+    wait_for(lambda: last.position)
+    assert sorted([queued.position, last.position]) == [1, 2] and last.wait_seconds >= 0
+    queued.cancel()
+    assert last.wait(30) and front.state == "done" and last.state == "done"
+    assert queued.state == "cancelled" and queued.partials == []
+
+
+def test_cancel_after_the_end_changes_nothing(client: WorkerClient) -> None:
+    job = run(client, "wait", {"seconds": 0.0})
+    job.cancel()
+    assert job.state == "done"
+
+
+def test_equal_jobs_share_a_run_and_one_may_leave(client: WorkerClient) -> None:
+    first = started(client, "wait", {"seconds": 1.0, "tag": 7, "shown": 1})
+    others = [client.submit("q00/wait", {"seconds": 1.0, "tag": 7, "shown": n}) for n in (1, 2)]
+    different = client.submit("q00/wait", {"seconds": 0.0, "tag": 8})
+    wait_for(lambda: all(job.state == "running" for job in others))
+    first.cancel()
+    assert all(job.wait(30) and job.state == "done" for job in (*others, different))
+    assert others[0].result is others[1].result and others[0].partials == others[1].partials
+    assert first.state == "cancelled"
+
+
+def test_twenty_threads_may_submit_at_once(client: WorkerClient) -> None:
+    jobs: list[Job] = []
+    threads = [threading.Thread(target=lambda n=n: jobs.append(client.submit(
+        "q00/wait", {"seconds": 0.0, "tag": 100 + n % 10}))) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(job.wait(30) and job.state == "done" for job in jobs) and len(jobs) == 20
+
+
+def test_results_are_kept_and_say_so(client: WorkerClient) -> None:
+    first = run(client, "kept", {"seconds": 0.0, "tag": 3})
+    again = run(client, "kept", {"seconds": 0.0, "tag": 3, "shown": 4})
+    assert (first.cached, again.cached) == (False, True)
+    assert again.measured_at == first.measured_at and again.seconds == first.seconds
+    assert again.result["pid"] == first.result["pid"]  # type: ignore[index]
+    assert not run(client, "kept", {"seconds": 0.0, "tag": 3}, fresh=True).cached
+    assert not run(client, "kept", {"seconds": 0.0, "tag": 4}).cached
+
+
+@pytest.mark.parametrize(("name", "words", "code"), [
+    ("crash", "stopped unexpectedly", "crash"),
+    ("out_of_memory", "ran out of memory", "memory"),
+])
+def test_after_a_spoilt_worker_a_fresh_one_serves(client: WorkerClient, name: str, words: str,
+                                                  code: str) -> None:
+    behind = client.submit("q00/whoami")
+    pid = behind.wait(30) and behind.result["pid"]  # type: ignore[index]
+    job = run(client, name)
+    assert (job.state, job.error_code) == ("failed", code) and words in job.error and job.error.endswith(".")
+    assert run(client, "whoami").result["pid"] != pid  # type: ignore[index]
+
+
+def test_a_bug_costs_its_own_run_only(client: WorkerClient) -> None:
+    pid = run(client, "whoami").result["pid"]  # type: ignore[index]
+    job = run(client, "bug")
+    assert job.state == "failed" and "KeyError" in job.error and "\n" not in job.error
+    assert run(client, "whoami").result["pid"] == pid  # type: ignore[index]
+
+
+def test_kill_of_the_worker_fails_the_run_and_not_the_queue(client: WorkerClient) -> None:
+    run(client, "whoami")
+    job = started(client, "hang")
+    behind = client.submit("q00/wait", {"seconds": 0.0, "tag": 55})
+    os.kill(job.partials[0]["pid"], signal.SIGKILL)
+    assert job.wait(10) and job.state == "failed" and "killed" in job.error
+    assert behind.wait(60) and behind.state == "done"
+
+
+@pytest.mark.parametrize("name", ["hang", "hang_in_c"])
+def test_a_hang_is_killed_within_two_seconds_of_cancel(client: WorkerClient, name: str) -> None:
+    job = started(client, name)
+    pid = job.partials[0]["pid"]
+    began = time.monotonic()
+    job.cancel()
+    assert job.state == "cancelled"
+    wait_for(lambda: not alive(pid), 10)
+    assert 1.5 < time.monotonic() - began < 4
+    assert run(client, "whoami").state == "done"
+
+
+def test_close_leaves_no_process(tmp_path: Path) -> None:
+    client = WorkerClient.start("cpu", model="random:byte-128", registry=SPECIMENS,
+                                store=ResultStore(tmp_path))
+    job = started(client, "hang")
+    queued = client.submit("q00/wait")
+    client.close()
+    assert job.state == queued.state == "cancelled" and job.error
+    assert not alive(job.partials[0]["pid"])
+    assert client.submit("q00/wait").state == "cancelled"
+    client.close()
