@@ -39,8 +39,7 @@ class RequestNoise:
 
     def __init__(self, seeds: Sequence[int | None], vocab_size: int,
                  device: torch.device | str = "cpu") -> None:
-        assert 0 < vocab_size <= _STRIDE, vocab_size
-        self.vocab_size = vocab_size
+        self.columns = noise_columns(vocab_size, device)  # [V]
         self.keys = torch.tensor([noise_key(seed) for seed in seeds], dtype=torch.int64, device=device)
         self.steps = torch.zeros_like(self.keys)
 
@@ -54,7 +53,7 @@ class RequestNoise:
 
         `out`, if given, is a buffer of that shape which is filled and returned. No host sync.
         """
-        noise = exponential_noise(self.keys, self.steps, self.vocab_size)
+        noise = exponential_noise(self.keys, self.steps, self.columns)
         self.steps.add_(1)
         return noise if out is None else out.copy_(noise)
 
@@ -65,15 +64,25 @@ def noise_key(seed: int | None) -> int:
     return _signed(_mix_int(seed + _GAMMA))
 
 
-def exponential_noise(keys: Tensor, steps: Tensor, vocab_size: int) -> Tensor:
+def noise_columns(vocab_size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Each vocabulary id's place in a stream, int64 [V].
+
+    A table, made outside any compiled graph: in generated C++ the loop index times this constant would
+    overflow, which the C++ compiler may assume never happens, and it then breaks the loop.
+    """
+    assert 0 < vocab_size <= _STRIDE, vocab_size
+    return torch.arange(1, vocab_size + 1, device=device) * _signed(_GAMMA)
+
+
+def exponential_noise(keys: Tensor, steps: Tensor, columns: Tensor) -> Tensor:
     """Exponential(1) noise, fp32 [*, V], of streams `keys` at token indices `steps` (int64, broadcast).
 
     keys [B, 1] with steps [S] gives a block of S tokens ahead, [B, S, V]. Values lie in [2^-63, 16.7],
-    with full relative precision near 0, which is where an exponential race is decided.
+    with full relative precision near 0, which is where an exponential race is decided. `columns` [V] is
+    `noise_columns(V)`.
     """
     first = keys + steps * _signed(_STRIDE * _GAMMA)  # [*]
-    column = torch.arange(1, vocab_size + 1, device=keys.device) * _signed(_GAMMA)  # [V]
-    bits = _mix(first.unsqueeze(-1) + column)  # [*, V]
+    bits = _mix(first.unsqueeze(-1) + columns)  # [*, V]
     uniform = ((bits & _LOW_63) | 1).float() * 2.0**-63  # in (0, 1]
     return -torch.log1p(-uniform.clamp(max=1 - 2.0**-24))
 
