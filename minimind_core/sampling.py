@@ -29,12 +29,12 @@ import torch
 from torch import Tensor
 
 from minimind_core.errors import ConfigError
-from minimind_core.request_noise import RequestNoise, exponential_noise
+from minimind_core.request_noise import RequestNoise
 from minimind_core.sampling_params import SamplingParams, check_setting
 
 __all__ = [
     "RequestNoise", "SamplingParams", "apply_repetition_penalty", "batch_settings", "check_logits",
-    "exponential_noise", "filter_logits", "next_tokens", "sample", "seen_tokens",
+    "filter_logits", "next_tokens", "sample", "seen_tokens",
 ]
 
 
@@ -159,19 +159,20 @@ def check_logits(logits: Tensor) -> None:
 
 def _keep_ranked(scores: Tensor, top_k: int | Tensor, top_p: float | Tensor) -> Tensor:
     """Which of scores [*, V] top-k, then top-p leave, as bool [*, V]: a prefix of the sorted order."""
+    vocab_size = scores.shape[-1]
     ordered, order = torch.sort(scores, dim=-1, descending=True, stable=True)  # [*, V], ties by lowest id
-    rank = torch.arange(scores.shape[-1], device=scores.device)  # [V]
-    keep = torch.ones_like(scores, dtype=torch.bool)  # [*, V] in sorted order
-    if not _is_off(top_k, 0):
-        top_k = _as_tensor(top_k, rank)
-        keep = keep & ((rank < top_k) | (top_k == 0))
-        ordered = ordered.masked_fill(~keep, -math.inf)
+    places = torch.arange(vocab_size, device=scores.device)  # [V]
+    size = _as_tensor(top_k, places)  # how many stay, broadcasts against [*, 1]
+    size = torch.where(size == 0, vocab_size, size)
     if not _is_off(top_p, 1):
+        if not _is_off(top_k, 0):
+            ordered = ordered.masked_fill(places >= size, -math.inf)
         mass = torch.softmax(ordered, -1).to(_accumulator(scores.device)).cumsum(-1)  # [*, V]
         top_p = _as_tensor(top_p, mass)
-        size = 1 + (mass[..., :-1] < top_p).sum(-1, keepdim=True)  # [*, 1], the crossing token included
-        keep = keep & ((rank < size) | (top_p >= 1))
-    return torch.zeros_like(keep).scatter(-1, order, keep)
+        nucleus = 1 + (mass[..., :-1] < top_p).sum(-1, keepdim=True)  # [*, 1], the crossing token included
+        size = torch.where(top_p < 1, torch.minimum(size, nucleus), size)
+    ranks = torch.zeros_like(order).scatter(-1, order, places.expand_as(order))  # [*, V], by id
+    return ranks < size
 
 
 def _accumulator(device: torch.device) -> torch.dtype:
