@@ -1,0 +1,17 @@
+"""Entry: `streamlit run app.py`. Server hooks when imported, the frame when executed; nothing else.
+
+Streamlit imports this file once as the ASGI module and then executes it as `__main__` for every
+rerun. It finds `app` by reading the source, so keep that line a plain assignment.
+"""
+
+import streamlit as st
+
+if __name__ != "__main__":
+    from pages.ui.server import lifespan, on_script_error, prepare
+
+    prepare()
+    app = st.App(__file__, lifespan=lifespan, on_script_error=on_script_error)
+else:
+    from pages.ui.frame import run_app
+
+    run_app()

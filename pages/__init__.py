@@ -1,0 +1,1 @@
+"""What a person sees: one file a page, shared pieces in `ui/`."""

@@ -1,0 +1,76 @@
+"""Home: what this is, how long it takes, which device was found, and the questions in their five parts."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from minimind_core.config import PRESETS
+from minimind_core.cost import num_parameters, parameter_counts
+from pages.ui import charts
+from pages.ui.device import device_sentence
+from pages.ui.frame import is_open, page, page_file, questions
+from pages.ui.i18n import current_language, t
+from pages.ui.question import question_facts
+from questions import PARTS, Question
+
+_MODEL = PRESETS["minimind-26m"]
+
+
+def home() -> None:
+    """The whole page."""
+    st.title(t("home.title"), anchor=False)
+    size = num_parameters(_MODEL)
+    st.markdown(t("home.lead", count=len(questions()), millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:.0f}"))
+    _first_panel()
+    st.caption(t("home.legend"))
+    for part in PARTS:
+        st.subheader(t(f"part.{part}"), anchor=False)
+        with st.container(key=f"part-{part}", gap="xsmall"):
+            for question in questions():
+                if question.part == part:
+                    _row(question)
+    _parameters_chart()
+
+
+def _first_panel() -> None:
+    opened = [question for question in questions() if is_open(question)]
+    shortest = sum(question.minutes[0] for question in questions())
+    longest = sum(question.minutes[1] for question in questions())
+    with st.container(border=True, key="first"):
+        st.markdown(t("home.time", shortest=f"{shortest / 60:.1f}", longest=f"{longest / 60:.1f}"))
+        device_sentence()
+        st.markdown(t("home.open", opened=len(opened), count=len(questions())))
+        if st.button(t("home.start", question=opened[0].id), type="primary"):
+            st.switch_page(page_file(opened[0]))
+
+
+def _row(question: Question) -> None:
+    title = f"{question.id} · {question.title[current_language()]}"
+    facts = f":small[:gray[{question_facts(question)}]]"
+    if is_open(question):
+        st.page_link(page_file(question), label=f"**{title} →** {facts}")
+    else:
+        st.markdown(f":gray[{title}] {facts}")
+
+
+def _parameters_chart() -> None:
+    total = num_parameters(_MODEL)
+    counts = sorted((count, name) for name, count in parameter_counts(_MODEL).items() if count)
+    st.subheader(t("home.parameters.title", total=f"{total:,}"), anchor=False)
+    figure = go.Figure(go.Bar(
+        x=[count for count, _ in counts], y=[t(f"home.parameters.{name}") for _, name in counts],
+        text=[_amount(count, total) for count, _ in counts], textposition="outside",
+        orientation="h", cliponaxis=False, hoverinfo="skip", meta={"role": "formula"}))
+    figure.update_xaxes(visible=False, range=[0, counts[-1][0] * 1.5])
+    figure.update_yaxes(showgrid=False)
+    charts.show(figure, key="parameters", height=180, alt=t("home.parameters.alt"))
+
+
+def _amount(count: int, total: int) -> str:
+    if count < total / 1000:
+        return f"{count:,} · < 0.1 %"
+    return f"{count / 1e6:.2f} M · {count / total:.0%}".replace("%", " %")
+
+
+page(home)

@@ -1,0 +1,1 @@
+"""Shared pieces of the pages: frame, language, server hooks, charts, job progress."""

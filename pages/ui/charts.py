@@ -1,0 +1,69 @@
+"""One look for every plot: the meaning of a colour, margins, fonts, height. Draws no data of its own.
+
+A figure arrives from a lab without colours; each trace says what it means in `meta={"role": ...}`,
+and `paint` gives every role its colour and a second mark that works without colour. One set of
+colours serves both themes: each has a contrast of at least 3:1 on either background (tested).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import streamlit as st
+
+# plotly looks whether pandas is loaded each time it checks a value, and fails if another session is
+# just importing it. Import it before the first figure, then nobody can.
+importlib.import_module("pandas")
+
+COLOURS = {
+    "predicted": "#9166cf",
+    "formula": "#3a82c4",
+    "measured": "#1f9a70",
+    "recorded": "#74907f",
+    "said": "#d0731f",
+    "peer": "#8b8781",
+    "removed": "#8b8781",
+}
+"""By role, as the labs name them. `said` is what is commonly said, `removed` what a filter cut off."""
+GRID = "rgba(139, 135, 129, 0.22)"
+_DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
+_PATTERNS = {"recorded": "/", "removed": "/"}
+_CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def show(figure: Any, *, key: str, alt: str, height: int | None = None) -> None:
+    """Draw a lab's figure in the house's look. `alt` says in words what the plot shows."""
+    st.plotly_chart(paint(figure, height), key=key, width="stretch", config=_CONFIG, alt=alt)
+
+
+def paint(figure: Any, height: int | None = None) -> Any:
+    """Colour a plotly figure's traces by role, in place, and lay it out as all our plots are."""
+    for trace in figure.data:
+        role = (trace.meta or {}).get("role")
+        if role is not None:
+            _paint_trace(trace, role)
+    figure.update_layout(
+        margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": 14}, hoverlabel={"font": {"size": 14}},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.25, uirevision="keep",
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None},
+    )
+    if height is not None:
+        figure.update_layout(height=height)
+    figure.update_xaxes(automargin=True, gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(automargin=True, gridcolor=GRID, zeroline=False)
+    return figure
+
+
+def _paint_trace(trace: Any, role: str) -> None:
+    colour = COLOURS[role]
+    if trace.type == "bar":
+        filled = role not in _PATTERNS
+        trace.marker.color = colour if filled else "rgba(0,0,0,0)"
+        trace.marker.line = {"color": colour, "width": 0 if filled else 1}
+        if not filled:
+            trace.marker.pattern = {"shape": _PATTERNS[role], "fgcolor": colour, "size": 5, "solidity": 0.2}
+        return
+    trace.marker.color = colour
+    trace.line.color = colour
+    trace.line.dash = _DASHES.get(role, "solid")

@@ -1,0 +1,76 @@
+"""Draws the parameters of an experiment as widgets, from the same field specs that check a run.
+
+Each widget is bound to the address under `<question>_<field>`, so that a link carries the state. What
+an address asks for beyond a field's limits is moved to the nearest allowed value, and said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from labs.fields import FieldSpec, Params
+from pages.ui.i18n import t
+
+_LONGEST_SLIDER = 1000
+"""Steps that a slider can still be set to by hand; a longer field gets a number box."""
+
+
+def key(question: str, field: str) -> str:
+    """The widget key of a field, which is its name in the address as well."""
+    return f"{question}_{field}"
+
+
+def spec_of(params: type[Params], field: str) -> FieldSpec:
+    """What `field` accepts."""
+    return next(spec for spec in params.specs() if spec.name == field)
+
+
+def values(params: type[Params], question: str) -> dict[str, Any]:
+    """What the widgets say now; the default where a field has no widget yet."""
+    return {spec.name: st.session_state.get(key(question, spec.name), spec.default)
+            for spec in params.specs()}
+
+
+def control(params: type[Params], field: str, question: str) -> Any:
+    """One widget with its label and unit; returns its value."""
+    spec = spec_of(params, field)
+    name = key(question, field)
+    label = t(spec.label) + (f" ({t(f'unit.{spec.unit}')})" if spec.unit else "")
+    value = _widget(spec, label, {"key": name, "bind": "query-params"} | _first_value(params, spec, name))
+    _say_if_moved(name, value)
+    return value
+
+
+def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
+    if spec.kind == "text":
+        return st.text_input(label, max_chars=spec.max_length, **common)
+    if spec.kind == "bool":
+        return st.toggle(label, **common)
+    if spec.kind == "choice":
+        default = {"default": common.pop("value")} if "value" in common else {}
+        return st.segmented_control(label, spec.choices, required=True, **default, **common)
+    limits = {"min_value": spec.lowest, "max_value": spec.maximum, "step": spec.step}
+    limits = {name: type(spec.default)(limit) for name, limit in limits.items() if limit is not None}
+    if spec.maximum - spec.minimum > _LONGEST_SLIDER * limits.get("step", 1):
+        return st.number_input(label, **limits, **common)
+    return st.slider(label, **limits, **common)
+
+
+def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, Any]:
+    """The widget's default, unless the address asks for something that must be moved first."""
+    asked = st.query_params.get(name)
+    if name not in st.session_state and asked is not None:
+        _, moved = params.clamp({spec.name: asked})
+        if moved:
+            st.session_state[name] = moved[0].used
+            st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
+            return {}
+    return {"value": spec.default}
+
+
+def _say_if_moved(name: str, value: Any) -> None:
+    asked, used = st.session_state.get(f"{name}.moved", (None, None))
+    if asked is not None and value == used:
+        st.caption(t("controls.moved", asked=asked, used=used))

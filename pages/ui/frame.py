@@ -1,0 +1,88 @@
+"""The frame around every page: navigation from the question list, device badge, language.
+
+A page file holds one function and ends with `page(function)`. Streamlit may run a page file inside
+this frame (through `run_app`) or, on a fresh server, alone; `page` handles both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from pages.ui import server
+from pages.ui.device import device_badge
+from pages.ui.document import announce_language
+from pages.ui.i18n import current_language, language_switch, t
+from questions import PARTS, Question, load_questions
+
+ROOT = Path(__file__).resolve().parents[2]
+_ICON = ROOT / "pages" / "ui" / "icon.svg"
+_STYLE = ROOT / "pages" / "ui" / "style.css"
+_inside = threading.local()
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """The question list, read once a server."""
+    return load_questions()
+
+
+def question(name: str) -> Question:
+    """The question called `name`, such as "Q13"."""
+    return next(question for question in questions() if question.id == name)
+
+
+def page_file(question: Question) -> Path:
+    """Where the question's page is, or will be."""
+    return ROOT / "pages" / f"{question.slug}.py"
+
+
+def is_open(question: Question) -> bool:
+    """Whether the question's page is there already."""
+    return page_file(question).exists()
+
+
+def page(body: Callable[[], None]) -> None:
+    """Run a page's `body` in the frame, entering the frame first if Streamlit came here directly."""
+    if getattr(_inside, "frame", False):
+        body()
+    else:
+        run_app()
+
+
+def run_app() -> None:
+    """Draw the frame and the page that the address names."""
+    if server.leave_pages_router():
+        st.rerun()
+    st.set_page_config(page_title="MiniMind Interview Lab", page_icon=str(_ICON), layout="centered")
+    st.logo(_ICON, size="large")
+    st.html(_STYLE)
+    with st.container(key="topbar", horizontal=True, horizontal_alignment="distribute",
+                      vertical_alignment="center"):
+        badge = st.container()
+        language_switch()
+    with badge:
+        device_badge()
+    navigation = st.navigation(_sections(), expanded=True)
+    announce_language()
+    _inside.frame = True
+    try:
+        navigation.run()
+    finally:
+        _inside.frame = False
+
+
+def _sections() -> dict[str, list[StreamlitPage]]:
+    """Pages by section heading, in the session's language. Addresses are file names, so they never change."""
+    sections = {"": [st.Page(ROOT / "pages" / "home.py", title=t("home.nav"), default=True)]}
+    for part in PARTS:
+        rows = [st.Page(page_file(question), title=f"{question.id} {question.short[current_language()]}")
+                for question in questions() if question.part == part and is_open(question)]
+        if rows:
+            sections[t(f"part.{part}")] = rows
+    return sections

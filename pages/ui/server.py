@@ -1,0 +1,81 @@
+"""What the web server does besides serving pages: start the worker, warm slow imports, report errors.
+
+The web process never loads torch; the model lives in the worker process that `worker()` starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import streamlit as st
+
+from labs.contract import DEFAULT_MODEL
+from labs.runner.client import WorkerClient
+
+_FREEZE_AFTER_SECONDS = 4.0
+_log = logging.getLogger(__name__)
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> WorkerClient:
+    """The one worker of this server, started at the first call. Does not wait for the model.
+
+    MINIMIND_DEVICE (auto, cpu, cuda) and MINIMIND_MODEL (a name or a path) choose what it runs.
+    """
+    return WorkerClient.start(device=os.environ.get("MINIMIND_DEVICE", "auto"),
+                              model=os.environ.get("MINIMIND_MODEL", DEFAULT_MODEL))
+
+
+def prepare() -> None:
+    """Make the first visitor's first run go through app.py (see `leave_pages_router`)."""
+    leave_pages_router()
+
+
+def leave_pages_router() -> bool:
+    """Turn off Streamlit's own routing of the `pages/` folder; True if it was on.
+
+    Until a session has called st.navigation, a fresh server routes `/q13_sampling` to the page file
+    alone, without app.py. The flag is private; without it the frame's own check still works.
+    """
+    try:
+        from streamlit.runtime.pages_manager import PagesManager
+    except ImportError:
+        return False
+    was_on = getattr(PagesManager, "uses_pages_directory", False)
+    PagesManager.uses_pages_directory = False
+    return bool(was_on)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Around the server's life: the worker and the slow imports start with it."""
+    threading.Thread(target=worker, daemon=True).start()
+    threading.Thread(target=_warm, daemon=True).start()
+    yield
+
+
+def _warm() -> None:
+    """Import what the first chart needs; when the first visitor has been served, exempt all that is
+
+    loaded from the collection that Streamlit runs after each script run.
+    """
+    importlib.import_module("pages.ui.charts")
+    time.sleep(_FREEZE_AFTER_SECONDS)
+    gc.collect()
+    gc.freeze()
+
+
+def on_script_error(error: Exception) -> bool:
+    """One sentence on the page; the traceback goes to the terminal."""
+    from pages.ui.i18n import t
+
+    _log.error("A page failed", exc_info=error)
+    st.error(t("error.unexpected"))
+    return True
