@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, record):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
         command.add_argument("--model", default=DEFAULT_MODEL, help="name or path of the checkpoint")
-        command.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+        command.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
     for command in (list_, run, record):
         command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser

@@ -56,7 +56,7 @@ class Context(Protocol):
 
     @property
     def dtype(self) -> str:
-        """Name of the torch dtype to compute in, as "float32" or "bfloat16"."""
+        """What to compute in: "fp32", "bf16" or "fp16" (`minimind_core.device.DTYPES`)."""
         ...
 
     def model(self, name: str | None = None) -> Any:

@@ -33,7 +33,7 @@ class WorkerClient:
         self._model = model
 
     @classmethod
-    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "float32",
+    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "fp32",
               registry: Registry | None = None, store: ResultStore | None = None) -> WorkerClient:
         """Start the worker for "auto", "cpu" or "cuda" and return without waiting for it.
 

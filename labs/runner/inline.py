@@ -32,7 +32,7 @@ class InlineClient:
         self._host, self._registry, self._model, self._watch = host, registry, model, watch
 
     @classmethod
-    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "float32",
+    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "fp32",
               registry: Registry | None = None,
               watch: Callable[[Job], None] = lambda _job: None) -> InlineClient:
         """Import torch and take the device. Raises DeviceError for one that this machine lacks."""

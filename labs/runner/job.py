@@ -21,7 +21,11 @@ _ids = itertools.count(1)
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """One worker as a badge shows it. `error` is a sentence, also when it is ready but lacks its model."""
+    """One worker as a badge shows it.
+
+    `error` is a sentence, also when it is ready but lacks its model; `notice` one about a GPU that is
+    there but not usable by this torch.
+    """
 
     state: WorkerState = "starting"
     device_name: str = ""
@@ -30,6 +34,7 @@ class WorkerStatus:
     versions: Mapping[str, str] = field(default_factory=dict)
     model_name: str = ""
     error: str = ""
+    notice: str = ""
 
 
 class Job:
