@@ -17,9 +17,9 @@ import streamlit as st
 importlib.import_module("pandas")
 
 COLOURS = {
-    "predicted": "#9166cf",
-    "formula": "#3a82c4",
-    "measured": "#1f9a70",
+    "predicted": "#a770c2",
+    "formula": "#1c66cf",
+    "measured": "#159a63",
     "recorded": "#74907f",
     "said": "#d0731f",
     "peer": "#8b8781",

@@ -51,14 +51,15 @@ def page(body: Callable[[], None]) -> None:
     """Run a page's `body` in the frame, entering the frame first if Streamlit came here directly."""
     if getattr(_inside, "frame", False):
         body()
+    elif server.leave_pages_router():
+        st.rerun()  # this time by way of app.py
     else:
         run_app()
 
 
 def run_app() -> None:
     """Draw the frame and the page that the address names."""
-    if server.leave_pages_router():
-        st.rerun()
+    server.leave_pages_router()
     st.set_page_config(page_title="MiniMind Interview Lab", page_icon=str(_ICON), layout="centered")
     st.logo(_ICON, size="large")
     st.html(_STYLE)

@@ -1,0 +1,72 @@
+"""Pages on a small untrained model that runs in the test's own thread: no worker process, no browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit import config
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from labs.runner.inline import InlineClient
+from pages.ui import server
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "random:byte-128"
+OpenApp = Callable[..., AppTest]
+
+
+class CountingClient:
+    """An InlineClient that counts what was submitted."""
+
+    def __init__(self) -> None:
+        self._client = InlineClient.start("cpu", model=MODEL)
+        self.status = self._client.status
+        self.submitted: list[str] = []
+
+    def submit(self, experiment_id, params=None, **options):
+        self.submitted.append(experiment_id)
+        return self._client.submit(experiment_id, params, **options)
+
+
+@pytest.fixture(scope="session")
+def inline() -> CountingClient:
+    return CountingClient()
+
+
+@pytest.fixture
+def worker(inline: CountingClient, monkeypatch: pytest.MonkeyPatch) -> CountingClient:
+    inline.submitted.clear()
+    monkeypatch.setattr(server, "worker", lambda: inline)
+    return inline
+
+
+@pytest.fixture
+def running_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest begins every run as a fresh server that routes the `pages/` folder itself; ours has left that."""
+    begin = PagesManager.__init__
+
+    def begin_outside(self: PagesManager, *args, **kwargs) -> None:
+        begin(self, *args, **kwargs)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", begin_outside)
+    config.set_option("client.showErrorDetails", "full")
+
+
+@pytest.fixture
+def open_app(worker: CountingClient, running_server: None) -> OpenApp:
+    """Runs the app in a language, on a page, with what else the address says."""
+
+    def open_page(page: str = "", *, lang: str | None = "en", locale: str | None = None,
+                  **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+        app.query_params.update(query | ({"lang": lang} if lang else {}))
+        if locale:
+            app.context["locale"] = locale
+        app.run()
+        return app.switch_page(f"pages/{page}.py").run() if page else app
+
+    return open_page

@@ -1,0 +1,55 @@
+"""Home names the device, lists every question, and opens the first that is ready."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from labs.runner.job import WorkerStatus
+from questions import load_questions
+from tests.pages.conftest import CountingClient, OpenApp
+
+
+def texts(app) -> str:
+    return "\n".join(element.value for element in (*app.markdown, *app.caption))
+
+
+def test_every_question_is_there_once(open_app: OpenApp) -> None:
+    app = open_app()
+    closed = [question for question in load_questions() if question.id != "Q13"]
+    assert all(texts(app).count(question.title["en"]) == 1 for question in closed)
+    links = [link.proto.label for link in app.get("page_link")]
+    assert len(links) == 1 and load_questions()[12].title["en"] in links[0]
+
+
+def test_the_start_button_opens_the_first_open_question(open_app: OpenApp) -> None:
+    app = open_app(lang="zh")
+    app.button[0].click().run()
+    assert app.title[0].value == load_questions()[12].title["zh"]
+
+
+def test_the_parameter_chart_adds_up(open_app: OpenApp) -> None:
+    figure = json.loads(open_app().get("plotly_chart")[0].proto.spec)
+    assert "25,829,888" in open_app().subheader[-1].value
+    assert figure["data"][0]["y"][-1] == "Feed-forward"
+    assert figure["data"][0]["text"][-1] == "17.30 M · 67 %"
+
+
+@pytest.mark.parametrize(("status", "said"), [
+    (WorkerStatus(), "Being looked for"),
+    (WorkerStatus(state="loading"), "Loading the model"),
+    (WorkerStatus(state="dead", error="No device: plug one in."), "No device: plug one in."),
+    (WorkerStatus(state="ready", device_name="Test GPU", dtype="bfloat16", versions={"torch": "9.9"},
+                  model_name="tiny"), "Test GPU in bfloat16 with torch 9.9"),
+    (WorkerStatus(state="ready", device_name="Test GPU", dtype="bfloat16", versions={"torch": "9.9"},
+                  error="There is no model: train one."), "no model"),
+])
+def test_the_device_is_told_in_every_state(open_app: OpenApp, worker: CountingClient,
+                                           monkeypatch: pytest.MonkeyPatch, status: WorkerStatus,
+                                           said: str) -> None:
+    monkeypatch.setattr(worker, "status", lambda: status)
+    app = open_app()
+    assert not app.exception
+    assert said in texts(app)
+    assert status.error in texts(app)

@@ -1,0 +1,43 @@
+"""What the server does around the pages."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import server
+
+
+def test_the_worker_starts_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = threading.Event()
+    monkeypatch.setattr(server, "worker", started.set)
+    monkeypatch.setattr(server, "_warm", lambda: None)
+
+    async def live() -> None:
+        async with server.lifespan(None):
+            assert await asyncio.to_thread(started.wait, 5)
+
+    asyncio.run(live())
+
+
+def test_an_unexpected_error_is_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from pages.ui.server import on_script_error
+
+        st.session_state["lang"] = "en"
+        assert on_script_error(RuntimeError("inner detail"))
+
+    app = AppTest.from_function(script).run()
+    assert [error.value for error in app.error] == [
+        "Something went wrong on this page; reload it, and if it happens again, the terminal shows the cause."]
+    assert "inner detail" in caplog.text
+
+
+def test_leaving_the_pages_router_twice_is_fine() -> None:
+    server.leave_pages_router()
+    assert server.leave_pages_router() is False
