@@ -22,7 +22,7 @@ from pages.ui.question import header
 _Q = "q13"
 _NEXT_TOKEN = experiment("q13/next_token")
 _CONTINUATION = experiment("q13/continuation")
-_CHART_HEIGHT = 380
+_CHART_HEIGHT = 400
 
 
 def sampling() -> None:

@@ -8,32 +8,44 @@ import numpy as np
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.q13_sampling.analytic import softmax
 
-SHOWN = 20
-"""Bars whose labels can still be read on a laptop."""
+SHOWN = 16
+"""Bars that fit on a laptop below their sliders, labels readable."""
 
 
 def next_token(result: Result, text: Text) -> dict[str, Any]:
-    """`candidates`: the most likely tokens, kept and removed, and the mass up to each."""
+    """`candidates`: the most likely tokens, kept and removed, beside what the model alone gives them."""
     view = result["view"]
     count = min(SHOWN, len(view["ids"]))
     labels = [visible(token) for token in view["texts"][:count]]
     kept = view["kept"][:count].astype(bool)
     before, final = view["before"][:count], view["probabilities"][:count]
+    alone = softmax(result["logits"].astype(np.float64))[view["ids"][:count]]
+    so_far = before.cumsum()
     figure = go.Figure()
-    for role, name, mask, heights in (("measured", "q13.kept", kept, final),
+    for role, name, mask, lengths in (("measured", "q13.kept", kept, final),
                                       ("removed", "q13.removed", ~kept, before)):
-        places = np.flatnonzero(mask)
-        figure.add_bar(x=places, y=heights[mask], name=text(name), meta={"role": role},
-                       customdata=[labels[place] for place in places],
-                       hovertemplate="%{customdata}<br>%{y:.4f}<extra></extra>")
-    figure.add_scatter(x=np.arange(count), y=before.cumsum(), name=text("q13.cumulative"),
-                       mode="lines+markers", line={"shape": "hvh"}, meta={"role": "formula"},
-                       hovertemplate="%{y:.4f}<extra></extra>")
-    figure.update_xaxes(title=text("q13.axis.token"), tickvals=list(range(count)), ticktext=labels)
-    figure.update_yaxes(title=text("q13.axis.probability"), range=[0, 1.02])
+        figure.add_bar(
+            x=lengths[mask], y=np.flatnonzero(mask), orientation="h", name=text(name), meta={"role": role},
+            text=[percent(length) for length in lengths[mask]], textposition="outside", cliponaxis=False,
+            customdata=[[labels[place], percent(so_far[place])] for place in np.flatnonzero(mask)],
+            hovertemplate=f"%{{customdata[0]}}: %{{text}}<br>{text('q13.cumulative')} %{{customdata[1]}}"
+                          "<extra></extra>")
+    figure.add_scatter(x=alone, y=np.arange(count), name=text("q13.alone"), mode="markers",
+                       marker={"symbol": "line-ns-open", "size": 11, "line": {"width": 2}},
+                       meta={"role": "peer"}, hovertemplate=f"{text('q13.alone')}: %{{x:.2%}}<extra></extra>")
+    longest = max(float(np.where(kept, final, before).max()), float(alone.max()))
+    figure.update_xaxes(visible=False, range=[0, longest * 1.15])
+    figure.update_yaxes(tickvals=list(range(count)), ticktext=labels, range=[count - 0.5, -0.5],
+                        showgrid=False)
     figure.update_layout(barmode="overlay")
     return {"candidates": figure}
+
+
+def percent(probability: float) -> str:
+    """Three significant digits at most, never a 0 that is not one."""
+    return f"{probability:.1%}" if probability >= 0.0005 else f"{probability:.0e}"
 
 
 def continuation(result: Result, text: Text) -> dict[str, Any]:

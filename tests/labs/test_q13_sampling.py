@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from labs import jsonable
+from labs.q13_sampling.figures import SHOWN
 from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
@@ -122,10 +123,11 @@ def test_figures_and_words(client: InlineClient) -> None:
     result = completed(client, {"prompt": "Hi", "top_p": 0.05})
     words = REGISTRY.strings("en")
     figure = REGISTRY.find("q13").figures(result, words.__getitem__)["candidates"]
-    kept, removed, mass = figure.data
-    assert [trace.meta["role"] for trace in figure.data] == ["measured", "removed", "formula"]
-    assert len(kept.x) == min(20, result["view"]["kept_count"]) and len(kept.x) + len(removed.x) == 20
-    assert np.asarray(mass.y)[-1] <= 1 + 1e-6
+    kept, removed, alone = figure.data
+    assert [trace.meta["role"] for trace in figure.data] == ["measured", "removed", "peer"]
+    assert len(kept.x) == min(SHOWN, result["view"]["kept_count"])
+    assert len(kept.x) + len(removed.x) == len(alone.x) == SHOWN
+    assert alone.x[0] == pytest.approx(torch.tensor(result["logits"]).softmax(-1).max().item(), rel=1e-5)
     job = done(client, "continuation", {"prompt": "Hi", "max_new_tokens": 3})
     assert job.result is not None
     figures = REGISTRY.find("q13/continuation").figures(job.result, words.__getitem__)
