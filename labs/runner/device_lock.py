@@ -32,7 +32,7 @@ class DeviceLock:
     def __init__(self, device: str, *, while_waiting: Callable[[], None] = lambda: None,
                  folder: Path | None = None) -> None:
         user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-        self.path = (folder or Path(tempfile.gettempdir())) / f"minimind-lab-{user}-{device}.lock"
+        self.path = (folder or _folder()) / f"minimind-lab-{user}-{device}.lock"
         self._while_waiting = while_waiting
         self._file: IO[bytes] | None = None
 
@@ -53,6 +53,13 @@ class DeviceLock:
         if self._file is not None:
             self._file.close()  # closing gives the lock back
             self._file = None
+
+
+def _folder() -> Path:
+    """Local to this machine, unlike a home folder; `MINIMIND_LAB_CACHE` names another place."""
+    folder = Path(os.environ.get("MINIMIND_LAB_CACHE") or tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _open(path: Path) -> IO[bytes]:

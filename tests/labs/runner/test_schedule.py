@@ -172,7 +172,7 @@ class Runner(RuleBasedStateMachine):
 
 
 TestRunner = Runner.TestCase
-TestRunner.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestRunner.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 
 
 @pytest.fixture
@@ -257,4 +257,5 @@ def test_a_lane_that_is_given_up_names_everyone_who_waits(scheduler: Scheduler) 
         scheduler.submit(job, "ab"[job % 2], "own", 5.0, now=0.0)
     scheduler.lane_lost("own")
     assert sorted(scheduler.give_up("own")) == [1, 2, 3]
+    scheduler.lane_ready("own")
     assert scheduler.jobs == [] and scheduler.decide(0.0) == []

@@ -1,0 +1,93 @@
+"""`python -m labs`: one JSON object on standard output, sentences on the other, exit codes 0, 1, 2, 130."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labs import jsonable, recordings
+from labs.__main__ import main
+from labs.registry import ROOT, Registry
+from labs.runner.device_lock import DeviceLock
+from labs.runner.inline import InlineClient
+
+MODEL = ["--model", "random:byte-128"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any], str]:
+    code = main([*words, "--json"])
+    shown = capsys.readouterr()
+    return code, json.loads(shown.out), shown.err
+
+
+def test_run_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+    code, shown, _ = run(capsys, "run", "q13", "--set", "temperature=0.7", "--device", "cpu", *MODEL)
+    assert code == 0 and list(shown) == [
+        "experiment", "params", "device", "device_name", "versions", "seconds", "result"]
+    assert (shown["experiment"], shown["device"]) == ("q13/next_token", "cpu")
+    assert shown["params"]["temperature"] == 0.7 and shown["result"]["view"]["kept_count"] >= 1
+    assert jsonable.decode(shown["result"])["logits"].shape == (259,)
+
+
+@pytest.mark.parametrize(("words", "code", "sentence"), [
+    (["run", "q99"], 2, "There is no experiment 'q99'"),
+    (["run", "q13", "--set", "temperature=-1"], 2, "Negative temperature would favour the worst tokens."),
+    (["run", "q13", "--set", "temprature=1"], 2, "did you mean 'temperature'?"),
+    (["run", "q13", "--set", "temperature"], 2, "--set takes NAME=VALUE, not 'temperature'."),
+    (["record"], 2, "Say what to record"),
+    (["record", "q13", "--all"], 2, "Say what to record"),
+    (["run", "q13", "--model", "no-such"], 1, "no-such"),
+    (["run", "q13", "--device", "mps"], 1, "not available here"),
+])
+def test_errors_are_one_sentence_on_both_channels(capsys: pytest.CaptureFixture[str], words: list[str],
+                                                  code: int, sentence: str) -> None:
+    got, shown, errors = run(capsys, *words)
+    assert got == code and list(shown) == ["error"]
+    assert sentence in shown["error"] and shown["error"] in errors and "Traceback" not in errors
+
+
+def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    code, shown, _ = run(capsys, "list")
+    assert code == 0
+    assert [entry["id"] for entry in shown["experiments"]] == [e.id for e in Registry.discover()]
+    assert main(["list"]) == 0 and "q13/next_token" in capsys.readouterr().out
+
+
+def open_files(pid: int) -> str:
+    return " ".join(os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_interrupt_is_130() -> None:
+    with DeviceLock("cpu"):  # the run waits for this program, so it is certain to be interrupted in time
+        command = [sys.executable, "-m", "labs", "run", "q13", "--device", "cpu", "--json", *MODEL]
+        process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        while "minimind-lab" not in open_files(process.pid):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130 and json.loads(out) == {"error": "Interrupted."}
+    assert "Traceback" not in errors
+
+
+def test_record_keeps_the_run_and_its_spread(tmp_path: Path) -> None:
+    client = InlineClient.start("cpu", model="random:byte-128")
+    jobs = [client.submit("q13/next_token") for _ in range(3)]
+    path = recordings.record(jobs, tmp_path)
+    assert path.parent == tmp_path / "q13/next_token" and path.suffix == ".json"
+    [found] = recordings.recorded("q13/next_token", tmp_path)
+    durations = sorted(job.seconds for job in jobs)
+    assert found["seconds"] == durations[1] and found["spread"]["seconds"] == durations
+    assert found["runs"] == 3 and found["date"] and found["device"] == "cpu" and "torch" in found["versions"]
+    assert (found["result"]["logits"] == jobs[0].result["logits"]).all()  # type: ignore[index]
+    assert recordings.recorded("q13/continuation", tmp_path) == []
