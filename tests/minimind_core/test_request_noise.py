@@ -60,10 +60,22 @@ def test_noise_is_exponential_and_never_zero_or_infinite() -> None:
     assert bool(((found - expected).abs() < 4 * (expected * (1 - expected) / 1e6).sqrt()).all())
 
 
-def test_extreme_bits_give_finite_noise() -> None:
-    keys = torch.tensor([0, -1, 2**63 - 1, -(2**63)])
-    noise = exponential_noise(keys, torch.tensor(0), noise_columns(1000))
-    assert bool((noise > 0).all()) and bool(noise.isfinite().all())
+def unmixed(bits: int) -> int:
+    """The state whose mixed bits are `bits`: `_mix_int` backwards."""
+    for shift, factor in ((31, request_noise._MIX_2), (27, request_noise._MIX_1), (30, 1)):
+        found = bits
+        for _ in range(64 // shift):
+            found = bits ^ (found >> shift)
+        bits = found * pow(factor, -1, 2**64) % 2**64
+    return bits
+
+
+@pytest.mark.parametrize(("bits", "noise"), [(0, 2.0**-63), (2**63, 2.0**-63), (2**63 - 1, 24 * math.log(2))])
+def test_extreme_bits_give_finite_noise(bits: int, noise: float) -> None:
+    assert request_noise._mix_int(unmixed(bits)) == bits
+    columns = noise_columns(1)
+    key = torch.tensor(request_noise._signed(unmixed(bits) - int(columns[0])))
+    assert exponential_noise(key, torch.tensor(0), columns).item() == pytest.approx(noise, rel=1e-6, abs=0)
 
 
 def by_request(probabilities: Tensor) -> Tensor:
@@ -102,6 +114,11 @@ def test_filtered_draws_match_the_filtered_law() -> None:
     assert counts[2:].tolist() == [0, 0, 0]
     error = math.sqrt(0.7311 * 0.2689 / DRAWS)
     assert counts[0].item() / DRAWS == pytest.approx(0.7311, abs=4 * error)
+
+
+def test_a_generator_that_gives_zero_draws_no_removed_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tensor, "exponential_", lambda self, **_: self.zero_())
+    assert sample(torch.tensor([0.0, 0.0, 1.0]), torch.Generator()) == 2
 
 
 def test_a_single_candidate_always_wins() -> None:

@@ -37,6 +37,15 @@ def test_a_batch_equals_its_rows_bit_for_bit(vocab_size: int) -> None:
         assert torch.equal(found[i], filter_logits(row, p.temperature, p.top_k, p.top_p, p.min_p)), (i, p)
 
 
+@pytest.mark.parametrize("name", ["top_p", "min_p", "temperature"])
+def test_a_tensor_rounds_as_the_number_does(name: str) -> None:
+    for value in torch.linspace(0.02, 0.98, 49, dtype=torch.float64).tolist():
+        logits = torch.tensor([1.0, value, value / 3, 1 - value]).log()  # thresholds are met exactly
+        settings: list[float | Tensor] = [value, torch.tensor([value], dtype=torch.float64)]
+        number, tensor = (filter_logits(logits, **{name: setting}) for setting in settings)
+        assert torch.equal(number, tensor), value
+
+
 def test_shared_settings_stay_numbers() -> None:
     params = [SamplingParams(temperature=0.8, top_k=3), SamplingParams(temperature=0.8, top_k=4)]
     found = batch_settings(params)
