@@ -52,7 +52,27 @@ def out_of_memory(params: Any, ctx: Any) -> dict[str, Any]:
     """Ask torch for more memory than there is."""
     import torch
 
-    return {"sum": float(torch.ones(1 << 50).sum())}
+    return {"sum": float(torch.ones(1 << 50, device=ctx.device).sum())}
+
+
+def device_assert(params: Any, ctx: Any) -> dict[str, Any]:
+    """Read beside a table on a GPU."""
+    import torch
+
+    table = torch.zeros(4, device=ctx.device)
+    return {"value": table[torch.tensor([99], device=ctx.device)].cpu().numpy()}
+
+
+def hang_on_device(params: Any, ctx: Any) -> dict[str, Any]:
+    """Queue minutes of work on a GPU and wait for it."""
+    import torch
+
+    square = torch.randn(16384, 16384, device=ctx.device)
+    ctx.emit({"pid": os.getpid()})
+    for _ in range(4000):
+        square = torch.nn.functional.normalize(square @ square)
+    torch.cuda.synchronize()
+    return {}
 
 
 def children(params: Any, ctx: Any) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""What only a GPU can do to a worker: a failed device check, its memory, a hung kernel."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labs.registry import Registry
+from labs.runner import WorkerClient
+from labs.runner.job import Job
+from labs.runner.store import ResultStore
+
+pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="no NVIDIA GPU")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
+    client = WorkerClient.start("cuda", model="random:byte-128", registry=Registry(["tests.labs.specimens"]),
+                                store=ResultStore(tmp_path_factory.mktemp("results")))
+    yield client
+    client.close()
+
+
+def run(client: WorkerClient, name: str, device: str = "auto") -> Job:
+    job = client.submit(f"q00/{name}", device=device)
+    assert job.wait(120), f"{name} did not end"
+    return job
+
+
+def pid(client: WorkerClient, device: str = "auto") -> int:
+    job = run(client, "whoami", device)
+    assert job.result is not None, job.error
+    assert job.result["device"] == ("cpu" if device == "cpu" else "cuda")
+    return job.result["pid"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("device_assert", "device"), ("out_of_memory", "memory")])
+def test_a_spoilt_gpu_process_is_replaced_and_the_cpu_worker_goes_on(client: WorkerClient, name: str,
+                                                                     code: str) -> None:
+    own, cpu = pid(client), pid(client, "cpu")
+    job = run(client, name)
+    assert (job.state, job.error_code) == ("failed", code), job.error
+    assert pid(client) != own and pid(client, "cpu") == cpu
+
+
+def test_cancel_of_a_hung_kernel(client: WorkerClient) -> None:
+    pid(client)
+    job = client.submit("q00/hang_on_device")
+    while not job.partials:
+        assert job.active, job.error
+        time.sleep(0.01)
+    own = job.partials[0]["pid"]
+    began = time.monotonic()
+    job.cancel()
+    while Path(f"/proc/{own}").exists():
+        assert time.monotonic() - began < 10
+        time.sleep(0.01)
+    print(f"the worker was gone {time.monotonic() - began:.1f} s after the cancel")
+    assert pid(client) != own
