@@ -49,46 +49,35 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, k
     attention with T == S, else bool (True = look) or additive, broadcastable to [B, num_heads, T, S].
     Returns [B, num_heads, T, D].
     """
-    if kind == "eager":
-        return _eager(queries, keys, values, mask)
-    if mask is None:
+    if mask is None and kind == "sdpa":
         grouped = queries.shape[1] != keys.shape[1]
         return F.scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=grouped)
-    return _packed(queries, keys, values, mask)
-
-
-def _packed(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Let the group be part of the query length, so that no kernel ever copies a shared head."""
-    batch, num_heads, length, head_dim = queries.shape
-    num_kv_heads, group = keys.shape[1], num_heads // keys.shape[1]
-    queries = queries.reshape(batch, num_kv_heads, group * length, head_dim)
-    if mask.shape[1] == 1:  # the same for all heads: [B, 1, T, S] -> [B, 1, group * T, S]
-        mask = mask.expand(-1, group, -1, -1).reshape(mask.shape[0], 1, group * length, -1)
-    else:  # one a query head: [B, num_heads, T, S] -> [B, num_kv_heads, group * T, S]
-        mask = mask.reshape(mask.shape[0], num_kv_heads, group * length, -1)
-    attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-    return attended.view(batch, num_heads, length, head_dim)
-
-
-def _eager(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Every product written out, so that FlopCounterMode and forward hooks see it all."""
-    length = queries.shape[2]
     if mask is None:
-        mask = torch.ones(length, length, dtype=torch.bool, device=queries.device).tril()
-    group = queries.shape[1] // keys.shape[1]
-    keys, values = repeat_kv(keys, group), repeat_kv(values, group)
-    scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5  # [B, num_heads, T, S]
+        length = queries.shape[2]
+        mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=queries.device).tril()
+    packed, packed_mask = _pack_group(queries, keys.shape[1], mask)
+    if kind == "sdpa":
+        attended = F.scaled_dot_product_attention(packed, keys, values, attn_mask=packed_mask)
+    else:
+        attended = _written_out(packed, keys, values, packed_mask)
+    return attended.view(queries.shape)
+
+
+def _pack_group(queries: Tensor, num_kv_heads: int, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Let the group be part of the query length, so that a shared head is never copied.
+
+    queries [B, H, T, D] -> [B, K, H/K * T, D]; the mask likewise, [B or 1, 1 or K, H/K * T, S].
+    """
+    batch, num_heads, length, head_dim = queries.shape
+    group = num_heads // num_kv_heads
+    packed = queries.reshape(batch, num_kv_heads, group * length, head_dim)
+    if mask.shape[1] == 1:  # the same for all heads
+        mask = mask.expand(-1, group, -1, -1)
+    return packed, mask.reshape(mask.shape[0], -1, group * length, mask.shape[-1])
+
+
+def _written_out(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Every product as its own operation, so that FlopCounterMode and a compiler see it all."""
+    scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5  # [B, K, H/K * T, S]
     scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
     return scores.float().softmax(dim=-1).to(values.dtype) @ values
-
-
-def repeat_kv(x: Tensor, group: int) -> Tensor:
-    """Copy each KV head for its `group` query heads: [B, num_kv_heads, S, D] -> [B, num_heads, S, D].
-
-    Query head h reads KV head h // group.
-    """
-    if group == 1:
-        return x
-    batch, num_kv_heads, length, head_dim = x.shape
-    expanded = x[:, :, None].expand(batch, num_kv_heads, group, length, head_dim)
-    return expanded.reshape(batch, num_kv_heads * group, length, head_dim)

@@ -17,7 +17,7 @@ from torch import Tensor
 from minimind_core.data import Document
 from minimind_core.errors import DataError
 from minimind_core.model import MiniMind
-from minimind_core.tokenizer import AnyTokenizer
+from minimind_core.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LanguageScore:
     bytes: int
 
 
-def evaluate(model: MiniMind, tokenizer: AnyTokenizer, documents: Iterable[Document], *,
+def evaluate(model: MiniMind, tokenizer: Tokenizer, documents: Iterable[Document], *,
              max_tokens: int, seq_len: int = 512, batch_size: int = 16) -> dict[str, LanguageScore]:
     """Score at most `max_tokens` tokens a language in windows of `seq_len`, documents never mixed.
 
@@ -56,7 +56,7 @@ def evaluate(model: MiniMind, tokenizer: AnyTokenizer, documents: Iterable[Docum
     return scores
 
 
-def _windows_by_language(tokenizer: AnyTokenizer, documents: Iterable[Document], max_tokens: int,
+def _windows_by_language(tokenizer: Tokenizer, documents: Iterable[Document], max_tokens: int,
                          seq_len: int) -> dict[str, list[np.ndarray]]:
     """Rows of at most seq_len + 1 ids; the last id of a row is the first of the next."""
     rows: dict[str, list[np.ndarray]] = {}

@@ -1,8 +1,7 @@
 """Which weights are updated by which rule: AdamW for all, or Muon for the matrices of the layers.
 
-Muon (Jordan et al. 2024) orthogonalises the momentum of a matrix; its step is scaled to AdamW's
-size (Liu et al. 2025), so that one learning rate serves both. Embedding, positions and norms always
-have AdamW. Norms are never decayed.
+Muon's step is scaled to AdamW's size, so that one learning rate serves both. Embedding, positions and
+norms always have AdamW. Norms are never decayed.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from minimind_core.muon import Muon
 from minimind_core.training_config import TrainingConfig
 
 
@@ -24,8 +24,7 @@ def make_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.opti
     rest = [p for _, p in named if id(p) not in muon_owned]
     optimizers: list[torch.optim.Optimizer] = [_adamw(rest, config)] if rest else []
     if use_muon:
-        optimizers.append(torch.optim.Muon(hidden_matrices, lr=config.learning_rate, weight_decay=config.weight_decay,
-                                           momentum=0.95, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(Muon(hidden_matrices, lr=config.learning_rate, weight_decay=config.weight_decay))
     return optimizers
 
 

@@ -12,6 +12,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -92,7 +93,8 @@ def pack_documents(documents: Iterable[Document], tokenizer: Tokenizer,
                    repeats: Mapping[str, int] | None = None, seed: int = 0) -> PackedCorpus:
     """Tokenize and join documents in an order shuffled by `seed`.
 
-    `repeats` says how often the documents of a source appear (1 if it is not named, 0 leaves it out).
+    `repeats` says how often the documents of a source appear: the first pattern (`pypi-*`) that matches
+    decides, 1 if none does, 0 leaves the source out.
     Raises DataError if nothing remains.
     """
     repeats = repeats or {}
@@ -102,7 +104,7 @@ def pack_documents(documents: Iterable[Document], tokenizer: Tokenizer,
     order: list[int] = []
     for batch in batches(documents):
         for document, ids in zip(batch, tokenizer.encode_batch([d.text for d in batch]), strict=True):
-            order += [len(pieces)] * repeats.get(document.source, 1)
+            order += [len(pieces)] * _count(document.source, repeats)
             pieces.append(np.array([tokenizer.bos_id, *ids, tokenizer.eos_id], dtype=dtype))
     if not order:
         raise DataError("No documents to pack; check the file and the counts of its sources.")
@@ -110,6 +112,10 @@ def pack_documents(documents: Iterable[Document], tokenizer: Tokenizer,
     lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)[shuffled]
     starts = np.cumsum(lengths) - lengths
     return PackedCorpus(np.concatenate([pieces[index] for index in shuffled]), starts, tokenizer.fingerprint)
+
+
+def _count(source: str, repeats: Mapping[str, int]) -> int:
+    return next((count for pattern, count in repeats.items() if fnmatchcase(source, pattern)), 1)
 
 
 def windows(corpus: PackedCorpus, length: int, epoch: int, seed: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ processes. A run that was killed continues from its last checkpoint with bit-ide
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ class StepRecord:
     tokens: int
     """Scored tokens since step 0."""
     seconds: float
-    """Since the iterator was started."""
+    """Of training, time before an interruption included."""
 
 
 class Trainer:
@@ -61,11 +62,12 @@ class Trainer:
         self.optimizers = make_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.dtype == "fp16")
         self.step, self.tokens = 0, 0
+        self.records: list[StepRecord] = []
         self._loss_sum = torch.compile(self._forward_loss) if config.compile else self._forward_loss
 
     def steps(self, until: int | None = None) -> Iterator[StepRecord]:
         """Update until the configured number of steps (or `until`); yields every `log_every` updates."""
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), self.records[-1].seconds if self.records else 0.0
         last = self.config.steps if until is None else min(until, self.config.steps)
         self.model.train()
         while self.step < last:
@@ -74,8 +76,9 @@ class Trainer:
             loss, grad_norm = self._update(self.source.batch(self.step))
             self.step += 1
             if self.step % self.config.log_every == 0 or self.step == last:
-                yield StepRecord(self.step - 1, float(loss), learning_rate, float(grad_norm), loss_scale,
-                                 self.tokens, time.perf_counter() - begin)
+                self.records.append(StepRecord(self.step - 1, float(loss), learning_rate, float(grad_norm),
+                                               loss_scale, self.tokens, before + time.perf_counter() - begin))
+                yield self.records[-1]
 
     def _schedule(self) -> float:
         config = self.config
@@ -132,6 +135,7 @@ class Trainer:
             "training": self.config.to_dict(), "model_config": self.model.config.to_dict(),
             "model": self.model.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers],
             "scaler": self.scaler.state_dict(), "step": self.step, "tokens": self.tokens,
+            "records": [dataclasses.astuple(record) for record in self.records],
         }
         temporary = path.with_suffix(".tmp")
         try:
@@ -158,3 +162,4 @@ class Trainer:
             optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.tokens = state["step"], state["tokens"]
+        self.records = [StepRecord(*values) for values in state["records"]]

@@ -1,0 +1,163 @@
+"""The model's speed beside its peer's: same weights, same device, same run, equal greedy tokens.
+
+Every row is a ratio with its spread. Peers come from `peers.py`; a row without a peer has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from minimind_core.batches import Batch
+from minimind_core.generate import Generator
+from minimind_core.model import MiniMind
+from minimind_core.peers import as_transformers
+from minimind_core.sampling_params import SamplingParams
+from minimind_core.timing import Timing, time_calls
+from minimind_core.trainer import Trainer
+from minimind_core.training_config import TrainingConfig
+
+GREEDY = SamplingParams(temperature=0)
+PROMPT_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured line: tokens a second with spread, the peer's, their ratio, and the budget."""
+
+    name: str
+    ours: dict[str, float]
+    peer_name: str | None = None
+    peer: dict[str, float] | None = None
+    equal_tokens: bool | None = None
+    """Greedy tokens of both were the same in this run; None where nothing is compared."""
+    budget_rate: float | None = None
+    budget_ratio: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the peer's, by medians."""
+        return None if self.peer is None else self.ours["median"] / self.peer["median"]
+
+    @property
+    def met(self) -> bool:
+        """Every budget of this row holds, and the tokens were equal where they were compared."""
+        rate_met = self.budget_rate is None or self.ours["median"] >= self.budget_rate
+        ratio_met = self.budget_ratio is None or (self.ratio is not None and self.ratio >= self.budget_ratio)
+        return rate_met and ratio_met and self.equal_tokens is not False
+
+
+def benchmark(model: MiniMind, device: torch.device, repeats: int = 5) -> Iterator[Row]:
+    """The rows that this device has a budget for, one after the other."""
+    if device.type == "cuda":
+        yield decode_row(model, 1, 256, repeats, budget_rate=3_700, budget_ratio=6.0)
+        yield batch_row(model, 512, 256, repeats)
+        yield training_row(device, repeats)
+    else:
+        yield decode_row(model, 1, 64, repeats, budget_ratio=3.0)
+
+
+def decode_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int, *,
+               budget_rate: float | None = None, budget_ratio: float) -> Row:
+    """Greedy text from a short prompt, prefill included, against `transformers` generate.
+
+    The peer has a static cache on CUDA, which transformers compiles by itself, and its default elsewhere.
+    """
+    device = model.model.embed_tokens.weight.device
+    prompts = _prompts(model, batch_size)
+    generator = Generator(model, batch_size, PROMPT_LENGTH + new_tokens, "compiled")
+    ours, own_ids = _time_generator(generator, prompts, new_tokens, device, repeats)
+    peer = as_transformers(model)
+    ids = torch.tensor(prompts, device=device)
+    settings = {"max_new_tokens": new_tokens, "min_new_tokens": new_tokens, "do_sample": False, "pad_token_id": 0}
+    if device.type == "cuda":
+        settings["cache_implementation"] = "static"
+    theirs = time_calls(lambda: peer.generate(ids, **settings), device, repeats=repeats)
+    peer_ids = peer.generate(ids, **settings)[:, PROMPT_LENGTH:].tolist()
+    amount = batch_size * new_tokens
+    return Row(f"decode, batch {batch_size}", ours.rate(amount), "transformers generate", theirs.rate(amount),
+               own_ids == peer_ids, budget_rate, budget_ratio)
+
+
+def batch_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int) -> Row:
+    """Greedy text for many requests at once."""
+    device = model.model.embed_tokens.weight.device
+    generator = Generator(model, batch_size, PROMPT_LENGTH + new_tokens, "compiled")
+    timing, _ = _time_generator(generator, _prompts(model, batch_size), new_tokens, device, repeats)
+    return Row(f"decode, batch {batch_size}", timing.rate(batch_size * new_tokens), budget_rate=600_000)
+
+
+def training_row(device: torch.device, repeats: int, batch_size: int = 128, seq_len: int = 512) -> Row:
+    """Updates of the 26M in bf16 against transformers + torch.compile with the same data and AdamW."""
+    from minimind_core.config import PRESETS
+
+    config = PRESETS["minimind-26m"]
+    rows = torch.randint(3, config.vocab_size, (batch_size, seq_len + 1))
+    batch = Batch(rows[:, :-1], rows[:, 1:])
+    training = TrainingConfig(steps=10_000, batch_size=batch_size, seq_len=seq_len, dtype="bf16", compile=True)
+    model = MiniMind(config).to(device)
+    trainer = Trainer(model, _Repeated(batch), training)
+    ours = time_calls(lambda: _run_updates(trainer), device, warmup=3, repeats=repeats)
+    theirs = _time_peer_training(as_transformers(model), batch.to(device), training, device, repeats)
+    amount = UPDATES * batch_size * seq_len
+    return Row("training, 26M", ours.rate(amount), "transformers + torch.compile", theirs.rate(amount),
+               budget_ratio=1.0)
+
+
+UPDATES = 10
+"""Updates in one timed run of training."""
+
+
+class _Repeated:
+    """The same batch at every step."""
+
+    def __init__(self, held: Batch) -> None:
+        self.held = held
+
+    def batch(self, step: int) -> Batch:
+        """`held`, whatever the step."""
+        return self.held
+
+
+def _run_updates(trainer: Trainer) -> None:
+    for _ in trainer.steps(until=trainer.step + UPDATES):
+        pass
+
+
+def _time_peer_training(peer: torch.nn.Module, batch: Batch, training: TrainingConfig, device: torch.device,
+                        repeats: int) -> Timing:
+    peer.float().train()
+    optimizer = torch.optim.AdamW(peer.parameters(), lr=training.learning_rate, fused=True)
+
+    def summed_loss(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logits = peer(inputs, use_cache=False).logits
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+    compiled = torch.compile(summed_loss)
+
+    def updates() -> None:
+        for _ in range(UPDATES):
+            with torch.autocast(device.type, torch.bfloat16):
+                loss = compiled(batch.inputs, batch.targets)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    return time_calls(updates, device, warmup=3, repeats=repeats)
+
+
+def _time_generator(generator: Generator, prompts: Sequence[Sequence[int]], new_tokens: int, device: torch.device,
+                    repeats: int) -> tuple[Timing, list[list[int]]]:
+    timing = time_calls(lambda: generator.generate(prompts, GREEDY, new_tokens, check_every=new_tokens), device,
+                        repeats=repeats)
+    return timing, generator.generate(prompts, GREEDY, new_tokens).new_ids
+
+
+def _prompts(model: MiniMind, batch_size: int) -> list[list[int]]:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(3, model.config.vocab_size, (batch_size, PROMPT_LENGTH - 1), generator=generator)
+    return [[model.config.bos_id, *row] for row in ids.tolist()]

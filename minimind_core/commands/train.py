@@ -1,0 +1,137 @@
+"""`train`: train a checkpoint again from text, by its recipe.
+
+    python -m minimind_core train minimind-26m --data CORPUS/train-*.jsonl.xz --eval CORPUS/val.jsonl.xz
+    torchrun --nproc-per-node 2 -m minimind_core train minimind-26m --data ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import glob
+import json
+from pathlib import Path
+from typing import Any
+
+from minimind_core.errors import ConfigError, DataError
+
+HELP = "train a model by its recipe, on one device or, under torchrun, on many"
+TRAINING_OPTIONS = {"steps": int, "batch_size": int, "grad_accum": int, "learning_rate": float, "weight_decay": float,
+                    "optimizer": str, "schedule": str, "dtype": str, "seed": int, "warmup_steps": int}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `train`."""
+    parser.add_argument("recipe", help="name of a recipe, such as minimind-26m or nano-rope")
+    parser.add_argument("--data", nargs="+", required=True, help="JSON Lines files, plain or .xz, or one packed .npz")
+    parser.add_argument("--eval", nargs="*", default=[], help="held-out files, scored at the end")
+    parser.add_argument("--eval-tokens", type=int, default=10**9, help="at most this many tokens a language")
+    parser.add_argument("--out", type=Path, help="folder of the checkpoint (default runs/RECIPE)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
+    parser.add_argument("--save-every", type=int, default=500, help="updates between resumable states; 0 for none")
+    parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
+    parser.add_argument("--save-packed", type=Path, help="also write the packed ids here, for the next run")
+    for name, kind in TRAINING_OPTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end and nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, save, score; the first process speaks for all."""
+    import torch
+
+    from minimind_core import pretraining
+    from minimind_core.device import pick_device
+    from minimind_core.distributed import join_processes, leave_processes
+    from minimind_core.recipes import find_recipe
+
+    recipe = find_recipe(options.recipe)
+    device = pick_device(options.device)
+    changes = _changes(options, device)
+    recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, **changes))
+    folder = options.out or Path("runs") / options.recipe
+    data, held_out = _files(options.data), _files(options.eval)
+    processes = join_processes(device.type)
+    if device.type == "cuda":
+        device = torch.device("cuda", torch.cuda.current_device())
+        torch.set_float32_matmul_precision("high")
+    talks = processes.is_first and not options.json
+    corpus, tokenizer = pretraining.load_corpus(data, recipe, print if talks else lambda text: None)
+    if options.save_packed and processes.is_first:
+        corpus.save(options.save_packed)
+    progress = _Progress(recipe.stop_after or recipe.training.steps, recipe.training.seq_len * recipe.training.batch_size,
+                         visible=talks)
+    model, records = pretraining.pretrain(recipe, corpus, device, processes, folder=folder, resume=options.resume,
+                                          save_every=options.save_every, on_record=progress)
+    progress.close()
+    if processes.is_first:
+        _save_and_score(options, recipe, folder, model, tokenizer, records, held_out)
+    leave_processes()
+    return 0
+
+
+def _save_and_score(options: argparse.Namespace, recipe: Any, folder: Path, model: Any, tokenizer: Any,
+                    records: list[Any], held_out: list[Path]) -> None:
+    from minimind_core import pretraining
+
+    facts: dict[str, Any] = {"recipe": options.recipe, "processes": _process_count()}
+    pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)
+    if held_out:
+        facts["held_out"] = pretraining.score_master_and_shipped(model, folder, tokenizer, held_out, options.eval_tokens)
+        pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)
+    last = records[-1]
+    summary = {"recipe": options.recipe, "folder": str(folder), "steps": last.step + 1, "tokens": last.tokens,
+               "loss": last.loss, "tokens_per_second": last.tokens / last.seconds, **facts}
+    if options.json:
+        print(json.dumps(summary))
+        return
+    print(f"{folder}: loss {last.loss:.4f} after {last.tokens:,} tokens, {summary['tokens_per_second']:,.0f} tokens/s")
+    for form, scores in facts.get("held_out", {}).items():
+        line = "  ".join(f"{language} {score['bits_per_byte']:.4f}" for language, score in scores.items())
+        print(f"held-out bits/byte, {form}: {line}")
+
+
+def _process_count() -> int:
+    import torch.distributed as dist
+
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def _changes(options: argparse.Namespace, device: Any) -> dict[str, Any]:
+    changes = {name: getattr(options, name) for name in TRAINING_OPTIONS if getattr(options, name) is not None}
+    if options.no_compile or device.type == "cpu":
+        changes["compile"] = False  # on a CPU the compiler costs more than these small models gain
+    if device.type == "cpu" and options.dtype is None:
+        changes["dtype"] = "fp32"  # most processors emulate bf16, slowly
+    return changes
+
+
+def _files(patterns: list[str]) -> list[Path]:
+    """Expand patterns that the shell did not. Raises DataError for one that matches nothing."""
+    found = []
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern))
+        if not matches:
+            raise DataError(f"No file matches {pattern!r}; check the path.")
+        found += [Path(match) for match in matches]
+    return found
+
+
+class _Progress:
+    """One line that tells loss, speed and what is left; silent when not visible."""
+
+    def __init__(self, steps: int, tokens_per_step: int, visible: bool) -> None:
+        from tqdm import tqdm
+
+        if steps < 1:
+            raise ConfigError("There is nothing to train: steps must be at least 1.")
+        self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=not visible)
+
+    def __call__(self, record: Any) -> None:
+        self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}", refresh=False)
+        self.bar.update(record.tokens - self.bar.n)
+
+    def close(self) -> None:
+        """Leave the last line as it is."""
+        self.bar.close()

@@ -1,0 +1,107 @@
+"""From a recipe and text files to a checkpoint folder: data, trainer, held-out scores, saving.
+
+The work behind `python -m minimind_core train`; prints nothing itself but reports through a callback.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minimind_core.batches import PackedBatches
+from minimind_core.checkpoint import load_model, load_state_dict, save_checkpoint
+from minimind_core.checkpoint_config import locate
+from minimind_core.data import ReadReport, read_documents
+from minimind_core.device import describe, pick_dtype
+from minimind_core.distributed import Processes
+from minimind_core.errors import DataError
+from minimind_core.evaluate import LanguageScore, evaluate
+from minimind_core.model import MiniMind
+from minimind_core.packing import PackedCorpus, pack_documents
+from minimind_core.recipes import Recipe
+from minimind_core.tokenizer import Tokenizer, load_tokenizer
+from minimind_core.trainer import StepRecord, Trainer
+
+CURVE_POINTS = 200
+
+
+def load_corpus(paths: Sequence[Path], recipe: Recipe, say: Callable[[str], None]) -> tuple[PackedCorpus, Tokenizer]:
+    """Pack text files for a recipe, or load one packed `.npz` made with the recipe's tokenizer."""
+    tokenizer = load_tokenizer(recipe.tokenizer)
+    if len(paths) == 1 and paths[0].suffix == ".npz":
+        corpus = PackedCorpus.load(paths[0])
+        if corpus.tokenizer_fingerprint != tokenizer.fingerprint:
+            raise DataError(f"{paths[0]} was packed with another tokenizer than {recipe.tokenizer!r}; pack it again.")
+        return corpus, tokenizer
+    report = ReadReport()
+    corpus = pack_documents(read_documents(paths, report), tokenizer, recipe.repeats, recipe.training.seed)
+    say(report.sentence())
+    return corpus, tokenizer
+
+
+def build_model(recipe: Recipe, device: torch.device) -> MiniMind:
+    """A fresh model of the recipe's shape and seed; a shared embedding is taken over and frozen."""
+    torch.manual_seed(recipe.training.seed)
+    model = MiniMind(recipe.config)
+    if recipe.shares_embedding_with is not None:
+        _, shared, _ = load_state_dict(locate(recipe.shares_embedding_with))
+        embedding = model.model.embed_tokens.weight
+        embedding.data.copy_(shared["model.embed_tokens.weight"])
+        embedding.requires_grad_(False)
+    return model.to(device)
+
+
+def pretrain(recipe: Recipe, corpus: PackedCorpus, device: torch.device, processes: Processes, *,
+             folder: Path, resume: bool = False, save_every: int = 0,
+             on_record: Callable[[StepRecord], None] = lambda record: None) -> tuple[MiniMind, list[StepRecord]]:
+    """Train to the recipe's end; keeps a resumable state beside `folder` every `save_every` updates."""
+    model = build_model(recipe, device)
+    training = recipe.training
+    source = PackedBatches(corpus, training.seq_len, training.batch_size, training.seed, training.document_mask)
+    trainer = Trainer(model, source, training, processes)
+    state_file = folder.with_name(f"{folder.name}.state.pt")
+    if resume:
+        trainer.load(state_file)
+    for record in trainer.steps(until=recipe.stop_after):
+        on_record(record)
+        if save_every and trainer.step % save_every == 0 and processes.is_first:
+            trainer.save(state_file)
+    return model, trainer.records
+
+
+def save_trained(name: str, folder: Path, recipe: Recipe, model: MiniMind, tokenizer: Tokenizer,
+                 records: Sequence[StepRecord], facts: dict[str, Any]) -> None:
+    """Write the shipped form: int8 in groups of 64, with the curve and how it was made."""
+    last = records[-1]
+    every = max(len(records) // CURVE_POINTS, 1)
+    trained = {
+        **facts, "training": recipe.training.to_dict(), "repeats": dict(recipe.repeats), "stop_after": recipe.stop_after,
+        "tokens": last.tokens, "seconds": round(last.seconds, 1),
+        "curve": [[record.tokens, round(record.loss, 4)] for record in records[::every]],
+        **describe(next(model.parameters()).device, pick_dtype(recipe.training.dtype, next(model.parameters()).device)),
+    }
+    state = {key: value.float().cpu() for key, value in model.state_dict().items()}
+    save_checkpoint(folder, recipe.config, state, name=name, tokenizer=recipe.tokenizer, dtype="int8", trained=trained,
+                    shares_embedding_with=recipe.shares_embedding_with)
+
+
+def score_master_and_shipped(model: MiniMind, folder: Path, tokenizer: Tokenizer, paths: Sequence[Path],
+                             max_tokens: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Held-out scores of the trained weights and of what was just saved, both in fp32."""
+    device = next(model.parameters()).device
+    seq_len = model.config.max_length
+
+    def scores(candidate: MiniMind) -> dict[str, dict[str, float]]:
+        documents = read_documents(paths, ReadReport())
+        result = evaluate(candidate, tokenizer, documents, max_tokens=max_tokens, seq_len=seq_len)
+        return {language: _rounded(score) for language, score in result.items()}
+
+    return {"master": scores(model), "int8": scores(load_model(folder, device).model)}
+
+
+def _rounded(score: LanguageScore) -> dict[str, float]:
+    return {key: round(value, 5) for key, value in dataclasses.asdict(score).items()}

@@ -1,0 +1,63 @@
+"""How each shipped checkpoint was trained: one named recipe each, enough to train it again.
+
+Specimens of one family share data, tokenizer and settings and differ in one thing of their shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from minimind_core.config import PRESETS, ModelConfig
+from minimind_core.errors import ConfigError
+from minimind_core.training_config import TrainingConfig
+
+SIMPLE_STORIES = {name: 3 for name in (
+    "cft-fairy-tales", "cmrc2017-stories", "cmrc2019-stories", "kdconv", "tatoeba-en-zh", "african-storybook",
+    "pratham-books", "fairytaleqa", "tinystories-slices", "synthetic-persona-chat")}
+"""Simple text that small models learn fastest, seen three times as often."""
+MIXTURE = {**SIMPLE_STORIES, "pypi-*": 2}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A shape, a tokenizer, a mixture of sources and the training settings."""
+
+    config: ModelConfig
+    tokenizer: str
+    training: TrainingConfig
+    repeats: Mapping[str, int] = field(default_factory=lambda: MIXTURE)
+    shares_embedding_with: str | None = None
+    """Take the embedding of this checkpoint, keep it frozen and do not store it again."""
+    stop_after: int | None = None
+    """Stop early in the schedule, to ship a model that is still learning."""
+
+
+_NANO_TRAINING = TrainingConfig(steps=3000, batch_size=128, learning_rate=4e-3, warmup_steps=150, optimizer="muon",
+                                dtype="bf16", compile=True, log_every=25)
+_NANOS = {name: Recipe(config, "1k", _NANO_TRAINING) for name, config in PRESETS.items() if name.startswith("nano-")}
+
+RECIPES: dict[str, Recipe] = {
+    "minimind-26m": Recipe(
+        PRESETS["minimind-26m"], "6.4k",
+        TrainingConfig(steps=4200, batch_size=512, optimizer="muon", learning_rate=3e-3, warmup_steps=200,
+                       dtype="bf16", compile=True, log_every=10)),
+    "draft-1l": Recipe(
+        PRESETS["draft-1l"], "6.4k",
+        TrainingConfig(steps=1500, batch_size=256, optimizer="muon", learning_rate=3e-3, warmup_steps=100,
+                       dtype="bf16", compile=True, log_every=25),
+        shares_embedding_with="minimind-26m"),
+    **_NANOS,
+    "nano-rope-early": Recipe(PRESETS["nano-rope"], "1k", _NANO_TRAINING, stop_after=100),
+    "byte-128": Recipe(
+        PRESETS["byte-128"], "byte",
+        TrainingConfig(steps=3000, batch_size=256, seq_len=128, optimizer="muon", learning_rate=4e-3,
+                       warmup_steps=150, dtype="bf16", compile=True, log_every=25)),
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by the checkpoint's name. Raises ConfigError with the known names."""
+    if name not in RECIPES:
+        raise ConfigError(f"Unknown recipe {name!r}; known are {', '.join(RECIPES)}.")
+    return RECIPES[name]

@@ -1,0 +1,40 @@
+"""How long something takes, fairly: warm-up first, the device waited for, the spread kept."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from minimind_core.device import synchronize
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of repeated runs: the median, and the fastest and slowest."""
+
+    median: float
+    low: float
+    high: float
+    repeats: int
+
+    def rate(self, amount: float) -> dict[str, float]:
+        """`amount` a second, with its spread: the slowest run gives the low end."""
+        return {"median": amount / self.median, "low": amount / self.high, "high": amount / self.low}
+
+
+def time_calls(call: Callable[[], object], device: torch.device, *, warmup: int = 2, repeats: int = 5) -> Timing:
+    """Time `call`, each run from a synchronised device to a synchronised device."""
+    for _ in range(warmup):
+        call()
+    seconds = []
+    for _ in range(repeats):
+        synchronize(device)
+        begin = time.perf_counter()
+        call()
+        synchronize(device)
+        seconds.append(time.perf_counter() - begin)
+    return Timing(statistics.median(seconds), min(seconds), max(seconds), repeats)
