@@ -33,7 +33,7 @@ def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
     folder = folder.absolute().resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _recover(folder)
+        _remove_abandoned(folder)
         _refuse_foreign_files(folder, own_files)
         partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex[:8]}")
         try:
@@ -66,28 +66,22 @@ def current_folder(folder: Path) -> Path:
 def _swap(partial: Path, folder: Path) -> None:
     """Put partial at folder. In the instant between the renames readers use `_previous`."""
     previous = _previous(folder)
-    if not folder.exists():
-        os.rename(partial, folder)
-        _sync(folder.parent)
-        return
-    os.rename(folder, previous)
+    if folder.exists():
+        if previous.exists():  # left by a writer that was killed after its renames
+            shutil.rmtree(previous)
+        os.rename(folder, previous)
     try:
         os.rename(partial, folder)
     except OSError:
-        os.rename(previous, folder)
+        if previous.exists():
+            os.rename(previous, folder)
         raise
     _sync(folder.parent)
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _recover(folder: Path) -> None:
-    """Finish or undo what a killed writer left: the old version, and half-written siblings."""
-    previous = _previous(folder)
-    if previous.is_dir():
-        if folder.exists():
-            shutil.rmtree(previous)
-        else:
-            os.rename(previous, folder)
+def _remove_abandoned(folder: Path) -> None:
+    """Remove half-written siblings whose writers must have been killed."""
     for sibling in folder.parent.iterdir():
         half_written = sibling.name.startswith(f".{folder.name}.partial-")
         if half_written and time.time() - sibling.stat().st_mtime > ABANDONED_AFTER:

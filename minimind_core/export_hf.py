@@ -1,7 +1,9 @@
-"""Write a model as a Hugging Face folder that transformers, vLLM and llama.cpp's converter load unchanged.
+"""Write a model as a Hugging Face folder, which transformers 4 and 5 load by `from_pretrained`, offline.
 
 The names of the parameters are Llama's already, so nothing is converted but the dtype. Exports RoPE models
-only, writes no chat template and does not need transformers.
+only, writes no chat template and does not need transformers. llama.cpp's converter takes the weights as
+they are but knows tokenizers by a hash, so a vocabulary trained here needs one line there
+(`get_vocab_base_pre`: "llama-bpe").
 """
 
 from __future__ import annotations

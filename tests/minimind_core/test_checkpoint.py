@@ -1,6 +1,8 @@
 """Checkpoints: what is saved is what is loaded, with its tokenizer and a borrowed embedding."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,11 @@ def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match=r"vocabulary of 300 but the tokenizer has 259"):
         save_tiny(tmp_path / "x", config=config)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_web_process_reads_names_and_shapes_without_torch() -> None:
+    program = ("import sys; from minimind_core.checkpoint_config import shipped_checkpoints, read_config;"
+               "from minimind_core.hf_config import write_hf_config; shipped_checkpoints();"
+               "sys.exit('torch' in sys.modules)")
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root).returncode == 0

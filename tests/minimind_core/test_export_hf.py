@@ -50,7 +50,7 @@ def onnx_logits(folder: Path, ids: Tensor) -> Tensor:
     TINY.replace(rope_scaling=RopeScaling("pi", 4.0, 32)),
     TINY.replace(rope_scaling=RopeScaling("ntk", 4.0, 32)),
     TINY.replace(rope_scaling=RopeScaling("yarn", 4.0, 32)),
-    MINIMIND3.replace(rope_scaling=RopeScaling("yarn", 16.0, 8, beta_fast=4.0, attention_factor=1.0)),
+    MINIMIND3.replace(rope_scaling=RopeScaling("yarn", 16.0, 64, beta_fast=2.0, attention_factor=1.0)),
 ], ids=["gqa", "mha", "qk-norm-untied", "pi", "ntk", "yarn", "yarn-minimind"])
 def test_transformers_computes_the_same_logits(tmp_path: Path, config: ModelConfig) -> None:
     source = loaded(config)
@@ -128,7 +128,7 @@ def test_bfloat16_is_stored_and_declared(tmp_path: Path) -> None:
     export_hf(loaded(), tmp_path / "hf", dtype="bfloat16")
     stored = load_file(tmp_path / "hf" / "model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.bfloat16} and "lm_head.weight" not in stored
-    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf")
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf", dtype="auto")
     assert model.dtype == torch.bfloat16
 
 
