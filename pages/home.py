@@ -11,6 +11,7 @@ from pages.ui import charts
 from pages.ui.device import device_sentence
 from pages.ui.frame import is_open, page, page_file, questions
 from pages.ui.i18n import current_language, t
+from pages.ui.navigate import go_to
 from pages.ui.question import question_facts
 from questions import PARTS, Question
 
@@ -42,7 +43,7 @@ def _first_panel() -> None:
         device_sentence()
         st.markdown(t("home.open", opened=len(opened), count=len(questions())))
         if st.button(t("home.start", question=opened[0].id), type="primary"):
-            st.switch_page(page_file(opened[0]))
+            go_to(page_file(opened[0]))
 
 
 def _row(question: Question) -> None:

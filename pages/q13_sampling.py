@@ -105,7 +105,7 @@ def _streaming(job: Job) -> None:
 
 
 def _text(job: Job) -> None:
-    written = "".join(piece["text"] for piece in job.partials)
+    written = job.result["text"] if job.result else "".join(piece["text"] for piece in job.partials)
     prompt, written = html.escape(job.params.prompt), html.escape(written)
     st.html(f'<p class="sample"><span class="prompt">{prompt}</span>{written}</p>')
 

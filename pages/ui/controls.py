@@ -37,9 +37,12 @@ def control(params: type[Params], field: str, question: str) -> Any:
     """One widget with its label and unit; returns its value."""
     spec = spec_of(params, field)
     name = key(question, field)
-    label = t(spec.label) + (f" ({t(f'unit.{spec.unit}')})" if spec.unit else "")
+    label = t(spec.label)
+    if spec.unit:
+        label = t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}"))
     value = _widget(spec, label, {"key": name, "bind": "query-params"} | _first_value(params, spec, name))
     _say_if_moved(name, value)
+    st.session_state[f"{name}.kept"] = value
     return value
 
 
@@ -59,15 +62,23 @@ def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
 
 
 def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, Any]:
-    """The widget's default, unless the address asks for something that must be moved first."""
-    asked = st.query_params.get(name)
-    if name not in st.session_state and asked is not None:
+    """The widget's default; or, when it is new on the page, what the address asks for, made to fit;
+
+    or what it said when the page was left.
+    """
+    if name in st.session_state:
+        return {"value": spec.default}
+    asked, kept = st.query_params.get(name), st.session_state.get(f"{name}.kept")
+    if asked is not None:
         _, moved = params.clamp({spec.name: asked})
-        if moved:
-            st.session_state[name] = moved[0].used
-            st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
-            return {}
-    return {"value": spec.default}
+        if not moved:
+            return {"value": spec.default}
+        st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
+        kept = moved[0].used
+    if kept is None:
+        return {"value": spec.default}
+    st.session_state[name] = kept
+    return {}
 
 
 def _say_if_moved(name: str, value: Any) -> None:

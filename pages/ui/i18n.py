@@ -50,8 +50,15 @@ def preferred_language(cookie: str | None, locale: str | None) -> str:
 
 
 def current_language() -> str:
-    """The language of this session; valid once the frame has drawn its switch."""
-    return st.session_state["lang"]
+    """The language of this session; valid once the frame has drawn its switch.
+
+    The switch is empty after going back to an address without `?lang=`.
+    """
+    return st.session_state["lang"] or _first_language()
+
+
+def _first_language() -> str:
+    return preferred_language(st.context.cookies.get(COOKIE), st.context.locale)
 
 
 def t(key: str, **values: object) -> str:
@@ -68,6 +75,6 @@ def language_switch() -> None:
     Streamlit writes an option's visible text into the address, so the options are the codes themselves.
     """
     if "lang" not in st.session_state and st.query_params.get("lang") not in LANGUAGES:
-        st.session_state["lang"] = preferred_language(st.context.cookies.get(COOKIE), st.context.locale)
+        st.session_state["lang"] = _first_language()
     st.segmented_control("Language · 语言", LANGUAGES, key="lang", bind="query-params", required=True,
                          label_visibility="collapsed")

@@ -45,7 +45,7 @@ def worker(inline: CountingClient, monkeypatch: pytest.MonkeyPatch) -> CountingC
 
 @pytest.fixture
 def running_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest begins every run as a fresh server that routes the `pages/` folder itself; ours has left that."""
+    """AppTest begins every run as a fresh server that routes `pages/` itself; ours has left that."""
     begin = PagesManager.__init__
 
     def begin_outside(self: PagesManager, *args, **kwargs) -> None:

@@ -14,7 +14,8 @@ import pytest
 from labs.contract import Role
 from pages.ui.charts import COLOURS, paint
 
-CONFIG = tomllib.loads((Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml").read_text())["theme"]
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
 VISION = {  # Machado et al. 2009, severity 1, on linear RGB
     "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],

@@ -33,8 +33,8 @@ def test_an_unexpected_error_is_one_sentence(caplog: pytest.LogCaptureFixture) -
         assert on_script_error(RuntimeError("inner detail"))
 
     app = AppTest.from_function(script).run()
-    assert [error.value for error in app.error] == [
-        "Something went wrong on this page; reload it, and if it happens again, the terminal shows the cause."]
+    assert len(app.error) == 1 and app.error[0].value.startswith("Something went wrong on this page")
+    assert "inner detail" not in app.error[0].value
     assert "inner detail" in caplog.text
 
 
