@@ -19,7 +19,8 @@ CONFIGS = st.builds(
     num_layers=st.integers(1, 40), num_heads=st.just(12), num_kv_heads=st.sampled_from([1, 2, 3, 4, 6, 12]),
     head_dim=st.sampled_from([32, 96]), intermediate_size=st.integers(1, 4096), max_length=st.just(128),
     rms_norm_eps=st.sampled_from([1e-5, 1e-6]), rope_theta=st.floats(2, 1e7), rope_scaling=SCALINGS,
-    qk_norm=st.booleans(), tie_word_embeddings=st.booleans(), pad_id=st.integers(0, 2), bos_id=st.integers(0, 2), eos_id=st.integers(0, 2))
+    qk_norm=st.booleans(), tie_word_embeddings=st.booleans(),
+    pad_id=st.integers(0, 2), bos_id=st.integers(0, 2), eos_id=st.integers(0, 2))
 
 
 def read(config: ModelConfig, *without: str) -> ModelConfig:
