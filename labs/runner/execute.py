@@ -23,6 +23,8 @@ from labs.runner.host import Host
 
 PROGRESS_SECONDS = 0.05
 """Progress words closer together than this are dropped: no eye can follow them."""
+ALIVE_SECONDS = 1.0
+"""A run that only checks for a cancel still says this often that it is alive."""
 Listener = Callable[[dict[str, Any]], None]
 
 
@@ -43,7 +45,7 @@ class RunContext:
 
     def __init__(self, host: Host, model: str, listener: Listener, cancelled: threading.Event) -> None:
         self._host, self._model, self._listener, self._cancelled = host, model, listener, cancelled
-        self._told = 0.0
+        self._told = self._alive = 0.0
 
     @property
     def device(self) -> str:
@@ -78,17 +80,21 @@ class RunContext:
         """See Context."""
         if self._cancelled.is_set():
             raise Cancelled
+        now = time.monotonic()
+        if now - self._alive >= ALIVE_SECONDS:
+            self._alive = now
+            self._listener({"event": "alive"})
 
 
 def execute(experiment: Experiment, params: Params, host: Host, listener: Listener,
             cancelled: threading.Event, *, model: str = DEFAULT_MODEL) -> Outcome:
     """Run `experiment` and return how it ended; nothing but KeyboardInterrupt is raised.
 
-    `listener` hears {"event": "started" | "progress" | "partial", ...} in order.
+    `listener` hears {"event": "started" | "progress" | "partial" | "alive", ...} in order.
     """
     context = RunContext(host, model, listener, cancelled)
     try:
-        with DeviceLock(host.device, while_waiting=lambda: _wait_word(context)):
+        with DeviceLock(host.lock_name, while_waiting=lambda: _wait_word(context)):
             listener({"event": "started"})
             began = time.perf_counter()
             result = experiment.measure(params, context)

@@ -51,6 +51,13 @@ class Host:
         """"fp32", "bf16" or "fp16"."""
         return devices.dtype_name(self._dtype)
 
+    @property
+    def lock_name(self) -> str:
+        """What the lock file of this device is called; two GPUs of one host have two."""
+        if self.device != "cuda":
+            return self.device
+        return f"cuda-{torch.cuda.get_device_properties(self._device).uuid}"
+
     def describe(self) -> dict[str, Any]:
         """The part of a WorkerStatus that this process knows: device, its name, dtype, versions, notice."""
         about = devices.describe(self._device, self._dtype)

@@ -69,7 +69,7 @@ class InlineClient:
                 job.start(status)
             elif message["event"] == "partial":
                 job.add_partial(message["partial"])
-            else:
+            elif message["event"] == "progress":
                 job.progress, job.text = message["fraction"], message["text"]
             self._watch(job)
 

@@ -3,7 +3,7 @@
 To the worker:   {"do": "run", "run": 7, "experiment": ..., "params": {...}, "model": ...}
                  {"do": "cancel", "run": 7}
 From the worker: {"event": "status", ...WorkerStatus}
-                 {"event": "started" | "progress" | "partial" | "ended", "run": 7, ...}
+                 {"event": "started" | "progress" | "partial" | "alive" | "ended", "run": 7, ...}
 
 Never pickles: a message can carry data, not code. Closing the connection is the way to end either side.
 """

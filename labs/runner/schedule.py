@@ -16,6 +16,8 @@ from typing import Literal
 
 STOP_SECONDS = 2.0
 """A run that was told to stop has this long before its worker is killed."""
+SILENCE_SECONDS = 300.0
+"""A run that says nothing for this long hangs, whether or not somebody waits behind it."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Tell the worker to stop this run. With "limit" `members` must be told; with "left" there are none."""
+    """Tell the worker to stop this run. `members` must be told why; with "left" there are none."""
 
     lane: str
     run: int
-    reason: Literal["left", "limit"]
+    reason: Literal["left", "limit", "silence"]
     members: tuple[int, ...] = ()
 
 
@@ -64,6 +66,7 @@ class _Run:
     order: float
     members: list[int] = field(default_factory=list)
     started_at: float | None = None
+    heard_at: float = 0.0
     kill_at: float | None = None
     """Set once it was told to stop; infinite once the kill was asked for."""
     returned: bool = False
@@ -139,9 +142,13 @@ class Scheduler:
 
     def started(self, run: int, now: float) -> None:
         """The worker holds the device and measures: time counts from now."""
-        for lane in self._lanes.values():
-            if lane.current is not None and lane.current.id == run:
-                lane.current.started_at = now
+        if (current := self._current(run)) is not None:
+            current.started_at = current.heard_at = now
+
+    def heard(self, run: int, now: float) -> None:
+        """The run gave a sign of life."""
+        if (current := self._current(run)) is not None:
+            current.heard_at = now
 
     def finished(self, run: int) -> list[int]:
         """The worker reports the end of a run. Returns the jobs to be told; the lane is free."""
@@ -215,10 +222,17 @@ class Scheduler:
         if not run.members:
             run.kill_at = now + STOP_SECONDS
             return [Stop(name, run.id, "left")]
-        if run.started_at is not None and now - run.started_at > lane.limit and lane.queue:
+        if run.started_at is None:
+            return []
+        too_long = now - run.started_at > lane.limit and lane.queue
+        if too_long or now - run.heard_at > SILENCE_SECONDS:
             run.kill_at = now + STOP_SECONDS
-            return [Stop(name, run.id, "limit", tuple(self._dismiss(run)))]
+            return [Stop(name, run.id, "limit" if too_long else "silence", tuple(self._dismiss(run)))]
         return []
+
+    def _current(self, run: int) -> _Run | None:
+        return next((lane.current for lane in self._lanes.values()
+                     if lane.current is not None and lane.current.id == run), None)
 
     def _take_current(self, lane: _Lane) -> list[int]:
         run, lane.current = lane.current, None

@@ -6,6 +6,8 @@ It survives any end of a worker; a job on it fails with a sentence and a fresh w
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import queue
 import threading
 import time
@@ -14,15 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.runner.estimate import Estimates
-from labs.runner.failures import explain_exit
+from labs.runner.failures import FRESH, explain_exit
 from labs.runner.job import Job, JobState, WorkerStatus
 from labs.runner.lane import Lane
 from labs.runner.process import WorkerProcess
 from labs.runner.protocol import Message
 from labs.runner.request import Request, device_class
-from labs.runner.schedule import Action, Kill, Scheduler, Stop
+from labs.runner.schedule import SILENCE_SECONDS, Action, Kill, Scheduler, Stop
 from labs.runner.store import Record, ResultStore, make_record
 
+_log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 LIMITS = {"cpu": 60.0, "cuda": 120.0}
 OWN, CPU = "own", "cpu"
@@ -88,17 +91,24 @@ class Supervisor:
     def _work(self) -> None:
         while not self._closing:
             try:
-                self._inbox.get(timeout=TICK_SECONDS)()
-                while not self._inbox.empty():
-                    self._inbox.get()()
-            except queue.Empty:
-                pass
-            now = time.monotonic()
-            for lane in self._lanes.values():
-                lane.tick(now)
-            for action in self._scheduler.decide(now):
-                self._do(action)
-            self._tell_places(now)
+                self._turn()
+            except Exception:  # one broken job must not end the runner of everybody
+                _log.exception("The lab supervisor met an error and goes on")
+
+    def _turn(self) -> None:
+        """Take what has arrived, then do what is due."""
+        with contextlib.suppress(queue.Empty):
+            event = self._inbox.get(timeout=TICK_SECONDS)
+            event()
+            while True:
+                event = self._inbox.get_nowait()
+                event()
+        now = time.monotonic()
+        for lane in self._lanes.values():
+            lane.tick(now)
+        for action in self._scheduler.decide(now):
+            self._do(action)
+        self._tell_places(now)
 
     def _submit(self, job: Job, request: Request) -> None:
         if not job.active or self._answer(job, request):
@@ -140,8 +150,8 @@ class Supervisor:
             lane.process.kill()
         elif isinstance(action, Stop):
             lane.process.send({"do": "cancel", "run": action.run})
-            if action.reason == "limit":
-                self._end(action.members, "failed", code="limit", error=_limit_sentence(lane.status.device))
+            self._end(action.members, "failed", code=action.reason,
+                      error=_stop_sentence(action.reason, lane.status.device))
         elif problem := _refusal(live.request, lane):
             self._end(self._scheduler.finished(action.run), "failed", error=problem, code="device")
             del self._runs[action.run]
@@ -160,12 +170,15 @@ class Supervisor:
             self._hear_exit(lane, message["code"])
         elif event == "ended":
             self._hear_end(lane, message)
+        elif event == "alive":
+            self._scheduler.heard(message["run"], time.monotonic())
         elif event == "started":
             self._scheduler.started(message["run"], time.monotonic())
             self._runs[message["run"]].started = True
             for job in self._runs[message["run"]].jobs.values():
                 job.start(lane.status)
         else:
+            self._scheduler.heard(message["run"], time.monotonic())
             _pass_on(self._runs[message["run"]], message)
 
     def _hear_status(self, lane: Lane, message: Message) -> None:
@@ -270,6 +283,8 @@ def _refusal(request: Request, lane: Lane | None) -> str:
     return ""
 
 
-def _limit_sentence(device: str) -> str:
+def _stop_sentence(reason: str, device: str) -> str:
+    if reason == "silence":
+        return f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. {FRESH}"
     return (f"Stopped after {LIMITS[device_class(device)]:g} s because others were waiting; choose a smaller "
             "setting, or come back when nobody waits.")

@@ -7,7 +7,7 @@ from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from labs.runner.schedule import STOP_SECONDS, Action, Kill, Scheduler, Start, Stop
+from labs.runner.schedule import SILENCE_SECONDS, STOP_SECONDS, Action, Kill, Scheduler, Start, Stop
 
 LANES = ("own", "cpu")
 LIMIT = 60.0
@@ -108,9 +108,9 @@ class Runner(RuleBasedStateMachine):
             self.running[action.lane] = action.run
         elif isinstance(action, Stop):
             assert self.running[action.lane] == action.run and action.run not in self.stop_at
-            if action.reason == "limit":
-                assert set(action.members) == self.run_jobs[action.run]
-                assert self.queued(action.lane), "nobody waits, so the limit does not count"
+            if action.reason != "left":
+                assert set(action.members) == self.run_jobs[action.run] != set()
+                assert action.reason == "silence" or self.queued(action.lane), "nobody waits behind it"
                 self.forget(action.members)
             assert not self.run_jobs[action.run]
             self.stop_at[action.run] = self.now + STOP_SECONDS
@@ -209,6 +209,7 @@ def test_a_long_run_goes_on_while_nobody_waits(scheduler: Scheduler) -> None:
     scheduler.submit(1, "a", "own", 5.0, now=0.0)
     run = scheduler.decide(0.0)[0].run
     scheduler.started(run, 0.0)
+    scheduler.heard(run, 999.0)
     assert scheduler.decide(1000.0) == []
     scheduler.submit(2, "b", "own", 5.0, now=1000.0)
     assert scheduler.decide(1000.0) == [Stop("own", run, "limit", (1,))]
@@ -216,6 +217,14 @@ def test_a_long_run_goes_on_while_nobody_waits(scheduler: Scheduler) -> None:
     assert scheduler.lane_lost("own") == []
     scheduler.lane_ready("own")
     assert isinstance(scheduler.decide(1003.0)[0], Start)
+
+
+def test_a_silent_run_is_stopped_though_nobody_waits(scheduler: Scheduler) -> None:
+    scheduler.submit(1, "a", "own", 5.0, now=0.0)
+    run = scheduler.decide(0.0)[0].run
+    scheduler.started(run, 0.0)
+    assert scheduler.decide(SILENCE_SECONDS) == []
+    assert scheduler.decide(SILENCE_SECONDS + 1) == [Stop("own", run, "silence", (1,))]
 
 
 def test_waiting_for_the_device_lock_is_not_counted(scheduler: Scheduler) -> None:
