@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -34,14 +36,16 @@ def locate(name_or_path: AnyPath) -> Path:
 
     Raises CheckpointError, with the names there are, if there is neither.
     """
-    path = Path(name_or_path).expanduser()
-    shipped = WEIGHTS_FOLDER / path
-    candidates = [current_folder(shipped)] if len(path.parts) == 1 else []
-    for candidate in [*candidates, current_folder(path)]:
-        if candidate.exists():
-            return candidate.parent if candidate.suffix == ".safetensors" else candidate
-    raise CheckpointError(f"There is no checkpoint at {path}; give a folder, a .pth file or one of: "
-                          f"{', '.join(shipped_checkpoints()) or '(none is shipped here)'}.")
+    try:
+        path = Path(name_or_path).expanduser()
+        candidates = [WEIGHTS_FOLDER / path, path] if len(path.parts) == 1 else [path]
+        found = next((place for place in map(current_folder, candidates) if place.exists()), None)
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have
+        found = None
+    if found is None:
+        raise CheckpointError(f"There is no checkpoint at {str(name_or_path)!r}; give a folder, a .pth file "
+                              f"or one of: {', '.join(shipped_checkpoints()) or '(none is shipped here)'}.")
+    return found.parent if found.suffix == ".safetensors" else found
 
 
 def is_native(path: Path) -> bool:
@@ -58,13 +62,24 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
     if meta.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(f"{path} has format version {meta.get('format_version')!r}, which this program "
                               "does not read; update the program.")
-    if meta.get("dtype") not in get_args(StoredDtype) or not isinstance(meta.get("model"), dict):
-        raise CheckpointError(f"{path} lacks a valid 'dtype' or 'model'; fetch the checkpoint again.")
+    invalid = _invalid_key(meta)
+    if invalid is not None:
+        raise CheckpointError(f"{path} lacks a valid {invalid!r}; fetch the checkpoint again.")
     try:
         return ModelConfig.from_dict(meta["model"]), meta
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{path} describes no model that can be built ({error}); "
                               "fetch the checkpoint again.") from error
+
+
+def _invalid_key(meta: Mapping[str, Any]) -> str | None:
+    """The first entry that is missing or of the wrong kind."""
+    model, partner = meta.get("model"), meta.get("shares_embedding_with")
+    is_name = isinstance(partner, str) and re.fullmatch(r"[\w.-]+", partner)
+    valid = {"name": isinstance(meta.get("name"), str), "dtype": meta.get("dtype") in get_args(StoredDtype),
+             "model": isinstance(model, dict) and isinstance(model.get("rope_scaling"), dict | None),
+             "shares_embedding_with": partner is None or is_name}
+    return next((key for key, is_valid in valid.items() if not is_valid), None)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -73,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise CheckpointError(f"Cannot read {path} ({error.strerror}); check the path.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON; fetch the checkpoint again.") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again.")

@@ -64,9 +64,12 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
             raise CheckpointError(f"{source} has {key}={data[key]!r}, which MiniMind does not compute; "
                                   f"choose a model with {key}={value!r}.")
     told = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
-    if isinstance(told.get("eos_id"), list):
-        told["eos_id"] = told["eos_id"][0]
-    rope = {**(data.get("rope_scaling") or {}), **(data.get("rope_parameters") or {})}
+    if isinstance(told.get("eos_id"), list):  # any of these ends a text; ours has one
+        told["eos_id"] = next(iter(told["eos_id"]), None)
+    scalings = [data.get(key) or {} for key in ("rope_scaling", "rope_parameters")]
+    if not all(isinstance(scaling, dict) for scaling in scalings):
+        raise CheckpointError(f"{source} has an unusable rope_scaling; mend its config.json.")
+    rope = scalings[0] | scalings[1]
     theta = rope.pop("rope_theta", data.get("rope_theta"))
     if theta is not None:
         told["rope_theta"] = theta

@@ -54,6 +54,9 @@ def check_parameters(found: Mapping[str, Sequence[int]], config: ModelConfig, so
 
     `source` names the file or folder in the sentence, which says which tensor and what was expected.
     """
+    if config.num_layers > len(found):
+        raise CheckpointError(f"{source} holds {len(found)} tensors, too few for {config.num_layers} layers; "
+                              "choose weights that belong to this configuration.")
     expected = parameter_shapes(config)
     for name, shape in expected.items():
         if name not in found:

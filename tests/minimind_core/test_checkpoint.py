@@ -100,7 +100,7 @@ def test_bare_names_are_shipped_checkpoints(tmp_path: Path, monkeypatch: pytest.
     assert load_model("one").path == tmp_path / "one"
     assert load_model(tmp_path / "one" / "model.safetensors").path == tmp_path / "one"
     message = sentence(lambda: load_model("two"))
-    assert "no checkpoint at two" in message and "one" in message
+    assert "no checkpoint at 'two'" in message and "one" in message
 
 
 # --- a shared embedding ---

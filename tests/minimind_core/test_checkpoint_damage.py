@@ -1,5 +1,6 @@
 """Damaged, foreign and unsuitable checkpoints get one sentence; a full disk or a kill spares the old one."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from minimind_core import checkpoint
 from minimind_core.checkpoint import load_model, load_state_dict, save_checkpoint
 from minimind_core.checkpoint_config import StoredDtype
+from minimind_core.errors import MiniMindError
 from tests.minimind_core.checkpoint_samples import TINY, random_state, same, save_tiny, sentence
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 58239525\n"
@@ -45,6 +48,7 @@ def replace_weights(folder: Path, state: dict[str, Tensor]) -> None:
     (lambda f: edit_config(f, model={"hidden_sise": 3}), "did you mean 'hidden_size'"),
     (lambda f: edit_config(f, model={"rope_theta": "big"}), "no model that can be built"),
     (lambda f: edit_config(f, model=TINY.replace(num_layers=3).to_dict()), "lacks tensor 'model.layers.2."),
+    (lambda f: edit_config(f, model=TINY.replace(num_layers=10**12).to_dict()), "too few for 1000000000000"),
     (lambda f: edit_config(f, model=TINY.replace(vocab_size=260).to_dict()),
      "has shape [259, 64], expected [260, 64]"),
     (lambda f: edit_config(f, tokenizer=None), "no tokenizer"),
@@ -135,3 +139,23 @@ def test_a_kill_between_two_files_leaves_the_old_checkpoint(tmp_path: Path) -> N
     assert same(state, load_state_dict(tmp_path / "x")[1])
     newer = save_tiny(tmp_path / "x", seed=2)
     assert same(newer, load_state_dict(tmp_path / "x")[1])
+
+
+JUNK: list[Any] = [None, -1, 1.5, "x", [], {}, {"a": 1}, True, 10**13, float("nan"), "../../etc/passwd", "\0"]
+
+
+def test_no_junk_in_config_json_gets_through_as_a_traceback(tmp_path: Path) -> None:
+    save_tiny(tmp_path / "x")
+    whole = json.loads((tmp_path / "x" / "config.json").read_text())
+    for key in [*whole, *(f"model.{key}" for key in whole["model"])]:
+        for junk in JUNK:
+            inner = key.removeprefix("model.")
+            changes = {"model": whole["model"] | {inner: junk}} if inner != key else {key: junk}
+            (tmp_path / "x" / "config.json").write_text(json.dumps(whole | changes))
+            with contextlib.suppress(MiniMindError):
+                load_model(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["\0", "x" * 5000, "~nobody-of-that-name/x", "a/b/c"])
+def test_a_name_that_no_file_can_have(name: str) -> None:
+    assert "There is no checkpoint at" in sentence(lambda: load_model(name))
