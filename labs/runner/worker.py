@@ -114,8 +114,8 @@ class Worker:
                 if message["do"] == "run":
                     self._cancelled[message["run"]] = threading.Event()
                     self._orders.put(message)
-                elif message["run"] in self._cancelled:
-                    self._cancelled[message["run"]].set()
+                elif (cancelled := self._cancelled.get(message["run"])) is not None:
+                    cancelled.set()
         _end_group()
 
     def _status(self, **fields: Any) -> None:
@@ -148,15 +148,20 @@ def _die_with_parent() -> None:
         return
     import fcntl
 
-    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpid() if _leads_group() else os.getpid())
     fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def _end_group() -> None:
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+    if _leads_group():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
+
+
+def _leads_group() -> bool:
+    """True when this process was started in a group of its own, whose members are all its children."""
+    return hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
 
 
 def _be_modest(device: str) -> None:
