@@ -62,13 +62,18 @@ def save_upstream_minimind2(path: Path) -> None:
     _save_upstream(path, hidden=512, kv_width=128, inner=1408, qk_norm=None, dense=True)
 
 
+def save_upstream_minimind2_large(path: Path) -> None:
+    """As upstream saves MiniMind2 (104M): hidden 768, 16 layers. Values are constant, so the file is small."""
+    _save_upstream(path, hidden=768, kv_width=2 * 96, inner=2048, qk_norm=None, dense=False, layers=16)
+
+
 def save_upstream_minimind3(path: Path) -> None:
     """As upstream saves MiniMind-3's default: 91 entries, fp16. Values are constant, so the file is small."""
     _save_upstream(path, hidden=768, kv_width=4 * 96, inner=2432, qk_norm=96, dense=False)
 
 
 def _save_upstream(path: Path, hidden: int, kv_width: int, inner: int, qk_norm: int | None,
-                   dense: bool) -> None:
+                   dense: bool, layers: int = 8) -> None:
     """Names and shapes written out here, independent of minimind_core."""
     generator = torch.Generator().manual_seed(0)
 
@@ -78,7 +83,7 @@ def _save_upstream(path: Path, hidden: int, kv_width: int, inner: int, qk_norm: 
         return torch.full((1,), 0.01, dtype=torch.float16).expand(shape)
 
     state = {"model.embed_tokens.weight": tensor(6400, hidden)}
-    for layer in range(8):
+    for layer in range(layers):
         prefix = f"model.layers.{layer}."
         state |= {prefix + "self_attn.q_proj.weight": tensor(hidden, hidden),
                   prefix + "self_attn.k_proj.weight": tensor(kv_width, hidden),

@@ -20,6 +20,7 @@ from tests.minimind_core.checkpoint_samples import (
     random_ids,
     random_state,
     save_upstream_minimind2,
+    save_upstream_minimind2_large,
     save_upstream_minimind3,
     sentence,
 )
@@ -65,6 +66,13 @@ def test_the_26m_pth(tmp_path: Path, tokenizer_6400: Tokenizer) -> None:
     assert loaded.meta["assumed"] == {"num_heads": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e6,
                                       "max_length": 512}
     assert loaded.meta["family"] == "MiniMind2" and loaded.meta["dtype"] == "float16"
+
+
+def test_the_104m_pth(tmp_path: Path, tokenizer_6400: Tokenizer) -> None:
+    tokenizer_6400.save(tmp_path / "tokenizer.json")
+    save_upstream_minimind2_large(tmp_path / "full_sft_768.pth")
+    config = import_minimind(tmp_path / "full_sft_768.pth").config
+    assert config == ModelConfig(hidden_size=768, num_layers=16, head_dim=96, intermediate_size=2048)
 
 
 def test_the_minimind3_pth(tmp_path: Path, tokenizer_6400: Tokenizer) -> None:
