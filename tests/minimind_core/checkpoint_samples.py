@@ -63,7 +63,7 @@ def save_upstream_minimind2(path: Path) -> None:
 
 
 def save_upstream_minimind2_large(path: Path) -> None:
-    """As upstream saves MiniMind2 (104M): hidden 768, 16 layers. Values are constant, so the file is small."""
+    """As upstream saves MiniMind2 (104M): hidden 768, 16 layers. Constant values, so the file is small."""
     _save_upstream(path, hidden=768, kv_width=2 * 96, inner=2048, qk_norm=None, dense=False, layers=16)
 
 
