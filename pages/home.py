@@ -26,7 +26,7 @@ def home() -> None:
     _first_panel()
     st.caption(t("home.legend"))
     for part in PARTS:
-        st.subheader(t(f"part.{part}"), anchor=False)
+        st.header(t(f"part.{part}"), anchor=False)
         with st.container(key=f"part-{part}", gap="xsmall"):
             for question in questions():
                 if question.part == part:
@@ -58,7 +58,7 @@ def _row(question: Question) -> None:
 def _parameters_chart() -> None:
     total = num_parameters(_MODEL)
     counts = sorted((count, name) for name, count in parameter_counts(_MODEL).items() if count)
-    st.subheader(t("home.parameters.title", total=f"{total:,}"), anchor=False)
+    st.header(t("home.parameters.title", total=f"{total:,}"), anchor=False)
     figure = go.Figure(go.Bar(
         x=[count for count, _ in counts], y=[t(f"home.parameters.{name}") for _, name in counts],
         text=[_amount(count, total) for count, _ in counts], textposition="outside",

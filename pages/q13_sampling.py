@@ -74,7 +74,7 @@ def _sentence(result: Mapping[str, Any], params: NextTokenParams) -> str:
 
 def _writing() -> None:
     """A text sampled with the sliders' settings, streamed from the worker."""
-    st.subheader(t("q13.page.text"), anchor=False)
+    st.header(t("q13.page.text"), anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for field in ("seed", "max_new_tokens"):
             controls.control(ContinuationParams, field, _Q)

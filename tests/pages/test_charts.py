@@ -70,7 +70,7 @@ def test_words_in_the_text_have_the_colours_of_the_plots() -> None:
 
 
 def test_white_text_can_be_read_on_primary_buttons() -> None:
-    assert all(contrast("#ffffff", CONFIG[theme]["primaryColor"]) >= 4.4 for theme in ("light", "dark"))
+    assert all(contrast("#ffffff", CONFIG[theme]["primaryColor"]) >= 4.5 for theme in ("light", "dark"))
 
 
 def test_no_mark_differs_by_colour_alone() -> None:

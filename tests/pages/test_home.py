@@ -31,7 +31,7 @@ def test_the_start_button_opens_the_first_open_question(open_app: OpenApp) -> No
 
 def test_the_parameter_chart_adds_up(open_app: OpenApp) -> None:
     figure = json.loads(open_app().get("plotly_chart")[0].proto.spec)
-    assert "25,829,888" in open_app().subheader[-1].value
+    assert "25,829,888" in open_app().header[-1].value
     assert figure["data"][0]["y"][-1] == "Feed-forward"
     assert figure["data"][0]["text"][-1] == "17.30 M · 67 %"
 

@@ -1,0 +1,122 @@
+"""One server and one Chromium for all browser tests; every page is watched for what must never happen."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import ARGUMENTS, find_chromium
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "random:minimind-26m"
+"""The shipped shape untrained: as fast as the real one, and there on every machine."""
+OWN_404 = ("/_stcore/health", "/_stcore/host-config")
+"""Streamlit looks for its server below a deep link's path first; that it is not there is its own affair."""
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running app, started as a user starts it."""
+    folder = tmp_path_factory.mktemp("server")
+    log = (folder / "log").open("wb")
+    port = free_port()
+    environment = os.environ | {"MINIMIND_MODEL": MODEL, "MINIMIND_LAB_CACHE": str(folder),
+                                "TMPDIR": str(folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
+         "--server.headless", "true"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_healthy(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+    written = (folder / "log").read_text()
+    assert "Traceback" not in written, written
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+def wait_until_healthy(address: str, process: subprocess.Popen, seconds: float = 60) -> None:
+    for _ in range(int(seconds / 0.1)):
+        assert process.poll() is None, "the server ended"
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError("the server did not answer")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = find_chromium()
+    assert path, "no Chromium: `make test` installs one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(server: str, chromium: Browser) -> Iterator[OpenPage]:
+    """Opens addresses of the app in fresh browser profiles, and fails on anything that went wrong in them."""
+    wrong: list[str] = []
+    contexts = []
+
+    def open_at(path: str = "/", *, locale: str = "en-US", theme: str = "light", width: int = 1280) -> Page:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, locale=locale,
+                                       color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, server, wrong)
+        page.goto(server + path)
+        page.get_by_role("heading", level=1).wait_for(timeout=30_000)
+        settle(page)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def watch(page: Page, server: str, wrong: list[str]) -> None:
+    """Note requests that leave the machine, errors in the console and failed scripts."""
+    def request(sent) -> None:
+        if not sent.url.startswith((server, server.replace("http", "ws"), "data:", "blob:")):
+            wrong.append(f"request to {sent.url}")
+
+    def console(message) -> None:
+        if message.type == "error" and not message.location["url"].endswith(OWN_404):
+            wrong.append(f"console: {message.text} {message.location['url']}")
+
+    page.on("request", request)
+    page.on("websocket", request)
+    page.on("console", console)
+    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+
+
+def settle(page: Page) -> None:
+    """Wait until the app has nothing left to draw."""
+    page.wait_for_timeout(200)  # a widget waits this long for more input before it sends
+    page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]"
+                           "[data-test-script-state=notRunning]", timeout=30_000)
+    page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=30_000)
+    assert page.get_by_test_id("stException").count() == 0

@@ -1,0 +1,94 @@
+"""What a person does, in a real Chromium: read both languages, move sliders, let the model write, stop it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, settle
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+
+Q13 = "/q13_sampling"
+FRAMEWORK = {"list", "listitem"}
+"""Rules that Streamlit's own sectioned navigation breaks."""
+
+
+def sentence(page: Page) -> str:
+    return page.get_by_text(re.compile("tokens are kept|个词元中保留")).inner_text(timeout=30_000)
+
+
+def check_page(page: Page) -> None:
+    """No sideways scrolling, and nothing that axe calls serious."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    found = [f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+             for rule in Axe().run(page).response["violations"]
+             if rule["impact"] in ("serious", "critical") and rule["id"] not in FRAMEWORK
+             for node in rule["nodes"]]
+    assert not found, "\n".join(found)
+
+
+def test_a_deep_link_opens_its_page_on_a_fresh_server(open_page: OpenPage) -> None:
+    page = open_page(f"{Q13}?q13_temperature=9&q13_top_p=0.5")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Temperature and top-p")
+    assert page.get_by_text("Page not found").count() == 0
+    expect(page.get_by_text("The address asks for 9")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize(("locale", "theme", "width", "start", "lang", "title"), [
+    ("en-US", "light", 1280, "Start with Q13", "en", "Temperature and top-p"),
+    ("zh-CN", "dark", 390, "从 Q13 开始", "zh-Hans", "温度与 Top-p"),
+])
+def test_from_home_to_the_first_question(open_page: OpenPage, locale: str, theme: str, width: int, start: str,
+                                         lang: str, title: str) -> None:
+    page = open_page(locale=locale, theme=theme, width=width)
+    assert page.evaluate("document.documentElement.lang") == lang
+    page.locator(".js-plotly-plot .bars").first.wait_for(timeout=30_000)
+    check_page(page)
+    page.get_by_role("button", name=start).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(title, timeout=10_000)
+    assert sentence(page)
+    page.locator(".js-plotly-plot .bars").first.wait_for(timeout=30_000)
+    settle(page)
+    check_page(page)
+    assert f"lang={lang[:2]}" in page.url
+
+
+def test_a_slider_redraws_the_bars_and_goes_into_the_address(open_page: OpenPage) -> None:
+    page = open_page(Q13)
+    before = sentence(page)
+    slider = page.get_by_role("slider", name="Top-p")
+    slider.press("ArrowLeft")
+    expect(page.get_by_text(before)).to_have_count(0, timeout=5_000)
+    assert "q13_top_p=0.89" in page.url
+
+
+def test_a_text_streams_and_stops(open_page: OpenPage) -> None:
+    page = open_page(f"{Q13}?q13_max_new_tokens=400")
+    sentence(page)
+    page.get_by_role("button", name="Write").click()
+    sample = page.locator(".sample")
+    sample.wait_for(timeout=20_000)
+    page.wait_for_function("document.querySelector('.sample').textContent.length > 20", timeout=20_000)
+    some = len(sample.inner_text())
+    page.wait_for_function(f"document.querySelector('.sample').textContent.length > {some}", timeout=20_000)
+    stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True)
+    stop.click()
+    expect(stop).to_have_count(0, timeout=2_000)
+    settle(page)
+    assert some <= len(sample.inner_text()) < 400
+
+
+def test_the_language_is_switched_and_remembered(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("radio", name="zh").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("面试实验室", timeout=5_000)
+    assert "lang=zh" in page.url
+    page.goto(page.url.partition("?")[0])
+    expect(page.get_by_role("heading", level=1)).to_contain_text("面试实验室", timeout=20_000)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("面试实验室", timeout=20_000)
+    settle(page)
