@@ -137,12 +137,16 @@ class Experiment:
                 return ast.get_source_segment(text, node) or ""
         raise AssertionError(f"{path.name} has no function {self.name}")
 
-    def command(self, params: Params, *, device: str = "auto") -> str:
+    def command(self, params: Params, *, device: str = "auto", model: str = DEFAULT_MODEL) -> str:
         """The command line that repeats a run, to copy."""
         words = ["python", "-m", "labs", "run", self.id]
         for name, value in params.changes().items():
             words += ["--set", f"{name}={value}"]
-        return shlex.join(words if device == "auto" else [*words, "--device", device])
+        if device != "auto":
+            words += ["--device", device]
+        if model != DEFAULT_MODEL:
+            words += ["--model", model]
+        return shlex.join(words)
 
     def key(self, params: Params, **where: Any) -> str:
         """Equal for runs that would measure the same; `where` adds device, weights and the like."""
