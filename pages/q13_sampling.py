@@ -6,11 +6,10 @@ The model reads a prompt once, in the worker; the sliders refilter its logits he
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
+from labs.contract import Result
 from labs.q13_sampling.params import ContinuationParams, NextTokenParams
 from labs.runner.job import Job
 from pages.ui import charts, controls, jobs, server
@@ -43,13 +42,13 @@ def sampling() -> None:
 def _read(prompt: str) -> Job:
     """The run that reads `prompt`; a new one when the prompt has changed or the last run failed."""
     job = st.session_state.get("q13.reading")
-    if job is None or job.state in ("failed", "cancelled") or job.params.prompt != prompt:
+    if job is None or job.state in ("failed", "cancelled") or _prompt(job) != prompt:
         job = server.worker().submit(_NEXT_TOKEN.id, {"prompt": prompt})
         st.session_state["q13.reading"] = job
     return job
 
 
-def _bench(measured: Mapping[str, Any]) -> None:
+def _bench(measured: Result) -> None:
     """Sliders, what they leave in one sentence, and the bars. A fragment: a slider redraws only this."""
     for field, column in zip(("temperature", "top_p"), st.columns(2), strict=True):
         with column:
@@ -61,7 +60,7 @@ def _bench(measured: Mapping[str, Any]) -> None:
         charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, alt=t("q13.page.alt"))
 
 
-def _sentence(result: Mapping[str, Any], params: NextTokenParams) -> str:
+def _sentence(result: Result, params: NextTokenParams) -> str:
     view = result["view"]
     kept = t("q13.page.kept", kept=f"**{view['kept_count']:,}**", size=f"{result['vocab_size']:,}",
              removed=f"**{view['removed_mass']:.1%}**", entropy=f"{view['entropy']:.2f}",
@@ -106,8 +105,13 @@ def _streaming(job: Job) -> None:
 
 def _text(job: Job) -> None:
     written = job.result["text"] if job.result else "".join(piece["text"] for piece in job.partials)
-    prompt, written = html.escape(job.params.prompt), html.escape(written)
-    st.html(f'<p class="sample"><span class="prompt">{prompt}</span>{written}</p>')
+    prompt = html.escape(_prompt(job))
+    st.html(f'<p class="sample"><span class="prompt">{prompt}</span>{html.escape(written)}</p>')
+
+
+def _prompt(job: Job) -> str:
+    assert isinstance(job.params, NextTokenParams | ContinuationParams)
+    return job.params.prompt
 
 
 page(sampling)

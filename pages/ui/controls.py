@@ -54,11 +54,11 @@ def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
     if spec.kind == "choice":
         default = {"default": common.pop("value")} if "value" in common else {}
         return st.segmented_control(label, spec.choices, required=True, **default, **common)
-    limits = {"min_value": spec.lowest, "max_value": spec.maximum, "step": spec.step}
-    limits = {name: type(spec.default)(limit) for name, limit in limits.items() if limit is not None}
-    if spec.maximum - spec.minimum > _LONGEST_SLIDER * limits.get("step", 1):
-        return st.number_input(label, **limits, **common)
-    return st.slider(label, **limits, **common)
+    assert spec.step is not None, f"{spec.name} is a number without a step"
+    low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
+    if high - low > _LONGEST_SLIDER * step:
+        return st.number_input(label, low, high, step=step, **common)
+    return st.slider(label, low, high, step=step, **common)
 
 
 def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, Any]:
