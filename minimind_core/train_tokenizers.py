@@ -1,24 +1,20 @@
 """Train the six shipped tokenizers. The same files give the same bytes, on any machine.
 
-    python -m minimind_core.train_tokenizers --data CORPUS/train-00.jsonl.xz
-
 Every document of the files counts: English once, Chinese twice, Python four times, so that Python, a
 fifteenth of the corpus, gets its entries and Chinese, three bytes a character, is not crowded out.
 The largest vocabulary is trained and the others are cut from it: BPE learns greedily, so this equals
-training each (`Tokenizer.prefix`; a test compares them). Measures nothing but bytes a token.
+training each (`Tokenizer.prefix`; a test compares them). Measures nothing but bytes a token, and reads and
+writes no files (`commands/tokenizers.py` does).
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
-from minimind_core.data import Document, ReadReport, read_documents
-from minimind_core.errors import MiniMindError, TokenizerError
-from minimind_core.tokenizer import TOKENIZERS_FOLDER, Tokenizer, train_bpe
+from minimind_core.data import Document
+from minimind_core.errors import TokenizerError
+from minimind_core.tokenizer import Tokenizer, train_bpe
 
 SIZES = {"1k": 1024, "6.4k": 6400, "16k": 16_000, "32k": 32_000, "64k": 64_000, "100k": 100_000}
 LANGUAGE_WEIGHTS = {"zh": 2, "code": 4}
@@ -48,30 +44,3 @@ def bytes_per_token(tokenizer: Tokenizer, documents: Sequence[Document]) -> dict
         num_bytes[document.lang] += len(document.text.encode())
         num_tokens[document.lang] += len(ids)
     return {lang: num_bytes[lang] / num_tokens[lang] for lang in sorted(num_bytes)}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: train, save to `--out`, and with `--eval` print bytes a token. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m minimind_core.train_tokenizers", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", required=True, type=Path, help="JSON Lines files, plain or .xz")
-    parser.add_argument("--eval", nargs="*", default=[], type=Path, help="held-out files of the same format")
-    parser.add_argument("--out", default=TOKENIZERS_FOLDER, type=Path, help="folder for NAME.json.xz")
-    options = parser.parse_args(arguments)
-    try:
-        family = train_family(read_documents(options.data, ReadReport()), SIZES)
-        held_out = list(read_documents(options.eval, ReadReport()))
-    except MiniMindError as error:
-        print(error, file=sys.stderr)
-        return 1
-    for name, tokenizer in family.items():
-        path = options.out / f"{name}.json.xz"
-        tokenizer.save(path)
-        rates = "".join(f"  {lang} {rate:.3f}" for lang, rate in bytes_per_token(tokenizer, held_out).items())
-        print(f"{name:5} {tokenizer.vocab_size:7} entries {path.stat().st_size:9} bytes "
-              f"{tokenizer.fingerprint}{rates}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

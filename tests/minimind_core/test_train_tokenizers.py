@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from minimind_core import train_tokenizers
+from minimind_core.__main__ import main
 from minimind_core.data import Document
 from minimind_core.tokenizer import load_tokenizer, train_bpe
 
@@ -35,12 +36,15 @@ def test_command_writes_the_family_and_reports(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(train_tokenizers, "SIZES", {"a": 262, "b": 270})
     data = tmp_path / "a.jsonl"
     data.write_text("\n".join(json.dumps({"text": d.text, "lang": d.lang}) for d in DOCUMENTS))
-    arguments = ["--data", str(data), "--eval", str(data), "--out", str(tmp_path / "out")]
-    assert train_tokenizers.main(arguments) == 0
+    arguments = ["tokenizers", "--data", str(data), "--eval", str(data), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
     assert load_tokenizer(tmp_path / "out" / "b.json.xz").vocab_size == 270
     first = (tmp_path / "out" / "a.json.xz").read_bytes()
-    assert "262 entries" in capsys.readouterr().out
-    train_tokenizers.main(arguments)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split() == ["entries", "bytes", "fingerprint",
+                                  "code", "bytes/token", "en", "bytes/token", "zh", "bytes/token"]
+    assert printed[1].split()[:2] == ["a", "262"] and printed[2].split()[:2] == ["b", "270"]
+    main(arguments)
     assert (tmp_path / "out" / "a.json.xz").read_bytes() == first
 
 
@@ -48,8 +52,8 @@ def test_too_little_text_is_said_and_nothing_written(tmp_path: Path,
                                                      capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "a.jsonl"
     data.write_text('{"text": "ab ab"}')
-    assert train_tokenizers.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 1
+    assert main(["tokenizers", "--data", str(data), "--out", str(tmp_path / "out")]) == 1
     assert "supports 260 entries, not 100000; give more text" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert train_tokenizers.main(["--data", str(tmp_path / "none.jsonl")]) == 1
+    assert main(["tokenizers", "--data", str(tmp_path / "none.jsonl")]) == 1
     assert "Cannot read" in capsys.readouterr().err

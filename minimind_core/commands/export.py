@@ -1,0 +1,42 @@
+"""`export`: write a model for other programs.
+
+    python -m minimind_core export --format hf --out exported/minimind-26m
+
+`hf` is a Hugging Face folder that transformers, vLLM and llama.cpp's converter load unchanged.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minimind_core.command_options import add_json_argument, add_model_arguments, print_json
+
+HELP = "write a model for transformers, vLLM or llama.cpp"
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `export`."""
+    parser.add_argument("--format", choices=("hf",), default="hf", help="hf: a Hugging Face folder (hf)")
+    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="new, or an older export")
+    parser.add_argument("--dtype", choices=tuple(DTYPES), default="fp32", help="of the stored weights (fp32)")
+    add_model_arguments(parser)
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the folder and name its files."""
+    from minimind_core.checkpoint import load_model
+    from minimind_core.export_hf import export_hf
+
+    loaded = load_model(options.model, tokenizer=options.tokenizer)
+    export_hf(loaded, options.out, DTYPES[options.dtype])  # type: ignore[arg-type]
+    files = {path.name: path.stat().st_size for path in sorted(options.out.iterdir())}
+    if options.json:
+        print_json({"model": loaded.name, "format": options.format, "dtype": options.dtype,
+                    "folder": str(options.out), "files": files})
+    else:
+        print(f"{options.out}: {loaded.name} in {options.dtype}, {sum(files.values()) / 1e6:.1f} MB")
+        print(f"Load it with AutoModelForCausalLM.from_pretrained({str(options.out)!r}).")
+    return 0
