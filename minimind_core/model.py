@@ -159,7 +159,8 @@ class Decoder(nn.Module):
     def _mask(self, queries: Tensor, keys: Tensor, narrower: Tensor | None) -> Tensor:
         visible = causal_visibility(queries, keys)  # [B or 1, 1, T, S]
         if narrower is not None:
-            visible = visible & (narrower if narrower.dim() == 4 else narrower.unsqueeze(-3))
+            narrower = narrower if narrower.dim() == 4 else narrower.unsqueeze(-3)
+            visible = visible & (narrower | (queries < 0)[:, None, :, None])  # padding still sees a key
         if self.config.position != "alibi":
             return visible
         bias = alibi_bias(self.slopes, queries, keys)

@@ -144,18 +144,19 @@ class Trainer:
             os.replace(temporary, path)
         except (OSError, RuntimeError) as error:
             temporary.unlink(missing_ok=True)
-            raise CheckpointError(f"The training state could not be written to {path} ({error}); "
-                                  "free some space and save again. An older file there is untouched.") from error
+            raise CheckpointError(f"Cannot write the training state to {path} ({error}): free some space and "
+                                  "save again; what was there before is unchanged.") from error
 
     def load(self, path: Path) -> None:
         """Continue from `save`. Raises CheckpointError when the file belongs to another run."""
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
+            settings = state["training"], state["model_config"]
         except FileNotFoundError:
             raise CheckpointError(f"No training state at {path}; start without --resume.") from None
         except Exception as error:
             raise CheckpointError(f"{path} is not a whole training state; use an older one or start anew.") from error
-        if (state["training"], state["model_config"]) != (self.config.to_dict(), self.model.config.to_dict()):
+        if settings != (self.config.to_dict(), self.model.config.to_dict()):
             raise CheckpointError(f"{path} was saved by a run with other settings; resume with the same ones.")
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
