@@ -89,19 +89,36 @@ class PackedBatches:
         return Batch(inputs, targets.masked_fill(crossing, IGNORE), positions.long(), document_ids[:, :-1])
 
 
+@dataclass(frozen=True)
+class PaddingRule:
+    """How short texts become rows; the defaults are right, the others are what Question 1 warns of."""
+
+    add_bos_eos: bool = True
+    score_padding: bool = False
+    """Train on padding as if it were text: no loss mask at all."""
+    pad_is_eos: bool = False
+    """Pad with EOS and mask by id, which also masks the one EOS that ends the text."""
+
+
 class PaddedBatches:
     """One text a row, padded on the right, in an order that is shuffled anew every epoch."""
 
-    def __init__(self, dataset: PretrainDataset, batch_size: int, seed: int) -> None:
+    def __init__(self, dataset: PretrainDataset, batch_size: int, seed: int, rule: PaddingRule | None = None,
+                 eos_id: int = 2) -> None:
         if len(dataset) < batch_size:
             raise DataError(f"The data has {len(dataset)} usable texts; one batch needs {batch_size}.")
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
+        self.rule, self.eos_id = rule or PaddingRule(), eos_id
         self.steps_per_epoch = len(dataset) // batch_size
 
     def batch(self, step: int) -> Batch:
-        """Rows of max_length - 1 tokens and their successors; padding is not scored."""
+        """Rows of max_length - 1 tokens and their successors; padding is scored as the rule says."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
         rows = [self.dataset[int(i)] for i in order[index * self.batch_size:(index + 1) * self.batch_size]]
-        inputs, targets, loss_mask = (torch.stack(column) for column in zip(*rows, strict=True))
-        return Batch(inputs, targets.masked_fill(loss_mask == 0, IGNORE))
+        inputs, targets, loss_mask = (torch.stack(column) for column in zip(*rows, strict=True))  # [B, T] each
+        if self.rule.pad_is_eos:
+            inputs = torch.where(inputs == self.dataset.pad_id, self.eos_id, inputs)
+            loss_mask = loss_mask * (targets != self.eos_id)
+        ignored = torch.zeros_like(loss_mask) if self.rule.score_padding else loss_mask == 0
+        return Batch(inputs, targets.masked_fill(ignored.bool(), IGNORE))

@@ -16,28 +16,31 @@ EMPTY = -1
 
 
 class StaticCache:
-    """Keys and values [num_layers, B, num_kv_heads, capacity, head_dim], and the position in each slot.
+    """For each layer keys and values [B, num_kv_heads, capacity, head_dim], and the position in each slot.
 
-    A fixed address and no host decision, so that a CUDA graph can replay the step that writes it.
+    Fixed addresses and no host decision, so that a CUDA graph can replay the step that writes it. One
+    tensor a layer, not one for all: torch.compile writes into a whole tensor in place, but copies all of
+    it to write into a part.
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, capacity: int,
                  device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
-        shape = (config.num_layers, batch_size, config.num_kv_heads, capacity, config.head_dim)
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
+        shape = (batch_size, config.num_kv_heads, capacity, config.head_dim)
+        layers = range(config.num_layers)
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
         self.positions = torch.full((batch_size, capacity), EMPTY, device=device)  # [B, S]
         self.rows = torch.arange(batch_size, device=device)[:, None]  # [B, 1]
 
     @property
     def capacity(self) -> int:
         """Tokens that a row can hold."""
-        return self.keys.shape[3]
+        return self.positions.shape[1]
 
     @property
     def nbytes(self) -> int:
         """Bytes taken by keys and values, filled or not."""
-        return self.keys.nbytes + self.values.nbytes
+        return sum(tensor.nbytes for tensor in [*self.keys, *self.values])
 
     def used_nbytes(self, length: int) -> int:
         """Bytes of the first `length` slots of every row."""

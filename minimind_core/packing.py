@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -76,6 +76,15 @@ class PackedCorpus:
             np.savez(file, ids=self.ids, document_starts=self.document_starts,
                      tokenizer_fingerprint=np.array(self.tokenizer_fingerprint))
         temporary.replace(target)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[PackedCorpus]) -> PackedCorpus:
+        """One corpus after the other, packed with the same tokenizer."""
+        assert len({part.tokenizer_fingerprint for part in parts}) == 1, "packed with different tokenizers"
+        offsets = np.cumsum([0, *(len(part.ids) for part in parts)])
+        starts = [part.document_starts + offset for part, offset in zip(parts, offsets, strict=False)]
+        return cls(np.concatenate([part.ids for part in parts]), np.concatenate(starts),
+                   parts[0].tokenizer_fingerprint)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PackedCorpus:

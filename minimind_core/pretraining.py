@@ -6,16 +6,16 @@ The work behind `python -m minimind_core train`; prints nothing itself but repor
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from minimind_core.batches import PackedBatches
+from minimind_core.batches import BatchSource, PackedBatches, PaddedBatches
 from minimind_core.checkpoint import load_model, load_state_dict, save_checkpoint
 from minimind_core.checkpoint_config import locate
-from minimind_core.data import ReadReport, read_documents
+from minimind_core.data import Document, PretrainDataset, ReadReport, read_documents
 from minimind_core.device import describe, pick_dtype
 from minimind_core.distributed import Processes
 from minimind_core.errors import DataError
@@ -30,17 +30,42 @@ CURVE_POINTS = 200
 
 
 def load_corpus(paths: Sequence[Path], recipe: Recipe, say: Callable[[str], None]) -> tuple[PackedCorpus, Tokenizer]:
-    """Pack text files for a recipe, or load one packed `.npz` made with the recipe's tokenizer."""
+    """The recipe's corpus: each file packed on its own, or read where it was packed before (`.npz`)."""
     tokenizer = load_tokenizer(recipe.tokenizer)
-    if len(paths) == 1 and paths[0].suffix == ".npz":
-        corpus = PackedCorpus.load(paths[0])
-        if corpus.tokenizer_fingerprint != tokenizer.fingerprint:
-            raise DataError(f"{paths[0]} was packed with another tokenizer than {recipe.tokenizer!r}; pack it again.")
-        return corpus, tokenizer
-    report = ReadReport()
-    corpus = pack_documents(read_documents(paths, report), tokenizer, recipe.repeats, recipe.training.seed)
+    parts = []
+    for path in paths:
+        if path.suffix == ".npz":
+            parts.append(PackedCorpus.load(path))
+            if parts[-1].tokenizer_fingerprint != tokenizer.fingerprint:
+                raise DataError(f"{path} was packed with another tokenizer than {recipe.tokenizer!r}; pack it again.")
+            continue
+        report = ReadReport()
+        parts.append(pack_documents(read_documents([path], report), tokenizer, recipe.repeats, recipe.training.seed))
+        say(report.sentence())
+    return PackedCorpus.concatenate(parts), tokenizer
+
+
+def make_source(recipe: Recipe, paths: Sequence[Path], say: Callable[[str], None]) -> tuple[BatchSource, Tokenizer]:
+    """Batches as the recipe wants them: windows of packed documents, or one padded line a row."""
+    training = recipe.training
+    if recipe.padding is None:
+        corpus, tokenizer = load_corpus(paths, recipe, say)
+        return PackedBatches(corpus, training.seq_len, training.batch_size, training.seed,
+                             training.document_mask), tokenizer
+    tokenizer, report = load_tokenizer(recipe.tokenizer), ReadReport()
+    lines = split_lines(read_documents(paths, report), recipe.repeats)
+    dataset = PretrainDataset(lines, tokenizer, training.seq_len + 1, recipe.padding.add_bos_eos, report)
     say(report.sentence())
-    return corpus, tokenizer
+    return PaddedBatches(dataset, training.batch_size, training.seed, recipe.padding), tokenizer
+
+
+def split_lines(documents: Iterable[Document], sources: Mapping[str, int]) -> Iterator[Document]:
+    """Each line of the documents of these sources as a short document of its own."""
+    for document in documents:
+        if document.source in sources:
+            for line in document.text.splitlines():
+                if line.strip():
+                    yield Document(line.strip(), document.source, document.lang)
 
 
 def build_model(recipe: Recipe, device: torch.device) -> MiniMind:
@@ -55,14 +80,12 @@ def build_model(recipe: Recipe, device: torch.device) -> MiniMind:
     return model.to(device)
 
 
-def pretrain(recipe: Recipe, corpus: PackedCorpus, device: torch.device, processes: Processes, *,
+def pretrain(recipe: Recipe, source: BatchSource, device: torch.device, processes: Processes, *,
              folder: Path, resume: bool = False, save_every: int = 0,
              on_record: Callable[[StepRecord], None] = lambda record: None) -> tuple[MiniMind, list[StepRecord]]:
     """Train to the recipe's end; keeps a resumable state beside `folder` every `save_every` updates."""
     model = build_model(recipe, device)
-    training = recipe.training
-    source = PackedBatches(corpus, training.seq_len, training.batch_size, training.seed, training.document_mask)
-    trainer = Trainer(model, source, training, processes)
+    trainer = Trainer(model, source, recipe.training, processes)
     state_file = folder.with_name(f"{folder.name}.state.pt")
     if resume:
         trainer.load(state_file)

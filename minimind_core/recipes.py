@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from minimind_core.batches import PaddingRule
 from minimind_core.config import PRESETS, ModelConfig
 from minimind_core.errors import ConfigError
 from minimind_core.training_config import TrainingConfig
@@ -31,28 +32,41 @@ class Recipe:
     """Take the embedding of this checkpoint, keep it frozen and do not store it again."""
     stop_after: int | None = None
     """Stop early in the schedule, to ship a model that is still learning."""
+    padding: PaddingRule | None = None
+    """One line of the sources in `repeats` a row, padded by this rule; None packs whole documents."""
 
 
-_NANO_TRAINING = TrainingConfig(steps=3000, batch_size=128, learning_rate=4e-3, warmup_steps=150, optimizer="muon",
-                                dtype="bf16", compile=True, log_every=25)
+_NANO_TRAINING = TrainingConfig(steps=2000, batch_size=128, learning_rate=5e-3, warmup_steps=100, optimizer="muon",
+                                dtype="bf16", compile=True, log_every=20)
 _NANOS = {name: Recipe(config, "1k", _NANO_TRAINING) for name, config in PRESETS.items() if name.startswith("nano-")}
+
+_TOY_TRAINING = TrainingConfig(steps=2000, batch_size=64, seq_len=64, learning_rate=5e-3, warmup_steps=100, log_every=20)
+_TOYS = {
+    "toy-masked": PaddingRule(),
+    "toy-unmasked": PaddingRule(score_padding=True),
+    "toy-pad-is-eos": PaddingRule(pad_is_eos=True),
+    "toy-no-eos": PaddingRule(add_bos_eos=False),
+    "toy-no-eos-unmasked": PaddingRule(add_bos_eos=False, score_padding=True),
+}
 
 RECIPES: dict[str, Recipe] = {
     "minimind-26m": Recipe(
         PRESETS["minimind-26m"], "6.4k",
-        TrainingConfig(steps=4200, batch_size=512, optimizer="muon", learning_rate=3e-3, warmup_steps=200,
-                       dtype="bf16", compile=True, log_every=10)),
+        TrainingConfig(steps=7600, batch_size=256, optimizer="muon", learning_rate=5e-3, warmup_steps=200,
+                       dtype="bf16", compile=True, log_every=20)),
     "draft-1l": Recipe(
         PRESETS["draft-1l"], "6.4k",
-        TrainingConfig(steps=1500, batch_size=256, optimizer="muon", learning_rate=3e-3, warmup_steps=100,
-                       dtype="bf16", compile=True, log_every=25),
+        TrainingConfig(steps=1500, batch_size=256, optimizer="muon", learning_rate=5e-3, warmup_steps=100,
+                       dtype="bf16", compile=True, log_every=20),
         shares_embedding_with="minimind-26m"),
     **_NANOS,
     "nano-rope-early": Recipe(PRESETS["nano-rope"], "1k", _NANO_TRAINING, stop_after=100),
     "byte-128": Recipe(
         PRESETS["byte-128"], "byte",
-        TrainingConfig(steps=3000, batch_size=256, seq_len=128, optimizer="muon", learning_rate=4e-3,
-                       warmup_steps=150, dtype="bf16", compile=True, log_every=25)),
+        TrainingConfig(steps=3000, batch_size=256, seq_len=128, optimizer="muon", learning_rate=5e-3,
+                       warmup_steps=150, dtype="bf16", compile=True, log_every=20)),
+    **{name: Recipe(PRESETS["toy"], "1k", _TOY_TRAINING, {"tatoeba-en-zh": 1}, padding=rule)
+       for name, rule in _TOYS.items()},
 }
 
 

@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
     parser.add_argument("--save-every", type=int, default=500, help="updates between resumable states; 0 for none")
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
-    parser.add_argument("--save-packed", type=Path, help="also write the packed ids here, for the next run")
     for name, kind in TRAINING_OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end and nothing else")
@@ -57,12 +56,10 @@ def run(options: argparse.Namespace) -> int:
         device = torch.device("cuda", torch.cuda.current_device())
         torch.set_float32_matmul_precision("high")
     talks = processes.is_first and not options.json
-    corpus, tokenizer = pretraining.load_corpus(data, recipe, print if talks else lambda text: None)
-    if options.save_packed and processes.is_first:
-        corpus.save(options.save_packed)
+    source, tokenizer = pretraining.make_source(recipe, data, print if talks else lambda text: None)
     progress = _Progress(recipe.stop_after or recipe.training.steps, recipe.training.seq_len * recipe.training.batch_size,
                          visible=talks)
-    model, records = pretraining.pretrain(recipe, corpus, device, processes, folder=folder, resume=options.resume,
+    model, records = pretraining.pretrain(recipe, source, device, processes, folder=folder, resume=options.resume,
                                           save_every=options.save_every, on_record=progress)
     progress.close()
     if processes.is_first:
