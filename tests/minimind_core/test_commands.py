@@ -80,7 +80,8 @@ def test_generate_gives_ids_and_text(tiny: Path, capsys: pytest.CaptureFixture[s
 def test_text_that_comes_piece_by_piece_is_the_whole_text(tiny: Path, capsys: pytest.CaptureFixture[str],
                                                           seed: int) -> None:
     """A byte model splits characters: nothing may be printed before a character is whole."""
-    options = ("generate", "--prompt", "一", "--temperature", 3, "--seed", seed, "--model", tiny, "--ignore-eos")
+    options = ("generate", "--prompt", "一", "--temperature", 3, "--seed", seed, "--model", tiny,
+               "--ignore-eos")
     assert said(capsys, *options)[0] == "一" + answer(capsys, *options)["text"] + "\n"
 
 
