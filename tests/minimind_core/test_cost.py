@@ -88,7 +88,8 @@ def test_training_costs_three_forwards_of_causal_pairs() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_cache_bytes_equal_the_allocated_tensors(config: ModelConfig, dtype: torch.dtype) -> None:
     cache = StaticCache(config, 3, 50, dtype=dtype)
-    assert cost.kv_cache_bytes(config, 3, 50, dtype.itemsize) == sum(t.nbytes for t in [*cache.keys, *cache.values])
+    allocated = sum(tensor.nbytes for tensor in [*cache.keys, *cache.values])
+    assert cost.kv_cache_bytes(config, 3, 50, dtype.itemsize) == allocated
 
 
 def test_cache_bytes_of_the_standard_shape() -> None:

@@ -177,12 +177,15 @@ def test_beyond_the_trained_length_works_and_is_told(model: MiniMind, method: Me
 
 
 @pytest.mark.slow
-def test_compiled_equals_cached() -> None:
-    """Minutes on two cores: inductor compiles the forward of the model."""
-    model = random_model()
-    for params in (GREEDY, SamplingParams(0.9, top_k=40, top_p=0.9, seed=5)):
-        compiled = continued(model, [PROMPTS[0]], params, 20, "compiled")
-        assert compiled == continued(model, [PROMPTS[0]], params, 20)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_compiled_equals_cached(device: str) -> None:
+    """Inductor compiles the forward, minutes on two cores; on a GPU a captured graph replays the step."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    model = random_model().to(device)
+    compiled = Generator(model, batch_size=4, capacity=128, method="compiled")
+    for params in ([GREEDY] * 4, MIXED, MIXED[::-1], [GREEDY] * 4):  # graphs are kept and come back
+        assert compiled.generate(PROMPTS, params, 20).new_ids == continued(model, PROMPTS, params, 20)
 
 
 @pytest.mark.skipif("minimind-26m" not in shipped_checkpoints(), reason="minimind-26m is not in weights/")

@@ -149,13 +149,17 @@ def test_resume_is_bit_identical(tmp_path: Path, change: dict[str, str]) -> None
     assert torch.equal(weights(resumed), weights(whole)) and resumed.tokens == whole.tokens
 
 
-def test_two_processes_equal_one() -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_two_processes_equal_one(device: str) -> None:
+    """gloo on the CPU; NCCL where there are two GPUs."""
+    if device == "cuda" and torch.cuda.device_count() < 2:
+        pytest.skip("needs two GPUs")
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-                           "2", "-m", "tests.minimind_core.training_run"], cwd=ROOT, env=ENVIRONMENT,
+                           "2", "-m", "tests.minimind_core.training_run", device], cwd=ROOT, env=ENVIRONMENT,
                           capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     both = json.loads(done.stdout.strip().splitlines()[-1])
-    alone = fresh_trainer(SHORT)
+    alone = fresh_trainer(SHORT, device=device)
     assert both["processes"] == 2
     assert both["losses"] == pytest.approx(losses(alone), rel=1e-5)
     norms = [float(parameter.detach().double().norm()) for parameter in alone.parameters]

@@ -1,7 +1,7 @@
 """A small training run that a test can kill, resume, or spread over processes.
 
-    python -m tests.minimind_core.training_run STATE      saves after every update, prints each loss exactly
-    torchrun ... -m tests.minimind_core.training_run      trains to the end, the first process prints a digest
+    python -m tests.minimind_core.training_run STATE       saves after every update, prints each loss exactly
+    torchrun ... -m tests.minimind_core.training_run cpu   trains to the end; the first process tells
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ class RandomBatches:
         return Batch(inputs, targets.masked_fill(torch.arange(self.shape[1]) >= lengths, IGNORE))
 
 
-def fresh_trainer(config: TrainingConfig, processes: Processes | None = None) -> Trainer:
+def fresh_trainer(config: TrainingConfig, processes: Processes | None = None, device: str = "cpu") -> Trainer:
     """The same weights every time."""
     torch.manual_seed(0)
-    return Trainer(MiniMind(TINY), RandomBatches(), config, processes)
+    return Trainer(MiniMind(TINY).to(device), RandomBatches(), config, processes)
 
 
 def main() -> None:
     """See the module's docstring."""
     torch.set_num_threads(1)
-    if len(sys.argv) > 1:
+    target = sys.argv[1]
+    if target not in ("cpu", "cuda"):
         trainer = fresh_trainer(CONFIG)
         for record in trainer.steps():
-            trainer.save(Path(sys.argv[1]))
+            trainer.save(Path(target))
             print(record.loss.hex(), flush=True)
         return
-    processes = join_processes("cpu")
-    trainer = fresh_trainer(SHORT, processes)
+    processes = join_processes(target)
+    trainer = fresh_trainer(SHORT, processes, target)
     losses = [record.loss for record in trainer.steps()]
     if processes.is_first:
         weights = [float(parameter.detach().double().norm()) for parameter in trainer.parameters]
