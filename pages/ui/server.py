@@ -1,4 +1,5 @@
-"""What the web server does besides serving pages: start the worker, warm slow imports, report errors.
+"""What the web server does besides serving pages: start the worker, warm slow imports, report errors,
+serve plotly's own script to our plots.
 
 The web process never loads torch; the model lives in the worker process that `worker()` starts.
 """
@@ -7,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
+import importlib.metadata
+import importlib.resources
 import logging
 import os
 import threading
@@ -15,10 +17,14 @@ import time
 from collections.abc import AsyncIterator
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
 
 from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
 
+PLOTLY_ADDRESS = f"/plotly-{importlib.metadata.version('plotly')}.min.js"
 _FREEZE_AFTER_SECONDS = 4.0
 _log = logging.getLogger(__name__)
 
@@ -51,6 +57,22 @@ def leave_pages_router() -> bool:
     was_on = getattr(PagesManager, "uses_pages_directory", False)
     PagesManager.uses_pages_directory = False
     return bool(was_on)
+
+
+def routes() -> list[Route]:
+    """What this server answers beside Streamlit's own addresses."""
+    return [Route(PLOTLY_ADDRESS, _plotly_script)]
+
+
+async def _plotly_script(_request: Request) -> FileResponse:
+    """The script that the plotly package brings. Its address has its version, so browsers keep it.
+
+    "identity" keeps Streamlit from compressing five megabytes for a browser on the same machine.
+    """
+    script = importlib.resources.files("plotly") / "package_data" / "plotly.min.js"
+    return FileResponse(str(script), media_type="text/javascript",
+                        headers={"Cache-Control": "public, max-age=31536000, immutable",
+                                 "Content-Encoding": "identity"})
 
 
 @contextlib.asynccontextmanager

@@ -18,9 +18,12 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 
 
 def find_chromium() -> str | None:
-    """Path of a browser that answers `--version`; a package that only stands for a snap does not."""
-    candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, _NAMES), _bundled()]
-    return next((path for path in candidates if path and _starts(path)), None)
+    """Path of a browser that answers `--version`; a package that only stands for a snap does not.
+
+    Call it before playwright is started: it may start one to ask for its own browser.
+    """
+    candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, _NAMES)]
+    return next((path for path in candidates if path and _starts(path)), None) or _bundled()
 
 
 def _bundled() -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit import config
@@ -16,6 +18,12 @@ from pages.ui import server
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "random:byte-128"
 OpenApp = Callable[..., AppTest]
+
+
+def plots(app: AppTest) -> list[dict[str, Any]]:
+    """The figures that a page shows, as plotly's JSON."""
+    drawn = [component.proto for component in app.get("bidi_component")]
+    return [json.loads(json.loads(proto.json)["figure"]) for proto in drawn if proto.component_name == "plot"]
 
 
 class CountingClient:

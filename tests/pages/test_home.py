@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from labs.runner.job import WorkerStatus
 from questions import load_questions
-from tests.pages.conftest import CountingClient, OpenApp
+from tests.pages.conftest import CountingClient, OpenApp, plots
 
 
 def texts(app) -> str:
@@ -30,10 +28,10 @@ def test_the_start_button_opens_the_first_open_question(open_app: OpenApp) -> No
 
 
 def test_the_parameter_chart_adds_up(open_app: OpenApp) -> None:
-    figure = json.loads(open_app().get("plotly_chart")[0].proto.spec)
-    assert "25,829,888" in open_app().header[-1].value
-    assert figure["data"][0]["y"][-1] == "Feed-forward"
-    assert figure["data"][0]["text"][-1] == "17.30 M · 67 %"
+    app = open_app()
+    assert "25,829,888" in app.header[-1].value
+    bars = plots(app)[0]["data"][0]
+    assert (bars["y"][-1], bars["text"][-1]) == ("Feed-forward", "17.30 M · 67 %")
 
 
 @pytest.mark.parametrize(("status", "said"), [

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from labs.runner.job import Job
-from tests.pages.conftest import CountingClient, OpenApp
+from tests.pages.conftest import CountingClient, OpenApp, plots
 
 PAGE = "q13_sampling"
 NEXT, TEXT = "q13/next_token", "q13/continuation"
@@ -17,8 +16,8 @@ NEXT, TEXT = "q13/next_token", "q13/continuation"
 
 def bars(app: AppTest) -> dict[str, int]:
     """How many bars the plot shows as kept and as removed."""
-    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
-    return {trace["meta"]["role"]: len(trace["text"]) for trace in figure["data"] if trace["type"] == "bar"}
+    return {trace["meta"]["role"]: len(trace["text"]) for trace in plots(app)[0]["data"]
+            if trace["type"] == "bar"}
 
 
 def sample(app: AppTest) -> str:
@@ -99,4 +98,4 @@ def test_a_failed_run_is_one_sentence(open_app: OpenApp, worker: CountingClient,
     monkeypatch.setattr(worker, "submit", fail)
     app = open_app(PAGE)
     assert [error.value for error in app.error] == ["There is no checkpoint weights/minimind-26m; train one."]
-    assert not app.exception and not app.get("plotly_chart")
+    assert not app.exception and not plots(app)

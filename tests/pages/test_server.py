@@ -6,6 +6,8 @@ import asyncio
 import threading
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import server
@@ -41,3 +43,11 @@ def test_an_unexpected_error_is_one_sentence(caplog: pytest.LogCaptureFixture) -
 def test_leaving_the_pages_router_twice_is_fine() -> None:
     server.leave_pages_router()
     assert server.leave_pages_router() is False
+
+
+def test_plotly_is_served_from_here() -> None:
+    client = TestClient(Starlette(routes=server.routes()))
+    answer = client.get(server.PLOTLY_ADDRESS)
+    assert answer.status_code == 200 and len(answer.content) > 1e6
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert client.get("/plotly-0.min.js").status_code == 404

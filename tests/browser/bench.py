@@ -1,0 +1,185 @@
+"""Measures what the web shell promises (README, "Tests"), in a real Chromium against a real server.
+
+    python -m tests.browser.bench          on an otherwise idle machine
+
+Prints one line a promise: median, 95th percentile, budget. Other visitors are played by websocket
+clients that move a slider about once a second, as nine more browsers would measure the browsers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+from playwright.sync_api import Page, sync_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+
+from tests.browser.chromium import ARGUMENTS, find_chromium
+from tests.browser.conftest import MODEL, ROOT, free_port, wait_until_healthy
+
+OTHERS = 9
+ROUNDS = 20
+READY = ".st-key-first"
+
+
+@contextlib.contextmanager
+def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
+    """A server with its address, process and the moment it was started."""
+    port = free_port()
+    environment = os.environ | {"MINIMIND_LAB_CACHE": folder, "TMPDIR": folder,
+                                "MINIMIND_MODEL": os.environ.get("MINIMIND_MODEL", MODEL)}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
+         "--server.headless", "true"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    wait_until_healthy(address, process)
+    try:
+        yield address, psutil.Process(process.pid), began
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def report(name: str, seconds: list[float], budget: float, *, percentile: float = 0.95) -> None:
+    """One line; the budget is for the percentile."""
+    worst = sorted(seconds)[min(len(seconds) - 1, int(percentile * len(seconds)))]
+    verdict = "met" if worst <= budget else "MISSED"
+    print(f"{name:58} median {statistics.median(seconds):6.2f} s   p95 {worst:6.2f} s   "
+          f"budget {budget:5.2f} s   {verdict}", flush=True)
+
+
+def seconds_of(act: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def start_up(page: Page, address: str, began: float) -> tuple[float, float]:
+    """Seconds from the command to a usable first page, and to a ready model."""
+    page.goto(f"{address}/?lang=en", wait_until="commit")
+    page.locator(READY).wait_for(timeout=60_000)
+    usable = time.perf_counter() - began
+    page.get_by_text("●").first.wait_for(timeout=120_000)
+    page.get_by_text("The labs run on").wait_for(timeout=120_000)
+    return usable, time.perf_counter() - began
+
+
+def switches(page: Page) -> list[float]:
+    """Seconds from a click in the sidebar to the other page's title."""
+    times = []
+    for _ in range(ROUNDS):
+        for link, title in (("Q13 Temperature and top-p", "Temperature and top-p:"),
+                            ("Home", "MiniMind Interview Lab")):
+            def act(link: str = link, title: str = title) -> None:
+                page.get_by_role("link", name=link, exact=True).click()
+                page.get_by_role("heading", level=1, name=title).wait_for()
+            times.append(seconds_of(act))
+            page.wait_for_timeout(300)
+    return times
+
+
+def slides(page: Page) -> list[float]:
+    """Seconds from a key press on a slider to bars that have changed."""
+    slider = page.get_by_role("slider", name="Temperature")
+    bars = "document.querySelector('.js-plotly-plot .bars')?.innerHTML"
+    times = []
+    for turn in range(ROUNDS):
+        before = page.evaluate(bars)
+        key = "ArrowRight" if turn % 2 else "ArrowLeft"
+        times.append(seconds_of(lambda before=before, key=key: (
+            slider.press(key),
+            page.wait_for_function(f"before => {bars} !== before", arg=before, polling="raf"))))
+        page.wait_for_timeout(400)
+    return times
+
+
+class Visitor(threading.Thread):
+    """Another session that moves the temperature slider about once a second until told to stop."""
+
+    def __init__(self, address: str, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._url = address.replace("http", "ws") + "/_stcore/stream"
+        self._stop_event = stop
+
+    def run(self) -> None:
+        with connect(self._url, subprotocols=["streamlit"], max_size=None) as socket:
+            slider, fragment = self._open(socket)
+            while not self._stop_event.wait(random.uniform(0.7, 1.3)):
+                message = BackMsg()
+                message.rerun_script.page_name = "q13_sampling"
+                message.rerun_script.query_string = "lang=en"
+                message.rerun_script.fragment_id = fragment
+                state = message.rerun_script.widget_states.widgets.add()
+                state.id = slider
+                state.double_array_value.data.append(round(random.uniform(0.2, 2.0), 2))
+                self._send(socket, message)
+
+    def _open(self, socket: ClientConnection) -> tuple[str, str]:
+        message = BackMsg()
+        message.rerun_script.page_name = "q13_sampling"
+        message.rerun_script.query_string = "lang=en"
+        while True:
+            for answer in self._send(socket, message):
+                slider = answer.delta.new_element.slider
+                if slider.id.endswith("q13_temperature"):
+                    return slider.id, answer.delta.fragment_id
+            time.sleep(0.3)
+
+    @staticmethod
+    def _send(socket: ClientConnection, message: BackMsg) -> list[ForwardMsg]:
+        """Everything that the server says until this run has finished."""
+        socket.send(message.SerializeToString())
+        answers = []
+        while not answers or answers[-1].WhichOneof("type") != "script_finished":
+            answers.append(ForwardMsg.FromString(socket.recv(timeout=30)))
+        return answers
+
+
+def main() -> None:
+    """All promises of the web shell, one after the other."""
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    path = find_chromium()
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        starts = []
+        for _ in range(3):
+            with running_server(folder) as (address, process, began):
+                starts.append(start_up(browser.new_page(), address, began))
+        report("streamlit run → first page usable", [usable for usable, _ in starts], 3)
+        report("streamlit run → model ready", [ready for _, ready in starts], 12)
+        with running_server(folder) as (address, process, began):
+            page = browser.new_page()
+            start_up(page, address, began)
+            page.wait_for_timeout(5_000)
+            report("page switch, alone", switches(page), 0.4)
+            page.get_by_role("link", name="Q13 Temperature and top-p", exact=True).click()
+            page.locator(".js-plotly-plot .bars").first.wait_for()
+            report("slider → redrawn plot, alone", slides(page), 0.2)
+            stop = threading.Event()
+            visitors = [Visitor(address, stop) for _ in range(OTHERS)]
+            for visitor in visitors:
+                visitor.start()
+            page.wait_for_timeout(4_000)
+            report(f"slider → redrawn plot, {OTHERS} other sessions", slides(page), 0.3)
+            report(f"page switch, {OTHERS} other sessions", switches(page), 0.4)
+            stop.set()
+            size = process.memory_info().rss / 2**20
+            print(f"web process {size:.0f} MB   budget 350 MB   {'met' if size <= 350 else 'MISSED'}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
