@@ -64,6 +64,7 @@ def test_crop_then_append_equals_never_having_appended() -> None:
     append(cache, 0, *first)
     append(cache, 6, *rejected)
     cache.crop(6)
+    assert cache.positions.tolist() == [[*range(6), *[EMPTY] * 10]] * 2
     append(cache, 6, *second)
     append(straight, 0, *first)
     append(straight, 6, *second)
