@@ -22,6 +22,8 @@ def pick_device(name: str = "auto") -> torch.device:
         raise DeviceError(f"Unknown device {name!r}; use auto, cpu, cuda or mps.")
     if kind == "cuda" and not torch.cuda.is_available():
         raise DeviceError(f"CUDA is not available here: {cuda_notice() or 'no NVIDIA GPU was found'}; use --device cpu.")
+    if kind == "cuda" and (torch.device(name).index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"There is no {name} here; the last GPU is cuda:{torch.cuda.device_count() - 1}.")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("Apple's MPS is not available here; use --device cpu.")
     if kind == "cuda" and torch.device(name).index is None:

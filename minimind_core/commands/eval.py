@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     begin = time.perf_counter()
     scores = evaluate(loaded.model, loaded.tokenizer, documents, max_tokens=options.max_tokens,
                       seq_len=seq_len)
-    languages = {language: dataclasses.asdict(scores[language]) for language in sorted(scores)}
+    ordered = sorted(scores, key=lambda language: ([*NAMES, language].index(language), language))
+    languages = {language: dataclasses.asdict(scores[language]) for language in ordered}
     notes = [report.sentence(), *notes]
     if options.json:
         print_json({"languages": languages, **where(loaded), "seq_len": seq_len, "notes": notes,

@@ -70,9 +70,9 @@ def _text(card: dict[str, Any]) -> str:
     parts = [(name.replace("_", " "), f"{count:,}", f"{count / total:.1%}")
              for name, count in card["parameters"].items() if count]
     sections = {
-        "": table([("name", card["name"]), ("path", card["path"]),
-                   ("stored as", f"{checkpoint.get('dtype')}, {card['stored_bytes'] / MEGA:.1f} MB"),
-                   ("tokenizer", str(checkpoint.get("tokenizer", "its own")))]),
+        "": _pairs({"name": card["name"], "path": card["path"],
+                    "stored as": f"{checkpoint.get('dtype')}, {card['stored_bytes'] / MEGA:.1f} MB",
+                    "tokenizer": checkpoint.get("tokenizer", "its own")}),
         "Shape": _pairs({key: value for key, value in card["config"].items() if value is not None}),
         "Parameters": table([*parts, ("total", f"{total:,}", "")]),
         f"Costs at {card['config']['max_length']} tokens, one row": _pairs(_costs_text(card["costs"])),
@@ -96,4 +96,5 @@ def _costs_text(costs: dict[str, int]) -> dict[str, str]:
 def _pairs(values: dict[str, Any]) -> str:
     """Names and values, both aligned to the left."""
     width = max((len(name) for name in values), default=0)
-    return "\n".join(f"{name.replace('_', ' '):{width}}  {value}" for name, value in values.items())
+    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in values.items()}
+    return "\n".join(f"{name.replace('_', ' '):{width}}  {value}" for name, value in shown.items())
