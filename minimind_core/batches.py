@@ -37,11 +37,11 @@ class Batch:
 
     def rows(self, start: int, stop: int) -> Batch:
         """Rows start..stop-1."""
-        return Batch(*(None if t is None else t[start:stop] for t in self._tensors()))  # type: ignore[arg-type]
+        return Batch(*(None if t is None else t[start:stop] for t in self._tensors()))
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in self._tensors()))  # type: ignore[arg-type]
+        return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in self._tensors()))
 
     def attention_mask(self) -> Tensor | None:
         """bool [B, T, T] that keeps documents apart, or None for one text a row."""
@@ -68,8 +68,9 @@ class PackedBatches:
         num_windows = len(windows(corpus, seq_len, 0, seed)) if len(corpus.ids) > 2 * seq_len else 0
         self.steps_per_epoch = num_windows // batch_size  # the same in every epoch
         if self.steps_per_epoch < 1:
-            raise DataError(f"The training text has {len(corpus.ids):,} tokens; one batch needs "
-                            f"{(batch_size + 1) * seq_len + 1:,}: use more text, or a smaller batch or length.")
+            needed = (batch_size + 1) * seq_len + 1
+            raise DataError(f"The training text has {len(corpus.ids):,} tokens; one batch needs {needed:,}: "
+                            "use more text, or a smaller batch or length.")
         self._epoch, self._starts = -1, np.empty(0, dtype=np.int64)
 
     def batch(self, step: int) -> Batch:
@@ -116,7 +117,7 @@ class PaddedBatches:
         epoch, index = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
         rows = [self.dataset[int(i)] for i in order[index * self.batch_size:(index + 1) * self.batch_size]]
-        inputs, targets, loss_mask = (torch.stack(column) for column in zip(*rows, strict=True))  # [B, T] each
+        inputs, targets, loss_mask = map(torch.stack, zip(*rows, strict=True))  # [B, T] each
         if self.rule.pad_is_eos:
             inputs = torch.where(inputs == self.dataset.pad_id, self.eos_id, inputs)
             loss_mask = loss_mask * (targets != self.eos_id)

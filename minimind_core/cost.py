@@ -43,7 +43,8 @@ def num_parameters(config: ModelConfig) -> int:
 def matmul_parameters(config: ModelConfig) -> dict[str, int]:
     """Weights that one token is multiplied with: in the layers, and in the head."""
     counts = parameter_counts(config)
-    return {"layers": counts["attention"] + counts["feed_forward"], "head": config.vocab_size * config.hidden_size}
+    return {"layers": counts["attention"] + counts["feed_forward"],
+            "head": config.vocab_size * config.hidden_size}
 
 
 def attention_flops_per_pair(config: ModelConfig) -> int:

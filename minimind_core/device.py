@@ -21,7 +21,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if kind not in ("cpu", "cuda", "mps"):
         raise DeviceError(f"Unknown device {name!r}; use auto, cpu, cuda or mps.")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(f"CUDA is not available here: {cuda_notice() or 'no NVIDIA GPU was found'}; use --device cpu.")
+        reason = cuda_notice() or "no NVIDIA GPU was found"
+        raise DeviceError(f"CUDA is not available here: {reason}; use --device cpu.")
     if kind == "cuda" and (torch.device(name).index or 0) >= torch.cuda.device_count():
         raise DeviceError(f"There is no {name} here; the last GPU is cuda:{torch.cuda.device_count() - 1}.")
     if kind == "mps" and not torch.backends.mps.is_available():
@@ -88,4 +89,5 @@ def describe(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     """What every measured number carries: device, its name, dtype, threads, versions."""
     return {"device": device.type, "device_name": device_name(device), "dtype": dtype_name(dtype),
             "threads": torch.get_num_threads(),
-            "versions": {"torch": torch.__version__, "cuda": torch.version.cuda, "python": platform.python_version()}}
+            "versions": {"torch": torch.__version__, "cuda": torch.version.cuda,
+                         "python": platform.python_version()}}
