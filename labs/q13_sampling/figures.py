@@ -28,15 +28,18 @@ def next_token(result: Result, text: Text) -> dict[str, Any]:
                                       ("removed", "q13.removed", ~kept, before)):
         figure.add_bar(
             x=lengths[mask], y=np.flatnonzero(mask), orientation="h", name=text(name), meta={"role": role},
-            text=[percent(length) for length in lengths[mask]], textposition="outside", cliponaxis=False,
             customdata=[[labels[place], percent(so_far[place])] for place in np.flatnonzero(mask)],
-            hovertemplate=f"%{{customdata[0]}}: %{{text}}<br>{text('q13.cumulative')} %{{customdata[1]}}"
+            hovertemplate=f"%{{customdata[0]}}: %{{x:.2%}}<br>{text('q13.cumulative')} %{{customdata[1]}}"
                           "<extra></extra>")
     figure.add_scatter(x=alone, y=np.arange(count), name=text("q13.alone"), mode="markers",
                        marker={"symbol": "line-ns-open", "size": 11, "line": {"width": 2}},
                        meta={"role": "peer"}, hovertemplate=f"{text('q13.alone')}: %{{x:.2%}}<extra></extra>")
-    longest = max(float(np.where(kept, final, before).max()), float(alone.max()))
-    figure.update_xaxes(visible=False, range=[0, longest * 1.15])
+    lengths = np.where(kept, final, before)
+    ends = np.maximum(lengths, alone)
+    figure.add_scatter(x=ends, y=np.arange(count), text=[f" {percent(length)}" for length in lengths],
+                       mode="text", textposition="middle right", cliponaxis=False, showlegend=False,
+                       hoverinfo="skip")
+    figure.update_xaxes(visible=False, range=[0, float(ends.max()) * 1.22])
     figure.update_yaxes(tickvals=list(range(count)), ticktext=labels, range=[count - 0.5, -0.5],
                         showgrid=False)
     figure.update_layout(barmode="overlay")

@@ -123,8 +123,9 @@ def test_figures_and_words(client: InlineClient) -> None:
     result = completed(client, {"prompt": "Hi", "top_p": 0.05})
     words = REGISTRY.strings("en")
     figure = REGISTRY.find("q13").figures(result, words.__getitem__)["candidates"]
-    kept, removed, alone = figure.data
-    assert [trace.meta["role"] for trace in figure.data] == ["measured", "removed", "peer"]
+    kept, removed, alone, labels = figure.data
+    assert [trace.meta["role"] for trace in (kept, removed, alone)] == ["measured", "removed", "peer"]
+    assert labels.text[0].strip() == f"{max(*kept.x, *removed.x):.1%}"
     assert len(kept.x) == min(SHOWN, result["view"]["kept_count"])
     assert len(kept.x) + len(removed.x) == len(alone.x) == SHOWN
     assert alone.x[0] == pytest.approx(torch.tensor(result["logits"]).softmax(-1).max().item(), rel=1e-5)

@@ -16,7 +16,7 @@ NEXT, TEXT = "q13/next_token", "q13/continuation"
 
 def bars(app: AppTest) -> dict[str, int]:
     """How many bars the plot shows as kept and as removed."""
-    return {trace["meta"]["role"]: len(trace["text"]) for trace in plots(app)[0]["data"]
+    return {trace["meta"]["role"]: len(trace["customdata"]) for trace in plots(app)[0]["data"]
             if trace["type"] == "bar"}
 
 
