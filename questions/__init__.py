@@ -1,8 +1,15 @@
 """The content: one folder a question, and the small loader that checks it.
 
-Holds no page, no lab and no scoring; imports nothing of the rest.
+Start with README.md. Holds no page, no lab and no scoring; imports nothing of the rest.
 """
 
-from questions.loader import PARTS, Question, QuestionError, load_questions
+from questions.claims import Claim
+from questions.interview import Cue, FollowUp, Prediction, RubricLine, Tier
+from questions.loader import PARTS, Question, QuestionError, load_question, load_questions
+from questions.render import Renderer
+from questions.values import Tolerance, Value
 
-__all__ = ["PARTS", "Question", "QuestionError", "load_questions"]
+__all__ = [
+    "PARTS", "Claim", "Cue", "FollowUp", "Prediction", "Question", "QuestionError", "Renderer", "RubricLine",
+    "Tier", "Tolerance", "Value", "load_question", "load_questions",
+]

@@ -1,54 +1,33 @@
-"""Reads `questions/*/question.toml` into frozen dataclasses and says exactly what is wrong with a file.
+"""Reads `questions/*/` into frozen dataclasses and says exactly what is wrong with a file.
 
-The list of questions is whatever folders are there: adding a folder adds a question. Does not look
-for a page or a lab, and renders nothing.
+A folder holds `question.toml` and, once the question is written, `claims.toml`, `en.md` and `zh.md`;
+README.md says how to write them. The list of questions is whatever folders are there: adding a folder
+adds a question. Does not look for a page or a lab.
 """
 
 from __future__ import annotations
 
-import difflib
 import itertools
-import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-PARTS = (1, 2, 3, 4, 5)
-"""Data, architecture, training, inference, system design."""
-LEVELS = (1, 2, 3)
-LANGUAGES = ("en", "zh")
+from questions.claims import read_claim
+from questions.consistency import check_question
+from questions.entry import LANGUAGES, Entry, QuestionError, both, check_unique
+from questions.interview import read_cues, read_follow_ups, read_hints, read_predictions, read_rubric
+from questions.prose import read_prose
+from questions.schema import LEVELS, PARTS, Question
+from questions.values import read_value
+
+__all__ = ["LANGUAGES", "LEVELS", "PARTS", "Question", "QuestionError", "load_question", "load_questions",
+           "read_question"]
 
 _FOLDER = Path(__file__).parent
-_KEYS = ("id", "slug", "part", "level", "minutes",
-         *(f"{kind}_{language}" for kind in ("title", "short") for language in LANGUAGES))
-
-
-class QuestionError(Exception):
-    """A question file that cannot be used; the message names file, key and reason."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """One interview question, as its header shows it.
-
-    `slug` is the name of its folder here, of its page file and of its lab, and so its address.
-    `minutes` is the shortest and longest sensible answer. `title` and `short` are by language.
-    """
-
-    id: str
-    slug: str
-    part: int
-    level: int
-    minutes: tuple[int, int]
-    title: Mapping[str, str]
-    short: Mapping[str, str]
-
-    @property
-    def number(self) -> int:
-        """13 for Q13."""
-        return int(self.id[1:])
+_HEADER = ("id", "slug", "part", "level", "minutes", *both("title", "short"))
+_CONTENT = (*both("examines"), "rubric", "predictions", "hints", "follow_ups", "cues")
+_ID = r"Q[1-9]\d*"
 
 
 def load_questions(folder: Path = _FOLDER) -> tuple[Question, ...]:
@@ -57,70 +36,85 @@ def load_questions(folder: Path = _FOLDER) -> tuple[Question, ...]:
     questions.sort(key=lambda question: question.number)
     for first, second in itertools.pairwise(questions):
         if first.number == second.number:
-            path = folder / second.slug / "question.toml"
-            raise QuestionError(f"{path}: id: {second.id} is already taken by {first.slug}.")
+            raise _header(folder, second).fail("id", f"{second.id} is already taken by {first.slug}.")
+    known = {question.id for question in questions}
+    for question in questions:
+        for name in question.prerequisites:
+            if name not in known or name == question.id:
+                raise _header(folder, question).fail("prerequisites", f"there is no other question {name}.")
     return tuple(questions)
 
 
+def load_question(slug: str, folder: Path = _FOLDER) -> Question:
+    """The question in the folder `slug`, such as "q13_sampling". Raises QuestionError."""
+    return read_question(folder / slug / "question.toml")
+
+
 def read_question(path: Path) -> Question:
-    """One file. Raises QuestionError naming file, key and reason."""
+    """The question whose `question.toml` this is. Raises QuestionError naming file, key and reason."""
+    entry = _read(path)
+    written = path.with_name("claims.toml").exists()
+    if not written and any(key in entry.data for key in _CONTENT):
+        raise entry.fail("claims.toml", "is missing beside this file.")
+    entry.only((*_HEADER, *_CONTENT) if written else _HEADER, ("given", "prerequisites") if written else ())
+    question = Question(
+        id=entry.text("id", _ID, "a Q and a number, such as Q13"), slug=_slug(entry),
+        part=entry.one_of("part", PARTS), level=entry.one_of("level", LEVELS), minutes=_minutes(entry),
+        title=entry.localized("title"), short=entry.localized("short"),
+        **(_content(entry) if written else {}))
+    if written:
+        check_question(question, path.parent)
+    return question
+
+
+def _content(entry: Entry) -> dict[str, Any]:
+    """Everything but the header, from the four files."""
+    claims = _read(entry.path.with_name("claims.toml"))
+    claims.only(("claims",))
+    tables = claims.tables("claims")
+    read = tuple(read_claim(table, entry.text("id", _ID, "a Q and a number")) for table in tables)
+    check_unique(zip(tables, (claim.id for claim in read), strict=True))
+    if not read:
+        raise claims.fail("claims", "is empty.")
+    given = entry.table("given")
+    return {
+        "prerequisites": _prerequisites(entry), "examines": entry.localized("examines"),
+        "given": {name: read_value(given, name) for name in given.data}, "claims": read,
+        "rubric": read_rubric(entry), "predictions": read_predictions(entry), "hints": read_hints(entry),
+        "follow_ups": read_follow_ups(entry), "cues": read_cues(entry),
+        "prose": {language: read_prose(entry.path.with_name(f"{language}.md"), language)
+                  for language in LANGUAGES},
+    }
+
+
+def _read(path: Path) -> Entry:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Entry(path, tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise QuestionError(f"{path}: cannot be read: {error}") from error
-    check = _Check(path, data)
-    check.keys()
-    return Question(
-        id=check.text("id", r"Q[1-9]\d*", "a Q and a number, such as Q13"),
-        slug=check.slug(),
-        part=check.number("part", PARTS),
-        level=check.number("level", LEVELS),
-        minutes=check.minutes(),
-        title={language: check.text(f"title_{language}") for language in LANGUAGES},
-        short={language: check.text(f"short_{language}") for language in LANGUAGES},
-    )
 
 
-@dataclass(frozen=True)
-class _Check:
-    """The values of one file, each checked when it is taken."""
+def _header(folder: Path, question: Question) -> Entry:
+    return Entry(folder / question.slug / "question.toml", {})
 
-    path: Path
-    data: dict[str, Any]
 
-    def fail(self, key: str, reason: str) -> QuestionError:
-        return QuestionError(f"{self.path}: {key}: {reason}")
+def _slug(entry: Entry) -> str:
+    slug, folder = entry.text("slug"), entry.path.parent.name
+    if slug != folder:
+        raise entry.fail("slug", f"must be its folder's name, {folder!r}, not {slug!r}.")
+    return slug
 
-    def keys(self) -> None:
-        for key in self.data:
-            if key not in _KEYS:
-                near = difflib.get_close_matches(key, _KEYS, n=1)
-                raise self.fail(key, f"unknown key{f'; did you mean {near[0]}?' if near else '.'}")
-        for key in _KEYS:
-            if key not in self.data:
-                raise self.fail(key, "is missing.")
 
-    def text(self, key: str, pattern: str = r"\S(.*\S)?", wanted: str = "a text") -> str:
-        value = self.data[key]
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise self.fail(key, f"must be {wanted}, not {value!r}.")
-        return value
+def _minutes(entry: Entry) -> tuple[int, int]:
+    value = entry.data["minutes"]
+    pair = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
+    if not pair or not 0 < value[0] <= value[1]:
+        raise entry.fail("minutes", f"must be shortest and longest, such as [10, 15], not {value!r}.")
+    return value[0], value[1]
 
-    def slug(self) -> str:
-        slug = self.text("slug")
-        if slug != self.path.parent.name:
-            raise self.fail("slug", f"must be its folder's name, {self.path.parent.name!r}, not {slug!r}.")
-        return slug
 
-    def number(self, key: str, allowed: tuple[int, ...]) -> int:
-        value = self.data[key]
-        if type(value) is not int or value not in allowed:
-            raise self.fail(key, f"must be one of {', '.join(map(str, allowed))}, not {value!r}.")
-        return value
-
-    def minutes(self) -> tuple[int, int]:
-        value = self.data["minutes"]
-        pair = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
-        if not pair or not 0 < value[0] <= value[1]:
-            raise self.fail("minutes", f"must be shortest and longest, such as [10, 15], not {value!r}.")
-        return value[0], value[1]
+def _prerequisites(entry: Entry) -> tuple[str, ...]:
+    value = entry.data.get("prerequisites", [])
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise entry.fail("prerequisites", f"must be a list of questions, such as [\"Q5\"], not {value!r}.")
+    return tuple(value)

@@ -1,0 +1,103 @@
+"""Fills the placeholders of a question's texts.
+
+    {given.NAME}               the problem's own data
+    {Q13-C1}  {Q13-C1.NAME}    a claim's value, or one item of it (in a list, .1 is the first)
+    {Q13-C1.said}              what is commonly said, as a number; {Q13-C1.said.NAME} one item
+    {Q13-C1.truth}  .common  .statement     the claim's own sentences
+    {value}  {said}  and their items        the same, inside a claim's own texts
+
+Fenced code stays as it is. Does not turn Markdown into HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from questions.claims import Claim
+from questions.entry import Localized
+from questions.schema import Question
+from questions.values import Value, part, shown
+
+_PATH = r"(?:\.\w+)*"
+PLACEHOLDER = re.compile(rf"\{{((?:given|value|said|Q\d+-C\d+){_PATH})\}}")
+_FENCE_OR_PLACEHOLDER = re.compile(rf"(?ms:^```.*?^```)|{PLACEHOLDER.pattern}")
+_TEXTS = ("statement", "common", "truth")
+_TO_BE_MEASURED = {"en": "(measured in the lab)", "zh": "（以实测为准）"}
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Texts of one question in one language.
+
+    `measured` gives values by claim id where a claim has none of its own, from a recorded run.
+
+        Renderer(question, "zh").text(question.hints[0])
+    """
+
+    question: Question
+    language: str
+    measured: Mapping[str, Value] = field(default_factory=dict)
+
+    def text(self, text: Localized, claim: Claim | None = None) -> str:
+        """The text in this language; `claim` is whose {value} and {said} it may name."""
+        return self.fill(text[self.language], claim)
+
+    def fill(self, template: str, claim: Claim | None = None) -> str:
+        """`template` with every placeholder filled. Raises LookupError for one that names nothing."""
+        def replace(match: re.Match[str]) -> str:
+            return self._filled(match[1], claim) if match[1] else match[0]
+
+        return _FENCE_OR_PLACEHOLDER.sub(replace, template)
+
+    def value(self, claim: Claim, path: tuple[str, ...] = ()) -> str:
+        """A claim's value with its unit, or words that say that it is measured."""
+        value = claim.value if claim.value is not None else self.measured.get(claim.id)
+        if value is None:
+            if claim.kind != "measured":
+                raise LookupError(f"{claim.id} has no value")
+            return _TO_BE_MEASURED[self.language]
+        return shown(part(value, path), self._unit(claim))
+
+    def said(self, claim: Claim, path: tuple[str, ...] = ()) -> str:
+        """What is commonly said, with the unit."""
+        if claim.said is None:
+            raise LookupError(f"{claim.id} has no `said`")
+        return shown(part(claim.said, path), self._unit(claim))
+
+    def _unit(self, claim: Claim) -> str:
+        return claim.unit[self.language] if claim.unit else ""
+
+    def _filled(self, placeholder: str, claim: Claim | None) -> str:
+        head, *names = placeholder.split(".")
+        path = tuple(names)
+        if head == "given":
+            return shown(part(self.question.given, path))
+        if head in ("value", "said"):
+            if claim is None:
+                raise LookupError(f"{head} has a meaning in a claim's own texts only")
+            return self.value(claim, path) if head == "value" else self.said(claim, path)
+        try:
+            named = self.question.claim(head)
+        except KeyError as error:
+            raise LookupError(f"there is no claim {head}") from error
+        return self._of_claim(named, path)
+
+    def _of_claim(self, claim: Claim, path: tuple[str, ...]) -> str:
+        first = path[0] if path else ""
+        if first in _TEXTS:
+            text: Localized | None = getattr(claim, first)
+            if text is None or len(path) > 1:
+                raise LookupError(f"{claim.id} has no {'.'.join(path)}")
+            return self.text(text, claim)
+        return self.said(claim, path[1:]) if first == "said" else self.value(claim, path)
+
+
+def placeholders(template: str) -> list[str]:
+    """What a text names, sorted.
+
+    >>> placeholders("{Q6-C1} and {given.length}")
+    ['Q6-C1', 'given.length']
+    """
+    return sorted(match[1] for match in _FENCE_OR_PLACEHOLDER.finditer(template) if match[1])

@@ -1,0 +1,98 @@
+"""What a question is. `loader.py` reads it from its folder, `render.py` fills its texts with values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from questions.claims import Claim
+from questions.entry import Localized
+from questions.interview import Cue, FollowUp, Prediction, RubricLine
+from questions.prose import Prose
+from questions.values import Value
+
+PARTS = (1, 2, 3, 4, 5)
+"""Data, architecture, training, inference, system design."""
+LEVELS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One interview question: its header, and all of its content once that is written.
+
+    `slug` is the name of its folder here, of its page file and of its lab, and so its address.
+    `minutes` is the shortest and longest sensible answer. `given` is the problem's own data, which its
+    texts and its checks read. Texts by language hold placeholders until they are rendered.
+    """
+
+    id: str
+    slug: str
+    part: int
+    level: int
+    minutes: tuple[int, int]
+    title: Localized
+    short: Localized
+    prerequisites: tuple[str, ...] = ()
+    examines: Localized = field(default_factory=dict)
+    given: Mapping[str, Value] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    rubric: tuple[RubricLine, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    hints: tuple[Localized, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
+    cues: tuple[Cue, ...] = ()
+    prose: Mapping[str, Prose] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """13 for Q13."""
+        return int(self.id[1:])
+
+    @property
+    def written(self) -> bool:
+        """Whether there is more than the header."""
+        return bool(self.claims)
+
+    def claim(self, name: str) -> Claim:
+        """The claim called `name`, such as "Q13-C4". Raises KeyError."""
+        for claim in self.claims:
+            if claim.id == name:
+                return claim
+        raise KeyError(name)
+
+    def prediction(self, name: str) -> Prediction:
+        """The prediction of that id. Raises KeyError."""
+        for prediction in self.predictions:
+            if prediction.id == name:
+                return prediction
+        raise KeyError(name)
+
+    def texts(self) -> Iterator[tuple[str, Localized, Claim | None]]:
+        """Every text with its place, and the claim whose own values it may name."""
+        for claim in self.claims:
+            for name, text in (("statement", claim.statement), ("common", claim.common),
+                               ("truth", claim.truth)):
+                if text is not None:
+                    yield f"{claim.id}.{name}", text, claim
+        for line in self.rubric:
+            yield f"rubric.{line.id}.text", line.text, None
+        for prediction in self.predictions:
+            for choice in prediction.choices:
+                yield f"predictions.{prediction.id}.choices.{choice.id}.text", choice.text, None
+            for wrong in prediction.wrong_answers:
+                yield f"predictions.{prediction.id}.wrong_answers.{wrong.answer}.text", wrong.text, None
+        for follow_up in self.follow_ups:
+            yield f"follow_ups.{follow_up.id}.question", follow_up.question, None
+            yield f"follow_ups.{follow_up.id}.answer", follow_up.answer, None
+        for place, cue in enumerate(self.cues, 1):
+            yield f"cues.{place}.text", cue.text, None
+        yield from self.texts_before_predicting()
+
+    def texts_before_predicting(self) -> Iterator[tuple[str, Localized, None]]:
+        """The texts shown before a prediction is committed: they may name given data and nothing else."""
+        if self.written:
+            yield "examines", self.examines, None
+        for place, hint in enumerate(self.hints, 1):
+            yield f"hints.{place}.text", hint, None
+        for prediction in self.predictions:
+            yield f"predictions.{prediction.id}.question", prediction.question, None

@@ -1,0 +1,161 @@
+"""Values of claims: as written in the file, as shown in a sentence, and compared with a measurement.
+
+A number keeps the digits it was written with (TOML floats are read as Decimal), and these digits are
+the statement: 0.6612 agrees with whatever rounds to 0.6612. A value may also be a text, a truth, a
+list or a table of values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias, cast
+
+from questions.entry import Entry
+
+Value: TypeAlias = "int | Decimal | bool | str | tuple[Value, ...] | Mapping[str, Value]"
+ToleranceKind = Literal["absolute", "relative", "factor"]
+TOLERANCES: tuple[ToleranceKind, ...] = ("absolute", "relative", "factor")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_TIGHT_UNITS = ("%", "×")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a number may lie from the true one.
+
+    >>> Tolerance("absolute", 0.02).accepts(0.65, 0.661), Tolerance("factor", 2).accepts(3, 7)
+    (True, False)
+    """
+
+    kind: ToleranceKind
+    amount: float
+
+    def accepts(self, number: float, true: float) -> bool:
+        """Whether `number` is near enough. A factor needs two numbers of the same sign, neither 0."""
+        if not (math.isfinite(number) and math.isfinite(true)):
+            return number == true
+        if self.kind == "factor":
+            if number * true <= 0:
+                return number == true
+            return _about(max(number / true, true / number), self.amount)
+        limit = self.amount if self.kind == "absolute" else self.amount * abs(true)
+        return _about(abs(number - true), limit)
+
+
+def read_value(entry: Entry, key: str) -> Value:
+    """The value below `key`, made immutable."""
+    try:
+        return _frozen(entry.data[key])
+    except (KeyError, TypeError) as error:
+        raise entry.fail(key, "must be a number, a text, true, or a list or table of them.") from error
+
+
+def read_tolerance(entry: Entry, key: str = "tolerance") -> Tolerance | None:
+    """`tolerance.relative = 0.1` and the like; None where there is none."""
+    if key not in entry.data:
+        return None
+    table = entry.table(key)
+    if len(table.data) != 1 or next(iter(table.data)) not in TOLERANCES:
+        raise entry.fail(key, f"must have exactly one of {', '.join(TOLERANCES)}.")
+    kind, amount = next(iter(table.data.items()))
+    if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or amount < (kind == "factor"):
+        raise table.fail(kind, f"must be a number of at least {int(kind == 'factor')}, not {amount!r}.")
+    return Tolerance(cast(ToleranceKind, kind), float(amount))
+
+
+def part(value: Value, names: tuple[str, ...]) -> Value:
+    """The value at a path of names; in a list "1" is the first. Raises LookupError."""
+    for name in names:
+        if isinstance(value, tuple):
+            place = int(name) if name.isdecimal() else 0
+            if not 1 <= place <= len(value):
+                raise LookupError(f"there is no item {name}; a list counts from 1 to {len(value)}")
+            value = value[place - 1]
+        elif isinstance(value, Mapping) and name in value:
+            value = value[name]
+        else:
+            known = f" among {', '.join(value)}" if isinstance(value, Mapping) else ""
+            raise LookupError(f"there is no {name}{known}")
+    return value
+
+
+def shown(value: Value, unit: str = "") -> str:
+    """The value for a sentence, with its unit.
+
+    >>> shown(33554432, "B"), shown(Decimal("6.1e-6")), shown((Decimal("87.5"), 4), "%")
+    ('33,554,432\N{NO-BREAK SPACE}B', '6.1 × 10⁻⁶', '[87.5, 4]%')
+    """
+    if not unit:
+        return _bare(value)
+    return f"{_bare(value)}{'' if unit in _TIGHT_UNITS else chr(0xA0)}{unit}"
+
+
+def agree(stated: Value, measured: Any, tolerance: Tolerance | None = None) -> bool:
+    """Whether a measurement bears out what is stated: by the tolerance, else to the digits written.
+
+    >>> agree((Decimal("0.6612"), 3), [0.66119, 3]), agree(Decimal("0.6612"), 0.6613)
+    (True, False)
+    """
+    if isinstance(stated, Mapping):
+        return isinstance(measured, Mapping) and stated.keys() == measured.keys() and all(
+            agree(value, measured[name], tolerance) for name, value in stated.items())
+    if isinstance(stated, tuple):
+        return isinstance(measured, list | tuple) and len(stated) == len(measured) and all(
+            agree(one, other, tolerance) for one, other in zip(stated, measured, strict=True))
+    if isinstance(stated, bool | str) or isinstance(measured, bool | str):
+        return type(stated) is type(measured) and stated == measured
+    if tolerance is not None:
+        return tolerance.accepts(float(measured), float(stated))
+    if isinstance(stated, int):
+        return bool(measured == stated)
+    return abs(float(measured) - float(stated)) <= half_last_digit(stated) * (1 + 1e-9)
+
+
+def half_last_digit(number: Decimal) -> float:
+    """Half a unit of the last digit written.
+
+    >>> half_last_digit(Decimal("0.6612"))
+    5e-05
+    """
+    return 0.5 * 10.0 ** int(number.as_tuple().exponent)
+
+
+def plain(value: Value) -> Any:
+    """The value as JSON data: numbers, texts, lists, dicts."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _frozen(value: Any) -> Value:
+    if isinstance(value, dict):
+        return {name: _frozen(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, int | Decimal | str):
+        return value
+    raise TypeError(value)
+
+
+def _bare(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_bare(item)}" for name, item in value.items())
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_bare, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal) and value and value.adjusted() < -4:
+        digits, exponent = f"{value:e}".lower().split("e")
+        power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        return power if digits == "1" else f"{digits} × {power}"
+    return value if isinstance(value, str) else f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+
+
+def _about(distance: float, limit: float) -> bool:
+    """distance <= limit, with room for the rounding of a subtraction."""
+    return distance <= limit * (1 + 1e-9) + 1e-15
