@@ -60,7 +60,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, k
         attended = F.scaled_dot_product_attention(packed, keys, values, attn_mask=packed_mask)
     else:
         attended = _written_out(packed, keys, values, packed_mask)
-    return attended.view(queries.shape)
+    return attended.reshape(queries.shape)  # a compiled kernel may lay the heads out otherwise
 
 
 def _pack_group(queries: Tensor, num_kv_heads: int, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,8 @@ StepKind = Literal["eager", "compiled"]
 
 COMPILE_OPTIONS = {"cuda": {"coordinate_descent_tuning": True}, "cpu": {}}
 """With coordinate descent, inductor turns one-row products into fused reductions: fewer kernels a token."""
+OFF: dict[str, float] = {"temperature": 0, "top_k": 0, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
+"""The value of each setting that needs no work; for the temperature that is greedy."""
 
 
 class Decoding:
@@ -39,9 +41,8 @@ class Decoding:
         self.seen = torch.zeros(batch_size, model.config.vocab_size, dtype=torch.bool, device=self.device)
         self.noise = RequestNoise([0] * batch_size, model.config.vocab_size, self.device)
         self.settings: dict[str, float | Tensor] = {}
-        self._forward = model if kind == "eager" else torch.compile(
-            model, dynamic=False, fullgraph=True, options=COMPILE_OPTIONS.get(self.device.type, {}))
-        self._graphs: dict[tuple[tuple[str, float | None], ...], Callable[[], None]] = {}
+        self._buffers: dict[str, Tensor] = {}
+        self._runs: dict[frozenset[str], Callable[[], None]] = {}
 
     @torch.inference_mode()
     def start(self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams]) -> None:
@@ -66,14 +67,15 @@ class Decoding:
         return self.model.model(ids.clamp(min=0), positions, slots, cache=self.cache)
 
     def _set_params(self, params: Sequence[SamplingParams]) -> None:
-        """Settings that all rows share stay numbers; tensors keep their address for a captured graph."""
-        fresh = batch_settings(params, self.device)
-        for name, value in fresh.items():
+        """A filter that no request uses is a number, which skips it; all else is a tensor at a fixed address."""
+        for name, value in batch_settings(params, self.device, as_tensors=True).items():
             held = self.settings.get(name)
-            if isinstance(value, Tensor) and isinstance(held, Tensor):
+            if all(getattr(request, name) == OFF[name] for request in params):
+                self.settings[name] = OFF[name]
+            elif isinstance(held, Tensor):
                 held.copy_(value)
             else:
-                self.settings[name] = value
+                self.settings[name] = self._buffers.setdefault(name, value).copy_(value)
         for row, request in enumerate(params):
             self.noise.assign(row, request.seed)
 
@@ -89,32 +91,30 @@ class Decoding:
         return self.history.gather(1, first_position + torch.arange(count, device=self.device))
 
     def _step(self) -> None:
-        logits = self._forward(self.ids, self.positions, cache=self.cache)  # [B, 1, V]
+        logits = self.model(self.ids, self.positions, cache=self.cache)  # [B, 1, V]
         self._choose(logits[:, 0])
 
     def _choose(self, logits: Tensor) -> None:
         """logits [B, V]: choose, then move on by one position."""
-        noise = None if self._shared("temperature") == 0 else self.noise.draw()
+        greedy = not isinstance(self.settings["temperature"], Tensor)
+        noise = None if greedy else self.noise.draw()
         chosen = next_tokens(logits, noise, seen_mask=self.seen, **self.settings)[:, None]  # [B, 1]
-        if self._shared("repetition_penalty") != 1:
+        if isinstance(self.settings["repetition_penalty"], Tensor):
             self.seen.scatter_(1, chosen, True)
         self.ids.copy_(chosen)
         self.positions.add_(1)
         self.history.scatter_(1, self.positions, chosen)
 
-    def _shared(self, name: str) -> float | None:
-        """A setting that all rows share, else None."""
-        value = self.settings[name]
-        return None if isinstance(value, Tensor) else value
-
     def _run(self) -> Callable[[], None]:
-        """The step itself; compiled on CUDA, a graph that replays it, captured once for these settings."""
-        if self.kind == "eager" or self.device.type != "cuda":
+        """The step as it is run for these settings, compiled and captured when it is first needed."""
+        if self.kind == "eager":
             return self._step
-        key = tuple((name, self._shared(name)) for name in self.settings)
-        if key not in self._graphs:
-            self._graphs[key] = self._captured(self._step)
-        return self._graphs[key]
+        used = frozenset(name for name, value in self.settings.items() if isinstance(value, Tensor))
+        if used not in self._runs:
+            options = COMPILE_OPTIONS.get(self.device.type, {})
+            step = torch.compile(self._step, dynamic=False, fullgraph=True, options=options)
+            self._runs[used] = self._captured(step) if self.device.type == "cuda" else step
+        return self._runs[used]
 
     def _captured(self, step: Callable[[], None]) -> Callable[[], None]:
         """Record one step as a CUDA graph. The warm-up steps are undone: nothing was chosen."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from minimind_core.attention import AttentionKind, alibi_bias, alibi_slopes, attend, causal_visibility
 from minimind_core.config import ModelConfig
+from minimind_core.decode_attention import decode_attention, is_available
 from minimind_core.kv_cache import StaticCache
 from minimind_core.rope import RotaryEmbedding, apply_rope
 from minimind_core.sinusoidal import sinusoidal_embedding
@@ -32,6 +33,7 @@ class AttentionInputs(NamedTuple):
     slots: Tensor | None
     cache: StaticCache | None
     fresh: bool  # the new tokens are all that may be seen: read them, not the cache
+    newest: tuple[Tensor, Tensor] | None  # position and slot [B] of a plain decode step that has its own kernel
     kind: AttentionKind
 
 
@@ -73,7 +75,10 @@ class Attention(nn.Module):
             inputs.cache.write(self.layer, inputs.slots, keys, values)
             if not inputs.fresh:
                 keys, values = inputs.cache.keys[self.layer], inputs.cache.values[self.layer]  # [B, K, S, D]
-        attended = attend(queries, keys, values, inputs.mask, inputs.kind)
+        if inputs.cache is not None and inputs.newest is not None:
+            attended = decode_attention(queries, keys, values, inputs.cache.positions, *inputs.newest)
+        else:
+            attended = attend(queries, keys, values, inputs.mask, inputs.kind)
         return self.o_proj(attended.transpose(1, 2).flatten(2))  # [B, T, H * D] -> [B, T, C]
 
 
@@ -149,12 +154,20 @@ class Decoder(nn.Module):
             slots = positions if slots is None else slots
             cache.mark(slots, positions)
         rotation = self.rotary(positions) if self.rotary is not None else None
+        newest = None
+        if mask is None and cache is not None and slots is not None and not fresh and self._has_decode_kernel(positions):
+            newest = positions.expand_as(cache.rows).flatten(), slots.expand_as(cache.rows).flatten()  # [B] each
         plain_causal = fresh and mask is None and self.config.position != "alibi"
-        if not plain_causal:
+        if not plain_causal and newest is None:
             queries = positions.expand(1, -1) if positions.dim() == 1 else positions  # [B or 1, T]
             keys = queries if cache is None or fresh else cache.positions  # [B or 1, S]
             mask = self._mask(queries, keys, mask)
-        return AttentionInputs(rotation, mask, slots, cache, fresh, self.attention_kind)
+        return AttentionInputs(rotation, mask, slots, cache, fresh, newest, self.attention_kind)
+
+    def _has_decode_kernel(self, positions: Tensor) -> bool:
+        """One new token a row, no bias, on a device that the kernel is written for."""
+        return (positions.shape[-1] == 1 and self.config.position != "alibi" and self.attention_kind == "sdpa"
+                and is_available(positions.device, self.config.group_size, self.config.head_dim))
 
     def _mask(self, queries: Tensor, keys: Tensor, narrower: Tensor | None) -> Tensor:
         visible = causal_visibility(queries, keys)  # [B or 1, 1, T, S]
@@ -188,7 +201,7 @@ class MiniMind(nn.Module):
 
         ids [B, T] int64. positions [T] or [B, T] int64: None means 0..T-1 and nothing before them;
         a negative one is padding. slots [T] or [B, T]: where the cache is written (None: at the
-        positions). mask bool [T, S], [B, T, S] or [B, 1, T, S]: True may look; it narrows causal
+        positions); a later token never has a lower slot. mask bool [T, S], [B, T, S] or [B, 1, T, S]: True may look; it narrows causal
         attention, never widens it. Returns [B, T, V] in the dtype of the weights.
         """
         return self.head(self.model(ids, positions, slots, mask, cache))

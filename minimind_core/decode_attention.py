@@ -1,0 +1,96 @@
+"""Attention of one new token a row over a static cache, as one Triton kernel: CUDA only.
+
+A general kernel reads the whole capacity and pads the one query to a tile; this one reads only the slots
+filled so far, shares each KV head among its query heads, and splits a long cache over several blocks
+(Flash-Decoding, Dao et al. 2023). Anything but a plain causal step is left to `attention.py`.
+
+Shapes: B rows, H num_heads, K num_kv_heads, G = H / K, D head_dim, S capacity, N splits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+try:
+    import triton
+    import triton.language as tl
+except ImportError:  # CPU builds, Apple and Windows come without it
+    triton = None  # type: ignore[assignment]
+
+BLOCK = 64
+"""Slots that a program looks at in one go."""
+BLOCKS_WANTED = 256
+"""Programs that fill a large GPU; a smaller batch is split over the cache until there are as many."""
+TILE_ROWS = 16
+"""The smallest tile of a tensor core; query heads beyond the group are padding."""
+
+
+def is_available(device: torch.device, group_size: int, head_dim: int) -> bool:
+    """Whether `decode_attention` can run here: CUDA, Triton, and tiles that tensor cores take."""
+    return triton is not None and device.type == "cuda" and group_size <= TILE_ROWS and head_dim in (16, 32, 64, 128)
+
+
+def decode_attention(queries: Tensor, keys: Tensor, values: Tensor, key_positions: Tensor,
+                     query_positions: Tensor, slots: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v over the visible slots up to the newest one.
+
+    queries [B, H, 1, D]; keys, values [B, K, S, D]; key_positions [B, S]; query_positions, slots [B]: the
+    new token's position and slot, which is the last one filled. Returns [B, H, 1, D].
+    """
+    batch, num_heads, _, head_dim = queries.shape
+    num_kv_heads, capacity = keys.shape[1], keys.shape[2]
+    group = num_heads // num_kv_heads
+    blocks = -(-capacity // BLOCK)
+    splits = max(1, min(blocks, BLOCKS_WANTED // (batch * num_kv_heads)))
+    shape = (batch, num_kv_heads, splits, group)
+    sums = torch.empty(*shape, head_dim, device=queries.device, dtype=torch.float32)
+    largest, weights = (torch.empty(shape, device=queries.device, dtype=torch.float32) for _ in range(2))
+    _kernel[(batch, num_kv_heads, splits)](
+        queries.contiguous(), keys, values, key_positions, query_positions.contiguous(), slots.contiguous(),
+        sums, largest, weights, capacity, -(-blocks // splits) * BLOCK, head_dim**-0.5,
+        GROUP=group, ROWS=TILE_ROWS, HEAD_DIM=head_dim, SLOTS=BLOCK)
+    share = (largest - largest.amax(2, keepdim=True)).exp()  # [B, K, N, G]
+    attended = (sums * share[..., None]).sum(2) / (weights * share).sum(2)[..., None]  # [B, K, G, D]
+    return attended.to(queries.dtype).view(batch, num_heads, 1, head_dim)
+
+
+if triton is not None:
+
+    @triton.jit
+    def _kernel(queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, weights,
+                capacity, split_length, scale, GROUP: tl.constexpr, ROWS: tl.constexpr,
+                HEAD_DIM: tl.constexpr, SLOTS: tl.constexpr):  # type: ignore[no-untyped-def]
+        """One row, one KV head, one split: an online softmax (Milakov and Gimelshein 2018) over its slots."""
+        row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+        pair = row * tl.num_programs(1) + head
+        members, dims = tl.arange(0, ROWS), tl.arange(0, HEAD_DIM)
+        in_group = members < GROUP
+        query = tl.load(queries + (pair * GROUP + members[:, None]) * HEAD_DIM + dims, mask=in_group[:, None], other=0.0)
+        position = tl.load(query_positions + row)
+        start = split * split_length
+        stop = tl.minimum(start + split_length, tl.load(newest_slots + row) + 1)
+        best = tl.full([ROWS], float("-inf"), tl.float32)
+        total = tl.zeros([ROWS], tl.float32)
+        output = tl.zeros([ROWS, HEAD_DIM], tl.float32)
+        for first in range(start, stop, SLOTS):
+            slots = first + tl.arange(0, SLOTS)
+            filled = slots < stop
+            where = tl.load(key_positions + row * capacity + slots, mask=filled, other=-1)
+            visible = (where >= 0) & (where <= position)
+            place = (pair.to(tl.int64) * capacity + slots[:, None]) * HEAD_DIM + dims
+            key = tl.load(keys + place, mask=filled[:, None], other=0.0)  # [SLOTS, D]
+            value = tl.load(values + place, mask=filled[:, None], other=0.0)
+            scores = tl.dot(query, tl.trans(key), input_precision="ieee") * scale  # [ROWS, SLOTS]
+            scores = tl.where(visible[None, :], scores, float("-inf"))
+            higher = tl.maximum(best, tl.max(scores, 1))
+            base = tl.where(higher == float("-inf"), 0.0, higher)  # nothing visible yet: avoid inf - inf
+            weight = tl.exp(scores - base[:, None])
+            decay = tl.exp(best - base)
+            total = total * decay + tl.sum(weight, 1)
+            output = output * decay[:, None] + tl.dot(weight.to(value.dtype), value, input_precision="ieee")
+            best = higher
+        held = (pair * tl.num_programs(2) + split) * GROUP + members
+        tl.store(largest + held, best, mask=in_group)
+        tl.store(weights + held, total, mask=in_group)
+        tl.store(sums + held[:, None] * HEAD_DIM + dims, output, mask=in_group[:, None])
