@@ -1,0 +1,83 @@
+"""The house rules for texts: no figure but from a claim, the same facts in both languages."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from questions import Question, Renderer, load_questions
+
+WRITTEN = [question for question in load_questions() if question.written]
+_spec = importlib.util.spec_from_file_location("prose_digits", Path(__file__).with_name("prose_digits.py"))
+assert _spec is not None and _spec.loader is not None
+prose_digits = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(prose_digits)
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def pairs(question: Question) -> Iterator[tuple[str, str, str]]:
+    """Every text of a question with its place, English and Chinese."""
+    for name, text in (("title", question.title), ("short", question.short)):
+        yield name, text["en"], text["zh"]
+    for key, localized, _ in question.texts():
+        yield key, localized["en"], localized["zh"]
+    for (title, english), (_, chinese) in zip(question.prose["en"].texts(), question.prose["zh"].texts(),
+                                              strict=True):
+        yield title, english, chinese
+
+
+@pytest.mark.parametrize(("text", "stray"), [
+    ("`T = 2` gives {Q13-C2} and {given.logits.1}", []),
+    ("pass@100, FP16, LLaMA-2, Q6, GQA-2, T5-XXL, top-k, the 26M, 7B, int8, UTF-8 and H200", []),
+    ("Fan et al. 2018, arXiv 2506.13681, Table 18, [a link](https://x.org/1234)", []),
+    ("1. a list\n2. with numbers\n\n$x_1 = 2$\n\n```python\nx = 3\n```", []),
+    ("用 FP16 时，LLaMA-2 的第1层（2024）", []),
+    ("it takes 3 tokens, 33.6 MB or 87.5 %", ["3", "33.6", "87.5"]),
+    ("2,048 tokens, 2048 tokens, 16.8M", ["2,048", "2048"]),
+    ("快了4倍，占26.7MB", ["4", "26.7"]),
+])
+def test_the_search_for_digits(text: str, stray: list[str]) -> None:
+    assert [number.rstrip(".,") for number in prose_digits.stray_digits(text)] == stray
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+def test_no_digit_stands_in_prose(question: Question) -> None:
+    found = {f"{key} ({language})": stray
+             for key, *texts in pairs(question)
+             for language, text in zip(("en", "zh"), texts, strict=True)
+             if (stray := prose_digits.stray_digits(text))}
+    assert not found
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+def test_code_and_formulas_hold_the_same_numbers_in_both_languages(question: Question) -> None:
+    different = {key: numbers for key, english, chinese in pairs(question)
+                 if (numbers := (prose_digits.code_numbers(english), prose_digits.code_numbers(chinese)))
+                 and numbers[0] != numbers[1]}
+    assert not different
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+def test_each_language_is_itself(question: Question) -> None:
+    """No Chinese left in English, no English sentence left in Chinese, Chinese punctuation in Chinese."""
+    for key, english, chinese in pairs(question):
+        assert not CHINESE.search(re.sub(r"```.*?```|\(.*?\)", "", english, flags=re.DOTALL)), key
+        assert re.search(r"[\u3000-\u9fff\uff00-\uffef]", chinese), key
+        ascii_marks = re.findall(r"[\u4e00-\u9fff][,;:?!](?:\s|$|[\u4e00-\u9fff])", chinese)
+        assert not ascii_marks, (key, ascii_marks)
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+def test_everything_renders_to_the_last_placeholder(question: Question) -> None:
+    for language in ("en", "zh"):
+        renderer = Renderer(question, language)
+        texts = [renderer.text(text, claim) for _, text, claim in question.texts()]
+        texts += [renderer.fill(text) for _, text in question.prose[language].texts()]
+        for text in texts:
+            without_code = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)
+            assert not re.search(r"[{}]", without_code), text
