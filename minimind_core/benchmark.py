@@ -53,11 +53,16 @@ class Row:
 def benchmark(model: MiniMind, device: torch.device, repeats: int = 5) -> Iterator[Row]:
     """The rows that this device has a budget for, one after the other."""
     if device.type == "cuda":
-        yield decode_row(model, 1, 256, repeats, budget_rate=3_700, budget_ratio=6.0)
-        yield batch_row(model, 512, 256, repeats)
+        yield decode_row(model, 1, _fitting(model), repeats, budget_rate=3_700, budget_ratio=6.0)
+        yield batch_row(model, 512, _fitting(model), repeats)
         yield training_row(device, repeats)
     else:
         yield decode_row(model, 1, 64, repeats, budget_ratio=3.0)
+
+
+def _fitting(model: MiniMind) -> int:
+    """New tokens that fill the trained length."""
+    return model.config.max_length - PROMPT_LENGTH
 
 
 def decode_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int, *,

@@ -1,0 +1,66 @@
+"""`bench`: how fast the model is here, beside transformers on the same weights in the same run.
+
+    python -m minimind_core bench
+    python -m minimind_core bench --device cpu --json
+
+Every line is a ratio of medians after warm-up, the device synchronised, with the slowest and fastest run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from minimind_core.command_options import print_json, table
+
+HELP = "measure speed beside transformers, as ratios with spread"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `bench`."""
+    parser.add_argument("--model", default="minimind-26m", help="checkpoint to decode with")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--dtype", default="auto", help="auto, fp32, bf16 or fp16")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure every line that this device has a budget for; 1 if one is missed."""
+    from minimind_core.benchmark import Row, benchmark
+    from minimind_core.checkpoint import load_model
+    from minimind_core.device import describe, pick_device, pick_dtype
+
+    device = pick_device(options.device)
+    dtype = pick_dtype(options.dtype, device)
+    model = load_model(options.model, device, dtype).model
+    facts = describe(device, dtype)
+    rows: list[Row] = []
+    for row in benchmark(model, device, options.repeats):
+        rows.append(row)
+        if not options.json:
+            print(f"measured {row.name}", flush=True)
+    if options.json:
+        print_json({"model": options.model, **facts, "rows": [_plain(row) for row in rows]})
+    else:
+        print(table([["", "tokens/s", "peer", "ratio", "budget", "met"], *map(_cells, rows)]))
+        print(f"{options.model} in {facts['dtype']} on {facts['device_name']}, torch {facts['versions']['torch']}; "
+              f"median of {options.repeats} runs, slowest to fastest in brackets")
+    return 0 if all(row.met for row in rows) else 1
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {**dataclasses.asdict(row), "ratio": row.ratio, "met": row.met}
+
+
+def _cells(row: Any) -> list[str]:
+    budgets = [] if row.budget_rate is None else [f"{row.budget_rate:,.0f}/s"]
+    budgets += [] if row.budget_ratio is None else [f"{row.budget_ratio:g}x"]
+    peer = "" if row.peer is None else f"{row.peer_name} {_rate(row.peer)}"
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
+    return [row.name, _rate(row.ours), peer, ratio, " and ".join(budgets), "yes" if row.met else "NO"]
+
+
+def _rate(rate: dict[str, float]) -> str:
+    return f"{rate['median']:,.0f} [{rate['low']:,.0f}-{rate['high']:,.0f}]"
