@@ -4,9 +4,10 @@
     python -m labs run q13 --set temperature=0.7
     python -m labs run q13/next_token --device cpu --json
     python -m labs record q13            (or --all)
+    python -m labs verify q13            (or all; --full without a time limit)
 
 With --json standard output is one JSON object and nothing else; arrays in it are base64 (jsonable.py).
-Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
+Exit codes: 0 done, 1 failed or a claim disagrees, 2 usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -66,11 +67,15 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--all", action="store_true", help="every experiment")
     record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")
     record.set_defaults(command=_record)
-    for command in (run, record):
+    verify = commands.add_parser("verify", help="recompute or measure every claim of the questions")
+    verify.add_argument("names", nargs="*", metavar="QUESTION", help="q13 and the like; all without one")
+    verify.add_argument("--full", action="store_true", help="also run experiments that take minutes")
+    verify.set_defaults(command=_verify)
+    for command in (run, record, verify):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
         command.add_argument("--model", default=DEFAULT_MODEL, help="name or path of the checkpoint")
         command.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
-    for command in (list_, run, record):
+    for command in (list_, run, record, verify):
         command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser
 
@@ -126,6 +131,22 @@ def _record(options: argparse.Namespace) -> int:
     if options.json:
         print(jsonable.dumps({"recorded": paths}))
     return OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from labs.verify import Verifier, as_json, chosen
+
+    questions, registry = chosen(options.names), Registry.discover()
+    verifier = Verifier(registry, lambda: _client(options, registry), full=options.full)
+    verdicts = []
+    for verdict in verifier.verdicts(questions):
+        verdicts.append(verdict)
+        if not options.json:
+            word = {True: "agrees", False: "DISAGREES", None: "not decided"}[verdict.agrees]
+            print(f"{verdict.id:8} {verdict.kind:10} {word:11} {verdict.reason}".rstrip())
+    if options.json:
+        print(jsonable.dumps(as_json(verdicts)))
+    return FAILED if any(verdict.agrees is False for verdict in verdicts) else OK
 
 
 def _client(options: argparse.Namespace, registry: Registry) -> InlineClient:

@@ -105,13 +105,13 @@ def agree(stated: Value, measured: Any, tolerance: Tolerance | None = None) -> b
     if isinstance(stated, tuple):
         return isinstance(measured, list | tuple) and len(stated) == len(measured) and all(
             agree(one, other, tolerance) for one, other in zip(stated, measured, strict=True))
-    if isinstance(stated, bool | str) or isinstance(measured, bool | str):
-        return type(stated) is type(measured) and stated == measured
+    if isinstance(stated, bool | str) or isinstance(measured, bool) or not isinstance(measured, int | float):
+        return type(stated) is type(measured) and bool(stated == measured)
     if tolerance is not None:
-        return tolerance.accepts(float(measured), float(stated))
+        return tolerance.accepts(measured, float(stated))
     if isinstance(stated, int):
-        return bool(measured == stated)
-    return abs(float(measured) - float(stated)) <= half_last_digit(stated) * (1 + 1e-9)
+        return measured == stated
+    return abs(measured - float(stated)) <= half_last_digit(stated) * (1 + 1e-9)
 
 
 def half_last_digit(number: Decimal) -> float:

@@ -1,0 +1,102 @@
+"""The claims of Question 13 about code and draws, run on the real core. Imports torch.
+
+`circulating_function` is our own spelling of the batch bug, kept to be seen failing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labs.checks import Check, Finding
+from labs.contract import DEFAULT_MODEL
+from labs.q13_sampling.claims import given
+from labs.q13_sampling.params import PROMPT
+from minimind_core.checkpoint import load_model
+from minimind_core.sampling import filter_logits, sample
+
+DRAWS = 100_000
+
+
+def circulating_function(logits: Tensor, temperature: float, top_p: float) -> Tensor:
+    """Probabilities [V] as they should be; of logits [B, V] an IndexError, or rows wiped out."""
+    probabilities = torch.softmax(logits / temperature, dim=-1)
+    ordered, ids = torch.sort(probabilities, descending=True)
+    drop = ordered.cumsum(dim=-1) > top_p
+    drop[..., 1:] = drop[..., :-1].clone()
+    drop[..., 0] = False
+    probabilities[ids[drop]] = 0.0  # flat ids, used on the first dimension
+    return probabilities / probabilities.sum()
+
+
+def batched_bug() -> dict[str, str]:
+    """What becomes of one, two and eight rows of 6400 ids, and of six rows of six; a vector works."""
+    random = torch.Generator().manual_seed(0)
+    assert torch.isfinite(circulating_function(_logits(random, 6400), 0.8, 0.9)).all()
+    rows = {"one_row": 1, "two_rows": 2, "eight_rows": 8}
+    every_id_is_last_once = -10 * torch.eye(6)
+    return {**{name: _outcome(_logits(random, count, 6400)) for name, count in rows.items()},
+            "six_rows_of_six": _outcome(every_id_is_last_once)}
+
+
+def zero_temperature() -> dict[str, str]:
+    """Dividing by 0, drawing from the result, our core at 0, and a tiny temperature on FP16 logits."""
+    logits = _given_logits()
+    divided = torch.softmax(logits / 0.0, -1)
+    try:
+        torch.multinomial(divided, 1)
+        drawn = "a token"
+    except RuntimeError as error:
+        drawn = type(error).__name__
+    greedy = filter_logits(logits, temperature=0)
+    return {"divided": "nan" if divided.isnan().all() else "numbers", "multinomial": drawn,
+            "core": "argmax" if greedy[logits.argmax()] == 1 and greedy.sum() == 1 else "something else",
+            "tiny_fp16": "inf" if math.isinf((logits.half() / 1e-8).max()) else "finite"}
+
+
+def drawn_frequencies() -> list[float]:
+    """Shares of the kept tokens in many draws of the core at p = 0.9."""
+    probabilities = filter_logits(_given_logits(), top_p=0.9)
+    rows = probabilities.expand(DRAWS, -1)
+    counts = sample(rows, torch.Generator().manual_seed(0)).bincount(minlength=len(probabilities))
+    kept = probabilities > 0
+    assert counts[~kept].sum() == 0, "a removed token was drawn"
+    return [float(share) for share in counts[kept] / DRAWS]
+
+
+def nucleus_grows() -> Finding:
+    """Kept tokens of our model's next token at p = 0.9 and T = 0.5, 1, 2."""
+    loaded = load_model(DEFAULT_MODEL)
+    ids = [loaded.config.bos_id, *loaded.tokenizer.encode(PROMPT)]
+    with torch.inference_mode():
+        logits = loaded.model(torch.tensor([ids]))[0, -1]
+    kept = [int((filter_logits(logits, temperature, top_p=0.9) > 0).sum()) for temperature in (0.5, 1.0, 2.0)]
+    return Finding(kept[0] <= kept[1] < kept[2], kept)
+
+
+def _outcome(logits: Tensor) -> str:
+    try:
+        probabilities = circulating_function(logits, 0.8, 0.9)
+    except IndexError as error:
+        return type(error).__name__
+    return "nan" if probabilities.isnan().all() else "numbers"
+
+
+def _logits(random: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=random)
+
+
+def _given_logits() -> Tensor:
+    values: list[Any] = given("logits")
+    return torch.tensor([float(value) for value in values])
+
+
+CHECKS: dict[str, Check] = {
+    "Q13-C13": batched_bug,
+    "Q13-C14": zero_temperature,
+    "Q13-C19": drawn_frequencies,
+    "Q13-C23": nucleus_grows,
+}
