@@ -4,12 +4,12 @@ Start with README.md. Holds no page, no lab and no scoring; imports nothing of t
 """
 
 from questions.claims import Claim
-from questions.interview import Cue, FollowUp, Prediction, RubricLine, Tier
+from questions.interview import Cue, FollowUp, Prediction, RubricLine, Tier, WrongAnswer
 from questions.loader import PARTS, Question, QuestionError, load_question, load_questions
 from questions.render import Renderer
 from questions.values import Tolerance, Value
 
 __all__ = [
     "PARTS", "Claim", "Cue", "FollowUp", "Prediction", "Question", "QuestionError", "Renderer", "RubricLine",
-    "Tier", "Tolerance", "Value", "load_question", "load_questions",
+    "Tier", "Tolerance", "Value", "WrongAnswer", "load_question", "load_questions",
 ]
