@@ -48,7 +48,7 @@ def decode_attention(queries: Tensor, keys: Tensor, values: Tensor, key_position
     largest, weights = (torch.empty(shape, device=queries.device, dtype=torch.float32) for _ in range(2))
     _kernel[(batch, num_kv_heads, splits)](
         queries.contiguous(), keys, values, key_positions, query_positions.contiguous(), slots.contiguous(),
-        sums, largest, weights, capacity, -(-blocks // splits) * BLOCK, head_dim**-0.5,
+        sums, largest, weights, capacity, -(-blocks // splits) * BLOCK, SCALE=head_dim**-0.5,
         GROUP=group, ROWS=TILE_ROWS, HEAD_DIM=head_dim, SLOTS=BLOCK)
     share = (largest - largest.amax(2, keepdim=True)).exp()  # [B, K, N, G]
     attended = (sums * share[..., None]).sum(2) / (weights * share).sum(2)[..., None]  # [B, K, G, D]
@@ -59,7 +59,7 @@ if triton is not None:
 
     @triton.jit
     def _kernel(queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, weights,
-                capacity, split_length, scale, GROUP: tl.constexpr, ROWS: tl.constexpr,
+                capacity, split_length, SCALE: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
                 HEAD_DIM: tl.constexpr, SLOTS: tl.constexpr):  # type: ignore[no-untyped-def]
         """One row, one KV head, one split: an online softmax (Milakov and Gimelshein 2018) over its slots."""
         row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -81,7 +81,7 @@ if triton is not None:
             place = (pair.to(tl.int64) * capacity + slots[:, None]) * HEAD_DIM + dims
             key = tl.load(keys + place, mask=filled[:, None], other=0.0)  # [SLOTS, D]
             value = tl.load(values + place, mask=filled[:, None], other=0.0)
-            scores = tl.dot(query, tl.trans(key), input_precision="ieee") * scale  # [ROWS, SLOTS]
+            scores = tl.dot(query, tl.trans(key), input_precision="ieee") * SCALE  # [ROWS, SLOTS]
             scores = tl.where(visible[None, :], scores, float("-inf"))
             higher = tl.maximum(best, tl.max(scores, 1))
             base = tl.where(higher == float("-inf"), 0.0, higher)  # nothing visible yet: avoid inf - inf
