@@ -69,9 +69,11 @@ def _parameters_chart() -> None:
 
 
 def _amount(count: int, total: int) -> str:
+    """Parameters and their share, in the units of the language."""
     if count < total / 1000:
-        return f"{count:,} · < 0.1 %"
-    return f"{count / 1e6:.2f} M · {count / total:.0%}".replace("%", " %")
+        return t("home.parameters.few", count=f"{count:,}")
+    return t("home.parameters.many", millions=f"{count / 1e6:.2f}", wan=f"{count / 1e4:,.0f}",
+             share=f"{100 * count / total:.0f}")
 
 
 page(home)

@@ -21,7 +21,8 @@ def minutes_text(question: Question) -> str:
 
 def question_facts(question: Question) -> str:
     """Level and time for a list; never broken over two lines."""
-    return f"{level_dots(question)} {minutes_text(question)}".replace(" ", "\N{NO-BREAK SPACE}")
+    facts = f"{level_dots(question)} {minutes_text(question)}"
+    return facts.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
 
 
 def header(question: Question) -> None:

@@ -18,8 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.chromium import ARGUMENTS, find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = "random:minimind-26m"
-"""The shipped shape untrained: as fast as the real one, and there on every machine."""
+MODEL = "minimind-26m"
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit looks for its server below a deep link's path first; that it is not there is its own affair."""
 OpenPage = Callable[..., Page]
@@ -64,8 +63,9 @@ def wait_until_healthy(address: str, process: subprocess.Popen, seconds: float =
     raise AssertionError("the server did not answer")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Closed after each file: while it is open, playwright's event loop keeps asyncio from other tests."""
     path = find_chromium()
     assert path, "no Chromium: `make test` installs one"
     with sync_playwright() as playwright:
@@ -87,7 +87,7 @@ def open_page(server: str, chromium: Browser) -> Iterator[OpenPage]:
         page = context.new_page()
         watch(page, server, wrong)
         page.goto(server + path)
-        page.get_by_role("heading", level=1).wait_for(timeout=30_000)
+        page.get_by_role("heading", level=1).wait_for(timeout=60_000)
         settle(page)
         return page
 
