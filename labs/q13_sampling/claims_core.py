@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labs.checks import Check, Finding
+from labs.checks import CannotCheck, Check, Finding
 from labs.contract import DEFAULT_MODEL
 from labs.q13_sampling.claims import given
 from labs.q13_sampling.params import PROMPT
 from minimind_core.checkpoint import load_model
+from minimind_core.errors import CheckpointError
 from minimind_core.sampling import filter_logits, sample
 
 DRAWS = 100_000
@@ -69,7 +70,10 @@ def drawn_frequencies() -> list[float]:
 
 def nucleus_grows() -> Finding:
     """Kept tokens of our model's next token at p = 0.9 and T = 0.5, 1, 2."""
-    loaded = load_model(DEFAULT_MODEL)
+    try:
+        loaded = load_model(DEFAULT_MODEL)
+    except CheckpointError as error:
+        raise CannotCheck(str(error)) from error
     ids = [loaded.config.bos_id, *loaded.tokenizer.encode(PROMPT)]
     with torch.inference_mode():
         logits = loaded.model(torch.tensor([ids]))[0, -1]

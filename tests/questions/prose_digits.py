@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CODE = re.compile(r"```.*?```|`[^`\n]+`|\$[^$\n]+\$", re.DOTALL)
+_CODE = re.compile(r"```.*?```|\$\$.*?\$\$|`[^`\n]+`|\$[^$\n]+\$", re.DOTALL)
 _ALLOWED = re.compile(
     r"""
     \{[^{}\s]+\}                                  # placeholders

@@ -79,5 +79,5 @@ def test_everything_renders_to_the_last_placeholder(question: Question) -> None:
         texts = [renderer.text(text, claim) for _, text, claim in question.texts()]
         texts += [renderer.fill(text) for _, text in question.prose[language].texts()]
         for text in texts:
-            without_code = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)
+            without_code = re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)
             assert not re.search(r"[{}]", without_code), text

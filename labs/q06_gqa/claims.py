@@ -1,0 +1,150 @@
+"""The claims of Question 6 that follow from counting, recomputed. Its other claims: `claims_core.py`.
+
+Written out in integers rather than with `minimind_core.cost`, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from labs.checks import Check
+from minimind_core.config import ModelConfig
+from questions import load_question
+
+QUESTION = load_question("q06_gqa")
+VARIANTS = {"mha": 8, "gqa": 2, "mqa": 1}
+MEGA, GIGA = 10**6, 10**9
+
+
+def given(name: str) -> int:
+    """One of the problem's own numbers."""
+    value = QUESTION.given[name]
+    assert isinstance(value, int)
+    return value
+
+
+def cache_elements(kv_heads: int, tokens: int) -> int:
+    """Keys and values of one sequence."""
+    return 2 * given("layers") * kv_heads * given("head_dim") * tokens
+
+
+def cache_bytes(kv_heads: int) -> int:
+    """Of one sequence of the given length in FP16."""
+    return cache_elements(kv_heads, given("tokens")) * given("bytes")
+
+
+def parameters(kv_heads: int) -> int:
+    """Of our model with that many key/value heads, matrix by matrix; the embedding is also the head."""
+    config, hidden, width = ModelConfig(), given("hidden"), given("head_dim")
+    attention = 2 * hidden * given("query_heads") * width + 2 * hidden * kv_heads * width
+    layer = attention + 3 * hidden * config.intermediate_size + 2 * hidden
+    return config.vocab_size * hidden + given("layers") * layer + hidden
+
+
+def multi_head_cache() -> dict[str, float]:
+    """One key/value head a query head."""
+    heads = given("query_heads")
+    return {"elements": cache_elements(heads, given("tokens")), "bytes": cache_bytes(heads),
+            "megabytes": cache_bytes(heads) / MEGA}
+
+
+def multi_query_cache() -> dict[str, float]:
+    """One key/value head."""
+    return {"bytes": cache_bytes(1), "megabytes": cache_bytes(1) / MEGA}
+
+
+def our_cache() -> dict[str, float]:
+    """The heads of our model, for all tokens and for one."""
+    heads = given("kv_heads")
+    return {"bytes": cache_bytes(heads), "megabytes": cache_bytes(heads) / MEGA,
+            "per_token": cache_elements(heads, 1) * given("bytes")}
+
+
+def savings() -> dict[str, float]:
+    """Percent of the cache saved against one key/value head a query head."""
+    full = cache_bytes(given("query_heads"))
+    return {name: 100 * (1 - cache_bytes(VARIANTS[name]) / full) for name in ("mqa", "gqa")}
+
+
+def batch_caches() -> dict[str, float]:
+    """Megabytes for the whole batch."""
+    return {name: cache_bytes(heads) * given("batch") / MEGA for name, heads in VARIANTS.items()}
+
+
+def large_model_shares() -> dict[str, float]:
+    """Percent of the cache left in a model with many query heads."""
+    heads = {"gqa_8": 8, "gqa_4": 4, "mqa": 1}
+    return {name: 100 * count / given("large_heads") for name, count in heads.items()}
+
+
+def wiring() -> dict[str, list[int]]:
+    """Sentinel heads, head j filled with j, repeated side by side and tiled."""
+    heads = np.arange(given("kv_heads"))
+    n_rep = given("query_heads") // given("kv_heads")
+    return {"grouped": np.repeat(heads, n_rep).tolist(), "tiled": np.tile(heads, n_rep).tolist()}
+
+
+def operations() -> dict[str, float]:
+    """Weights of the key and value projections, and operations of a prefill with all its logits."""
+    tokens = given("prefill")
+    pairs = 4 * given("query_heads") * given("head_dim") * given("layers") * tokens**2
+    norms = given("layers") * 2 * given("hidden") + given("hidden")
+    prefill = {f"prefill_{name}": (2 * tokens * (parameters(heads) - norms) + pairs) / GIGA
+               for name, heads in VARIANTS.items()}
+    per_head = 2 * given("layers") * given("hidden") * given("head_dim")
+    projections = {f"kv_weights_{name}": per_head * VARIANTS[name] for name in ("mha", "gqa")}
+    return {**projections, "scores": pairs / GIGA, **prefill}
+
+
+def repeated_traffic() -> float:
+    """Bytes moved with materialised repetition over those of plain multi-head attention."""
+    read_shared, write_full, read_full = given("kv_heads") / given("query_heads"), 1, 1
+    return (read_shared + write_full + read_full) / read_full
+
+
+def latent_attention() -> dict[str, float]:
+    """Numbers that MLA keeps a token and layer in DeepSeek-V2 (512 + 64, heads of 128), and at our width."""
+    latent, rope, their_width, width = 512, 64, 128, given("head_dim")
+    assert latent == 4 * their_width and rope == their_width / 2  # the proportions that are scaled
+    return {"deepseek": latent + rope, "as_groups": (latent + rope) / (2 * their_width),
+            "scaled": 4 * width + width // 2, "gqa": 2 * given("kv_heads") * width}
+
+
+def break_even() -> dict[str, float]:
+    """Batches whose caches weigh as much as the weights of our model in BF16."""
+    weights = parameters(given("kv_heads")) * 2
+    batches = {name: weights / cache_bytes(heads) for name, heads in VARIANTS.items()}
+    share = round(100 * cache_bytes(given("query_heads")) / weights)
+    return {"weights": weights / MEGA, "share": share, **batches}
+
+
+def capacity() -> dict[str, int]:
+    """Whole sequences that fit on the card beside the weights."""
+    free = given("card") * GIGA - parameters(given("kv_heads")) * 2
+    return {name: math.floor(free / cache_bytes(heads)) for name, heads in VARIANTS.items()}
+
+
+def upstream_today() -> dict[str, float]:
+    """MiniMind-3: eight layers, four key/value heads of width 96, BF16."""
+    per_token = 2 * 8 * 4 * 96 * 2
+    return {"per_token": per_token, "times": per_token / (cache_elements(given("kv_heads"), 1) * 2)}
+
+
+CHECKS: dict[str, Check] = {
+    "Q6-C1": multi_head_cache,
+    "Q6-C2": multi_query_cache,
+    "Q6-C3": our_cache,
+    "Q6-C4": savings,
+    "Q6-C5": batch_caches,
+    "Q6-C6": large_model_shares,
+    "Q6-C12": wiring,
+    "Q6-C14": operations,
+    "Q6-C15": lambda: {f"kv_{heads}": parameters(heads) for heads in (8, 4, 2, 1)},
+    "Q6-C16": repeated_traffic,
+    "Q6-C19": latent_attention,
+    "Q6-C22": break_even,
+    "Q6-C23": capacity,
+    "Q6-C25": upstream_today,
+}
