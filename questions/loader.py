@@ -1,8 +1,8 @@
 """Reads `questions/*/` into frozen dataclasses and says exactly what is wrong with a file.
 
-A folder holds `question.toml` and, once the question is written, `claims.toml`, `en.md` and `zh.md`;
-README.md says how to write them. The list of questions is whatever folders are there: adding a folder
-adds a question. Does not look for a page or a lab.
+A folder holds `question.toml`; once that has more than a header, the question counts as written and
+`claims.toml`, `en.md` and `zh.md` are read too. README.md says how to write them. The list of questions
+is whatever folders are there: adding a folder adds a question. Does not look for a page or a lab.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def load_question(slug: str, folder: Path = _FOLDER) -> Question:
 def read_question(path: Path) -> Question:
     """The question whose `question.toml` this is. Raises QuestionError naming file, key and reason."""
     entry = _read(path)
-    written = path.with_name("claims.toml").exists()
-    if not written and any(key in entry.data for key in _CONTENT):
-        raise entry.fail("claims.toml", "is missing beside this file.")
+    written = any(key in entry.data for key in _CONTENT)
     entry.only((*_HEADER, *_CONTENT) if written else _HEADER, ("given", "prerequisites") if written else ())
     question = Question(
         id=entry.text("id", _ID, "a Q and a number, such as Q13"), slug=_slug(entry),

@@ -76,19 +76,20 @@ def test_it_names_file_key_and_reason(broken: Broken, name: str, old: str, new: 
     assert complaint in said and re.match(r"[a-z]+\.(toml|md): [^:]+: ", said)
 
 
-@pytest.mark.parametrize("name", ["en.md", "zh.md"])
-def test_a_missing_text_is_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["claims.toml", "en.md", "zh.md"])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     shutil.copytree(SOURCE, tmp_path / SLUG)
     (tmp_path / SLUG / name).unlink()
     with pytest.raises(QuestionError, match=rf"{name}: cannot be read"):
         read_question(tmp_path / SLUG / "question.toml")
 
 
-def test_content_without_claims_is_named(tmp_path: Path) -> None:
+def test_a_header_alone_is_a_question_still_to_be_written(tmp_path: Path) -> None:
     shutil.copytree(SOURCE, tmp_path / SLUG)
-    (tmp_path / SLUG / "claims.toml").unlink()
-    with pytest.raises(QuestionError, match=r"question\.toml: claims\.toml: is missing beside this file"):
-        read_question(tmp_path / SLUG / "question.toml")
+    file = tmp_path / SLUG / "question.toml"
+    file.write_text(file.read_text(encoding="utf-8").partition("prerequisites")[0], encoding="utf-8")
+    question = read_question(file)
+    assert not question.written and question.claims == () and question.prose == {}
 
 
 def test_prerequisites_must_exist(tmp_path: Path) -> None:
