@@ -1,0 +1,322 @@
+"""The claims of Question 5 that follow from counting or from a small pass in NumPy. No torch.
+
+One layer with the real widths and random weights, written out here, so that it can disagree with the
+core. Counts are summed matrix by matrix and compared with `minimind_core.cost`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labs.checks import Check, Finding
+from minimind_core.config import ModelConfig
+from minimind_core.cost import forward_flops, num_parameters
+from questions import load_question
+
+QUESTION = load_question("q05_shapes")
+Array = NDArray[np.float64]
+MEGA = 10**6
+
+
+def given(name: str) -> int:
+    """One of the problem's own numbers."""
+    value = QUESTION.given[name]
+    assert isinstance(value, int)
+    return value
+
+
+def width(hidden: int) -> int:
+    """Eight thirds of the hidden size, rounded up to a multiple of the tile."""
+    return given("tile") * math.ceil(hidden * 8 // 3 / given("tile"))
+
+
+def matrices(kv_heads: int | None = None, feed_forward: int | None = None) -> dict[str, int]:
+    """Weights of each matrix of our model, one layer where there are several."""
+    hidden, head = given("hidden"), given("head_dim")
+    queries, keys = given("query_heads") * head, (kv_heads or given("kv_heads")) * head
+    inner = feed_forward or width(hidden)
+    return {"embedding": given("vocab") * hidden, "q": queries * hidden, "k": keys * hidden,
+            "v": keys * hidden, "o": hidden * queries, "gate": inner * hidden, "up": inner * hidden,
+            "down": hidden * inner, "norm": hidden}
+
+
+def layer(counts: dict[str, int]) -> int:
+    """Everything in one layer: it has two norms."""
+    return sum(counts[name] for name in ("q", "k", "v", "o", "gate", "up", "down")) + 2 * counts["norm"]
+
+
+def total(counts: dict[str, int]) -> int:
+    """The whole model with one matrix for embedding and head."""
+    return counts["embedding"] + given("layers") * layer(counts) + counts["norm"]
+
+
+def multiplied() -> int:
+    """Weights that one token is multiplied with: all but the norms, the tied matrix as the head."""
+    counts = matrices()
+    return total(counts) - (2 * given("layers") + 1) * counts["norm"]
+
+
+def per_pair() -> int:
+    """Operations for one query-key pair over all heads and layers: scores and weighted values."""
+    return 4 * given("query_heads") * given("head_dim") * given("layers")
+
+
+def flops(batch: int, tokens: int) -> int:
+    """Of one forward, every query against every key."""
+    counted = 2 * batch * tokens * multiplied() + per_pair() * batch * tokens**2
+    assert counted == forward_flops(ModelConfig(), batch, tokens), "cost.py counts otherwise"
+    return counted
+
+
+def softmax(scores: Array) -> Array:
+    """Along the last axis."""
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.asarray(weights / weights.sum(-1, keepdims=True))
+
+
+def rms_norm(x: Array) -> Array:
+    """With all gains one."""
+    return np.asarray(x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5))
+
+
+def rotate(x: Array) -> Array:
+    """RoPE in the half-split layout on [B, heads, T, head_dim]."""
+    half = x.shape[-1] // 2
+    angles = np.arange(x.shape[-2])[:, None] * 1e6 ** -(np.arange(half) / half)
+    cos, sin = np.tile(np.cos(angles), 2), np.tile(np.sin(angles), 2)
+    return np.asarray(x * cos + np.concatenate((-x[..., half:], x[..., :half]), -1) * sin)
+
+
+@cache
+def weights() -> dict[str, Array]:
+    """Random matrices [out, in] of one layer."""
+    random, hidden = np.random.default_rng(0), given("hidden")
+    return {name: random.normal(0, 0.05, (count // hidden, hidden) if name != "down" else
+                                (hidden, count // hidden))
+            for name, count in matrices().items() if name not in ("embedding", "norm")}
+
+
+def block(x: Array) -> dict[str, Array]:
+    """One layer on [B, T, hidden] with every intermediate tensor by name."""
+    batch, tokens, _ = x.shape
+    group = given("query_heads") // given("kv_heads")
+    seen = {"input": x, "normed": rms_norm(x)}
+    for name in ("q", "k", "v"):
+        seen[f"{name}_linear"] = seen["normed"] @ weights()[name].T
+        split = seen[f"{name}_linear"].reshape(batch, tokens, -1, given("head_dim"))
+        seen[name] = split.transpose(0, 2, 1, 3)
+    queries, keys = rotate(seen["q"]), rotate(seen["k"])
+    seen["keys"], seen["values"] = (np.repeat(part, group, 1) for part in (keys, seen["v"]))
+    seen["scores"] = queries @ seen["keys"].swapaxes(-1, -2) / math.sqrt(given("head_dim"))
+    future = np.triu(np.ones((tokens, tokens), dtype=bool), 1)
+    seen["weights"] = softmax(np.where(future, -np.inf, seen["scores"]))
+    seen["context"] = seen["weights"] @ seen["values"]
+    joined = seen["context"].transpose(0, 2, 1, 3).reshape(batch, tokens, -1)
+    middle = x + joined @ weights()["o"].T
+    normed = rms_norm(middle)
+    gate, up = normed @ weights()["gate"].T, normed @ weights()["up"].T
+    seen["inner"] = gate / (1 + np.exp(-gate)) * up
+    seen["output"] = middle + seen["inner"] @ weights()["down"].T
+    return seen
+
+
+def example(tokens: int | None = None) -> Array:
+    """A hidden stream of the given batch and length."""
+    shape = given("batch"), tokens or given("tokens"), given("hidden")
+    return np.random.default_rng(1).normal(size=shape)
+
+
+def shape(name: str) -> list[int]:
+    """Of one tensor of the example's pass."""
+    return list(block(example())[name].shape)
+
+
+def stream() -> dict[str, list[int]]:
+    """Ids looked up, through a layer, to logits."""
+    table = np.zeros((given("vocab"), given("hidden")))
+    ids = np.zeros((given("batch"), given("tokens")), dtype=int)
+    output = block(table[ids])["output"]
+    return {"ids": list(ids.shape), "hidden": list(output.shape), "logits": list((output @ table.T).shape)}
+
+
+def scores() -> dict[str, Any]:
+    """Their shape and how many there are."""
+    found = block(example())["scores"]
+    return {"shape": list(found.shape), "elements": found.size}
+
+
+def rounding() -> dict[str, int]:
+    """Eight thirds of the hidden size and the multiples of the tile around it."""
+    raw, tile = int(given("hidden") * 8 / 3), given("tile")
+    return {"raw": raw, "below": raw // tile * tile, "tiles": width(given("hidden")) // tile,
+            "rounded": width(given("hidden")), "wider": width(768)}
+
+
+def parameters() -> dict[str, int]:
+    """All of them, tied and not; and the number of tensors and of linear modules in the layers and head."""
+    counts = matrices()
+    tied, untied = total(counts), total(counts) + counts["embedding"]
+    assert tied == num_parameters(ModelConfig())
+    assert untied == num_parameters(ModelConfig(tie_word_embeddings=False))
+    return {"tied": tied, "untied": untied, "tensors": 9 * given("layers") + 2,
+            "linears": 7 * given("layers") + 1}
+
+
+def narrower() -> dict[str, int]:
+    """With the width that is not rounded."""
+    narrow = total(matrices(feed_forward=rounding()["raw"]))
+    return {"total": narrow, "missing": total(matrices()) - narrow}
+
+
+def output_projection() -> dict[str, float]:
+    """What the matrix after the heads holds."""
+    counts = matrices()
+    everywhere = given("layers") * counts["o"]
+    return {"layer": counts["o"], "all": everywhere, "percent": 100 * everywhere / total(counts),
+            "without": total(counts) - everywhere}
+
+
+def rotation_keeps_norms() -> Finding:
+    """Norms of queries before and after, and that position 0 is not turned at all."""
+    queries = block(example(64))["q"]
+    before, after = np.linalg.norm(queries, axis=-1), np.linalg.norm(rotate(queries), axis=-1)
+    drift = float(np.abs(after / before - 1).max())
+    turned = not np.allclose(rotate(queries)[:, :, 1:], queries[:, :, 1:])
+    unturned = np.array_equal(rotate(queries)[:, :, 0], queries[:, :, 0])
+    return Finding(drift < 1e-12 and turned and unturned, drift)
+
+
+def softmax_twice() -> dict[str, float]:
+    """Cross-entropy of probabilities taken for logits: the best and the worst that can happen."""
+    certain = np.zeros(given("vocab"))
+    certain[0] = 1.0
+    again = -np.log(softmax(certain))
+    return {"floor": float(again[0]), "ceiling": float(again[1]), "uniform": math.log(given("vocab"))}
+
+
+def causality() -> Finding:
+    """Change one token and look at the rows before and after it."""
+    x = example(12)
+    edited = x.copy()
+    edited[:, 7] += 1.0
+    change = np.abs(block(edited)["output"] - block(x)["output"]).max((0, 2))
+    return Finding(bool((change[:7] == 0).all() and (change[7:] > 0).all()), change.tolist())
+
+
+def forward_costs() -> dict[str, int]:
+    """The formula's constants and three examples."""
+    return {"per_token": multiplied(), "per_pair": per_pair(),
+            "example": flops(given("batch"), given("tokens")), "single": flops(1, 1), "full": flops(1, 512)}
+
+
+def unseen_attention() -> dict[str, int]:
+    """What a counter reports that sees the linear layers only, and what it misses."""
+    batch, tokens = given("batch"), given("tokens")
+    linear = 2 * batch * tokens * multiplied()
+    return {"counted": linear, "missing": flops(batch, tokens) - linear}
+
+
+def first_loss() -> dict[str, float]:
+    """Of a uniform guess; and with tied weights of standard deviation 0.02, where logits vary."""
+    variance = given("hidden") * 0.02**2
+    return {"uniform": math.log(given("vocab")), "tied": math.log(given("vocab")) + variance / 2}
+
+
+def repeat_order() -> Finding:
+    """Repeat heads before the transposition and after it."""
+    batch, tokens, group = given("batch"), given("tokens"), given("query_heads") // given("kv_heads")
+    keys = block(example())["k_linear"].reshape(batch, tokens, -1, given("head_dim"))
+    first = np.repeat(keys, group, 2).transpose(0, 2, 1, 3)
+    return Finding(np.array_equal(first, np.repeat(keys.transpose(0, 2, 1, 3), group, 1)), list(first.shape))
+
+
+def view_without_transposition() -> Finding:
+    """The right shape straight from the linear layer's output, and what it holds."""
+    seen = block(example())
+    direct = seen["q_linear"].reshape(seen["q"].shape)
+    same = float((direct == seen["q"]).mean())
+    return Finding(direct.shape == seen["q"].shape and same < 0.5, same)
+
+
+def mask_after_softmax() -> Finding:
+    """Row sums where future weights are multiplied by zero instead of masked before."""
+    sums = np.tril(softmax(block(example())["scores"])).sum(-1)
+    return Finding(bool((sums[..., :-1] < 1).all() and np.allclose(sums[..., -1], 1)),
+                   [float(sums.min()), float(sums.max())])
+
+
+def shares() -> dict[str, float]:
+    """Percent of all weights by part."""
+    counts = matrices()
+    layers, everything = given("layers"), total(counts)
+    return {"feed_forward": 100 * layers * 3 * counts["gate"] / everything,
+            "attention": 100 * layers * sum(counts[name] for name in "qkvo") / everything,
+            "embedding": 100 * counts["embedding"] / everything,
+            "norms": 100 * (2 * layers + 1) * counts["norm"] / everything}
+
+
+def ledger() -> dict[str, int]:
+    """The table of weights."""
+    counts = matrices()
+    return {"embedding": counts["embedding"], "q": counts["q"], "k": counts["k"], "v": counts["v"],
+            "o": counts["o"], "attention": sum(counts[name] for name in "qkvo"), "gate": counts["gate"],
+            "up": counts["up"], "down": counts["down"], "feed_forward": 3 * counts["gate"],
+            "norm": counts["norm"], "layer": layer(counts), "layers": given("layers") * layer(counts)}
+
+
+def by_kv_heads() -> dict[str, int]:
+    """Totals for other numbers of key/value heads."""
+    heads = {"eight": 8, "four": 4, "two": 2, "one": 1}
+    return {name: total(matrices(count)) for name, count in heads.items()}
+
+
+def crossover() -> dict[str, float]:
+    """The length at which attention costs as much as all matrices, and the cost of a trained token."""
+    costs = forward_costs()
+    square = 2 * costs["per_token"] / costs["per_pair"]
+    return {"square": square, "causal": 2 * square, "training": 6 * costs["per_token"] / MEGA}
+
+
+def rope_tables() -> dict[str, int]:
+    """cos and sin for 32,768 positions in fp32, and the weights that QK-norm would add."""
+    size = 2 * 32768 * given("head_dim") * 4
+    return {"bytes": size, "mebibytes": size // 2**20, "qk_norm": 2 * given("head_dim") * given("layers")}
+
+
+def top_left() -> list[float]:
+    """Weights of one query over five equal keys under a triangle aligned at the top left."""
+    visible = np.tril(np.ones((1, given("tokens")), dtype=bool))
+    return [float(weight) for weight in softmax(np.where(visible, 0.0, -np.inf))[0]]
+
+
+CHECKS: dict[str, Check] = {
+    "Q5-C1": stream,
+    "Q5-C2": lambda: {name: shape(tensor) for name, tensor in (
+        ("q_linear", "q_linear"), ("q", "q"), ("kv_linear", "k_linear"), ("kv", "k"), ("repeated", "keys"))},
+    "Q5-C3": scores,
+    "Q5-C4": lambda: shape("inner")[-1],
+    "Q5-C5": rounding,
+    "Q5-C6": parameters,
+    "Q5-C7": narrower,
+    "Q5-C8": output_projection,
+    "Q5-C9": rotation_keeps_norms,
+    "Q5-C10": softmax_twice,
+    "Q5-C12": causality,
+    "Q5-C14": forward_costs,
+    "Q5-C15": unseen_attention,
+    "Q5-C16": first_loss,
+    "Q5-C17": repeat_order,
+    "Q5-C19": view_without_transposition,
+    "Q5-C20": top_left,
+    "Q5-C21": mask_after_softmax,
+    "Q5-C22": shares,
+    "Q5-C23": ledger,
+    "Q5-C24": by_kv_heads,
+    "Q5-C25": crossover,
+    "Q5-C26": rope_tables,
+}
