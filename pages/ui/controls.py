@@ -62,9 +62,9 @@ def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
 
 
 def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, Any]:
-    """The widget's default; or, when it is new on the page, what the address asks for, made to fit;
+    """The widget's default, unless it is new on the page.
 
-    or what it said when the page was left.
+    Then what the address asks for counts, made to fit, and after that what it said when the page was left.
     """
     if name in st.session_state:
         return {"value": spec.default}

@@ -1,5 +1,6 @@
-"""What the web server does besides serving pages: start the worker, warm slow imports, report errors,
-serve plotly's own script to our plots.
+"""What the web server does besides serving pages.
+
+It starts the worker, checks the questions, warms slow imports, reports errors and serves plotly's script.
 
 The web process never loads torch; the model lives in the worker process that `worker()` starts.
 """
@@ -12,6 +13,7 @@ import importlib.metadata
 import importlib.resources
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -23,6 +25,7 @@ from starlette.routing import Route
 
 from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
+from questions import QuestionError
 
 PLOTLY_ADDRESS = f"/plotly-{importlib.metadata.version('plotly')}.min.js"
 _FREEZE_AFTER_SECONDS = 4.0
@@ -40,7 +43,16 @@ def worker() -> WorkerClient:
 
 
 def prepare() -> None:
-    """Make the first visitor's first run go through app.py (see `leave_pages_router`)."""
+    """Before the server listens: leave the pages router, and check the questions.
+
+    A broken question file ends the server with one sentence that names file, key and reason.
+    """
+    from pages.ui.frame import questions
+
+    try:
+        questions()
+    except QuestionError as error:
+        sys.exit(f"A question cannot be used. {error}")
     leave_pages_router()
 
 
@@ -84,9 +96,9 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 def _warm() -> None:
-    """Import what the first chart needs; when the first visitor has been served, exempt all that is
+    """Import what the first chart needs, and later spare all that is loaded from Streamlit's collections.
 
-    loaded from the collection that Streamlit runs after each script run.
+    Streamlit collects garbage after each script run; frozen objects are not looked at again.
     """
     importlib.import_module("pages.ui.charts")
     time.sleep(_FREEZE_AFTER_SECONDS)

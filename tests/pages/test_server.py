@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import server
+from pages.ui import frame, server
+from questions import QuestionError
 
 
 def test_the_worker_starts_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +52,13 @@ def test_plotly_is_served_from_here() -> None:
     assert answer.status_code == 200 and len(answer.content) > 1e6
     assert answer.headers["content-type"].startswith("text/javascript")
     assert client.get("/plotly-0.min.js").status_code == 404
+
+
+def test_a_broken_question_ends_the_server_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise QuestionError("questions/q01_x/question.toml: level: is missing.")
+
+    monkeypatch.setattr(frame, "questions", broken)
+    with pytest.raises(SystemExit) as ended:
+        server.prepare()
+    assert ended.value.code == "A question cannot be used. questions/q01_x/question.toml: level: is missing."
