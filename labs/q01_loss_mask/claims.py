@@ -1,0 +1,144 @@
+"""The claims of Question 1 that follow from counting, recomputed. Its other claims: `claims_core.py`.
+
+Written out with lists rather than with `minimind_core.data`, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from labs.checks import Check, Finding
+from minimind_core.tokenizer import load_tokenizer
+from questions import load_question
+
+QUESTION = load_question("q01_loss_mask")
+TOKENIZERS = ("1k", "6.4k", "16k", "32k", "64k", "100k")
+
+
+def given(name: str) -> int:
+    """One of the problem's own numbers."""
+    value = QUESTION.given[name]
+    assert isinstance(value, int)
+    return value
+
+
+def given_list(name: str) -> list[float]:
+    """One of the problem's own lists."""
+    values = QUESTION.given[name]
+    assert isinstance(values, tuple)
+    return [float(value) for value in values]  # type: ignore[arg-type]
+
+
+def sentence() -> str:
+    """The problem's sentence."""
+    value = QUESTION.given["sentence"]
+    assert isinstance(value, str)
+    return value
+
+
+def masks(rows: Sequence[Sequence[float]]) -> list[list[int]]:
+    """Ones on real ids and zeros on padding, all rows as long as the longest."""
+    width = max(len(row) for row in rows)
+    return [[1] * len(row) + [0] * (width - len(row)) for row in rows]
+
+
+def pairs() -> int:
+    """Pairs of input and target in a row of the given length."""
+    ids = list(range(given("length")))
+    return len(list(itertools.pairwise(ids)))
+
+
+def added_by_the_tokenizer() -> dict[str, int | bool]:
+    """What our tokenizer makes of nothing, and whether a sentence ends in EOS."""
+    tokenizer = load_tokenizer("6.4k")
+    return {"ids_of_empty_text": len(tokenizer.encode("")),
+            "ends_in_eos": tokenizer.encode(sentence())[-1] == tokenizer.eos_id}
+
+
+def sentence_lengths() -> dict[str, int]:
+    """Tokens of the sentence with three of the shipped tokenizers."""
+    names = {"smallest": "1k", "ours": "6.4k", "largest": "100k"}
+    return {key: len(load_tokenizer(name).encode(sentence())) for key, name in names.items()}
+
+
+def alignment() -> dict[str, int]:
+    """Pairs of the batch, and those kept by a mask that is shifted with Y or left with X."""
+    rows = masks([given_list("short"), given_list("long")])
+    return {"pairs": sum(len(row) - 1 for row in rows), "with_y": sum(sum(row[1:]) for row in rows),
+            "with_x": sum(sum(row[:-1]) for row in rows)}
+
+
+def mixture() -> Finding:
+    """The mean over everything against the two means weighted by their counts, on random losses."""
+    random = np.random.default_rng(0)
+    text, padding = random.uniform(3, 8, 37), random.uniform(0, 0.1, 91)
+    everything = float(np.concatenate([text, padding]).mean())
+    weighted = (len(text) * text.mean() + len(padding) * padding.mean()) / (len(text) + len(padding))
+    return Finding(math.isclose(everything, weighted, rel_tol=1e-12) and everything < text.mean(),
+                   {"all": everything, "weighted": float(weighted)})
+
+
+def mask_after_mean() -> dict[str, float]:
+    """The masked mean; the same formula on a loss already averaged; the unmasked mean."""
+    losses, mask = given_list("losses"), given_list("loss_mask")
+    mean = sum(losses) / len(losses)
+
+    def masked(values: Sequence[float]) -> float:
+        return sum(value * kept for value, kept in zip(values, mask, strict=True)) / sum(mask)
+
+    return {"masked": masked(losses), "after_mean": masked([mean] * len(mask)), "unmasked": mean}
+
+
+def special_ids() -> dict[str, int]:
+    """PAD, BOS and EOS, the same in every shipped tokenizer."""
+    found = {(t.pad_id, t.bos_id, t.eos_id) for t in map(load_tokenizer, TOKENIZERS)}
+    assert len(found) == 1, found
+    return dict(zip(("pad", "bos", "eos"), found.pop(), strict=True))
+
+
+def pad_is_eos() -> dict[str, int]:
+    """Targets of the short text between BOS and EOS, padded with EOS, by length and by id."""
+    bos, eos = -1.0, -2.0
+    row = [bos, *given_list("short"), eos]
+    padded = row + [eos] * 3
+    return {"by_length": len(row) - 1, "by_id": sum(target != eos for target in padded[1:])}
+
+
+def batch_means() -> dict[str, float]:
+    """The mean over all tokens and the mean of the samples' means."""
+    counts, losses = given_list("sample_tokens"), given_list("sample_losses")
+    total = sum(count * loss for count, loss in zip(counts, losses, strict=True))
+    return {"per_token": total / sum(counts), "per_sample": sum(losses) / len(losses)}
+
+
+def utilisation() -> dict[str, float]:
+    """Percent of a row's targets that are real."""
+    real = given("text_tokens") - 1
+    return {"small": 100 * real / (given("small_length") - 1), "full": 100 * real / (given("length") - 1)}
+
+
+def kinds_of_pairs() -> dict[str, int]:
+    """Pairs inside the text, from text to padding, and inside the padding."""
+    [row, _] = masks([[0] * given("text_tokens"), [0] * given("length")])
+    steps = list(itertools.pairwise(row))
+    return {"pairs": len(steps), "text": steps.count((1, 1)), "boundary": steps.count((1, 0)),
+            "padding": steps.count((0, 0))}
+
+
+CHECKS: dict[str, Check] = {
+    "Q1-C1": pairs,
+    "Q1-C3": added_by_the_tokenizer,
+    "Q1-C4": sentence_lengths,
+    "Q1-C6": alignment,
+    "Q1-C9": mixture,
+    "Q1-C10": mask_after_mean,
+    "Q1-C11": special_ids,
+    "Q1-C13": pad_is_eos,
+    "Q1-C15": batch_means,
+    "Q1-C16": utilisation,
+    "Q1-C19": kinds_of_pairs,
+}
