@@ -1,0 +1,211 @@
+"""The claims of Question 12 that follow from counting, recomputed. Its other claims: `claims_core.py`.
+
+Counts step by step, by brute force where there is a closed form, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from labs.checks import Check, Finding
+from minimind_core.config import ModelConfig
+from minimind_core.cost import attention_flops_per_pair, matmul_parameters, weight_bytes
+from questions import load_question
+
+QUESTION = load_question("q12_kv_cache")
+MEGA, GIGA = 10**6, 10**9
+
+
+def given(name: str) -> int:
+    """One of the problem's own numbers."""
+    value = QUESTION.given[name]
+    assert isinstance(value, int)
+    return value
+
+
+def passes(prompt: int, new: int, *, cache: bool) -> list[tuple[int, int]]:
+    """Each forward of a generation as (tokens fed, tokens before them); the last token is not fed back."""
+    steps, length = [], prompt
+    for step in range(new):
+        fed = length if step == 0 or not cache else 1
+        steps.append((fed, length - fed))
+        length += 1
+    return steps
+
+
+def fed_tokens(prompt: int, new: int, *, cache: bool) -> int:
+    """All token passes."""
+    return sum(fed for fed, _ in passes(prompt, new, cache=cache))
+
+
+def causal_pairs(fed: int, before: int) -> int:
+    """Query-key pairs of a forward, each query with itself and what stands before it."""
+    return fed * before + fed * (fed + 1) // 2
+
+
+def operations(steps: list[tuple[int, int]], *, dense: bool = False) -> int:
+    """Of these forwards: causal pairs and one row of logits each, or all pairs and all logits."""
+    weights, total = matmul_parameters(ModelConfig()), 0
+    for fed, before in steps:
+        pairs = fed * (before + fed) if dense else causal_pairs(fed, before)
+        head_rows = fed if dense else 1
+        total += 2 * (fed * weights["layers"] + head_rows * weights["head"])
+        total += attention_flops_per_pair(ModelConfig()) * pairs
+    return total
+
+
+def token_bytes(heads: int, element: int) -> int:
+    """Of one cached token with that many key/value heads."""
+    return 2 * given("layers") * heads * given("head_dim") * element
+
+
+def run_steps(*, cache: bool) -> list[tuple[int, int]]:
+    """The forwards of the problem's run."""
+    return passes(given("prompt"), given("new"), cache=cache)
+
+
+def with_cache() -> dict[str, int]:
+    """Token passes as transformers does it, and with the last token fed back."""
+    total = fed_tokens(given("prompt"), given("new"), cache=True)
+    return {"passes": total, "last_too": total + 1}
+
+
+def ratios() -> dict[str, float]:
+    """What the run costs without the cache, over what it costs with it, in several currencies."""
+    plain, cached = run_steps(cache=False), run_steps(cache=True)
+    fed = fed_tokens(given("prompt"), given("new"), cache=False)
+    return {"passes": fed / with_cache()["passes"], "last_too": fed / with_cache()["last_too"],
+            "operations": operations(plain) / operations(cached),
+            "dense": operations(plain, dense=True) / operations(cached, dense=True),
+            "decode_only": operations(plain) / operations(cached[1:])}
+
+
+def bytes_per_token() -> dict[str, int]:
+    """In half and full precision, and with other numbers of key/value heads."""
+    ours, half = given("kv_heads"), given("bytes")
+    return {"fp16": token_bytes(ours, half), "fp32": token_bytes(ours, 4),
+            "mha": token_bytes(given("query_heads"), half), "mqa": token_bytes(1, half)}
+
+
+def run_bytes() -> dict[str, float]:
+    """The cache at the end of the run."""
+    per_token = bytes_per_token()["fp16"]
+    held, longer = (per_token * count for count in with_cache().values())
+    return {"bytes": held, "last_too": longer, "mib": held / 2**20, "mb": held / MEGA}
+
+
+def batch_bytes() -> dict[str, float]:
+    """The same for a batch."""
+    held, longer = (given("batch") * run_bytes()[name] for name in ("bytes", "last_too"))
+    return {"last_too_mib": longer / 2**20, "last_too_mb": longer / MEGA, "bytes": held, "mb": held / MEGA}
+
+
+def exponents() -> dict[str, int]:
+    """How passes and pairs grow when n doubles, n large."""
+    def of(count: str, cache: bool) -> int:
+        totals = []
+        for new in (2000, 4000):
+            steps = passes(1, new, cache=cache)
+            totals.append(sum(fed if count == "passes" else causal_pairs(fed, before)
+                              for fed, before in steps))
+        return round(math.log2(totals[1] / totals[0]))
+    return {f"{count}_{name}": of(count, name == "with")
+            for count in ("passes", "pairs") for name in ("without", "with")}
+
+
+def attention_growth() -> dict[str, float]:
+    """Operations for one key in a step, and the length where they add up to those of all matrices."""
+    per_pair = 4 * given("query_heads") * given("head_dim") * given("layers")
+    return {"per_pair": per_pair, "crossover": 2 * sum(matmul_parameters(ModelConfig()).values()) / per_pair}
+
+
+def projections() -> dict[str, float]:
+    """Operations for one token's keys and values, and for all matrices of the layers."""
+    keys_and_values = 2 * 2 * given("layers") * given("hidden") * given("kv_heads") * given("head_dim")
+    linear = 2 * matmul_parameters(ModelConfig())["layers"]
+    return {"projections": keys_and_values, "linear": linear, "percent": 100 * keys_and_values / linear}
+
+
+def shared_in_one_pass() -> Finding:
+    """Causal attention over all tokens at once against each query over its own prefix."""
+    random = np.random.default_rng(0)
+    query, key, value = random.normal(size=(3, 12, given("head_dim")))
+    scores = query @ key.T + np.triu(np.full((12, 12), -np.inf), 1)
+    at_once = _softmax(scores) @ value
+    one_by_one = np.stack([_softmax(query[i] @ key[:i + 1].T) @ value[:i + 1] for i in range(12)])
+    difference = float(abs(at_once - one_by_one).max())
+    return Finding(difference < 1e-12, difference)
+
+
+def memory() -> dict[str, int]:
+    """Tokens that fit on the card, and tokens whose cache weighs as much as the weights."""
+    per_token = bytes_per_token()["fp16"]
+    return {"tokens": given("card") * GIGA // per_token,
+            "as_weights": weight_bytes(ModelConfig(), given("bytes")) // per_token}
+
+
+def printed_table() -> dict[str, object]:
+    """The times in circulation against each other, and against the peak rate of the card they name."""
+    tokens, without, cached = (_numbers(f"printed_{name}") for name in ("tokens", "without", "with"))
+    whole_text = operations([(given("prompt") + given("new"), 0)])
+    return {"ratios": [one / other for one, other in zip(without, cached, strict=True)],
+            "without": [time / count for time, count in zip(without, tokens, strict=True)],
+            "with": [time / count for time, count in zip(cached, tokens, strict=True)],
+            "arithmetic": 1000 * whole_text / (given("peak") * 10**12)}
+
+
+def concatenated() -> float:
+    """Megabytes written by a cache that is made anew in every step after prefill."""
+    lengths = [before + fed for fed, before in run_steps(cache=True)[1:]]
+    return bytes_per_token()["fp16"] * sum(lengths) / MEGA
+
+
+def intensity() -> dict[str, float]:
+    """Operations per byte of weights in a decode step and in prefill."""
+    weights = matmul_parameters(ModelConfig())
+    size = given("bytes") * sum(weights.values())
+    return {"decode": 2 * sum(weights.values()) / size,
+            "prefill": 2 * (given("prompt") * weights["layers"] + weights["head"]) / size}
+
+
+def batch_traffic() -> dict[str, float]:
+    """How much less a token of the batch reads than a token alone."""
+    rows, weights, cache = given("batch"), weight_bytes(ModelConfig()), run_bytes()["bytes"]
+    alone = {"weights": weights, "cache": cache}
+    batched = {"weights": weights / rows, "cache": rows * cache / rows}
+    return {name: alone[name] / batched[name] for name in alone}
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.asarray(weights / weights.sum(-1, keepdims=True))
+
+
+def _numbers(name: str) -> list[float]:
+    values = QUESTION.given[name]
+    assert isinstance(values, tuple)
+    return [float(value) for value in values]  # type: ignore[arg-type]
+
+
+CHECKS: dict[str, Check] = {
+    "Q12-C1": lambda: fed_tokens(given("prompt"), given("new"), cache=False),
+    "Q12-C2": with_cache,
+    "Q12-C3": ratios,
+    "Q12-C4": bytes_per_token,
+    "Q12-C5": run_bytes,
+    "Q12-C6": batch_bytes,
+    "Q12-C7": exponents,
+    "Q12-C8": attention_growth,
+    "Q12-C9": projections,
+    "Q12-C12": lambda: given("kv_heads") * given("head_dim"),
+    "Q12-C14": shared_in_one_pass,
+    "Q12-C15": memory,
+    "Q12-C17": printed_table,
+    "Q12-C18": concatenated,
+    "Q12-C20": intensity,
+    "Q12-C21": lambda: {name: operations(run_steps(cache=name == "with")) / GIGA
+                        for name in ("without", "with")},
+    "Q12-C22": batch_traffic,
+}
