@@ -1,0 +1,7 @@
+"""Question 7: rotary positions and their reach. Its experiments are still to come; its claims are checked."""
+
+from __future__ import annotations
+
+from labs.contract import Experiment
+
+EXPERIMENTS: tuple[Experiment, ...] = ()
