@@ -5,8 +5,10 @@ Every row is a ratio with its spread. Peers come from `peers.py`; a row without 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -65,11 +67,19 @@ def _fitting(model: MiniMind) -> int:
     return model.config.max_length - PROMPT_LENGTH
 
 
-def decode_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int, *,
-               budget_rate: float | None = None, budget_ratio: float) -> Row:
+def decode_row(
+    model: MiniMind,
+    batch_size: int,
+    new_tokens: int,
+    repeats: int,
+    *,
+    budget_rate: float | None = None,
+    budget_ratio: float,
+) -> Row:
     """Greedy text from a short prompt, prefill included, against `transformers` generate.
 
     The peer has a static cache on CUDA, which transformers compiles by itself, and its default elsewhere.
+    Tokens are compared in fp32: in bf16 two right programs part at the first near tie.
     """
     device = model.model.embed_tokens.weight.device
     prompts = _prompts(model, batch_size)
@@ -77,14 +87,39 @@ def decode_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int, 
     ours, own_ids = _time_generator(generator, prompts, new_tokens, device, repeats)
     peer = as_transformers(model)
     ids = torch.tensor(prompts, device=device)
-    settings = {"max_new_tokens": new_tokens, "min_new_tokens": new_tokens, "do_sample": False, "pad_token_id": 0}
+    settings: dict[str, Any] = {
+        "max_new_tokens": new_tokens,
+        "min_new_tokens": new_tokens,
+        "do_sample": False,
+        "pad_token_id": 0,
+    }
     if device.type == "cuda":
         settings["cache_implementation"] = "static"
     theirs = time_calls(lambda: peer.generate(ids, **settings), device, repeats=repeats)
-    peer_ids = peer.generate(ids, **settings)[:, PROMPT_LENGTH:].tolist()
+    if model.model.embed_tokens.weight.dtype == torch.float32:
+        equal = own_ids == peer.generate(ids, **settings)[:, PROMPT_LENGTH:].tolist()
+    else:
+        equal = _equal_in_fp32(model, prompts, settings)
     amount = batch_size * new_tokens
-    return Row(f"decode, batch {batch_size}", ours.rate(amount), "transformers generate", theirs.rate(amount),
-               own_ids == peer_ids, budget_rate, budget_ratio)
+    return Row(
+        f"decode, batch {batch_size}",
+        ours.rate(amount),
+        "transformers generate",
+        theirs.rate(amount),
+        equal,
+        budget_rate,
+        budget_ratio,
+    )
+
+
+def _equal_in_fp32(model: MiniMind, prompts: list[list[int]], settings: dict[str, Any]) -> bool:
+    """Whether the compiled step and the peer choose the same greedy tokens with the weights in fp32."""
+    precise = copy.deepcopy(model).float()
+    new_tokens = settings["max_new_tokens"]
+    generator = Generator(precise, len(prompts), PROMPT_LENGTH + new_tokens, "compiled")
+    ids = torch.tensor(prompts, device=model.model.embed_tokens.weight.device)
+    peer_ids = as_transformers(precise).generate(ids, **settings)[:, PROMPT_LENGTH:]
+    return generator.generate(prompts, GREEDY, new_tokens).new_ids == peer_ids.tolist()
 
 
 def batch_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int) -> Row:
@@ -102,14 +137,21 @@ def training_row(device: torch.device, repeats: int, batch_size: int = 128, seq_
     config = PRESETS["minimind-26m"]
     rows = torch.randint(3, config.vocab_size, (batch_size, seq_len + 1))
     batch = Batch(rows[:, :-1], rows[:, 1:])
-    training = TrainingConfig(steps=10_000, batch_size=batch_size, seq_len=seq_len, dtype="bf16", compile=True)
+    training = TrainingConfig(
+        steps=10_000, batch_size=batch_size, seq_len=seq_len, dtype="bf16", compile=True
+    )
     model = MiniMind(config).to(device)
     trainer = Trainer(model, _Repeated(batch), training)
     ours = time_calls(lambda: _run_updates(trainer), device, warmup=3, repeats=repeats)
     theirs = _time_peer_training(as_transformers(model), batch.to(device), training, device, repeats)
     amount = UPDATES * batch_size * seq_len
-    return Row("training, 26M", ours.rate(amount), "transformers + torch.compile", theirs.rate(amount),
-               budget_ratio=1.0)
+    return Row(
+        "training, 26M",
+        ours.rate(amount),
+        "transformers + torch.compile",
+        theirs.rate(amount),
+        budget_ratio=1.0,
+    )
 
 
 UPDATES = 10
@@ -132,8 +174,9 @@ def _run_updates(trainer: Trainer) -> None:
         pass
 
 
-def _time_peer_training(peer: torch.nn.Module, batch: Batch, training: TrainingConfig, device: torch.device,
-                        repeats: int) -> Timing:
+def _time_peer_training(
+    peer: torch.nn.Module, batch: Batch, training: TrainingConfig, device: torch.device, repeats: int
+) -> Timing:
     peer.float().train()
     optimizer = torch.optim.AdamW(peer.parameters(), lr=training.learning_rate, fused=True)
 
@@ -155,10 +198,18 @@ def _time_peer_training(peer: torch.nn.Module, batch: Batch, training: TrainingC
     return time_calls(updates, device, warmup=3, repeats=repeats)
 
 
-def _time_generator(generator: Generator, prompts: Sequence[Sequence[int]], new_tokens: int, device: torch.device,
-                    repeats: int) -> tuple[Timing, list[list[int]]]:
-    timing = time_calls(lambda: generator.generate(prompts, GREEDY, new_tokens, check_every=new_tokens), device,
-                        repeats=repeats)
+def _time_generator(
+    generator: Generator,
+    prompts: Sequence[Sequence[int]],
+    new_tokens: int,
+    device: torch.device,
+    repeats: int,
+) -> tuple[Timing, list[list[int]]]:
+    timing = time_calls(
+        lambda: generator.generate(prompts, GREEDY, new_tokens, check_every=new_tokens),
+        device,
+        repeats=repeats,
+    )
     return timing, generator.generate(prompts, GREEDY, new_tokens).new_ids
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from minimind_core.int8_linear import with_int8_linears
 from minimind_core.kv_cache import EMPTY, StaticCache
 from minimind_core.model import MiniMind
 from minimind_core.request_noise import RequestNoise
@@ -34,6 +35,8 @@ class Decoding:
     def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
         weight = model.model.embed_tokens.weight
         self.model, self.device, self.kind = model, weight.device, kind
+        reads_int8 = kind == "compiled" and self.device.type == "cpu" and batch_size == 1
+        self.step_model = (with_int8_linears(model) if reads_int8 else None) or model
         self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
         self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
         self.positions = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
@@ -50,7 +53,9 @@ class Decoding:
         self._set_params(params)
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)[:, None]  # [B, 1]
         longest = max(len(prompt) for prompt in prompts)
-        ids = torch.tensor([[*prompt, *[-1] * (longest - len(prompt))] for prompt in prompts], device=self.device)
+        ids = torch.tensor(
+            [[*prompt, *[-1] * (longest - len(prompt))] for prompt in prompts], device=self.device
+        )
         self.seen.copy_(seen_tokens(ids, self.model.config.vocab_size))
         self.cache.reset()
         hidden = self._prefill(ids, lengths)  # [B, T, C]
@@ -67,7 +72,7 @@ class Decoding:
         return self.model.model(ids.clamp(min=0), positions, slots, cache=self.cache)
 
     def _set_params(self, params: Sequence[SamplingParams]) -> None:
-        """A filter that no request uses is a number, which skips it; all else is a tensor at a fixed address."""
+        """A filter that no request uses is a number, which skips it; others are tensors of fixed address."""
         for name, value in batch_settings(params, self.device, as_tensors=True).items():
             held = self.settings.get(name)
             if all(getattr(request, name) == OFF[name] for request in params):
@@ -91,7 +96,7 @@ class Decoding:
         return self.history.gather(1, first_position + torch.arange(count, device=self.device))
 
     def _step(self) -> None:
-        logits = self.model(self.ids, self.positions, cache=self.cache)  # [B, 1, V]
+        logits = self.step_model(self.ids, self.positions, cache=self.cache)  # [B, 1, V]
         self._choose(logits[:, 0])
 
     def _choose(self, logits: Tensor) -> None:

@@ -16,7 +16,7 @@ try:
     import triton
     import triton.language as tl
 except ImportError:  # CPU builds, Apple and Windows come without it
-    triton = None  # type: ignore[assignment]
+    triton = None
 
 BLOCK = 64
 """Slots that a program looks at in one go."""
@@ -28,11 +28,22 @@ TILE_ROWS = 16
 
 def is_available(device: torch.device, group_size: int, head_dim: int) -> bool:
     """Whether `decode_attention` can run here: CUDA, Triton, and tiles that tensor cores take."""
-    return triton is not None and device.type == "cuda" and group_size <= TILE_ROWS and head_dim in (16, 32, 64, 128)
+    return (
+        triton is not None
+        and device.type == "cuda"
+        and group_size <= TILE_ROWS
+        and head_dim in (16, 32, 64, 128)
+    )
 
 
-def decode_attention(queries: Tensor, keys: Tensor, values: Tensor, key_positions: Tensor,
-                     query_positions: Tensor, slots: Tensor) -> Tensor:
+def decode_attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    key_positions: Tensor,
+    query_positions: Tensor,
+    slots: Tensor,
+) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible slots up to the newest one.
 
     queries [B, H, 1, D]; keys, values [B, K, S, D]; key_positions [B, S]; query_positions, slots [B]: the
@@ -47,9 +58,23 @@ def decode_attention(queries: Tensor, keys: Tensor, values: Tensor, key_position
     sums = torch.empty(*shape, head_dim, device=queries.device, dtype=torch.float32)
     largest, weights = (torch.empty(shape, device=queries.device, dtype=torch.float32) for _ in range(2))
     _kernel[(batch, num_kv_heads, splits)](
-        queries.contiguous(), keys, values, key_positions, query_positions.contiguous(), slots.contiguous(),
-        sums, largest, weights, capacity, -(-blocks // splits) * BLOCK, SCALE=head_dim**-0.5,
-        GROUP=group, ROWS=TILE_ROWS, HEAD_DIM=head_dim, SLOTS=BLOCK)
+        queries.contiguous(),
+        keys,
+        values,
+        key_positions,
+        query_positions.contiguous(),
+        slots.contiguous(),
+        sums,
+        largest,
+        weights,
+        capacity,
+        -(-blocks // splits) * BLOCK,
+        SCALE=head_dim**-0.5,
+        GROUP=group,
+        ROWS=TILE_ROWS,
+        HEAD_DIM=head_dim,
+        SLOTS=BLOCK,
+    )
     share = (largest - largest.amax(2, keepdim=True)).exp()  # [B, K, N, G]
     attended = (sums * share[..., None]).sum(2) / (weights * share).sum(2)[..., None]  # [B, K, G, D]
     return attended.to(queries.dtype).view(batch, num_heads, 1, head_dim)
@@ -58,15 +83,19 @@ def decode_attention(queries: Tensor, keys: Tensor, values: Tensor, key_position
 if triton is not None:
 
     @triton.jit
-    def _kernel(queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, weights,
-                capacity, split_length, SCALE: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
-                HEAD_DIM: tl.constexpr, SLOTS: tl.constexpr):  # type: ignore[no-untyped-def]
+    def _kernel(  # type: ignore[no-untyped-def]
+        queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, weights,
+        capacity, split_length, SCALE: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
+        HEAD_DIM: tl.constexpr, SLOTS: tl.constexpr,
+    ):
         """One row, one KV head, one split: an online softmax (Milakov and Gimelshein 2018) over its slots."""
         row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
         pair = row * tl.num_programs(1) + head
         members, dims = tl.arange(0, ROWS), tl.arange(0, HEAD_DIM)
         in_group = members < GROUP
-        query = tl.load(queries + (pair * GROUP + members[:, None]) * HEAD_DIM + dims, mask=in_group[:, None], other=0.0)
+        query = tl.load(
+            queries + (pair * GROUP + members[:, None]) * HEAD_DIM + dims, mask=in_group[:, None], other=0.0
+        )
         position = tl.load(query_positions + row)
         start = split * split_length
         stop = tl.minimum(start + split_length, tl.load(newest_slots + row) + 1)

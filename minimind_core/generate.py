@@ -20,7 +20,12 @@ from minimind_core.errors import ConfigError
 from minimind_core.model import MiniMind
 from minimind_core.request_noise import RequestNoise
 from minimind_core.sampling import (
-    apply_repetition_penalty, batch_settings, check_logits, filter_logits, next_tokens, seen_tokens,
+    apply_repetition_penalty,
+    batch_settings,
+    check_logits,
+    filter_logits,
+    next_tokens,
+    seen_tokens,
 )
 from minimind_core.sampling_params import SamplingParams
 
@@ -43,17 +48,29 @@ class Generation:
 class Generator:
     """Continues batches of one size; keeps its cache and its compiled step between calls."""
 
-    def __init__(self, model: MiniMind, batch_size: int = 1, capacity: int = 1024, method: Method = "cached") -> None:
+    def __init__(
+        self, model: MiniMind, batch_size: int = 1, capacity: int = 1024, method: Method = "cached"
+    ) -> None:
         self.model, self.method = model.eval(), method
         if method == "compiled":
             capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
         self.batch_size, self.capacity = batch_size, capacity
-        self.decoding = None if method == "naive" else Decoding(
-            model, batch_size, capacity, "compiled" if method == "compiled" else "eager")
+        self.decoding = (
+            None
+            if method == "naive"
+            else Decoding(model, batch_size, capacity, "compiled" if method == "compiled" else "eager")
+        )
 
-    def generate(self, prompts: Sequence[Sequence[int]], params: SamplingParams | Sequence[SamplingParams],
-                 max_new_tokens: int, *, stop_ids: Sequence[int] = (), check_every: int = 32,
-                 should_stop: Callable[[], bool] = lambda: False) -> Generation:
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        params: SamplingParams | Sequence[SamplingParams],
+        max_new_tokens: int,
+        *,
+        stop_ids: Sequence[int] = (),
+        check_every: int = 32,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Generation:
         """Continue every prompt by at most `max_new_tokens`.
 
         prompts: token ids, at least one each. One `params` for all or one a prompt. The host looks at
@@ -65,8 +82,11 @@ class Generator:
         check_prompts(self.model.config, prompts, max_new_tokens, self.capacity)
         begin = time.perf_counter()
         new_ids: list[list[int]] = [[] for _ in prompts]
-        chunks = self._naive(prompts, requests, max_new_tokens) if self.decoding is None else \
-            self._cached(self.decoding, prompts, requests, max_new_tokens, check_every)
+        chunks = (
+            self._naive(prompts, requests, max_new_tokens)
+            if self.decoding is None
+            else self._cached(self.decoding, prompts, requests, max_new_tokens, check_every)
+        )
         prefilled = None
         for chunk in chunks:  # [B, n]
             prefilled = prefilled or time.perf_counter()
@@ -77,11 +97,21 @@ class Generator:
                 break
         prefilled = prefilled or begin
         longest = max(len(prompt) + len(row) for prompt, row in zip(prompts, new_ids, strict=True))
-        return Generation(new_ids, prefilled - begin, time.perf_counter() - prefilled,
-                          longest > self.model.config.max_length)
+        return Generation(
+            new_ids,
+            prefilled - begin,
+            time.perf_counter() - prefilled,
+            longest > self.model.config.max_length,
+        )
 
-    def _cached(self, decoding: Decoding, prompts: Sequence[Sequence[int]], requests: Sequence[SamplingParams],
-                count: int, check_every: int) -> Iterator[Tensor]:
+    def _cached(
+        self,
+        decoding: Decoding,
+        prompts: Sequence[Sequence[int]],
+        requests: Sequence[SamplingParams],
+        count: int,
+        check_every: int,
+    ) -> Iterator[Tensor]:
         decoding.start(prompts, requests)
         position = decoding.positions.clone()
         yield decoding.new_ids(position, 1)
@@ -93,8 +123,9 @@ class Generator:
             done += steps
 
     @torch.inference_mode()
-    def _naive(self, prompts: Sequence[Sequence[int]], requests: Sequence[SamplingParams],
-               count: int) -> Iterator[Tensor]:
+    def _naive(
+        self, prompts: Sequence[Sequence[int]], requests: Sequence[SamplingParams], count: int
+    ) -> Iterator[Tensor]:
         """Every step reads everything again; the yardstick that the fast ways must equal."""
         device = self.model.model.embed_tokens.weight.device
         noise = RequestNoise([request.seed for request in requests], self.model.config.vocab_size, device)
@@ -102,7 +133,9 @@ class Generator:
         rows = [list(prompt) for prompt in prompts]
         for _ in range(count):
             longest = max(map(len, rows))
-            ids = torch.tensor([[*row, *[-1] * (longest - len(row))] for row in rows], device=device)  # [B, T]
+            ids = torch.tensor(
+                [[*row, *[-1] * (longest - len(row))] for row in rows], device=device
+            )  # [B, T]
             last = torch.tensor([len(row) - 1 for row in rows], device=device)
             logits = self.model(ids.clamp(min=0))[torch.arange(len(rows), device=device), last]  # [B, V]
             seen = seen_tokens(ids, self.model.config.vocab_size)
@@ -112,8 +145,15 @@ class Generator:
             yield chosen[:, None]
 
 
-def generate(model: MiniMind, prompts: Sequence[Sequence[int]], params: SamplingParams | Sequence[SamplingParams],
-             max_new_tokens: int, *, method: Method = "cached", stop_ids: Sequence[int] = ()) -> Generation:
+def generate(
+    model: MiniMind,
+    prompts: Sequence[Sequence[int]],
+    params: SamplingParams | Sequence[SamplingParams],
+    max_new_tokens: int,
+    *,
+    method: Method = "cached",
+    stop_ids: Sequence[int] = (),
+) -> Generation:
     """Continue prompts once; `Generator` is the same for many batches. See `Generator.generate`."""
     check_prompts(model.config, prompts, max_new_tokens)
     capacity = max(map(len, prompts)) + max_new_tokens
@@ -137,8 +177,15 @@ class StreamedToken:
 
 
 @torch.inference_mode()
-def stream(model: MiniMind, prompt: Sequence[int], params: SamplingParams, max_new_tokens: int, *,
-           stop_ids: Sequence[int] = (), num_alternatives: int = 5) -> Iterator[StreamedToken]:
+def stream(
+    model: MiniMind,
+    prompt: Sequence[int],
+    params: SamplingParams,
+    max_new_tokens: int,
+    *,
+    stop_ids: Sequence[int] = (),
+    num_alternatives: int = 5,
+) -> Iterator[StreamedToken]:
     """Continue one prompt and tell of every token as soon as it is chosen.
 
     Raises ConfigError as `Generator.generate` does, and when the logits hold no candidate.
@@ -162,30 +209,45 @@ def stream(model: MiniMind, prompt: Sequence[int], params: SamplingParams, max_n
         ids, positions = chosen[:, None], torch.tensor([position], device=decoding.device)
 
 
-def _describe(logits: Tensor, chosen: int, seen: Tensor, penalty: float, settings: dict[str, float],
-              num_alternatives: int) -> StreamedToken:
+def _describe(
+    logits: Tensor,
+    chosen: int,
+    seen: Tensor,
+    penalty: float,
+    settings: dict[str, float],
+    num_alternatives: int,
+) -> StreamedToken:
     probabilities = logits.softmax(-1)  # [V]
-    filtered = filter_logits(apply_repetition_penalty(logits, seen, penalty), **settings)  # type: ignore[arg-type]
+    filtered = filter_logits(apply_repetition_penalty(logits, seen, penalty), **settings)  
     best = probabilities.topk(min(num_alternatives, len(probabilities)))
     return StreamedToken(
-        chosen, float(probabilities[chosen]), int((filtered > 0).sum()),
+        chosen,
+        float(probabilities[chosen]),
+        int((filtered > 0).sum()),
         float(torch.special.entr(filtered).sum()),
-        list(zip(best.indices.tolist(), best.values.tolist(), strict=True)))
+        list(zip(best.indices.tolist(), best.values.tolist(), strict=True)),
+    )
 
 
-def check_prompts(config: ModelConfig, prompts: Sequence[Sequence[int]], max_new_tokens: int,
-                  capacity: int | None = None) -> None:
+def check_prompts(
+    config: ModelConfig, prompts: Sequence[Sequence[int]], max_new_tokens: int, capacity: int | None = None
+) -> None:
     """Raise ConfigError, with one sentence, for what cannot be generated from."""
     if max_new_tokens < 1:
         raise ConfigError("Ask for at least one token.")
     if not prompts or not all(len(prompt) for prompt in prompts):
         raise ConfigError("The prompt needs at least one token (BOS will do).")
     if any(not 0 <= token < config.vocab_size for prompt in prompts for token in prompt):
-        raise ConfigError(f"Token id out of range 0-{config.vocab_size - 1}; use the tokenizer that belongs to these weights.")
+        raise ConfigError(
+            f"Token id out of range 0-{config.vocab_size - 1}; "
+            "use the tokenizer that belongs to these weights."
+        )
     total = max(map(len, prompts)) + max_new_tokens
     if config.position == "learned" and total > config.max_length:
-        raise ConfigError(f"This model has {config.max_length} learned positions (0-{config.max_length - 1}); "
-                          f"prompt and new tokens together are {total}: shorten them.")
+        raise ConfigError(
+            f"This model has {config.max_length} learned positions (0-{config.max_length - 1}); "
+            f"prompt and new tokens together are {total}: shorten them."
+        )
     if capacity is not None and total > capacity:
         raise ConfigError(f"Prompt and new tokens together are {total}; this cache holds {capacity}.")
 
@@ -199,5 +261,5 @@ def _requests(params: SamplingParams | Sequence[SamplingParams], count: int) -> 
 def _cut_after_stop(row: list[int], stop_ids: Sequence[int]) -> None:
     for index, token in enumerate(row):
         if token in stop_ids:
-            del row[index + 1:]
+            del row[index + 1 :]
             return

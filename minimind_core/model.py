@@ -33,7 +33,9 @@ class AttentionInputs(NamedTuple):
     slots: Tensor | None
     cache: StaticCache | None
     fresh: bool  # the new tokens are all that may be seen: read them, not the cache
-    newest: tuple[Tensor, Tensor] | None  # position and slot [B] of a plain decode step that has its own kernel
+    newest: (
+        tuple[Tensor, Tensor] | None
+    )  # position and slot [B] of a plain decode step that has its own kernel
     kind: AttentionKind
 
 
@@ -128,8 +130,14 @@ class Decoder(nn.Module):
         elif config.position == "alibi":
             self.register_buffer("slopes", alibi_slopes(config.num_heads), persistent=False)
 
-    def forward(self, ids: Tensor, positions: Tensor | None = None, slots: Tensor | None = None,
-                mask: Tensor | None = None, cache: StaticCache | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor | None = None,
+        slots: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: StaticCache | None = None,
+    ) -> Tensor:
         """As `MiniMind.forward`, but returns the normed hidden state [B, T, C]."""
         fresh = positions is None
         if positions is None:
@@ -148,15 +156,30 @@ class Decoder(nn.Module):
             return hidden + sinusoidal_embedding(positions, self.config.hidden_size).to(hidden.dtype)
         return hidden
 
-    def _attention_inputs(self, positions: Tensor, slots: Tensor | None, mask: Tensor | None,
-                          cache: StaticCache | None, fresh: bool) -> AttentionInputs:
+    def _attention_inputs(
+        self,
+        positions: Tensor,
+        slots: Tensor | None,
+        mask: Tensor | None,
+        cache: StaticCache | None,
+        fresh: bool,
+    ) -> AttentionInputs:
         if cache is not None:
             slots = positions if slots is None else slots
             cache.mark(slots, positions)
         rotation = self.rotary(positions) if self.rotary is not None else None
         newest = None
-        if mask is None and cache is not None and slots is not None and not fresh and self._has_decode_kernel(positions):
-            newest = positions.expand_as(cache.rows).flatten(), slots.expand_as(cache.rows).flatten()  # [B] each
+        if (
+            mask is None
+            and cache is not None
+            and slots is not None
+            and not fresh
+            and self._has_decode_kernel(positions)
+        ):
+            newest = (
+                positions.expand_as(cache.rows).flatten(),
+                slots.expand_as(cache.rows).flatten(),
+            )  # [B] each
         plain_causal = fresh and mask is None and self.config.position != "alibi"
         if not plain_causal and newest is None:
             queries = positions.expand(1, -1) if positions.dim() == 1 else positions  # [B or 1, T]
@@ -166,8 +189,12 @@ class Decoder(nn.Module):
 
     def _has_decode_kernel(self, positions: Tensor) -> bool:
         """One new token a row, no bias, on a device that the kernel is written for."""
-        return (positions.shape[-1] == 1 and self.config.position != "alibi" and self.attention_kind == "sdpa"
-                and is_available(positions.device, self.config.group_size, self.config.head_dim))
+        return (
+            positions.shape[-1] == 1
+            and self.config.position != "alibi"
+            and self.attention_kind == "sdpa"
+            and is_available(positions.device, self.config.group_size, self.config.head_dim)
+        )
 
     def _mask(self, queries: Tensor, keys: Tensor, narrower: Tensor | None) -> Tensor:
         visible = causal_visibility(queries, keys)  # [B or 1, 1, T, S]
@@ -195,22 +222,34 @@ class MiniMind(nn.Module):
             self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.apply(_init_weights)
 
-    def forward(self, ids: Tensor, positions: Tensor | None = None, slots: Tensor | None = None,
-                mask: Tensor | None = None, cache: StaticCache | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor | None = None,
+        slots: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: StaticCache | None = None,
+    ) -> Tensor:
         """Logits of the next token after each of the T tokens.
 
         ids [B, T] int64. positions [T] or [B, T] int64: None means 0..T-1 and nothing before them;
         a negative one is padding. slots [T] or [B, T]: where the cache is written (None: at the
-        positions); a later token never has a lower slot. mask bool [T, S], [B, T, S] or [B, 1, T, S]: True may look; it narrows causal
-        attention, never widens it. Returns [B, T, V] in the dtype of the weights.
+        positions); a later token never has a lower slot. mask bool [T, S], [B, T, S] or [B, 1, T, S]:
+        True may look; it narrows causal attention, never widens it. Returns [B, T, V] in the dtype of
+        the weights.
         """
         return self.head(self.model(ids, positions, slots, mask, cache))
 
     def head(self, hidden: Tensor) -> Tensor:
         """hidden [B, T, C] -> logits [B, T, V]."""
         if self.config.tie_word_embeddings:
-            return F.linear(hidden, self.model.embed_tokens.weight)
+            return F.linear(hidden, self.head_weight)
         return self.lm_head(hidden)
+
+    @property
+    def head_weight(self) -> Tensor:
+        """The matrix [V, C] that the head multiplies with: the embedding's where tied."""
+        return self.model.embed_tokens.weight if self.config.tie_word_embeddings else self.lm_head.weight
 
     def use_attention(self, kind: AttentionKind) -> MiniMind:
         """Choose fused ("sdpa") or written-out ("eager") attention; returns self."""

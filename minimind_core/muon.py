@@ -23,20 +23,25 @@ ADAMW_RMS = 0.2
 class Muon(torch.optim.Optimizer):
     """Decoupled weight decay, Nesterov momentum, orthogonalised update."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.1,
-                 momentum: float = 0.95) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.1, momentum: float = 0.95
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
-        assert all(p.dim() == 2 for group in self.param_groups for p in group["params"]), "Muon is for matrices"
+        assert all(p.dim() == 2 for group in self.param_groups for p in group["params"]), (
+            "Muon is for matrices"
+        )
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
             ready = sorted((p for p in group["params"] if p.grad is not None), key=_shape)
             for _, same_shape in groupby(ready, key=_shape):
                 self._update(list(same_shape), group["lr"], group["weight_decay"], group["momentum"])
 
-    def _update(self, parameters: list[nn.Parameter], lr: float, weight_decay: float, momentum: float) -> None:
+    def _update(
+        self, parameters: list[nn.Parameter], lr: float, weight_decay: float, momentum: float
+    ) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:

@@ -17,7 +17,9 @@ def as_transformers(model: MiniMind) -> Any:
     try:
         import transformers
     except ImportError:
-        raise MiniMindError("The comparison needs transformers; pip install -r requirements-dev.txt.") from None
+        raise MiniMindError(
+            "The comparison needs transformers; pip install -r requirements-dev.txt."
+        ) from None
     settings = write_hf_config(model.config, "float32")
     config = transformers.AutoConfig.for_model(**settings)
     weight = model.model.embed_tokens.weight

@@ -29,7 +29,9 @@ from minimind_core.trainer import StepRecord, Trainer
 CURVE_POINTS = 200
 
 
-def load_corpus(paths: Sequence[Path], recipe: Recipe, say: Callable[[str], None]) -> tuple[PackedCorpus, Tokenizer]:
+def load_corpus(
+    paths: Sequence[Path], recipe: Recipe, say: Callable[[str], None]
+) -> tuple[PackedCorpus, Tokenizer]:
     """The recipe's corpus: each file packed on its own, or read where it was packed before (`.npz`)."""
     tokenizer = load_tokenizer(recipe.tokenizer)
     parts = []
@@ -37,21 +39,28 @@ def load_corpus(paths: Sequence[Path], recipe: Recipe, say: Callable[[str], None
         if path.suffix == ".npz":
             parts.append(PackedCorpus.load(path))
             if parts[-1].tokenizer_fingerprint != tokenizer.fingerprint:
-                raise DataError(f"{path} was packed with another tokenizer than {recipe.tokenizer!r}; pack it again.")
+                raise DataError(
+                    f"{path} was packed with another tokenizer than {recipe.tokenizer!r}; pack it again."
+                )
             continue
         report = ReadReport()
-        parts.append(pack_documents(read_documents([path], report), tokenizer, recipe.repeats, recipe.training.seed))
+        parts.append(
+            pack_documents(read_documents([path], report), tokenizer, recipe.repeats, recipe.training.seed)
+        )
         say(report.sentence())
     return PackedCorpus.concatenate(parts), tokenizer
 
 
-def make_source(recipe: Recipe, paths: Sequence[Path], say: Callable[[str], None]) -> tuple[BatchSource, Tokenizer]:
+def make_source(
+    recipe: Recipe, paths: Sequence[Path], say: Callable[[str], None]
+) -> tuple[BatchSource, Tokenizer]:
     """Batches as the recipe wants them: windows of packed documents, or one padded line a row."""
     training = recipe.training
     if recipe.padding is None:
         corpus, tokenizer = load_corpus(paths, recipe, say)
-        return PackedBatches(corpus, training.seq_len, training.batch_size, training.seed,
-                             training.document_mask), tokenizer
+        return PackedBatches(
+            corpus, training.seq_len, training.batch_size, training.seed, training.document_mask
+        ), tokenizer
     tokenizer, report = load_tokenizer(recipe.tokenizer), ReadReport()
     lines = split_lines(read_documents(paths, report), recipe.repeats)
     dataset = PretrainDataset(lines, tokenizer, training.seq_len + 1, recipe.padding.add_bos_eos, report)
@@ -80,9 +89,17 @@ def build_model(recipe: Recipe, device: torch.device) -> MiniMind:
     return model.to(device)
 
 
-def pretrain(recipe: Recipe, source: BatchSource, device: torch.device, processes: Processes, *,
-             folder: Path, resume: bool = False, save_every: int = 0,
-             on_record: Callable[[StepRecord], None] = lambda record: None) -> tuple[MiniMind, list[StepRecord]]:
+def pretrain(
+    recipe: Recipe,
+    source: BatchSource,
+    device: torch.device,
+    processes: Processes,
+    *,
+    folder: Path,
+    resume: bool = False,
+    save_every: int = 0,
+    on_record: Callable[[StepRecord], None] = lambda record: None,
+) -> tuple[MiniMind, list[StepRecord]]:
     """Train to the recipe's end; keeps a resumable state beside `folder` every `save_every` updates."""
     model = build_model(recipe, device)
     trainer = Trainer(model, source, recipe.training, processes)
@@ -96,24 +113,47 @@ def pretrain(recipe: Recipe, source: BatchSource, device: torch.device, processe
     return model, trainer.records
 
 
-def save_trained(name: str, folder: Path, recipe: Recipe, model: MiniMind, tokenizer: Tokenizer,
-                 records: Sequence[StepRecord], facts: dict[str, Any]) -> None:
+def save_trained(
+    name: str,
+    folder: Path,
+    recipe: Recipe,
+    model: MiniMind,
+    tokenizer: Tokenizer,
+    records: Sequence[StepRecord],
+    facts: dict[str, Any],
+) -> None:
     """Write the shipped form: int8 in groups of 64, with the curve and how it was made."""
     last = records[-1]
     every = max(len(records) // CURVE_POINTS, 1)
     trained = {
-        **facts, "training": recipe.training.to_dict(), "repeats": dict(recipe.repeats), "stop_after": recipe.stop_after,
-        "tokens": last.tokens, "seconds": round(last.seconds, 1),
+        **facts,
+        "training": recipe.training.to_dict(),
+        "repeats": dict(recipe.repeats),
+        "stop_after": recipe.stop_after,
+        "tokens": last.tokens,
+        "seconds": round(last.seconds, 1),
         "curve": [[record.tokens, round(record.loss, 4)] for record in records[::every]],
-        **describe(next(model.parameters()).device, pick_dtype(recipe.training.dtype, next(model.parameters()).device)),
+        **describe(
+            next(model.parameters()).device,
+            pick_dtype(recipe.training.dtype, next(model.parameters()).device),
+        ),
     }
     state = {key: value.float().cpu() for key, value in model.state_dict().items()}
-    save_checkpoint(folder, recipe.config, state, name=name, tokenizer=recipe.tokenizer, dtype="int8", trained=trained,
-                    shares_embedding_with=recipe.shares_embedding_with)
+    save_checkpoint(
+        folder,
+        recipe.config,
+        state,
+        name=name,
+        tokenizer=recipe.tokenizer,
+        dtype="int8",
+        trained=trained,
+        shares_embedding_with=recipe.shares_embedding_with,
+    )
 
 
-def score_master_and_shipped(model: MiniMind, folder: Path, tokenizer: Tokenizer, paths: Sequence[Path],
-                             max_tokens: int) -> dict[str, dict[str, dict[str, float]]]:
+def score_master_and_shipped(
+    model: MiniMind, folder: Path, tokenizer: Tokenizer, paths: Sequence[Path], max_tokens: int
+) -> dict[str, dict[str, dict[str, float]]]:
     """Held-out scores of the trained weights and of what was just saved, both in fp32."""
     device = next(model.parameters()).device
     seq_len = model.config.max_length

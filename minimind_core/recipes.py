@@ -13,9 +13,21 @@ from minimind_core.config import PRESETS, ModelConfig
 from minimind_core.errors import ConfigError
 from minimind_core.training_config import TrainingConfig
 
-SIMPLE_STORIES = {name: 3 for name in (
-    "cft-fairy-tales", "cmrc2017-stories", "cmrc2019-stories", "kdconv", "tatoeba-en-zh", "african-storybook",
-    "pratham-books", "fairytaleqa", "tinystories-slices", "synthetic-persona-chat")}
+SIMPLE_STORIES = {
+    name: 3
+    for name in (
+        "cft-fairy-tales",
+        "cmrc2017-stories",
+        "cmrc2019-stories",
+        "kdconv",
+        "tatoeba-en-zh",
+        "african-storybook",
+        "pratham-books",
+        "fairytaleqa",
+        "tinystories-slices",
+        "synthetic-persona-chat",
+    )
+}
 """Simple text that small models learn fastest, seen three times as often."""
 NANO_MIXTURE = {**SIMPLE_STORIES, "pypi-*": 2}
 LONG_CHINESE = {"niutrans-classical-modern": 2, "classic-vernacular-novels": 2, "luxun": 2}
@@ -39,11 +51,23 @@ class Recipe:
     """One line of the sources in `repeats` a row, padded by this rule; None packs whole documents."""
 
 
-_NANO_TRAINING = TrainingConfig(steps=2000, batch_size=128, learning_rate=5e-3, warmup_steps=100, optimizer="muon",
-                                dtype="bf16", compile=True, log_every=20)
-_NANOS = {name: Recipe(config, "1k", _NANO_TRAINING) for name, config in PRESETS.items() if name.startswith("nano-")}
+_NANO_TRAINING = TrainingConfig(
+    steps=2000,
+    batch_size=128,
+    learning_rate=5e-3,
+    warmup_steps=100,
+    optimizer="muon",
+    dtype="bf16",
+    compile=True,
+    log_every=20,
+)
+_NANOS = {
+    name: Recipe(config, "1k", _NANO_TRAINING) for name, config in PRESETS.items() if name.startswith("nano-")
+}
 
-_TOY_TRAINING = TrainingConfig(steps=2000, batch_size=64, seq_len=64, learning_rate=5e-3, warmup_steps=100, log_every=20)
+_TOY_TRAINING = TrainingConfig(
+    steps=2000, batch_size=64, seq_len=64, learning_rate=5e-3, warmup_steps=100, log_every=20
+)
 _TOYS = {
     "toy-masked": PaddingRule(),
     "toy-unmasked": PaddingRule(score_padding=True),
@@ -54,22 +78,58 @@ _TOYS = {
 
 RECIPES: dict[str, Recipe] = {
     "minimind-26m": Recipe(
-        PRESETS["minimind-26m"], "6.4k",
-        TrainingConfig(steps=5000, batch_size=256, optimizer="muon", learning_rate=5e-3, warmup_steps=200,
-                       weight_decay=0.3, dtype="bf16", compile=True, log_every=20), MIXTURE),
+        PRESETS["minimind-26m"],
+        "6.4k",
+        TrainingConfig(
+            steps=5000,
+            batch_size=256,
+            optimizer="muon",
+            learning_rate=5e-3,
+            warmup_steps=200,
+            weight_decay=0.3,
+            dtype="bf16",
+            compile=True,
+            log_every=20,
+        ),
+        MIXTURE,
+    ),
     "draft-1l": Recipe(
-        PRESETS["draft-1l"], "6.4k",
-        TrainingConfig(steps=1500, batch_size=256, optimizer="muon", learning_rate=5e-3, warmup_steps=100,
-                       dtype="bf16", compile=True, log_every=20),
-        MIXTURE, shares_embedding_with="minimind-26m"),
+        PRESETS["draft-1l"],
+        "6.4k",
+        TrainingConfig(
+            steps=1500,
+            batch_size=256,
+            optimizer="muon",
+            learning_rate=5e-3,
+            warmup_steps=100,
+            dtype="bf16",
+            compile=True,
+            log_every=20,
+        ),
+        MIXTURE,
+        shares_embedding_with="minimind-26m",
+    ),
     **_NANOS,
     "nano-rope-early": Recipe(PRESETS["nano-rope"], "1k", _NANO_TRAINING, stop_after=100),
     "byte-128": Recipe(
-        PRESETS["byte-128"], "byte",
-        TrainingConfig(steps=3000, batch_size=256, seq_len=128, optimizer="muon", learning_rate=5e-3,
-                       warmup_steps=150, dtype="bf16", compile=True, log_every=20)),
-    **{name: Recipe(PRESETS["toy"], "1k", _TOY_TRAINING, {"tatoeba-en-zh": 1}, padding=rule)
-       for name, rule in _TOYS.items()},
+        PRESETS["byte-128"],
+        "byte",
+        TrainingConfig(
+            steps=3000,
+            batch_size=256,
+            seq_len=128,
+            optimizer="muon",
+            learning_rate=5e-3,
+            warmup_steps=150,
+            dtype="bf16",
+            compile=True,
+            log_every=20,
+        ),
+    ),
+    **{
+        name: Recipe(PRESETS["toy"], "1k", _TOY_TRAINING, {"tatoeba-en-zh": 1}, padding=rule)
+        for name, rule in _TOYS.items()
+    },
 }
 
 

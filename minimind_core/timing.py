@@ -26,7 +26,9 @@ class Timing:
         return {"median": amount / self.median, "low": amount / self.high, "high": amount / self.low}
 
 
-def time_calls(call: Callable[[], object], device: torch.device, *, warmup: int = 2, repeats: int = 5) -> Timing:
+def time_calls(
+    call: Callable[[], object], device: torch.device, *, warmup: int = 2, repeats: int = 5
+) -> Timing:
     """Time `call`, each run from a synchronised device to a synchronised device."""
     for _ in range(warmup):
         call()

@@ -50,13 +50,16 @@ class StepRecord:
 class Trainer:
     """Holds a model and what its optimizers remember; `steps` moves it forward."""
 
-    def __init__(self, model: MiniMind, source: BatchSource, config: TrainingConfig,
-                 processes: Processes | None = None) -> None:
+    def __init__(
+        self, model: MiniMind, source: BatchSource, config: TrainingConfig, processes: Processes | None = None
+    ) -> None:
         self.model, self.source, self.config = model, source, config
         self.processes = processes or Processes()
         if config.batch_size % (config.grad_accum * self.processes.count):
-            raise ConfigError(f"batch_size {config.batch_size} cannot be split over {config.grad_accum} micro-batches "
-                              f"in {self.processes.count} processes; choose a multiple.")
+            raise ConfigError(
+                f"batch_size {config.batch_size} cannot be split over {config.grad_accum} micro-batches "
+                f"in {self.processes.count} processes; choose a multiple."
+            )
         self.device = next(model.parameters()).device
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizers = make_optimizers(model, config)
@@ -76,14 +79,24 @@ class Trainer:
             loss, grad_norm = self._update(self.source.batch(self.step))
             self.step += 1
             if self.step % self.config.log_every == 0 or self.step == last:
-                self.records.append(StepRecord(self.step - 1, float(loss), learning_rate, float(grad_norm),
-                                               loss_scale, self.tokens, before + time.perf_counter() - begin))
+                self.records.append(
+                    StepRecord(
+                        self.step - 1,
+                        float(loss),
+                        learning_rate,
+                        float(grad_norm),
+                        loss_scale,
+                        self.tokens,
+                        before + time.perf_counter() - begin,
+                    )
+                )
                 yield self.records[-1]
 
     def _schedule(self) -> float:
         config = self.config
-        factor = learning_rate_factor(config.schedule, self.step, config.steps, config.warmup_steps,
-                                      config.final_factor)
+        factor = learning_rate_factor(
+            config.schedule, self.step, config.steps, config.warmup_steps, config.final_factor
+        )
         set_learning_rate(self.optimizers, config.learning_rate * factor)
         return config.learning_rate * factor
 
@@ -122,8 +135,10 @@ class Trainer:
     def _forward_loss(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of a micro-batch, in nats."""
         logits = self.model(batch.inputs, positions=batch.positions, mask=batch.attention_mask())  # [B, T, V]
-        return F.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=IGNORE,
-                               reduction="sum")
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        return F.cross_entropy(
+            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="sum"
+        )
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         dtype = AUTOCAST_DTYPES.get(self.config.dtype)
@@ -132,9 +147,13 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on; the file appears whole or not at all."""
         state = {
-            "training": self.config.to_dict(), "model_config": self.model.config.to_dict(),
-            "model": self.model.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers],
-            "scaler": self.scaler.state_dict(), "step": self.step, "tokens": self.tokens,
+            "training": self.config.to_dict(),
+            "model_config": self.model.config.to_dict(),
+            "model": self.model.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "tokens": self.tokens,
             "records": [dataclasses.astuple(record) for record in self.records],
         }
         temporary = path.with_suffix(".tmp")
@@ -144,8 +163,10 @@ class Trainer:
             os.replace(temporary, path)
         except (OSError, RuntimeError) as error:
             temporary.unlink(missing_ok=True)
-            raise CheckpointError(f"Cannot write the training state to {path} ({error}): free some space and "
-                                  "save again; what was there before is unchanged.") from error
+            raise CheckpointError(
+                f"Cannot write the training state to {path} ({error}): free some space and "
+                "save again; what was there before is unchanged."
+            ) from error
 
     def load(self, path: Path) -> None:
         """Continue from `save`. Raises CheckpointError when the file belongs to another run."""
@@ -155,9 +176,13 @@ class Trainer:
         except FileNotFoundError:
             raise CheckpointError(f"No training state at {path}; start without --resume.") from None
         except Exception as error:
-            raise CheckpointError(f"{path} is not a whole training state; use an older one or start anew.") from error
+            raise CheckpointError(
+                f"{path} is not a whole training state; use an older one or start anew."
+            ) from error
         if settings != (self.config.to_dict(), self.model.config.to_dict()):
-            raise CheckpointError(f"{path} was saved by a run with other settings; resume with the same ones.")
+            raise CheckpointError(
+                f"{path} was saved by a run with other settings; resume with the same ones."
+            )
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)

@@ -45,8 +45,11 @@ def run(options: argparse.Namespace) -> int:
         print_json({"model": options.model, **facts, "rows": [_plain(row) for row in rows]})
     else:
         print(table([["", "tokens/s", "peer", "ratio", "budget", "met"], *map(_cells, rows)]))
-        print(f"{options.model} in {facts['dtype']} on {facts['device_name']}, torch {facts['versions']['torch']}; "
-              f"median of {options.repeats} runs, slowest to fastest in brackets")
+        where = f"{options.model} in {facts['dtype']} on {facts['device_name']}"
+        print(
+            f"{where}, torch {facts['versions']['torch']}; "
+            f"median of {options.repeats} runs, slowest to fastest in brackets"
+        )
     return 0 if all(row.met for row in rows) else 1
 
 

@@ -1,7 +1,7 @@
 """`train`: train a checkpoint again from text, by its recipe.
 
-    python -m minimind_core train minimind-26m --data CORPUS/train-*.jsonl.xz --eval CORPUS/val.jsonl.xz
-    torchrun --nproc-per-node 2 -m minimind_core train minimind-26m --data ...
+python -m minimind_core train minimind-26m --data CORPUS/train-*.jsonl.xz --eval CORPUS/val.jsonl.xz
+torchrun --nproc-per-node 2 -m minimind_core train minimind-26m --data ...
 """
 
 from __future__ import annotations
@@ -16,24 +16,40 @@ from typing import Any
 from minimind_core.errors import ConfigError, DataError
 
 HELP = "train a model by its recipe, on one device or, under torchrun, on many"
-TRAINING_OPTIONS = {"steps": int, "batch_size": int, "grad_accum": int, "learning_rate": float, "weight_decay": float,
-                    "optimizer": str, "schedule": str, "dtype": str, "seed": int, "warmup_steps": int}
+TRAINING_OPTIONS = {
+    "steps": int,
+    "batch_size": int,
+    "grad_accum": int,
+    "learning_rate": float,
+    "weight_decay": float,
+    "optimizer": str,
+    "schedule": str,
+    "dtype": str,
+    "seed": int,
+    "warmup_steps": int,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("recipe", help="name of a recipe, such as minimind-26m or nano-rope")
-    parser.add_argument("--data", nargs="+", required=True, help="JSON Lines files, plain or .xz, or one packed .npz")
+    parser.add_argument(
+        "--data", nargs="+", required=True, help="JSON Lines files, plain or .xz, or one packed .npz"
+    )
     parser.add_argument("--eval", nargs="*", default=[], help="held-out files, scored at the end")
     parser.add_argument("--eval-tokens", type=int, default=10**9, help="at most this many tokens a language")
     parser.add_argument("--out", type=Path, help="folder of the checkpoint (default runs/RECIPE)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
-    parser.add_argument("--save-every", type=int, default=500, help="updates between resumable states; 0 for none")
+    parser.add_argument(
+        "--save-every", type=int, default=500, help="updates between resumable states; 0 for none"
+    )
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
     for name, kind in TRAINING_OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
-    parser.add_argument("--json", action="store_true", help="print one JSON object at the end and nothing else")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object at the end and nothing else"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,10 +73,21 @@ def run(options: argparse.Namespace) -> int:
         torch.set_float32_matmul_precision("high")
     talks = processes.is_first and not options.json
     source, tokenizer = pretraining.make_source(recipe, data, print if talks else lambda text: None)
-    progress = _Progress(recipe.stop_after or recipe.training.steps, recipe.training.seq_len * recipe.training.batch_size,
-                         visible=talks)
-    model, records = pretraining.pretrain(recipe, source, device, processes, folder=folder, resume=options.resume,
-                                          save_every=options.save_every, on_record=progress)
+    progress = _Progress(
+        recipe.stop_after or recipe.training.steps,
+        recipe.training.seq_len * recipe.training.batch_size,
+        visible=talks,
+    )
+    model, records = pretraining.pretrain(
+        recipe,
+        source,
+        device,
+        processes,
+        folder=folder,
+        resume=options.resume,
+        save_every=options.save_every,
+        on_record=progress,
+    )
     progress.close()
     if processes.is_first:
         _save_and_score(options, recipe, folder, model, tokenizer, records, held_out)
@@ -68,22 +95,41 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _save_and_score(options: argparse.Namespace, recipe: Any, folder: Path, model: Any, tokenizer: Any,
-                    records: list[Any], held_out: list[Path]) -> None:
+def _save_and_score(
+    options: argparse.Namespace,
+    recipe: Any,
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    records: list[Any],
+    held_out: list[Path],
+) -> None:
     from minimind_core import pretraining
 
     facts: dict[str, Any] = {"recipe": options.recipe, "processes": _process_count()}
     pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)
     if held_out:
-        facts["held_out"] = pretraining.score_master_and_shipped(model, folder, tokenizer, held_out, options.eval_tokens)
+        facts["held_out"] = pretraining.score_master_and_shipped(
+            model, folder, tokenizer, held_out, options.eval_tokens
+        )
         pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)
     last = records[-1]
-    summary = {"recipe": options.recipe, "folder": str(folder), "steps": last.step + 1, "tokens": last.tokens,
-               "loss": last.loss, "tokens_per_second": last.tokens / last.seconds, **facts}
+    summary = {
+        "recipe": options.recipe,
+        "folder": str(folder),
+        "steps": last.step + 1,
+        "tokens": last.tokens,
+        "loss": last.loss,
+        "tokens_per_second": last.tokens / last.seconds,
+        **facts,
+    }
     if options.json:
         print(json.dumps(summary))
         return
-    print(f"{folder}: loss {last.loss:.4f} after {last.tokens:,} tokens, {summary['tokens_per_second']:,.0f} tokens/s")
+    print(
+        f"{folder}: loss {last.loss:.4f} after {last.tokens:,} tokens, "
+        f"{summary['tokens_per_second']:,.0f} tokens/s"
+    )
     for form, scores in facts.get("held_out", {}).items():
         line = "  ".join(f"{language} {score['bits_per_byte']:.4f}" for language, score in scores.items())
         print(f"held-out bits/byte, {form}: {line}")
@@ -96,7 +142,9 @@ def _process_count() -> int:
 
 
 def _changes(options: argparse.Namespace, device: Any) -> dict[str, Any]:
-    changes = {name: getattr(options, name) for name in TRAINING_OPTIONS if getattr(options, name) is not None}
+    changes = {
+        name: getattr(options, name) for name in TRAINING_OPTIONS if getattr(options, name) is not None
+    }
     if options.no_compile or device.type == "cpu":
         changes["compile"] = False  # on a CPU the compiler costs more than these small models gain
     if device.type == "cpu" and options.dtype is None:
