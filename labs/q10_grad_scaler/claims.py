@@ -1,0 +1,193 @@
+"""The claims of Question 10 that follow from number formats and counting, recomputed.
+
+FP16 is NumPy's; BF16 is rounded here by its own rule. The other claims: `claims_core.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import numpy as np
+
+from labs.checks import Check
+from minimind_core.config import ModelConfig
+from minimind_core.cost import matmul_parameters, num_parameters
+from questions import load_question
+
+QUESTION = load_question("q10_grad_scaler")
+INTERVAL, MEGA = 2000, 10**6
+FP16_BITS, BF16_BITS = 11, 8
+"""Bits of the significand, the hidden one included."""
+
+
+def given(name: str) -> int:
+    """One of the problem's own numbers."""
+    value = QUESTION.given[name]
+    assert isinstance(value, int)
+    return value
+
+
+def given_list(name: str) -> list[float]:
+    """One of the problem's own lists."""
+    values = QUESTION.given[name]
+    assert isinstance(values, tuple)
+    return [float(value) for value in values]  # type: ignore[arg-type]
+
+
+def half(number: float) -> float:
+    """The number after FP16 has stored it."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float16(number))
+
+
+def bfloat(number: float) -> float:
+    """The number after BF16 has stored it: FP32 rounded to its upper 16 bits, ties to even."""
+    bits = int(np.float32(number).view(np.uint32))
+    bits += 0x7FFF + (bits >> 16 & 1)
+    return float(np.uint32(bits >> 16 << 16).view(np.float32))
+
+
+def off_percent(stored: float, true: float) -> float:
+    """Relative error."""
+    return 100 * abs(stored - true) / abs(true)
+
+
+def largest() -> dict[str, int]:
+    """The largest FP16 number and the first whole number that becomes Inf."""
+    top = int(np.finfo(np.float16).max)
+    return {"largest": top, "infinite_from": next(n for n in range(top, 2 * top) if math.isinf(half(n)))}
+
+
+def smallest() -> dict[str, float]:
+    """The smallest FP16 numbers, and its decimal digits."""
+    info = np.finfo(np.float16)
+    return {"subnormal": float(info.smallest_subnormal), "normal": float(info.tiny),
+            "digits": FP16_BITS * math.log10(2)}
+
+
+def small_gradient() -> dict[str, float]:
+    """1e-7 in FP16, and the largest power of two that becomes zero, up to which everything does."""
+    edge = max(2.0**-k for k in range(40) if half(2.0**-k) == 0)
+    assert half(np.nextafter(edge, 1)) > 0
+    return {"stored": half(1e-7), "percent": off_percent(half(1e-7), 1e-7), "zero_up_to": edge}
+
+
+def scaled_gradient() -> dict[str, float]:
+    """1e-8 in FP16, alone and scaled."""
+    scaled = half(1e-8 * given("scale"))
+    return {"alone": half(1e-8), "scaled": scaled, "percent": off_percent(scaled / given("scale"), 1e-8)}
+
+
+def bf16_format() -> dict[str, float]:
+    """Its largest number over that of FP32, its smallest normal one, its digits."""
+    top = (2 - 2.0 ** (1 - BF16_BITS)) * 2.0**127
+    assert bfloat(top) == top and math.isinf(bfloat(float(np.finfo(np.float32).max)))
+    return {"percent_of_fp32": 100 * top / float(np.finfo(np.float32).max),
+            "normal": float(np.finfo(np.float32).tiny), "digits": BF16_BITS * math.log10(2)}
+
+
+def down_and_back() -> dict[str, int]:
+    """Bad steps to the low scale, and good ones to come back."""
+    scale, skipped, good = given("scale"), 0, 0
+    while scale > given("low_scale"):
+        scale, skipped = scale // 2, skipped + 1
+    while scale < given("scale"):
+        scale, good = scale * 2, good + INTERVAL
+    return {"skipped": skipped, "good_steps_back": good}
+
+
+def early_gradients() -> dict[str, int]:
+    """How many overflow at the first scale, and the largest power of two at which none does."""
+    gradients = given_list("early")
+    fits = max(2**k for k in range(20) if not any(math.isinf(half(g * 2**k)) for g in gradients))
+    return {"overflowing": sum(math.isinf(half(g * given("scale"))) for g in gradients),
+            "scale_that_fits": fits}
+
+
+def first_loss() -> dict[str, float]:
+    """Of a uniform guess, plain and scaled; FP16 could not hold it."""
+    loss = math.log(given("vocabulary"))
+    assert math.isinf(half(loss * given("scale")))
+    return {"loss": loss, "scaled": round(loss * given("scale"))}
+
+
+def cliff() -> dict[str, float]:
+    """The last number of tokens whose non-target logit gradients survive, and zeros beside it, in percent."""
+    words = given("vocabulary")
+
+    def zeros(tokens: int) -> float:
+        row = np.full(words, 1 / words / tokens)
+        row[0] = (1 / words - 1) / tokens
+        return 100 * float((row.astype(np.float16) == 0).mean())
+
+    safe = next(n for n in range(1, 10**5) if half(1 / (words * (n + 1))) == 0)
+    return {"last_safe": safe, "first_gone": safe + 1, "percent_zero_before": zeros(safe),
+            "percent_zero_after": zeros(safe + 1)}
+
+
+def states() -> dict[str, float]:
+    """Bytes of parameters, gradients and two moments in FP32, of step counters, and of the casts."""
+    config = ModelConfig()
+    tensors = config.num_layers * (4 + 3 + 2) + 2  # attention, feed-forward, norms; embedding, last norm
+    per_parameter, casts = 4 * 4, 2 * sum(matmul_parameters(config).values())
+    total = per_parameter * num_parameters(config)
+    return {"per_parameter": per_parameter, "states": total, "megabytes": total / MEGA,
+            "step_scalars": 4 * tensors, "casts": casts, "casts_megabytes": casts / MEGA}
+
+
+def decay() -> dict[str, int]:
+    """Halvings of the first scale in FP32 until it is one, and until it is zero."""
+    scale, steps, seen = np.float32(given("scale")), 0, {}
+    while scale > 0:
+        scale, steps = np.float32(scale * np.float32(0.5)), steps + 1
+        seen[float(scale)] = steps
+    return {"to_one": seen[1.0], "to_zero": seen[0.0]}
+
+
+def slope() -> dict[str, float]:
+    """Zeros in percent where the logits are normal with the deviation of a fresh tied model."""
+    deviation = 0.02 * math.sqrt(ModelConfig().hidden_size)
+    edge = small_gradient()["zero_up_to"]
+
+    def zeros(tokens: int) -> float:
+        limit = math.log(edge * given("vocabulary") * tokens) + deviation**2 / 2
+        return 100 * statistics.NormalDist(0, deviation).cdf(limit)
+
+    return {"deviation": deviation, "percent_at_edge": zeros(int(cliff()["last_safe"])),
+            "percent_at_batch": zeros(given("tokens"))}
+
+
+def late_gradients() -> dict[str, float]:
+    """What the low scale does to the late gradients."""
+    true = [g * given("low_scale") for g in given_list("late")]
+    stored = [half(g) for g in true]
+    normal = float(np.finfo(np.float16).tiny)
+    return {"zeros": sum(g == 0 for g in stored), "subnormal": sum(0 < g < normal for g in stored),
+            "worst_percent": max(map(off_percent, stored, true))}
+
+
+def swallowed() -> dict[str, float]:
+    """The next BF16 number after one, and the largest power of two that one absorbs."""
+    powers = [2.0**-k for k in range(1, 20)]
+    return {"spacing": min(p for p in powers if bfloat(1 + p) == 1 + p),
+            "swallowed": max(p for p in powers if bfloat(1 + p) == 1)}
+
+
+CHECKS: dict[str, Check] = {
+    "Q10-C1": largest,
+    "Q10-C2": smallest,
+    "Q10-C3": small_gradient,
+    "Q10-C4": scaled_gradient,
+    "Q10-C6": bf16_format,
+    "Q10-C9": down_and_back,
+    "Q10-C10": early_gradients,
+    "Q10-C12": first_loss,
+    "Q10-C13": lambda: 1 / given("scale"),
+    "Q10-C14": cliff,
+    "Q10-C17": states,
+    "Q10-C23": decay,
+    "Q10-C25": slope,
+    "Q10-C26": late_gradients,
+    "Q10-C28": swallowed,
+}

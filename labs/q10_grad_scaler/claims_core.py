@@ -1,0 +1,144 @@
+"""The claims of Question 10 about torch's own scaler, made to happen. Imports torch; runs on the CPU."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.amp import GradScaler
+
+from labs.checks import Check
+
+
+def defaults() -> dict[str, float]:
+    """The state of a new scaler."""
+    state = GradScaler("cpu").state_dict()
+    return {name: value for name, value in state.items() if name != "_growth_tracker"}
+
+
+def who_changes_the_scale() -> dict[str, Any]:
+    """The scale before and after `step` and `update` with an Inf gradient."""
+    scaler, weight, optimizer = _parts()
+    scaler.scale(weight.sum() * torch.inf).backward()
+    before, old = scaler.get_scale(), weight.detach().clone()
+    scaler.step(optimizer)
+    after_step, moved = scaler.get_scale(), not torch.equal(weight, old)
+    scaler.update()
+    return {"before": before, "after_step": after_step, "after_update": scaler.get_scale(),
+            "parameter_moved": moved}
+
+
+def consecutive() -> list[float]:
+    """The scale after each of two good steps, a bad one and three good ones, with an interval of three."""
+    scaler, weight, optimizer = _parts(growth_interval=3)
+    scales = []
+    for factor in (1.0, 1.0, torch.inf, 1.0, 1.0, 1.0):
+        optimizer.zero_grad()
+        scaler.scale(weight.sum() * factor).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        scales.append(scaler.get_scale())
+    return scales
+
+
+def dtypes() -> dict[str, str]:
+    """What autocast makes of gradients and loss, and what `unscale_` says to FP16 gradients."""
+    seen: dict[str, str] = {}
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False))
+    layers[0].register_full_backward_hook(
+        lambda _module, _inputs, outputs: seen.update(between_layers=_name(outputs[0])))
+    with torch.autocast("cpu", dtype=torch.float16):
+        loss = nn.functional.cross_entropy(layers(torch.randn(4, 8, requires_grad=True)), torch.arange(4))
+    loss.backward()
+    weight = layers[0].weight
+    assert isinstance(weight, Tensor) and weight.grad is not None
+    return {**seen, "stored": _name(weight.grad), "loss": _name(loss), "unscale_fp16": _unscale_fp16()}
+
+
+def disabled() -> dict[str, Any]:
+    """A scaler that is off, and a NaN gradient."""
+    _, weight, optimizer = _parts()
+    scaler = GradScaler("cpu", enabled=False)
+    loss = weight.sum() * torch.nan
+    same = scaler.scale(loss) is loss
+    loss.backward()
+    scaler.step(optimizer)
+    scaler.update()
+    return {"scale": scaler.get_scale(), "same_object": same,
+            "state": "full" if scaler.state_dict() else "empty",
+            "parameter": "nan" if weight.isnan().all() else "numbers"}
+
+
+def old_path() -> str:
+    """The warning of the old class."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.amp.GradScaler()
+    kinds = {warning.category.__name__ for warning in caught}
+    return "FutureWarning" if "FutureWarning" in kinds else ", ".join(sorted(kinds))
+
+
+def once_a_step() -> dict[str, Any]:
+    """Two micro-batches with gradients 1 and 0.25, unscaled once, twice, and after each with an update."""
+    scaler, weight, optimizer = _parts()
+    for factor in (1.0, 0.25):
+        scaler.scale(weight.sum() * factor).backward()
+    scaler.unscale_(optimizer)
+    once = _gradient(weight)
+    try:
+        scaler.unscale_(optimizer)
+        second = "nothing"
+    except RuntimeError as error:
+        second = type(error).__name__
+    scaler, weight, optimizer = _parts()
+    for factor in (1.0, 0.25):
+        scaler.scale(weight.sum() * factor).backward()
+        scaler.unscale_(optimizer)
+        scaler.update()
+    return {"second_unscale": second, "per_micro_batch": _gradient(weight), "once": once}
+
+
+def private_scale() -> dict[str, Any]:
+    """The private attribute and the method, before the first use."""
+    scaler = GradScaler("cpu")
+    return {"private": str(scaler._scale), "public": scaler.get_scale()}
+
+
+def _parts(growth_interval: int = 2000) -> tuple[GradScaler, nn.Parameter, torch.optim.Optimizer]:
+    weight = nn.Parameter(torch.ones(1))
+    return GradScaler("cpu", growth_interval=growth_interval), weight, torch.optim.SGD([weight], lr=0.1)
+
+
+def _unscale_fp16() -> str:
+    weight = nn.Parameter(torch.ones(1, dtype=torch.float16))
+    scaler, optimizer = GradScaler("cpu", init_scale=2.0), torch.optim.SGD([weight], lr=0.1)
+    scaler.scale(weight.sum()).backward()
+    try:
+        scaler.unscale_(optimizer)
+    except ValueError as error:
+        return type(error).__name__
+    return "nothing"
+
+
+def _gradient(weight: nn.Parameter) -> float:
+    assert weight.grad is not None
+    return float(weight.grad)
+
+
+def _name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+CHECKS: dict[str, Check] = {
+    "Q10-C5": defaults,
+    "Q10-C7": who_changes_the_scale,
+    "Q10-C8": consecutive,
+    "Q10-C11": dtypes,
+    "Q10-C18": disabled,
+    "Q10-C21": old_path,
+    "Q10-C22": once_a_step,
+    "Q10-C29": private_scale,
+}
