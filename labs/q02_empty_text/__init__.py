@@ -1,0 +1,7 @@
+"""Question 2: the damage that an empty text does. Its experiments are still to come."""
+
+from __future__ import annotations
+
+from labs.contract import Experiment
+
+EXPERIMENTS: tuple[Experiment, ...] = ()
