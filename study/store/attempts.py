@@ -1,0 +1,162 @@
+"""Attempts at questions: from the first committed prediction to the score, kept at each step.
+
+    attempt = store.attempts.open(profile.id, "q06")         # the unfinished one, or a new one
+    attempt = store.attempts.predict(attempt, "speedup", 4.0)  # None: skipped. The first word stays
+    attempt = store.attempts.finish(attempt, 80, text=answer, ticks={"cache-size"}, seconds=312)
+
+Scores nothing: study.scoring and study.predictions do, from what is kept here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from study.predictions import Answer
+from study.scoring import Points
+from study.store import schema
+from study.store.database import Database
+from study.store.errors import StoreError
+from study.store.plain import clean_text, new_id, now, plain
+from study.store.profiles import lock_profile
+
+_TABLE = schema.attempts
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt. Times are seconds since 1970; `finished` and `tier` are None until it is scored.
+
+    `predictions` has the answers by prediction id, None where skipped; `measurements` JSON data by name;
+    `ticks` the rubric lines ticked; `help_used` what was opened before answering (hints, the reference).
+    """
+
+    profile: str
+    id: str
+    question: str
+    started: float
+    changed: float
+    finished: float | None = None
+    text: str = ""
+    predictions: dict[str, Answer | None] = field(default_factory=dict)
+    measurements: dict[str, Any] = field(default_factory=dict)
+    ticks: tuple[str, ...] = ()
+    help_used: tuple[str, ...] = ()
+    seconds: float = 0.0
+    tier: Points | None = None
+
+
+class Attempts:
+    """All attempts of a store. Each change is one transaction on the newest state, so that two tabs of one
+    person add to each other; the attempt that is returned is what the store holds then."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, profile: str, question: str) -> Attempt:
+        """The unfinished attempt at a question, or a new one."""
+        with self._database.write() as connection:
+            lock_profile(connection, profile)
+            if attempt := _unfinished(connection, profile, question):
+                return attempt
+            moment = now()
+            attempt = Attempt(profile, new_id(), question, moment, moment)
+            put_attempt(connection, attempt)
+            return attempt
+
+    def current(self, profile: str, question: str) -> Attempt | None:
+        """The unfinished attempt at a question, or None."""
+        with self._database.read() as connection:
+            return _unfinished(connection, profile, question)
+
+    def of(self, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
+        """All attempts, or those at one question; newest first, unfinished ones too."""
+        with self._database.read() as connection:
+            return read_attempts(connection, profile, question)
+
+    def predict(self, attempt: Attempt, prediction: str, answer: Answer | None) -> Attempt:
+        """Commit a prediction, or skip it with None; one that was committed or skipped before stays."""
+        assert not isinstance(answer, float) or math.isfinite(answer), "check_answer comes first"
+        return self._change(attempt, lambda now_: replace(
+            now_, predictions={prediction: plain(answer), **now_.predictions}))
+
+    def measure(self, attempt: Attempt, name: str, value: Any) -> Attempt:
+        """Keep what was measured, JSON data; a later measurement of the same name replaces it."""
+        return self._change(attempt, lambda now_: replace(
+            now_, measurements={**now_.measurements, name: plain(value)}))
+
+    def update(self, attempt: Attempt, *, text: str | None = None, ticks: Collection[str] | None = None,
+               help_used: Collection[str] = (), seconds: float = 0.0) -> Attempt:
+        """Replace text or ticks; help only adds up, and seconds only grow."""
+        return self._change(attempt, lambda now_: _updated(now_, text, ticks, help_used, seconds))
+
+    def finish(self, attempt: Attempt, tier: Points, *, text: str | None = None,
+               ticks: Collection[str] | None = None, help_used: Collection[str] = (),
+               seconds: float = 0.0) -> Attempt:
+        """Score the attempt, for good. Again with the same tier (a double click) changes nothing."""
+        def finished(now_: Attempt) -> Attempt:
+            return replace(_updated(now_, text, ticks, help_used, seconds), tier=tier, finished=now())
+        return self._change(attempt, finished, again=tier)
+
+    def _change(self, attempt: Attempt, changed: Callable[[Attempt], Attempt], *,
+                again: Points | None = None) -> Attempt:
+        with self._database.write() as connection:
+            lock_profile(connection, attempt.profile)
+            stored = get_attempt(connection, attempt.profile, attempt.id)
+            if stored is None:
+                raise StoreError("This attempt no longer exists: reload the page to begin another.")
+            if stored.finished is not None:
+                if again == stored.tier:
+                    return stored
+                raise StoreError("This attempt is already scored: reload the page to begin another.")
+            new = replace(changed(stored), changed=now())
+            put_attempt(connection, new)
+            return new
+
+
+def _updated(attempt: Attempt, text: str | None, ticks: Collection[str] | None, help_used: Collection[str],
+             seconds: float) -> Attempt:
+    return replace(
+        attempt, text=attempt.text if text is None else clean_text(text),
+        ticks=attempt.ticks if ticks is None else tuple(sorted(set(ticks))),
+        help_used=(*attempt.help_used, *sorted(set(help_used) - set(attempt.help_used))),
+        seconds=max(attempt.seconds, float(seconds)))
+
+
+def get_attempt(connection: Connection, profile: str, attempt: str) -> Attempt | None:
+    """One attempt of a profile, by its id."""
+    statement = select(_TABLE).where(_TABLE.c.profile == profile, _TABLE.c.id == attempt)
+    row = connection.execute(statement).mappings().first()
+    return _attempt(row) if row else None
+
+
+def put_attempt(connection: Connection, attempt: Attempt) -> None:
+    """Insert or replace an attempt, inside a transaction that has locked the profile."""
+    values = asdict(attempt) | {"ticks": list(attempt.ticks), "help_used": list(attempt.help_used)}
+    same = update(_TABLE).where(_TABLE.c.profile == attempt.profile, _TABLE.c.id == attempt.id)
+    if connection.execute(same.values(values)).rowcount == 0:
+        connection.execute(insert(_TABLE).values(values))
+
+
+def read_attempts(connection: Connection, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
+    """Attempts, newest first."""
+    statement = select(_TABLE).where(_TABLE.c.profile == profile)
+    if question is not None:
+        statement = statement.where(_TABLE.c.question == question)
+    rows = connection.execute(statement.order_by(_TABLE.c.started.desc(), _TABLE.c.id)).mappings()
+    return tuple(_attempt(row) for row in rows)
+
+
+def _unfinished(connection: Connection, profile: str, question: str) -> Attempt | None:
+    statement = select(_TABLE).where(
+        _TABLE.c.profile == profile, _TABLE.c.question == question, _TABLE.c.finished.is_(None))
+    row = connection.execute(statement.order_by(_TABLE.c.started.desc(), _TABLE.c.id)).mappings().first()
+    return _attempt(row) if row else None
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    return Attempt(**{**row, "ticks": tuple(row["ticks"]), "help_used": tuple(row["help_used"])})

@@ -1,0 +1,170 @@
+"""The connection to the database: how it is opened, and the two kinds of transaction.
+
+SQLite runs in WAL with a busy timeout, and a writing transaction takes its place at once, so that many
+threads and several server processes wait for each other and none fails half-way. What is committed survives
+the end of our process, however it ends; a power cut may cost SQLite the last seconds, which browsers still
+hold as drafts. A file that is removed or damaged while the app runs is noticed at the next transaction.
+Knows no table.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from study.store.damage import is_damaged, opening_alone, set_aside
+from study.store.errors import DamagedError, StoreError, translated
+from study.store.migrations import migrate
+
+BUSY_SECONDS = 10.0
+_PRAGMAS = ("foreign_keys=ON", "synchronous=NORMAL", "secure_delete=ON")
+_POSTGRES_LOCK = 0x6D696E69  # any number, the same in all our processes
+
+
+class Database:
+    """An open, migrated database. `notice` is a sentence for the user about what was found, or None."""
+
+    def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.url = _checked(url)
+        self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
+        self.place = str(self.path or self.url.render_as_string(hide_password=True))
+        self.notice: str | None = None
+        self._busy_seconds = busy_seconds
+        self._engine = _engine(self.url, busy_seconds)
+        self._opening = threading.Lock()
+        self._writing = threading.Lock()  # threads queue here: SQLite's own waiting lets some starve
+        self._suspect = False
+        self._prepare()
+        self._file = _identity(self.path)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the data and changes nothing."""
+        self._reopen_if_replaced()
+        with self._transaction(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that alone may write; all of it happens, or nothing."""
+        self._reopen_if_replaced()
+        if self.path is None:
+            with self._transaction(writes=True) as connection:
+                yield connection
+            return
+        if not self._writing.acquire(timeout=2 * self._busy_seconds):
+            raise StoreError(f"{self.place} is too busy: try again in a moment.")
+        try:
+            with self._transaction(writes=True) as connection:
+                yield connection
+        finally:
+            self._writing.release()
+
+    def forget_log(self) -> None:
+        """Empty SQLite's log into the file, so that deleted text is in neither; skipped while others read."""
+        if self.path is not None:
+            with translated(self.place), self._engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        try:
+            with (translated(self.place), self._engine.connect() as connection,
+                  connection.execution_options(writes=writes).begin()):
+                yield connection
+        except DamagedError:
+            self._suspect = True  # looked at again before the next transaction
+            raise
+
+    def _prepare(self) -> None:
+        """Make, mend or migrate; one process at a time."""
+        if self.path is None:
+            with self._transaction(writes=True) as connection:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+                migrate(connection, self.place)
+            return
+        with translated(self.place):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with opening_alone(self.path, self._busy_seconds):
+                if is_damaged(self.path, self._busy_seconds):
+                    aside = set_aside(self.path)
+                    self.notice = (f"{self.place} was damaged: it is kept as {aside.name}, and a new, empty "
+                                   "file was begun; bring back an export of yours if you have one.")
+                with self._engine.connect() as connection:
+                    connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
+                with self._transaction(writes=True) as connection:
+                    migrate(connection, self.place)
+
+    def _reopen_if_replaced(self) -> None:
+        """Connections would go on writing into a file that was removed or moved away, unseen by anybody."""
+        if self._sound():
+            return
+        with self._opening:
+            if self._sound():
+                return
+            if _identity(self.path) != self._file:
+                self.notice = (f"{self.place} was removed or replaced while the app ran: what it held is not "
+                               "here; bring back an export of yours if you have one.")
+            self._engine.dispose()
+            self._prepare()
+            self._file, self._suspect = _identity(self.path), False
+
+    def _sound(self) -> bool:
+        return not self._suspect and _identity(self.path) == self._file
+
+
+def _checked(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError("The database's address cannot be read: use postgresql://USER@HOST/NAME "
+                         "or sqlite:///PATH.") from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql") or not parsed.database:
+        raise StoreError("The database must be a file (sqlite:///PATH) or PostgreSQL "
+                         "(postgresql://USER@HOST/NAME): change its address.")
+    return parsed
+
+
+def _engine(url: URL, busy_seconds: float) -> Engine:
+    sqlite = url.get_backend_name() == "sqlite"
+    try:
+        engine = create_engine(url, pool_pre_ping=not sqlite, pool_size=5, max_overflow=15,
+                               connect_args={"timeout": busy_seconds} if sqlite else {})
+    except (ImportError, NoSuchModuleError) as error:
+        raise StoreError('PostgreSQL needs a driver: pip install "psycopg[binary]".') from error
+    if sqlite:
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3 must not begin transactions on its own: `_begin` does
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file a path names now; None where there is none."""
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None

@@ -1,0 +1,69 @@
+"""The tables as they are today. How older files become these is told in migrations.py, never here."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    DOUBLE_PRECISION,
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+profiles = Table(
+    "profiles", metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # "name:…" as compared, or "identity:…" hashed
+    Column("name", Text, nullable=False),
+    Column("created", DOUBLE_PRECISION, nullable=False))
+
+
+def _owner() -> Column[str]:
+    return Column("profile", Text, ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True)
+
+
+drafts = Table(
+    "drafts", metadata,
+    _owner(),
+    Column("question", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("changed", DOUBLE_PRECISION, nullable=False))
+
+copies = Table(
+    "draft_copies", metadata,
+    _owner(),
+    Column("id", Text, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("changed", DOUBLE_PRECISION, nullable=False))
+
+attempts = Table(
+    "attempts", metadata,
+    _owner(),
+    Column("id", Text, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("started", DOUBLE_PRECISION, nullable=False),
+    Column("changed", DOUBLE_PRECISION, nullable=False),
+    Column("finished", DOUBLE_PRECISION),
+    Column("text", Text, nullable=False),
+    Column("predictions", JSON, nullable=False),
+    Column("measurements", JSON, nullable=False),
+    Column("ticks", JSON, nullable=False),
+    Column("help_used", JSON, nullable=False),
+    Column("seconds", DOUBLE_PRECISION, nullable=False),
+    Column("tier", Integer))
+
+Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.started)
+Index("copies_by_draft", copies.c.profile, copies.c.question, copies.c.field)

@@ -1,0 +1,133 @@
+"""The shape of an exported file, checked entry by entry before anything enters the database.
+
+Every refusal is one sentence that names the place in the file. Reads no file and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from study.store.drafts import MAX_REVISION
+from study.store.errors import StoreError
+from study.store.plain import MAX_TEXT
+from study.store.profiles import MAX_NAME
+
+FORMAT, EXPORT_VERSION = "minimind-study", 1
+MAX_IDENTIFIER = 200
+_TIERS = (0, 40, 60, 80, 100)
+_LATEST = 253_402_300_800  # the year 10000
+
+Check = Callable[[Any], bool]
+
+
+def _text(longest: int) -> Check:
+    return lambda value: isinstance(value, str) and len(value) <= longest
+
+
+def _identifier(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_IDENTIFIER and value.isprintable()
+
+
+def _identifiers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_identifier, value))
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and -1e300 < value < 1e300
+
+
+def _answer(value: Any) -> bool:
+    return value is None or _number(value) or _identifier(value)
+
+
+def _json(value: Any) -> bool:
+    """1e999 is read as an infinity, which no database takes back."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _none_or(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _moment(value: Any) -> bool:
+    return _number(value) and 0 <= value < _LATEST
+
+
+def _whole(low: int, high: int) -> Check:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _dictionary(of: Check) -> Check:
+    return lambda value: (isinstance(value, dict) and all(map(_identifier, value))
+                          and all(map(of, value.values())))
+
+
+_ENTRY: dict[str, Check] = {"question": _identifier, "text": _text(MAX_TEXT), "changed": _moment}
+_LISTS: dict[str, dict[str, Check]] = {
+    "drafts": {**_ENTRY, "field": _identifier, "revision": _whole(1, MAX_REVISION)},
+    "copies": {**_ENTRY, "field": _identifier},
+    "attempts": {
+        **_ENTRY, "id": _identifier, "started": _moment,
+        "finished": _none_or(_moment), "predictions": _dictionary(_answer),
+        "measurements": _dictionary(_json), "ticks": _identifiers, "help_used": _identifiers,
+        "seconds": lambda value: _number(value) and value >= 0,
+        "tier": _none_or(lambda value: type(value) is int and value in _TIERS)},
+}
+_PROFILE: dict[str, Check] = {"name": _text(MAX_NAME)}
+
+
+def read_export(data: str | bytes) -> dict[str, Any]:
+    """The content of an exported file, every entry checked. Raises StoreError."""
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _broken("it is no JSON text") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise StoreError("This file is no export of this app: choose the file that Export gave you.")
+    version = content.get("version")
+    if type(version) is int and version > EXPORT_VERSION:
+        raise StoreError("This file is from a newer version of this app: update the app and try again.")
+    if type(version) is not int or version != EXPORT_VERSION:
+        raise _broken("'version' is wrong")
+    _check(content, "the file", {
+        "format": lambda value: True, "version": lambda value: True, "exported": _moment,
+        "profile": lambda value: isinstance(value, dict),
+        **{name: lambda value: isinstance(value, list) for name in _LISTS}})
+    _check(content["profile"], "profile", _PROFILE)
+    for name, shape in _LISTS.items():
+        for number, entry in enumerate(content[name], 1):
+            _check(entry, f"entry {number} of {name}", shape)
+            if name == "attempts" and (entry["finished"] is None) != (entry["tier"] is None):
+                raise _broken(f"entry {number} of attempts is neither finished nor open")
+    _refuse_twins(content)
+    return content
+
+
+def _check(entry: Any, where: str, shape: dict[str, Check]) -> None:
+    if not isinstance(entry, dict) or set(entry) - set(shape):
+        raise _broken(f"{where} holds what it should not")
+    for key, check in shape.items():
+        if key not in entry or not check(entry[key]):
+            raise _broken(f"'{key}' of {where} is missing or wrong")
+
+
+def _refuse_twins(content: dict[str, Any]) -> None:
+    drafts = {(draft["question"], draft["field"]) for draft in content["drafts"]}
+    attempts = {attempt["id"] for attempt in content["attempts"]}
+    if len(drafts) < len(content["drafts"]) or len(attempts) < len(content["attempts"]):
+        raise _broken("it holds something twice")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _broken(what: str) -> StoreError:
+    return StoreError(f"This file is broken ({what}): nothing was imported; choose another, or export again.")
