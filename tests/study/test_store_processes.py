@@ -1,0 +1,104 @@
+"""Several server processes on one file, and the end of a process in the middle of writing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.store import Store, open_store
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif("MINIMIND_TEST_DATABASE" in os.environ, reason="SQLite only")
+
+HAMMER = """
+import sys, threading
+from study.store import open_store
+
+print("ready", flush=True)
+sys.stdin.readline()
+store = open_store()
+me = store.profiles.named_or_new("Me").id
+failures = []
+
+def hammer(thread):
+    try:
+        for step in range(15):
+            text = f"{sys.argv[1]}/{thread}/{step}"
+            store.drafts.save(me, "q06", "answer", text, 1 + step * 8 + thread * 2 + int(sys.argv[1]))
+            attempt = store.attempts.open(me, "q06")
+            store.attempts.predict(attempt, text, step)
+            store.drafts.of(me)
+    except BaseException as error:
+        failures.append(repr(error))
+
+threads = [threading.Thread(target=hammer, args=(number,)) for number in range(4)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+sys.exit("; ".join(failures) or None)
+"""
+
+WRITE = """
+from study.store import open_store
+
+store = open_store()
+me = store.profiles.named_or_new("Me").id
+attempt = store.attempts.open(me, "q06")
+revision = (draft.revision if (draft := store.drafts.get(me, "q06", "answer")) else 0)
+while True:
+    revision += 1
+    store.drafts.save(me, "q06", "answer", f"{revision} " * 200, revision)
+    store.attempts.measure(attempt, "revision", revision)
+    print(revision, flush=True)
+"""
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_two_processes_hammer_one_file_from_its_first_moment(place: Path) -> None:
+    processes = [start(HAMMER, str(number)) for number in range(2)]
+    for process in processes:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        errors = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, errors
+    store = open_store()
+    [me] = store.profiles.named()
+    draft = store.drafts.get(me.id, "q06", "answer")
+    assert draft and (draft.revision, draft.text) == (120, "1/3/14") and store.notice is None
+    [attempt] = store.attempts.of(me.id)
+    assert len(attempt.predictions) == 2 * 4 * 15
+    store.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_kill_9_loses_nothing_committed(place: Path) -> None:
+    watching: Store | None = None
+    for writes in (3, 20, 41):
+        process = start(WRITE)
+        assert process.stdout
+        last = 0
+        for _ in range(writes):
+            last = int(process.stdout.readline())
+        process.kill()
+        last = max([last, *map(int, process.communicate()[0].splitlines())])
+        watching = watching or open_store()
+        [me] = watching.profiles.named()
+        draft = watching.drafts.get(me.id, "q06", "answer")
+        assert draft and draft.revision in (last, last + 1)
+        assert draft.text == f"{draft.revision} " * 200
+        attempt = watching.attempts.current(me.id, "q06")
+        assert attempt and attempt.measurements["revision"] in (last, last + 1)
+        assert open_store().notice is None
+    assert watching and not list(place.parent.glob("*damaged*"))
+    watching.close()

@@ -1,0 +1,157 @@
+"""Export and import: everything comes back, nothing is overwritten, a broken file changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from study.store import Imported, Store, StoreError
+
+Content = dict[str, Any]
+
+
+def fill(store: Store, profile: str) -> None:
+    store.drafts.save(profile, "q06", "answer", "少 KV 头 \ud83d\ude42", 7)
+    store.drafts.save(profile, "q06", "answer", "an older text", 3)
+    attempt = store.attempts.predict(store.attempts.open(profile, "q06"), "speedup", 4.0)
+    attempt = store.attempts.predict(attempt, "cache", None)
+    store.attempts.measure(attempt, "half", {"text": "\ud83d"})
+    store.attempts.finish(attempt, 80, text="text", ticks=["a"], help_used=["hint-1"], seconds=3)
+    store.attempts.open(profile, "q13")
+
+
+def content_of(store: Store, profile: str) -> Content:
+    content: Content = json.loads(store.transfer.export(profile))
+    return {name: content[name] for name in ("drafts", "copies", "attempts")}
+
+
+def test_an_export_comes_back_into_another_profile(store: Store, ada: str) -> None:
+    fill(store, ada)
+    data = store.transfer.export(ada).encode()  # has a UTF-8 form, whatever was measured
+    bob = store.profiles.create("Bob").id
+    assert store.transfer.import_into(bob, b"\xef\xbb\xbf" + data) == Imported(1, 2)
+    assert content_of(store, bob) == content_of(store, ada)
+    assert store.transfer.import_into(bob, data) == Imported(0, 0)
+    assert content_of(store, bob) == content_of(store, ada)
+    assert store.profiles.find(bob) and json.loads(data)["profile"] == {"name": "Ada"}
+
+
+def test_an_import_never_overwrites(store: Store, ada: str) -> None:
+    fill(store, ada)
+    data = store.transfer.export(ada)
+    draft = store.drafts.save(ada, "q06", "answer", "written since", 9).draft
+    done = store.attempts.finish(store.attempts.open(ada, "q13"), 40)
+    assert store.transfer.import_into(ada, data) == Imported(0, 0)
+    assert store.drafts.get(ada, "q06", "answer") == draft and store.attempts.of(ada, "q13") == (done,)
+    assert {kept.text for kept in store.drafts.copies(ada)} == {"少 KV 头 🙂", "an older text"}
+
+
+def test_a_newer_draft_in_the_file_leaves_the_text_here_as_a_copy(store: Store, ada: str) -> None:
+    fill(store, ada)
+    data = store.transfer.export(ada)
+    bob = store.profiles.create("Bob").id
+    store.drafts.save(bob, "q06", "answer", "of Bob", 2)
+    store.transfer.import_into(bob, data)
+    draft = store.drafts.get(bob, "q06", "answer")
+    assert draft and draft.revision == 7 and "of Bob" in {kept.text for kept in store.drafts.copies(bob)}
+
+
+def test_of_two_versions_of_an_attempt_the_finished_then_the_later_stays(store: Store, ada: str) -> None:
+    attempt = store.attempts.update(store.attempts.open(ada, "q06"), text="open")
+    open_file = store.transfer.export(ada)
+    done = store.attempts.finish(attempt, 60)
+    done_file = store.transfer.export(ada)
+    assert store.transfer.import_into(ada, open_file) == Imported(0, 0)
+    bob = store.profiles.create("Bob").id
+    assert [store.transfer.import_into(bob, file).attempts for file in (open_file, done_file, open_file)] \
+        == [1, 1, 0]
+    assert [found.tier for found in store.attempts.of(bob)] == [60] and store.attempts.of(ada) == (done,)
+
+
+def damage(path: str, value: object) -> Callable[[Content], None]:
+    def change(content: Content) -> None:
+        *parents, last = path.split(".")
+        place: Any = content
+        for name in parents:
+            place = place[int(name)] if name.isdigit() else place[name]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+    return change
+
+
+BROKEN = [damage(path, value) for path, value in [
+    ("version", 0), ("version", True), ("version", "1"), ("exported", "today"), ("exported", ...),
+    ("profile", []), ("profile.name", 3), ("profile.id", "x"), ("drafts", {}), ("drafts", ...), ("more", 1),
+    ("drafts", [None]), ("drafts.0.text", None), ("drafts.0.text", "x" * 1_000_001), ("drafts.0.revision", 0),
+    ("drafts.0.revision", 1.0), ("drafts.0.revision", 2**53), ("drafts.0.revision", True),
+    ("drafts.0.question", ""), ("drafts.0.question", "a\0"), ("drafts.0.field", "\ud800"),
+    ("drafts.0.changed", -1), ("drafts.0.changed", 10**400), ("drafts.0.changed", float("inf")),
+    ("copies.0.text", 5), ("attempts.0.id", None), ("attempts.0.tier", 50), ("attempts.0.tier", 80.0),
+    ("attempts.1.tier", None), ("attempts.1.finished", None), ("attempts.0.ticks", "abc"),
+    ("attempts.0.help_used", [1]), ("attempts.0.predictions", {"speedup": []}),
+    ("attempts.0.predictions", {"speedup": True}), ("attempts.0.measurements", []),
+    ("attempts.0.measurements", {"loss": float("nan")}), ("attempts.0.seconds", -1),
+    ("attempts.0.profile", "somebody"), ("attempts.1.text", ...)]]
+BROKEN += [lambda content: content["drafts"].append(content["drafts"][0]),
+           lambda content: content["attempts"].append(content["attempts"][0])]
+
+
+def test_a_broken_file_is_one_sentence_and_changes_nothing(store: Store, ada: str) -> None:
+    fill(store, ada)
+    good = json.loads(store.transfer.export(ada))
+    bob = store.profiles.create("Bob").id
+    for number, change in enumerate(BROKEN):
+        content = copy.deepcopy(good)
+        change(content)
+        with pytest.raises(StoreError, match=r"^This file is broken .*nothing was imported") as caught:
+            store.transfer.import_into(bob, json.dumps(content))
+        assert str(caught.value).count(". ") == 0, number
+    good["attempts"][1]["measurements"] = {"loss": "INFINITY"}
+    huge = json.dumps(good).replace('"INFINITY"', "1e999")
+    for data in (huge, b"", b"\xff\xfe", b"{", b"[" * 100_000, '{"format": "minimind-study", "version": 1}'):
+        with pytest.raises(StoreError):
+            store.transfer.import_into(bob, data)
+    assert content_of(store, bob) == {"drafts": [], "copies": [], "attempts": []}
+
+
+def test_foreign_and_newer_files_say_so(store: Store, ada: str) -> None:
+    for data in ("[]", "{}", "3", '{"format": "anki"}'):
+        with pytest.raises(StoreError, match="no export of this app"):
+            store.transfer.import_into(ada, data)
+    with pytest.raises(StoreError, match="update the app"):
+        store.transfer.import_into(ada, '{"format": "minimind-study", "version": 2}')
+    with pytest.raises(StoreError, match="no longer exists"):
+        store.transfer.export("nobody")
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_one_wrong_value_anywhere_is_taken_or_refused_whole(store: Store, data: st.DataObject) -> None:
+    ada = store.profiles.named_or_new("Ada").id
+    if not store.attempts.of(ada):
+        fill(store, ada)
+    bob = store.profiles.named_or_new("Bob").id
+    store.profiles.delete(bob)
+    bob = store.profiles.create("Bob").id
+    content = json.loads(store.transfer.export(ada))
+    lists = (content["drafts"], content["copies"], content["attempts"])
+    entry = data.draw(st.sampled_from([content, *(entry for entries in lists for entry in entries)]))
+    entry[data.draw(st.sampled_from(sorted(entry)))] = data.draw(JSON)
+    try:
+        store.transfer.import_into(bob, json.dumps(content))
+    except StoreError:
+        assert not store.drafts.of(bob) and not store.attempts.of(bob) and not store.drafts.copies(bob)
+    else:
+        assert len(content_of(store, bob)["attempts"]) == len(content["attempts"])

@@ -1,0 +1,155 @@
+"""What can go wrong with the file: each is one sentence that says what to do, and nothing is deleted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from study.store import Store, StoreError, data_folder, open_store
+
+pytestmark = pytest.mark.skipif("MINIMIND_TEST_DATABASE" in os.environ, reason="SQLite only")
+
+
+def test_the_folder_is_where_the_system_keeps_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MINIMIND_DATA", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    monkeypatch.setenv("LOCALAPPDATA", "/local")
+    expected = {"linux": Path("/data/minimind-lab"), "win32": Path("/local/minimind-lab/data"),
+                "darwin": Path.home() / "Library/Application Support/minimind-lab"}
+    for system, folder in expected.items():
+        monkeypatch.setattr(sys, "platform", system)
+        assert data_folder() == folder
+    monkeypatch.setenv("MINIMIND_DATA", "~/mine")
+    assert data_folder() == Path.home() / "mine"
+
+
+def test_a_missing_folder_is_made_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMIND_DATA", str(tmp_path / "new" / "er"))
+    store = open_store()
+    assert store.place == str(tmp_path / "new" / "er" / "study.sqlite3") and store.notice is None
+    assert sys.platform == "win32" or (tmp_path / "new" / "er").stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(store.place)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
+
+
+@pytest.mark.parametrize("folder", ["a file/data", "a file"])
+def test_a_folder_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("MINIMIND_DATA", str(tmp_path / folder))
+    with pytest.raises(StoreError, match="make its folder writable, or set MINIMIND_DATA"):
+        open_store()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(place: Path) -> None:
+    place.parent.chmod(0o500)
+    with pytest.raises(StoreError, match="MINIMIND_DATA"):
+        open_store()
+    place.parent.chmod(0o700)
+
+
+def test_a_folder_in_the_place_of_the_file(place: Path) -> None:
+    place.mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        open_store()
+
+
+def test_a_locked_database(place: Path) -> None:
+    store = open_store(busy_seconds=0.05)
+    ada = store.profiles.create("Ada").id
+    with closing(sqlite3.connect(place)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"Another program holds .*close it"):
+            store.drafts.save(ada, "q06", "answer", "text", 1)
+        assert store.profiles.find(ada), "reading goes on"
+        with pytest.raises(StoreError, match="Another program holds"):
+            open_store(busy_seconds=0.05)
+    assert store.drafts.save(ada, "q06", "answer", "text", 1).accepted
+    store.close()
+
+
+def test_a_full_disk_loses_nothing_committed(place: Path) -> None:
+    store = open_store()
+    ada = store.profiles.create("Ada").id
+    store.drafts.save(ada, "q06", "answer", "before", 1)
+    with store._database._engine.connect() as connection:
+        connection.connection.cursor().execute("PRAGMA max_page_count=1")
+    with pytest.raises(StoreError, match="disk is full"):
+        store.drafts.save(ada, "q06", "answer", "x" * 500_000, 2)
+    store.close()
+    draft = store.drafts.get(ada, "q06", "answer")
+    assert draft and draft.text == "before"
+
+
+def overwrite(start: int, count: int) -> Callable[[bytes], bytes]:
+    return lambda content: content[:start] + b"\xa5" * count + content[start + count:]
+
+
+@pytest.mark.parametrize("damage", [
+    overwrite(0, 100), overwrite(4096, 8192), lambda content: content[:5000],
+    lambda content: b"not a database",
+], ids=["header", "pages", "cut", "foreign"])
+def test_a_damaged_file_is_kept_aside_and_said_so(place: Path, damage: Callable[[bytes], bytes]) -> None:
+    for expected in (f"study.sqlite3.damaged-{date.today()}", f"study.sqlite3.damaged-{date.today()}-2"):
+        store = open_store()
+        ada = store.profiles.named_or_new("Ada").id
+        store.drafts.save(ada, "q06", "answer", "text" * 5000, 1)
+        store.profiles.delete(store.profiles.create("Bob").id)  # empties the log into the file
+        store.close()
+        broken = damage(place.read_bytes())
+        place.write_bytes(broken)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{place}{suffix}").unlink(missing_ok=True)
+        fresh = open_store()
+        assert fresh.notice and expected in fresh.notice and fresh.profiles.named() == ()
+        assert place.with_name(expected).read_bytes() == broken
+        fresh.close()
+
+
+def test_damage_while_the_app_runs(place: Path) -> None:
+    store = open_store()
+    ada = store.profiles.create("Ada").id
+    store.drafts.save(ada, "q06", "answer", "text" * 5000, 1)
+    store.profiles.delete(store.profiles.create("Bob").id)
+    store.close()
+    with place.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * 4096 * 5)
+    with pytest.raises(StoreError, match="damaged: try again"):
+        store.profiles.named()
+    assert store.profiles.named() == () and store.notice and "kept as" in store.notice
+    assert store.profiles.create("Ada")
+    store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files")
+def test_a_file_removed_while_the_app_runs_is_noticed(store: Store, ada: str, place: Path) -> None:
+    for path in place.parent.iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match="This profile no longer exists"):
+        store.drafts.save(ada, "q06", "answer", "text", 1)
+    assert store.notice and "removed or replaced" in store.notice
+    assert open_store().profiles.create("Bob") in store.profiles.named()
+
+
+@pytest.mark.parametrize(("url", "sentence"), [
+    ("nonsense", "cannot be read"), ("mysql://host/study", "change its address"),
+    ("sqlite://", "change its address"), ("postgresql://host", "change its address")])
+def test_an_address_that_is_none(url: str, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence):
+        open_store(url)
+
+
+def test_postgres_that_is_not_there_or_has_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMIND_DATABASE", "postgresql://ada:secret@127.0.0.1:1/study?connect_timeout=1")
+    with pytest.raises(StoreError, match=r"pip install|does not answer") as caught:
+        open_store()
+    assert "secret" not in str(caught.value)
