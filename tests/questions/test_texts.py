@@ -47,10 +47,13 @@ def test_the_search_for_digits(text: str, stray: list[str]) -> None:
 
 @pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
 def test_no_digit_stands_in_prose(question: Question) -> None:
+    """A title has no placeholders, so it may show the problem's own data as they are."""
+    data = {str(value) for value in question.given.values() if isinstance(value, int)}
     found = {f"{key} ({language})": stray
              for key, *texts in pairs(question)
              for language, text in zip(("en", "zh"), texts, strict=True)
-             if (stray := prose_digits.stray_digits(text))}
+             if (stray := [number for number in prose_digits.stray_digits(text)
+                           if key != "title" or number.replace(",", "") not in data])}
     assert not found
 
 
