@@ -1,0 +1,263 @@
+"""The claims of Question 14 that follow from formulas, a seeded simulation, or asyncio itself, recomputed.
+
+The simulation uses nothing but the numbers of the commonly shown table. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from labs.checks import Check, Finding
+from labs.q14_serving.queueing import Fleet, Outcome, erlang_wait, lengths_of, percentile, poisson, simulate
+from minimind_core.config import ModelConfig
+from minimind_core.cost import kv_cache_bytes
+from questions import load_question
+
+QUESTION = load_question("q14_serving")
+SECOND, MEGA = 1000, 10**6
+SIMULATED_SECONDS, SEED = 200, 0
+
+
+def given(name: str) -> float:
+    """One of the problem's own numbers."""
+    value = QUESTION.given[name]
+    assert isinstance(value, int | Decimal)
+    return float(value)
+
+
+def given_list(name: str) -> np.ndarray:
+    """One of the problem's own lists."""
+    values = QUESTION.given[name]
+    assert isinstance(values, tuple)
+    return np.array([float(value) for value in values])  # type: ignore[arg-type]
+
+
+def table_curve() -> tuple[float, float]:
+    """Milliseconds of a step, alpha + beta * batch, by least squares on the table."""
+    batches = given_list("table_batches")
+    steps = SECOND * batches / given_list("table_rates") / given("tokens")
+    beta, alpha = np.polyfit(batches, steps, 1)
+    return float(alpha), float(beta)
+
+
+def served(replicas: int, *, rate: float | None = None, lengths: str = "fixed", static: bool = False,
+           seconds: float = SIMULATED_SECONDS) -> Outcome:
+    """A simulated run of the table's machines."""
+    arrivals = poisson(rate or given("rate"), seconds, SEED)
+    fleet = Fleet(replicas, *table_curve(), cap=int(given("cap")), static=static)
+    return simulate(fleet, arrivals, lengths_of(lengths, int(given("tokens")), len(arrivals), SEED + 1))
+
+
+def p95(outcome: Outcome) -> float:
+    """In milliseconds."""
+    return percentile(outcome.latencies, 95)
+
+
+def little() -> dict[str, float]:
+    """Requests in flight at the two latencies."""
+    return {"at_latency": given("rate") * given("latency") / SECOND,
+            "at_reply": given("rate") * given("reply") / SECOND}
+
+
+def table_latencies() -> dict[str, Any]:
+    """What the table implies for one request, and the throughput had latency stayed constant."""
+    batches, rates = given_list("table_batches"), given_list("table_rates")
+    alpha, beta = table_curve()
+    return {"latencies": [round(time) for time in SECOND * batches / rates], "alpha": alpha, "beta": beta,
+            "constant": round(batches[-1] * SECOND / given("latency"))}
+
+
+def two_are_not_enough() -> dict[str, float]:
+    """Utilisation of two GPUs, and the fewest whose P95 meets the goal."""
+    needed = next(n for n in range(1, 20) if p95(served(n)) < given("goal"))
+    return {"utilization": given("rate") / (2 * given_list("table_rates")[-1]), "needed": needed}
+
+
+def mean_and_tail() -> dict[str, float]:
+    """P95 of exponential service with the mean latency, nobody waiting."""
+    return {"mean": given("latency"), "p95": round(-given("latency") * math.log(0.05))}
+
+
+def closed_loop() -> dict[str, float]:
+    """Rate and number of requests of a loop that sleeps, sends and waits for the answer."""
+    pause, now, sent = SECOND / given("rate"), 0.0, 0
+    while now < given("seconds") * SECOND:
+        now, sent = now + pause + given("reply"), sent + 1
+    return {"rate": SECOND / (pause + given("reply")), "sent": sent}
+
+
+def freeze() -> dict[str, float]:
+    """P99 in a closed loop and P95, P99 in an open one, where the server freezes once in the middle."""
+    begin = given("seconds") * SECOND / 2
+    end, quick, pause = begin + given("freeze") * SECOND, given("quick"), SECOND / given("rate")
+
+    def latency(sent: float) -> float:
+        return (end - sent if begin <= sent < end else 0) + quick
+
+    closed, now = [], pause
+    while now < given("seconds") * SECOND:
+        closed.append(latency(now))
+        now += closed[-1] + pause
+    opened = [latency(pause * index) for index in range(int(given("rate") * given("seconds")))]
+    return {"closed_p99": percentile(closed, 99), "open_p95": percentile(opened, 95) / SECOND,
+            "open_p99": percentile(opened, 99) / SECOND}
+
+
+def queue_bound() -> dict[str, float]:
+    """Seconds of waiting in a full queue, and the queue that keeps to the allowed wait."""
+    return {"seconds": given("queue") / given("rate"), "fits": given("rate") * given("wait") / SECOND}
+
+
+def blocked_loop() -> Finding:
+    """How late the event loop is while a blocking call runs in it, and while it runs in a thread."""
+    call = 0.3
+
+    async def lag(work: Callable[[], Awaitable[object]]) -> float:
+        task, worst, before = asyncio.ensure_future(work()), 0.0, time.perf_counter()
+        while not task.done():
+            await asyncio.sleep(0.005)
+            now = time.perf_counter()
+            worst, before = max(worst, now - before), now
+        return worst
+
+    async def inside() -> None:
+        time.sleep(call)  # what a blocking generate does to the loop
+
+    blocking = asyncio.run(lag(inside))
+    threaded = asyncio.run(lag(lambda: asyncio.to_thread(time.sleep, call)))
+    return Finding(blocking > 0.9 * call > threaded, {"blocking_s": blocking, "threaded_s": threaded})
+
+
+def two_queues() -> dict[str, bool]:
+    """Whether an urgent request reaches a worker waiting on the normal queue, and one waiting on a heap."""
+    async def separate() -> bool:
+        urgent, normal = asyncio.Queue[str](), asyncio.Queue[str]()
+
+        async def worker() -> str:
+            return urgent.get_nowait() if not urgent.empty() else await normal.get()
+
+        return await arrives(worker, lambda: urgent.put_nowait("urgent"))
+
+    async def one_heap() -> bool:
+        queue = asyncio.PriorityQueue[tuple[int, str]]()
+
+        async def worker() -> str:
+            return (await queue.get())[1]
+
+        return await arrives(worker, lambda: queue.put_nowait((0, "urgent")))
+
+    async def arrives(worker: Callable[[], Awaitable[str]], put: Callable[[], None]) -> bool:
+        task = asyncio.ensure_future(worker())
+        await asyncio.sleep(0)  # the worker is waiting now
+        put()
+        done, _ = await asyncio.wait([task], timeout=0.1)
+        task.cancel()
+        return bool(done)
+
+    return {"two_queues": asyncio.run(separate()), "one_heap": asyncio.run(one_heap())}
+
+
+def never_down() -> dict[str, float]:
+    """The fastest request of the table against the threshold for scaling down."""
+    return {"fastest": min(table_latencies()["latencies"]), "threshold": given("scale_down_below")}
+
+
+def preallocated() -> float:
+    """Gigabytes that the engine takes at start."""
+    return given("share") * given("card")
+
+
+def busy_but_idle() -> dict[str, float]:
+    """Busy time in percent and rows in flight of one replica at a quiet rate."""
+    outcome = served(1, rate=given("quiet_rate"))
+    return {"busy_percent": 100 * outcome.busy_share, "in_flight": outcome.mean_in_flight}
+
+
+def lengths_matter() -> dict[str, float]:
+    """P95 of the needed GPUs with three kinds of output length of one mean, and of a lone long reply."""
+    needed, (alpha, beta) = int(two_are_not_enough()["needed"]), table_curve()
+    return {**{kind: p95(served(needed, lengths=kind)) for kind in ("fixed", "uniform", "geometric")},
+            "alone": 90 * (alpha + beta)}
+
+
+def erlang() -> dict[str, Any]:
+    """Mean and P95 of the wait in milliseconds with 32, 36 and 40 slots; Little gives the load."""
+    load, service = little()["at_latency"], given("latency")
+    means, tails = [], []
+    for slots in (32, 36, 40):
+        waits, drain = erlang_wait(load, slots), (slots - load) / service
+        means.append(waits / drain)
+        tails.append(round(max(0.0, math.log(waits / 0.05) / drain)))
+    return {"mean": means, "p95": tails}
+
+
+def static_batches() -> dict[str, float]:
+    """P95 of the needed GPUs with uniform lengths, rows joining at any step or only at the next batch."""
+    needed = int(two_are_not_enough()["needed"])
+    return {name: p95(served(needed, lengths="uniform", static=name == "static"))
+            for name in ("continuous", "static")}
+
+
+def by_replicas() -> dict[str, float]:
+    """P95 with fixed lengths: two GPUs after a minute and later, then more GPUs."""
+    return {"two_after_minute": p95(served(2, seconds=given("seconds"))), "two_later": p95(served(2)),
+            "three": p95(served(3)), "four": p95(served(4)), "five": p95(served(5))}
+
+
+def cost() -> dict[str, float]:
+    """Tokens a second that are needed, and dollars per million of them on one card."""
+    tokens = given("rate") * given("tokens")
+    return {"tokens_per_second": tokens, "dollars": given("price") / (3600 * tokens) * MEGA}
+
+
+def cache_of_the_load() -> float:
+    """Megabytes of cache for 64 requests of 150 tokens."""
+    return kv_cache_bytes(ModelConfig(), 64, 150) / MEGA
+
+
+def starving() -> Finding:
+    """When a normal request leaves one heap beside a stream of urgent ones, without and with ageing."""
+    def place(ageing: float) -> int:
+        heap, ticket = [(1.0, 0, "normal")], itertools.count(1)
+        for step in range(100):
+            heapq.heappush(heap, (step * ageing, next(ticket), "urgent"))
+            if heapq.heappop(heap)[2] == "normal":
+                return step
+        return 100
+
+    never, soon = place(0), place(0.1)
+    return Finding(never == 100 > soon, {"without_ageing": never, "with_ageing": soon})
+
+
+CHECKS: dict[str, Check] = {
+    "Q14-C1": little,
+    "Q14-C2": table_latencies,
+    "Q14-C3": two_are_not_enough,
+    "Q14-C4": mean_and_tail,
+    "Q14-C5": lambda: closed_loop()["rate"],
+    "Q14-C6": lambda: closed_loop()["sent"],
+    "Q14-C7": freeze,
+    "Q14-C9": queue_bound,
+    "Q14-C10": blocked_loop,
+    "Q14-C12": two_queues,
+    "Q14-C14": never_down,
+    "Q14-C15": preallocated,
+    "Q14-C16": busy_but_idle,
+    "Q14-C22": lengths_matter,
+    "Q14-C23": erlang,
+    "Q14-C24": static_batches,
+    "Q14-C25": by_replicas,
+    "Q14-C26": lambda: given("rate") * given("window") / SECOND,
+    "Q14-C27": cost,
+    "Q14-C28": cache_of_the_load,
+    "Q14-C29": starving,
+}
