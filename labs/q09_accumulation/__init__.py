@@ -1,0 +1,7 @@
+"""Question 9: gradient accumulation. Its experiments are still to come; its claims are checked."""
+
+from __future__ import annotations
+
+from labs.contract import Experiment
+
+EXPERIMENTS: tuple[Experiment, ...] = ()

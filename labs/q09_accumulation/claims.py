@@ -1,0 +1,324 @@
+"""The claims of Question 9, recomputed in NumPy: a logistic regression, two optimizers, a few windows.
+
+The gradient of a mean does not know how large the model is, so a small model decides the algebra. What
+depends on the 26M is measured by the lab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labs.checks import Check, Finding
+from minimind_core.config import ModelConfig
+from minimind_core.cost import weight_bytes
+from questions import load_question
+
+QUESTION = load_question("q09_accumulation")
+Array = NDArray[Any]
+Window = list[tuple[Array, Array]]
+FEATURES = 24
+
+
+def given(name: str) -> Any:
+    """One of the problem's own values."""
+    return QUESTION.given[name]
+
+
+def window(counts: list[int], dtype: type = np.float64) -> Window:
+    """Micro-batches with that many terms each; the law differs between them, as texts do."""
+    random = np.random.default_rng(0)
+    found: Window = []
+    for place, count in enumerate(counts):
+        x = random.normal(0.1 * place, 1.0, (count, FEATURES))
+        y = np.sign(x[:, 0] + random.normal(size=count))
+        found.append((x.astype(dtype), y.astype(dtype)))
+    return found
+
+
+def equal_window(dtype: type = np.float64) -> Window:
+    """The problem's micro-batches."""
+    return window([given("micro")] * given("steps"), dtype)
+
+
+def gradient_sum(weights: Array, x: Array, y: Array) -> Array:
+    """Of the logistic loss, summed over the terms."""
+    return np.asarray((-y / (1 + np.exp(y * (x @ weights)))) @ x)
+
+
+def big_batch(weights: Array, batches: Window) -> Array:
+    """The reference: the mean over all terms at once."""
+    x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return gradient_sum(weights, x, y) / len(y)
+
+
+def accumulated(weights: Array, batches: Window, *, divide: bool) -> Array:
+    """Means of the micro-batches, added up as backward does, divided by their number or not."""
+    total = np.zeros_like(weights)
+    for x, y in batches:
+        mean = gradient_sum(weights, x, y) / len(y)
+        total = total + (mean / len(batches) if divide else mean)
+    return total
+
+
+def token_normalized(weights: Array, batches: Window) -> Array:
+    """Sums divided once by the number of all terms of the window."""
+    terms = sum(len(y) for _, y in batches)
+    return np.asarray(sum(gradient_sum(weights, x, y) for x, y in batches) / terms)
+
+
+def relative(one: Array, other: Array) -> float:
+    """Distance over the size of the second."""
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+
+
+def start(dtype: type = np.float64) -> Array:
+    """Weights to begin with."""
+    return np.random.default_rng(1).normal(0, 0.1, FEATURES).astype(dtype)
+
+
+class SGD:
+    """Plain."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def step(self, weights: Array, gradient: Array) -> Array:
+        """The new weights."""
+        return weights - self.rate * gradient
+
+
+class AdamW:
+    """With the usual settings; `decay` is decoupled (Loshchilov and Hutter 2019)."""
+
+    def __init__(self, rate: float, decay: float = 0.0) -> None:
+        self.rate, self.decay, self.time = rate, decay, 0
+        self.first = self.second = np.zeros(FEATURES)
+
+    def step(self, weights: Array, gradient: Array) -> Array:
+        """The new weights."""
+        self.time += 1
+        self.first = 0.9 * self.first + 0.1 * gradient
+        self.second = 0.999 * self.second + 0.001 * gradient**2
+        first, second = self.first / (1 - 0.9**self.time), self.second / (1 - 0.999**self.time)
+        return weights * (1 - self.rate * self.decay) - self.rate * first / (np.sqrt(second) + 1e-8)
+
+
+def update_ratio(optimizer: Callable[[float], Any], *, lower_rate: bool = False) -> float:
+    """First update without the division over the first with it; or with rate / A for loss / A."""
+    weights, batches = start(), equal_window()
+    right = optimizer(0.01).step(weights, accumulated(weights, batches, divide=True)) - weights
+    rate = 0.01 / given("steps") if lower_rate else 0.01
+    wrong = optimizer(rate).step(weights, accumulated(weights, batches, divide=False)) - weights
+    return float(np.linalg.norm(wrong) / np.linalg.norm(right))
+
+
+def equals_big_batch() -> Finding:
+    """Relative error of the divided accumulation in float64."""
+    weights, batches = start(), equal_window()
+    error = relative(accumulated(weights, batches, divide=True), big_batch(weights, batches))
+    return Finding(error < 1e-12, error)
+
+
+def undivided_ratio() -> float:
+    """Undivided gradient over the true one."""
+    weights, batches = start(), equal_window()
+    return float(np.linalg.norm(accumulated(weights, batches, divide=False))
+                 / np.linalg.norm(big_batch(weights, batches)))
+
+
+def run(optimizer: Any, *, divide: bool, updates: int = 50) -> Array:
+    """Weights after some updates on the same window."""
+    weights, batches = start(), equal_window()
+    for _ in range(updates):
+        weights = optimizer.step(weights, accumulated(weights, batches, divide=divide))
+    return weights
+
+
+def sgd_runs() -> dict[str, float]:
+    """The first update, and that a whole run equals one at a rate A times as high."""
+    wrong, scaled = run(SGD(0.01), divide=False), run(SGD(0.01 * given("steps")), divide=True)
+    assert relative(wrong, scaled) < 1e-12, "the runs differ"
+    return {"update": update_ratio(SGD)}
+
+
+def adamw_runs() -> dict[str, float]:
+    """The first update, and that whole runs stay together."""
+    wrong, right = run(AdamW(0.01), divide=False), run(AdamW(0.01), divide=True)
+    assert relative(wrong, right) < 1e-5, "the runs differ"
+    return {"update": update_ratio(AdamW)}
+
+
+def lower_rate() -> dict[str, float]:
+    """First updates with the rate divided and the gradient not, over the right ones."""
+    return {"sgd": update_ratio(SGD, lower_rate=True), "adamw": update_ratio(AdamW, lower_rate=True)}
+
+
+def clipped() -> dict[str, float]:
+    """SGD's first update without the division over that with it, under a wide and a tight clip."""
+    norm, steps = float(given("norm")), int(given("steps"))
+    ratios = [min(norm * steps, clip) / min(norm, clip) for clip in (1.0, 0.1)]
+    return {"wide": ratios[0], "tight": ratios[1]}
+
+
+def token_weights() -> dict[str, float]:
+    """What a term of the short micro-batch weighs against one of the long in a mean of means, and rightly."""
+    long, short = (int(count) for count in given("counts"))
+    return {"ratio": (1 / 2 / short) / (1 / 2 / long), "terms": long + short}
+
+
+def unequal_counts() -> Finding:
+    """Errors of the mean of means for mild and strong inequality, and of the token-normalised sum."""
+    weights, errors = start(), []
+    for counts in ([220, 256, 200, 240], [32, 256, 120, 60], [4, 256, 30, 100]):
+        batches = window(counts)
+        truth = big_batch(weights, batches)
+        assert relative(token_normalized(weights, batches), truth) < 1e-12
+        errors.append(relative(accumulated(weights, batches, divide=True), truth))
+    return Finding(0 < errors[0] < errors[1] < errors[2], errors)
+
+
+def stable_rates() -> dict[str, float]:
+    """The highest stable rate of SGD on a quadratic, with the division over without: by bisection."""
+    x, _ = window([given("micro") * given("steps")])[0]
+    hessian = x.T @ x / len(x)
+
+    def limit(factor: float) -> float:
+        low, high = 0.0, 100.0
+        for _ in range(60):
+            rate = (low + high) / 2
+            largest = float(np.abs(1 - rate * factor * np.linalg.eigvalsh(hessian)).max())
+            low, high = (rate, high) if largest <= 1 + 1e-12 else (low, rate)
+        return low
+
+    return {"ratio": limit(1.0) / limit(float(given("steps")))}
+
+
+def not_always_nan() -> Finding:
+    """A quadratic: SGD without the division below and above its limit, and Adam without it."""
+    x, _ = window([given("micro") * given("steps")])[0]
+    hessian, steps = x.T @ x / len(x), given("steps")
+    limit = 2 / float(np.linalg.eigvalsh(hessian).max())
+
+    def size_after(optimizer: Any) -> float:
+        weights = start()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(3000):
+                weights = optimizer.step(weights, steps * (hessian @ weights))
+        return float(np.linalg.norm(weights))
+
+    below, above, adam = (size_after(optimizer) for optimizer in
+                          (SGD(0.9 * limit / steps), SGD(1.5 * limit / steps), AdamW(1e-3)))
+    begin = float(np.linalg.norm(start()))
+    return Finding(below < begin and adam < begin and not np.isfinite(above), [below, str(above), adam])
+
+
+def single_precision() -> Finding:
+    """Accumulated against one big batch in fp32: close, and not the same bits."""
+    weights, batches = start(np.float32), equal_window(np.float32)
+    error = relative(accumulated(weights, batches, divide=True), big_batch(weights, batches))
+    return Finding(0 < error < 1e-5, error)
+
+
+def divided_at_the_end() -> Finding:
+    """Largest difference in fp32 between dividing each term and dividing the sum, for eight and for six."""
+    differences = []
+    for steps in (8, 6):
+        weights, batches = start(np.float32), window([given("micro")] * steps, np.float32)
+        early = accumulated(weights, batches, divide=True)
+        late = accumulated(weights, batches, divide=False) / np.float32(steps)
+        differences.append(float(np.abs(early - late).max()))
+    return Finding(differences[0] == 0 < differences[1] < 1e-6, differences)
+
+
+def leftovers() -> dict[str, float]:
+    """Updates, micro-batches left over, terms in the next epoch's first window, and a flush's weight."""
+    updates, left = divmod(int(given("batches")), int(given("steps")))
+    return {"updates": updates, "left": left, "next": left + given("steps"), "flush": left / given("steps")}
+
+
+def first_window() -> int:
+    """Micro-batches before the first update where the counter starts at 1 and (step + 1) % A is tested."""
+    step = 1
+    while (step + 1) % given("steps"):
+        step += 1
+    return step
+
+
+def to_bf16(x: Array) -> Array:
+    """Round to bf16, ties to even, kept as fp32."""
+    bits = np.asarray(x, dtype=np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def accumulation_dtype() -> Finding:
+    """Relative errors of sums of 8, 64, 512 and 4096 similar terms in bf16, and of the last in fp32."""
+    terms = np.random.default_rng(0).normal(1.0, 0.5, (4096, FEATURES)).astype(np.float32)
+    errors, coarse, fine = [], np.zeros(FEATURES, np.float32), np.zeros(FEATURES, np.float32)
+    for place, term in enumerate(terms, 1):
+        coarse, fine = to_bf16(coarse + to_bf16(term)), fine + term
+        if place in (8, 64, 512, 4096):
+            errors.append(relative(coarse, terms[:place].sum(0, dtype=np.float64)))
+    single = relative(fine, terms.sum(0, dtype=np.float64))
+    return Finding(errors == sorted(errors) and errors[-1] > 0.3 and single < 1e-3, [*errors, single])
+
+
+def reduced_bytes() -> dict[str, float]:
+    """Megabytes of fp32 gradients that one window all-reduces: once, and after every micro-batch."""
+    once = weight_bytes(ModelConfig(), 4) / 10**6
+    return {"once": once, "always": once * given("steps")}
+
+
+def batch_statistics() -> Finding:
+    """Batch normalisation of one big batch against that of its micro-batches; RMSNorm of both."""
+    x = np.concatenate([part for part, _ in equal_window()])
+
+    def batch_norm(part: Array) -> Array:
+        return np.asarray((part - part.mean(0)) / part.std(0))
+
+    def rms_norm(part: Array) -> Array:
+        return np.asarray(part / np.sqrt((part**2).mean(-1, keepdims=True)))
+
+    parts = np.split(x, given("steps"))
+    errors = [relative(np.concatenate([norm(part) for part in parts]), norm(x))
+              for norm in (batch_norm, rms_norm)]
+    return Finding(errors[0] > 0.1 and errors[1] < 1e-12, errors)
+
+
+def ranks() -> Finding:
+    """The token-normalised gradient over two ranks, however the micro-batches are dealt out."""
+    weights, batches = start(), window([4, 256, 30, 100])
+    terms = sum(len(y) for _, y in batches)
+    found = []
+    for deal in (((0, 1), (2, 3)), ((0, 2), (1, 3)), ((3, 0), (2, 1))):
+        on_rank = [np.sum([gradient_sum(weights, *batches[place]) for place in places], 0) * len(deal) / terms
+                   for places in deal]
+        found.append(relative(np.mean(on_rank, 0), big_batch(weights, batches)))  # DDP averages the ranks
+    return Finding(max(found) < 1e-12, found)
+
+
+CHECKS: dict[str, Check] = {
+    "Q9-C1": equals_big_batch,
+    "Q9-C2": undivided_ratio,
+    "Q9-C3": sgd_runs,
+    "Q9-C4": adamw_runs,
+    "Q9-C5": clipped,
+    "Q9-C6": token_weights,
+    "Q9-C7": not_always_nan,
+    "Q9-C8": stable_rates,
+    "Q9-C9": single_precision,
+    "Q9-C10": lower_rate,
+    "Q9-C11": divided_at_the_end,
+    "Q9-C12": leftovers,
+    "Q9-C13": first_window,
+    "Q9-C14": accumulation_dtype,
+    "Q9-C16": reduced_bytes,
+    "Q9-C17": batch_statistics,
+    "Q9-C18": unequal_counts,
+    "Q9-C19": lambda: float(given("loss_sum")) / given("steps"),
+    "Q9-C22": ranks,
+}
