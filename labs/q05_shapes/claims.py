@@ -20,7 +20,6 @@ from questions import load_question
 
 QUESTION = load_question("q05_shapes")
 Array = NDArray[np.float64]
-MEGA = 10**6
 
 
 def given(name: str) -> int:
@@ -279,7 +278,7 @@ def crossover() -> dict[str, float]:
     """The length at which attention costs as much as all matrices, and the cost of a trained token."""
     costs = forward_costs()
     square = 2 * costs["per_token"] / costs["per_pair"]
-    return {"square": square, "causal": 2 * square, "training": 6 * costs["per_token"] / MEGA}
+    return {"square": square, "causal": 2 * square, "training": 6 * costs["per_token"]}
 
 
 def rope_tables() -> dict[str, int]:

@@ -135,10 +135,10 @@ def pairings() -> Finding:
 
 
 def spectrum() -> dict[str, Any]:
-    """The first frequencies, the last, its wavelength in millions, and a base that gives the usual list."""
+    """The first frequencies, the last, its wavelength in tokens, and a base that gives the usual list."""
     theta = frequencies()
     return {"first": theta[:4].tolist(), "ratio": theta[1], "slowest": theta[-1],
-            "wavelength": 2 * math.pi / theta[-1] / 1e6, "toy": frequencies(8, 1e4).tolist()}
+            "wavelength": 2 * math.pi / theta[-1], "toy": frequencies(8, 1e4).tolist()}
 
 
 def full_turns() -> dict[str, Any]:

@@ -96,11 +96,11 @@ def sizes() -> dict[str, float]:
 
 
 def drafts() -> dict[str, float]:
-    """Two drafts of about equal size in millions, their share of our weights, and of our depth."""
+    """Two drafts of about equal size, their share of our weights, and of our depth."""
     shallow = MODEL.replace(num_layers=1)
     narrow = MODEL.replace(hidden_size=256, num_heads=4, num_layers=6, intermediate_size=swiglu_width(256))
     shares = [num_parameters(draft) / num_parameters(MODEL) for draft in (shallow, narrow)]
-    return {"shallow": num_parameters(shallow) / MEGA, "narrow": num_parameters(narrow) / MEGA,
+    return {"shallow": num_parameters(shallow), "narrow": num_parameters(narrow),
             "shallow_share": shares[0], "narrow_share": shares[1],
             "shallow_depth": shallow.num_layers / MODEL.num_layers,
             "narrow_depth": narrow.num_layers / MODEL.num_layers}
