@@ -62,7 +62,8 @@ class DecodeStep:
     """One greedy step of every row over a full cache of `tokens` slots, the new token's included.
 
     The last slot is written again at each call, so the length stays what it is. On CUDA the step is
-    captured as a graph, or the launches would hide everything else.
+    captured as a graph, or the launches would hide everything else; keep the step as long as its `run`,
+    for a graph does not own the memory that it reads.
     """
 
     def __init__(self, model: MiniMind, batch: int, tokens: int) -> None:

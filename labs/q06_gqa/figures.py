@@ -31,7 +31,7 @@ def _speedup(result: Result, text: Text) -> Any:
         figure.add_scatter(
             x=_batches(line), y=list(line.values()), mode="lines+text", meta={"role": "formula"},
             text=[""] * (len(line) - 1) + [f"{text(f'q06.{name}')} "], textposition="top left",
-            name=f"{text('q06.byte_model')}, {text(f'q06.{name}')}",
+            name=f"{text('q06.byte_model')}, {text(f'q06.{name}')}", cliponaxis=False,
             hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
     for name in SHARED:
         points, spread = result["speedup"][name], result["spread"][name]
@@ -43,10 +43,12 @@ def _speedup(result: Result, text: Text) -> Any:
             hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
     figure.add_scatter(x=[model["batches"][0], model["batches"][-1]], y=[model["said"]] * 2, mode="lines",
                        name=text("q06.said"), meta={"role": "said"}, hoverinfo="skip")
-    figure.add_vline(x=model["break_even"]["gqa"], line={"width": 1, "dash": "dot"},
-                     annotation={"text": text("q06.break_even"), "yanchor": "bottom", "y": 0})
-    figure.update_xaxes(title=text("q06.axis.batch"), type="log", dtick=0.30103 * 2, tickformat="d")
-    figure.update_yaxes(title=text("q06.axis.speedup"), rangemode="tozero")
+    top = 1.1 * max(*model["limit"].values(), *(each["high"] for each in result["spread"]["mqa"].values()))
+    figure.add_scatter(x=[model["break_even"]["gqa"]] * 2, y=[0, top], mode="lines+text", showlegend=False,
+                       text=[f" {text('q06.break_even')}", ""], textposition="top right",
+                       meta={"role": "peer"}, hoverinfo="skip")
+    _batch_axis(figure, text, model["batches"])
+    figure.update_yaxes(title=text("q06.axis.speedup"), range=[0, top])
     return figure
 
 
@@ -65,7 +67,7 @@ def _rate(result: Result, text: Text) -> Any:
             text=[""] * (len(medians) - 1) + [f" {text(f'q06.{name}')}"], textposition="middle right",
             cliponaxis=False, error_y=_bars(medians, speeds.values()),
             hovertemplate="%{x}: %{y:,.0f}<extra></extra>")
-    figure.update_xaxes(title=text("q06.axis.batch"), type="log", dtick=0.30103 * 2, tickformat="d")
+    _batch_axis(figure, text, result["batches"])
     figure.update_yaxes(title=text("q06.axis.rate"), type="log")
     return figure
 
@@ -132,7 +134,7 @@ def layer(result: Result, text: Text) -> dict[str, Any]:
         x=names, y=medians, meta={"role": "measured"}, error_y=_bars(medians, [times[way] for way in WAYS]),
         text=[f"{median:.3g}" for median in medians], textposition="outside", cliponaxis=False,
         hovertemplate="%{x}: %{y:.3g} ms<extra></extra>"))
-    figure.update_yaxes(title=text("q06.axis.milliseconds"), type="log")
+    figure.update_yaxes(title=text("q06.axis.milliseconds"))
     amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
     extra = go.Figure(go.Bar(x=names, y=amounts, meta={"role": "measured"},
                              text=[f"{amount:.3g}" for amount in amounts], textposition="outside",
@@ -154,7 +156,7 @@ def quality(result: Result, text: Text) -> dict[str, Any]:
     for name in SHARED:
         found = changes(name)
         papers.add_scatter(x=list(found.values()), y=[text(f"q06.paper.{paper}") for paper in found],
-                           mode="markers", name=text(f"q06.{name}"), meta={"role": "peer"},
+                           mode="markers", name=text(f"q06.paper.{name}"), meta={"role": "peer"},
                            marker={"symbol": SYMBOLS[name], "size": 11},
                            hovertemplate="%{y}: %{x:+.1f}%<extra></extra>")
     papers.update_xaxes(title=text("q06.axis.worse"), zeroline=True)
@@ -166,20 +168,29 @@ def convert(result: Result, text: Text) -> dict[str, Any]:
     figure, names = go.Figure(), list(result["perplexity"])
     for name, losses in result["curves"].items():
         figure.add_scatter(x=list(range(1, len(losses) + 1)), y=losses, mode="lines+text",
-                           meta={"role": "measured"}, name=f"{name} {text('q06.kv_heads')}",
+                           meta={"role": "measured"}, showlegend=False,
                            text=[""] * (len(losses) - 1) + [f" {name}"], textposition="middle right",
                            cliponaxis=False, hovertemplate="%{x}: %{y:.2f}<extra></extra>")
     figure.update_xaxes(title=text("q06.axis.step"))
     figure.update_yaxes(title=text("q06.axis.loss"))
-    bars = go.Figure()
-    for when, role in (("before", "removed"), ("after", "measured")):
+    points = go.Figure()
+    for when, role, symbol, side in (("before", "removed", "circle-open", "left"),
+                                     ("after", "measured", "circle", "right")):
         values = [result["perplexity"][name][when] for name in names]
-        bars.add_bar(x=names, y=values, name=text(f"q06.{when}"), meta={"role": role},
-                     text=[f"{value:.3g}" for value in values], textposition="outside", cliponaxis=False,
-                     hovertemplate="%{x}: %{y:.4g}<extra></extra>")
-    bars.update_xaxes(title=text("q06.axis.kv_heads"), type="category")
-    bars.update_yaxes(title=text("q06.axis.perplexity"), type="log")
-    return {"perplexity": bars, "curves": figure}
+        points.add_scatter(x=names, y=values, mode="markers+text", name=text(f"q06.{when}"),
+                           meta={"role": role}, text=[f" {value:.3g} " for value in values],
+                           textposition=f"middle {side}", marker={"symbol": symbol, "size": 11},
+                           cliponaxis=False, hovertemplate="%{x}: %{y:.4g}<extra></extra>")
+    points.update_xaxes(title=text("q06.axis.kv_heads"), type="category", range=[-0.5, len(names) - 0.4])
+    points.update_yaxes(title=text("q06.axis.perplexity"), type="log")
+    return {"perplexity": points, "curves": figure}
+
+
+def _batch_axis(figure: Any, text: Text, batches: list[int]) -> None:
+    """A logarithmic axis with the batches as they are; every second of many."""
+    shown = batches[::2] if len(batches) > 7 else batches
+    figure.update_xaxes(title=text("q06.axis.batch"), type="log", tickvals=shown,
+                        ticktext=[f"{batch:,}" for batch in shown])
 
 
 def _batches(row: dict[str, Any]) -> list[int]:

@@ -77,8 +77,8 @@ def decode(params: DecodeParams, ctx: Context) -> Result:
             ctx.progress(0.15 + 0.85 * (place + share) / len(batches), f"Decoding at batch {batch}")
 
         told(0.0)
-        steps = {name: DecodeStep(model, batch, tokens).run for name, model in models.items()}
-        times = interleaved(steps, ctx.device, seconds, told)
+        steps = {name: DecodeStep(model, batch, tokens) for name, model in models.items()}
+        times = interleaved({name: step.run for name, step in steps.items()}, ctx.device, seconds, told)
         for name, each in times.items():
             speeds[name][str(batch)] = middle([batch / second for second in each])
         for name in analytic.SHARED:
