@@ -66,6 +66,12 @@ def speedup(kv_heads: int, tokens: int, batch: int) -> float:
     return step_bytes(QUERY_HEADS, tokens, batch) / step_bytes(kv_heads, tokens, batch)
 
 
+def bounds(tokens: int, batches: list[int], bandwidth: float, bits: int) -> dict[str, dict[str, float]]:
+    """Tokens a second that the byte model allows at so many bytes a second, by variant and batch."""
+    return {name: {str(batch): batch * bandwidth / step_bytes(heads, tokens, batch, bits)
+                   for batch in batches} for name, heads in VARIANTS.items()}
+
+
 def break_even_batch(kv_heads: int, tokens: int) -> float:
     """The batch whose caches weigh as much as the weights of the 26M, both in 16 bits.
 

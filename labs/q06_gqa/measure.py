@@ -76,8 +76,10 @@ def decode(params: DecodeParams, ctx: Context) -> Result:
         def told(share: float, place: int = place, batch: int = batch) -> None:
             ctx.progress(0.15 + 0.85 * (place + share) / len(batches), f"Decoding at batch {batch}")
 
-        told(0.0)
-        steps = {name: DecodeStep(model, batch, tokens) for name, model in models.items()}
+        steps: dict[str, DecodeStep] = {}
+        for name, model in models.items():
+            told(0.0)
+            steps[name] = DecodeStep(model, batch, tokens)
         times = interleaved({name: step.run for name, step in steps.items()}, ctx.device, seconds, told)
         for name, each in times.items():
             speeds[name][str(batch)] = middle([batch / second for second in each])
@@ -87,8 +89,7 @@ def decode(params: DecodeParams, ctx: Context) -> Result:
         ctx.emit({"batch": batch, "tokens_per_second": {name: speeds[name][str(batch)] for name in speeds},
                   "speedup": {name: ratios[name][str(batch)] for name in ratios}})
         del steps
-    model = analytic.decode(DecodeParams(tokens=tokens))
-    first = ratios["gqa"][str(batches[0])]
+    byte_model = analytic.decode(DecodeParams(tokens=tokens))
     return {
         "tokens": tokens, "asked_tokens": params.tokens, "capped": tokens != params.tokens,
         "batches": batches, "dtype": ctx.dtype, "clock": clock(ctx.device),
@@ -97,13 +98,11 @@ def decode(params: DecodeParams, ctx: Context) -> Result:
                     for name, row in ratios.items()},
         "spread": {name: {batch: {"low": each["low"], "high": each["high"]} for batch, each in row.items()}
                    for name, row in ratios.items()},
-        "byte_model": model, "bandwidth": bandwidth,
-        "byte_model_tokens_per_second": {
-            name: {str(batch): batch * bandwidth / analytic.step_bytes(heads, tokens, batch, BITS[ctx.dtype])
-                   for batch in batches} for name, heads in analytic.VARIANTS.items()},
-        "sentence": {"said": analytic.SAID_SPEEDUP, "formula": model["speedup"]["gqa"][str(batches[0])],
-                     "measured": first["median"], "low": first["low"], "high": first["high"],
-                     "batch": batches[0], "unit": "×"},
+        "byte_model": byte_model, "bandwidth": bandwidth,
+        "byte_model_tokens_per_second": analytic.bounds(tokens, batches, bandwidth, BITS[ctx.dtype]),
+        "sentence": {"said": analytic.SAID_SPEEDUP, "formula": byte_model["speedup"]["gqa"]["1"],
+                     "measured": ratios["gqa"]["1"]["median"], "batch": 1, "unit": "×",
+                     "low": ratios["gqa"]["1"]["low"], "high": ratios["gqa"]["1"]["high"]},
     }
 
 
@@ -197,11 +196,12 @@ def quality(params: QualityParams, ctx: Context) -> Result:
     "verdict" is "unresolved" unless the best interval lies below all others; even then it is one seed.
     """
     losses, parameters = {}, {}
+    ctx.progress(0.0, "Reading text")
+    tokenizer = ctx.model(SPECIMENS["mha"]).tokenizer  # the same for all three
+    rows = heldout.windows(tokenizer, heldout.held_out(params.text), params.windows, WINDOW, params.seed)
     for place, (name, specimen) in enumerate(SPECIMENS.items()):
         ctx.progress(place / 3, f"Loading {specimen}")
         loaded = ctx.model(specimen)
-        rows = heldout.windows(loaded.tokenizer, heldout.held_out(params.text), params.windows, WINDOW,
-                               params.seed)
         parameters[name] = sum(parameter.numel() for parameter in loaded.model.parameters())
 
         def told(share: float, place: int = place, specimen: str = specimen) -> None:

@@ -60,6 +60,11 @@ def result_of(jobs: dict[str, Job], name: str) -> dict[str, Any]:
 # Decoding
 
 
+def test_the_specimens_share_a_tokenizer() -> None:
+    texts = {load_model(name).tokenizer.decode(list(range(300))) for name in measure.SPECIMENS.values()}
+    assert len(texts) == 1
+
+
 def test_decode_measures_three_variants_over_batches(jobs: dict[str, Job]) -> None:
     result = result_of(jobs, "decode")
     assert result["batches"] == [1, 4] and not result["capped"]

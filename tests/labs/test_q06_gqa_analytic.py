@@ -81,6 +81,13 @@ def test_the_byte_model_rises_from_little_to_the_limit() -> None:
     assert short == pytest.approx(28_975_616 / 25_829_888, rel=1e-3)  # only the projections differ
 
 
+def test_bounds_are_bytes_over_bandwidth() -> None:
+    allowed = analytic.bounds(2048, [1, 4], 1e9, 16)
+    assert allowed["gqa"]["1"] == pytest.approx(1e9 / (51_659_776 + 8_388_608))
+    ratio = allowed["gqa"]["4"] / allowed["mha"]["4"]
+    assert ratio == pytest.approx(analytic.speedup(2, 2048, 4))
+
+
 def test_capacity_never_falls_below_nothing() -> None:
     assert analytic.capacity(8, 32_768, 0.05) == 0
     assert analytic.capacity(2, 2048, 80, 8) == pytest.approx(2 * analytic.capacity(2, 2048, 80), abs=1)
