@@ -14,12 +14,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from minimind_core.int8_linear import with_int8_linears
 from minimind_core.kv_cache import EMPTY, StaticCache
 from minimind_core.model import MiniMind
 from minimind_core.request_noise import RequestNoise
 from minimind_core.sampling import batch_settings, next_tokens, seen_tokens
 from minimind_core.sampling_params import SamplingParams
+from minimind_core.step_model import make_step_model
 
 StepKind = Literal["eager", "compiled"]
 
@@ -35,8 +35,7 @@ class Decoding:
     def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
         weight = model.model.embed_tokens.weight
         self.model, self.device, self.kind = model, weight.device, kind
-        reads_int8 = kind == "compiled" and self.device.type == "cpu" and batch_size == 1
-        self.step_model = (with_int8_linears(model) if reads_int8 else None) or model
+        self.step_model = make_step_model(model, batch_size) if kind == "compiled" else model
         self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
         self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
         self.positions = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)

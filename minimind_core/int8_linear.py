@@ -1,20 +1,24 @@
 """Linear layers that read int8 weights, for the one-token step on a CPU, where reading weights is the cost.
 
 Shipped weights were int8 before they were widened to fp32, so reading them as int8 again gives the same
-numbers from a quarter of the bytes. Weights that do not survive the round trip exactly are left alone.
-Made for torch.compile, which turns the product of one row into one loop; eager is slower than fp32.
+numbers from a quarter of the bytes. Weights that do not survive the round trip exactly are left alone, and
+so are machines without a C++ compiler: `int8_matvec.cpp` is built once, when it is first needed.
 """
 
 from __future__ import annotations
 
-import copy
+import functools
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minimind_core.model import MiniMind
-from minimind_core.quantize import GROUP_SIZE, can_quantize, dequantize_int8, quantize_int8
+from minimind_core.quantize import can_quantize, dequantize_int8, quantize_int8
+
+SOURCE = Path(__file__).with_name("int8_matvec.cpp")
+FLAGS = ["-O3", "-march=native", "-ffast-math"]
+"""fast-math lets the compiler add a group in vector lanes; the order of a sum is all that it changes here."""
 
 
 class Int8Linear(nn.Module):
@@ -29,42 +33,29 @@ class Int8Linear(nn.Module):
         self.register_buffer("scale", scale.float())  # [out, in / group]
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., in] -> [..., out]. One row is a reduction over groups, more rows a product."""
-        out_features, in_features = self.q.shape
-        grouped = self.q.view(out_features, -1, GROUP_SIZE)  # [out, in / group, group]
-        if x.numel() != in_features:
-            return F.linear(x, (grouped.to(x.dtype) * self.scale[..., None]).flatten(1))
-        products = grouped.to(x.dtype) * x.view(-1, GROUP_SIZE)  # [out, in / group, group]
-        return (products.sum(-1) * self.scale).sum(-1).view(*x.shape[:-1], out_features)
+        """x [..., in] -> [..., out]. One row is read against int8, more rows against widened weights."""
+        if x.numel() == x.shape[-1]:
+            row = torch.ops.minimind.int8_matvec(x.reshape(-1).contiguous(), self.q, self.scale)  # [out]
+            return row.view(*x.shape[:-1], -1)
+        return F.linear(x, dequantize_int8(self.q, self.scale))
 
 
-def with_int8_linears(model: MiniMind) -> MiniMind | None:
-    """A copy whose linear layers and head read int8, or None where that would change a single weight."""
-    if any(_as_int8(weight) is None for weight in _linear_weights(model)):
-        return None
-    twin = copy.deepcopy(model)
-    for name, module in list(twin.named_modules()):
-        if isinstance(module, nn.Linear):
-            parent, _, child = name.rpartition(".")
-            setattr(twin.get_submodule(parent), child, _int8_linear(module.weight))
-    twin.config = model.config.replace(tie_word_embeddings=False)
-    twin.lm_head = _int8_linear(model.head_weight)
-    return twin
+@functools.cache
+def is_available() -> bool:
+    """Whether the kernel is there; builds it on the first call, which takes some twenty seconds once."""
+    try:
+        from torch.utils.cpp_extension import load
+
+        load("minimind_int8", [str(SOURCE)], extra_cflags=FLAGS, is_python_module=False)
+    except (ImportError, OSError, RuntimeError):  # no ninja, no compiler, no writable cache
+        return False
+    torch.library.register_fake("minimind::int8_matvec", lambda x, q, scale: x.new_empty(q.shape[0]))
+    return True
 
 
-def _linear_weights(model: MiniMind) -> list[Tensor]:
-    return [model.head_weight, *(m.weight for m in model.modules() if isinstance(m, nn.Linear))]
-
-
-def _as_int8(weight: Tensor) -> tuple[Tensor, Tensor] | None:
-    """int8 and scales that give back exactly this weight, if there are any."""
+def exact_int8(weight: Tensor) -> tuple[Tensor, Tensor] | None:
+    """int8 [out, in] and scales that give back exactly this weight, if there are any."""
     if not can_quantize(weight):
         return None
     q, scale = quantize_int8(weight)
     return (q, scale) if torch.equal(dequantize_int8(q, scale), weight.detach()) else None
-
-
-def _int8_linear(weight: Tensor) -> Int8Linear:
-    exact = _as_int8(weight)
-    assert exact is not None
-    return Int8Linear(*exact)

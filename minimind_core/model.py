@@ -68,9 +68,10 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, inputs: AttentionInputs) -> Tensor:
         """hidden [B, T, C] -> [B, T, C]."""
         split = (*hidden.shape[:2], -1, self.head_dim)
-        queries = self.q_norm(self.q_proj(hidden).view(split)).transpose(1, 2)  # [B, H, T, D]
-        keys = self.k_norm(self.k_proj(hidden).view(split)).transpose(1, 2)  # [B, K, T, D]
-        values = self.v_proj(hidden).view(split).transpose(1, 2)  # [B, K, T, D]
+        queries, keys, values = (projected.view(split) for projected in self.project(hidden))
+        queries = self.q_norm(queries).transpose(1, 2)  # [B, H, T, D]
+        keys = self.k_norm(keys).transpose(1, 2)  # [B, K, T, D]
+        values = values.transpose(1, 2)  # [B, K, T, D]
         if inputs.rotation is not None:
             queries, keys = apply_rope(queries, *inputs.rotation), apply_rope(keys, *inputs.rotation)
         if inputs.cache is not None and inputs.slots is not None:
@@ -82,6 +83,10 @@ class Attention(nn.Module):
         else:
             attended = attend(queries, keys, values, inputs.mask, inputs.kind)
         return self.o_proj(attended.transpose(1, 2).flatten(2))  # [B, T, H * D] -> [B, T, C]
+
+    def project(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        """hidden [B, T, C] -> queries [B, T, H * D], keys and values [B, T, K * D]."""
+        return self.q_proj(hidden), self.k_proj(hidden), self.v_proj(hidden)
 
 
 class FeedForward(nn.Module):
@@ -95,7 +100,12 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, T, C] -> [B, T, C]."""
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate, up = self.project(x)
+        return self.down_proj(F.silu(gate) * up)
+
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """x [B, T, C] -> gate and up [B, T, intermediate_size]."""
+        return self.gate_proj(x), self.up_proj(x)
 
 
 class Layer(nn.Module):

@@ -1,0 +1,85 @@
+"""The same model laid out for the one-token step: fewer, larger products; int8 weights on a CPU.
+
+A step with one token a row is bound by launches on a GPU and by the bytes of its weights on a CPU. Queries,
+keys and values come from one product here, gate and up from another; every number is the same. Made for
+decoding only: the names of the parameters are no longer Llama's, and nothing here is trained or saved.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from minimind_core.int8_linear import Int8Linear, exact_int8, is_available
+from minimind_core.model import Attention, FeedForward, MiniMind
+
+MakeLinear = Callable[[Tensor], nn.Module]
+
+
+class JoinedAttention(Attention):
+    """Attention whose three projections are one matrix."""
+
+    def __init__(self, attention: Attention, make_linear: MakeLinear) -> None:
+        nn.Module.__init__(self)
+        self.layer, self.head_dim = attention.layer, attention.head_dim
+        parts = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+        self.widths = [len(part) for part in parts]
+        self.qkv_proj = make_linear(torch.cat(parts))
+        self.o_proj = make_linear(attention.o_proj.weight)  # type: ignore[assignment]
+        self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
+
+    def project(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        """As `Attention.project`."""
+        return self.qkv_proj(hidden).split(self.widths, dim=-1)
+
+
+class JoinedFeedForward(FeedForward):
+    """Feed-forward whose gate and up are one matrix."""
+
+    def __init__(self, feed_forward: FeedForward, make_linear: MakeLinear) -> None:
+        nn.Module.__init__(self)
+        parts = [feed_forward.gate_proj.weight, feed_forward.up_proj.weight]
+        self.gate_up_proj = make_linear(torch.cat(parts))
+        self.down_proj = make_linear(feed_forward.down_proj.weight)  # type: ignore[assignment]
+
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """As `FeedForward.project`."""
+        return self.gate_up_proj(x).chunk(2, dim=-1)
+
+
+def make_step_model(model: MiniMind, batch_size: int) -> MiniMind:
+    """A copy of `model` with the same logits, up to the order of sums.
+
+    Reads int8 for one row on a CPU where that changes no weight and `int8_linear` can run here.
+    """
+    one_row_on_cpu = batch_size == 1 and model.head_weight.device.type == "cpu"
+    int8 = one_row_on_cpu and _is_exactly_int8(model) and is_available()
+    make_linear = _int8_linear if int8 else _linear
+    twin = copy.deepcopy(model)
+    for layer in twin.model.layers:
+        layer.self_attn = JoinedAttention(layer.self_attn, make_linear)
+        layer.mlp = JoinedFeedForward(layer.mlp, make_linear)
+    if int8:
+        twin.config = model.config.replace(tie_word_embeddings=False)
+        twin.lm_head = _int8_linear(model.head_weight)  # type: ignore[assignment]
+    return twin
+
+
+def _is_exactly_int8(model: MiniMind) -> bool:
+    weights = [model.head_weight, *(m.weight for m in model.modules() if isinstance(m, nn.Linear))]
+    return all(exact_int8(weight) is not None for weight in weights)
+
+
+def _linear(weight: Tensor) -> nn.Module:
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    return linear
+
+
+def _int8_linear(weight: Tensor) -> nn.Module:
+    exact = exact_int8(weight)
+    assert exact is not None, "checked before"
+    return Int8Linear(*exact)
