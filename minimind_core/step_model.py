@@ -28,7 +28,7 @@ class JoinedAttention(Attention):
         parts = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
         self.widths = [len(part) for part in parts]
         self.qkv_proj = make_linear(torch.cat(parts))
-        self.o_proj = make_linear(attention.o_proj.weight)  # type: ignore[assignment]
+        self.o_proj = make_linear(attention.o_proj.weight)
         self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
 
     def project(self, hidden: Tensor) -> tuple[Tensor, ...]:
@@ -43,7 +43,7 @@ class JoinedFeedForward(FeedForward):
         nn.Module.__init__(self)
         parts = [feed_forward.gate_proj.weight, feed_forward.up_proj.weight]
         self.gate_up_proj = make_linear(torch.cat(parts))
-        self.down_proj = make_linear(feed_forward.down_proj.weight)  # type: ignore[assignment]
+        self.down_proj = make_linear(feed_forward.down_proj.weight)
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         """As `FeedForward.project`."""
@@ -64,7 +64,7 @@ def make_step_model(model: MiniMind, batch_size: int) -> MiniMind:
         layer.mlp = JoinedFeedForward(layer.mlp, make_linear)
     if int8:
         twin.config = model.config.replace(tie_word_embeddings=False)
-        twin.lm_head = _int8_linear(model.head_weight)  # type: ignore[assignment]
+        twin.lm_head = _int8_linear(model.head_weight)
     return twin
 
 
