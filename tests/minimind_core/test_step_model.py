@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import nn
+
 from minimind_core import int8_linear
 from minimind_core.config import ModelConfig
 from minimind_core.int8_linear import Int8Linear, exact_int8
@@ -9,7 +11,6 @@ from minimind_core.kv_cache import StaticCache
 from minimind_core.model import MiniMind
 from minimind_core.quantize import dequantize_int8, quantize_int8
 from minimind_core.step_model import make_step_model
-from torch import nn
 
 CONFIG = ModelConfig(vocab_size=128, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=32,
                      intermediate_size=128)
