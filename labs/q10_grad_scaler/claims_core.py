@@ -69,7 +69,7 @@ def disabled() -> dict[str, Any]:
     scaler.update()
     return {"scale": scaler.get_scale(), "same_object": same,
             "state": "full" if scaler.state_dict() else "empty",
-            "parameter": "nan" if weight.isnan().all() else "numbers"}
+            "parameter": "NaN" if weight.isnan().all() else "numbers"}
 
 
 def old_path() -> str:

@@ -28,8 +28,9 @@ def given(name: str) -> int:
 
 
 def told(number: float | np.floating[Any]) -> float | str:
-    """A number, or "nan", "inf", "-inf"."""
-    return float(number) if math.isfinite(number) else str(float(number))
+    """A number, or "NaN", "Inf", "-Inf"."""
+    texts = {"nan": "NaN", "inf": "Inf", "-inf": "-Inf"}
+    return float(number) if math.isfinite(number) else texts[str(float(number))]
 
 
 def rms_norm(x: np.ndarray, eps: float) -> np.ndarray:
@@ -75,7 +76,8 @@ def scores() -> dict[str, Any]:
         return float(left.astype(np.float32) @ right.astype(np.float32))
 
     score = product(query, query)
-    return {"product": score, "cast_after": told(float(np.float16(score)) / root), "cast_before": score / root,
+    return {"product": score, "cast_before": score / root,
+            "cast_after": told(float(np.float16(score)) / root),
             "scaled_before": told(np.float16(product(query / np.float16(root), query)))}
 
 

@@ -35,7 +35,7 @@ def planted_infinity() -> dict[str, str]:
              for kind, test in (("infinite", torch.isinf), ("nan", torch.isnan))}
     block = seen[f"layers.{given('block')}"]
     return {"first_infinite": first["infinite"], "first_nan": first["nan"],
-            "block_output": "nan" if block.isnan().any() else "inf" if block.isinf().any() else "finite"}
+            "block_output": "NaN" if block.isnan().any() else "Inf" if block.isinf().any() else "finite"}
 
 
 def bad_row() -> dict[str, str]:
@@ -46,7 +46,7 @@ def bad_row() -> dict[str, str]:
         with torch.no_grad():
             model.model.embed_tokens.weight[row] = torch.nan
             loss = F.cross_entropy(model(ids)[0, :-1], ids[0, 1:])
-        return "finite" if loss.isfinite() else "nan"
+        return "finite" if loss.isfinite() else "NaN"
 
     return {"tied_absent": outcome(True, False), "untied_absent": outcome(False, False),
             "untied_present": outcome(False, True)}
@@ -64,7 +64,7 @@ def recovery() -> dict[str, Any]:
         if with_state:
             optimizer.load_state_dict(saved)
         _step(weight, optimizer, 1.0)
-        return "finite" if weight.isfinite().all() else "nan"
+        return "finite" if weight.isfinite().all() else "NaN"
 
     weight, optimizer = _trained()
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / 100)
@@ -180,7 +180,7 @@ def _anomaly(graph: Callable[[], Tensor]) -> str:
 
 
 def _told(tensor: Tensor) -> str:
-    return "nan" if tensor.isnan().all() else "finite" if tensor.isfinite().all() else "mixed"
+    return "NaN" if tensor.isnan().all() else "finite" if tensor.isfinite().all() else "mixed"
 
 
 CHECKS: dict[str, Check] = {
