@@ -9,7 +9,7 @@ from minimind_core.config import PRESETS
 from minimind_core.cost import num_parameters, parameter_counts
 from pages.ui import charts
 from pages.ui.device import device_sentence
-from pages.ui.frame import is_open, page, page_file, questions
+from pages.ui.frame import page, page_file, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.navigate import go_to
 from pages.ui.question import question_facts
@@ -35,7 +35,7 @@ def home() -> None:
 
 
 def _first_panel() -> None:
-    opened = [question for question in questions() if is_open(question)]
+    opened = [question for question in questions() if question.written]
     shortest = sum(question.minutes[0] for question in questions())
     longest = sum(question.minutes[1] for question in questions())
     with st.container(border=True, key="first"):
@@ -49,10 +49,8 @@ def _first_panel() -> None:
 def _row(question: Question) -> None:
     title = f"{question.id} · {question.title[current_language()]}"
     facts = f":small[:gray[{question_facts(question)}]]"
-    if is_open(question):
-        st.page_link(page_file(question), label=f"**{title} →** {facts}")
-    else:
-        st.markdown(f":gray[{title}] {facts}")
+    label = f"**{title} →**" if question.written else f":gray[{title} →]"
+    st.page_link(page_file(question), label=f"{label} {facts}")
 
 
 def _parameters_chart() -> None:

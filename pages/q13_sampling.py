@@ -1,4 +1,4 @@
-"""Question 13 in its simplest form: the next token under temperature and top-p, and a text sampled with them.
+"""The page of Question 13. Its lab: the next token under temperature and top-p, and a text sampled with them.
 
 The model reads a prompt once, in the worker; the sliders refilter its logits here, without the model.
 """
@@ -13,10 +13,9 @@ from labs.contract import Result
 from labs.q13_sampling.params import ContinuationParams, NextTokenParams
 from labs.runner.job import Job
 from pages.ui import charts, controls, jobs, server
-from pages.ui.frame import page, question
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
-from pages.ui.question import header
+from pages.ui.study_page import question_page
 
 _Q = "q13"
 _NEXT_TOKEN = experiment("q13/next_token")
@@ -25,8 +24,7 @@ _CHART_HEIGHT = 400
 
 
 def sampling() -> None:
-    """The whole page."""
-    header(question("Q13"))
+    """The whole lab."""
     st.markdown(t("q13.page.lead"))
     job = _read(controls.control(NextTokenParams, "prompt", _Q))
     jobs.await_quick(job)
@@ -73,7 +71,7 @@ def _sentence(result: Result, params: NextTokenParams) -> str:
 
 def _writing() -> None:
     """A text sampled with the sliders' settings, streamed from the worker."""
-    st.header(t("q13.page.text"), anchor=False)
+    st.subheader(t("q13.page.text"), anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for field in ("seed", "max_new_tokens"):
             controls.control(ContinuationParams, field, _Q)
@@ -114,4 +112,4 @@ def _prompt(job: Job) -> str:
     return job.params.prompt
 
 
-page(sampling)
+question_page("Q13", lab=sampling)

@@ -16,10 +16,11 @@ CODE = ("pages", "labs", "questions", "study", "serving", "minimind_core")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
 
 VISIT_ALL_PAGES = """
-import sys
+import os, sys, tempfile
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
+os.environ["MINIMIND_DATA"] = tempfile.mkdtemp()
 app = AppTest.from_file(str(Path("app.py").resolve()), default_timeout=60).run()
 for path in sorted(Path("pages").glob("*.py")):
     if path.stem != "__init__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from labs.runner.inline import InlineClient
-from pages.ui import server
+from pages.ui import server, store
+from questions import load_question
+from study.store import Attempt, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "random:byte-128"
@@ -24,6 +26,16 @@ def plots(app: AppTest) -> list[dict[str, Any]]:
     """The figures that a page shows, as plotly's JSON."""
     drawn = [component.proto for component in app.get("bidi_component")]
     return [json.loads(json.loads(proto.json)["figure"]) for proto in drawn if proto.component_name == "plot"]
+
+
+def settle_predictions(slug: str, measured: float = 1.0) -> Attempt:
+    """Skip a question's predictions as its page would, so that its lab is open; nothing is run for them."""
+    kept = store.store()
+    attempt = kept.attempts.open(kept.profiles.named_or_new("Me").id, slug.partition("_")[0])
+    for prediction in load_question(slug).predictions:
+        kept.attempts.predict(attempt, prediction.id, None)
+        attempt = kept.attempts.measure(attempt, prediction.id, measured)
+    return attempt
 
 
 class CountingClient:
@@ -37,6 +49,18 @@ class CountingClient:
     def submit(self, experiment_id, params=None, **options):
         self.submitted.append(experiment_id)
         return self._client.submit(experiment_id, params, **options)
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store of its own for each test."""
+    monkeypatch.setenv("MINIMIND_DATA", str(tmp_path))
+    monkeypatch.delenv("MINIMIND_DATABASE", raising=False)
+    store.store.clear()
+    opened = store.store()
+    yield opened
+    opened.close()
+    store.store.clear()
 
 
 @pytest.fixture(scope="session")
