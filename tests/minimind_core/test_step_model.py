@@ -35,7 +35,8 @@ def assert_same_steps(model: MiniMind, twin: MiniMind, rows: int) -> None:
             assert torch.allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}, {"qk_norm": True}, {"num_kv_heads": 4}])
+@pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}, {"qk_norm": True},
+                                     {"num_kv_heads": 4}])
 def test_joined_projections_give_the_same_logits(changes: dict[str, bool]) -> None:
     model = model_from_int8(CONFIG.replace(**changes))
     twin = make_step_model(model, batch_size=3)
