@@ -1,6 +1,7 @@
 // The answer's text field. Each input goes to the browser's storage at once and to the server 400 ms after
 // the last key; not while an input method composes. Revisions count up; the newer text wins, and the server
-// keeps one that loses as a copy. `base` is the revision that the server is known to have from us.
+// keeps one that loses as a copy. `base` is the revision that the server is known to have; `dirty` says that
+// the text here is ours to send, and not one that another window of this browser is sending.
 // Also the clock: it ticks here, from the first key, while the page is visible.
 
 const WAIT = 400
@@ -26,7 +27,8 @@ class Draft {
     this.revision = this.base = data.revision
     const local = this.load(this.storage)
     const unsent = local && local.base !== local.revision && local.text !== data.text
-    if (local && local.revision > data.revision) Object.assign(this, local)
+    this.dirty = Boolean(local && local.revision > data.revision)
+    if (this.dirty) Object.assign(this, local)
     else if (unsent) this.stray = local
     this.area.value = this.text
   }
@@ -59,6 +61,7 @@ class Draft {
     if (this.area.value === this.text) return
     this.text = this.area.value
     this.revision += 1
+    this.dirty = true
     this.save()
     if (this.running === undefined) { this.running = true; this.last = now() }
     this.draw()
@@ -72,7 +75,7 @@ class Draft {
 
   sync() {
     clearTimeout(this.timer)
-    if (this.composing || this.base === this.revision || this.sent === this.revision) return
+    if (this.composing || !this.dirty || this.sent === this.revision) return
     this.sent = this.revision
     this.sentText = this.text
     this.send(this)
@@ -87,11 +90,11 @@ class Draft {
   // Another window of this browser has typed: show it, unless something here is not saved yet.
   follow() {
     const local = this.load(this.storage)
-    if (local && local.revision > this.revision && !this.composing && this.base === this.revision) this.adopt(local)
+    if (local && local.revision > this.revision && !this.composing && !this.dirty) this.adopt(local)
   }
 
   adopt({ text, revision, base }) {
-    Object.assign(this, { text, revision, base: base ?? revision })
+    Object.assign(this, { text, revision, base: base ?? revision, dirty: false })
     if (this.area.value !== text) this.area.value = text
     this.save()
     this.draw()
@@ -103,16 +106,19 @@ class Draft {
     this.area.placeholder = data.words.placeholder
     if (this.round !== data.round) this.beginRound(data)
     if (this.stray) { this.send(this.stray); this.stray = undefined }
-    if (!this.composing && data.revision >= this.revision) this.adopt({ text: data.text, revision: data.revision })
-    else if (data.revision === this.sent && data.text === this.sentText) this.base = data.revision
-    if (this.base === this.revision) clearTimeout(this.timer)
+    if (!this.composing && data.revision >= this.revision) {
+      // Somebody was faster in another browser: what is ours goes to the server too, which keeps it as a copy.
+      if (this.dirty && this.sent !== this.revision && data.text !== this.text) this.send(this)
+      this.adopt({ text: data.text, revision: data.revision })
+    } else if (data.revision === this.sent && data.text === this.sentText) this.base = data.revision
+    if (!this.dirty) clearTimeout(this.timer)
     else if (this.sent !== this.revision) this.later(WAIT)
     this.draw()
   }
 
   draw() {
-    this.state.textContent = this.base === this.revision
-      ? (this.text ? this.words.saved : this.words.empty) : this.words.saving
+    const { saving, saved, empty } = this.words
+    this.state.textContent = this.dirty ? saving : this.text ? saved : empty
     this.drawClock()
   }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import store
+from pages.ui import prose, store
 from pages.ui.i18n import current_language, t
 from questions import Claim, Question, Renderer
 from study.store import Attempt
@@ -39,7 +39,7 @@ def _open(question: Question) -> None:
 
 def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
     """Mine on the left, the reference on the right; below each other where the screen is narrow."""
-    prose = question.prose[current_language()]
+    texts = question.prose[current_language()]
     mine, reference = st.columns([2, 3], gap="medium")
     with mine, st.container(border=True, key="mine"):
         st.markdown(f"**{t('reference.mine')}**")
@@ -48,11 +48,11 @@ def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
         else:
             st.caption(t("reference.nothing"))
     with reference, st.container(key="reference"):
-        for section in prose.answer:
+        for section in texts.answer:
             st.subheader(renderer.fill(section.title), anchor=False)
-            st.markdown(renderer.fill(section.body))
+            prose.draw(renderer.fill(section.body))
     with st.expander(t("reference.beyond")):
-        st.markdown(renderer.fill(prose.beyond))
+        prose.draw(renderer.fill(texts.beyond))
 
 
 def claims(question: Question, renderer: Renderer) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import draft, hints, predict, reference, rubric, store
+from pages.ui import draft, hints, predict, prose, reference, rubric, store
 from pages.ui.frame import page, page_file, question, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.navigate import go_on_leaving, leave_for
@@ -69,7 +69,7 @@ def _introduction(this: Question, renderer: Renderer) -> None:
         names = [f"{name} {question(name).short[current_language()]}" for name in this.prerequisites]
         st.caption(t("study.before", names=" · ".join(names)))
     st.header(t("study.question"), anchor=False)
-    st.markdown(renderer.fill(this.prose[current_language()].question))
+    prose.draw(renderer.fill(this.prose[current_language()].question))
 
 
 def _lab(this: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> bool:
@@ -92,7 +92,7 @@ def _follow_ups(this: Question, renderer: Renderer) -> None:
     with st.container(key="follow-ups", gap="xxsmall"):
         for one in this.follow_ups:
             with st.expander(renderer.text(one.question)):
-                st.markdown(renderer.text(one.answer))
+                prose.draw(renderer.text(one.answer))
     with st.expander(t("study.cues")):
         for cue in this.cues:
             st.markdown(f"**{t(f'score.tier.{cue.tier}')}** {renderer.text(cue.text)}")

@@ -25,6 +25,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+from questions import load_question
+from study.store import open_store
 from tests.browser.chromium import ARGUMENTS, find_chromium
 from tests.browser.conftest import MODEL, ROOT, free_port, wait_until_healthy
 
@@ -37,7 +39,8 @@ READY = ".st-key-first"
 def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
     """A server with its address, process and the moment it was started."""
     port = free_port()
-    environment = os.environ | {"MINIMIND_LAB_CACHE": folder, "TMPDIR": folder,
+    open_the_lab(folder)
+    environment = os.environ | {"MINIMIND_LAB_CACHE": folder, "TMPDIR": folder, "MINIMIND_DATA": folder,
                                 "MINIMIND_MODEL": os.environ.get("MINIMIND_MODEL", MODEL)}
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -51,6 +54,15 @@ def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def open_the_lab(folder: str) -> None:
+    """Skip the predictions of Question 13 in a new store, as a first visitor would."""
+    store = open_store(f"sqlite:///{folder}/study.sqlite3")
+    attempt = store.attempts.open(store.profiles.named_or_new("Me").id, "q13")
+    for prediction in load_question("q13_sampling").predictions:
+        store.attempts.predict(attempt, prediction.id, None)
+    store.close()
 
 
 def report(name: str, seconds: list[float], budget: float, *, percentile: float = 0.95) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -27,11 +28,17 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running app, started as a user starts it."""
-    folder = tmp_path_factory.mktemp("server")
-    log = (folder / "log").open("wb")
-    port = free_port()
+    with running_app(tmp_path_factory.mktemp("server"), free_port()) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def running_app(folder: Path, port: int) -> Iterator[str]:
+    """An app that keeps all that it keeps in `folder`; its log holds no traceback in the end."""
+    log = (folder / "log").open("ab")
     environment = os.environ | {"MINIMIND_MODEL": MODEL, "MINIMIND_LAB_CACHE": str(folder),
-                                "TMPDIR": str(folder)}
+                                "MINIMIND_DATA": str(folder), "TMPDIR": str(folder)}
+    environment.pop("MINIMIND_DATABASE", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
          "--server.headless", "true"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -1,0 +1,118 @@
+"""What a person must never lose, in a real Chromium: a draft, the way by keyboard, a calm page.
+
+All tests share one profile, so each has a question of its own.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import OpenPage, free_port, running_app, settle
+from tests.browser.test_pages import check_page
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+
+PATIENCE = 60_000
+FIRST, SECOND = "Softmax of a row, ", "then renormalise. 重新归一 👍"
+
+
+def answer(page: Page) -> Locator:
+    return page.get_by_role("textbox", name=re.compile("Your answer|你对"))
+
+
+def reload(page: Page) -> None:
+    page.reload()
+    answer(page).wait_for(timeout=PATIENCE)
+
+
+def test_a_draft_survives_f5_a_fast_click_away_and_a_second_tab(open_page: OpenPage, server: str) -> None:
+    page = open_page("/q02_empty_text?lang=en")
+    answer(page).click()
+    page.keyboard.type(FIRST)
+    reload(page)
+    expect(answer(page)).to_have_value(FIRST)
+    settle(page)
+    answer(page).press("Control+End")
+    page.keyboard.insert_text(SECOND)
+    page.get_by_role("button", name="Q3").click()
+    page.wait_for_url("**/q03_vocabulary?**", timeout=PATIENCE)
+    expect(answer(page)).to_have_value("")
+    page.get_by_role("button", name="Q2").click()
+    page.wait_for_url("**/q02_empty_text?**", timeout=PATIENCE)
+    expect(answer(page)).to_have_value(FIRST + SECOND, timeout=PATIENCE)
+    other = page.context.new_page()
+    other.goto(f"{server}/q02_empty_text?lang=en")
+    expect(answer(other)).to_have_value(FIRST + SECOND, timeout=PATIENCE)
+    answer(other).press("Control+End")
+    other.keyboard.type(" More.")
+    expect(answer(page)).to_have_value(f"{FIRST}{SECOND} More.")
+    expect(other.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
+
+
+def test_nothing_is_sent_while_an_input_method_composes(open_page: OpenPage) -> None:
+    page = open_page("/q04_long_text?lang=zh", locale="zh-CN")
+    answer(page).click()
+    session = page.context.new_cdp_session(page)
+    session.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
+    page.wait_for_timeout(900)
+    expect(page.get_by_text("正在保存")).to_be_visible()
+    session.send("Input.insertText", {"text": "你好"})
+    expect(page.get_by_text("已保存在本机")).to_be_visible(timeout=PATIENCE)
+    expect(answer(page)).to_have_value("你好")
+
+
+def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
+    port = free_port()
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    with running_app(tmp_path, port) as address:
+        page.goto(f"{address}/q05_shapes?lang=en")
+        answer(page).wait_for(timeout=PATIENCE)
+        settle(page)
+        answer(page).click()
+        page.keyboard.type(FIRST)
+        expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.type("typed while it was down")
+    with running_app(tmp_path, port) as address:
+        expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
+        elsewhere = chromium.new_context(locale="en-US").new_page()
+        elsewhere.goto(f"{address}/q05_shapes?lang=en")
+        expect(answer(elsewhere)).to_have_value(f"{FIRST}typed while it was down", timeout=PATIENCE)
+        elsewhere.context.close()
+        context.close()
+
+
+def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> None:
+    page = open_page("/q06_gqa?lang=en")
+    answer(page).focus()
+    page.keyboard.type("c r fewer heads")  # c and r alone are Streamlit's shortcuts
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name=re.compile("the clock"))).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Open hint 1 of 3")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Open hint 2 of 3")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    page.get_by_role("button", name="Open the reference answer").focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_role("checkbox").first
+    box.wait_for(timeout=PATIENCE)
+    settle(page)
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("heading", name="40 of 100")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Help used: Hint 1.")).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_text("c r fewer heads")).to_be_visible()
+    check_page(page)
+
+
+def test_an_open_reference_is_calm_on_a_phone_in_the_dark(open_page: OpenPage) -> None:
+    page = open_page("/q12_kv_cache?lang=zh", locale="zh-CN", theme="dark", width=390)
+    page.get_by_role("button", name="打开参考答案").click()
+    page.get_by_role("checkbox").first.wait_for(timeout=PATIENCE)
+    settle(page)
+    check_page(page)
