@@ -1,7 +1,4 @@
-"""The claims of Question 13 about code and draws, run on the real core. Imports torch.
-
-`circulating_function` is our own spelling of the batch bug, kept to be seen failing.
-"""
+"""The claims of Question 13 about code and draws, run on the real core. Imports torch."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from labs.checks import CannotCheck, Check, Finding
 from labs.contract import DEFAULT_MODEL
+from labs.q13_sampling.broken import circulating_function
 from labs.q13_sampling.claims import given
 from labs.q13_sampling.params import PROMPT
 from minimind_core.checkpoint import load_model
@@ -20,17 +18,6 @@ from minimind_core.errors import CheckpointError
 from minimind_core.sampling import filter_logits, sample
 
 DRAWS = 100_000
-
-
-def circulating_function(logits: Tensor, temperature: float, top_p: float) -> Tensor:
-    """Probabilities [V] as they should be; of logits [B, V] an IndexError, or rows wiped out."""
-    probabilities = torch.softmax(logits / temperature, dim=-1)
-    ordered, ids = torch.sort(probabilities, descending=True)
-    drop = ordered.cumsum(dim=-1) > top_p
-    drop[..., 1:] = drop[..., :-1].clone()
-    drop[..., 0] = False
-    probabilities[ids[drop]] = 0.0  # flat ids, used on the first dimension
-    return probabilities / probabilities.sum()
 
 
 def batched_bug() -> dict[str, str]:
