@@ -1,9 +1,12 @@
-"""Question 13: temperature and nucleus sampling, on the model's next token and on whole continuations."""
+"""Question 13: temperature and nucleus sampling, on the model's next token and on whole continuations.
+
+Also on numbers that a person types, and the codes that get sampling wrong.
+"""
 
 from __future__ import annotations
 
 from labs.contract import DeviceClass, Experiment, constant
-from labs.q13_sampling.params import ContinuationParams, NextTokenParams
+from labs.q13_sampling.params import BugsParams, ContinuationParams, ManualParams, NextTokenParams
 
 
 def _continuation_seconds(params: ContinuationParams, device: DeviceClass) -> float:
@@ -13,4 +16,6 @@ def _continuation_seconds(params: ContinuationParams, device: DeviceClass) -> fl
 EXPERIMENTS = (
     Experiment("q13/next_token", __name__, NextTokenParams, constant(cpu=0.2, cuda=0.05)),
     Experiment("q13/continuation", __name__, ContinuationParams, _continuation_seconds, keep=False),
+    Experiment("q13/manual", __name__, ManualParams, constant(cpu=0.01, cuda=0.01)),
+    Experiment("q13/bugs", __name__, BugsParams, constant(cpu=0.1, cuda=0.1)),
 )

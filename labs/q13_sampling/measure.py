@@ -1,7 +1,7 @@
 """Question 13 on the model: the logits after a prompt, and a sampled continuation told token by token.
 
 Logits are measured once a prompt; what the sliders do to them is `view.py` and `analytic.py`, without
-the model. Nothing is drawn or judged here.
+the model. Nothing is drawn or judged here. `bugs` runs the mistakes of `broken.py` and tells what came.
 
 Shapes: T prompt tokens, V vocabulary ids, N candidates.
 """
@@ -9,16 +9,26 @@ Shapes: T prompt tokens, V vocabulary ids, N candidates.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labs.contract import Context, Result
-from labs.q13_sampling.params import ContinuationParams, NextTokenParams
+from labs.q13_sampling.broken import (
+    Attempt,
+    attempt,
+    circulating_function,
+    divided_penalty,
+    normalized_over_batch,
+)
+from labs.q13_sampling.claims import given
+from labs.q13_sampling.params import BugsParams, ContinuationParams, ManualParams, NextTokenParams
 from minimind_core.checkpoint import LoadedModel
 from minimind_core.generate import check_prompts, stream
-from minimind_core.sampling import check_logits
+from minimind_core.sampling import apply_repetition_penalty, check_logits, filter_logits
 from minimind_core.sampling_params import SamplingParams
 
 CANDIDATES = 256
@@ -84,6 +94,59 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     }
 
 
+def manual(_params: ManualParams, _ctx: Context) -> Result:
+    """Nothing: typed numbers need no model, so all that happens to them is in view.py."""
+    return {"model": None}
+
+
+def bugs(params: BugsParams, ctx: Context) -> Result:
+    """Four mistakes of sampling codes, run on the CPU on any device (see broken.py).
+
+    `cases`, one a call: {"bug", "case", "input" (shape), "outcome" ("numbers", "nan" or an exception's
+    name), "said" (its text)}; `row_sums`, the mass of each row of B rows of six ids: 1 where it is right;
+    `log_probability_shift`, what the sum over the batch adds to every log-probability (nats).
+    """
+    cases: list[Result] = []
+
+    def case(bug: str, name: str, call: Callable[..., Tensor], logits: Tensor, *settings: Any) -> Attempt:
+        ctx.progress(len(cases) / 10, "Sampling wrongly")
+        ended = attempt(call, logits, *settings)
+        cases.append({"bug": bug, "case": name, "input": list(logits.shape), "outcome": ended.outcome,
+                      "said": ended.said})
+        return ended
+
+    random = torch.Generator().manual_seed(0)
+    for name, shape in {"vector": [6400], "one_row": [1, 6400], "eight_rows": [8, 6400]}.items():
+        case("index", name, circulating_function, torch.randn(shape, generator=random), 0.8, 0.9)
+    logits = -10 * torch.eye(6).repeat(11, 1)[:params.rows]  # [B, 6], each id is the least likely of a row
+    case("index", "six_rows", circulating_function, logits[:6], 0.8, 0.9)
+    wiped = case("index", "more_rows", circulating_function, logits, 0.8, 0.9)
+    shared = case("batch_sum", "more_rows", normalized_over_batch, logits, 0.8, 0.9)
+    assert wiped.value is not None and shared.value is not None
+    case("index", "draw", _draw, wiped.value)
+    right = filter_logits(logits, 0.8, top_p=0.9)  # [B, 6]
+
+    scores, seen = torch.tensor([1.0, 0.0, -2.0]), torch.tensor([False, False, True])
+    wrong = case("penalty", "negative", divided_penalty, scores, seen, params.penalty)
+    assert wrong.value is not None
+    penalized = {"before": scores, "divided": wrong.value,
+                 "right": apply_repetition_penalty(scores, seen, params.penalty)}
+
+    given_logits = torch.tensor([float(number) for number in given("logits")])
+    divided = case("zero", "divided", lambda scores: torch.softmax(scores / 0.0, -1), given_logits)
+    assert divided.value is not None
+    case("zero", "draw", _draw, divided.value)
+    return {
+        "cases": cases, "rows": params.rows, "ran_on": "cpu",
+        "row_sums": {"wiped": _sums(wiped.value), "shared": _sums(shared.value), "right": _sums(right)},
+        "wiped_rows": int((wiped.value.nan_to_num() == 0).all(-1).sum()),
+        "log_probability_shift": float((shared.value / right).nanmean().log()),
+        "penalty": {"factor": params.penalty, "logit": {n: float(s[-1]) for n, s in penalized.items()},
+                    "probability": {n: float(s.softmax(-1)[-1]) for n, s in penalized.items()}},
+        "zero": {"divided": divided.value.tolist(), "core": filter_logits(given_logits, 0).tolist()},
+    }
+
+
 class TextReader:
     """Turns ids into text piece by piece; a character whose bytes are still incomplete waits."""
 
@@ -101,6 +164,14 @@ class TextReader:
         piece = text[self._told:]
         self._told = len(text)
         return piece
+
+
+def _draw(probabilities: Tensor) -> Tensor:
+    return torch.multinomial(probabilities, 1)
+
+
+def _sums(probabilities: Tensor) -> list[float]:
+    return [float(mass) for mass in probabilities.sum(-1)]
 
 
 def _prompt_ids(loaded: LoadedModel, prompt: str) -> list[int]:

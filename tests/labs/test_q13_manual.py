@@ -1,0 +1,156 @@
+"""Typed numbers: what the view makes of them, agreement with the core, and one sentence for bad text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from labs.fields import ParamError
+from labs.q13_sampling.params import ManualParams
+from labs.q13_sampling.typed import read_numbers
+from labs.registry import LANGUAGES, Registry
+from labs.runner.inline import InlineClient
+from minimind_core.sampling import filter_logits
+from questions import load_question
+
+REGISTRY = Registry.discover()
+EXPERIMENT = REGISTRY.find("q13/manual")
+NUCLEUS = "0.5, 0.25, 0.15, 0.05, 0.03, 0.02"
+BAD = [
+    ("", "logits", "empty", {}), (" ，[ ] ", "logits", "empty", {}),
+    ("8, seven, 6", "logits", "number", {"word": "seven"}),
+    ("65%", "probabilities", "number", {"word": "65%"}),
+    ("1_0", "logits", "number", {"word": "1_0"}), ("1, nan", "logits", "finite", {"word": "nan"}),
+    ("-inf, 2", "logits", "finite", {"word": "-inf"}),
+    ("1e999", "logits", "large", {"word": "1e999", "largest": "1,000,000"}),
+    ("-2000000", "logits", "large", {"word": "-2000000", "largest": "1,000,000"}),
+    ("0.5, -0.1, 0.6", "probabilities", "negative", {"word": "-0.1"}),
+    ("0, 0", "probabilities", "zero", {}), ("1 " * 65, "logits", "many", {"count": 65, "most": 64}),
+]
+
+
+def view(numbers: str, numbers_are: str = "probabilities", **settings: Any) -> dict[str, Any]:
+    params = EXPERIMENT.params.from_dict({"numbers": numbers, "numbers_are": numbers_are, **settings})
+    seen = EXPERIMENT.complete(params, {"model": None})["view"]
+    assert isinstance(seen, dict)
+    return seen
+
+
+@pytest.mark.parametrize("settings", [
+    {"temperature": 0.5, "top_p": 0.9}, {"temperature": 2.0, "top_p": 0.8},
+    {"temperature": 0.0, "top_p": 1.0}, {"temperature": 0.0, "top_p": 0.3},
+    {"temperature": 1.0, "top_p": 0.01}, {"temperature": 3.0, "top_p": 1.0},
+])
+@pytest.mark.parametrize(("text", "numbers_are"), [
+    ("3, 8, 6, 7, 2, -40", "logits"), ("3 1 0 4 2", "probabilities"),
+])
+def test_the_view_equals_the_core(text: str, numbers_are: str, settings: dict[str, float]) -> None:
+    numbers = torch.tensor([float(word) for word in text.replace(",", " ").split()], dtype=torch.float64)
+    logits = numbers if numbers_are == "logits" else numbers.log()
+    expected = filter_logits(logits, **settings)
+    seen = view(text, numbers_are, **settings)
+    np.testing.assert_allclose(seen["probabilities"], expected.numpy()[seen["ids"]], rtol=1e-5, atol=1e-9)
+    assert seen["kept_count"] == int((expected > 0).sum()) == seen["kept"].sum()
+    assert seen["top_probability"] == pytest.approx(float(expected.max()))
+    assert seen["entropy"] == pytest.approx(float(torch.special.entr(expected).sum()), abs=1e-9)
+    assert (np.diff(seen["before"]) <= 1e-9).all() and (np.diff(seen["kept"]) <= 0).all()
+
+
+def test_the_briefs_examples_come_out() -> None:
+    printed = view("0.65, 0.12, 0.10, 0.08", top_p=0.9)
+    assert (printed["kept_count"], printed["normalized"]) == (3, True)
+    assert printed["typed_sum"] == pytest.approx(0.95)
+    assert view("0.65, 0.12, 0.10, 0.08, 0.05", top_p=0.9)["kept_count"] == 4
+    softmax = view("8, 7, 6, 3, 2", "logits", top_p=1.0)
+    np.testing.assert_allclose(softmax["probabilities"], [0.6612, 0.2432, 0.0895, 0.0045, 0.0016], atol=5e-5)
+    assert softmax["typed_sum"] is None and not softmax["normalized"]
+    hot = view("8, 7, 6, 3, 2", "logits", temperature=2.0, top_p=1.0)
+    assert hot["entropy"] == pytest.approx(1.232, abs=5e-4)
+
+
+@pytest.mark.parametrize(("rule", "top_p", "kept"), [
+    ("definition", 0.9, 3), ("strict_shift", 0.9, 4), ("transformers", 0.9, 4),
+    ("definition", 0.5, 1), ("strict_shift", 0.5, 2), ("transformers", 0.5, 1),
+])
+def test_a_tie_is_decided_by_the_rule(rule: str, top_p: float, kept: int) -> None:
+    assert view(NUCLEUS, rule=rule, top_p=top_p)["kept_count"] == kept
+
+
+@pytest.mark.parametrize("numbers_are", ["probabilities", "logits"])
+def test_rounding_does_not_decide_the_definition(numbers_are: str) -> None:
+    tenths = "0.1 " * 10  # nine of them sum to less than 0.9 in float64
+    assert sum([0.1] * 9) < 0.9
+    assert view(tenths, numbers_are, top_p=0.9)["kept_count"] == 9
+
+
+def test_a_probability_of_zero_is_no_candidate() -> None:
+    for temperature in (0.5, 1.0, 2.0):
+        seen = view("0.5, 0, 0.5", temperature=temperature, top_p=1.0)
+        assert seen["kept_count"] == 2 and seen["probabilities"].tolist() == [0.5, 0.5, 0.0]
+
+
+@pytest.mark.parametrize("text", [
+    "8,7,-6.5", "[8; 7; -6.5]", "８，７、−6.5", " 8\n7\t-65e-1 ", "8., +7, -6.50",
+])
+def test_separators_are_forgiven(text: str) -> None:
+    assert read_numbers(text, "logits") == [8, 7, -6.5]
+
+
+@pytest.mark.parametrize(("text", "numbers_are", "code", "values"), BAD)
+def test_bad_text_is_one_sentence(text: str, numbers_are: str, code: str, values: dict[str, Any]) -> None:
+    with pytest.raises(ParamError) as caught:
+        ManualParams.from_dict({"numbers": text, "numbers_are": numbers_are})
+    error = caught.value
+    assert (error.code, error.field, error.values) == (code, "numbers", values)
+    assert str(error) == REGISTRY.strings("en")[f"q13.numbers.{code}"].format(**values)
+    assert str(error).endswith(".") and ". " not in str(error)
+    assert REGISTRY.strings("zh")[f"q13.numbers.{code}"].format(**values)
+
+
+def test_a_bad_address_falls_back_to_the_defaults() -> None:
+    params, words = ManualParams.clamp({"numbers": "abc"})
+    assert params == ManualParams() and "abc is not a number." in words[0].sentence
+
+
+def test_the_extremes_stay_finite(recwarn: pytest.WarningsRecorder) -> None:
+    typed = {"1e6 -1e6": "logits", "1e6 5e-324": "probabilities", "5e-324": "probabilities"}
+    for text, numbers_are in typed.items():
+        for temperature in (0.0, 1e-300, 1.0, 3.0):
+            seen = view(text, numbers_are, temperature=temperature, top_p=1e-9)
+            assert seen["kept_count"] == 1 and seen["top_probability"] == 1 and seen["entropy"] == 0
+    assert not recwarn.list
+
+
+def test_it_runs_and_draws_the_same_bars() -> None:
+    job = InlineClient.start("cpu", registry=REGISTRY).submit("q13/manual", {"numbers": "2 3", "top_p": 0.5})
+    assert job.params is not None and job.result is not None, job.error
+    result = EXPERIMENT.complete(job.params, job.result)
+    words = REGISTRY.strings("en").__getitem__
+    kept, removed, alone, labels = EXPERIMENT.figures(result, words)["candidates"].data
+    assert [trace.meta["role"] for trace in (kept, removed, alone)] == ["measured", "removed", "peer"]
+    assert list(kept.x) == [1.0] and len(removed.x) == 1
+    assert alone.x[0] == pytest.approx(1 / (1 + np.exp(-1)))
+    assert [name for name, _ in kept.customdata] == ["z₂ = 3"]
+    assert labels.text[0] == " 100.0%"
+
+
+def test_typing_never_starts_a_run() -> None:
+    settings: list[dict[str, Any]] = [
+        {}, {"numbers": "1 2"}, {"top_p": 0.2}, {"numbers_are": "probabilities"},
+    ]
+    assert len({EXPERIMENT.key(EXPERIMENT.params.from_dict(each)) for each in settings}) == 1
+
+
+def test_the_choices_have_words() -> None:
+    for language in LANGUAGES:
+        words = REGISTRY.strings(language)
+        for spec in ManualParams.specs():
+            assert all(f"{spec.label}.{choice}" in words for choice in spec.choices)
+
+
+def test_the_default_is_the_problems_own() -> None:
+    assert read_numbers(ManualParams().numbers, "logits") == [
+        float(z) for z in load_question("q13_sampling").given["logits"]]  # type: ignore[union-attr]
