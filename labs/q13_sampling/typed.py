@@ -31,7 +31,7 @@ _SENTENCES = {
 
 
 def read_numbers(text: str, numbers_are: str) -> list[float]:
-    """The numbers in `text`, in their order, to be one of KINDS. Raises ParamError with one sentence.
+    """The numbers in `text`, in their order, read as one of KINDS. Raises ParamError with one sentence.
 
     Commas, semicolons, spaces, line breaks and their Chinese forms separate; brackets are ignored.
     """
