@@ -1,5 +1,14 @@
-"""The page of Question 6."""
+"""The page of Question 6. Its lab: decoding with fewer KV heads, their cache, wiring, and what they cost."""
 
+from pages.ui import bench
 from pages.ui.study_page import question_page
 
-question_page("Q6")
+EXPERIMENTS = ("q06/decode", "q06/cache", "q06/wiring", "q06/layer", "q06/quality", "q06/convert")
+
+
+def heads() -> None:
+    """The whole lab."""
+    bench.lab(EXPERIMENTS)
+
+
+question_page("Q6", heads)
