@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import Any
 
@@ -10,8 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.bias import causal_lower_right
+from torch.profiler import ProfilerActivity, profile
 
 from labs.checks import CannotCheck, Check, Finding
+from minimind_core.config import PRESETS
+from minimind_core.decode import Decoding
+from minimind_core.model import MiniMind
+from minimind_core.sampling_params import SamplingParams
+
+STEPS = 50
 
 
 def _heads(queries: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,9 +110,31 @@ def static_without_observers() -> int:
     return sum("quantized" in type(module).__module__ for module in converted.modules())
 
 
+def idle_share() -> Finding:
+    """Kernels of one eager decode step on a GPU, and the share of its wall time that they fill."""
+    if not torch.cuda.is_available():
+        raise CannotCheck("Only a GPU launches kernels; this machine has none that torch can use.")
+    decoding = Decoding(MiniMind(PRESETS["minimind-26m"]).to("cuda", torch.bfloat16).eval(), 1, 128)
+    decoding.start([[1, 2, 3]], [SamplingParams(temperature=0)])
+    decoding.advance(20)  # warm-up
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    decoding.advance(STEPS)
+    torch.cuda.synchronize()
+    wall = time.perf_counter() - begin
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        decoding.advance(STEPS)
+        torch.cuda.synchronize()
+    rows = profiler.key_averages()
+    busy = sum(row.self_device_time_total for row in rows) / 1e6 / wall
+    kernels = sum(row.count for row in rows if row.self_device_time_total) // STEPS
+    return Finding(busy < 0.5, {"kernels_a_step": kernels, "busy_share": busy})
+
+
 CHECKS: dict[str, Check] = {
     "Q8-C2": causal_alignment,
     "Q8-C8": dynamic_on_half,
+    "Q8-C16": idle_share,
     "Q8-C18": mask_and_flag,
     "Q8-C19": fused_rounding,
     "Q8-C27": static_without_observers,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
-from labs.checks import Check
+from labs.checks import Check, Finding
 
 
 def defaults() -> dict[str, float]:
@@ -112,6 +112,18 @@ def _parts(growth_interval: int = 2000) -> tuple[GradScaler, nn.Parameter, torch
     return GradScaler("cpu", growth_interval=growth_interval), weight, torch.optim.SGD([weight], lr=0.1)
 
 
+def hidden_overflow() -> Finding:
+    """Many tokens through one FP16 layer: each activation gradient fits, their weighted sum does not."""
+    inputs = torch.full((1024, 4), 100.0, dtype=torch.float16, requires_grad=True)
+    layer = nn.Linear(4, 4, bias=False).half()
+    outputs = layer(inputs)
+    outputs.backward(torch.ones_like(outputs))
+    assert inputs.grad is not None and layer.weight.grad is not None
+    seen = {"activations_finite": bool(inputs.grad.isfinite().all()),
+            "weights_infinite": bool(layer.weight.grad.isinf().all())}
+    return Finding(all(seen.values()), seen)
+
+
 def _unscale_fp16() -> str:
     weight = nn.Parameter(torch.ones(1, dtype=torch.float16))
     scaler, optimizer = GradScaler("cpu", init_scale=2.0), torch.optim.SGD([weight], lr=0.1)
@@ -140,5 +152,6 @@ CHECKS: dict[str, Check] = {
     "Q10-C18": disabled,
     "Q10-C21": old_path,
     "Q10-C22": once_a_step,
+    "Q10-C27": hidden_overflow,
     "Q10-C29": private_scale,
 }

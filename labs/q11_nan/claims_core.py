@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,10 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from labs.checks import Check
+from labs.checks import Check, Finding
 from labs.q11_nan.claims import given
+from minimind_core.batches import Batch
 from minimind_core.config import PRESETS
 from minimind_core.model import MiniMind
+from minimind_core.trainer import Trainer
+from minimind_core.training_config import TrainingConfig
 
 SMALL = PRESETS["nano-rope"].replace(num_layers=8)
 
@@ -154,6 +159,37 @@ def _plant(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
     return output
 
 
+def restored_twin() -> Finding:
+    """Losses after a saved and restored run against those of a twin that was never interrupted."""
+    training = TrainingConfig(steps=6, batch_size=2, seq_len=16, warmup_steps=1, seed=given("block"))
+    losses = []
+    for interrupted in (False, True):
+        trainer = _trainer(training)
+        first = [record.loss for record in trainer.steps(until=3)]
+        if interrupted:
+            with tempfile.TemporaryDirectory() as folder:
+                trainer.save(Path(folder) / "state.pt")
+                trainer = _trainer(training)
+                trainer.load(Path(folder) / "state.pt")
+        losses.append(first + [record.loss for record in trainer.steps()])
+    equal = losses[0] == losses[1] and len(losses[0]) == training.steps
+    return Finding(equal, {"last_losses": losses[1][3:]})
+
+
+class _RandomTokens:
+    """The batch of any step, from the step alone."""
+
+    def batch(self, step: int) -> Batch:
+        """Two rows of 16 random tokens and their successors."""
+        rows = torch.randint(3, SMALL.vocab_size, (2, 17), generator=torch.Generator().manual_seed(step))
+        return Batch(rows[:, :-1], rows[:, 1:])
+
+
+def _trainer(training: TrainingConfig) -> Trainer:
+    torch.manual_seed(training.seed)
+    return Trainer(MiniMind(SMALL), _RandomTokens(), training)
+
+
 def _trained() -> tuple[nn.Parameter, torch.optim.Optimizer]:
     weight = nn.Parameter(torch.ones(3))
     optimizer = torch.optim.AdamW([weight], lr=0.01)
@@ -192,4 +228,5 @@ CHECKS: dict[str, Check] = {
     "Q11-C18": anomaly_mode,
     "Q11-C28": guarded_root,
     "Q11-C30": labels_and_ids,
+    "Q11-C31": restored_twin,
 }

@@ -110,6 +110,8 @@ def _result(this: Experiment, result: Result, where: str, kind: str) -> None:
         st.markdown(t("bench.sentence", said=said, formula=formula, measured=measured, unit=sentence["unit"]))
     about = t(f"{this.question}.{this.name}.about")
     for name, figure in this.figures(result, t).items():
+        if kind == "recorded":
+            charts.mark_as_recorded(figure)
         charts.show(figure, key=f"{_state(this)}.{kind}.{name}", height=_HEIGHT, alt=about)
 
 

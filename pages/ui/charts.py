@@ -63,6 +63,13 @@ def paint(figure: Any) -> Any:
     return figure
 
 
+def mark_as_recorded(figure: Any) -> None:
+    """Give what a figure calls measured the look of a recorded run."""
+    for trace in figure.data:
+        if (trace.meta or {}).get("role") == "measured":
+            trace.meta = {**trace.meta, "role": "recorded"}
+
+
 def _paint_trace(trace: Any, role: str) -> None:
     colour = COLOURS[role]
     if trace.type == "bar":
