@@ -7,14 +7,11 @@ how the two agree. A text that lost against another window stays below until it 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from pages.ui import store
-from pages.ui.frame import page_file
 from pages.ui.i18n import t
-from pages.ui.navigate import go_on_leaving
 from pages.ui.question import minutes_text
 from questions import Question
 
@@ -26,17 +23,15 @@ _field = st.components.v2.component(
 
 
 def answer(question: Question) -> None:
-    """The field for the answer to a question. A fragment: typing redraws nothing else."""
-    st.fragment(_answer)(question)
+    """The field for the answer to a question.
 
-
-def _answer(question: Question) -> None:
-    go_on_leaving(page_file(question))
-    key = f"{store.name(question)}.answer"
+    Not a fragment: what is saved on the way to a button asks for a run, as the button does, and Streamlit
+    merges two runs of the page, but loses one if the other is only a fragment's.
+    """
+    key = _key(question)
     kept, attempts = store.draft(question), store.attempts(question)
     current = attempts[0] if attempts and attempts[0].finished is None else None
-    save = store.guarded(lambda: _save(question, st.session_state[key].get("draft")))
-    _field(key=key, on_draft_change=save,
+    _field(key=key, on_draft_change=store.guarded(lambda: take(question)),
            data={"text": kept.text if kept else "", "revision": kept.revision if kept else 0,
                  "storage": store.browser_key(question), "words": _words(question),
                  "round": sum(attempt.finished is not None for attempt in attempts),
@@ -55,11 +50,20 @@ def _words(question: Question) -> dict[str, str]:
     return words | {"minutes": minutes_text(question)}
 
 
-def _save(question: Question, sent: Any) -> None:
-    """Keep what the browser sent, if it is what draft.js sends."""
+def take(question: Question) -> None:
+    """Keep what the browser sent last, once, if it is what draft.js sends."""
+    sent = (st.session_state.get(_key(question)) or {}).get("draft")
+    taken = f"{_key(question)}.taken"
+    if sent is None or sent == st.session_state.get(taken):
+        return
     match sent:
-        case {"text": str(text), "revision": int(revision), "base": int(base), "seconds": int() | float()}:
+        case {"text": str(text), "revision": int(revision), "base": int(base), "seconds": int(seconds)}:
             store.save_draft(question, text, revision, base)
+            st.session_state[taken] = sent
             newest = store.attempt(question)
             if text.strip() and (newest is None or newest.finished is None):
-                store.record(question, seconds=max(0.0, float(sent["seconds"])))
+                store.record(question, seconds=max(0, seconds))
+
+
+def _key(question: Question) -> str:
+    return f"{store.name(question)}.answer"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import prose, store
+from pages.ui import draft, prose, store
 from pages.ui.i18n import current_language, t
 from questions import Claim, Question, Renderer
 from study.store import Attempt
@@ -33,8 +33,9 @@ def button(question: Question, *, locked: bool) -> None:
 
 def _open(question: Question) -> None:
     """The answer as it is now belongs to the attempt; what is typed later does not."""
-    draft = store.draft(question)
-    store.record(question, text=draft.text if draft else "", help_used=[store.REFERENCE])
+    draft.take(question)
+    written = store.draft(question)
+    store.record(question, text=written.text if written else "", help_used=[store.REFERENCE])
 
 
 def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:

@@ -86,7 +86,7 @@ def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
 
 
 def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> None:
-    page = open_page("/q06_gqa?lang=en")
+    page = open_page("/q05_shapes?lang=en")
     answer(page).focus()
     page.keyboard.type("c r fewer heads")  # c and r alone are Streamlit's shortcuts
     expect(page.get_by_role("dialog")).to_have_count(0)
