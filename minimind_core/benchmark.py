@@ -59,7 +59,7 @@ def benchmark(model: MiniMind, device: torch.device, repeats: int = 5) -> Iterat
         yield batch_row(model, 512, _fitting(model), repeats)
         yield training_row(device, repeats)
     else:
-        yield decode_row(model, 1, 64, repeats, budget_ratio=3.0)
+        yield decode_row(model, 1, 240, repeats, budget_ratio=3.0)
 
 
 def _fitting(model: MiniMind) -> int:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from minimind_core.quantize import can_quantize, dequantize_int8, quantize_int8
 
 SOURCE = Path(__file__).with_name("int8_matvec.cpp")
-FLAGS = ["-O3", "-march=native", "-ffast-math"]
-"""fast-math lets the compiler add a group in vector lanes; the order of a sum is all that it changes here."""
+FLAGS = ["-O3", "-march=native", "-ffast-math", "-fopenmp"]
+"""OpenMP is how torch splits work over its threads; fast-math lets a group be added in vector lanes."""
 
 
 class Int8Linear(nn.Module):
@@ -46,7 +46,8 @@ def is_available() -> bool:
     try:
         from torch.utils.cpp_extension import load
 
-        load("minimind_int8", [str(SOURCE)], extra_cflags=FLAGS, is_python_module=False)
+        load("minimind_int8", [str(SOURCE)], extra_cflags=FLAGS, extra_ldflags=["-fopenmp"],
+             is_python_module=False)
     except (ImportError, OSError, RuntimeError):  # no ninja, no compiler, no writable cache
         return False
     torch.library.register_fake("minimind::int8_matvec", lambda x, q, scale: x.new_empty(q.shape[0]))
