@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from labs.__main__ import main
 from labs.registry import ROOT, Registry
 from labs.runner.device_lock import DeviceLock
 from labs.runner.inline import InlineClient
+from tests.interrupts import hear_interrupts
 
 MODEL = ["--model", "random:byte-128"]
 
@@ -62,7 +64,11 @@ def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def open_files(pid: int) -> str:
-    return " ".join(os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists())
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            found.append(os.readlink(link))
+    return " ".join(found)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -70,7 +76,7 @@ def test_an_interrupt_is_130() -> None:
     with DeviceLock("cpu"):  # the run waits for this program, so it is certain to be interrupted in time
         command = [sys.executable, "-m", "labs", "run", "q13", "--device", "cpu", "--json", *MODEL]
         process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
+                                   stderr=subprocess.PIPE, preexec_fn=hear_interrupts)
         while "minimind-lab" not in open_files(process.pid):
             assert process.poll() is None
             time.sleep(0.05)

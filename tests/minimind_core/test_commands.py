@@ -23,6 +23,7 @@ from minimind_core.evaluate import evaluate
 from minimind_core.generate import generate
 from minimind_core.sampling_params import SamplingParams
 from minimind_core.tokenizer import ByteTokenizer
+from tests.interrupts import hear_interrupts
 from tests.minimind_core.checkpoint_samples import TINY, same, save_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -264,7 +265,7 @@ def test_control_c_ends_a_run_with_130(tiny: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "minimind_core", "generate", "--prompt", "a", "--max-new-tokens", "20000",
          "--ignore-eos", "--model", str(tiny)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"})
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, preexec_fn=hear_interrupts)
     assert child.stdout is not None and child.stdout.read(1) == b"a"  # it is writing
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
