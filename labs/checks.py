@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from questions import Question
+
 _MODULES = ("claims", "claims_core")
 
 
@@ -65,3 +67,17 @@ def _exists(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # the folder is missing
         return False
+
+
+def given_whole(question: Question, name: str) -> int:
+    """A whole number of the problem's own data."""
+    value = question.given[name]
+    assert isinstance(value, int)
+    return value
+
+
+def given_text(question: Question, name: str) -> str:
+    """A text of the problem's own data."""
+    value = question.given[name]
+    assert isinstance(value, str)
+    return value

@@ -8,22 +8,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_whole
 from minimind_core.tokenizer import load_tokenizer
 from questions import load_question
 
 QUESTION = load_question("q01_loss_mask")
+given = partial(given_whole, QUESTION)
 TOKENIZERS = ("1k", "6.4k", "16k", "32k", "64k", "100k")
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def given_list(name: str) -> list[float]:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_whole
 from minimind_core.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from questions import load_question
 
 QUESTION = load_question("q02_empty_text")
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
+given = partial(given_whole, QUESTION)
 
 
 def given_rate(name: str) -> float:

@@ -6,34 +6,22 @@ Written out in integers rather than with `minimind_core.cost`, so that the two c
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_text, given_whole
 from labs.registry import ROOT
 from minimind_core.config import ModelConfig
 from minimind_core.tokenizer import SMALLEST_VOCAB, Tokenizer, load_tokenizer, train_bpe
 from questions import load_question
 
 QUESTION = load_question("q03_vocabulary")
+given = partial(given_whole, QUESTION)
+given_sentence = partial(given_text, QUESTION)
 SIZES = {"small": "1k", "ours": "6.4k", "large": "100k"}
 MEGA = 10**6
 QWEN, GPT2, BLOCK = 151_643, 50_257, 128
 RARE = "鱻龘"
 TEXTS = ("q13_sampling", "q01_loss_mask", "q02_empty_text")
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
-
-
-def given_text(name: str) -> str:
-    """One of the problem's own sentences."""
-    value = QUESTION.given[name]
-    assert isinstance(value, str)
-    return value
 
 
 def usual_counts() -> list[int]:
@@ -85,7 +73,7 @@ def large_embedding() -> dict[str, float]:
 
 def token_counts(name: str) -> dict[str, int]:
     """Tokens of one sentence with three of the shipped tokenizers."""
-    return {size: len(_tokenizer(shipped).encode(given_text(name))) for size, shipped in SIZES.items()}
+    return {size: len(_tokenizer(shipped).encode(given_sentence(name))) for size, shipped in SIZES.items()}
 
 
 def sentence_operations(tokens: int, entries: int) -> int:
@@ -130,7 +118,7 @@ def wrong_language() -> Finding:
     english, chinese = (train_bpe([(ROOT / "questions" / slug / f"{language}.md").read_text(encoding="utf-8")
                                    for slug in TEXTS], size)
                         for language, size in (("en", 1200), ("zh", 600)))
-    text = given_text("first") + given_text("second")
+    text = given_sentence("first") + given_sentence("second")
     counts = {"english": len(english.encode(text)), "chinese": len(chinese.encode(text))}
     return Finding(english.vocab_size > chinese.vocab_size and counts["english"] > counts["chinese"],
                    {**counts, "english_size": english.vocab_size, "chinese_size": chinese.vocab_size})

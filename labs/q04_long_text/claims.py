@@ -7,32 +7,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_text, given_whole
 from minimind_core.config import ModelConfig
 from minimind_core.tokenizer import load_tokenizer
 from questions import load_question
 
 QUESTION = load_question("q04_long_text")
+given = partial(given_whole, QUESTION)
+given_sentence = partial(given_text, QUESTION)
 GIGA, MIB, GIB = 10**9, 2**20, 2**30
 PROBES = ((1, 4), (2, 4), (4, 4), (8, 4), (8, 8), (3, 16))
 BETA_FAST, BETA_SLOW = 32, 1
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
-
-
-def given_text(name: str) -> str:
-    """One of the problem's own texts."""
-    value = QUESTION.given[name]
-    assert isinstance(value, str)
-    return value
 
 
 def windows(stride: int) -> list[tuple[int, int]]:
@@ -194,7 +183,7 @@ def crossover() -> dict[str, float]:
 def characters_and_tokens() -> dict[str, int]:
     """Of the two passages."""
     tokenizer = load_tokenizer("6.4k")
-    chinese, english = given_text("passage"), given_text("passage_en")
+    chinese, english = given_sentence("passage"), given_sentence("passage_en")
     return {"characters": len(chinese), "tokens": len(tokenizer.encode(chinese)),
             "english_characters": len(english), "english_tokens": len(tokenizer.encode(english))}
 

@@ -6,24 +6,19 @@ Written out so that it can disagree with the core; the claims of Question 5 are 
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labs.checks import given_whole
 from minimind_core.config import ModelConfig
 from minimind_core.cost import forward_flops
 from questions import load_question
 
 QUESTION = load_question("q05_shapes")
+given = partial(given_whole, QUESTION)
 Array = NDArray[np.float64]
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def width(hidden: int) -> int:

@@ -6,23 +6,18 @@ Written out in integers rather than with `minimind_core.cost`, so that the two c
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from labs.checks import Check
+from labs.checks import Check, given_whole
 from minimind_core.config import ModelConfig
 from questions import load_question
 
 QUESTION = load_question("q06_gqa")
+given = partial(given_whole, QUESTION)
 VARIANTS = {"mha": 8, "gqa": 2, "mqa": 1}
 MEGA, GIGA = 10**6, 10**9
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def cache_elements(kv_heads: int, tokens: int) -> int:

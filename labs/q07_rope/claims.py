@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_whole
 from minimind_core.config import ModelConfig
 from minimind_core.cost import num_parameters
 from questions import load_question
 
 QUESTION = load_question("q07_rope")
+given = partial(given_whole, QUESTION)
 Array = NDArray[Any]
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def lengths() -> list[int]:

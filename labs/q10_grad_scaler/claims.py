@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from functools import partial
 
 import numpy as np
 
-from labs.checks import Check
+from labs.checks import Check, given_whole
 from minimind_core.config import ModelConfig
 from minimind_core.cost import matmul_parameters, num_parameters
 from questions import load_question
 
 QUESTION = load_question("q10_grad_scaler")
+given = partial(given_whole, QUESTION)
 INTERVAL, MEGA = 2000, 10**6
 FP16_BITS, BF16_BITS = 11, 8
 """Bits of the significand, the hidden one included."""
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def given_list(name: str) -> list[float]:

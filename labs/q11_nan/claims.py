@@ -8,23 +8,18 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_whole
 from questions import load_question
 
 QUESTION = load_question("q11_nan")
+given = partial(given_whole, QUESTION)
 WINDOW, SHORT = 100, 10
 """Losses that the usual monitor looks at, and those of its two means."""
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def told(number: float | np.floating[Any]) -> float | str:

@@ -6,23 +6,18 @@ Counts step by step, by brute force where there is a closed form, so that the tw
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.checks import Check, Finding, given_whole
 from minimind_core.config import ModelConfig
 from minimind_core.cost import attention_flops_per_pair, matmul_parameters, weight_bytes
 from questions import load_question
 
 QUESTION = load_question("q12_kv_cache")
+given = partial(given_whole, QUESTION)
 MEGA, GIGA = 10**6, 10**9
-
-
-def given(name: str) -> int:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int)
-    return value
 
 
 def passes(prompt: int, new: int, *, cache: bool) -> list[tuple[int, int]]:
