@@ -168,12 +168,18 @@ class StreamedToken:
     id: int
     probability: float
     """Under the model's own distribution, before any sampling setting."""
+    filtered_probability: float
+    """Under the distribution that it was drawn from, after every setting."""
+    rank: int
+    """Its place in the model's own distribution; 1 is the most likely."""
     kept: int
     """Tokens that the settings left to choose from."""
     entropy: float
     """Of the filtered distribution, in nats."""
     alternatives: list[tuple[int, float]]
     """The most likely ids and their own probabilities, best first."""
+    filtered_alternatives: list[float]
+    """What the settings made of those probabilities, in the same order; 0 where an id was cut off."""
 
 
 @torch.inference_mode()
@@ -199,7 +205,8 @@ def stream(
     seen = seen_tokens(ids, model.config.vocab_size)
     positions: Tensor | None = None
     for position in range(len(prompt), len(prompt) + max_new_tokens):
-        logits = model(ids, positions, cache=decoding.cache)[:, -1]  # [1, V]
+        hidden = model.model(ids, positions, cache=decoding.cache)[:, -1:]  # [1, 1, C]
+        logits = model.head(hidden)[:, 0]  # [1, V]
         check_logits(logits)
         chosen = next_tokens(logits, noise.draw(), seen_mask=seen, repetition_penalty=penalty, **settings)
         yield _describe(logits[0].float(), int(chosen), seen[0], penalty, settings, num_alternatives)
@@ -218,14 +225,17 @@ def _describe(
     num_alternatives: int,
 ) -> StreamedToken:
     probabilities = logits.softmax(-1)  # [V]
-    filtered = filter_logits(apply_repetition_penalty(logits, seen, penalty), **settings)  
+    filtered = filter_logits(apply_repetition_penalty(logits, seen, penalty), **settings)  # [V]
     best = probabilities.topk(min(num_alternatives, len(probabilities)))
     return StreamedToken(
-        chosen,
-        float(probabilities[chosen]),
-        int((filtered > 0).sum()),
-        float(torch.special.entr(filtered).sum()),
-        list(zip(best.indices.tolist(), best.values.tolist(), strict=True)),
+        id=chosen,
+        probability=float(probabilities[chosen]),
+        filtered_probability=float(filtered[chosen]),
+        rank=int((probabilities > probabilities[chosen]).sum()) + 1,
+        kept=int((filtered > 0).sum()),
+        entropy=float(torch.special.entr(filtered).sum()),
+        alternatives=list(zip(best.indices.tolist(), best.values.tolist(), strict=True)),
+        filtered_alternatives=filtered[best.indices].tolist(),
     )
 
 

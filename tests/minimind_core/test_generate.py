@@ -13,6 +13,7 @@ from minimind_core.checkpoint_config import shipped_checkpoints
 from minimind_core.errors import ConfigError
 from minimind_core.generate import Generator, Method, check_prompts, generate, stream
 from minimind_core.model import MiniMind
+from minimind_core.sampling import apply_repetition_penalty, filter_logits
 from minimind_core.sampling_params import SamplingParams
 from tests.minimind_core.checkpoint_samples import TINY, random_model, sentence
 from tests.minimind_core.llama_twins import SHAPES, sample, twin
@@ -131,6 +132,35 @@ def test_stream_tells_what_was_chosen_from(model: MiniMind) -> None:
     assert next(stream(model, PROMPTS[0], SamplingParams(top_k=7, seed=0), 1)).kept == 7
     greedy = next(stream(model, PROMPTS[0], GREEDY, 1))
     assert (greedy.id, greedy.kept, greedy.entropy) == (int(best.indices[0]), 1, 0)
+
+
+@pytest.mark.parametrize("params", MIXED)
+def test_stream_tells_what_the_settings_made_of_it(model: MiniMind, params: SamplingParams) -> None:
+    told = list(stream(model, PROMPTS[0], params, 6, num_alternatives=TINY.vocab_size))
+    seen = torch.zeros(TINY.vocab_size, dtype=torch.bool)
+    ids = list(PROMPTS[0])
+    for token in told:
+        seen[ids] = True
+        with torch.no_grad():
+            logits = model(torch.tensor([ids]))[0, -1]
+        penalized = apply_repetition_penalty(logits, seen, params.repetition_penalty)
+        expected = filter_logits(penalized, params.temperature, params.top_k, params.top_p, params.min_p)
+        alternatives = [index for index, _ in token.alternatives]
+        assert token.filtered_alternatives == pytest.approx(expected[alternatives].tolist(), abs=1e-5)
+        assert token.filtered_probability == token.filtered_alternatives[alternatives.index(token.id)] > 0
+        assert token.rank == alternatives.index(token.id) + 1
+        assert token.kept == sum(share > 0 for share in token.filtered_alternatives)
+        ids.append(token.id)
+
+
+def test_stream_reads_the_last_position_of_the_prompt_only(model: MiniMind,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head over a whole long prompt would cost its length times the vocabulary, for nothing."""
+    shapes = []
+    head = model.head
+    monkeypatch.setattr(model, "head", lambda hidden: shapes.append(hidden.shape[1]) or head(hidden))
+    list(stream(model, PROMPTS[0], GREEDY, 3))
+    assert shapes == [1, 1, 1]
 
 
 def test_stream_refuses_logits_without_a_candidate() -> None:
