@@ -6,13 +6,20 @@ experiment `qNN/name` the function `name` stands in each of
     params.py     the Params class (see `fields.py`)
     measure.py    name(params, ctx) -> Result       the only file that may import torch; worker only
     analytic.py   name(params) -> Result            the formula's side, instant; optional
+    live.py       name(params, partials) -> Result  a result so far, from what a run has emitted; optional
     view.py       name(params, result) -> Result    what the view fields make of a result, NumPy; optional
     figures.py    name(result, text) -> {name: figure}   pure plotly, the main figure first
+    tables.py     name(result, text) -> [{column: value}]   the exact numbers, row by row; optional
+    numbers.py    name(result, text) -> {label: number}     what pinned runs are compared by; optional
     en.toml, zh.toml   its words, with the same keys
 
-so that a slider never waits for a model. Nothing here imports torch, plotly or a lab: those are
-loaded by name on first use. Figures carry `meta={"role": Role}` on each trace and no colours of their
-own: the page paints by role, so that a colour means the same everywhere and in both themes.
+so that a slider never waits for a model. `view`, `figures` and the rest also take what `live` gives,
+and for an experiment that is `drawn_by_formula` what `analytic` gives. A result may have a "sentence":
+{"said", "formula", "measured", "unit"}, the three numbers that the lab is about.
+
+Nothing here imports torch, plotly or a lab: those are loaded by name on first use. Figures carry
+`meta={"role": Role}` on each trace and no colours of their own: the page paints by role, so that a
+colour means the same everywhere and in both themes.
 """
 
 from __future__ import annotations
@@ -23,7 +30,7 @@ import importlib
 import importlib.util
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -36,6 +43,8 @@ Role = Literal["predicted", "formula", "measured", "recorded", "said", "peer", "
 """What a trace means; the page owns the colours."""
 Result = dict[str, Any]
 """Plain data: JSON values and float32 or int32 arrays, 2 MB at most as JSON (`jsonable.py`)."""
+Row = dict[str, str | int | float]
+"""One row of a table, by the column's title, which names the unit."""
 Text = Callable[[str], str]
 """The words for a key of the lab's string catalogue, in the reader's language."""
 
@@ -86,7 +95,8 @@ class Experiment:
 
     `seconds(params, device_class)` estimates a run. `version` is raised whenever the same parameters
     would give another result. `keep` is False for runs that are worth watching again rather than
-    finding in the result store.
+    finding in the result store. `drawn_by_formula` says that the figures can draw what `analytic` gives,
+    so that sliders show it at once, before any run.
     """
 
     id: str
@@ -95,6 +105,7 @@ class Experiment:
     seconds: Callable[[Any, DeviceClass], float]
     version: int = 1
     keep: bool = True
+    drawn_by_formula: bool = False
 
     @property
     def question(self) -> str:
@@ -111,6 +122,11 @@ class Experiment:
         """Key of the title in the string catalogues; `.about` after it is the sentence below the title."""
         return f"{self.question}.{self.name}.title"
 
+    @property
+    def instant(self) -> bool:
+        """True where no setting needs a run: all that can be set is how something is viewed."""
+        return all(spec.view for spec in self.params.specs())
+
     def measure(self, params: Params, ctx: Context) -> Result:
         """Run it. For the worker and the command line only: this loads torch."""
         return self._call("measure", params, ctx)
@@ -119,6 +135,12 @@ class Experiment:
         """The formula's side, or None where there is none."""
         return self._call("analytic", params) if self._has("analytic") else None
 
+    def live(self, params: Params, partials: Sequence[Mapping[str, Any]]) -> Result | None:
+        """What a run has so far, completed; None before its first partial and where nothing is drawn live."""
+        if not partials or not self._has("live"):
+            return None
+        return self.complete(params, self._call("live", params, partials))
+
     def complete(self, params: Params, result: Result) -> Result:
         """`result` with what the view fields make of it under "view". Instant; no torch."""
         return {**result, "view": self._call("view", params, result)} if self._has("view") else result
@@ -126,6 +148,14 @@ class Experiment:
     def figures(self, result: Result, text: Text) -> dict[str, Any]:
         """plotly figures of a completed result by name, the main one first; `text` gives their words."""
         return self._call("figures", result, text)
+
+    def table(self, result: Result, text: Text) -> list[Row]:
+        """The exact numbers of a completed result; empty where the lab has no table."""
+        return self._call("tables", result, text) if self._has("tables") else []
+
+    def numbers(self, result: Result, text: Text) -> dict[str, float]:
+        """The main numbers of a completed result, by a label with the unit; often empty."""
+        return self._call("numbers", result, text) if self._has("numbers") else {}
 
     def source(self) -> str:
         """The text of the function that measures: the code behind the run."""

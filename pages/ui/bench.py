@@ -1,47 +1,54 @@
-"""A lab on its page: for each experiment its controls, a run, its figures, and the code behind them.
+"""A lab on its page: for each experiment its controls, a run, what came of it, and the code behind it.
 
 Knows no question: what can be set, how long it takes and what is drawn come from the experiment itself.
-Nothing runs before somebody asks for it; until then a recorded run is shown, and said to be one.
+Nothing runs before somebody asks for it. Until then there is the formula, where the lab has one that
+can be drawn, or a recorded run, said to be one. A slider redraws its own panel only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
-from labs.contract import Experiment, Result
+from labs.contract import Experiment
 from labs.fields import ParamError, Params
 from labs.recordings import recorded
 from labs.runner.job import Job
-from pages.ui import charts, controls, jobs, server
+from pages.ui import controls, findings, jobs, server
+from pages.ui.findings import Finding
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
-
-_HEIGHT = 360
 
 
 def lab(names: Iterable[str]) -> None:
     """The experiments of these ids one below the other, the primary one first."""
     for name in names:
-        _panel(experiment(name))
+        panel(experiment(name))
 
 
-def _panel(this: Experiment) -> None:
+def panel(this: Experiment) -> None:
+    """One experiment with its title."""
     st.subheader(t(this.title), anchor=False)
     st.markdown(t(f"{this.question}.{this.name}.about"))
+    st.fragment(_body, key=f"{_prefix(this)}_panel")(this)
+
+
+def _body(this: Experiment) -> None:
     params = _params(this)
     if params is None:
         return
-    job = _job(this, params)
+    job: Job | None = st.session_state.get(_state(this))
     if job is not None and job.active:
-        jobs.follow(job, _running)
-    elif job is not None and job.result is not None:
-        _measured_here(this, params, job)
+        jobs.follow(job, partial(_running, this))
     else:
+        if not this.instant:
+            _run_button(this, params)
         if job is not None and job.error:
             jobs.failure(job)
-        _recorded(this)
+        _show(this, _finding(this, params, job))
     _code(this, params)
 
 
@@ -63,56 +70,75 @@ def _params(this: Experiment) -> Params | None:
         return None
 
 
-def _job(this: Experiment, params: Params) -> Job | None:
-    """The run that was asked for last, and the button that asks for one."""
-    job: Job | None = st.session_state.get(_state(this))
-    if job is None or not job.active:
-        status = server.worker().status()
-        seconds = this.seconds(params, "cuda" if status.device == "cuda" else "cpu")
-        label = t("bench.run", seconds=f"{max(seconds, 0.1):.2g}")
-        st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this, params))
-    return job
+def _run_button(this: Experiment, params: Params) -> None:
+    status = server.worker().status()
+    seconds = this.seconds(params, "cuda" if status.device == "cuda" else "cpu")
+    label = t("bench.run", seconds=f"{max(seconds, 0.1):.2g}")
+    st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this, params))
 
 
 def _run(this: Experiment, params: Params) -> None:
     st.session_state[_state(this)] = server.worker().submit(this.id, params.to_dict())
 
 
-def _running(job: Job) -> None:
+def _running(this: Experiment, job: Job) -> None:
+    """How far it is, and the figures of what it has so far where the lab can draw them."""
     jobs.progress(job)
     jobs.stop_button(job)
+    assert job.params is not None
+    so_far = this.live(job.params, job.partials)
+    if so_far is not None:
+        findings.figures(this, this.figures(so_far, t), "measured")
 
 
-def _measured_here(this: Experiment, params: Params, job: Job) -> None:
-    assert job.result is not None and job.params is not None
+def _finding(this: Experiment, params: Params, job: Job | None) -> Finding | None:
+    """What fits the settings best: a run with them, the formula, or else a run with other ones."""
+    found = _measured(this, params, job)
+    if found is not None and found.params.measured() == params.measured():
+        return found
+    for record in recorded(this.id)[:1]:  # GPUs come first
+        found = found or _recorded(this, params, record)
+    if found is not None and found.params.measured() == params.measured():
+        return found
+    analytic = this.analytic(params) if this.drawn_by_formula else None
+    if analytic is None:
+        return found
+    return Finding(params, analytic, "formula", "" if this.instant else t("bench.formula"))
+
+
+def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | None:
+    if job is None or job.result is None or job.params is None:
+        return None
+    where = (t("bench.kept", device=job.device_name, date=job.measured_at[:10]) if job.cached
+             else t("bench.measured", device=job.device_name))
     if job.params.measured() != params.measured():
-        st.caption(t("bench.changed"))
-        params = job.params
-    if job.cached:
-        where = t("bench.kept", device=job.device_name, date=job.measured_at[:10])
-    else:
-        where = t("bench.measured", device=job.device_name)
-    _result(this, this.complete(params, job.result), where, "measured")
+        where = f"{where}. {t('bench.changed')}"
+    return Finding(_viewed(job.params, params), job.result, "measured", where)
 
 
-def _recorded(this: Experiment) -> None:
-    """The first recorded run, at the default settings; GPUs come first."""
-    for record in recorded(this.id)[:1]:
-        params = this.params.from_dict(record["params"])
-        where = t("bench.recorded", device=record["device_name"], date=record["date"][:10])
-        _result(this, this.complete(params, record["result"]), where, "recorded")
+def _recorded(this: Experiment, params: Params, record: dict[str, Any]) -> Finding:
+    where = t("bench.recorded", device=record["device_name"], date=record["date"][:10])
+    run_with = this.params.from_dict(record["params"])
+    if run_with.measured() != params.measured():
+        where = f"{where}. {t('bench.defaults')}"
+    return Finding(_viewed(run_with, params), record["result"], "recorded", where)
 
 
-def _result(this: Experiment, result: Result, where: str, kind: str) -> None:
-    st.caption(where)
-    if sentence := result.get("sentence"):
-        said, formula, measured = (f"{sentence[name]:.3g}" for name in ("said", "formula", "measured"))
-        st.markdown(t("bench.sentence", said=said, formula=formula, measured=measured, unit=sentence["unit"]))
-    about = t(f"{this.question}.{this.name}.about")
-    for name, figure in this.figures(result, t).items():
-        if kind == "recorded":
-            charts.mark_as_recorded(figure)
-        charts.show(figure, key=f"{_state(this)}.{kind}.{name}", height=_HEIGHT, alt=about)
+def _viewed(run_with: Params, now: Params) -> Params:
+    """The settings of a run, looked at as the view fields say now."""
+    view = {spec.name: getattr(now, spec.name) for spec in now.specs() if spec.view}
+    try:
+        return type(run_with).from_dict(run_with.to_dict() | view)
+    except ParamError:  # they do not go together: look at it as it was run
+        return run_with
+
+
+def _show(this: Experiment, finding: Finding | None) -> None:
+    if finding is None:
+        return
+    if finding.where:
+        st.caption(finding.where)
+    findings.draw(this, finding)
 
 
 def _code(this: Experiment, params: Params) -> None:

@@ -1,0 +1,76 @@
+"""What a result says: one sentence of three numbers, its figures, the exact table. Knows no question.
+
+A result comes with its settings and where it was made, as a `Finding`; what is a formula's, measured
+here or recorded elsewhere is said, and drawn so that the three are never mixed up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas
+import streamlit as st
+
+from labs.contract import Experiment, Result, Row
+from labs.fields import Params
+from pages.ui import charts
+from pages.ui.i18n import t
+
+Kind = Literal["measured", "recorded", "formula"]
+HEIGHT = 360
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A result that is not completed by `view` yet, with its settings. `where` says where it comes from."""
+
+    params: Params
+    result: Result
+    kind: Kind
+    where: str = ""
+
+
+def draw(this: Experiment, finding: Finding) -> None:
+    """The sentence, the main figure, the exact table below it, and the other figures."""
+    result = this.complete(finding.params, finding.result)
+    _sentence(result)
+    main, *others = this.figures(result, t).items()
+    figures(this, dict([main]), finding.kind)
+    _table(this.table(result, t))
+    figures(this, dict(others), finding.kind)
+
+
+def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, key: str = "",
+            height: int = HEIGHT) -> None:
+    """Figures of the lab by name. `key` tells the same figure of several runs apart."""
+    alt = t(f"{this.question}.{this.name}.about")
+    for name, figure in drawn.items():
+        if kind == "recorded":
+            charts.mark_as_recorded(figure)
+        charts.show(figure, key=f"{this.id}.{name}{key}", height=height, alt=alt)
+
+
+def _sentence(result: Result) -> None:
+    if sentence := result.get("sentence"):
+        said, formula, measured = (f"{sentence[name]:.3g}" for name in ("said", "formula", "measured"))
+        st.markdown(t("bench.sentence", said=said, formula=formula, measured=measured, unit=sentence["unit"]))
+
+
+def _table(rows: list[Row]) -> None:
+    if rows:
+        with st.expander(t("bench.table")):
+            frame = pandas.DataFrame([{name: shown(value) for name, value in row.items()} for row in rows])
+            st.table(frame, border="horizontal", hide_index=True)
+
+
+def shown(value: str | int | float) -> str:
+    """A value of a table: thousands apart, four significant digits.
+
+    >>> shown(33554432), shown(0.123456), shown("gqa")
+    ('33,554,432', '0.1235', 'gqa')
+    """
+    if isinstance(value, str | bool):
+        return str(value)
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
