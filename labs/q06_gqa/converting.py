@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from labs.q06_gqa.heldout import Stretches
+from labs.heldout import Stretches
 from minimind_core.model import MiniMind
 from minimind_core.trainer import StepRecord, Trainer
 from minimind_core.training_config import TrainingConfig

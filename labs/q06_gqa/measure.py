@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from labs import heldout
 from labs.contract import DEFAULT_MODEL, Context, Result
-from labs.q06_gqa import analytic, heldout
+from labs.q06_gqa import analytic
 from labs.q06_gqa.converting import BATCH_SIZE, LENGTH, pooled, uptrained
 from labs.q06_gqa.decoding import DecodeStep, clock, interleaved, middle, read_bandwidth, untrained
 from labs.q06_gqa.limits import cached_tokens, check_cache, check_live_type, decode_batches, prefill_rows

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from labs import jsonable
+from labs import heldout, jsonable
 from labs.checks import value_at
-from labs.q06_gqa import analytic, heldout, measure
+from labs.q06_gqa import analytic, measure
 from labs.q06_gqa.converting import LENGTH
 from labs.q06_gqa.decoding import DecodeStep, clock, interleaved, middle, read_bandwidth, untrained
 from labs.q06_gqa.quality import UNRESOLVED, differences, intervals, verdict, window_losses

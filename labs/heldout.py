@@ -1,4 +1,4 @@
-"""Text that is on every machine and in no training corpus of ours: Python's own library and its help.
+"""Text that is on every machine and in no training corpus of ours: Python's library, its help, our questions.
 
 `held_out` and `training` never share a file or a topic. Text differs a little between Python versions,
 and so do the losses.
@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import questions
 from minimind_core.batches import Batch
 from minimind_core.errors import DataError
 from minimind_core.tokenizer import Tokenizer
@@ -24,10 +25,16 @@ TRAINING_FILES = ("ast.py", "difflib.py", "doctest.py", "inspect.py", "mailbox.p
                   "pickle.py", "smtplib.py", "subprocess.py", "tarfile.py", "threading.py", "typing.py")
 EVERY = 4
 """One topic of Python's help in so many is held out."""
+QUESTIONS = Path(questions.__file__).parent
 
 
 def held_out(kind: str) -> list[str]:
-    """Documents to be scored on: "code", "english" or "both". Raises DataError where Python came without."""
+    """Documents to be scored on: "code", "english", "both" of them, or "chinese".
+
+    Raises DataError where Python came without its sources.
+    """
+    if kind == "chinese":
+        return _answers("zh")
     return _documents(kind, HELD_OUT_FILES, held=True)
 
 
@@ -70,6 +77,12 @@ def _documents(kind: str, files: Sequence[str], *, held: bool) -> list[str]:
 def _sources(files: Sequence[str]) -> list[str]:
     folder = Path(sysconfig.get_paths()["stdlib"])
     return [(folder / name).read_text(encoding="utf-8") for name in files if (folder / name).is_file()]
+
+
+def _answers(language: str) -> list[str]:
+    """Our own question bank as one long document."""
+    pages = sorted(QUESTIONS.glob(f"q*/{language}.md"))
+    return ["\n\n".join(page.read_text(encoding="utf-8") for page in pages)]
 
 
 def _topics() -> list[str]:
