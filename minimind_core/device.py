@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 from typing import Any
@@ -39,6 +40,32 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise DeviceError(f"Unknown dtype {name!r}; use {', '.join(DTYPES)} or auto.")
     return DTYPES[name]
+
+
+def found() -> dict[str, list[str]]:
+    """The devices of this machine, "cpu" first, each with the names of the dtypes that it computes in.
+
+    >>> found()     # on an Intel server
+    {'cpu': ['fp32', 'bf16', 'fp16']}
+    """
+    devices = {"cpu": _computes("cpu")}
+    if torch.cuda.is_available():
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        devices["cuda"] = ["fp32", *["bf16"] * bf16, "fp16"]
+    if torch.backends.mps.is_available():
+        devices["mps"] = _computes("mps")
+    return devices
+
+
+def _computes(device: str) -> list[str]:
+    """The dtypes that multiply two numbers without an error."""
+    names = []
+    for name, dtype in DTYPES.items():
+        with contextlib.suppress(RuntimeError, TypeError):
+            one = torch.ones(1, 1, dtype=dtype, device=device)
+            assert (one @ one).item() == 1.0
+            names.append(name)
+    return names
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -15,7 +15,7 @@ from labs.registry import Registry
 from labs.runner.job import Job, WorkerStatus
 from labs.runner.request import make_request
 from labs.runner.store import ResultStore
-from labs.runner.supervisor import Supervisor
+from labs.runner.supervisor import CLOSED, Supervisor
 from minimind_core.errors import MiniMindError
 
 
@@ -67,7 +67,11 @@ class WorkerClient:
         self._supervisor.submit(job, request)
         return job
 
-    def close(self) -> None:
-        """End all workers and cancel what is queued or running. Twice is fine."""
+    def num_jobs(self) -> int:
+        """How many jobs are queued or running now."""
+        return self._supervisor.num_jobs()
+
+    def close(self, farewell: str = CLOSED) -> None:
+        """End all workers; what is queued or running ends with the sentence `farewell`. Twice is fine."""
         atexit.unregister(self.close)
-        self._supervisor.close()
+        self._supervisor.close(farewell)

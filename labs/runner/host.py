@@ -59,13 +59,14 @@ class Host:
         return f"cuda-{torch.cuda.get_device_properties(self._device).uuid}"
 
     def describe(self) -> dict[str, Any]:
-        """The part of a WorkerStatus that this process knows: device, its name, dtype, versions, notice."""
+        """The part of a WorkerStatus that this process knows: all but its state, model and error."""
         about = devices.describe(self._device, self._dtype)
         threads = about.pop("threads")
         if self.device == "cpu":
             about["device_name"] += f", {threads} thread{'s' if threads > 1 else ''}"
         versions = {name: version for name, version in about.pop("versions").items() if version is not None}
-        return {**about, "versions": versions, "notice": devices.cuda_notice() or ""}
+        return {**about, "versions": versions, "notice": devices.cuda_notice() or "",
+                "found": devices.found()}
 
     def model(self, name: str = DEFAULT_MODEL) -> LoadedModel:
         """Load a checkpoint by name or path, or take it from the kept ones. Raises CheckpointError."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,7 +24,8 @@ class WorkerStatus:
     """One worker as a badge shows it.
 
     `error` is a sentence, also when it is ready but lacks its model; `notice` one about a GPU that is
-    there but not usable by this torch.
+    there but not usable by this torch. `found` names the devices of this machine, each with the dtypes
+    that it computes in.
     """
 
     state: WorkerState = "starting"
@@ -35,6 +36,7 @@ class WorkerStatus:
     model_name: str = ""
     error: str = ""
     notice: str = ""
+    found: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Job:

@@ -58,6 +58,7 @@ class Supervisor:
         self._runs: dict[int, _Live] = {}
         self._waiting: dict[int, _Live] = {}  # by job
         self._closing = False
+        self._farewell = CLOSED
         for name in (OWN, CPU):
             self._scheduler.add_lane(name, LIMITS["cpu"])
         self._lanes = {OWN: self._open_lane(OWN, self._config["device"])}
@@ -70,7 +71,7 @@ class Supervisor:
         """Queue a job; after `close` it is cancelled at once."""
         self._inbox.put(lambda: self._submit(job, request))
         if self._closing:
-            job.end("cancelled", error=CLOSED)
+            job.end("cancelled", error=self._farewell)
 
     def leave(self, job: Job) -> None:
         """A caller has cancelled its job."""
@@ -81,8 +82,13 @@ class Supervisor:
         lanes = dict(self._lanes)
         return lanes.get(CPU if device == "cpu" else OWN, lanes[OWN]).status
 
-    def close(self) -> None:
-        """End every worker and job, and the thread."""
+    def num_jobs(self) -> int:
+        """How many jobs are queued or running."""
+        return len(self._waiting)
+
+    def close(self, farewell: str = CLOSED) -> None:
+        """End every worker, the thread, and every job with the sentence `farewell`."""
+        self._farewell = farewell
         self._inbox.put(self._close)
         self._thread.join(10.0)
 
@@ -142,7 +148,7 @@ class Supervisor:
         self._closing = True
         for lane in self._lanes.values():
             lane.close()
-        self._end(list(self._waiting), "cancelled", error=CLOSED)
+        self._end(list(self._waiting), "cancelled", error=self._farewell)
 
     def _do(self, action: Action) -> None:
         live, lane = self._runs[action.run], self._lanes[action.lane]

@@ -1,0 +1,88 @@
+"""Exchanges a server's runner for one with other settings, without a pause for anybody who uses it.
+
+New workers start beside the old ones and take over once they hold their model; then what the old ones
+still run ends with a sentence. Settings that do not work leave the old ones running.
+Reads and writes no settings: the caller keeps those that were accepted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labs.contract import DEFAULT_MODEL
+from labs.runner.client import WorkerClient
+from labs.runner.job import WorkerStatus
+
+EXCHANGED = "The settings of the labs were changed meanwhile; run it again."
+_FAILED = "The new settings could not be tried; `python -m minimind_core doctor` says what is wrong."
+_LOOK_SECONDS = 0.1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunnerSettings:
+    """What the workers of a server run on: `auto`, `cpu`, `cuda` or `mps`; dtype; checkpoint name or path."""
+
+    device: str = "auto"
+    dtype: str = "fp32"
+    model: str = DEFAULT_MODEL
+
+
+class RunnerExchange:
+    """`client` is the runner that serves now, with `settings`. Safe to use from any thread.
+
+    `trying` are settings that are being tried, or None; `problem` is the sentence about why the last
+    ones were refused, empty if they were not.
+    """
+
+    def __init__(self, settings: RunnerSettings,
+                 start: Callable[[RunnerSettings], WorkerClient] | None = None) -> None:
+        self._start = start or _start
+        self._lock = threading.Lock()
+        self.client = self._start(settings)
+        self.settings = settings
+        self.trying: RunnerSettings | None = None
+        self.problem = ""
+
+    def change(self, settings: RunnerSettings, keep: Callable[[RunnerSettings], str]) -> bool:
+        """Try other settings in the background. False, and nothing happens, while others are being tried.
+
+        Once they serve, `keep` is called; it returns a sentence where it could not keep them, else "".
+        """
+        with self._lock:
+            if self.trying is not None:
+                return False
+            self.trying, self.problem = settings, ""
+        threading.Thread(target=self._try, args=(settings, keep), daemon=True).start()
+        return True
+
+    def _try(self, settings: RunnerSettings, keep: Callable[[RunnerSettings], str]) -> None:
+        problem = _FAILED
+        try:
+            candidate = self._start(settings)
+            problem = _settled(candidate).error
+            if problem:
+                candidate.close()
+            else:
+                old, self.client, self.settings = self.client, candidate, settings
+                old.close(EXCHANGED)
+                problem = keep(settings)
+        except Exception:  # the page must not wait for ever
+            _log.exception("Other settings could not be tried")
+        finally:
+            self.problem, self.trying = problem, None
+
+
+def _start(settings: RunnerSettings) -> WorkerClient:
+    return WorkerClient.start(settings.device, dtype=settings.dtype, model=settings.model)
+
+
+def _settled(client: WorkerClient) -> WorkerStatus:
+    """The status once the model is there, or it is clear why it will not be."""
+    while (status := client.status()).state not in ("ready", "dead"):
+        time.sleep(_LOOK_SECONDS)
+    return status
