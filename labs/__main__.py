@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     record = commands.add_parser("record", help="run at the defaults and keep the result in labs/recorded/")
     record.add_argument("name", nargs="?", help="q13 (all its experiments) or q13/next_token")
-    record.add_argument("--all", action="store_true", help="every experiment")
+    record.add_argument("--all", action="store_true", help="every experiment of the questions")
     record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")
     record.set_defaults(command=_record)
     verify = commands.add_parser("verify", help="recompute or measure every claim of the questions")
@@ -120,7 +120,8 @@ def _record(options: argparse.Namespace) -> int:
     registry = Registry.discover()
     if options.all == bool(options.name) or options.runs < 1:
         raise ConfigError("Say what to record, q13 or --all, and at least one run.")
-    names = registry if options.all else registry.of_question(options.name) or [registry.find(options.name)]
+    names = (registry.of_questions() if options.all
+             else registry.of_question(options.name) or [registry.find(options.name)])
     client, paths = _client(options, registry), []
     for experiment in names:
         params = experiment.params()

@@ -1,4 +1,4 @@
-"""Finds the experiments: every `labs/qNN_slug/__init__.py` lists its own.
+"""Finds the experiments: every `labs/qNN_slug/__init__.py` lists its own, and so does the playground's.
 
 Imports no measurement and no figure; `python -m labs list` prints what is found.
 """
@@ -17,6 +17,10 @@ from minimind_core.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
 LANGUAGES = ("en", "zh")
+PLAYGROUND = "playground"
+"""The one lab that belongs to no question."""
+PLAYGROUND = "playground"
+"""The one lab that belongs to no question."""
 
 
 class Registry:
@@ -37,8 +41,8 @@ class Registry:
     @classmethod
     def discover(cls) -> Registry:
         """All labs of this project."""
-        folders = sorted((ROOT / "labs").glob("q[0-9]*_*/__init__.py"))
-        return cls(f"labs.{path.parent.name}" for path in folders)
+        folders = [path.parent.name for path in sorted((ROOT / "labs").glob("q[0-9]*_*/__init__.py"))]
+        return cls(f"labs.{folder}" for folder in [*folders, PLAYGROUND])
 
     def __iter__(self) -> Iterator[Experiment]:
         return iter(self._by_id.values())
@@ -58,6 +62,14 @@ class Registry:
     def of_question(self, question: str) -> list[Experiment]:
         """The experiments of "q13", the primary first; empty where the lab is still to come."""
         return [e for e in self._by_id.values() if e.question == question]
+
+    def of_questions(self) -> list[Experiment]:
+        """The experiments that a question stands behind: what is worth recording."""
+        return [e for e in self._by_id.values() if e.question != PLAYGROUND]
+
+    def of_questions(self) -> list[Experiment]:
+        """The experiments that a question stands behind: what is worth recording."""
+        return [e for e in self._by_id.values() if e.question != PLAYGROUND]
 
     def strings(self, language: str) -> dict[str, str]:
         """The words of all labs in "en" or "zh", by key."""

@@ -1,0 +1,50 @@
+"""Where a text starts, and how it branches: the model writes on from another token than it chose.
+
+A branch is asked for as text, the prompt with all that is kept of the old text, so that one command repeats
+it. Pure, no torch. A step is what `measure.py` tells of a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+Step = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A prompt, and the tokens of an earlier text that are kept; the last of them a person chose."""
+
+    prompt: str
+    kept: tuple[Step, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What the model is given to continue."""
+        return self.prompt + readable(self.kept)
+
+    def branch(self, written: Sequence[Step], place: int, token_id: int) -> Self | None:
+        """The start that takes alternative `token_id` at `place`, counted over `kept` and then `written`.
+
+        None where there is no such alternative, or where it is no text to go on from.
+        """
+        steps = [*self.kept, *written]
+        if not 0 <= place < len(steps):
+            return None
+        chosen = next((other for other in steps[place]["alternatives"] if other["id"] == token_id), None)
+        if chosen is None or not leads_on(chosen):
+            return None
+        return type(self)(self.prompt, (*steps[:place], {**steps[place], **chosen, "by_hand": True}))
+
+
+def leads_on(alternative: Step) -> bool:
+    """Whether a text can be continued from this token: not from its end, nor from half a character."""
+    return not (alternative["special"] or alternative["open"])
+
+
+def readable(steps: Sequence[Step], *, ended: bool = False) -> str:
+    """The text of the steps; once it has `ended`, bytes that still wait are U+FFFD, as decoded at once."""
+    waiting = ended and bool(steps) and steps[-1]["open"]
+    return "".join(step["text"] for step in steps) + ("\N{REPLACEMENT CHARACTER}" if waiting else "")

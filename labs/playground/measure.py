@@ -1,0 +1,81 @@
+"""The playground on the model: one continuation, told token by token. Draws nothing and keeps nothing."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from typing import Any
+
+from labs.contract import Context, Result
+from labs.playground.params import ContinuationParams
+from minimind_core.generate import StreamedToken, stream
+from minimind_core.sampling_params import SamplingParams
+from minimind_core.tokenizer import Tokenizer
+
+ALTERNATIVES = 6
+
+
+def continuation(params: ContinuationParams, ctx: Context) -> Result:
+    """A continuation of the prompt. The first partial is what `about` holds in the result, then one a token:
+
+    {"id", "token", "text", "open", "special" (see `TextReader`), "probability" (the model's own), "filtered"
+    (after the settings), "rank", "kept", "alternatives": the same down to "filtered", the most likely first}.
+    """
+    ctx.progress(0.0, "Loading the model")
+    loaded = ctx.model()
+    eos = loaded.config.eos_id
+    prompt_ids = [loaded.config.bos_id, *loaded.tokenizer.encode(params.prompt)]
+    settings = SamplingParams(params.temperature, params.top_k, params.top_p, params.min_p,
+                              params.repetition_penalty, params.seed)
+    about = {"model": loaded.name, "device": ctx.device, "dtype": ctx.dtype,
+             "prompt_tokens": len(prompt_ids), "trained_length": loaded.config.max_length,
+             "vocab_size": loaded.config.vocab_size}
+    ctx.emit({"about": about})
+    reader, steps = TextReader(loaded.tokenizer), []
+    began = time.perf_counter()
+    for token in stream(loaded.model, prompt_ids, settings, params.max_new_tokens, stop_ids=(eos,),
+                        num_alternatives=ALTERNATIVES):
+        steps.append(_told(token, reader))
+        ctx.emit(steps[-1])
+        ctx.progress(len(steps) / params.max_new_tokens, "Writing")
+    seconds = time.perf_counter() - began
+    ids = [step["id"] for step in steps]
+    return {"about": about, "steps": steps, "text": loaded.tokenizer.decode(ids), "ended": ids[-1] == eos,
+            "tokens_per_second": len(ids) / seconds}
+
+
+def _told(token: StreamedToken, reader: TextReader) -> dict[str, Any]:
+    """The alternatives are read before the token itself: each continues the same text."""
+    alternatives = [
+        {**reader.peek(other), "probability": own, "filtered": filtered}
+        for (other, own), filtered in zip(token.alternatives, token.filtered_alternatives, strict=True)]
+    return {**reader.read(token.id), "probability": token.probability,
+            "filtered": token.filtered_probability, "rank": token.rank, "kept": token.kept,
+            "alternatives": alternatives}
+
+
+class TextReader:
+    r"""Turns ids into text one by one; a character whose bytes are still incomplete waits for the rest.
+
+    Each piece is {"id", "token" (for the eye, odd bytes as \xNN), "text" (what became readable with it),
+    "open" (bytes are waiting), "special" (a control token, which is no text)}. All texts together are what
+    the tokenizer decodes at once, but for bytes that wait at the end.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def read(self, token_id: int) -> dict[str, Any]:
+        """The next piece."""
+        special = token_id in self._tokenizer.special_ids
+        text = "" if special else self._decoder.decode(self._tokenizer.token_bytes(token_id))
+        return {"id": token_id, "token": self._tokenizer.token_text(token_id), "text": text,
+                "open": bool(self._decoder.getstate()[0]), "special": special}
+
+    def peek(self, token_id: int) -> dict[str, Any]:
+        """What the next piece would be."""
+        state = self._decoder.getstate()
+        piece = self.read(token_id)
+        self._decoder.setstate(state)
+        return piece
