@@ -67,10 +67,6 @@ class Registry:
         """The experiments that a question stands behind: what is worth recording."""
         return [e for e in self._by_id.values() if e.question != PLAYGROUND]
 
-    def of_questions(self) -> list[Experiment]:
-        """The experiments that a question stands behind: what is worth recording."""
-        return [e for e in self._by_id.values() if e.question != PLAYGROUND]
-
     def strings(self, language: str) -> dict[str, str]:
         """The words of all labs in "en" or "zh", by key."""
         words: dict[str, str] = {}

@@ -112,7 +112,8 @@ def test_what_is_no_text_cannot_be_branched_to() -> None:
     def piece(token: int, text: str, **more: bool) -> dict[str, Any]:
         return {"id": token, "text": text, "open": False, "special": False} | more
 
-    step = piece(5, "a") | {"alternatives": [piece(5, "a"), piece(2, "", special=True), piece(7, "", open=True)]}
+    others = [piece(5, "a"), piece(2, "", special=True), piece(7, "", open=True)]
+    step = piece(5, "a") | {"alternatives": others}
     start = Start("x")
     assert start.branch([step], 0, 5) is not None
     for place, token in ((0, 2), (0, 7), (0, 99), (1, 5), (-1, 5)):
@@ -126,8 +127,8 @@ AWKWARD = ["Once upon a time", "it's a \"test\" $HOME `id` \\n !", "今天\n\n  
 @pytest.mark.parametrize("prompt", AWKWARD)
 def test_the_command_writes_the_same_text(client: InlineClient, prompt: str) -> None:
     """Through a real shell, for the quoting is half of it."""
-    job, result = written(client, SHIPPED, prompt=prompt, max_new_tokens=16, temperature=1.3, top_k=50, seed=7,
-                          repetition_penalty=1.2)
+    job, result = written(client, SHIPPED, prompt=prompt, max_new_tokens=16, temperature=1.3, top_k=50,
+                          repetition_penalty=1.2, seed=7)
     shown = run_in_shell(command(job, 16), "--json")
     assert shown["text"] == result["text"]
     assert shown["new_token_ids"] == [step["id"] for step in result["steps"]]
@@ -135,7 +136,8 @@ def test_the_command_writes_the_same_text(client: InlineClient, prompt: str) -> 
 
 
 @pytest.mark.parametrize("settings", [
-    {"temperature": 0}, {"temperature": 1, "top_p": 1, "seed": 3}, {"min_p": 0.1, "top_p": 0.5, "seed": 2**31 - 1},
+    {"temperature": 0}, {"temperature": 1, "top_p": 1, "seed": 3},
+    {"min_p": 0.1, "top_p": 0.5, "seed": 2**31 - 1},
 ])
 def test_the_command_repeats_the_shipped_model(client: InlineClient, settings: dict[str, Any],
                                                capsys: pytest.CaptureFixture[str]) -> None:
