@@ -19,8 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "zh")
 PLAYGROUND = "playground"
 """The one lab that belongs to no question."""
-PLAYGROUND = "playground"
-"""The one lab that belongs to no question."""
 
 
 class Registry:
