@@ -17,7 +17,7 @@ from labs.contract import Experiment
 from labs.fields import ParamError, Params
 from labs.recordings import recorded
 from labs.runner.job import Job
-from pages.ui import controls, findings, jobs, server
+from pages.ui import controls, findings, jobs, pins, server
 from pages.ui.findings import Finding
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
@@ -48,7 +48,8 @@ def _body(this: Experiment) -> None:
             _run_button(this, params)
         if job is not None and job.error:
             jobs.failure(job)
-        _show(this, _finding(this, params, job))
+        _show(this, _finding(this, params, job), job)
+        pins.compared(this, job)
     _code(this, params)
 
 
@@ -74,11 +75,13 @@ def _run_button(this: Experiment, params: Params) -> None:
     status = server.worker().status()
     seconds = this.seconds(params, "cuda" if status.device == "cuda" else "cpu")
     label = t("bench.run", seconds=f"{max(seconds, 0.1):.2g}")
-    st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this, params))
+    st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this,))
 
 
-def _run(this: Experiment, params: Params) -> None:
-    st.session_state[_state(this)] = server.worker().submit(this.id, params.to_dict())
+def _run(this: Experiment) -> None:
+    """Run with what the controls say now: a slider may have moved since the button was drawn."""
+    settings = controls.values(this.params, _prefix(this))
+    st.session_state[_state(this)] = server.worker().submit(this.id, settings)
 
 
 def _running(this: Experiment, job: Job) -> None:
@@ -133,12 +136,14 @@ def _viewed(run_with: Params, now: Params) -> Params:
         return run_with
 
 
-def _show(this: Experiment, finding: Finding | None) -> None:
+def _show(this: Experiment, finding: Finding | None, job: Job | None) -> None:
     if finding is None:
         return
     if finding.where:
         st.caption(finding.where)
     findings.draw(this, finding)
+    if finding.kind == "measured" and job is not None:
+        pins.button(this, job)
 
 
 def _code(this: Experiment, params: Params) -> None:

@@ -15,7 +15,7 @@ import streamlit as st
 
 from labs.contract import Experiment, Result, Row
 from labs.fields import Params
-from pages.ui import charts
+from pages.ui import charts, lesson
 from pages.ui.i18n import t
 
 Kind = Literal["measured", "recorded", "formula"]
@@ -35,7 +35,8 @@ class Finding:
 def draw(this: Experiment, finding: Finding) -> None:
     """The sentence, the main figure, the exact table below it, and the other figures."""
     result = this.complete(finding.params, finding.result)
-    _sentence(result)
+    if finding.kind != "formula":
+        lesson.sentence(this, finding.params, result, here=finding.kind == "measured")
     main, *others = this.figures(result, t).items()
     figures(this, dict([main]), finding.kind)
     _table(this.table(result, t))
@@ -50,12 +51,6 @@ def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, key: str 
         if kind == "recorded":
             charts.mark_as_recorded(figure)
         charts.show(figure, key=f"{this.id}.{name}{key}", height=height, alt=alt)
-
-
-def _sentence(result: Result) -> None:
-    if sentence := result.get("sentence"):
-        said, formula, measured = (f"{sentence[name]:.3g}" for name in ("said", "formula", "measured"))
-        st.markdown(t("bench.sentence", said=said, formula=formula, measured=measured, unit=sentence["unit"]))
 
 
 def _table(rows: list[Row]) -> None:

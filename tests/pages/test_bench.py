@@ -144,3 +144,43 @@ def test_the_exact_numbers_stand_below_the_figure(open_panel: OpenPanel) -> None
     app = run(open_panel("q99/line"))
     assert app.table[0].value.to_dict("records") == [
         {"x": "0", "y (m)": "0.25"}, {"x": "1", "y (m)": "2.25"}, {"x": "2", "y (m)": "4.25"}]
+
+
+def compared(app: AppTest) -> dict[str, list[str]]:
+    """The table of pinned runs by its first column."""
+    frame = app.table[-1].value
+    return {name: list(row) for name, row in zip(frame.index, frame.to_numpy(), strict=True)}
+
+
+def test_pinned_runs_stand_side_by_side(open_panel: OpenPanel) -> None:
+    app = run(open_panel("q99/line"))
+    app.button(key="q99/line.pin").click().run()
+    assert app.button(key="q99/line.pin").disabled
+    assert "Last y (m)" in compared(app) and "Slope" not in compared(app)
+    app.slider(key="q99_line_slope").set_value(3.0).run()
+    assert compared(app)["Last y (m)"] == ["4.25"]
+    run(app)
+    seen = compared(app)
+    assert seen["Slope"] == ["3", "2"] and seen["Last y (m)"] == ["6.25", "4.25"]
+    assert all(device for device in seen["Device"]) and "Points" not in seen
+    app.button(key="q99/line.pin").click().run()
+    assert compared(app)["Slope"] == ["2", "3"]
+    assert [figure["data"][1]["y"][-1] for figure in plots(app)[2:]] == [4.25, 6.25]
+
+
+def test_at_most_four_runs_are_pinned_and_each_can_be_let_go(open_panel: OpenPanel, worker: Worker) -> None:
+    app = open_panel("q99/line")
+    for slope in (1.0, 2.0, 3.0, 4.0, 5.0):
+        app.slider(key="q99_line_slope").set_value(slope)
+        run(app)
+        if slope < 5:
+            app.button(key="q99/line.pin").click().run()
+    assert app.button(key="q99/line.pin").disabled and compared(app)["Slope"] == ["5", "1", "2", "3", "4"]
+    app.button(key=f"q99/line.unpin.{worker.jobs[1].id}").click().run()
+    assert not app.button(key="q99/line.pin").disabled and compared(app)["Slope"] == ["5", "1", "3", "4"]
+
+
+def test_the_sentence_has_what_is_said_the_formula_and_the_measurement(open_panel: OpenPanel) -> None:
+    app = run(open_panel("q99/line"))
+    said = next(element.value for element in app.markdown if "Commonly said" in element.value)
+    assert all(part in said for part in (":orange[**4×**]", ":blue[**4×**]", ":green[**4.25×**]"))
