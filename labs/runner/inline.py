@@ -58,7 +58,11 @@ class InlineClient:
         self._run(job, request, cancelled)
         return job
 
-    def close(self) -> None:
+    def num_jobs(self) -> int:
+        """None: a run has ended when `submit` returns."""
+        return 0
+
+    def close(self, farewell: str = "") -> None:
         """Nothing to end."""
 
     def _run(self, job: Job, request: Request, cancelled: threading.Event) -> None:

@@ -5,6 +5,8 @@ Polls the worker while it is still starting, and goes quiet once it is ready or 
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import streamlit as st
 
 from labs.runner.client import WorkerStatus
@@ -36,9 +38,13 @@ def _badge(settled_before: bool) -> None:
 def _line(status: WorkerStatus) -> str:
     if status.state != "ready":
         return f":gray[○] {t(f'device.{status.state}')}"
-    model = t("device.no_model") if status.error else status.model_name
     dot = ":orange[●]" if status.error else ":green[●]"
-    return f"{dot} {' · '.join((status.device_name, status.dtype, _torch(status), model))}"
+    return f"{dot} {' · '.join((status.device_name, status.dtype, _torch(status), model_name(status)))}"
+
+
+def model_name(status: WorkerStatus) -> str:
+    """The checkpoint that was loaded: its name, or the last part of its path."""
+    return t("device.no_model") if status.error else PurePath(status.model_name).name
 
 
 def _torch(status: WorkerStatus) -> str:

@@ -14,13 +14,16 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from pages.ui import server
+from pages.ui import server, settings_profiles
 from pages.ui.device import device_badge
 from pages.ui.document import announce_language
 from pages.ui.i18n import current_language, language_switch, t
+from pages.ui.login import login_first
+from pages.ui.navigate import go_on_leaving
 from questions import PARTS, Question, load_questions
 
 ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = ROOT / "pages" / "settings.py"
 _ICON = ROOT / "pages" / "ui" / "icon.svg"
 _STYLE = ROOT / "pages" / "ui" / "style.css"
 _inside = threading.local()
@@ -65,12 +68,20 @@ def run_app() -> None:
     st.html(_STYLE)
     with st.container(key="topbar", horizontal=True, horizontal_alignment="distribute",
                       vertical_alignment="center"):
-        badge = st.container()
+        left = st.container()
+        right = st.container(horizontal=True, width="content", vertical_alignment="center")
+    with right:
+        name = st.container(width="content")
         language_switch()
-    with badge:
+    with left:
         device_badge()
     navigation = st.navigation(_sections(), expanded=True)
     announce_language()
+    if login_first():
+        return
+    with name:
+        settings_profiles.badge(SETTINGS)
+    go_on_leaving(ROOT / "pages" / f"{navigation.url_path or 'home'}.py")
     _inside.frame = True
     try:
         navigation.run()
@@ -86,4 +97,5 @@ def _sections() -> dict[str, list[StreamlitPage]]:
                 for question in questions() if question.part == part and is_open(question)]
         if rows:
             sections[t(f"part.{part}")] = rows
+    sections[t("nav.more")] = [st.Page(SETTINGS, title=t("settings.title"))]
     return sections

@@ -1,6 +1,7 @@
 """What the web server does besides serving pages.
 
-It starts the worker, checks the questions, warms slow imports, reports errors and serves plotly's script.
+It starts the worker, checks the questions, warms slow imports, reports errors, serves plotly's script and
+names browsers that come from elsewhere.
 
 The web process never loads torch; the model lives in the worker process that `worker()` starts.
 """
@@ -12,19 +13,21 @@ import gc
 import importlib.metadata
 import importlib.resources
 import logging
-import os
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
+from labs.runner.exchange import RunnerExchange
+from pages.ui import settings_file
+from pages.ui.visitor import VisitorCookie
 from questions import QuestionError
 
 PLOTLY_ADDRESS = f"/plotly-{importlib.metadata.version('plotly')}.min.js"
@@ -33,13 +36,17 @@ _log = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
-def worker() -> WorkerClient:
-    """The one worker of this server, started at the first call. Does not wait for the model.
+def runner() -> RunnerExchange:
+    """The one runner of this server, and its exchange for one with other settings.
 
-    MINIMIND_DEVICE (auto, cpu, cuda) and MINIMIND_MODEL (a name or a path) choose what it runs.
+    Started at the first call with the kept settings (`settings_file.py`). Does not wait for the model.
     """
-    return WorkerClient.start(device=os.environ.get("MINIMIND_DEVICE", "auto"),
-                              model=os.environ.get("MINIMIND_MODEL", DEFAULT_MODEL))
+    return RunnerExchange(settings_file.runner_settings())
+
+
+def worker() -> WorkerClient:
+    """What runs the labs now. Ask again for each run: a change of settings replaces it."""
+    return runner().client
 
 
 def prepare() -> None:
@@ -74,6 +81,11 @@ def leave_pages_router() -> bool:
 def routes() -> list[Route]:
     """What this server answers beside Streamlit's own addresses."""
     return [Route(PLOTLY_ADDRESS, _plotly_script)]
+
+
+def middleware() -> list[Middleware]:
+    """What goes around every answer of this server."""
+    return [Middleware(VisitorCookie)]
 
 
 async def _plotly_script(_request: Request) -> FileResponse:

@@ -1,7 +1,8 @@
 """What the pages keep of a person's work: whose it is, the draft of an answer, the attempt at a question.
 
-The store itself is `study.store`; this is the little of it that a study page needs. On this machine all
-work belongs to the first named profile; elsewhere to the session. Shows nothing.
+The store itself is `study.store`; this is the little of it that a study page needs. On this machine work
+belongs to the named profile that was chosen last; elsewhere to a login or to the browser's cookie. Shows
+nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import streamlit as st
 
+from pages.ui import settings_file, visitor
 from questions import Question
 from study.predictions import Answer
 from study.scoring import Points
@@ -22,8 +24,9 @@ REFERENCE = "reference"
 """Among the help used: the reference answer was opened."""
 _ANSWER = "answer"
 _TROUBLE = "store.trouble"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 P = ParamSpec("P")
+Identity = Literal["named", "login", "browser", "session"]
+"""How we know whose work it is: a profile chosen at this machine, a login, a cookie, or only the session."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,17 +42,40 @@ def profile() -> str:
     return str(st.session_state["profile"])
 
 
+def identity() -> Identity:
+    """How this session's person is known. A server with a login (`[auth]` in its secrets) asks everybody."""
+    if "is_logged_in" in st.user:
+        return "login"
+    if visitor.at_this_machine(st.context.headers):
+        return "named"
+    return "browser" if visitor.visitor_name(st.context.cookies) else "session"
+
+
 def _find_profile() -> str:
-    if st.get_option("server.address") not in _LOOPBACK:
-        return store().profiles.for_identity(uuid.uuid4().hex, "Guest").id
-    named = store().profiles.named()
-    return (named[0] if named else store().profiles.named_or_new("Me")).id
+    profiles = store().profiles
+    match identity():
+        case "named":
+            named = profiles.named()
+            last = settings_file.read().get(settings_file.PROFILE)
+            chosen = [one for one in named if one.id == last] or named
+            return (chosen[0] if chosen else profiles.named_or_new("Me")).id
+        case "login":
+            assert st.user.is_logged_in, "the frame asks for a login first"
+            person = f"{st.user.get('iss', '')}\n{st.user['sub']}"
+            return profiles.for_identity(person, "Guest").id
+        case "browser":
+            return profiles.for_identity(visitor.visitor_name(st.context.cookies) or "", "Guest").id
+    return profiles.for_identity(uuid.uuid4().hex, "Guest").id
+
+
+def browser_keys() -> str:
+    """How the names begin under which a browser keeps a person's drafts; tells nothing about the profile."""
+    return f"minimind.draft.{hashlib.sha256(profile().encode()).hexdigest()[:12]}."
 
 
 def browser_key(question: Question) -> str:
-    """Where a browser keeps this person's draft; tells nothing about the profile."""
-    digest = hashlib.sha256(profile().encode()).hexdigest()[:12]
-    return f"minimind.draft.{digest}.{name(question)}"
+    """Where a browser keeps this person's draft."""
+    return browser_keys() + name(question)
 
 
 def name(question: Question) -> str:

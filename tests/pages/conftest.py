@@ -12,6 +12,7 @@ from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
 from pages.ui import server, store
 from questions import load_question
@@ -42,8 +43,8 @@ class CountingClient:
     """An InlineClient that counts what was submitted."""
 
     def __init__(self) -> None:
-        self._client = InlineClient.start("cpu", model=MODEL)
-        self.status = self._client.status
+        self._client = client = InlineClient.start("cpu", model=MODEL)
+        self.status, self.num_jobs, self.close = client.status, client.num_jobs, client.close
         self.submitted: list[str] = []
 
     def submit(self, experiment_id, params=None, **options):
@@ -71,7 +72,8 @@ def inline() -> CountingClient:
 @pytest.fixture
 def worker(inline: CountingClient, monkeypatch: pytest.MonkeyPatch) -> CountingClient:
     inline.submitted.clear()
-    monkeypatch.setattr(server, "worker", lambda: inline)
+    exchange = RunnerExchange(RunnerSettings("cpu", "fp32", MODEL), lambda _settings: inline)
+    monkeypatch.setattr(server, "runner", lambda: exchange)
     return inline
 
 

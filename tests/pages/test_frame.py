@@ -23,8 +23,8 @@ def test_every_page_runs(open_app: OpenApp, name: str, lang: str) -> None:
     assert app.title and not app.error
 
 
-def test_every_page_file_is_home_or_a_question() -> None:
-    assert {"home", *(question.slug for question in OPEN)} == set(NAMES)
+def test_every_page_file_is_a_question_or_has_a_name() -> None:
+    assert {"home", "settings", *(question.slug for question in OPEN)} == set(NAMES)
 
 
 @pytest.mark.parametrize(("lang", "locale", "title"), [

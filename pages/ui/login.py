@@ -1,0 +1,20 @@
+"""The door of a server that has a login (`[auth]` in Streamlit's secrets): nobody passes without one.
+
+Without it, work done before signing in would belong to nobody, and be missed after.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.i18n import t
+
+
+def login_first() -> bool:
+    """Draw the door, and say so, where a login is asked for and missing."""
+    if st.user.get("is_logged_in", True):
+        return False
+    st.title(t("home.title"), anchor=False)
+    st.markdown(t("profile.log_in_first"))
+    st.button(t("profile.log_in"), type="primary", on_click=st.login)
+    return True

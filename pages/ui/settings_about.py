@@ -1,0 +1,49 @@
+"""About: what runs here, in which versions, and the results that the labs keep."""
+
+from __future__ import annotations
+
+import platform
+
+import streamlit as st
+
+from labs.runner.store import ResultStore
+from pages.ui import server, visitor
+from pages.ui.device import model_name, worker_status
+from pages.ui.i18n import t
+from pages.ui.settings_data import MEGABYTE, size
+
+
+def section() -> None:
+    """The facts as a table, and the kept results."""
+    st.header(t("settings.about.title"), anchor=False)
+    status = worker_status()
+    num_jobs = server.worker().num_jobs()
+    running = t("settings.about.running", jobs=num_jobs) if num_jobs else t("settings.about.idle")
+    rows = {
+        t("settings.about.device"): status.device_name,
+        t("settings.about.dtype"): status.dtype,
+        t("settings.about.model"): model_name(status),
+        t("settings.about.jobs"): running,
+        t("settings.about.versions"): ", ".join(_versions(dict(status.versions))),
+    }
+    head, *rest = [f"| {name} | {value} |" for name, value in rows.items()]
+    st.markdown("\n".join((head, "|---|---|", *rest)))
+    if status.notice:
+        st.markdown(status.notice[:1].upper() + status.notice[1:] + ".")
+    _kept_results()
+
+
+def _versions(worker: dict[str, str]) -> list[str]:
+    names = {"torch": "PyTorch", "cuda": "CUDA"}
+    return [f"Python {platform.python_version()}", f"Streamlit {st.__version__}",
+            *(f"{names[name]} {worker[name]}" for name in names if name in worker)]
+
+
+def _kept_results() -> None:
+    kept = ResultStore()
+    megabytes = f"{size(kept.folder) / MEGABYTE:.1f}"
+    if not visitor.at_this_machine(st.context.headers):
+        st.markdown(t("settings.about.results_elsewhere", size=megabytes))
+        return
+    st.markdown(t("settings.about.results", folder=kept.folder, size=megabytes))
+    st.button(t("settings.about.clear"), on_click=kept.forget, disabled=size(kept.folder) == 0)

@@ -1,0 +1,71 @@
+"""What this server remembers of its machine between starts: `settings.json` in the data folder.
+
+A file of its own, not the store: devices and paths are this machine's also where a team shares one
+database, and they must be readable when the store is not. MINIMIND_DEVICE and MINIMIND_MODEL win over it.
+Holds nothing that a person wrote. A file that is damaged counts as empty.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+from labs.runner.exchange import RunnerSettings
+from study.store import data_folder
+
+PROFILE = "profile"
+"""Key of the profile that was chosen last at this machine."""
+VARIABLES = {"device": "MINIMIND_DEVICE", "model": "MINIMIND_MODEL"}
+_writing = threading.Lock()
+
+
+def runner_settings() -> RunnerSettings:
+    """What the labs start on: the environment's word, else what was kept, else the default."""
+    names = asdict(RunnerSettings())
+    kept = {name: value for name, value in read().items() if name in names}
+    return RunnerSettings(**{**kept, **fixed()})
+
+
+def fixed() -> dict[str, str]:
+    """The settings that the environment decides, by the names of RunnerSettings."""
+    return {name: os.environ[variable] for name, variable in VARIABLES.items() if os.environ.get(variable)}
+
+
+def keep(settings: RunnerSettings) -> str:
+    """Keep what was chosen, but not what the environment decides; "" or why it cannot be kept."""
+    decided = fixed()
+    try:
+        write({name: value for name, value in asdict(settings).items() if name not in decided})
+    except OSError as error:
+        return f"{_path()} cannot be written ({error.strerror}): the settings hold until the app ends."
+    return ""
+
+
+def read() -> dict[str, str]:
+    """All that is kept; empty where there is no sound file."""
+    try:
+        content = json.loads(_path().read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(value, str)}
+
+
+def write(changes: dict[str, str]) -> None:
+    """Keep `changes` beside what is kept already, whole or not at all. Raises OSError."""
+    with _writing:
+        _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = json.dumps(read() | changes, ensure_ascii=False, indent=1)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=_path().parent, suffix=".part",
+                                         delete=False) as file:
+            file.write(text)
+        os.replace(file.name, _path())
+
+
+def _path() -> Path:
+    return data_folder() / "settings.json"

@@ -1,0 +1,148 @@
+"""What all labs run on: device, dtype, checkpoint. Tried on new workers before they replace the old ones.
+
+The settings are the server's, so only who sits at its machine may change them; others read them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path, PurePath
+
+import streamlit as st
+
+from labs.contract import DEFAULT_MODEL
+from labs.runner.exchange import RunnerExchange, RunnerSettings
+from labs.runner.job import WorkerStatus
+from minimind_core.checkpoint_config import locate, read_config, shipped_checkpoints
+from minimind_core.cost import num_parameters
+from minimind_core.errors import CheckpointError
+from pages.ui import server, settings_file, visitor
+from pages.ui.device import worker_status
+from pages.ui.i18n import t
+
+_DEVICE, _DTYPE, _MODEL, _PATH = "settings.device", "settings.dtype", "settings.model", "settings.path"
+_TRIED, _NOT_THERE = "settings.tried", "settings.not_there"
+_OWN = "own"
+"""The choice of a checkpoint that is not shipped."""
+_DTYPES = ("fp32", "bf16", "fp16")
+_POLL_SECONDS = 0.5
+
+
+def section() -> None:
+    """The three choices, and what became of the last try."""
+    st.header(t("settings.labs.title"), anchor=False)
+    exchange, status = server.runner(), worker_status()
+    if not visitor.at_this_machine(st.context.headers):
+        _read_only(exchange.settings)
+        return
+    trying = exchange.trying is not None
+    wanted = _controls(exchange.settings, status, disabled=trying)
+    nothing_new = wanted == exchange.settings and not status.error
+    st.button(t("settings.labs.use"), type="primary", on_click=_use, args=(wanted,),
+              disabled=trying or nothing_new or not wanted.model)
+    _outcome(exchange)
+
+
+def _read_only(now: RunnerSettings) -> None:
+    st.markdown(t("settings.labs.elsewhere", device=_device_name(now.device), dtype=now.dtype,
+                  model=PurePath(now.model).name))
+
+
+def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> RunnerSettings:
+    """The widgets, and what they say together."""
+    fixed = settings_file.fixed()
+    for key, value in zip((_DEVICE, _DTYPE, _MODEL, _PATH), _first_values(now), strict=True):
+        st.session_state.setdefault(key, value)
+    device = st.segmented_control(
+        t("settings.labs.device"), _with(("auto", *status.found), st.session_state[_DEVICE]), key=_DEVICE,
+        format_func=_device_name, required=True, disabled=disabled or "device" in fixed)
+    _say_if_fixed("device")
+    computes = status.found.get(status.device if device == "auto" else device, _DTYPES)
+    dtype = st.segmented_control(t("settings.labs.dtype"), _with(tuple(computes), st.session_state[_DTYPE]),
+                                 key=_DTYPE, required=True, disabled=disabled)
+    model = st.selectbox(t("settings.labs.model"), (*_shipped(), _OWN), key=_MODEL, format_func=_model_name,
+                         disabled=disabled or "model" in fixed)
+    if model == _OWN:
+        path = st.text_input(t("settings.labs.path"), key=_PATH, placeholder="~/minimind/full_sft_512.pth",
+                             disabled=disabled or "model" in fixed)
+        st.caption(t("settings.labs.checked"))
+        model = _absolute(path)
+    _say_if_fixed("model")
+    return RunnerSettings(device, dtype, fixed.get("model", model))
+
+
+def _first_values(now: RunnerSettings) -> tuple[str, str, str, str]:
+    shipped = now.model in _shipped()
+    return now.device, now.dtype, now.model if shipped else _OWN, "" if shipped else now.model
+
+
+def _with(options: tuple[str, ...], value: str) -> tuple[str, ...]:
+    """The options, with the one that is chosen although this machine does not offer it now."""
+    return options if value in options else (*options, value)
+
+
+def _device_name(device: str) -> str:
+    return t("settings.labs.auto") if device == "auto" else device.upper()
+
+
+def _model_name(name: str) -> str:
+    if name == _OWN:
+        return t("settings.labs.own")
+    size = _size(name)
+    return t("settings.labs.shipped", name=name, millions=f"{size / 1e6:.3g}", wan=f"{size / 1e4:.4g}")
+
+
+@cache
+def _shipped() -> tuple[str, ...]:
+    return tuple(sorted(shipped_checkpoints(), key=lambda name: (name != DEFAULT_MODEL, name)))
+
+
+@cache
+def _size(name: str) -> int:
+    return num_parameters(read_config(locate(name))[0])
+
+
+def _absolute(path: str) -> str:
+    """As the worker finds it, whatever folder it runs in; some systems copy a path with quotes around it."""
+    path = path.strip().strip("\"'")
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _say_if_fixed(name: str) -> None:
+    if value := settings_file.fixed().get(name):
+        st.caption(t("settings.labs.fixed", variable=settings_file.VARIABLES[name], value=value))
+
+
+def _use(wanted: RunnerSettings) -> None:
+    st.session_state.pop(_NOT_THERE, None)
+    try:
+        locate(wanted.model)  # a slip of the pen is said at once
+    except CheckpointError as error:
+        st.session_state[_NOT_THERE] = str(error)
+        return
+    st.session_state[_TRIED] = wanted
+    server.runner().change(wanted, settings_file.keep)
+
+
+def _outcome(exchange: RunnerExchange) -> None:
+    if exchange.trying is not None:
+        st.fragment(_trying, run_every=_POLL_SECONDS)(exchange)
+    elif problem := st.session_state.get(_NOT_THERE):
+        st.error(t("settings.labs.refused", problem=problem))
+    elif (tried := st.session_state.get(_TRIED)) is None:
+        return
+    elif tried != exchange.settings:
+        st.error(t("settings.labs.refused", problem=exchange.problem))
+    elif exchange.problem:
+        st.warning(exchange.problem)
+    else:
+        st.success(t("settings.labs.done"))
+
+
+def _trying(exchange: RunnerExchange) -> None:
+    settings = exchange.trying
+    if settings is None:
+        st.rerun()
+    else:
+        st.markdown(t("settings.labs.trying", model=PurePath(settings.model).name,
+                      device=_device_name(settings.device), dtype=settings.dtype))
