@@ -1,4 +1,4 @@
-"""Finds the experiments: every `labs/qNN_slug/__init__.py` lists its own, and so does the playground's.
+"""Finds the experiments: every `labs/qNN_slug/__init__.py` lists its own, and so do the labs of no question.
 
 Imports no measurement and no figure; `python -m labs list` prints what is found.
 """
@@ -17,8 +17,8 @@ from minimind_core.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
 LANGUAGES = ("en", "zh")
-PLAYGROUND = "playground"
-"""The one lab that belongs to no question."""
+APART = ("playground", "evidence")
+"""The labs that belong to no question: a text written on, and the check of a claim."""
 
 
 class Registry:
@@ -40,7 +40,7 @@ class Registry:
     def discover(cls) -> Registry:
         """All labs of this project."""
         folders = [path.parent.name for path in sorted((ROOT / "labs").glob("q[0-9]*_*/__init__.py"))]
-        return cls(f"labs.{folder}" for folder in [*folders, PLAYGROUND])
+        return cls(f"labs.{folder}" for folder in [*folders, *APART])
 
     def __iter__(self) -> Iterator[Experiment]:
         return iter(self._by_id.values())
@@ -63,7 +63,7 @@ class Registry:
 
     def of_questions(self) -> list[Experiment]:
         """The experiments that a question stands behind: what is worth recording."""
-        return [e for e in self._by_id.values() if e.question != PLAYGROUND]
+        return [e for e in self._by_id.values() if e.question not in APART]
 
     def strings(self, language: str) -> dict[str, str]:
         """The words of all labs in "en" or "zh", by key."""

@@ -60,12 +60,12 @@ def _table(rows: list[Row]) -> None:
             st.table(frame, border="horizontal", hide_index=True)
 
 
-def shown(value: str | int | float) -> str:
-    """A value of a table: thousands apart, four significant digits.
+def shown(value: str | int | float, digits: int = 4) -> str:
+    """A value of a table: thousands apart, so many significant digits.
 
     >>> shown(33554432), shown(0.123456), shown("gqa")
     ('33,554,432', '0.1235', 'gqa')
     """
     if isinstance(value, str | bool):
         return str(value)
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**digits else f"{value:,.{digits}g}"

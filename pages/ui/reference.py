@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import draft, prose, store
+from pages.ui import draft, evidence, prose, store
 from pages.ui.i18n import current_language, t
 from questions import Claim, Question, Renderer
 from study.store import Attempt
@@ -79,3 +79,4 @@ def _evidence(claim: Claim, renderer: Renderer) -> None:
         st.code(claim.formula, language=None, wrap_lines=True)
     if claim.source:
         st.markdown(f"**{t('claims.source')}** {claim.source}")
+    evidence.section(claim)

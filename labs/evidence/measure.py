@@ -1,0 +1,21 @@
+"""Runs the check of a claim. Checks may import torch and the real core: worker and command line only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from labs.checks import checks_of
+from labs.contract import Context, Result
+from labs.evidence.params import ClaimParams
+from labs.verdicts import by_check, undecided
+
+
+def claim(params: ClaimParams, ctx: Context) -> Result:
+    """The verdict of `labs verify` on this claim, here and now (`labs.verdicts.Verdict`)."""
+    ctx.progress(0.0, params.claim)
+    question, found = params.found()
+    assert found.check is not None
+    checks = checks_of(question.slug)
+    if found.check not in checks:
+        return asdict(undecided(found, "Its check is still to be written."))
+    return asdict(by_check(found, checks[found.check]))

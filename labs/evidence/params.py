@@ -1,0 +1,28 @@
+"""Which claim is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labs.fields import ParamError, Params, text
+from questions import Claim, Question, load_questions
+
+
+@dataclass(frozen=True)
+class ClaimParams(Params):
+    """A claim by its id, which begins with its question's."""
+
+    claim: str = text("Q13-C1", label="claims.title", max_length=12)
+
+    def check_together(self) -> None:
+        """Raise ParamError for a claim that does not exist or has no check."""
+        self.found()
+
+    def found(self) -> tuple[Question, Claim]:
+        """The claim and its question."""
+        for question in load_questions():
+            for claim in question.claims:
+                if claim.id == self.claim and claim.check is not None:
+                    return question, claim
+        raise ParamError("choice", "claim", f"There is no claim {self.claim!r} with a check.",
+                         given=self.claim, choices="")

@@ -1,0 +1,107 @@
+"""What became of a claim: its check's answer, or a number of a run, compared with what is expected. No torch.
+
+A claim agrees (True), disagrees (False), or cannot be decided here (None, with the reason). Runs nothing
+itself but the check that it is given; `verify.py` and the pages bring the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labs.checks import CannotCheck, Finding, value_at
+from labs.contract import Experiment
+from labs.recordings import FOLDER, recorded
+from labs.runner.job import Job
+from labs.runner.request import device_class
+from questions import Claim
+from questions.values import agree, plain
+
+DOES_NOT_HOLD = "It does not hold here."
+NO_RECORD = "There is no recorded run for such a device."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one claim; the entry of the JSON answer."""
+
+    id: str
+    kind: str
+    agrees: bool | None
+    measured: Any
+    expected: Any
+    tolerance: dict[str, float] | None
+    reason: str
+
+
+def undecided(claim: Claim, reason: str, measured: Any = None, expected: Any = None) -> Verdict:
+    """Nothing speaks for or against the claim here."""
+    return _verdict(claim, None, measured, expected, reason)
+
+
+def by_check(claim: Claim, check: Callable[[], Any]) -> Verdict:
+    """Run the claim's check here and compare its answer."""
+    expected = None if claim.value is None else plain(claim.value)
+    try:
+        answer = check()
+    except CannotCheck as reason:
+        return undecided(claim, str(reason), expected=expected)
+    except Exception as error:  # a check that breaks bears nothing out
+        return _verdict(claim, False, None, expected, f"{type(error).__name__}: {error}")
+    finding = answer if isinstance(answer, Finding) else None
+    measured = _json(finding.measured if finding else answer)
+    holds = finding is None or finding.holds
+    if claim.value is not None:
+        holds = holds and agree(claim.value, measured, claim.tolerance)
+    elif finding is None:
+        return undecided(claim, "There is no recorded value to compare with.", measured)
+    return _verdict(claim, holds, measured, expected, "" if holds else DOES_NOT_HOLD)
+
+
+def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FOLDER) -> Verdict:
+    """Compare a number of a done run at the default settings with that of the recorded run."""
+    measured = _value(claim, experiment, job.result)
+    if measured is None:
+        return _verdict(claim, False, None, None, f"{experiment.id} gives no {claim.measures}.")
+    records = [record for record in recorded(experiment.id, recordings)
+               if device_class(record["device"]) == device_class(job.device)]
+    if not records:
+        return undecided(claim, NO_RECORD, measured)
+    record = next((one for one in records if one["device_name"] == job.device_name), records[0])
+    expected = _value(claim, experiment, record["result"])
+    if expected is not None and agree(_stated(expected), measured, claim.tolerance):
+        return _verdict(claim, True, measured, expected, "")
+    here = record["device_name"] == job.device_name
+    reason = f"Recorded on {record['device_name']}; this is {job.device_name}."
+    return _verdict(claim, False if here else None, measured, expected, reason)
+
+
+def _value(claim: Claim, experiment: Experiment, result: Any) -> Any:
+    """What the claim reads from a result at the default parameters; None where it has no such path."""
+    try:
+        return _json(value_at(experiment.complete(experiment.params(), result), claim.measures or ""))
+    except LookupError:
+        return None
+
+
+def _verdict(claim: Claim, agrees: bool | None, measured: Any, expected: Any, reason: str) -> Verdict:
+    tolerance = {str(claim.tolerance.kind): claim.tolerance.amount} if claim.tolerance else None
+    return Verdict(claim.id, claim.kind, agrees, measured, expected, tolerance, reason)
+
+
+def _stated(value: Any) -> Any:
+    """A recorded value in the form of a claim's."""
+    return tuple(_stated(item) for item in value) if isinstance(value, list) else value
+
+
+def _json(value: Any) -> Any:
+    """Arrays and their numbers as plain data."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _json(item) for name, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value
