@@ -10,6 +10,7 @@ from labs.runner.store import ResultStore
 from pages.ui import server, visitor
 from pages.ui.device import model_name, worker_status
 from pages.ui.i18n import t
+from pages.ui.prose import literal
 from pages.ui.settings_data import MEGABYTE, size
 
 
@@ -20,14 +21,13 @@ def section() -> None:
     num_jobs = server.worker().num_jobs()
     running = t("settings.about.running", jobs=num_jobs) if num_jobs else t("settings.about.idle")
     rows = {
-        t("settings.about.device"): status.device_name,
+        t("settings.about.device"): literal(status.device_name),
         t("settings.about.dtype"): status.dtype,
-        t("settings.about.model"): model_name(status),
+        t("settings.about.model"): literal(model_name(status)),
         t("settings.about.jobs"): running,
         t("settings.about.versions"): ", ".join(_versions(dict(status.versions))),
     }
-    head, *rest = [f"| {name} | {value} |" for name, value in rows.items()]
-    st.markdown("\n".join((head, "|---|---|", *rest)))
+    st.table(rows, border="horizontal", alt=t("settings.about.title"))
     if status.notice:
         st.markdown(status.notice[:1].upper() + status.notice[1:] + ".")
     _kept_results()

@@ -37,11 +37,11 @@ def section() -> None:
         _forget_drafts(key=_FORGET + ".component", data={"keys": keys}, height=0)
     if done := st.session_state.pop(_DONE, None):
         st.success(done)
-    with st.container(horizontal=True, key="my-data"):
-        _export_button("export")
-        delete_button("data", t("settings.data.delete"))
-    ask_before_deleting("data", t("settings.data.really"), profiles.empty, t("settings.data.deleted"))
+    _export_button("export")
     _import()
+    st.markdown(t("settings.data.delete_about"))
+    delete_button("data", t("settings.data.delete"))
+    ask_before_deleting("data", t("settings.data.really"), profiles.empty, t("settings.data.deleted"))
 
 
 def size(folder: Path) -> int:

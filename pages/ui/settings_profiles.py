@@ -12,7 +12,7 @@ from pages.ui.i18n import t
 from pages.ui.navigate import leave_for
 from pages.ui.prose import literal
 from pages.ui.settings_data import ask_before_deleting, delete_button
-from study.store import Profile, StoreError
+from study.store import MAX_NAME, Profile, StoreError
 
 _BADGE_LIMIT = 20
 _SWITCH, _NEW, _NAME = "settings.profile", "settings.new_profile", "settings.profile_name"
@@ -47,21 +47,30 @@ def badge(settings: Path) -> None:
 
 
 def _chooser() -> None:
-    named, current = {one.id: one for one in store.store().profiles.named()}, profiles.current()
-    st.session_state[_SWITCH] = current.id
-    st.selectbox(t("profile.current"), list(named), key=_SWITCH, format_func=lambda one: named[one].name,
-                 on_change=lambda: profiles.switch(st.session_state[_SWITCH]))
+    current = profiles.current()
+    names = {one.id: one.name for one in store.store().profiles.named()}
+    if len(names) > 1:
+        st.session_state[_SWITCH] = current.id
+        st.selectbox(t("profile.current"), list(names), key=_SWITCH, format_func=names.__getitem__,
+                     on_change=lambda: profiles.switch(st.session_state[_SWITCH]))
+    else:
+        st.markdown(t("profile.only", name=literal(current.name)))
     st.caption(t("profile.about"))
+    with st.expander(t("profile.manage")):
+        _names(current)
+        if len(names) > 1:
+            _deletion(current)
+
+
+def _names(current: Profile) -> None:
+    st.session_state.setdefault(_NAME, current.name)
     new, rename = st.columns(2)
     with new:
-        st.text_input(t("profile.new"), key=_NEW, max_chars=60)
+        st.text_input(t("profile.new"), key=_NEW, max_chars=MAX_NAME)
         st.button(t("profile.create"), on_click=store.guarded(_create))
     with rename:
-        st.session_state.setdefault(_NAME, current.name)
-        st.text_input(t("profile.name"), key=_NAME, max_chars=60)
+        st.text_input(t("profile.name"), key=_NAME, max_chars=MAX_NAME)
         st.button(t("profile.rename"), on_click=store.guarded(_rename))
-    if len(named) > 1:
-        _deletion(current)
 
 
 def _deletion(current: Profile) -> None:

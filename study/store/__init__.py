@@ -12,10 +12,10 @@ from study.store.drafts import Copy, Draft, Saved
 from study.store.errors import StoreError
 from study.store.folder import data_folder
 from study.store.opening import Store, open_store
-from study.store.profiles import Profile
+from study.store.profiles import MAX_NAME, Profile
 from study.store.transfer import Imported
 
 __all__ = [
-    "Attempt", "Copy", "Draft", "Imported", "Profile", "Saved", "Store", "StoreError", "data_folder",
-    "open_store",
+    "MAX_NAME", "Attempt", "Copy", "Draft", "Imported", "Profile", "Saved", "Store", "StoreError",
+    "data_folder", "open_store",
 ]
