@@ -10,6 +10,7 @@ experiment `qNN/name` the function `name` stands in each of
     view.py       name(params, result) -> Result    what the view fields make of a result, NumPy; optional
     figures.py    name(result, text) -> {name: figure}   pure plotly, the main figure first
     tables.py     name(result, text) -> [{column: value}]   the exact numbers, row by row; optional
+    notes.py      name(result, text) -> [sentence]  what has to be said beside the main figure; optional
     numbers.py    name(result, text) -> {label: number}     what pinned runs are compared by; optional
     en.toml, zh.toml   its words, with the same keys
 
@@ -152,6 +153,10 @@ class Experiment:
     def table(self, result: Result, text: Text) -> list[Row]:
         """The exact numbers of a completed result; empty where the lab has no table."""
         return self._call("tables", result, text) if self._has("tables") else []
+
+    def notes(self, result: Result, text: Text) -> list[str]:
+        """Sentences that belong below the main figure of a completed result; often none."""
+        return self._call("notes", result, text) if self._has("notes") else []
 
     def numbers(self, result: Result, text: Text) -> dict[str, float]:
         """The main numbers of a completed result, by a label with the unit; often empty."""

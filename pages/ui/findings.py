@@ -33,12 +33,14 @@ class Finding:
 
 
 def draw(this: Experiment, finding: Finding) -> None:
-    """The sentence, the main figure, the exact table below it, and the other figures."""
+    """The sentence, the main figure with its notes, the exact table below it, and the other figures."""
     result = this.complete(finding.params, finding.result)
     if finding.kind != "formula":
         lesson.sentence(this, finding.params, result, here=finding.kind == "measured")
     main, *others = this.figures(result, t).items()
     figures(this, dict([main]), finding.kind)
+    for note in this.notes(result, t):
+        st.caption(note)
     _table(this.table(result, t))
     figures(this, dict(others), finding.kind)
 
