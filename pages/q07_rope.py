@@ -1,5 +1,14 @@
-"""The page of Question 7."""
+"""The page of Question 7. Its lab: one rotation closely, the spectrum, a shifted model, the length bench."""
 
+from pages.ui import bench
 from pages.ui.study_page import question_page
 
-question_page("Q7")
+EXPERIMENTS = ("q07/invariance", "q07/spectrum", "q07/shift", "q07/lengths")
+
+
+def rotations() -> None:
+    """The whole lab."""
+    bench.lab(EXPERIMENTS)
+
+
+question_page("Q7", rotations)

@@ -1,0 +1,50 @@
+"""How far a run goes on this device, on which text, and what is said where it cannot. Imports torch."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from labs import heldout
+from labs.contract import DEFAULT_MODEL, Context
+from labs.q07_rope.params import LIVE_REACH, LengthsParams
+from minimind_core.checkpoint import LoadedModel
+from minimind_core.errors import ConfigError, DataError
+from minimind_core.tokenizer import Tokenizer
+
+REACH = {"cuda": 8192}
+DOCUMENTS = {"cuda": 8}
+FEW_DOCUMENTS = 2
+LONGEST_TRAINED = 512
+"""Checkpoints that were trained on more begin here as well."""
+
+
+def rope_model(ctx: Context, name: str | None = None) -> LoadedModel:
+    """The specimen of that name; the checkpoint that the user chose for none or for the 26M.
+
+    Raises ConfigError for one without RoPE.
+    """
+    loaded: LoadedModel = ctx.model(None if name == DEFAULT_MODEL else name)
+    if loaded.config.position != "rope":
+        raise ConfigError(f"{loaded.name} has {loaded.config.position} positions; choose a model with RoPE.")
+    return loaded
+
+
+def lengths_for(params: LengthsParams, trained: int, device: str) -> tuple[tuple[int, ...], bool]:
+    """The lengths that are read, doubling from the trained one, and whether the device stops earlier."""
+    most = REACH.get(device, LIVE_REACH)
+    reach = min(params.reach or most, most)
+    start = min(trained, LONGEST_TRAINED)
+    steps = tuple(start << doubling for doubling in range(16) if start << doubling <= reach)
+    return steps, params.reach > most
+
+
+def long_documents(params: LengthsParams, tokenizer: Tokenizer, length: int, device: str) -> Tensor:
+    """Stretches of `length` + 1 ids, int64 [D, length + 1]. Raises DataError where the text is too short."""
+    count = params.documents or DOCUMENTS.get(device, FEW_DOCUMENTS)
+    if not params.pasted.strip():
+        return heldout.windows(tokenizer, heldout.held_out(params.text), count, length, params.seed)
+    tokens = len(tokenizer.encode(params.pasted))
+    if tokens < length:
+        raise DataError(f"The pasted text has {tokens:,} tokens; chunks of {length:,} need more. "
+                        "Lower the longest length or paste more.")
+    return heldout.windows(tokenizer, [params.pasted], count, length, params.seed)

@@ -1,0 +1,37 @@
+"""Sentences below the figures of Question 7: exact readings, and what a device could not do."""
+
+from __future__ import annotations
+
+from labs.contract import Result, Text
+from labs.q07_rope.params import LIVE_REACH
+
+
+def invariance(result: Result, text: Text) -> list[str]:
+    """The two scores of the first pair of vectors at the chosen start, and how far the pairings are apart."""
+    view = result["view"]
+    values = {**view, "start": f"{view['start']:,}", "arithmetic": text(f"q07.{view['arithmetic']}")}
+    return [text("q07.note.first") % values, text("q07.note.layouts") % result["layouts"]["difference"]]
+
+
+def spectrum(result: Result, text: Text) -> list[str]:
+    """YaRN's bands and target, of the sliders and of the dictionary; how near the core is to the formula."""
+    notes = []
+    for name, key in (("yarn", "q07.note.bands"), ("custom", "q07.note.custom")):
+        if name in result["bands"]:
+            notes.append(text(key) % {**result["bands"][name], **result["temperature"][name],
+                                      "target": f"{result['target'][name]:,}"})
+    if "core" in result:
+        notes.append(text("q07.note.core") % {"apart": max(*result["core"].values(), 1e-16)})
+    return notes
+
+
+def lengths(result: Result, text: Text) -> list[str]:
+    """What happened past the learned table, and where longer readings come from."""
+    end = result.get("table_end")
+    notes = [text("q07.note.table_end") % {**end, "last": end["rows"] - 1}] if end and end["error"] else []
+    if result.get("capped"):
+        stored = result["view"]["stored"]
+        limit = {"limit": f"{LIVE_REACH:,}"}
+        notes.append(text("q07.note.stored") % {**limit, **stored} if stored
+                     else text("q07.note.capped") % limit)
+    return notes

@@ -1,0 +1,114 @@
+"""Frequencies of RoPE and what stretches them, as formulas in NumPy: PI, NTK, YaRN. No torch.
+
+Written apart from the core's own (`minimind_core/rope.py`), so that a run can compare the two. Reads the
+`rope_scaling` dictionary of a config.json.
+
+    multipliers(64, 1e6, RopeScaling("yarn", 16, 2048))[[0, 31]]      # 1 and 1/16
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minimind_core.config import RopeScaling, RopeScalingKind
+from minimind_core.errors import ConfigError
+
+Array = NDArray[np.float64]
+UPSTREAM = ('{"rope_type": "yarn", "factor": 16, "original_max_position_embeddings": 2048, '
+            '"beta_fast": 32, "beta_slow": 1, "attention_factor": 1.0}')
+"""What upstream MiniMind has set since December 2025."""
+KINDS: dict[str, RopeScalingKind] = {"linear": "pi", "pi": "pi", "ntk": "ntk", "yarn": "yarn"}
+"""transformers' names, and ours."""
+FIELDS = {"factor": "factor", "original_max_position_embeddings": "original_length",
+          "beta_fast": "beta_fast", "beta_slow": "beta_slow", "attention_factor": "attention_factor"}
+LOOKS_LIKE = "write it as in a config.json, with rope_type linear, ntk or yarn"
+
+
+def frequencies(head_dim: int, base: float) -> Array:
+    """Radians a position of each pair: base^(-2j/head_dim), float64 [head_dim/2] (Su et al. 2021).
+
+    >>> frequencies(8, 1e4).round(4).tolist()
+    [1.0, 0.1, 0.01, 0.001]
+    """
+    return np.asarray(base ** (-np.arange(0, head_dim, 2) / head_dim))
+
+
+def wavelengths(head_dim: int, base: float) -> Array:
+    """Positions that each pair takes for one turn."""
+    return np.asarray(2 * math.pi / frequencies(head_dim, base))
+
+
+def multipliers(head_dim: int, base: float, scaling: RopeScaling) -> Array:
+    """What each frequency is multiplied by, float64 [head_dim/2].
+
+    PI: 1/s for all (Chen et al. 2023). NTK: the base becomes base * s^(d/(d-2)), so that the slowest pair
+    is divided by exactly s (community, 2023). YaRN: see `kept_share` (Peng et al. 2023).
+    """
+    factor = scaling.factor
+    if scaling.kind == "pi":
+        return np.full(head_dim // 2, 1 / factor)
+    if scaling.kind == "ntk":
+        stretched = base * factor ** (head_dim / (head_dim - 2))
+        return np.asarray(frequencies(head_dim, stretched) / frequencies(head_dim, base))
+    kept = kept_share(head_dim, base, scaling)
+    return np.asarray(kept + (1 - kept) / factor)
+
+
+def kept_share(head_dim: int, base: float, scaling: RopeScaling) -> Array:
+    """1 for pairs that YaRN keeps, 0 for those that it divides, a ramp between.
+
+    A pair makes L theta / 2 pi turns within the original length L; `beta_fast` turns or more are kept,
+    `beta_slow` or fewer divided. The borders are rounded outwards to whole pairs.
+    """
+    def border(turns: float) -> float:
+        """The pair, not whole, that makes so many turns."""
+        return head_dim / 2 * math.log(scaling.original_length / (2 * math.pi * turns)) / math.log(base)
+
+    low = max(math.floor(border(scaling.beta_fast)), 0)
+    high = min(math.ceil(border(scaling.beta_slow)), head_dim - 1)
+    past = (np.arange(head_dim // 2) - low) / max(high - low, 1e-3)
+    return np.asarray(1 - np.clip(past, 0, 1))
+
+
+def temperature(scaling: RopeScaling) -> dict[str, float]:
+    """The factor on cos and sin, what it makes of a logit, and the temperature that this is."""
+    factor = scaling.attention_factor
+    if factor is None:
+        factor = 0.1 * math.log(scaling.factor) + 1 if scaling.kind == "yarn" else 1.0
+    return {"factor": factor, "logits": factor**2, "temperature": factor**-2}
+
+
+def read_scaling(text: str) -> RopeScaling | None:
+    """The scaling that a `rope_scaling` dictionary in JSON asks for; None for "default" or nothing.
+
+    Raises ConfigError with one sentence.
+    """
+    if not text.strip():
+        return None
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError:
+        data = None
+    if not isinstance(data, dict):
+        raise ConfigError(f"The dictionary is not readable; {LOOKS_LIKE}.")
+    kind = data.pop("rope_type", data.pop("type", None))
+    if kind == "default":
+        return None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(f"rope_type {kind!r} is not known here; {LOOKS_LIKE}.")
+    for key, value in data.items():
+        if key not in FIELDS:
+            raise ConfigError(f"{key!r} is not known here; {LOOKS_LIKE}.")
+        if not _is_number(value) and (key, value) != ("attention_factor", None):
+            raise ConfigError(f"{key!r} must be a number; {LOOKS_LIKE}.")
+    settings: dict[str, Any] = {FIELDS[key]: value for key, value in data.items()}
+    return RopeScaling(KINDS[kind], **settings)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
