@@ -1,4 +1,4 @@
-"""Decode steps of the 26M's shape with 8, 2 and 1 KV heads, and timing that treats all ways alike.
+"""Decode steps of the 26M's shape with 8, 2 and 1 KV heads, and how fast memory is read.
 
 Weights are random, for the speed does not depend on them, and shared by the variants where their shapes
 agree. Chooses greedily and judges nothing.
@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from labs.interleaved import seconds_a_call
 from labs.q06_gqa.analytic import shape
 from labs.q06_gqa.params import QUERY_HEADS
 from minimind_core.config import ModelConfig
-from minimind_core.device import memory_bytes, synchronize
+from minimind_core.device import memory_bytes
 from minimind_core.kv_cache import StaticCache
 from minimind_core.model import INIT_STD, MiniMind
 from minimind_core.parameter_shapes import parameter_shapes
 from minimind_core.rope import RotaryEmbedding
 
-CHUNK_SECONDS = {"cpu": 0.04, "cuda": 0.01, "mps": 0.02}
-"""One timing covers as many calls as fill this."""
-MIN_ROUNDS, MAX_ROUNDS = 5, 60
 BANDWIDTH_BYTES = {"cpu": 2**28, "cuda": 2**30, "mps": 2**28}
 _FILLING, _BLOCK = 0.01, 1_000_003
 
@@ -95,65 +90,12 @@ class DecodeStep:
         return graph.replay
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], device: str, seconds: float,
-                told: Callable[[float], None]) -> dict[str, list[float]]:
-    """Seconds a call of each way, one number a round; every round runs all, each time in another order.
-
-    A drift of the machine then meets all ways alike, and a round's ratio of two ways cancels it.
-    `told` hears the share done after every timing and may raise. Stops after `seconds`, but not before
-    `MIN_ROUNDS`.
-    """
-    target, where = CHUNK_SECONDS.get(device, CHUNK_SECONDS["cpu"]), torch.device(device)
-    calls = {}
-    for name, way in ways.items():
-        way()  # warm up
-        told(0.0)
-        calls[name] = max(1, round(target / _seconds(way, 1, where)))
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    names, began = list(ways), time.perf_counter()
-    for number in range(MAX_ROUNDS):
-        spent = (time.perf_counter() - began) / seconds
-        if number >= MIN_ROUNDS and spent > 1:
-            break
-        told(min(spent, number / MIN_ROUNDS, 1.0))
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
-            times[name].append(_seconds(ways[name], calls[name], where))
-            told(min(spent, number / MIN_ROUNDS, 1.0))
-    return times
-
-
-def _seconds(way: Callable[[], object], calls: int, device: torch.device) -> float:
-    now = time.process_time if clock(device.type) == "processor" else time.perf_counter
-    synchronize(device)
-    began = now()
-    for _ in range(calls):
-        way()
-    synchronize(device)
-    return max(now() - began, 1e-9) / calls
-
-
-def clock(device: str) -> Literal["processor", "wall"]:
-    """What times are taken with. One thread on a CPU counts its own time, so that other programs do not."""
-    return "processor" if device == "cpu" and torch.get_num_threads() == 1 else "wall"
-
-
-def middle(values: list[float]) -> dict[str, float]:
-    """Median, and the quartiles as low and high.
-
-    >>> middle([1.0, 2.0, 3.0, 4.0, 100.0])
-    {'median': 3.0, 'low': 2.0, 'high': 4.0}
-    """
-    low, median, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
-    return {"median": median, "low": low, "high": high}
-
-
 def read_bandwidth(device: str) -> float:
     """Bytes a second at which a large tensor is read, the fastest of a few runs."""
     size = BANDWIDTH_BYTES.get(device, BANDWIDTH_BYTES["cpu"])
     buffer = torch.full((size // 4,), _FILLING, device=device)
     buffer.sum()
-    return size / min(_seconds(buffer.sum, 1, torch.device(device)) for _ in range(4))
+    return size / min(seconds_a_call(buffer.sum, 1, torch.device(device)) for _ in range(4))
 
 
 def available_bytes(device: str) -> int | None:

@@ -16,9 +16,10 @@ import torch
 
 from labs import heldout
 from labs.contract import DEFAULT_MODEL, Context, Result
+from labs.interleaved import clock, interleaved, middle
 from labs.q06_gqa import analytic
 from labs.q06_gqa.converting import BATCH_SIZE, LENGTH, pooled, uptrained
-from labs.q06_gqa.decoding import DecodeStep, clock, interleaved, middle, read_bandwidth, untrained
+from labs.q06_gqa.decoding import DecodeStep, read_bandwidth, untrained
 from labs.q06_gqa.limits import cached_tokens, check_cache, check_live_type, decode_batches, prefill_rows
 from labs.q06_gqa.params import (
     BITS,

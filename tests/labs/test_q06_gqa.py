@@ -15,9 +15,10 @@ import torch
 
 from labs import heldout, jsonable
 from labs.checks import value_at
+from labs.interleaved import clock, interleaved, middle
 from labs.q06_gqa import analytic, measure
 from labs.q06_gqa.converting import LENGTH
-from labs.q06_gqa.decoding import DecodeStep, clock, interleaved, middle, read_bandwidth, untrained
+from labs.q06_gqa.decoding import DecodeStep, read_bandwidth, untrained
 from labs.q06_gqa.quality import UNRESOLVED, differences, intervals, verdict, window_losses
 from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
