@@ -60,7 +60,8 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
     computes = status.found.get(status.device if device == "auto" else device, _DTYPES)
     dtype = st.segmented_control(t("settings.labs.dtype"), _with(tuple(computes), st.session_state[_DTYPE]),
                                  key=_DTYPE, required=True, disabled=disabled)
-    model = st.selectbox(t("settings.labs.model"), (*_shipped(), _OWN), key=_MODEL, format_func=_model_name,
+    names = {name: _model_name(name) for name in _shipped()} | {_OWN: t("settings.labs.own")}
+    model = st.selectbox(t("settings.labs.model"), list(names), key=_MODEL, format_func=names.__getitem__,
                          disabled=disabled or "model" in fixed)
     if model == _OWN:
         path = st.text_input(t("settings.labs.path"), key=_PATH, placeholder="~/minimind/full_sft_512.pth",
@@ -86,8 +87,6 @@ def _device_name(device: str) -> str:
 
 
 def _model_name(name: str) -> str:
-    if name == _OWN:
-        return t("settings.labs.own")
     size = _size(name)
     return t("settings.labs.shipped", name=name, millions=f"{size / 1e6:.3g}", wan=f"{size / 1e4:.4g}")
 

@@ -20,7 +20,7 @@ COOKIE = "minimind_visitor"
 _YEAR_SECONDS = 31_536_000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-_NAME = re.compile(r"[\w-]{43}")  # what token_urlsafe(32) gives: 256 random bits
+_NAME = re.compile(r"[A-Za-z0-9_-]{43}")  # what token_urlsafe(32) gives: 256 random bits
 
 
 def at_this_machine(headers: Mapping[str, str]) -> bool:
