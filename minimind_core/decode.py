@@ -9,10 +9,11 @@ Shapes: B rows, V vocabulary ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minimind_core.kv_cache import EMPTY, StaticCache
 from minimind_core.model import MiniMind
@@ -115,10 +116,18 @@ class Decoding:
             return self._step
         used = frozenset(name for name, value in self.settings.items() if isinstance(value, Tensor))
         if used not in self._runs:
-            options = COMPILE_OPTIONS.get(self.device.type, {})
-            step = torch.compile(self._step, dynamic=False, fullgraph=True, options=options)
+            step = self._compiled_step()
             self._runs[used] = self._captured(step) if self.device.type == "cuda" else step
         return self._runs[used]
+
+    def _compiled_step(self) -> Callable[[], None]:
+        """The step through the compiler; of a fused one only the choice, its forward is kernels already."""
+        options = COMPILE_OPTIONS.get(self.device.type, {})
+        compiled = partial(torch.compile, dynamic=False, fullgraph=True, options=options)
+        if isinstance(self.step_model, nn.Module):
+            return compiled(self._step)
+        forward, choose = self.step_model, compiled(self._choose)
+        return lambda: choose(forward(self.ids, self.positions, cache=self.cache)[:, 0])
 
     def _captured(self, step: Callable[[], None]) -> Callable[[], None]:
         """Record one step as a CUDA graph. The warm-up steps are undone: nothing was chosen."""

@@ -9,6 +9,8 @@ Shapes: B rows, H num_heads, K num_kv_heads, G = H / K, D head_dim, S capacity, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,21 @@ def is_available(device: torch.device, group_size: int, head_dim: int) -> bool:
     )
 
 
+class SplitAttention(NamedTuple):
+    """Softmax sums over the parts of a cache, to be joined: [B, K, N, G, D] and twice [B, K, N, G], fp32."""
+
+    sums: Tensor
+    """Values weighted by exp(score - largest)."""
+    largest: Tensor
+    totals: Tensor
+    """Sum of those weights."""
+
+    def joined(self) -> Tensor:
+        """The attention itself, [B, K, G, D]."""
+        share = (self.largest - self.largest.amax(2, keepdim=True)).exp()  # [B, K, N, G]
+        return (self.sums * share[..., None]).sum(2) / (self.totals * share).sum(2)[..., None]
+
+
 def decode_attention(
     queries: Tensor,
     keys: Tensor,
@@ -49,6 +66,19 @@ def decode_attention(
     queries [B, H, 1, D]; keys, values [B, K, S, D]; key_positions [B, S]; query_positions, slots [B]: the
     new token's position and slot, which is the last one filled. Returns [B, H, 1, D].
     """
+    attended = attend_splits(queries, keys, values, key_positions, query_positions, slots).joined()
+    return attended.to(queries.dtype).view(queries.shape)
+
+
+def attend_splits(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    key_positions: Tensor,
+    query_positions: Tensor,
+    slots: Tensor,
+) -> SplitAttention:
+    """`decode_attention` before its parts are joined; same arguments."""
     batch, num_heads, _, head_dim = queries.shape
     num_kv_heads, capacity = keys.shape[1], keys.shape[2]
     group = num_heads // num_kv_heads
@@ -56,7 +86,7 @@ def decode_attention(
     splits = max(1, min(blocks, BLOCKS_WANTED // (batch * num_kv_heads)))
     shape = (batch, num_kv_heads, splits, group)
     sums = torch.empty(*shape, head_dim, device=queries.device, dtype=torch.float32)
-    largest, weights = (torch.empty(shape, device=queries.device, dtype=torch.float32) for _ in range(2))
+    largest, totals = (torch.empty(shape, device=queries.device, dtype=torch.float32) for _ in range(2))
     _kernel[(batch, num_kv_heads, splits)](
         queries.contiguous(),
         keys,
@@ -66,7 +96,7 @@ def decode_attention(
         slots.contiguous(),
         sums,
         largest,
-        weights,
+        totals,
         capacity,
         -(-blocks // splits) * BLOCK,
         SCALE=head_dim**-0.5,
@@ -75,16 +105,14 @@ def decode_attention(
         HEAD_DIM=head_dim,
         SLOTS=BLOCK,
     )
-    share = (largest - largest.amax(2, keepdim=True)).exp()  # [B, K, N, G]
-    attended = (sums * share[..., None]).sum(2) / (weights * share).sum(2)[..., None]  # [B, K, G, D]
-    return attended.to(queries.dtype).view(batch, num_heads, 1, head_dim)
+    return SplitAttention(sums, largest, totals)
 
 
 if triton is not None:
 
     @triton.jit
     def _kernel(  # type: ignore[no-untyped-def]
-        queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, weights,
+        queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, totals,
         capacity, split_length, SCALE: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
         HEAD_DIM: tl.constexpr, SLOTS: tl.constexpr,
     ):
@@ -121,5 +149,5 @@ if triton is not None:
             best = higher
         held = (pair * tl.num_programs(2) + split) * GROUP + members
         tl.store(largest + held, best, mask=in_group)
-        tl.store(weights + held, total, mask=in_group)
+        tl.store(totals + held, total, mask=in_group)
         tl.store(sums + held[:, None] * HEAD_DIM + dims, output, mask=in_group[:, None])

@@ -1,20 +1,26 @@
 """The same model laid out for the one-token step: fewer, larger products; int8 weights on a CPU.
 
 A step with one token a row is bound by launches on a GPU and by the bytes of its weights on a CPU. Queries,
-keys and values come from one product here, gate and up from another; every number is the same. Made for
-decoding only: the names of the parameters are no longer Llama's, and nothing here is trained or saved.
+keys and values come from one product here, gate and up from another; every number is the same. One row on
+CUDA goes further: `fused_step.py` runs a layer in five kernels. Made for decoding only: the names of the
+parameters are no longer Llama's, and nothing here is trained or saved.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from minimind_core import decode_attention
 from minimind_core.int8_linear import Int8Linear, exact_int8, is_available
 from minimind_core.model import Attention, FeedForward, MiniMind
+
+if TYPE_CHECKING:
+    from minimind_core.fused_step import FusedStep
 
 MakeLinear = Callable[[Tensor], nn.Module]
 
@@ -50,22 +56,37 @@ class JoinedFeedForward(FeedForward):
         return self.gate_up_proj(x).chunk(2, dim=-1)
 
 
-def make_step_model(model: MiniMind, batch_size: int) -> MiniMind:
+def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep:
     """A copy of `model` with the same logits, up to the order of sums.
 
-    Reads int8 for one row on a CPU where that changes no weight and `int8_linear` can run here.
+    Reads int8 for one row on a CPU where that changes no weight and `int8_linear` can run here. For one row
+    on CUDA it is a `FusedStep`, whose kernels need no compiler, where they know the model.
     """
     one_row_on_cpu = batch_size == 1 and model.head_weight.device.type == "cpu"
     int8 = one_row_on_cpu and _is_exactly_int8(model) and is_available()
-    make_linear = _int8_linear if int8 else _linear
+    twin = _joined(model, _int8_linear if int8 else _linear)
+    if int8:
+        twin.config = model.config.replace(tie_word_embeddings=False)
+        twin.lm_head = _int8_linear(model.head_weight)
+    return _fused(twin) if batch_size == 1 else twin
+
+
+def _joined(model: MiniMind, make_linear: MakeLinear) -> MiniMind:
     twin = copy.deepcopy(model)
     for layer in twin.model.layers:
         layer.self_attn = JoinedAttention(layer.self_attn, make_linear)
         layer.mlp = JoinedFeedForward(layer.mlp, make_linear)
-    if int8:
-        twin.config = model.config.replace(tie_word_embeddings=False)
-        twin.lm_head = _int8_linear(model.head_weight)
     return twin
+
+
+def _fused(joined: MiniMind) -> MiniMind | FusedStep:
+    """The kernels for one row where they can run, else `joined` itself."""
+    config, device = joined.config, joined.model.embed_tokens.weight.device
+    if not decode_attention.is_available(device, config.group_size, config.head_dim):
+        return joined
+    from minimind_core.fused_step import FusedStep, can_fuse  # needs triton
+
+    return FusedStep(joined) if can_fuse(joined) else joined
 
 
 def _is_exactly_int8(model: MiniMind) -> bool:
