@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from labs.contract import Result, Text
 from labs.q07_rope.figures_lengths import lengths
-from labs.q07_rope.labels import log_axes, name_ends
+from labs.q07_rope.labels import log_axes, name_ends, power_ticks, round_ticks
 from labs.q07_rope.params import ANGLES, ARITHMETICS
 
 __all__ = ["invariance", "lengths", "shift", "spectrum"]
@@ -42,14 +42,14 @@ def _errors(result: Result, text: Text) -> Any:
         if values[-1]:
             ends.append((starts[-1], values[-1], text(f"q07.{name}")))
     every = [value for name in ARITHMETICS for value in result["error"][name] if value > 0]
-    low, high = log_axes(figure, starts, [*every, 1.0], room=0.36)
+    low, high = log_axes(figure, starts, [*every, 1.0], room=0.45)
     figure.add_scatter(x=[view["start"]], y=[view["typical"] or None], mode="markers", showlegend=False,
                        meta={"role": "measured"}, marker={"size": 13, "symbol": "circle-open",
                                                           "line": {"width": 3}}, hoverinfo="skip")
     name_ends(figure, ends, low, high)
     figure.update_xaxes(title=text("q07.axis.start"), tickvals=[10.0**power for power in range(0, 7, 2)],
                         ticktext=["1", "100", "10,000", "1,000,000"])
-    figure.update_yaxes(title=text("q07.axis.error"), exponentformat="power", dtick=3)
+    figure.update_yaxes(title=text("q07.axis.error"), **power_ticks(low, high, every=3))
     return figure
 
 
@@ -66,16 +66,16 @@ def _wheels(result: Result, text: Text) -> Any:
         between = []
         for moved, role in ((0, "peer"), (1, "measured")):
             angles = [math.atan2(y, x) for x, y in arrows[moved, wheel].reshape(2, 2)]
-            between.append(math.degrees(angles[1] - angles[0]) % 360)
+            between.append((math.degrees(angles[1] - angles[0]) + 180) % 360 - 180)
             for which, (angle, symbol) in enumerate(zip(angles, ("circle", "diamond"), strict=True)):
-                name = text(f"q07.arrow.{'key' if which else 'query'}") + (
-                    f", m = {view['start']:,}" if moved else ", m = 0")
+                name = text(f"q07.arrow.{'key' if which else 'query'}") % (
+                    {"m": f"{view['start']:,}" if moved else "0"})
                 figure.add_scatter(
                     x=[centre, centre + math.cos(angle)], y=[0, math.sin(angle)], mode="lines+markers",
                     meta={"role": role}, showlegend=not wheel, name=name, hoverinfo="skip",
                     line={"width": 3 if moved else 1.5},
                     marker={"symbol": symbol, "size": [0, 12 if moved else 8]})
-        figure.add_annotation(x=centre, y=-1.35, showarrow=False, font={"size": 13}, text=(
+        figure.add_annotation(x=centre, y=-1.1, yanchor="top", showarrow=False, font={"size": 13}, text=(
             f"{text('q07.pair') % {'pair': pair}}<br>{between[0]:.1f}° → {between[1]:.1f}°"))
     figure.update_xaxes(visible=False, range=[-1.2, 2 * WHEEL + 1.2])
     figure.update_yaxes(visible=False, range=[-1.75, 1.15], scaleanchor="x")
@@ -120,7 +120,7 @@ def _wavelengths(result: Result, text: Text) -> Any:
     figure.add_annotation(x=len(waves) - 0.5, y=math.log10(result["length"]), xanchor="right",
                           yanchor="bottom", text=label, showarrow=False)
     figure.update_xaxes(title=text("q07.axis.pair"), range=[-0.7, len(waves) - 0.3])
-    figure.update_yaxes(title=text("q07.axis.wavelength"), type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(title=text("q07.axis.wavelength"), type="log", **power_ticks(1, max(waves) * 10))
     return figure
 
 
@@ -160,11 +160,12 @@ def _over_offsets(result: Result, text: Text, what: str) -> Any:
         figure.add_scatter(x=[1, 1e6], y=[result["logit_std"]] * 2, mode="lines", meta={"role": "peer"},
                            name=text("q07.logit_std"), hoverinfo="skip")
         every.append(result["logit_std"])
-    low, high = log_axes(figure, [1, 1e6], every or [1.0], room=0.3)
+    low, high = log_axes(figure, [1, 1e6], every or [1.0], room=0.45)
     name_ends(figure, ends, low, high)
     figure.update_xaxes(title=text("q07.axis.offset"), tickvals=[1, 100, 10_000, 1_000_000],
                         ticktext=["1", "100", "10,000", "1,000,000"])
-    figure.update_yaxes(title=text(f"q07.axis.{what}"), exponentformat="power")
+    ticks = round_ticks if what == "perplexity" else power_ticks
+    figure.update_yaxes(title=text(f"q07.axis.{what}"), **ticks(low, high))
     return figure
 
 

@@ -9,14 +9,15 @@ from typing import Any
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
-from labs.q07_rope.labels import log_axes, name_ends
+from labs.q07_rope.labels import log_axes, name_ends, round_ticks
 
 KINDS = {"rope": "circle", "rope_1e4": "circle-open", "learned": "x", "learned_longer": "x-thin-open",
          "sinusoidal": "square", "alibi": "diamond", "none": "triangle-up"}
 TREATED = {"pi": "square", "ntk": "triangle-up", "yarn": "diamond", "upstream": "diamond-open",
            "window": "star", "shifted": "cross"}
-BY_POSITION = ("none", "learned_longer", "pi", "yarn", "window", "alibi")
+BY_POSITION = ("learned_longer", "pi", "yarn", "window")
 """Beside the untreated model; more lines than this nobody could follow."""
+GREY = "rgba(139, 135, 129, 0.8)"
 
 
 def lengths(result: Result, text: Text) -> dict[str, Any]:
@@ -53,16 +54,13 @@ def _over_length(result: Result, text: Text, symbols: dict[str, str]) -> Any:
             last, points = max(later), {**points, **later}
             xs += later
             every += later.values()
-        ends.append((last, points[last], text(f"q07.row.{name}")))
+        if name not in ("learned", "shifted"):
+            ends.append((last, points[last], text(f"q07.row.{name}")))
     low, high = log_axes(figure, xs, every, room=0.45)
-    _mark_end_of_table(figure, result, text, shown, high)
-    name_ends(figure, [end for end in ends if end[0] == max(xs) or len(shown) == 1], low, high)
-    for x, y, name in ends:
-        if x != max(xs) and len(shown) > 1:
-            figure.add_annotation(x=math.log10(x), y=math.log10(y), text=name, showarrow=False, yshift=14,
-                                  xanchor="left", xshift=-6, font={"size": 13})
+    name_ends(figure, ends, low, high)
+    _name_short_lines(figure, result, text, shown)
     _length_axis(figure, text, xs)
-    figure.update_yaxes(title=text("q07.axis.perplexity"), tickvals=_ticks(low, high), exponentformat="none")
+    figure.update_yaxes(title=text("q07.axis.perplexity"), **round_ticks(low, high))
     return figure
 
 
@@ -73,11 +71,16 @@ def _stored_points(stored: Any, name: str) -> dict[int, float]:
     return {length: points[str(length)] for length in stored["lengths"] if str(length) in points}
 
 
-def _mark_end_of_table(figure: Any, result: Result, text: Text, shown: dict[str, Any], high: float) -> None:
-    end = result.get("table_end")
-    if end and end["error"] and "learned" in shown:
-        figure.add_annotation(x=math.log10(end["rows"]), y=math.log10(high), yanchor="top", showarrow=False,
-                              xanchor="left", text=text("q07.past_table") % end, font={"size": 13})
+def _name_short_lines(figure: Any, result: Result, text: Text, shown: dict[str, dict[int, float]]) -> None:
+    """Lines that end before the others: the learned table, which ends, and the shifted model."""
+    end = result.get("table_end") or {"error": ""}
+    for name, ay in (("learned", -90), ("shifted", 50)):
+        if name in shown:
+            stops = name == "learned" and end["error"]
+            label = text("q07.past_table") % end if stops else text(f"q07.row.{name}")
+            x, y = max(shown[name].items())
+            figure.add_annotation(x=math.log10(x), y=math.log10(y), text=label, ax=8, ay=ay, xanchor="left",
+                                  arrowwidth=1, arrowcolor=GREY, standoff=6, font={"size": 13})
 
 
 def _positions(result: Result, text: Text, names: Iterable[str]) -> Any:
@@ -102,9 +105,3 @@ def _positions(result: Result, text: Text, names: Iterable[str]) -> Any:
 def _length_axis(figure: Any, text: Text, xs: Iterable[float]) -> None:
     shown = sorted(set(xs))
     figure.update_xaxes(title=text("q07.axis.length"), tickvals=shown, ticktext=[f"{x:,}" for x in shown])
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 and their multiples by ten within the axis."""
-    every = [digit * 10.0**power for power in range(-2, 7) for digit in (1, 2, 5)]
-    return [tick for tick in every if low <= tick <= high]

@@ -118,8 +118,10 @@ def spectrum(params: SpectrumParams, ctx: Context) -> Result:
         apart[name] = float(np.abs(np.array(measured[name]) / expected - 1).max())
     apart["wavelength"] = float(np.abs(waves.numpy() / np.array(formula["wavelength"]) - 1).max())
     turned = int((params.length >= waves).sum())
+    lesson = {"said": len(waves), "formula": formula["full_turns"], "measured": turned, "unit": ""}
     return {**formula, "full_turns": turned, "unfinished": len(waves) - turned, "core": apart,
-            "measured": measured, "factors": factors, "measured_wavelength": waves.tolist()}
+            "sentence": lesson, "measured": measured, "factors": factors,
+            "measured_wavelength": waves.tolist()}
 
 
 def shift(params: ShiftParams, ctx: Context) -> Result:

@@ -10,7 +10,8 @@ def invariance(result: Result, text: Text) -> list[str]:
     """The two scores of the first pair of vectors at the chosen start, and how far the pairings are apart."""
     view = result["view"]
     values = {**view, "start": f"{view['start']:,}", "arithmetic": text(f"q07.{view['arithmetic']}")}
-    return [text("q07.note.first") % values, text("q07.note.layouts") % result["layouts"]["difference"]]
+    return [text("q07.note.sentence") % values, text("q07.note.first") % values,
+            text("q07.note.layouts") % result["layouts"]["difference"]]
 
 
 def spectrum(result: Result, text: Text) -> list[str]:

@@ -26,7 +26,7 @@ AT_ONCE = {"cuda": 32_768}
 AT_ONCE_MASKED = 8192
 """The same where every pair of tokens has an entry in a mask."""
 TAIL = 256
-BUCKETS = 32
+BUCKETS = 16
 
 
 @dataclass(frozen=True)

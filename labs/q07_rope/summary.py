@@ -9,7 +9,7 @@ from labs.contract import Result
 from labs.q07_rope.bench_rows import SHIFT, TREATMENTS
 from labs.q07_rope.reading import Losses, by_position, growth_range, perplexity, tail_perplexity
 
-STRETCH = 4
+STRETCH = 2
 """The third prediction asks about so many times the trained length."""
 TREATED = (*TREATMENTS[1:], "upstream")
 
@@ -21,7 +21,7 @@ def summarised(losses: Mapping[str, Mapping[int, Losses]], base: str, lengths: t
     the untreated lines over their own trained length, with "growth_range" over documents. "scaled" is
     the same for treatments, "window" and "shift", all over the untreated model at its trained length.
     "against_rope": over the chosen model at the same length. "by_position" at the longest length.
-    "worst_scaling" and "best_scaling" at four times the trained length.
+    "worst_scaling" and "best_scaling" at twice the trained length.
     """
     trained = lengths[0]
     found = {row: {str(length): perplexity(each) for length, each in by_length.items()}

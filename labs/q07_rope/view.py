@@ -18,7 +18,7 @@ def invariance(params: InvarianceParams, result: Result) -> Result:
     return {
         "start": params.start, "arithmetic": params.arithmetic, "place": place,
         "unmoved": first["unmoved"], "moved": moved,
-        "off": (moved - first["unmoved"]) / result["spread"],
+        "off": abs(moved - first["unmoved"]) / result["spread"],
         "typical": float(result["error"][params.arithmetic][place]),
     }
 
