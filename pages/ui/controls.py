@@ -15,6 +15,8 @@ from pages.ui.i18n import t
 
 _LONGEST_SLIDER = 1000
 """Steps that a slider can still be set to by hand; a longer field gets a number box."""
+_WIDEST_ROW = 260
+"""Pixels that a row of buttons has in a third of the page; more choices get a menu."""
 
 
 def key(question: str, field: str) -> str:
@@ -52,13 +54,22 @@ def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
     if spec.kind == "bool":
         return st.toggle(label, **common)
     if spec.kind == "choice":
-        default = {"default": common.pop("value")} if "value" in common else {}
-        return st.segmented_control(label, spec.choices, required=True, **default, **common)
+        return _choice(spec, label, common)
     assert spec.step is not None, f"{spec.name} is a number without a step"
     low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
     if high - low > _LONGEST_SLIDER * step:
         return st.number_input(label, low, high, step=step, **common)
     return st.slider(label, low, high, step=step, **common)
+
+
+def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
+    """A row of buttons, or a menu where they would run out of the column."""
+    first = common.pop("value", None)
+    if sum(30 + 8 * len(str(choice)) for choice in spec.choices) > _WIDEST_ROW:
+        index = {} if first is None else {"index": spec.choices.index(first)}
+        return st.selectbox(label, spec.choices, **index, **common)
+    default = {} if first is None else {"default": first}
+    return st.segmented_control(label, spec.choices, required=True, **default, **common)
 
 
 def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, Any]:
