@@ -44,7 +44,14 @@ def leads_on(alternative: Step) -> bool:
     return not (alternative["special"] or alternative["open"])
 
 
-def readable(steps: Sequence[Step], *, ended: bool = False) -> str:
-    """The text of the steps; once it has `ended`, bytes that still wait are U+FFFD, as decoded at once."""
-    waiting = ended and bool(steps) and steps[-1]["open"]
-    return "".join(step["text"] for step in steps) + ("\N{REPLACEMENT CHARACTER}" if waiting else "")
+def readable(steps: Sequence[Step]) -> str:
+    """The text of the steps."""
+    return "".join(step["text"] for step in steps)
+
+
+def closed(steps: Sequence[Step]) -> list[Step]:
+    """The steps of a text that has ended: bytes that still wait become U+FFFD, as the tokenizer has it."""
+    if not steps or not steps[-1]["open"]:
+        return list(steps)
+    last = steps[-1]
+    return [*steps[:-1], {**last, "text": last["text"] + "\N{REPLACEMENT CHARACTER}", "open": False}]

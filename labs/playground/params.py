@@ -21,7 +21,7 @@ class ContinuationParams(Params):
     top_p: float = real(0.9, 0, 1, above_minimum=True, step=0.01, label="playground.top_p", primary=True,
                         sentence="Top-p must be in (0, 1].")
     max_new_tokens: int = whole(120, 1, 1000, label="playground.max_new_tokens", unit="tokens")
-    top_k: int = whole(0, 0, 6400, label="playground.top_k", unit="tokens")
+    top_k: int = whole(0, 0, 6400, label="playground.top_k")
     min_p: float = real(0.0, 0, 1, step=0.01, label="playground.min_p",
                         sentence="Min-p must be in [0, 1]; 0 keeps all tokens.")
     repetition_penalty: float = real(1.0, 1, 2, step=0.05, label="playground.repetition_penalty")

@@ -91,7 +91,8 @@ def run_app() -> None:
 
 def _sections() -> dict[str, list[StreamlitPage]]:
     """Pages by section heading, in the session's language. Addresses are file names, so they never change."""
-    sections = {"": [st.Page(ROOT / "pages" / "home.py", title=t("home.nav"), default=True)]}
+    sections = {"": [st.Page(ROOT / "pages" / "home.py", title=t("home.nav"), default=True),
+                     st.Page(ROOT / "pages" / "playground.py", title=t("playground.nav"))]}
     for part in PARTS:
         rows = [st.Page(page_file(question), title=f"{question.id} {question.short[current_language()]}")
                 for question in questions() if question.part == part and is_open(question)]

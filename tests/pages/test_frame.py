@@ -24,7 +24,7 @@ def test_every_page_runs(open_app: OpenApp, name: str, lang: str) -> None:
 
 
 def test_every_page_file_is_a_question_or_has_a_name() -> None:
-    assert {"home", "settings", *(question.slug for question in OPEN)} == set(NAMES)
+    assert {"home", "playground", "settings", *(question.slug for question in OPEN)} == set(NAMES)
 
 
 @pytest.mark.parametrize(("lang", "locale", "title"), [

@@ -1,0 +1,239 @@
+"""The playground: the model writes on from a prompt, token by token, and shows what it considered.
+
+A text that is shown keeps its start, so that it can be written again, or branch at any of its tokens.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from labs.contract import DEFAULT_MODEL
+from labs.playground.branches import Start, Step, closed
+from labs.playground.command import generate_command
+from labs.playground.params import MAX_PROMPT, MAX_SEED, ContinuationParams
+from labs.runner.job import Job
+from minimind_core.checkpoint_config import locate, read_config, shipped_checkpoints
+from minimind_core.cost import num_parameters
+from pages.ui import controls, jobs, server
+from pages.ui.frame import page
+from pages.ui.i18n import t
+from pages.ui.lab import experiment
+from pages.ui.token_stream import token_stream
+
+_THIS = experiment("playground/continuation")
+_NAME = _THIS.question
+_PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "model", "seed"))
+_WRITING = f"{_NAME}.writing"
+_EXAMPLES = ("Once upon a time", "从前有一只小猫", "def fibonacci(n):")
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The text on the page: where it starts, the run that writes it, and the ids that it should repeat."""
+
+    start: Start
+    model: str
+    job: Job
+    repeats: tuple[int, ...] | None = None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the run said of itself first; empty until then."""
+        return self.job.partials[0]["about"] if self.job.partials else {}
+
+    @property
+    def steps(self) -> list[Step]:
+        """What has been written so far."""
+        return self.job.partials[1:]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The same as token ids."""
+        return tuple(step["id"] for step in self.steps)
+
+
+def playground() -> None:
+    """The whole page."""
+    st.title(t("playground.title"), anchor=False)
+    st.markdown(t("playground.lead"))
+    _prompt()
+    _settings()
+    writing: Writing | None = st.session_state.get(_WRITING)
+    live = writing is not None and writing.job.active
+    _buttons(writing, live)
+    if writing is not None:
+        st.fragment(_text, run_every=_POLL_SECONDS if live else None)(live)
+        if not live and not writing.job.error:
+            _facts(writing)
+
+
+def _prompt() -> None:
+    if _PROMPT not in st.session_state:
+        st.session_state[_PROMPT] = st.query_params.get(_PROMPT, t("playground.example"))[:MAX_PROMPT]
+    st.text_area(t("playground.prompt"), key=_PROMPT, max_chars=MAX_PROMPT, height="content",
+                 persist_state="session", placeholder=t("playground.empty_prompt"))
+    with st.container(horizontal=True, key="examples", gap="small", vertical_alignment="center"):
+        st.caption(t("playground.try"), width="content")
+        for number, example in enumerate(_EXAMPLES):
+            st.button(example, key=f"{_NAME}.example.{number}", type="tertiary",
+                      on_click=_take_example, args=(example,))
+
+
+def _take_example(example: str) -> None:
+    st.session_state[_PROMPT] = example
+
+
+def _settings() -> None:
+    """What is most often turned; every change holds from the next text on."""
+    for field, column in zip(("temperature", "top_p", "max_new_tokens"), st.columns(3), strict=True):
+        with column:
+            controls.control(ContinuationParams, field, _NAME)
+
+
+def _more_settings() -> None:
+    with st.popover(t("playground.more")):
+        for field in ("top_k", "min_p", "repetition_penalty"):
+            controls.control(ContinuationParams, field, _NAME)
+        st.number_input(t("playground.seed"), 0, MAX_SEED, step=1, key=_SEED, bind="query-params")
+        _model()
+
+
+def _model() -> None:
+    """A shipped checkpoint by name, or a typed path; the app's own one is the first."""
+    labels = {name: t("playground.model_size", model=name, millions=f"{size / 1e6:.1f}",
+                      wan=f"{size / 1e4:,.0f}") for name, size in _readers().items()}
+    names = [server.worker().status().model_name or DEFAULT_MODEL, DEFAULT_MODEL, *labels]
+    st.selectbox(t("playground.model"), list(dict.fromkeys(names)), key=_MODEL,
+                 format_func=lambda name: labels.get(name, name), accept_new_options=True,
+                 persist_state="session", help=t("playground.model_help"))
+
+
+@cache
+def _readers() -> dict[str, int]:
+    """Sizes of the shipped checkpoints that were taught to write; the toys of Question 1 were not."""
+    return {name: num_parameters(read_config(locate(name))[0])
+            for name in shipped_checkpoints() if not name.startswith("toy-")}
+
+
+def _buttons(writing: Writing | None, live: bool) -> None:
+    """Outside the fragment: a click on the way out of the prompt would lose either itself or the prompt."""
+    with st.container(horizontal=True, key="playground-buttons"):
+        st.button(t("playground.write"), key=f"{_NAME}.write", type="primary", on_click=_from_the_prompt,
+                  shortcut="Ctrl+Enter")
+        _more_settings()
+        if writing is not None and live:
+            jobs.stop_button(writing.job)
+        elif writing is not None and writing.job.params is not None:
+            st.button(t("playground.new_seed"), key=f"{_NAME}.new_seed", on_click=_new_seed)
+            st.button(t("playground.same_seed"), key=f"{_NAME}.same_seed", on_click=_again)
+
+
+def _from_the_prompt() -> None:
+    _write(Start(st.session_state[_PROMPT]))
+
+
+def _new_seed() -> None:
+    st.session_state[_SEED] = random.randrange(MAX_SEED + 1)
+    _write(_same_start())
+
+
+def _again() -> None:
+    """The same start and seed under the settings of now; with equal settings the text has to be equal too."""
+    before: Writing = st.session_state[_WRITING]
+    assert isinstance(before.job.params, ContinuationParams)
+    st.session_state[_SEED] = before.job.params.seed
+    _write(_same_start())
+    after: Writing = st.session_state[_WRITING]
+    if (after.job.params, after.model, before.job.state) == (before.job.params, before.model, "done"):
+        st.session_state[_WRITING] = Writing(after.start, after.model, after.job, repeats=before.ids)
+
+
+def _same_start() -> Start:
+    """Where the text on the page starts, its branch included, unless the prompt is another one by now."""
+    start: Start = st.session_state[_WRITING].start
+    return start if start.prompt == st.session_state[_PROMPT] else Start(st.session_state[_PROMPT])
+
+
+def _branch(place: int, token_id: int) -> None:
+    writing: Writing = st.session_state[_WRITING]
+    start = writing.start.branch(writing.steps, place, token_id)
+    if start is not None:
+        _write(start)
+
+
+def _write(start: Start) -> None:
+    """Begin a text with what the controls say; the one before stops."""
+    if _WRITING in st.session_state:
+        st.session_state[_WRITING].job.cancel()
+    settings = controls.values(ContinuationParams, _NAME) | {"prompt": start.text}
+    model = st.session_state[_MODEL] or DEFAULT_MODEL
+    job = server.worker().submit(_THIS.id, settings, model=model)
+    st.session_state[_WRITING] = Writing(start, model, job)
+
+
+def _text(live: bool) -> None:
+    writing: Writing = st.session_state[_WRITING]
+    job = writing.job
+    if job.active != live:
+        st.rerun()
+    steps = [*writing.start.kept, *writing.steps]
+    token_stream(writing.start.prompt, steps if live else closed(steps), live=live, key=f"{_NAME}.text",
+                 on_branch=_branch)
+    if job.error:
+        jobs.failure(job)
+    elif live and not writing.steps:
+        waiting = job.state == "queued" and job.position > 0
+        st.caption(t("job.position", position=job.position) if waiting else t("playground.reading"))
+
+
+def _facts(writing: Writing) -> None:
+    """What is unusual about a text that has ended, what it took, and the command that repeats it."""
+    params, about, steps = writing.job.params, writing.about, writing.steps
+    assert isinstance(params, ContinuationParams)
+    if not steps:
+        st.caption(t("playground.nothing"))
+        return
+    said = [t(f"playground.note.{name}", **about) for name, holds in _notes(writing).items() if holds]
+    if said:
+        st.markdown(" ".join(said))
+    st.caption(t("playground.legend") + "  \n" + " · ".join(_figures(writing, steps)))
+    done = writing.job.state == "done"
+    with st.expander(t("playground.command")):
+        st.code(generate_command(params, count=params.max_new_tokens if done else len(steps),
+                                 model=writing.model, device=about["device"], dtype=about["dtype"]),
+                language=None, wrap_lines=True)
+        st.caption(t("playground.command_note"))
+
+
+def _notes(writing: Writing) -> dict[str, bool]:
+    about, params = writing.about, writing.job.params
+    assert isinstance(params, ContinuationParams)
+    trained = about["trained_length"]
+    return {"repeated": writing.repeats is not None and writing.repeats == writing.ids,
+            "greedy": params.temperature == 0,
+            "empty": not params.prompt,
+            "long_prompt": about["prompt_tokens"] > trained,
+            "long_text": about["prompt_tokens"] <= trained < about["prompt_tokens"] + len(writing.steps)}
+
+
+def _figures(writing: Writing, steps: Sequence[Step]) -> list[str]:
+    job, result = writing.job, writing.job.result
+    assert isinstance(job.params, ContinuationParams)
+    end = "stopped" if result is None else "ended" if result["ended"] else "limit"
+    surprise = -sum(math.log(step["probability"]) for step in steps) / len(steps)
+    speed = [t("playground.speed", speed=f"{result['tokens_per_second']:.0f}")] if result else []
+    return [t(f"playground.end.{end}", count=len(steps)), *speed,
+            t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
+            t("playground.seed_used", seed=job.params.seed),
+            f"{writing.about['model']}, {writing.about['dtype']}, {job.device_name}"]
+
+
+page(playground)
