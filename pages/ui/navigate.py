@@ -25,7 +25,7 @@ def leave_for(page_file: Path) -> None:
 
 
 def go_on_leaving(here: Path) -> None:
-    """Go where a button said, until we are there. Call it first in the page.
+    """Go where a button said, until we are there. The frame calls it before each page.
 
     A text saved at the moment of the click asks for a run of its own; Streamlit may merge that with the
     switch of pages and then forgets the switch. So the wish stays until the other page runs.

@@ -14,7 +14,7 @@ import streamlit as st
 from pages.ui import draft, hints, predict, prose, reference, rubric, store
 from pages.ui.frame import page, page_file, question, questions
 from pages.ui.i18n import current_language, t
-from pages.ui.navigate import go_on_leaving, leave_for
+from pages.ui.navigate import leave_for
 from pages.ui.question import header
 from questions import Question, Renderer
 from study.store import Attempt, StoreError
@@ -29,7 +29,6 @@ def question_page(name: str, lab: Lab | None = None) -> None:
 
 def _study(name: str, lab: Lab | None) -> None:
     this = question(name)
-    go_on_leaving(page_file(this))
     header(this)
     try:
         if this.written:

@@ -33,15 +33,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path, port: int) -> Iterator[str]:
-    """An app that keeps all that it keeps in `folder`; its log holds no traceback in the end."""
+def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> Iterator[str]:
+    """An app that keeps all that it keeps in `folder`; its log holds no traceback in the end.
+
+    With an empty `model` it is the settings that choose one.
+    """
     log = (folder / "log").open("ab")
-    environment = os.environ | {"MINIMIND_MODEL": MODEL, "MINIMIND_LAB_CACHE": str(folder),
+    environment = os.environ | {"MINIMIND_MODEL": model, "MINIMIND_LAB_CACHE": str(folder),
                                 "MINIMIND_DATA": str(folder), "TMPDIR": str(folder)}
     environment.pop("MINIMIND_DATABASE", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-         "--server.headless", "true"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+         "--server.headless", "true", *options], cwd=ROOT, env=environment, stdout=log,
+        stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_healthy(address, process)
