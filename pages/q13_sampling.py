@@ -1,4 +1,4 @@
-"""The page of Question 13. Its lab: the next token under temperature and top-p, and a text sampled with them.
+"""The page of Question 13. Its lab: the next token under every setting, texts with them, and settings tested.
 
 The model reads a prompt once, in the worker; the sliders refilter its logits here, without the model.
 """
@@ -10,9 +10,10 @@ import html
 import streamlit as st
 
 from labs.contract import Result
-from labs.q13_sampling.params import ContinuationParams, NextTokenParams
+from labs.q13_sampling.params import ContinuationParams, NextTokenParams, WallParams
+from labs.q13_sampling.presets import presets
 from labs.runner.job import Job
-from pages.ui import charts, controls, jobs, server
+from pages.ui import bench, charts, controls, findings, jobs, server
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
 from pages.ui.study_page import question_page
@@ -21,6 +22,9 @@ _Q = "q13"
 _NEXT_TOKEN = experiment("q13/next_token")
 _CONTINUATION = experiment("q13/continuation")
 _CHART_HEIGHT = 400
+_SHARED = ("top_k", "min_p", "repetition_penalty")
+"""Settings under More that the core has as well, so that texts are written with them."""
+_BARS_ONLY = ("typical_p", "rule", "order", "dtype")
 
 
 def sampling() -> None:
@@ -35,6 +39,11 @@ def sampling() -> None:
     else:
         st.fragment(_bench)(job.result)
         _writing()
+        bench.panel(experiment("q13/wall"), prefix=_Q, above=_wall,
+                    elsewhere=[spec.name for spec in WallParams.specs() if spec.name != "samples"])
+    bench.panel(experiment("q13/manual"), above=_typed)
+    bench.panel(experiment("q13/grid"), below=_examples)
+    bench.lab(["q13/confidence", "q13/bugs"])
 
 
 def _read(prompt: str) -> Job:
@@ -51,22 +60,56 @@ def _bench(measured: Result) -> None:
     for field, column in zip(("temperature", "top_p"), st.columns(2), strict=True):
         with column:
             controls.control(NextTokenParams, field, _Q)
+    _starting_points()
+    with st.expander(t("bench.more")):
+        for field in _SHARED:
+            controls.control(NextTokenParams, field, _Q)
+        st.caption(t("q13.page.bars_only"))
+        for field in _BARS_ONLY:
+            controls.control(NextTokenParams, field, _Q)
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
     for name, figure in _NEXT_TOKEN.figures(result, t).items():
         charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, alt=t("q13.page.alt"))
+    bench.code(_NEXT_TOKEN, params)
+
+
+def _starting_points() -> None:
+    """A button for each commonly recommended pair: it moves the sliders, and promises nothing."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="q13-starting-points"):
+        st.caption(t("q13.page.start"), width="content", help=t("q13.page.start_help"))
+        for task, (temperature, top_p) in presets().items():
+            st.button(t(f"q13.task.{task}"), key=f"q13.start.{task}", help=f"T {temperature:g}, p {top_p:g}",
+                      on_click=_start_at, args=(temperature, top_p))
+
+
+def _start_at(temperature: float, top_p: float) -> None:
+    st.session_state[controls.key(_Q, "temperature")] = temperature
+    st.session_state[controls.key(_Q, "top_p")] = top_p
 
 
 def _sentence(result: Result, params: NextTokenParams) -> str:
-    view = result["view"]
-    kept = t("q13.page.kept", kept=f"**{view['kept_count']:,}**", size=f"{result['vocab_size']:,}",
-             removed=f"**{view['removed_mass']:.1%}**", entropy=f"{view['entropy']:.2f}",
-             effective=f"{view['effective_size']:,.1f}")
     notes = {"greedy": params.temperature == 0, "empty": result["empty_prompt"],
              "long": result["beyond_trained_length"]}
     said = [t(f"q13.page.{name}", length=result["trained_length"]) for name, holds in notes.items() if holds]
-    return " ".join([kept, *said])
+    return " ".join([_kept(result["view"], result["vocab_size"]), *said])
+
+
+def _kept(view: Result, size: int) -> str:
+    return t("q13.page.kept", kept=f"**{view['kept_count']:,}**", size=f"{size:,}",
+             removed=f"**{view['removed_mass']:.1%}**", entropy=f"{view['entropy']:.2f}",
+             effective=f"{view['effective_size']:,.1f}")
+
+
+def _typed(result: Result) -> None:
+    """Typed numbers in one sentence, and what each rule at the boundary keeps of them."""
+    view = result["view"]
+    rules = " · ".join(f"{t(f'q13.rule.{rule}')} **{kept}**" for rule, kept in view["rules"].items())
+    parts = [_kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
+    if view["normalized"]:
+        parts.append(t("q13.page.normalized", total=f"{view['typed_sum']:.4g}"))
+    st.markdown(" ".join(parts))
 
 
 def _writing() -> None:
@@ -85,6 +128,8 @@ def _writing() -> None:
         jobs.failure(job)
     else:
         _text(job)
+        if job.result is not None:
+            findings.figures(_CONTINUATION, _CONTINUATION.figures(job.result, t), "measured", height=220)
 
 
 def _write() -> None:
@@ -103,13 +148,33 @@ def _streaming(job: Job) -> None:
 
 def _text(job: Job) -> None:
     written = job.result["text"] if job.result else "".join(piece["text"] for piece in job.partials)
-    prompt = html.escape(_prompt(job))
-    st.html(f'<p class="sample"><span class="prompt">{prompt}</span>{html.escape(written)}</p>')
+    _sample(_prompt(job), written)
+
+
+def _sample(prompt: str, written: str) -> None:
+    st.html(f'<p class="sample"><span class="prompt">{html.escape(prompt)}</span>{html.escape(written)}</p>')
 
 
 def _prompt(job: Job) -> str:
     assert isinstance(job.params, NextTokenParams | ContinuationParams)
     return job.params.prompt
+
+
+def _wall(result: Result) -> None:
+    """The texts side by side, in a box of their own that scrolls."""
+    st.markdown(t("q13.page.wall", count=len(result["samples"]), distinct=f"**{result['distinct']:.0%}**",
+                  repetition=f"**{result['repetition']:.0%}**", likely=f"**{result['log_probability']:.2f}**"))
+    cards = "".join(f'<li>{html.escape(sample["text"])}</li>' for sample in result["samples"])
+    st.html(f'<ul class="wall" tabindex="0" aria-label="{t("q13.wall.title")}">{cards}</ul>')
+
+
+def _examples(result: Result) -> None:
+    """What the model wrote at each starting point: one function, one piece of prose."""
+    with st.expander(t("q13.page.examples")):
+        for task, cell in result["presets"].items():
+            st.markdown(f"**{t(f'q13.task.{task}')}** · T {cell['temperature']:g} · p {cell['top_p']:g}")
+            st.code(cell["python"]["first"], language="python", wrap_lines=True)
+            _sample("", cell["prose"]["first"])
 
 
 question_page("Q13", lab=sampling)

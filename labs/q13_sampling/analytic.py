@@ -26,6 +26,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from labs.contract import Result
+from labs.fields import Params
 from minimind_core.errors import ConfigError
 from minimind_core.sampling_params import check_setting
 
@@ -36,6 +38,12 @@ Stage = Literal["temperature", "top_k", "top_p", "min_p", "typical_p"]
 
 DEFAULT_ORDER: tuple[Stage, ...] = get_args(Stage)
 """The order in which transformers applies them."""
+ORDERS: dict[str, tuple[Stage, ...]] = {
+    "temperature_first": DEFAULT_ORDER,
+    "temperature_last": ("top_k", "typical_p", "top_p", "min_p", "temperature"),
+    "top_p_first": ("top_p", "temperature", "top_k", "min_p", "typical_p"),
+}
+"""Orders to choose from; llama.cpp has the temperature last."""
 _OFF: dict[Stage, float] = {"temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0, "typical_p": 1}
 
 
@@ -179,6 +187,11 @@ def entropy_slope(logits: Any, temperature: float) -> Floats:
 def min_p_gap(temperature: float, min_p: float) -> float:
     """How far below the top logit a token may lie and survive min-p: T ln(1 / min_p); inf when it is off."""
     return temperature * math.log(1 / min_p) if min_p > 0 else math.inf
+
+
+def manual(_params: Params) -> Result:
+    """Nothing: what happens to typed numbers is all in view.py, so there is nothing to wait for."""
+    return {"model": None}
 
 
 def _keep(stage: Stage, value: float, probabilities: Floats, rule: BoundaryRule) -> Mask:

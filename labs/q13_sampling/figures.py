@@ -8,6 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.q13_sampling.figures_texts import confidence, grid, shown, wall
+
+__all__ = ["bugs", "confidence", "continuation", "grid", "manual", "next_token", "wall"]
 
 SHOWN = 16
 """Bars that fit on a laptop below their sliders, labels readable."""
@@ -15,7 +18,7 @@ SHOWN = 16
 
 def next_token(result: Result, text: Text) -> dict[str, Any]:
     """`candidates`: the most likely tokens, kept and removed, beside what the model alone gives them."""
-    labels = [visible(token) for token in result["view"]["texts"][:SHOWN]]
+    labels = [shown(token) for token in result["view"]["texts"][:SHOWN]]
     return {"candidates": _bars(result["view"], labels, text("q13.alone"), text)}
 
 
@@ -54,16 +57,11 @@ def percent(probability: float) -> str:
 def continuation(result: Result, text: Text) -> dict[str, Any]:
     """`kept`: how many tokens the settings left at each step; `entropy`: how unsure that choice was."""
     steps = result["steps"]
-    labels = [visible(step["token"]) for step in steps]
+    labels = [shown(step["token"]) for step in steps]
     return {
         "kept": _along(labels, [step["kept"] for step in steps], text("q13.axis.kept"), text, log=True),
         "entropy": _along(labels, [step["entropy"] for step in steps], text("q13.axis.entropy"), text),
     }
-
-
-def visible(token: str) -> str:
-    """A token as an axis label: spaces and line breaks can be seen."""
-    return token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
 
 
 def _bars(view: Result, labels: list[str], alone_name: str, text: Text) -> Any:

@@ -25,7 +25,20 @@ from labs.q13_sampling.broken import (
     normalized_over_batch,
 )
 from labs.q13_sampling.claims import given
-from labs.q13_sampling.params import BugsParams, ContinuationParams, ManualParams, NextTokenParams
+from labs.q13_sampling.gridding import written_cells
+from labs.q13_sampling.grids import num_samples, together
+from labs.q13_sampling.params import (
+    BugsParams,
+    ConfidenceParams,
+    ContinuationParams,
+    GridParams,
+    ManualParams,
+    NextTokenParams,
+    WallParams,
+)
+from labs.q13_sampling.texts import distinct_pairs, repetition, summary
+from labs.q13_sampling.writing import mean_log_probabilities, write
+from labs.runner.request import device_class
 from minimind_core.checkpoint import LoadedModel
 from minimind_core.generate import check_prompts, stream
 from minimind_core.sampling import apply_repetition_penalty, check_logits, filter_logits
@@ -34,6 +47,9 @@ from minimind_core.sampling_params import SamplingParams
 CANDIDATES = 256
 """Most likely tokens that come with their text."""
 ALTERNATIVES = 8
+SPECIMENS = ("nano-rope-early", "nano-rope", "minimind-26m")
+TEXT = ("The cat sat by the window and looked at the rain. It was cold outside, so the old woman made a fire "
+        "and told the children a story about the sea.")
 
 
 def next_token(params: NextTokenParams, ctx: Context) -> Result:
@@ -92,6 +108,70 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
         "ended": ids[-1] == loaded.config.eos_id, "device": ctx.device,
         "tokens_per_second": len(ids) / seconds,
     }
+
+
+def wall(params: WallParams, ctx: Context) -> Result:
+    """Many continuations with the same settings, each with its own seed. `samples`, and one partial each:
+
+    {"text", "ended", "distinct", "repetition", "log_probability"}: distinct-2 and seq-rep-4 of the text
+    (see texts.py), mean log-probability of a token under the model alone, in nats. The last is missing
+    in partials. `distinct` of the result counts the pairs of all texts together.
+    """
+    loaded = ctx.model()
+    prompt_ids = _prompt_ids(loaded, params.prompt)
+    check_prompts(loaded.config, [prompt_ids], params.max_new_tokens)
+    prompts = [prompt_ids] * params.samples
+    settings = [SamplingParams(params.temperature, params.top_k, params.top_p, params.min_p,
+                               params.repetition_penalty, params.seed + row) for row in range(params.samples)]
+    samples, ids = [], []
+    for _, new in write(loaded, prompts, settings, params.max_new_tokens, ctx.device,
+                        lambda fraction: ctx.progress(0.8 * fraction, "Writing")):
+        ended = new[-1] == loaded.config.eos_id
+        samples.append({"text": loaded.tokenizer.decode(new[:-1] if ended else new), "ended": ended,
+                        "distinct": distinct_pairs([new]), "repetition": repetition(new)})
+        ctx.emit(samples[-1])
+        ids.append(new)
+    likely = mean_log_probabilities(loaded, prompts, ids, ctx.device,
+                                    lambda fraction: ctx.progress(0.8 + 0.2 * fraction, "Scoring"))
+    for sample, mean in zip(samples, likely, strict=True):
+        sample["log_probability"] = mean
+    return {**_about(loaded, params.prompt, len(prompt_ids) + params.max_new_tokens), "samples": samples,
+            "notes": settings[0].notes(loaded.config.vocab_size), **summary(samples, ids)}
+
+
+def grid(params: GridParams, ctx: Context) -> Result:
+    """Python and prose at every temperature and top-p (see grids.py); emits each cell as it is complete."""
+    ctx.progress(0.0, "Loading the model")
+    loaded = ctx.model()
+    told = []
+    for cell in written_cells(params, loaded, ctx):
+        ctx.emit(cell)
+        told.append(cell)
+    return {**together(told), "model": loaded.name, "max_new_tokens": params.max_new_tokens,
+            "samples": num_samples(params, device_class(ctx.device))}
+
+
+def confidence(params: ConfidenceParams, ctx: Context) -> Result:
+    """The same text read by a model that has hardly learned, by it when trained, and by the 26M.
+
+    `models` by name: for each token of TEXT `kept` (how many the settings leave), `entropy` (nats, after
+    the temperature), `tokens`; `mean_kept`, `median_kept`, `mean_entropy`, `vocab_size`.
+    """
+    models = {}
+    for place, name in enumerate(SPECIMENS):
+        ctx.progress(place / len(SPECIMENS), name)
+        loaded = ctx.model(name)
+        ids = _prompt_ids(loaded, TEXT)
+        with torch.inference_mode():
+            logits = loaded.model(torch.tensor([ids], device=ctx.device))[0, :-1]  # [T, V]
+            kept = (filter_logits(logits, params.temperature, top_p=params.top_p) > 0).sum(-1)  # [T]
+            spread = torch.special.entr(filter_logits(logits, params.temperature)).sum(-1)  # [T]
+        models[name] = {
+            "kept": kept.tolist(), "entropy": spread.tolist(), "vocab_size": loaded.config.vocab_size,
+            "tokens": [loaded.tokenizer.token_text(token) for token in ids[1:]],
+            "mean_kept": float(kept.float().mean()), "median_kept": float(kept.float().quantile(0.5)),
+            "mean_entropy": float(spread.mean())}
+    return {"models": models}
 
 
 def manual(_params: ManualParams, _ctx: Context) -> Result:

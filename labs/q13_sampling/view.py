@@ -10,12 +10,13 @@ Shapes: V tokens in all, N candidates shown, in the order of the settings' own p
 from __future__ import annotations
 
 import sys
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from labs.contract import Result
 from labs.q13_sampling.analytic import (
+    ORDERS,
     BoundaryRule,
     Floats,
     Mask,
@@ -38,17 +39,20 @@ def next_token(params: NextTokenParams, result: Result) -> Result:
     seen = np.zeros(len(logits), dtype=bool)
     seen[result["prompt_ids"]] = True
     scores = penalize(logits, seen, params.repetition_penalty)
-    filtered = filter_chain(scores, params.temperature, params.top_k, params.top_p, params.min_p)
+    filtered = filter_chain(scores, params.temperature, params.top_k, params.top_p, params.min_p,
+                            params.typical_p, rule=cast(BoundaryRule, params.rule),
+                            order=ORDERS[params.order], dtype=np.dtype(params.dtype))
     before = filter_chain(scores, params.temperature).probabilities
     ids = result["candidate_ids"]
     order = np.lexsort((ids, -scores[ids]))
     texts = [result["candidate_texts"][index] for index in order]
-    return {**_told(ids[order], before, filtered.probabilities, filtered.kept, softmax(logits)),
+    final = filtered.probabilities.astype(np.float64)
+    return {**_told(ids[order], before, final, filtered.kept, softmax(logits)),
             "texts": texts, "top_p": params.top_p}
 
 
 def manual(params: ManualParams, _result: Result) -> Result:
-    """The same of typed numbers; `texts` are like z₁ = 8 or p₁ = 0.65.
+    """The same of typed numbers; `texts` are like z₁ = 8 or p₁ = 0.65, `rules` what each rule would keep.
 
     Probabilities that do not sum to 1 are divided by their sum, `typed_sum`; it is None for logits.
     """
@@ -59,12 +63,16 @@ def manual(params: ManualParams, _result: Result) -> Result:
     with np.errstate(divide="ignore"):
         scores = np.log(alone) if given else numbers
     before = alone if params.temperature == 1 else filter_chain(scores, params.temperature).probabilities
-    kept = _kept(params, before, scores)
+    cut = alone if params.order == "top_p_first" else before
+    masks = {rule: _kept(params, rule, cut) & (before > 0 if params.temperature == 0 else np.isfinite(scores))
+             for rule in get_args(BoundaryRule)}  # a typed probability of 0 is no candidate
+    kept = masks[cast(BoundaryRule, params.rule)]
     final = np.where(kept, before, 0.0)
     order = np.lexsort((np.arange(len(numbers)), -scores)).astype(np.int32)
     symbol = "p" if given else "z"
     texts = [f"{symbol}{str(place + 1).translate(_SUBSCRIPTS)} = {numbers[place]:.6g}" for place in order]
     return {**_told(order, before, final / final.sum(), kept, alone), "texts": texts, "top_p": params.top_p,
+            "rules": {rule: int(mask.sum()) for rule, mask in masks.items()},
             "typed_sum": total, "normalized": total is not None and abs(total - 1) > 1e-9}
 
 
@@ -74,14 +82,18 @@ def _shares(numbers: Floats) -> Floats:
     return numbers if abs(numbers.sum() - 1) <= 1e-9 else scaled / scaled.sum()
 
 
-def _kept(params: ManualParams, before: Floats, scores: Floats) -> Mask:
+def _kept(params: ManualParams, rule: BoundaryRule, probabilities: Floats) -> Mask:
+    """What top-p leaves by a rule, in the dtype that was asked for; temperature 0 leaves it nothing to do."""
     if params.temperature == 0:
-        return before > 0
-    top_p = params.top_p
-    if params.rule == "definition" and top_p < 1:
-        top_p = max(top_p - _ROUNDING, sys.float_info.min)
-    rule = cast(BoundaryRule, params.rule)
-    return keep_top_p(before, top_p, rule) & np.isfinite(scores)  # a typed probability of 0 is none
+        return np.ones(probabilities.shape, dtype=bool)
+    return keep_top_p(probabilities.astype(params.dtype), _mass(params, rule), rule)
+
+
+def _mass(params: ManualParams, rule: BoundaryRule) -> float:
+    """p, or by the definition in full precision a hair less: what was typed meets p by design."""
+    if rule != "definition" or params.top_p == 1 or params.dtype != "float64":
+        return params.top_p
+    return max(params.top_p - _ROUNDING, sys.float_info.min)
 
 
 def _told(ids: Any, before: Floats, final: Floats, kept: Mask, alone: Floats) -> Result:

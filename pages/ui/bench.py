@@ -7,20 +7,39 @@ can be drawn, or a recorded run, said to be one. A slider redraws its own panel 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from labs.contract import Experiment
+from labs.contract import Experiment, Result
 from labs.fields import ParamError, Params
 from labs.recordings import recorded
 from labs.runner.job import Job
+from labs.runner.request import device_class
 from pages.ui import controls, findings, jobs, pins, server
 from pages.ui.findings import Finding
-from pages.ui.i18n import t
+from pages.ui.i18n import t, words
 from pages.ui.lab import experiment
+
+Told = Callable[[Result], None]
+"""Draws something of a completed result."""
+
+
+def _nothing(_result: Result) -> None:
+    """Adds nothing."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a panel's controls stand, and what the page adds to it."""
+
+    prefix: str
+    elsewhere: tuple[str, ...]
+    above: Told
+    below: Told
 
 
 def lab(names: Iterable[str]) -> None:
@@ -29,15 +48,21 @@ def lab(names: Iterable[str]) -> None:
         panel(experiment(name))
 
 
-def panel(this: Experiment) -> None:
-    """One experiment with its title."""
+def panel(this: Experiment, *, prefix: str = "", elsewhere: Collection[str] = (),
+          above: Told = _nothing, below: Told = _nothing) -> None:
+    """One experiment with its title.
+
+    The fields named `elsewhere` have their controls in another place of the page, under `prefix`.
+    `above` and `below` draw what the page adds around the figures of a completed result.
+    """
     st.subheader(t(this.title), anchor=False)
     st.markdown(t(f"{this.question}.{this.name}.about"))
-    st.fragment(_body, key=f"{_prefix(this)}_panel")(this)
+    place = _Place(prefix or this.id.replace("/", "_"), tuple(elsewhere), above, below)
+    st.fragment(_body, key=f"{_state(this)}.panel")(this, place)
 
 
-def _body(this: Experiment) -> None:
-    params = _params(this)
+def _body(this: Experiment, place: _Place) -> None:
+    params = _params(this, place)
     if params is None:
         return
     job: Job | None = st.session_state.get(_state(this))
@@ -45,42 +70,49 @@ def _body(this: Experiment) -> None:
         jobs.follow(job, partial(_running, this))
     else:
         if not this.instant:
-            _run_button(this, params)
+            _run_button(this, params, place)
         if job is not None and job.error:
             jobs.failure(job)
-        _show(this, _finding(this, params, job), job)
+        _show(this, _finding(this, params, job), job, place)
         pins.compared(this, job)
-    _code(this, params)
+    code(this, params)
 
 
-def _params(this: Experiment) -> Params | None:
+def _params(this: Experiment, place: _Place) -> Params | None:
     """What the controls say; None, with one sentence, where they cannot be run together."""
-    specs, prefix = this.params.specs(), _prefix(this)
+    specs = [spec for spec in this.params.specs() if spec.name not in place.elsewhere]
     primary = [spec.name for spec in specs if spec.primary]
     for field, column in zip(primary, st.columns(max(len(primary), 1)), strict=False):
         with column:
-            controls.control(this.params, field, prefix)
+            controls.control(this.params, field, place.prefix)
     if rest := [spec.name for spec in specs if not spec.primary]:
         with st.expander(t("bench.more")):
             for field in rest:
-                controls.control(this.params, field, prefix)
+                controls.control(this.params, field, place.prefix)
     try:
-        return this.params.from_dict(controls.values(this.params, prefix))
+        return this.params.from_dict(controls.values(this.params, place.prefix))
     except ParamError as error:
-        st.error(str(error))
+        st.error(_refusal(this, error))
         return None
 
 
-def _run_button(this: Experiment, params: Params) -> None:
+def _refusal(this: Experiment, error: ParamError) -> str:
+    """In the reader's language where the lab has words for it, under the field's label and the error's code."""
+    label = next((spec.label for spec in this.params.specs() if spec.name == error.field), "")
+    key = f"{label}.{error.code}"
+    return words(key, **error.values) or str(error)
+
+
+def _run_button(this: Experiment, params: Params, place: _Place) -> None:
     status = server.worker().status()
-    seconds = this.seconds(params, "cuda" if status.device == "cuda" else "cpu")
+    seconds = this.seconds(params, device_class(status.device))
     label = t("bench.run", seconds=f"{max(seconds, 0.1):.2g}")
-    st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this,))
+    st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this, place))
 
 
-def _run(this: Experiment) -> None:
+def _run(this: Experiment, place: _Place) -> None:
     """Run with what the controls say now: a slider may have moved since the button was drawn."""
-    settings = controls.values(this.params, _prefix(this))
+    settings = controls.values(this.params, place.prefix)
     st.session_state[_state(this)] = server.worker().submit(this.id, settings)
 
 
@@ -136,25 +168,25 @@ def _viewed(run_with: Params, now: Params) -> Params:
         return run_with
 
 
-def _show(this: Experiment, finding: Finding | None, job: Job | None) -> None:
+def _show(this: Experiment, finding: Finding | None, job: Job | None, place: _Place) -> None:
     if finding is None:
         return
     if finding.where:
         st.caption(finding.where)
-    findings.draw(this, finding)
+    result = this.complete(finding.params, finding.result)
+    place.above(result)
+    findings.draw(this, finding, result)
+    place.below(result)
     if finding.kind == "measured" and job is not None:
         pins.button(this, job)
 
 
-def _code(this: Experiment, params: Params) -> None:
+def code(this: Experiment, params: Params) -> None:
+    """The command that repeats the run, and the source of what runs."""
     with st.expander(t("bench.code")):
         st.code(this.command(params), language="bash")
         st.code(this.source(), language="python")
 
 
-def _prefix(this: Experiment) -> str:
-    return this.id.replace("/", "_")
-
-
 def _state(this: Experiment) -> str:
-    return f"{_prefix(this)}.bench"
+    return f"{this.id.replace('/', '_')}.bench"

@@ -72,6 +72,10 @@ def mark_as_recorded(figure: Any) -> None:
 
 def _paint_trace(trace: Any, role: str) -> None:
     colour = COLOURS[role]
+    if trace.type == "heatmap":  # pale enough for text on it in either theme
+        trace.colorscale = [[0, _faded(colour, 0.05)], [1, _faded(colour, 0.6)]]
+        trace.showscale = False
+        return
     if trace.type == "bar":
         filled = role not in _PATTERNS
         trace.marker.color = colour if filled else "rgba(0,0,0,0)"
@@ -82,3 +86,8 @@ def _paint_trace(trace: Any, role: str) -> None:
     trace.marker.color = colour
     trace.line.color = colour
     trace.line.dash = _DASHES.get(role, "solid")
+
+
+def _faded(colour: str, alpha: float) -> str:
+    red, green, blue = (int(colour[start:start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"

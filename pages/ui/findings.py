@@ -32,9 +32,8 @@ class Finding:
     where: str = ""
 
 
-def draw(this: Experiment, finding: Finding) -> None:
-    """The sentence, the main figure with its notes, the exact table below it, and the other figures."""
-    result = this.complete(finding.params, finding.result)
+def draw(this: Experiment, finding: Finding, result: Result) -> None:
+    """Of a completed `result`: the sentence, the main figure with notes and table, the other figures."""
     if finding.kind != "formula":
         lesson.sentence(this, finding.params, result, here=finding.kind == "measured")
     main, *others = this.figures(result, t).items()

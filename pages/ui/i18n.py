@@ -69,6 +69,12 @@ def t(key: str, **values: object) -> str:
     return catalogue(current_language())[key].format(**values)
 
 
+def words(key: str, **values: object) -> str | None:
+    """As `t` for a key that may be missing: then None."""
+    found = catalogue(current_language()).get(key)
+    return None if found is None else found.format(**values)
+
+
 def language_switch() -> None:
     """The two-language switch; bound to `?lang=`, so that a link carries its language.
 
