@@ -1,13 +1,18 @@
 """The page of Question 10. Its lab: gradients in FP16's window, the scaler, its bugs, a duel, costs."""
 
-from pages.ui import bench
+import streamlit as st
+
+from pages.ui import bench, server
+from pages.ui.i18n import t
 from pages.ui.study_page import question_page
 
-EXPERIMENTS = ("q10/window",)
+EXPERIMENTS = ("q10/window", "q10/scaler", "q10/orders", "q10/duel", "q10/memory", "q10/speed")
 
 
 def mixed_precision() -> None:
     """The whole lab."""
+    if server.worker().status().device == "cpu":
+        st.caption(t("q10.no_gpu"))
     bench.lab(EXPERIMENTS)
 
 

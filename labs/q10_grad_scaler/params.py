@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from labs.fields import ParamError, Params, choice, real, switch, text, whole
+from labs.fields import ParamError, Params, choice, real, text, whole
 from labs.q10_grad_scaler.steps_text import read_steps
 
 MAX_STEPS = 20_000
@@ -83,14 +83,13 @@ class DuelParams(Params):
 class MemoryParams(Params):
     """One micro-batch, whose bytes are counted."""
 
-    batch: int = whole(1, 1, 32, label="q10.batch", primary=True)
+    batch: int = whole(8, 1, 32, label="q10.batch", primary=True)
     length: int = whole(128, 32, 512, label="q10.length", unit="tokens", primary=True)
 
 
 @dataclass(frozen=True)
 class SpeedParams(Params):
-    """Training steps of the 26M's shape, in turn."""
+    """Training steps of the 26M's shape, in turn, with a small and a large batch."""
 
-    batch: int = whole(0, 0, 64, label="q10.large_batch", primary=True)
+    large_batch: int = whole(0, 0, 64, label="q10.large_rows", primary=True)
     """Rows of the large batch; 0 as suits the device."""
-    compare_gradients: bool = switch(True, label="q10.compare_gradients")

@@ -32,7 +32,7 @@ def traced(scaler: GradScaler, gradients: Iterable[float], told: Callable[[int],
         optimizer.zero_grad()
         before, ran[0] = weight.detach().clone(), False
         loss = weight.half().float() * gradient  # backward: gradient * scale is rounded to FP16
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
         assert ran[0] or torch.equal(before, weight)

@@ -1,0 +1,110 @@
+"""Draws what happens from step to step: the scaler's scale, orders of calls, four trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from labs.contract import Result, Text
+
+MANY = 300
+"""More steps than this are drawn as a line without marks."""
+ARMS = {"fp32": ("peer", "circle"), "fp16_scaler": ("measured", "square"), "bf16": ("measured", "diamond"),
+        "fp16": ("said", "x")}
+"""Role and mark of a training; the one without scaler is what has to be noticed."""
+
+
+def scaler(result: Result, text: Text) -> dict[str, Any]:
+    """`scale`: after each step, formula and real, skipped steps marked; `tracker`: good steps in a row."""
+    formula: Result = result.get("formula", result)
+    return {"scale": _scale(result, formula, text), "tracker": _tracker(result, formula, text)}
+
+
+def _scale(result: Result, formula: Result, text: Text) -> Any:
+    figure, steps = go.Figure(), np.arange(len(formula["scale"]) + 1)
+    figure.add_scatter(x=steps, y=[formula["init_scale"], *formula["scale"].tolist()], mode="lines",
+                       line={"shape": "hv"}, name=text("q10.formula"), meta={"role": "formula"},
+                       hovertemplate="%{x}: %{y:,.6g}<extra></extra>")
+    if "formula" in result:
+        applied = result["applied"].astype(bool)
+        for name, role, symbol, chosen in (("q10.applied", "measured", "circle", applied),
+                                           ("q10.skipped", "said", "x", ~applied)):
+            marks = chosen if len(applied) <= MANY else chosen & (role == "said")
+            figure.add_scatter(x=steps[1:][marks], y=result["scale"][marks].tolist(), mode="markers",
+                               name=text(name), meta={"role": role}, marker={"symbol": symbol, "size": 8},
+                               hovertemplate="%{x}: %{y:,.6g}<extra></extra>")
+    if formula["expect_overflow"]:
+        figure.add_scatter(x=[0], y=[formula["init_scale"]], mode="markers+text", showlegend=False,
+                           text=[f"  {text('q10.expect_overflow')}"], textposition="middle right",
+                           meta={"role": "said"}, hoverinfo="skip")
+    figure.update_xaxes(title=text("q10.axis.step"), rangemode="tozero")
+    figure.update_yaxes(title=text("q10.axis.scale"), type="log", dtick="D2")
+    return figure
+
+
+def _tracker(result: Result, formula: Result, text: Text) -> Any:
+    steps = np.arange(1, len(formula["tracker"]) + 1)
+    figure = go.Figure()
+    figure.add_scatter(x=steps, y=formula["tracker"].tolist(), mode="lines", name=text("q10.formula"),
+                       line={"shape": "hv"}, meta={"role": "formula"},
+                       hovertemplate="%{x}: %{y}<extra></extra>")
+    if "formula" in result:
+        figure.add_scatter(x=steps, y=result["tracker"].tolist(), meta={"role": "measured"},
+                           mode="markers" if len(steps) <= MANY else "lines", name=text("q10.measured"),
+                           marker={"size": 6}, hovertemplate="%{x}: %{y}<extra></extra>")
+    figure.update_xaxes(title=text("q10.axis.step"), rangemode="tozero")
+    figure.update_yaxes(title=text("q10.axis.tracker"), rangemode="tozero")
+    return figure
+
+
+def orders(result: Result, text: Text) -> dict[str, Any]:
+    """`handed`: the norm of the gradient that the optimizer was handed, by order of the calls."""
+    ran = {name: each for name, each in result["orders"].items() if each["ran"]}
+    stopped = {name: each for name, each in result["orders"].items() if not each["ran"]}
+    figure = go.Figure()
+    if ran:
+        figure.add_scatter(
+            x=[each["norm"] for each in ran.values()], y=[text(f"q10.order.{name}") for name in ran],
+            mode="markers+text", name=text("q10.handed"), meta={"role": "measured"}, marker={"size": 13},
+            text=[f"  {100 * each['relative_error']:,.3g} %" for each in ran.values()],
+            textposition="middle right", cliponaxis=False, hovertemplate="%{y}: %{x:.4g}<extra></extra>")
+    right = result.get("clipped_norm", 1.0)
+    if stopped:
+        figure.add_scatter(
+            x=[right] * len(stopped), y=[text(f"q10.order.{name}") for name in stopped], mode="markers+text",
+            name=text("q10.stopped"), meta={"role": "said"}, marker={"size": 13, "symbol": "x"},
+            text=[f"  {each['error'].partition(':')[0]}" for each in stopped.values()],
+            textposition="middle right", cliponaxis=False, hovertemplate="%{y}<extra></extra>")
+    names = [text(f"q10.order.{name}") for name in result["orders"]]
+    figure.add_scatter(x=[right] * len(names), y=names, mode="lines", name=text("q10.right_norm"),
+                       meta={"role": "formula"}, hoverinfo="skip")
+    figure.update_xaxes(title=text("q10.axis.norm"), type="log", range=[-8, 8], dtick=2,
+                        exponentformat="power")
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
+    return {"handed": figure}
+
+
+def duel(result: Result, text: Text) -> dict[str, Any]:
+    """`loss`: the four curves; `zeros`: gradients of the last step that are exactly zero."""
+    figure = go.Figure()
+    for name, (role, symbol) in ARMS.items():
+        losses = np.asarray(result["curves"][name]).tolist()
+        figure.add_scatter(x=list(range(1, len(losses) + 1)), y=losses, mode="lines+markers",
+                           name=text(f"q10.arm.{name}"), meta={"role": role},
+                           marker={"symbol": symbol, "size": 6},
+                           hovertemplate="%{x}: %{y:.3f}<extra></extra>")
+    figure.update_xaxes(title=text("q10.axis.step"), range=[0, result["steps"] + 1])
+    figure.update_yaxes(title=text("q10.axis.loss"))
+    if "zero_percent" not in result:
+        return {"loss": figure}
+    zeros = go.Figure()
+    for name, (role, _) in ARMS.items():
+        zeros.add_bar(y=[text(f"q10.arm.{name}")], x=[result["zero_percent"][name]], orientation="h",
+                      meta={"role": role}, text=[f" {result['zero_percent'][name]:.3g} %"],
+                      textposition="outside", cliponaxis=False, showlegend=False,
+                      hovertemplate="%{y}: %{x:.4g} %<extra></extra>")
+    zeros.update_xaxes(title=text("q10.axis.zero_gradients"), range=[0, 110])
+    zeros.update_yaxes(type="category", autorange="reversed")
+    return {"loss": figure, "zeros": zeros}
