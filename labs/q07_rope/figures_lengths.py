@@ -34,8 +34,7 @@ def lengths(result: Result, text: Text) -> dict[str, Any]:
 def _over_length(result: Result, text: Text, symbols: dict[str, str]) -> Any:
     figure, ends = go.Figure(), []
     stored = (result.get("view") or {}).get("stored")
-    shown = {name: {int(length): value for length, value in result["perplexity"][name].items()}
-             for name in symbols if result["perplexity"].get(name)}
+    shown = {name: _points(result, name) for name in symbols if result["perplexity"].get(name)}
     every = [value for points in shown.values() for value in points.values()] or [1.0]
     xs = [*result["lengths"]]
     for name, points in shown.items():
@@ -64,6 +63,15 @@ def _over_length(result: Result, text: Text, symbols: dict[str, str]) -> Any:
     return figure
 
 
+def _points(result: Result, name: str) -> dict[int, float]:
+    """Perplexity by length. A treatment that depends on the length starts as the untreated model."""
+    points = {int(length): value for length, value in result["perplexity"][name].items()}
+    trained = result["trained"]
+    if name in TREATED and trained not in points:
+        points = {trained: result["perplexity"][result["base"]][str(trained)], **points}
+    return points
+
+
 def _stored_points(stored: Any, name: str) -> dict[int, float]:
     if not stored:
         return {}
@@ -74,7 +82,7 @@ def _stored_points(stored: Any, name: str) -> dict[int, float]:
 def _name_short_lines(figure: Any, result: Result, text: Text, shown: dict[str, dict[int, float]]) -> None:
     """Lines that end before the others: the learned table, which ends, and the shifted model."""
     end = result.get("table_end") or {"error": ""}
-    for name, ay in (("learned", -90), ("shifted", 50)):
+    for name, ay in (("learned", -90), ("shifted", 28)):
         if name in shown:
             stops = name == "learned" and end["error"]
             label = text("q07.past_table") % end if stops else text(f"q07.row.{name}")

@@ -24,7 +24,7 @@ from labs.q07_rope.params import (
     ShiftParams,
     SpectrumParams,
 )
-from labs.q07_rope.reading import Losses, read
+from labs.q07_rope.reading import Losses, perplexity, read
 from labs.q07_rope.rotating import interleaved_scores, rotated, scores, to_interleaved
 from labs.q07_rope.shifting import compared, logits_at, text_rows
 from labs.q07_rope.summary import summarised
@@ -176,7 +176,7 @@ def lengths(params: LengthsParams, ctx: Context) -> Result:
         losses[row.name][length] = found
         done += cost(row, length)
         ctx.emit({"row": row.name, "length": length, "trained": steps[0],
-                  "perplexity": float(np.exp(found.mean(dtype=np.float64)))})
+                  "perplexity": perplexity(found)})
     end = past_the_table(ctx.model("nano-learned").model)
     return {**summarised(losses, base_name(params.model), steps), "table_end": end, "model": loaded.name,
             "capped": capped, "asked_reach": params.reach, "documents": len(documents),
