@@ -11,7 +11,7 @@ from pages.ui import server, visitor
 from pages.ui.device import model_name, worker_status
 from pages.ui.i18n import t
 from pages.ui.prose import literal
-from pages.ui.settings_data import MEGABYTE, size
+from pages.ui.settings_data import size
 
 
 def section() -> None:
@@ -41,9 +41,9 @@ def _versions(worker: dict[str, str]) -> list[str]:
 
 def _kept_results() -> None:
     kept = ResultStore()
-    megabytes = f"{size(kept.folder) / MEGABYTE:.1f}"
+    files = list(kept.folder.glob("*"))
     if not visitor.at_this_machine(st.context.headers):
-        st.markdown(t("settings.about.results_elsewhere", size=megabytes))
+        st.markdown(t("settings.about.results_elsewhere", size=size(files)))
         return
-    st.markdown(t("settings.about.results", folder=kept.folder, size=megabytes))
-    st.button(t("settings.about.clear"), on_click=kept.forget, disabled=size(kept.folder) == 0)
+    st.markdown(t("settings.about.results", folder=kept.folder, size=size(files)))
+    st.button(t("settings.about.clear"), on_click=kept.forget, disabled=not files)

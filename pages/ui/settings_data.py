@@ -5,7 +5,8 @@ What an import and a deletion do is decided in study.store (`transfer.py`, `prof
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from pages.ui import profiles, store, visitor
 from pages.ui.i18n import t
 from study.store import data_folder
 
-MEGABYTE = 2**20
+_MEGABYTE = 2**20
 _MOST_MEGABYTES = 50
 """An export of years of work has a few; the text of a person must always find its way back."""
 _ASKED, _DONE, _FORGET, _ROUND = "settings.asked", "settings.done", "settings.forget", "settings.round"
@@ -44,15 +45,13 @@ def section() -> None:
     ask_before_deleting("data", t("settings.data.really"), profiles.empty, t("settings.data.deleted"))
 
 
-def size(folder: Path) -> int:
-    """Bytes of all files below a folder; what vanishes meanwhile or may not be read counts nothing."""
+def size(files: Iterable[Path]) -> str:
+    """What files take on the disk, in MB; one that vanishes meanwhile or may not be read counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
-    return total
+    for path in files:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return f"{total / _MEGABYTE:.1f}"
 
 
 def _place() -> None:
@@ -61,8 +60,12 @@ def _place() -> None:
     elif store.store().place.startswith("postgresql"):
         st.markdown(t("settings.data.database", place=store.store().place, folder=data_folder()))
     else:
-        st.markdown(t("settings.data.folder", folder=data_folder().absolute(),
-                      size=f"{size(data_folder()) / MEGABYTE:.1f}"))
+        database = Path(store.store().place)
+        files = sorted(database.parent.glob(f"{database.name}*"))
+        st.markdown(t("settings.data.folder", folder=database.parent, size=size(files)))
+        for aside in files:
+            if ".damaged-" in aside.name:
+                st.markdown(t("settings.data.damaged", name=f"`{aside.name}`"))
 
 
 def _contents() -> None:

@@ -18,11 +18,10 @@ from pages.ui import settings_file, visitor
 from questions import Question
 from study.predictions import Answer
 from study.scoring import Points
-from study.store import Attempt, Copy, Draft, Saved, Store, StoreError, open_store
+from study.store import ANSWER, Attempt, Copy, Draft, Saved, Store, StoreError, open_store
 
 REFERENCE = "reference"
 """Among the help used: the reference answer was opened."""
-_ANSWER = "answer"
 _TROUBLE = "store.trouble"
 P = ParamSpec("P")
 Identity = Literal["named", "login", "browser", "session"]
@@ -85,12 +84,12 @@ def name(question: Question) -> str:
 
 def draft(question: Question) -> Draft | None:
     """The answer as last saved."""
-    return store().drafts.get(profile(), name(question), _ANSWER)
+    return store().drafts.get(profile(), name(question), ANSWER)
 
 
 def save_draft(question: Question, text: str, revision: int, base: int | None) -> Saved:
     """Keep the answer; whoever wrote the newest revision wins, the other text becomes a copy."""
-    return store().drafts.save(profile(), name(question), _ANSWER, text, revision, base=base)
+    return store().drafts.save(profile(), name(question), ANSWER, text, revision, base=base)
 
 
 def copies(question: Question) -> tuple[Copy, ...]:

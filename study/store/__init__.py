@@ -8,7 +8,7 @@ Knows neither pages nor labs: results arrive as JSON data. Open one Store a proc
 """
 
 from study.store.attempts import Attempt
-from study.store.drafts import Copy, Draft, Saved
+from study.store.drafts import ANSWER, Copy, Draft, Saved
 from study.store.errors import StoreError
 from study.store.folder import data_folder
 from study.store.opening import Store, open_store
@@ -16,6 +16,6 @@ from study.store.profiles import MAX_NAME, Profile
 from study.store.transfer import Imported
 
 __all__ = [
-    "MAX_NAME", "Attempt", "Copy", "Draft", "Imported", "Profile", "Saved", "Store", "StoreError",
-    "data_folder", "open_store",
+    "ANSWER", "MAX_NAME", "Attempt", "Copy", "Draft", "Imported", "Profile", "Saved", "Store",
+    "StoreError", "data_folder", "open_store",
 ]

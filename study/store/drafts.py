@@ -22,6 +22,8 @@ from study.store.errors import StoreError
 from study.store.plain import clean_text, new_id, now
 from study.store.profiles import lock_profile
 
+ANSWER = "answer"
+"""The field of the answer to a question, which is also the text of an attempt."""
 MAX_REVISION = 2**53 - 1
 """The largest whole number that a browser counts exactly."""
 

@@ -1,7 +1,8 @@
 """A person's data as one JSON file, and back: into any profile, of any database.
 
 An import adds and never overwrites: drafts are reconciled by revision (the text that loses becomes a copy),
-of two versions of one attempt the finished, else the later, stays. All of a file enters, or nothing.
+of two versions of one attempt the finished, else the later, stays, and the other's text becomes a copy
+where no draft has it. All of a file enters, or nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, select
 from study.store import schema
 from study.store.attempts import Attempt, get_attempt, put_attempt, read_attempts
 from study.store.database import Database
-from study.store.drafts import Copy, Draft, put_copy, put_draft, read_copies, read_drafts
+from study.store.drafts import ANSWER, Copy, Draft, put_copy, put_draft, read_copies, read_drafts
 from study.store.errors import StoreError
 from study.store.plain import clean_text, new_id, now, whole_characters
 from study.store.profiles import lock_profile
@@ -79,8 +80,19 @@ def _take_attempt(connection: Connection, profile: str, entry: dict[str, Any]) -
         **entry, "text": clean_text(entry["text"]), "ticks": tuple(entry["ticks"]),
         "help_used": tuple(entry["help_used"])})
     stored = get_attempt(connection, profile, attempt.id)
-    if stored is not None and (stored.finished is not None, stored.changed) >= (
-            attempt.finished is not None, attempt.changed):
-        return False
-    put_attempt(connection, attempt)
-    return True
+    if stored is None:
+        put_attempt(connection, attempt)
+        return True
+    loser, winner = sorted((attempt, stored), key=lambda one: (one.finished is not None, one.changed))
+    _keep_text(connection, loser, winner)
+    if winner is attempt:
+        put_attempt(connection, attempt)
+    return winner is attempt
+
+
+def _keep_text(connection: Connection, loser: Attempt, winner: Attempt) -> None:
+    """A copy of the text that goes, unless the other version or the draft has it."""
+    drafts = read_drafts(connection, loser.profile, loser.question)
+    if not any(loser.text in text for text in (winner.text, *(draft.text for draft in drafts))):
+        copy = Copy(new_id(), loser.question, ANSWER, loser.text, loser.changed)
+        put_copy(connection, loser.profile, copy, beside=None)

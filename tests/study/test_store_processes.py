@@ -91,7 +91,8 @@ def test_kill_9_loses_nothing_committed(place: Path) -> None:
         for _ in range(writes):
             last = int(process.stdout.readline())
         process.kill()
-        last = max([last, *map(int, process.communicate()[0].splitlines())])
+        last = max([last, *map(int, process.stdout)])  # communicate() would miss what readline() read ahead
+        process.wait()
         watching = watching or open_store()
         [me] = watching.profiles.named()
         draft = watching.drafts.get(me.id, "q06", "answer")

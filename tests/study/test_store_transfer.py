@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,6 +73,31 @@ def test_of_two_versions_of_an_attempt_the_finished_then_the_later_stays(store: 
     assert [store.transfer.import_into(bob, file).attempts for file in (open_file, done_file, open_file)] \
         == [1, 1, 0]
     assert [found.tier for found in store.attempts.of(bob)] == [60] and store.attempts.of(ada) == (done,)
+    assert not store.drafts.copies(ada) and not store.drafts.copies(bob), "the same text needs no copy"
+
+
+@pytest.mark.parametrize("later_is_here", [True, False])
+def test_a_text_of_an_attempt_that_was_finished_twice_is_kept(store: Store, ada: str,
+                                                              later_is_here: bool) -> None:
+    attempt = store.attempts.open(ada, "q06")
+    bob = store.profiles.create("Bob").id
+    store.transfer.import_into(bob, store.transfer.export(ada))
+    for profile in (ada, bob) if later_is_here else (bob, ada):
+        store.attempts.finish(replace(attempt, profile=profile), 60, text=f"of {profile}")
+    data = store.transfer.export(ada)
+    for _ in range(2):
+        store.transfer.import_into(bob, data)
+        texts = [*(found.text for found in store.attempts.of(bob)),
+                 *(kept.text for kept in store.drafts.copies(bob))]
+        assert texts == ([f"of {bob}", f"of {ada}"] if later_is_here else [f"of {ada}", f"of {bob}"])
+
+
+def test_a_text_that_a_draft_has_needs_no_copy(store: Store, ada: str) -> None:
+    attempt = store.attempts.update(store.attempts.open(ada, "q06"), text="first")
+    store.drafts.save(ada, "q06", "answer", "first, and more", 2)
+    data = store.transfer.export(ada)
+    store.attempts.finish(attempt, 60, text="something else")
+    assert store.transfer.import_into(ada, data) == Imported(0, 0) and not store.drafts.copies(ada)
 
 
 def damage(path: str, value: object) -> Callable[[Content], None]:
