@@ -66,5 +66,5 @@ def _why(question: Question, prediction: Prediction) -> str:
 
 
 def _strong(colour: str, number: float, unit: str) -> str:
-    space = "" if unit in ("%", "×") else "\N{NO-BREAK SPACE}"
+    space = "" if unit in ("", "%", "×") else "\N{NO-BREAK SPACE}"
     return f":{colour}[**{number:.3g}{space}{unit}**]"
