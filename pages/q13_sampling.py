@@ -85,8 +85,8 @@ def _starting_points() -> None:
 
 
 def _start_at(temperature: float, top_p: float) -> None:
-    st.session_state[controls.key(_Q, "temperature")] = temperature
-    st.session_state[controls.key(_Q, "top_p")] = top_p
+    controls.put(_Q, "temperature", temperature)
+    controls.put(_Q, "top_p", top_p)
 
 
 def _sentence(result: Result, params: NextTokenParams) -> str:
@@ -106,7 +106,8 @@ def _typed(result: Result) -> None:
     """Typed numbers in one sentence, and what each rule at the boundary keeps of them."""
     view = result["view"]
     rules = " · ".join(f"{t(f'q13.rule.{rule}')} **{kept}**" for rule, kept in view["rules"].items())
-    parts = [_kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
+    read = t("q13.page.read", kind=t(f"q13.numbers_are.{view['read_as']}"))
+    parts = [read, _kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
     if view["normalized"]:
         parts.append(t("q13.page.normalized", total=f"{view['typed_sum']:.4g}"))
     st.markdown(" ".join(parts))
@@ -163,9 +164,10 @@ def _prompt(job: Job) -> str:
 def _wall(result: Result) -> None:
     """The texts side by side, in a box of their own that scrolls."""
     st.markdown(t("q13.page.wall", count=len(result["samples"]), distinct=f"**{result['distinct']:.0%}**",
-                  repetition=f"**{result['repetition']:.0%}**", likely=f"**{result['log_probability']:.2f}**"))
-    cards = "".join(f'<li>{html.escape(sample["text"])}</li>' for sample in result["samples"])
-    st.html(f'<ul class="wall" tabindex="0" aria-label="{t("q13.wall.title")}">{cards}</ul>')
+                  repetition=f"**{result['repetition']:.0%}**",
+                  likely=f"**{result['log_probability']:.2f}**".replace("-", "\N{MINUS SIGN}")))
+    cards = "".join(f'<p role="listitem">{html.escape(sample["text"])}</p>' for sample in result["samples"])
+    st.html(f'<div class="wall" role="list" tabindex="0" aria-label="{t("q13.wall.title")}">{cards}</div>')
 
 
 def _examples(result: Result) -> None:

@@ -12,7 +12,7 @@ from questions import Claim, Question, load_questions
 class ClaimParams(Params):
     """A claim by its id, which begins with its question's."""
 
-    claim: str = text("Q13-C1", label="claims.title", max_length=12)
+    claim: str = text("Q13-C1", label="evidence.claim", max_length=12)
 
     def check_together(self) -> None:
         """Raise ParamError for a claim that does not exist or has no check."""

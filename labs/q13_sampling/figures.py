@@ -46,6 +46,7 @@ def bugs(result: Result, text: Text) -> dict[str, Any]:
                         meta={"role": role}, showlegend=False, hoverinfo="skip")
     penalty.update_xaxes(visible=False, range=[0, 1.25 * max(shares.values())])
     penalty.update_yaxes(autorange="reversed", showgrid=False)
+    penalty.update_layout(height=170)
     return {"sums": sums, "penalty": penalty}
 
 

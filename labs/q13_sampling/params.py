@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from labs.fields import Params, choice, real, text, whole
 from labs.q13_sampling.analytic import ORDERS, BoundaryRule
-from labs.q13_sampling.typed import KINDS, read_numbers
+from labs.q13_sampling.typed import KINDS, kind_of, read_numbers
 
 PROMPT = "今天天气"
 NUMBERS = "8, 7, 6, 3, 2"
@@ -137,7 +137,7 @@ class ManualParams(Params):
     """Numbers typed in place of the model's. All of it is view: typing never starts a run."""
 
     numbers: str = text(NUMBERS, label="q13.numbers", primary=True, view=True)
-    numbers_are: str = choice("logits", KINDS, label="q13.numbers_are", view=True)
+    numbers_are: str = choice("auto", KINDS, label="q13.numbers_are", view=True)
     temperature: float = _temperature(1.0, view=True)
     top_p: float = _top_p(view=True)
     rule: str = _rule()
@@ -151,6 +151,11 @@ class ManualParams(Params):
     def typed(self) -> list[float]:
         """The numbers, in the order they were typed."""
         return read_numbers(self.numbers, self.numbers_are)
+
+    @property
+    def read_as(self) -> str:
+        """"logits" or "probabilities"."""
+        return kind_of(self.typed(), self.numbers_are)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     read_numbers("8, 7, 6", "logits")          # [8.0, 7.0, 6.0]
     read_numbers("[0.65，0.12]", "probabilities")  # [0.65, 0.12]
 
-A refusal's `code` with the prefix `q13.numbers.` is its sentence in the lab's string catalogues.
+A refusal's `key` is its `code` with the prefix `q13.numbers.`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from labs.fields import ParamError
 
-KINDS = ("probabilities", "logits")
+KINDS = ("auto", "probabilities", "logits")
+_NEAR_ONE = (0.9, 1.1)
 MOST_NUMBERS = 64
 LARGEST = 1e6
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
@@ -28,6 +30,18 @@ _SENTENCES = {
     "negative": "{word} is negative, and a probability cannot be; choose logits if these are scores.",
     "zero": "These probabilities are all zero, so there is nothing to draw from.",
 }
+
+
+def kind_of(numbers: Sequence[float], numbers_are: str) -> str:
+    """"probabilities" or "logits"; "auto" takes numbers in 0 to 1 that add up to about 1 for probabilities.
+
+    >>> kind_of([0.65, 0.12, 0.10, 0.08], "auto"), kind_of([8, 7, 6], "auto")
+    ('probabilities', 'logits')
+    """
+    if numbers_are != "auto":
+        return numbers_are
+    like_shares = all(0 <= number <= 1 for number in numbers) and _NEAR_ONE[0] <= sum(numbers) <= _NEAR_ONE[1]
+    return "probabilities" if like_shares else "logits"
 
 
 def read_numbers(text: str, numbers_are: str) -> list[float]:
@@ -64,4 +78,4 @@ def _read(word: str) -> float:
 
 
 def _refusal(code: str, **values: Any) -> ParamError:
-    return ParamError(code, "numbers", _SENTENCES[code].format(**values), **values)
+    return ParamError(code, "numbers", _SENTENCES[code].format(**values), key=f"q13.numbers.{code}", **values)

@@ -52,12 +52,13 @@ def next_token(params: NextTokenParams, result: Result) -> Result:
 
 
 def manual(params: ManualParams, _result: Result) -> Result:
-    """The same of typed numbers; `texts` are like z₁ = 8 or p₁ = 0.65, `rules` what each rule would keep.
+    """The same of typed numbers, `read_as` "logits" or "probabilities"; `rules` is what each rule would keep.
 
-    Probabilities that do not sum to 1 are divided by their sum, `typed_sum`; it is None for logits.
+    `texts` are like z₁ = 8 or p₁ = 0.65. Probabilities that do not sum to 1 are divided by their sum,
+    `typed_sum`; it is None for logits.
     """
     numbers = np.array(params.typed())  # [V]
-    given = params.numbers_are == "probabilities"
+    given = params.read_as == "probabilities"
     total = float(numbers.sum()) if given else None
     alone = _shares(numbers) if given else softmax(numbers)
     with np.errstate(divide="ignore"):
@@ -72,7 +73,7 @@ def manual(params: ManualParams, _result: Result) -> Result:
     symbol = "p" if given else "z"
     texts = [f"{symbol}{str(place + 1).translate(_SUBSCRIPTS)} = {numbers[place]:.6g}" for place in order]
     return {**_told(order, before, final / final.sum(), kept, alone), "texts": texts, "top_p": params.top_p,
-            "rules": {rule: int(mask.sum()) for rule, mask in masks.items()},
+            "rules": {rule: int(mask.sum()) for rule, mask in masks.items()}, "read_as": params.read_as,
             "typed_sum": total, "normalized": total is not None and abs(total - 1) > 1e-9}
 
 

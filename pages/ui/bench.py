@@ -19,9 +19,9 @@ from labs.fields import ParamError, Params
 from labs.recordings import recorded
 from labs.runner.job import Job
 from labs.runner.request import device_class
-from pages.ui import controls, findings, jobs, pins, server
+from pages.ui import controls, errors, findings, jobs, pins, server
 from pages.ui.findings import Finding
-from pages.ui.i18n import t, words
+from pages.ui.i18n import t
 from pages.ui.lab import experiment
 
 Told = Callable[[Result], None]
@@ -92,15 +92,8 @@ def _params(this: Experiment, place: _Place) -> Params | None:
     try:
         return this.params.from_dict(controls.values(this.params, place.prefix))
     except ParamError as error:
-        st.error(_refusal(this, error))
+        st.error(errors.said(error))
         return None
-
-
-def _refusal(this: Experiment, error: ParamError) -> str:
-    """In the reader's language where the lab has words for it, under the field's label and the error's code."""
-    label = next((spec.label for spec in this.params.specs() if spec.name == error.field), "")
-    key = f"{label}.{error.code}"
-    return words(key, **error.values) or str(error)
 
 
 def _run_button(this: Experiment, params: Params, place: _Place) -> None:

@@ -35,6 +35,13 @@ def values(params: type[Params], question: str) -> dict[str, Any]:
             for spec in params.specs()}
 
 
+def put(question: str, field: str, value: Any) -> None:
+    """Set a widget from a callback, to a value that its field allows."""
+    name = key(question, field)
+    st.session_state[name] = value
+    st.session_state[f"{name}.put"] = True
+
+
 def control(params: type[Params], field: str, question: str) -> Any:
     """One widget with its label and unit; returns its value."""
     spec = spec_of(params, field)
@@ -78,7 +85,7 @@ def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, 
     Then what the address asks for counts, made to fit, and after that what it said when the page was left.
     """
     if name in st.session_state:
-        return {"value": spec.default}
+        return {} if st.session_state.pop(f"{name}.put", False) else {"value": spec.default}
     asked, kept = st.query_params.get(name), st.session_state.get(f"{name}.kept")
     if asked is not None:
         _, moved = params.clamp({spec.name: asked})

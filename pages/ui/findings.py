@@ -45,13 +45,14 @@ def draw(this: Experiment, finding: Finding, result: Result) -> None:
 
 
 def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, key: str = "",
-            height: int = HEIGHT) -> None:
-    """Figures of the lab by name. `key` tells the same figure of several runs apart."""
+            height: int | None = None) -> None:
+    """Figures of the lab by name, as high as said here or by the lab. `key` tells several runs apart."""
     alt = t(f"{this.question}.{this.name}.about")
     for name, figure in drawn.items():
         if kind == "recorded":
             charts.mark_as_recorded(figure)
-        charts.show(figure, key=f"{this.id}.{name}{key}", height=height, alt=alt)
+        charts.show(figure, key=f"{this.id}.{name}{key}", alt=alt,
+                    height=height or figure.layout.height or HEIGHT)
 
 
 def _table(rows: list[Row]) -> None:
