@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,18 @@ def _scale(result: Result, formula: Result, text: Text) -> Any:
             figure.add_scatter(x=steps[1:][marks], y=result["scale"][marks].tolist(), mode="markers",
                                name=text(name), meta={"role": role}, marker={"symbol": symbol, "size": 8},
                                hovertemplate="%{x}: %{y:,.6g}<extra></extra>")
-    if formula["expect_overflow"]:
-        figure.add_scatter(x=[0], y=[formula["init_scale"]], mode="markers+text", showlegend=False,
-                           text=[f"  {text('q10.expect_overflow')}"], textposition="middle right",
-                           meta={"role": "said"}, hoverinfo="skip")
     figure.update_xaxes(title=text("q10.axis.step"), rangemode="tozero")
-    figure.update_yaxes(title=text("q10.axis.scale"), type="log", dtick="D2")
+    shown = _powers(formula)
+    figure.update_yaxes(title=text("q10.axis.scale"), type="log", tickvals=shown,
+                        ticktext=[f"{power:,.6g}" for power in shown])
     return figure
+
+
+def _powers(formula: Result) -> list[float]:
+    """A handful of powers of two over the scales that occur."""
+    scales = [scale for scale in (formula["init_scale"], *formula["scale"].tolist()) if scale > 0]
+    low, high = math.floor(math.log2(min(scales))), math.ceil(math.log2(max(scales)))
+    return [2.0**power for power in range(low, high + 1, max(1, (high - low) // 8))]
 
 
 def _tracker(result: Result, formula: Result, text: Text) -> Any:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from labs.contract import Result, Text
 from labs.q10_grad_scaler.formats import KINDS, PER_OCTAVE, edges
+from labs.q10_grad_scaler.words import percent
 
 ROLES = {"zero": "removed", "subnormal": "peer", "normal": "measured", "overflow": "said"}
 """What fits is measured, what is cut off is removed, and Inf is what has to be noticed."""
@@ -43,7 +44,7 @@ def _histogram(view: Result, text: Text) -> Any:
     for kind in KINDS:
         low, high = (min(max(edge, at), to) for edge, at, to in
                      zip(limits[kind], *([end] * 2 for end in SHOWN[view["precision"]]), strict=True))
-        words = f"{text(f'q10.kind.{kind}')}<br><b>{100 * view['shares'][kind]:.3g} %</b>"
+        words = f"{text(f'q10.kind.{kind}')}<br><b>{percent(100 * view['shares'][kind])}</b>"
         figure.add_scatter(x=[(low + high) / 2], y=[93 * top], mode="text", text=[words], showlegend=False,
                            hoverinfo="skip", meta={"role": ROLES[kind]})
     figure.update_layout(barmode="overlay", bargap=0, showlegend=False)
@@ -63,16 +64,22 @@ def _factor(view: Result, text: Text) -> Any:
     figure, exponents = go.Figure(), [int(exponent) for exponent in view["curve"]]
     for kind, symbol in SYMBOLS.items():
         figure.add_scatter(x=exponents, y=[100 * each[kind] for each in view["curve"].values()], mode="lines",
-                           name=f"{text(f'q10.kind.{kind}')}, {text('q10.moved')}", meta={"role": "formula"},
+                           name=text("q10.moved"), meta={"role": "formula"}, showlegend=kind == "zero",
                            hovertemplate="2^%{x}: %{y:.2f} %<extra></extra>")
         figure.add_scatter(x=view["exponents"], y=[100 * part for part in view["measured"][kind]],
-                           mode="markers", name=f"{text(f'q10.kind.{kind}')}, FP16",
+                           mode="markers", name=f"FP16: {text(f'q10.kind.{kind}')}",
                            meta={"role": "measured"}, marker={"symbol": symbol, "size": 10},
                            hovertemplate="2^%{x}: %{y:.2f} %<extra></extra>")
+    skipped = [(exponent, bad) for exponent, bad in
+               zip(view["exponents"], view["bad_gradients"], strict=True) if bad]
+    figure.add_scatter(x=[exponent for exponent, _ in skipped], y=[100] * len(skipped), mode="markers",
+                       name=text("q10.bad_gradients"), meta={"role": "said"},
+                       marker={"symbol": "x", "size": 10}, customdata=[bad for _, bad in skipped],
+                       hovertemplate="2^%{x}: %{customdata:,}<extra></extra>")
     figure.add_scatter(x=[view["shift"]] * 2, y=[0, 100], mode="lines", name=text("q10.here"),
                        meta={"role": "peer"}, hoverinfo="skip")
     figure.update_xaxes(title=text("q10.axis.factor"))
-    figure.update_yaxes(title=text("q10.axis.share"), range=[-3, 103])
+    figure.update_yaxes(title=text("q10.axis.share"), range=[-3, 105])
     return figure
 
 

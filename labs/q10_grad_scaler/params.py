@@ -50,13 +50,13 @@ class ScalerParams(Params):
     def __post_init__(self) -> None:
         for name in ("steps", "growth_interval"):
             if getattr(self, name) < 1:
-                raise ParamError("low", name, ONE_STEP, given=getattr(self, name), minimum=1)
+                raise ParamError("low", name, ONE_STEP, key="q10.one_step")
         super().__post_init__()
 
     def check_together(self) -> None:
         """A backoff of 1 would keep the scale, and the list of steps has to be one."""
         if self.backoff_factor >= 1:
-            raise ParamError("together", "backoff_factor", FACTORS)
+            raise ParamError("together", "backoff_factor", FACTORS, key="q10.backoff_factor")
         read_steps(self.overflows)
 
 

@@ -22,6 +22,6 @@ def read_steps(written: str) -> frozenset[int]:
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
         if not 1 <= first <= last <= LONGEST:
             sentence = f"Write overflowing steps as in 12, 30-35; not {part!r}."
-            raise ParamError("together", "overflows", sentence, given=part)
+            raise ParamError("together", "overflows", sentence, key="q10.overflows", given=part)
         steps.update(range(first, last + 1))
     return frozenset(steps)

@@ -33,6 +33,7 @@ def window(params: WindowParams, result: Result) -> Result:
         "layers": {group: shares(*summed(result["places"], group), shift, params.precision)
                    for group in order},
         "exponents": measured, "measured": _measured(result, where), "nearest": measured[nearest],
+        "nearest_place": nearest, "bad_gradients": list(result["fp16"]["nonfinite_gradients"]),
         "exact": measured[nearest] == shift,
         "nonfinite_gradients": result["fp16"]["nonfinite_gradients"][nearest],
     }
