@@ -16,9 +16,10 @@ from labs.runner.job import WorkerStatus
 from minimind_core.checkpoint_config import locate, read_config, shipped_checkpoints
 from minimind_core.cost import num_parameters
 from minimind_core.errors import CheckpointError
-from pages.ui import server, settings_file, visitor
+from pages.ui import errors, server, settings_file, visitor
 from pages.ui.device import worker_status
 from pages.ui.i18n import t
+from pages.ui.prose import literal
 
 _DEVICE, _DTYPE, _MODEL, _PATH = "settings.device", "settings.dtype", "settings.model", "settings.path"
 _TRIED, _NOT_THERE = "settings.tried", "settings.not_there"
@@ -33,7 +34,7 @@ def section() -> None:
     st.header(t("settings.labs.title"), anchor=False)
     exchange, status = server.runner(), worker_status()
     if not visitor.at_this_machine(st.context.headers):
-        _read_only(exchange.settings)
+        st.markdown(t("settings.labs.elsewhere", settings=_in_words(exchange.settings)))
         return
     trying = exchange.trying is not None
     wanted = _controls(exchange.settings, status, disabled=trying)
@@ -43,9 +44,9 @@ def section() -> None:
     _outcome(exchange)
 
 
-def _read_only(now: RunnerSettings) -> None:
-    st.markdown(t("settings.labs.elsewhere", device=_device_name(now.device), dtype=now.dtype,
-                  model=PurePath(now.model).name))
+def _in_words(settings: RunnerSettings) -> str:
+    """On one line, without the folder of a checkpoint."""
+    return " · ".join((_device_name(settings.device), settings.dtype, literal(PurePath(settings.model).name)))
 
 
 def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> RunnerSettings:
@@ -117,7 +118,7 @@ def _use(wanted: RunnerSettings) -> None:
     try:
         locate(wanted.model)  # a slip of the pen is said at once
     except CheckpointError as error:
-        st.session_state[_NOT_THERE] = str(error)
+        st.session_state[_NOT_THERE] = error.sentence
         return
     st.session_state[_TRIED] = wanted
     server.runner().change(wanted, settings_file.keep)
@@ -127,13 +128,13 @@ def _outcome(exchange: RunnerExchange) -> None:
     if exchange.trying is not None:
         st.fragment(_trying, run_every=_POLL_SECONDS)(exchange)
     elif problem := st.session_state.get(_NOT_THERE):
-        st.error(t("settings.labs.refused", problem=problem))
+        st.error(t("settings.labs.refused", problem=errors.said(problem)))
     elif (tried := st.session_state.get(_TRIED)) is None:
         return
     elif tried != exchange.settings:
-        st.error(t("settings.labs.refused", problem=exchange.problem))
+        st.error(t("settings.labs.refused", problem=errors.said(exchange.problem)))
     elif exchange.problem:
-        st.warning(exchange.problem)
+        st.warning(errors.said(exchange.problem))
     else:
         st.success(t("settings.labs.done"))
 
@@ -143,5 +144,4 @@ def _trying(exchange: RunnerExchange) -> None:
     if settings is None:
         st.rerun()
     else:
-        st.markdown(t("settings.labs.trying", model=PurePath(settings.model).name,
-                      device=_device_name(settings.device), dtype=settings.dtype))
+        st.markdown(t("settings.labs.trying", settings=_in_words(settings)))

@@ -82,6 +82,7 @@ def _deletion(current: Profile) -> None:
 
 def _create() -> None:
     profiles.create(st.session_state[_NEW])
+    st.session_state[_NEW] = ""  # the browser would go on showing the name
 
 
 def _rename() -> None:

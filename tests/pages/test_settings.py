@@ -152,7 +152,7 @@ def test_somebody_elsewhere_reads_the_labs_settings_and_no_path(
     monkeypatch.setattr(visitor, "at_this_machine", lambda _headers: False)
     monkeypatch.setattr(visitor, "visitor_name", lambda _cookies: None)
     app = open_app(OPEN)
-    assert "model.pth" in texts(app) and "/home/ada" not in texts(app) and str(tmp_path) not in texts(app)
+    assert r"model\.pth" in texts(app) and "/home/ada" not in texts(app) and str(tmp_path) not in texts(app)
     assert not app.selectbox and not any(one.label == "Use these" for one in app.button)
     assert "Clear the kept results" not in [one.label for one in app.button]
     assert "keeps no cookies" in app.warning[0].value
@@ -174,7 +174,7 @@ def test_profiles_keep_their_work_apart(open_app: OpenApp, study: Store) -> None
     app.text_input(key="settings.new_profile").set_value("Ada *L*")
     button(app, "Create and switch to it").click().run()
     assert app.button(key="who").label == r"Ada \*L\*"
-    assert "answers 0" in texts(app)
+    assert "answers 0" in texts(app) and app.text_input(key="settings.new_profile").value == ""
     ada = app.session_state["profile"]
     app.selectbox(key="settings.profile").set_value(me).run()
     assert app.button(key="who").label == "Me" and "answers 1" in texts(app)
@@ -286,6 +286,8 @@ def logged_in(open_app: OpenApp) -> Callable[[dict[str, object]], AppTest]:
 def test_a_login_is_asked_for_before_anything_else(logged_in: Callable[[dict[str, object]], AppTest]) -> None:
     app = logged_in({"is_logged_in": False})
     assert [one.label for one in app.button] == ["Sign in"] and not app.header and not app.exception
+    app.button[0].click().run()
+    assert app.error[0].value.startswith("This server's login is not set up: ") and not app.exception
 
 
 def test_a_login_finds_its_work_and_no_list_of_others(logged_in: Callable[[dict[str, object]], AppTest],
