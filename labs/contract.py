@@ -13,6 +13,7 @@ experiment `qNN/name` the function `name` stands in each of
     notes.py      name(result, text) -> [sentence]  what has to be said beside the main figure; optional
     numbers.py    name(result, text) -> {label: number}     what pinned runs are compared by; optional
     en.toml, zh.toml   its words, with the same keys
+    errors_zh.toml     what its errors say, by their `key`; English stands where they are raised; optional
 
 so that a slider never waits for a model. `view`, `figures` and the rest also take what `live` gives,
 and for an experiment that is `drawn_by_formula` what `analytic` gives. A result may have a "sentence":

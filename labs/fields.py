@@ -30,13 +30,14 @@ _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 class ParamError(ConfigError):
     """A parameter that cannot be used; `str(error)` is one sentence.
 
-    `code` ("unknown", "kind", "low", "high", "choice", "long", "together") and `values` let a page say
-    the same in another language; `field` names the parameter.
+    `code` is "unknown", "kind", "low", "high", "choice", "long", "together" or a lab's own; `field` names
+    the parameter. `key` and `values` let a page say the same in another language, where a value called
+    `label` is itself the key of a label.
     """
 
-    def __init__(self, code: str, field: str, sentence: str, **values: Any) -> None:
-        super().__init__(sentence)
-        self.code, self.field, self.values = code, field, values
+    def __init__(self, code: str, field: str, sentence: str, *, key: str = "", **values: Any) -> None:
+        super().__init__(sentence, key=key, **values)
+        self.code, self.field = code, field
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class FieldSpec:
     view: bool = False
     """Changes what is shown of a result, not what is measured: never a reason to run again."""
     sentence: str = ""
-    """Said instead of the general sentence when a number is out of range."""
+    """Said instead of the general sentence when a number is out of range. Its key is the label's."""
     low_sentence: str = ""
-    """The same, for a number that is too small only."""
+    """The same, for a number that is too small only. Its key is the label's with `.low`."""
 
     @property
     def lowest(self) -> float:
@@ -84,21 +85,13 @@ class FieldSpec:
         if self.kind == "choice" and value not in self.choices:
             listed = ", ".join(map(str, self.choices))
             raise ParamError("choice", self.name, f"{self.name} must be one of {listed}, not {value!r}.",
-                             given=value, choices=listed)
+                             key="param.choice", label=self.label, given=str(value), choices=listed)
         if self.kind == "text" and len(value) > self.max_length:
             raise ParamError("long", self.name, f"{self.name} has {len(value):,} characters; "
-                             f"the most is {self.max_length:,}.", given=len(value), maximum=self.max_length)
-        if self.kind not in ("int", "float"):
-            return
-        if value < self.minimum or (self.above_minimum and value == self.minimum):
-            word = "above" if self.above_minimum else "at least"
-            raise ParamError("low", self.name, self.low_sentence or self.sentence or
-                             f"{self.name} must be {word} {self.minimum:g}, not {value:g}.",
-                             given=value, minimum=self.minimum)
-        if value > self.maximum:
-            raise ParamError("high", self.name, self.sentence or
-                             f"{self.name} must be at most {self.maximum:g}, not {value:g}.",
-                             given=value, maximum=self.maximum)
+                             f"the most is {self.max_length:,}.", key="param.long", label=self.label,
+                             given=len(value), maximum=self.max_length)
+        if self.kind in ("int", "float"):
+            self._check_range(value)
 
     def nearest(self, value: Any) -> Any:
         """The allowed value closest to one that `check` refused."""
@@ -108,6 +101,19 @@ class FieldSpec:
             return self.default
         limited = min(max(value, self.lowest), self.maximum)
         return int(limited) if self.kind == "int" else float(limited)
+
+    def _check_range(self, value: int | float) -> None:
+        if value < self.minimum or (self.above_minimum and value == self.minimum):
+            word, key = ("above", "param.above") if self.above_minimum else ("at least", "param.low")
+            own = f"{self.label}.low" if self.low_sentence else self.label if self.sentence else key
+            raise ParamError("low", self.name, self.low_sentence or self.sentence or
+                             f"{self.name} must be {word} {self.minimum:g}, not {value:g}.",
+                             key=own, label=self.label, given=value, limit=self.minimum)
+        if value > self.maximum:
+            raise ParamError("high", self.name, self.sentence or
+                             f"{self.name} must be at most {self.maximum:g}, not {value:g}.",
+                             key=self.label if self.sentence else "param.high", label=self.label,
+                             given=value, limit=self.maximum)
 
     def _parse_bool(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -133,7 +139,7 @@ class FieldSpec:
 
     def _refuse(self, wanted: str, value: Any) -> Any:
         raise ParamError("kind", self.name, f"{self.name} must be {wanted}, not {value!r}.",
-                         given=str(value), wanted=wanted)
+                         key=f"param.{self.kind}", label=self.label, given=str(value))
 
 
 @dataclass(frozen=True)
@@ -273,4 +279,5 @@ def _moved(spec: FieldSpec, error: ParamError, given: Any, used: Any) -> str:
 def _unknown(key: str, known: list[str]) -> ParamError:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(known)}."
-    return ParamError("unknown", key, f"Unknown setting {key!r}; {hint}", known=", ".join(known))
+    return ParamError("unknown", key, f"Unknown setting {key!r}; {hint}", key="param.unknown", name=key,
+                      known=", ".join(known))

@@ -48,7 +48,8 @@ def windows(tokenizer: Tokenizer, documents: Sequence[str], count: int, length: 
     every = [ids[start:start + length + 1] for ids in _encoded(tokenizer, documents)
              for start in range(0, len(ids) - length, length)]
     if not every:
-        raise DataError("This Python's own sources are too short to score on.")
+        raise DataError("This Python's own sources are too short to score on.",
+                        key="heldout.short")
     return torch.tensor(random.Random(seed).sample(every, min(count, len(every))))
 
 
@@ -70,7 +71,8 @@ def _documents(kind: str, files: Sequence[str], *, held: bool) -> list[str]:
     if kind in ("both", "english"):
         found += [text for number, text in enumerate(_topics()) if (number % EVERY == 0) is held]
     if not found:
-        raise DataError("This Python comes without its library's sources; install a complete one.")
+        raise DataError("This Python comes without its library's sources; install a complete one.",
+                        key="heldout.no_sources")
     return found
 
 

@@ -67,10 +67,17 @@ class Registry:
 
     def strings(self, language: str) -> dict[str, str]:
         """The words of all labs in "en" or "zh", by key."""
+        return self._words(language)
+
+    def errors(self, language: str) -> dict[str, str]:
+        """What all labs say of bad input in a language, by key; English stands in their code."""
+        return self._words(f"errors_{language}")
+
+    def _words(self, name: str) -> dict[str, str]:
         words: dict[str, str] = {}
         for module in self.modules:
             folder = Path(importlib.import_module(module).__file__ or "").parent
-            path = folder / f"{language}.toml"
+            path = folder / f"{name}.toml"
             if path.is_file():
                 words |= tomllib.loads(path.read_text(encoding="utf-8"))
         return words

@@ -169,7 +169,8 @@ def _own_tensors(folder: Path, meta: Mapping[str, Any]) -> dict[str, Tensor]:
     """What the folder's own files hold, in fp32."""
     tensors, fingerprint = read_tensors(find_weight_files(folder))
     if fingerprint != meta.get("weights_fingerprint"):
-        raise CheckpointError(f"The weights in {folder} were changed after saving; fetch them again.")
+        raise CheckpointError(f"The weights in {folder} were changed after saving; fetch them again.",
+                              key="checkpoint.changed", path=str(folder))
     quantized = [name for name, tensor in tensors.items() if _is_quantized(tensor, tensors.get(name + SCALE))]
     restored = {name: dequantize_int8(tensors.pop(name), tensors.pop(name + SCALE)) for name in quantized}
     return restored | {name: to_float32(name, tensor, folder) for name, tensor in tensors.items()}
@@ -236,11 +237,13 @@ def _load_tokenizer(folder: Path, config: ModelConfig, meta: Mapping[str, Any],
     if tokenizer.fingerprint != meta.get("tokenizer_fingerprint"):
         raise TokenizerError(f"{folder} was trained with another tokenizer (fingerprint "
                              f"{meta.get('tokenizer_fingerprint')}, found {tokenizer.fingerprint}); "
-                             "use the one that came with it.")
+                             "use the one that came with it.", key="tokenizer.other", path=str(folder))
     return tokenizer
 
 
 def _check_vocabulary(tokenizer: Tokenizer, config: ModelConfig, name: str) -> None:
     if tokenizer.vocab_size != config.vocab_size:
         raise TokenizerError(f"{name} has a vocabulary of {config.vocab_size} but the tokenizer has "
-                             f"{tokenizer.vocab_size} entries; use the tokenizer that belongs to it.")
+                             f"{tokenizer.vocab_size} entries; use the tokenizer that belongs to it.",
+                             key="tokenizer.size", path=name, vocabulary=config.vocab_size,
+                             entries=tokenizer.vocab_size)

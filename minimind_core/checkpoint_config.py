@@ -43,8 +43,10 @@ def locate(name_or_path: AnyPath) -> Path:
     except (OSError, ValueError, RuntimeError):  # a name that no file can have
         found = None
     if found is None:
+        shipped = ", ".join(shipped_checkpoints()) or "(none is shipped here)"
         raise CheckpointError(f"There is no checkpoint at {str(name_or_path)!r}; give a folder, a .pth file "
-                              f"or one of: {', '.join(shipped_checkpoints()) or '(none is shipped here)'}.")
+                              f"or one of: {shipped}.", key="checkpoint.missing", path=str(name_or_path),
+                              shipped=shipped)
     return found.parent if found.suffix == ".safetensors" else found
 
 
@@ -61,10 +63,11 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
         raise CheckpointError(f"{path} is not of format {FORMAT!r}; load its folder with load_model.")
     if meta.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(f"{path} has format version {meta.get('format_version')!r}, which this program "
-                              "does not read; update the program.")
+                              "does not read; update the program.", key="checkpoint.newer", path=str(path))
     invalid = _invalid_key(meta)
     if invalid is not None:
-        raise CheckpointError(f"{path} lacks a valid {invalid!r}; fetch the checkpoint again.")
+        raise CheckpointError(f"{path} lacks a valid {invalid!r}; fetch the checkpoint again.",
+                              key="checkpoint.invalid", path=str(path), name=invalid)
     try:
         return ModelConfig.from_dict(meta["model"]), meta
     except (ConfigError, TypeError) as error:
@@ -87,9 +90,12 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_bytes())
     except OSError as error:
-        raise CheckpointError(f"Cannot read {path} ({error.strerror}); check the path.") from error
+        raise CheckpointError(f"Cannot read {path} ({error.strerror}); check the path.",
+                              key="checkpoint.unreadable", path=str(path), reason=error.strerror) from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON; fetch the checkpoint again.") from error
+        raise CheckpointError(f"{path} is not JSON; fetch the checkpoint again.", key="checkpoint.not_json",
+                              path=str(path)) from error
     if not isinstance(data, dict):
-        raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again.")
+        raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again.",
+                              key="checkpoint.not_json", path=str(path))
     return data

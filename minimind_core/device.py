@@ -20,14 +20,17 @@ def pick_device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind = name.split(":")[0]
     if kind not in ("cpu", "cuda", "mps"):
-        raise DeviceError(f"Unknown device {name!r}; use auto, cpu, cuda or mps.")
+        raise DeviceError(f"Unknown device {name!r}; use auto, cpu, cuda or mps.", key="device.unknown",
+                          name=name)
     if kind == "cuda" and not torch.cuda.is_available():
         reason = cuda_notice() or "no NVIDIA GPU was found"
-        raise DeviceError(f"CUDA is not available here: {reason}; use --device cpu.")
+        raise DeviceError(f"CUDA is not available here: {reason}; use --device cpu.", key="device.no_cuda")
     if kind == "cuda" and (torch.device(name).index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"There is no {name} here; the last GPU is cuda:{torch.cuda.device_count() - 1}.")
+        last = torch.cuda.device_count() - 1
+        raise DeviceError(f"There is no {name} here; the last GPU is cuda:{last}.", key="device.no_gpu",
+                          name=name, last=last)
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("Apple's MPS is not available here; use --device cpu.")
+        raise DeviceError("Apple's MPS is not available here; use --device cpu.", key="device.no_mps")
     if kind == "cuda" and torch.device(name).index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device(name)

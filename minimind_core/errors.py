@@ -7,13 +7,45 @@
     ├── DataError         a training or evaluation text that cannot be used
     └── DeviceError       a device or dtype that this machine does not have
 
-Each message is one sentence that says what to do. Programmer errors (wrong shapes, wrong types)
-are assertions instead, and are not listed here.
+Each message is one English sentence that says what to do, as command lines print it. Where it also has
+a `key`, a page can say it in another language. Programmer errors (wrong shapes, wrong types) are
+assertions instead, and are not listed here.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class Sentence(str):
+    """An English sentence for a person that knows how it is said in other languages.
+
+    `key` names it in their catalogues and `values`, plain data, fill its placeholders there. Without a
+    key there is only English.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, text: str, key: str = "", values: Mapping[str, Any] | None = None) -> Self:
+        """The text itself, ready to print; `values` default to none."""
+        sentence = super().__new__(cls, text)
+        sentence.key, sentence.values = key, values or {}
+        return sentence
 
 
 class MiniMindError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and mend. `key` and `values`: see `Sentence`."""
+
+    def __init__(self, sentence: str, *, key: str = "", **values: Any) -> None:
+        super().__init__(sentence)
+        self.key, self.values = key, values
+
+    @property
+    def sentence(self) -> Sentence:
+        """What `str` gives, with the way to say it in another language."""
+        return Sentence(str(self), self.key, self.values)
 
 
 class ConfigError(MiniMindError):

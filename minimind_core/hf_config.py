@@ -58,11 +58,14 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
     model_type = str(data.get("model_type"))
     if not model_type.startswith(READABLE_TYPES):
         raise CheckpointError(f"{source} is a model of type {model_type!r}; "
-                              f"choose one of {', '.join(READABLE_TYPES)}.")
+                              f"choose one of {', '.join(READABLE_TYPES)}.",
+                              key="checkpoint.model_type", path=str(source), kind=model_type,
+                              known=", ".join(READABLE_TYPES))
     for key, value in MUST_BE.items():
         if data.get(key, value) != value:
             raise CheckpointError(f"{source} has {key}={data[key]!r}, which MiniMind does not compute; "
-                                  f"choose a model with {key}={value!r}.")
+                                  f"choose a model with {key}={value!r}.", key="checkpoint.setting",
+                                  path=str(source), name=key, found=str(data[key]), wanted=str(value))
     told = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
     if isinstance(told.get("eos_id"), list):  # any of these ends a text; ours has one
         told["eos_id"] = next(iter(told["eos_id"]), None)

@@ -72,7 +72,9 @@ def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported
     check_parameters({name: tensor.shape for name, tensor in state_dict.items()}, config, str(source))
     if loaded.vocab_size > config.vocab_size or (loaded.vocab_size < config.vocab_size and not in_folder):
         raise TokenizerError(f"{source} has a vocabulary of {config.vocab_size} but the tokenizer has "
-                             f"{loaded.vocab_size} entries; use the tokenizer that came with it.")
+                             f"{loaded.vocab_size} entries; use the tokenizer that came with it.",
+                             key="tokenizer.size", path=str(source), vocabulary=config.vocab_size,
+                             entries=loaded.vocab_size)
     meta = {"name": source.resolve().name if in_folder else source.stem,
             "format": "transformers" if in_folder else "pth", "family": family, "assumed": assumed,
             "dtype": str(stored[EMBEDDING].dtype).removeprefix("torch."),
@@ -90,7 +92,8 @@ def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> Non
         tensor = state_dict.get(name)
         if tensor is None and name != Q_NORM:
             raise CheckpointError(f"{source} lacks tensor {name!r}; "
-                                  "choose a MiniMind, Llama or Qwen3 checkpoint.")
+                                  "choose a MiniMind, Llama or Qwen3 checkpoint.",
+                                  key="checkpoint.no_tensor", path=str(source), tensor=name)
         if tensor is not None and (tensor.dim() != rank or tensor.numel() == 0):
             raise CheckpointError(f"{source}: tensor {name!r} has shape {list(tensor.shape)}, expected "
                                   f"{rank} dimensions; choose a MiniMind, Llama or Qwen3 checkpoint.")
@@ -132,4 +135,4 @@ def _tokenizer_near(weights: Path) -> Path:
         if (folder / "tokenizer.json").is_file():
             return folder
     raise TokenizerError(f"{weights} needs the tokenizer that it was trained with (ours has other ids); "
-                         "put its tokenizer.json beside it.")
+                         "put its tokenizer.json beside it.", key="tokenizer.needed", path=str(weights))

@@ -220,9 +220,11 @@ def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
         backend = tokenizers.Tokenizer.from_buffer(content)
         data = json.loads(content)
     except Exception as error:  # the Rust library raises bare Exception for a foreign file
-        raise TokenizerError(f"{path} is damaged or no tokenizer file; fetch or train it again.") from error
+        raise TokenizerError(f"{path} is damaged or no tokenizer file; fetch or train it again.",
+                             key="tokenizer.damaged", path=str(path)) from error
     if not _is_byte_level(data):
-        raise TokenizerError(f"{path} is not a byte-level BPE tokenizer; MiniMind Lab reads no other kind.")
+        raise TokenizerError(f"{path} is not a byte-level BPE tokenizer; MiniMind Lab reads no other kind.",
+                             key="tokenizer.kind", path=str(path))
     return Tokenizer(backend, _special_names(path.parent / "tokenizer_config.json"))
 
 
@@ -235,7 +237,8 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
     if not found:
         shipped = sorted(file.name.removesuffix(".json.xz") for file in TOKENIZERS_FOLDER.glob("*.json.xz"))
         raise TokenizerError(f"There is no tokenizer at {path}; give a tokenizer.json file, its folder, "
-                             f"or one of: {', '.join(['byte', *shipped])}.")
+                             f"or one of: {', '.join(['byte', *shipped])}.",
+                             key="tokenizer.missing", path=str(path))
     return found[0]
 
 

@@ -28,7 +28,7 @@ def cached_tokens(asked: int, device: str) -> int:
 def check_live_type(cache_type: str) -> None:
     """Raise ConfigError for a type that no tensor here has."""
     if cache_type in COMPUTED_ONLY:
-        raise ConfigError("8- and 4-bit caches are computed, not run, in this lab.")
+        raise ConfigError("8- and 4-bit caches are computed, not run, in this lab.", key="q06.computed_only")
 
 
 def check_cache(needed: int, device: str) -> None:
@@ -36,7 +36,8 @@ def check_cache(needed: int, device: str) -> None:
     available = available_bytes(device)
     if available is not None and needed > available:
         raise ConfigError(f"This cache needs {needed / GIGA:.1f} GB; this device has "
-                          f"{available / GIGA:.1f} GB. Lower batch or length.")
+                          f"{available / GIGA:.1f} GB. Lower batch or length.", key="q06.cache_too_large",
+                          needed=needed / GIGA, available=available / GIGA)
 
 
 def decode_batches(max_batch: int, tokens: int, device: str, dtype: torch.dtype) -> list[int]:

@@ -30,9 +30,10 @@ class SharedParams(Params):
         kv_heads, tokens = getattr(self, "kv_heads", 1), getattr(self, "tokens", 1)
         if isinstance(kv_heads, int) and (kv_heads < 1 or QUERY_HEADS % kv_heads):
             raise ParamError("choice", "kv_heads", f"{QUERY_HEADS} query heads cannot be split evenly over "
-                             f"{kv_heads} KV heads. Pick 1, 2, 4 or 8.", given=kv_heads, choices="1, 2, 4, 8")
+                             f"{kv_heads} KV heads. Pick 1, 2, 4 or 8.", key="q06.kv_heads",
+                             heads=QUERY_HEADS, given=kv_heads)
         if tokens > MAX_TOKENS:
-            raise ParamError("high", "tokens", TABLE_ENDS, given=tokens, maximum=MAX_TOKENS)
+            raise ParamError("high", "tokens", TABLE_ENDS, key="q06.tokens.table", limit=MAX_TOKENS)
         super().__post_init__()
 
     @classmethod
@@ -45,7 +46,7 @@ class SharedParams(Params):
             return super().from_dict(values)
         except ParamError as error:
             if (error.field, error.code) == ("tokens", "kind"):
-                raise ParamError("kind", "tokens", WHOLE_TOKENS, **error.values) from None
+                raise ParamError("kind", "tokens", WHOLE_TOKENS, key="q06.tokens") from None
             raise
 
 

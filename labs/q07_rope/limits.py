@@ -25,7 +25,8 @@ def rope_model(ctx: Context, name: str | None = None) -> LoadedModel:
     """
     loaded: LoadedModel = ctx.model(None if name == DEFAULT_MODEL else name)
     if loaded.config.position != "rope":
-        raise ConfigError(f"{loaded.name} has {loaded.config.position} positions; choose a model with RoPE.")
+        raise ConfigError(f"{loaded.name} has {loaded.config.position} positions; choose a model with RoPE.",
+                          key="q07.no_rope", model=loaded.name, position=loaded.config.position)
     return loaded
 
 
@@ -46,5 +47,6 @@ def long_documents(params: LengthsParams, tokenizer: Tokenizer, length: int, dev
     tokens = len(tokenizer.encode(params.pasted))
     if tokens < length:
         raise DataError(f"The pasted text has {tokens:,} tokens; chunks of {length:,} need more. "
-                        "Lower the longest length or paste more.")
+                        "Lower the longest length or paste more.", key="q07.pasted", tokens=tokens,
+                        length=length)
     return heldout.windows(tokenizer, [params.pasted], count, length, params.seed)

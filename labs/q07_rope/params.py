@@ -61,13 +61,14 @@ class SpectrumParams(Params):
     def check_together(self) -> None:
         """Odd heads, crossed betas, and a dictionary that nobody could read."""
         if self.head_dim % 2:
-            raise ParamError("together", "head_dim", ODD)
+            raise ParamError("together", "head_dim", ODD, key="q07.head_dim")
         try:
             read_scaling(self.custom)
         except ConfigError as error:
-            raise ParamError("together", "custom", str(error)) from None
+            raise ParamError("together", "custom", str(error), key=error.key, **error.values) from None
         if self.beta_fast <= self.beta_slow:
-            raise ParamError("together", "beta_fast", "beta_fast must be larger than beta_slow.")
+            raise ParamError("together", "beta_fast", "beta_fast must be larger than beta_slow.",
+                             key="q07.betas")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class LengthsParams(Params):
     def check_together(self) -> None:
         """A factor below 1 would compress the trained positions further apart."""
         if 0 < self.factor < 1:
-            raise ParamError("low", "factor", LOW_FACTOR, given=self.factor, minimum=1)
+            raise ParamError("low", "factor", LOW_FACTOR, key="q07.factor.low")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -111,5 +112,5 @@ class LengthsParams(Params):
             reach = int(values["reach"]) if "reach" in values else 0
             if reach and reach not in LENGTHS:
                 raise ParamError("choice", "reach", "The longest length must be one of "
-                                 "512, 1024, 2048, 4096 and 8192 tokens.", given=reach)
+                                 "512, 1024, 2048, 4096 and 8192 tokens.", key="q07.reach")
         return super().from_dict(values)

@@ -95,17 +95,18 @@ def read_scaling(text: str) -> RopeScaling | None:
     except json.JSONDecodeError:
         data = None
     if not isinstance(data, dict):
-        raise ConfigError(f"The dictionary is not readable; {LOOKS_LIKE}.")
+        raise ConfigError(f"The dictionary is not readable; {LOOKS_LIKE}.", key="q07.scaling.unreadable")
     kind = data.pop("rope_type", data.pop("type", None))
     if kind == "default":
         return None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(f"rope_type {kind!r} is not known here; {LOOKS_LIKE}.")
+        raise ConfigError(f"rope_type {kind!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.kind",
+                          kind=str(kind))
     for key, value in data.items():
         if key not in FIELDS:
-            raise ConfigError(f"{key!r} is not known here; {LOOKS_LIKE}.")
+            raise ConfigError(f"{key!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.field", name=key)
         if not _is_number(value) and (key, value) != ("attention_factor", None):
-            raise ConfigError(f"{key!r} must be a number; {LOOKS_LIKE}.")
+            raise ConfigError(f"{key!r} must be a number; {LOOKS_LIKE}.", key="q07.scaling.number", name=key)
     settings: dict[str, Any] = {FIELDS[key]: value for key, value in data.items()}
     return RopeScaling(KINDS[kind], **settings)
 

@@ -61,7 +61,7 @@ class WorkerClient:
                                    model=model or self._model, fresh=fresh)
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=str(error), code="input")
+            job.end("failed", error=error.sentence, code="input")
             return job
         job = Job(request.experiment.id, request.params, self._supervisor.leave)
         self._supervisor.submit(job, request)

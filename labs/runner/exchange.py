@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
 from labs.runner.job import WorkerStatus
+from minimind_core.errors import Sentence
 
-EXCHANGED = "The settings of the labs were changed meanwhile; run it again."
-_FAILED = "The new settings could not be tried; `python -m minimind_core doctor` says what is wrong."
+EXCHANGED = Sentence("The settings of the labs were changed meanwhile; run it again.", "runner.exchanged")
+_FAILED = Sentence("The new settings could not be tried; `python -m minimind_core doctor` says what is "
+                   "wrong.", "runner.not_tried")
 _LOOK_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class RunnerExchange:
         return True
 
     def _try(self, settings: RunnerSettings, keep: Callable[[RunnerSettings], str]) -> None:
-        problem = _FAILED
+        problem: str = _FAILED
         try:
             candidate = self._start(settings)
             problem = _settled(candidate).error

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+from typing import Any
 
-from minimind_core.errors import MiniMindError
+from labs.runner.schedule import SILENCE_SECONDS
+from minimind_core.errors import MiniMindError, Sentence
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DEVICE_ASSERT = ("device-side assert", "cuda error", "cublas_status", "cudnn_status", "accelerator error",
@@ -20,7 +22,7 @@ FRESH = "A fresh worker is starting."
 class Failure:
     """`code` is "input", "memory", "device", "crash", "limit" or "bug"; `fatal` asks for a fresh process."""
 
-    sentence: str
+    sentence: Sentence
     code: str
     fatal: bool = False
 
@@ -29,21 +31,38 @@ def explain(error: BaseException) -> Failure:
     """The failure behind an exception that left a measurement."""
     text = str(error).lower()
     if isinstance(error, MiniMindError):
-        return Failure(str(error), "input")
+        return Failure(error.sentence, "input")
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
-        return Failure(f"The device ran out of memory; choose a smaller setting. {FRESH}", "memory",
-                       fatal=True)
+        return _fatal("memory", f"The device ran out of memory; choose a smaller setting. {FRESH}",
+                      "failure.memory")
     if any(words in text for words in _DEVICE_ASSERT):
-        return Failure("A check on the GPU failed, after which its process can compute nothing more. "
-                       f"{FRESH}", "device", fatal=True)
-    first_line = (str(error).splitlines() or [""])[0]
-    return Failure(f"The experiment stopped with an error: {type(error).__name__}: {first_line}"[:300], "bug")
+        return _fatal("device", "A check on the GPU failed, after which its process can compute nothing "
+                      f"more. {FRESH}", "failure.device")
+    what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:260]
+    return Failure(Sentence(f"The experiment stopped with an error: {what}", "failure.bug", {"what": what}),
+                   "bug")
 
 
 def explain_exit(code: int | None) -> Failure:
     """The failure of a run whose worker process ended with this exit code (negative: a signal)."""
     if code is not None and -code == getattr(signal, "SIGKILL", None):
-        return Failure("The worker was killed, most likely because the machine ran out of memory. "
-                       f"{FRESH}", "crash", fatal=True)
-    how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-    return Failure(f"The worker stopped unexpectedly, {how}. {FRESH}", "crash", fatal=True)
+        return _fatal("crash", "The worker was killed, most likely because the machine ran out of memory. "
+                      f"{FRESH}", "failure.killed")
+    if code is not None and code < 0:
+        return _fatal("crash", f"The worker stopped unexpectedly, by signal {-code}. {FRESH}",
+                      "failure.signal", number=-code)
+    return _fatal("crash", f"The worker stopped unexpectedly, with exit code {code}. {FRESH}",
+                  "failure.exit", number=code)
+
+
+def explain_stop(reason: str, limit: float) -> Sentence:
+    """Why a run was stopped that somebody still waited for: its "limit" in seconds, or "silence"."""
+    if reason == "silence":
+        return Sentence(f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. "
+                        f"{FRESH}", "failure.silence", {"seconds": SILENCE_SECONDS})
+    return Sentence(f"Stopped after {limit:g} s because others were waiting; choose a smaller setting, or "
+                    "come back when nobody waits.", "failure.limit", {"seconds": limit})
+
+
+def _fatal(code: str, text: str, key: str, **values: Any) -> Failure:
+    return Failure(Sentence(text, key, values), code, fatal=True)

@@ -50,7 +50,7 @@ class InlineClient:
                                    model=model or self._model, fresh=fresh)
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=str(error), code="input")
+            job.end("failed", error=error.sentence, code="input")
             return job
         cancelled = threading.Event()
         job = Job(request.experiment.id, request.params, lambda _job: cancelled.set())

@@ -43,7 +43,8 @@ class Job:
     """One caller's wish to have an experiment run.
 
     `progress` is 0 to 1 and `text` says what happens now. `position` counts from 1 for the next to run
-    (0 when not queued) and `wait_seconds` estimates the time until the start. `cached` is True when the
+    (0 when not queued) and `wait_seconds` estimates the time until the start. `error` is one English
+    sentence, as a rule a Sentence, which other languages have by its key. `cached` is True when the
     result was kept from an earlier run, made at `measured_at` (ISO 8601, UTC).
     """
 

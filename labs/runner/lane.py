@@ -11,6 +11,7 @@ from typing import Any
 from labs.runner.job import WorkerStatus
 from labs.runner.process import WorkerProcess
 from labs.runner.protocol import Message
+from minimind_core.errors import Sentence
 
 MAX_FAILED_STARTS = 3
 RETRY_SECONDS = 10.0
@@ -18,7 +19,8 @@ RETRY_SECONDS = 10.0
 LOAD_SECONDS = 180.0
 """A worker that is not ready by then hangs: it is killed and counts as a failed start."""
 
-CANNOT_START = "The worker could not start; `python -m minimind_core doctor` says what is wrong."
+CANNOT_START = Sentence("The worker could not start; `python -m minimind_core doctor` says what is wrong.",
+                        "worker.failed_starts")
 
 
 class Lane:

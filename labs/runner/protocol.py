@@ -5,7 +5,8 @@ To the worker:   {"do": "run", "run": 7, "experiment": ..., "params": {...}, "mo
 From the worker: {"event": "status", ...WorkerStatus}
                  {"event": "started" | "progress" | "partial" | "alive" | "ended", "run": 7, ...}
 
-Never pickles: a message can carry data, not code. Closing the connection is the way to end either side.
+What went wrong is under "error": a Sentence, which keeps its key and values on the way. Never pickles: a
+message can carry data, not code. Closing the connection is the way to end either side.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from labs import jsonable
+from minimind_core.errors import Sentence
 
 Message = dict[str, Any]
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -21,9 +23,15 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 
 def send(connection: Connection, message: Message) -> None:
     """Send one message. Raises OSError when the other side is gone."""
+    error = message.get("error")
+    if isinstance(error, Sentence):
+        message = message | {"error": {"text": str(error), "key": error.key, "values": error.values}}
     connection.send_bytes(jsonable.dumps(message).encode("utf-8"))
 
 
 def receive(connection: Connection) -> Message:
     """Wait for one message. Raises EOFError or OSError when the other side is gone."""
-    return jsonable.loads(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    message: Message = jsonable.loads(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    if isinstance(error := message.get("error"), dict):
+        message["error"] = Sentence(**error)
+    return message

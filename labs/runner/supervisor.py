@@ -16,21 +16,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.runner.estimate import Estimates
-from labs.runner.failures import FRESH, explain_exit
+from labs.runner.failures import explain_exit, explain_stop
 from labs.runner.job import Job, JobState, WorkerStatus
 from labs.runner.lane import Lane
 from labs.runner.process import WorkerProcess
 from labs.runner.protocol import Message
 from labs.runner.request import Request, device_class
-from labs.runner.schedule import SILENCE_SECONDS, Action, Kill, Scheduler, Stop
+from labs.runner.schedule import Action, Kill, Scheduler, Stop
 from labs.runner.store import Record, ResultStore, make_record
+from minimind_core.errors import Sentence
 
 _log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 LIMITS = {"cpu": 60.0, "cuda": 120.0}
 OWN, CPU = "own", "cpu"
 """The lane of the chosen device, and the CPU lane beside a GPU."""
-CLOSED = "The runner was closed; start the app again."
+CLOSED = Sentence("The runner was closed; start the app again.", "runner.closed")
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Supervisor:
         self._runs: dict[int, _Live] = {}
         self._waiting: dict[int, _Live] = {}  # by job
         self._closing = False
-        self._farewell = CLOSED
+        self._farewell: str = CLOSED
         for name in (OWN, CPU):
             self._scheduler.add_lane(name, LIMITS["cpu"])
         self._lanes = {OWN: self._open_lane(OWN, self._config["device"])}
@@ -157,7 +158,7 @@ class Supervisor:
         elif isinstance(action, Stop):
             lane.process.send({"do": "cancel", "run": action.run})
             self._end(action.members, "failed", code=action.reason,
-                      error=_stop_sentence(action.reason, lane.status.device))
+                      error=explain_stop(action.reason, LIMITS[device_class(lane.status.device)]))
         elif problem := _refusal(live.request, lane):
             self._end(self._scheduler.finished(action.run), "failed", error=problem, code="device")
             del self._runs[action.run]
@@ -285,12 +286,7 @@ def _refusal(request: Request, lane: Lane | None) -> str:
     if lane.dead:
         return lane.status.error
     if lane.status.device and request.device not in ("auto", lane.status.device):
-        return f"This machine computes on {lane.status.device}; {request.device} is not available here."
+        here = lane.status.device
+        return Sentence(f"This machine computes on {here}; {request.device} is not available here.",
+                        "runner.device", {"here": here, "asked": request.device})
     return ""
-
-
-def _stop_sentence(reason: str, device: str) -> str:
-    if reason == "silence":
-        return f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. {FRESH}"
-    return (f"Stopped after {LIMITS[device_class(device)]:g} s because others were waiting; choose a smaller "
-            "setting, or come back when nobody waits.")

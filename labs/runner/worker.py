@@ -27,7 +27,7 @@ from labs.registry import Registry
 from labs.runner import protocol
 from labs.runner.failures import explain
 from labs.runner.protocol import Message
-from minimind_core.errors import MiniMindError
+from minimind_core.errors import MiniMindError, Sentence
 
 NICE = 10
 OOM_SCORE = "800"
@@ -73,7 +73,7 @@ class Worker:
 
             host = Host(self._config["device"], self._config["dtype"])
         except Exception as error:
-            self._status(state="dead", error=f"The worker cannot start: {error}")
+            self._status(state="dead", error=_cannot_start(error))
             return None
         _be_modest(host.device)
         about = host.describe()
@@ -100,7 +100,7 @@ class Worker:
             outcome = execute(experiment, experiment.params.from_dict(order["params"]), host, tell,
                               self._cancelled[run], model=order["model"])
         except MiniMindError as error:
-            outcome = Outcome("failed", error=str(error), code="input")
+            outcome = Outcome("failed", error=error.sentence, code="input")
         del self._cancelled[run]
         tell({"event": "ended", "state": outcome.state, "result": outcome.result, "error": outcome.error,
               "code": outcome.code, "seconds": outcome.seconds, "fatal": outcome.fatal})
@@ -137,6 +137,13 @@ def _listening(authkey: bytes) -> Iterator[Listener]:
             yield listener
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cannot_start(error: Exception) -> Sentence:
+    text = f"The worker cannot start: {error}"
+    if isinstance(error, MiniMindError):
+        return Sentence(text, error.key, error.values)
+    return Sentence(text, "worker.cannot_start", {"reason": str(error)})
 
 
 def _die_with_parent() -> None:

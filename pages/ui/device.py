@@ -10,7 +10,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from labs.runner.client import WorkerStatus
-from pages.ui import server
+from pages.ui import errors, server
 from pages.ui.i18n import t
 
 _POLL_SECONDS = 1.0
@@ -55,7 +55,7 @@ def device_sentence() -> None:
     """The device as a sentence, for people who see it for the first time; an error takes its place."""
     status = worker_status()
     if status.error:
-        st.markdown(t("device.failed", error=status.error))
+        st.markdown(t("device.failed", error=errors.said(status.error)))
     elif status.state == "ready":
         st.markdown(t("device.found", device=status.device_name, dtype=status.dtype, torch=_torch(status)))
     else:

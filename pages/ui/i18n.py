@@ -27,13 +27,14 @@ _STRINGS = Path(__file__).parent / "strings"
 def catalogue(language: str) -> dict[str, str]:
     """Every text of one language by its dotted key, such as `home.title`; the words of the labs included."""
     text = (_STRINGS / f"{language}.toml").read_text(encoding="utf-8")
-    return dict(_flatten(registry().strings(language))) | dict(_flatten(tomllib.loads(text)))
+    return dict(flatten(registry().strings(language))) | dict(flatten(tomllib.loads(text)))
 
 
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The texts of a TOML file by dotted key."""
     for name, value in table.items():
         if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 
@@ -67,12 +68,6 @@ def t(key: str, **values: object) -> str:
     Raises KeyError for an unknown key or a missing value: both are programmer errors.
     """
     return catalogue(current_language())[key].format(**values)
-
-
-def words(key: str, **values: object) -> str | None:
-    """As `t` for a key that may be missing: then None."""
-    found = catalogue(current_language()).get(key)
-    return None if found is None else found.format(**values)
 
 
 def language_switch() -> None:

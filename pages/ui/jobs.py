@@ -11,6 +11,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from labs.runner.job import Job
+from pages.ui import errors
 from pages.ui.i18n import t
 
 _POLL_SECONDS = 0.25
@@ -48,4 +49,4 @@ def stop_button(job: Job) -> None:
 
 def failure(job: Job) -> None:
     """Why there is no result, in one sentence."""
-    st.error(job.error)
+    st.error(errors.said(job.error))

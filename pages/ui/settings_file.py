@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from labs.runner.exchange import RunnerSettings
+from minimind_core.errors import Sentence
 from study.store import data_folder
 
 PROFILE = "profile"
@@ -41,7 +42,8 @@ def keep(settings: RunnerSettings) -> str:
     try:
         write({name: value for name, value in asdict(settings).items() if name not in decided})
     except OSError as error:
-        return f"{_path()} cannot be written ({error.strerror}): the settings hold until the app ends."
+        return Sentence(f"{_path()} cannot be written ({error.strerror}): the settings hold until the app "
+                        "ends.", "settings.unwritable", {"path": str(_path()), "reason": error.strerror})
     return ""
 
 
