@@ -76,14 +76,15 @@ def _map(result: Result, kind: str, measure: str, text: Text) -> Any:
     tasks = {place: text(f"q13.task.{task}") for task, place in _places(result).items()}
     spots = [(temperature, top_p, row[column]) for temperature, row in zip(temperatures, rows, strict=True)
              for column, top_p in enumerate(top_ps) if row[column] is not None]
-    words = [f"{share:.0%}<br><b>{tasks.get((temperature, top_p), '')}</b>"
+    words = [f"{share:.0%}" + (f"<br><b>{task}</b>" if (task := tasks.get((temperature, top_p))) else "")
              for temperature, top_p, share in spots]
     figure.add_scatter(
         x=[f"{top_p:g}" for _, top_p, _ in spots], y=[f"{temperature:g}" for temperature, _, _ in spots],
         mode="text", text=words, showlegend=False, hoverinfo="skip")
     figure.update_xaxes(title=text("q13.axis.top_p"), type="category", showgrid=False)
     figure.update_yaxes(title=text("q13.axis.temperature"), type="category", showgrid=False)
-    figure.update_layout(title={"text": text(f"q13.grid.{measure}"), "font": {"size": 14}, "x": 0})
+    figure.update_layout(title={"text": text(f"q13.grid.{measure}"), "font": {"size": 14},
+                                "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 8}})
     return figure
 
 

@@ -127,7 +127,8 @@ def wall(params: WallParams, ctx: Context) -> Result:
     for _, new in write(loaded, prompts, settings, params.max_new_tokens, ctx.device,
                         lambda fraction: ctx.progress(0.8 * fraction, "Writing")):
         ended = new[-1] == loaded.config.eos_id
-        samples.append({"text": loaded.tokenizer.decode(new[:-1] if ended else new), "ended": ended,
+        text = loaded.tokenizer.decode(new[:-1] if ended else new).rstrip("\N{REPLACEMENT CHARACTER}")
+        samples.append({"text": text, "ended": ended,
                         "distinct": distinct_pairs([new]), "repetition": repetition(new)})
         ctx.emit(samples[-1])
         ids.append(new)

@@ -53,8 +53,9 @@ def paint(figure: Any) -> Any:
         role = (trace.meta or {}).get("role")
         if role is not None:
             _paint_trace(trace, role)
+    top = 36 if figure.layout.title.text else 8
     figure.update_layout(
-        margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": 14}, template="none",
+        margin={"l": 8, "r": 8, "t": top, "b": 8}, font={"size": 14}, template="none",
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.25, uirevision="keep",
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None},
     )

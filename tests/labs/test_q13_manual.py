@@ -79,6 +79,32 @@ def test_a_tie_is_decided_by_the_rule(rule: str, top_p: float, kept: int) -> Non
     assert view(NUCLEUS, rule=rule, top_p=top_p)["kept_count"] == kept
 
 
+@pytest.mark.parametrize(("dtype", "kept"), [("float64", 4), ("float32", 3)])
+def test_the_dtype_decides_a_tie_of_transformers(dtype: str, kept: int) -> None:
+    seen = view(NUCLEUS, rule="transformers", dtype=dtype, top_p=0.9)
+    assert seen["kept_count"] == kept
+    assert seen["rules"] == {"definition": 3, "strict_shift": 4,
+                             "transformers": kept}
+
+
+@pytest.mark.parametrize(("order", "kept"), [("temperature_first", [2, 2, 3]), ("top_p_first", [2, 2, 2])])
+def test_the_order_decides_what_temperature_does_to_the_nucleus(order: str, kept: list[int]) -> None:
+    seen = [view("8, 7, 6, 3, 2", "logits", order=order, temperature=temperature, top_p=0.9)
+            for temperature in (0.5, 1.0, 2.0)]
+    assert [each["kept_count"] for each in seen] == kept
+    ratio = seen[2]["probabilities"][0] / seen[2]["probabilities"][1]
+    assert ratio == pytest.approx(np.exp(1 / 2), rel=1e-5), "the kept ones are tempered in either order"
+
+
+@pytest.mark.parametrize(("text", "read_as"), [
+    ("8, 7, 6", "logits"), ("0.65, 0.12, 0.10, 0.08", "probabilities"), ("0.5, 0.2", "logits"),
+    ("1.2, -0.2", "logits"), ("1", "probabilities"),
+])
+def test_numbers_are_read_as_what_they_look_like(text: str, read_as: str) -> None:
+    assert view(text, "auto")["read_as"] == read_as
+    assert view(text, "logits")["read_as"] == "logits"
+
+
 @pytest.mark.parametrize("numbers_are", ["probabilities", "logits"])
 def test_rounding_does_not_decide_the_definition(numbers_are: str) -> None:
     tenths = "0.1 " * 10  # nine of them sum to less than 0.9 in float64
