@@ -99,7 +99,8 @@ def test_pi_at_a_multiple_is_plain_and_ntk_divides_only_the_last(head_dim: int, 
     np.testing.assert_allclose(factor * position * squeezed, position * plain, rtol=1e-12)
     ntk = multipliers(head_dim, base, RopeScaling("ntk", factor))
     assert ntk[0] == 1 and ntk[-1] * factor == pytest.approx(1)
-    np.testing.assert_allclose(ntk * plain, frequencies(head_dim, base * factor ** (head_dim / (head_dim - 2))))
+    stretched = base * factor ** (head_dim / (head_dim - 2))
+    np.testing.assert_allclose(ntk * plain, frequencies(head_dim, stretched))
 
 
 @pytest.mark.parametrize("kind", ["linear", "dynamic", "yarn"])
@@ -149,7 +150,8 @@ def test_a_dictionary_is_read_as_transformers_writes_it() -> None:
     assert read_scaling(UPSTREAM) == RopeScaling("yarn", 16, 2048, attention_factor=1.0)
     assert read_scaling('{"type": "linear", "factor": 4}') == RopeScaling("pi", 4)
     assert read_scaling('{"rope_type": "default"}') is None is read_scaling("  ")
-    assert read_scaling('{"rope_type": "yarn", "factor": 2, "attention_factor": null}') == RopeScaling("yarn", 2)
+    unset = '{"rope_type": "yarn", "factor": 2, "attention_factor": null}'
+    assert read_scaling(unset) == RopeScaling("yarn", 2)
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
