@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from labs.contract import Result, Text
 from labs.q10_grad_scaler.analytic import MEGA
+from labs.q10_grad_scaler.words import number
 
 VARIANTS = ("fp32", "fp16", "bf16", "pure_bf16")
 WAYS = ("fp32", "tf32", "fp16", "fp16_scaler", "bf16")
@@ -75,7 +76,7 @@ def speed(result: Result, text: Text) -> dict[str, Any]:
         times = [row["milliseconds"][way] for way in ways]
         figure.add_bar(x=[text(f"q10.way.{way}") for way in ways], y=times,
                        name=f"{row['rows']} × {row['length']} {text('q10.tokens')}", meta={"role": role},
-                       text=[f"{time:.3g}" for time in times], textposition="outside",
+                       text=[number(time) for time in times], textposition="outside",
                        cliponaxis=False, error_y=_bars([row["spread"][way] for way in ways]),
                        hovertemplate="%{x}: %{y:.4g} ms<extra></extra>")
     figure.update_layout(barmode="group")

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.q10_grad_scaler.words import number
 
 MANY = 300
 """More steps than this are drawn as a line without marks."""
@@ -74,7 +75,7 @@ def orders(result: Result, text: Text) -> dict[str, Any]:
         figure.add_scatter(
             x=[each["norm"] for each in ran.values()], y=[text(f"q10.order.{name}") for name in ran],
             mode="markers+text", name=text("q10.handed"), meta={"role": "measured"}, marker={"size": 13},
-            text=[f"  {100 * each['relative_error']:,.3g} %" for each in ran.values()],
+            text=[f"  {number(100 * each['relative_error'])} %" for each in ran.values()],
             textposition="middle right", cliponaxis=False, hovertemplate="%{y}: %{x:.4g}<extra></extra>")
     right = result.get("clipped_norm", 1.0)
     if stopped:

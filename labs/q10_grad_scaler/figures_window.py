@@ -85,7 +85,7 @@ def _factor(view: Result, text: Text) -> Any:
 
 def _layers(view: Result, text: Text) -> Any:
     figure = go.Figure()
-    names = [text("q10.logits") if group == "logits" else f"{text('q10.layer')} {group}"
+    names = [text("q10.logits") if group == "logits" else text("q10.layer") % group
              for group in view["layers"]]
     for kind in KINDS:
         parts = [100 * each[kind] for each in view["layers"].values()]

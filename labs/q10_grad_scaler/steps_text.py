@@ -7,7 +7,7 @@ import re
 from labs.fields import ParamError
 
 LONGEST = 20_000
-_PART = re.compile(r"(\d{1,5})(?:\s*[-–]\s*(\d{1,5}))?")
+_PART = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
 def read_steps(written: str) -> frozenset[int]:
@@ -17,7 +17,8 @@ def read_steps(written: str) -> frozenset[int]:
     [3, 4, 5, 12]
     """
     steps: set[int] = set()
-    for part in filter(None, re.split(r"[\s,，;、]+(?![-–])", written.strip())):
+    ranges = re.sub(r"\s*[-–]\s*", "-", written)
+    for part in filter(None, re.split(r"[\s,，;；、]+", ranges)):
         found = _PART.fullmatch(part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
         if not 1 <= first <= last <= LONGEST:

@@ -14,3 +14,12 @@ def percent(value: float) -> str:
     if 0 < value < SMALLEST_SHOWN:
         return f"< {SMALLEST_SHOWN} %"
     return f"{value:.3g} %" if value < 99.95 or value == 100 else f"{value:.2f} %"
+
+
+def number(value: float) -> str:
+    """Three digits, and large ones in full.
+
+    >>> number(0.1234), number(1072.4), number(36690942)
+    ('0.123', '1,072', '36,690,942')
+    """
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
