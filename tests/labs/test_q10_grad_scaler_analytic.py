@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import subprocess
@@ -118,7 +119,7 @@ def test_every_grid_has_scale_one_at_the_default_tokens() -> None:
     for every in (4, 2, 1):
         exponents = grid(every)
         assert -WindowParams().tokens_exponent in exponents and exponents == sorted(exponents)
-        assert {b - a for a, b in zip(exponents, exponents[1:], strict=False)} == {every}
+        assert {b - a for a, b in itertools.pairwise(exponents)} == {every}
 
 
 def test_steps_are_read_as_people_write_them() -> None:
