@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from labs.contract import DeviceClass, Experiment, constant
-from labs.q07_rope.params import InvarianceParams, LengthsParams, ShiftParams, SpectrumParams
+from labs.q07_rope.params import LIVE_REACH, InvarianceParams, LengthsParams, ShiftParams, SpectrumParams
 
-_TOKEN_SECONDS = {"nano-rope": 1.0, "nano-rope-1e4": 1.0, "byte-128": 0.8, "minimind-26m": 9.0}
-"""Relative to the small models."""
+_SLOWER = {"minimind-26m": 5.7}
+"""Than the small models."""
 
 
 def _invariance_seconds(params: InvarianceParams, device: DeviceClass) -> float:
@@ -21,9 +21,9 @@ def _lengths_seconds(params: LengthsParams, device: DeviceClass) -> float:
     small = params.model.startswith("nano")
     lines = 13 if params.others and small else 7
     if device == "cuda":
-        return 1 + 0.06 * lines * (params.documents or 8)
-    reach = min(params.reach or 2048, 2048)
-    return 1 + lines * (params.documents or 2) * reach * 2.8e-4 * _TOKEN_SECONDS[params.model]
+        return 1 + 0.06 * lines * params.documents_on(device)
+    tokens = params.documents_on(device) * min(params.reach or LIVE_REACH, LIVE_REACH)
+    return 1 + lines * tokens * 3.3e-4 * _SLOWER.get(params.model, 1.0)
 
 
 EXPERIMENTS = (

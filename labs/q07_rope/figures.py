@@ -16,6 +16,7 @@ from labs.q07_rope.params import ANGLES, ARITHMETICS
 __all__ = ["invariance", "lengths", "shift", "spectrum"]
 
 TREATMENTS = {"pi": "circle", "ntk": "square", "yarn": "diamond", "custom": "triangle-up"}
+MINUS = "\N{MINUS SIGN}"
 WHEEL = 2.7
 """Distance between the centres of two wheels, in radii."""
 
@@ -55,28 +56,26 @@ def _errors(result: Result, text: Text) -> Any:
 
 def _wheels(result: Result, text: Text) -> Any:
     """Query and key of three pairs at the chosen start, and faintly at 0: the angle between them stays."""
-    view = result["view"]
+    view, figure = result["view"], go.Figure()
     arrows = result["arrows"][view["arithmetic"]][[0, 1 + view["place"]]]  # [2, 3, 4]
-    figure = go.Figure()
+    angles = np.arctan2(arrows[..., 1::2], arrows[..., ::2])  # [2, 3, query and key]
+    between = (np.degrees(angles[..., 1] - angles[..., 0]) + 180) % 360 - 180  # [2, 3]
     turn = np.linspace(0, 2 * math.pi, 73)
     for wheel, pair in enumerate(result["shown_pairs"]):
         centre = wheel * WHEEL
         figure.add_scatter(x=centre + np.cos(turn), y=np.sin(turn), mode="lines", showlegend=False,
                            meta={"role": "peer"}, line={"width": 1}, hoverinfo="skip")
-        between = []
-        for moved, role in ((0, "peer"), (1, "measured")):
-            angles = [math.atan2(y, x) for x, y in arrows[moved, wheel].reshape(2, 2)]
-            between.append((math.degrees(angles[1] - angles[0]) + 180) % 360 - 180)
-            for which, (angle, symbol) in enumerate(zip(angles, ("circle", "diamond"), strict=True)):
-                name = text(f"q07.arrow.{'key' if which else 'query'}") % (
-                    {"m": f"{view['start']:,}" if moved else "0"})
+        for moved, start in enumerate((0, view["start"])):
+            for angle, name, symbol in zip(angles[moved, wheel], ("query", "key"), ("circle", "diamond"),
+                                           strict=True):
                 figure.add_scatter(
                     x=[centre, centre + math.cos(angle)], y=[0, math.sin(angle)], mode="lines+markers",
-                    meta={"role": role}, showlegend=not wheel, name=name, hoverinfo="skip",
-                    line={"width": 3 if moved else 1.5},
+                    meta={"role": "measured" if moved else "peer"}, showlegend=not wheel, hoverinfo="skip",
+                    name=text(f"q07.arrow.{name}") % {"m": f"{start:,}"}, line={"width": 3 if moved else 1.5},
                     marker={"symbol": symbol, "size": [0, 12 if moved else 8]})
-        figure.add_annotation(x=centre, y=-1.1, yanchor="top", showarrow=False, font={"size": 13}, text=(
-            f"{text('q07.pair') % {'pair': pair}}<br>{between[0]:.1f}° → {between[1]:.1f}°"))
+        before, after = (f"{degrees:.1f}°".replace("-", MINUS) for degrees in between[:, wheel])
+        figure.add_annotation(x=centre, y=-1.1, yanchor="top", showarrow=False, font={"size": 13},
+                              text=f"{text('q07.pair') % {'pair': pair}}<br>{before} → {after}")
     figure.update_xaxes(visible=False, range=[-1.2, 2 * WHEEL + 1.2])
     figure.update_yaxes(visible=False, range=[-1.75, 1.15], scaleanchor="x")
     return figure
@@ -117,8 +116,8 @@ def _wavelengths(result: Result, text: Text) -> Any:
     figure.add_scatter(x=[-0.6, len(waves) - 0.4], y=[result["length"]] * 2, mode="lines", showlegend=False,
                        meta={"role": "peer"}, line={"width": 2}, hoverinfo="skip")
     label = f"{result['length']:,} {text('q07.tokens_unit')}"
-    figure.add_annotation(x=len(waves) - 0.5, y=math.log10(result["length"]), xanchor="right",
-                          yanchor="bottom", text=label, showarrow=False)
+    figure.add_annotation(x=-0.5, y=math.log10(result["length"]), xanchor="left", yanchor="bottom",
+                          text=label, showarrow=False)
     figure.update_xaxes(title=text("q07.axis.pair"), range=[-0.7, len(waves) - 0.3])
     figure.update_yaxes(title=text("q07.axis.wavelength"), type="log", **power_ticks(1, max(waves) * 10))
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from labs import heldout
@@ -11,9 +12,9 @@ from minimind_core.checkpoint import LoadedModel
 from minimind_core.errors import ConfigError, DataError
 from minimind_core.tokenizer import Tokenizer
 
-REACH = {"cuda": 8192}
-DOCUMENTS = {"cuda": 8}
-FEW_DOCUMENTS = 2
+REACHES = (8192, 4096, LIVE_REACH)
+BIAS_HEADS = 8
+"""Of the specimen with ALiBi, which writes a bias out for every head and pair of tokens."""
 LONGEST_TRAINED = 512
 """Checkpoints that were trained on more begin here as well."""
 
@@ -32,8 +33,8 @@ def rope_model(ctx: Context, name: str | None = None) -> LoadedModel:
 
 def lengths_for(params: LengthsParams, trained: int, device: str) -> tuple[tuple[int, ...], bool]:
     """The lengths that are read, doubling from the trained one, and whether the device stops earlier."""
-    most = REACH.get(device, LIVE_REACH)
-    reach = min(params.reach or most, most)
+    most = REACHES[0] if device == "cuda" else LIVE_REACH
+    reach = min(params.reach or _comfortable(device), most)
     start = min(trained, LONGEST_TRAINED)
     steps = tuple(start << doubling for doubling in range(16) if start << doubling <= reach)
     return steps, params.reach > most
@@ -41,7 +42,7 @@ def lengths_for(params: LengthsParams, trained: int, device: str) -> tuple[tuple
 
 def long_documents(params: LengthsParams, tokenizer: Tokenizer, length: int, device: str) -> Tensor:
     """Stretches of `length` + 1 ids, int64 [D, length + 1]. Raises DataError where the text is too short."""
-    count = params.documents or DOCUMENTS.get(device, FEW_DOCUMENTS)
+    count = params.documents_on(device)
     if not params.pasted.strip():
         return heldout.windows(tokenizer, heldout.held_out(params.text), count, length, params.seed)
     tokens = len(tokenizer.encode(params.pasted))
@@ -50,3 +51,16 @@ def long_documents(params: LengthsParams, tokenizer: Tokenizer, length: int, dev
                         "Lower the longest length or paste more.", key="q07.pasted", tokens=tokens,
                         length=length)
     return heldout.windows(tokenizer, [params.pasted], count, length, params.seed)
+
+
+def free_bytes(device: str) -> float:
+    """Memory that a GPU has left."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else float("inf")
+
+
+def _comfortable(device: str) -> int:
+    """The longest chunks that the device is asked for unless somebody insists: four float32 biases fit."""
+    if device != "cuda":
+        return LIVE_REACH
+    free = free_bytes(device)
+    return next((reach for reach in REACHES if 4 * 4 * BIAS_HEADS * reach**2 <= free), LIVE_REACH)

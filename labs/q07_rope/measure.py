@@ -125,7 +125,7 @@ def spectrum(params: SpectrumParams, ctx: Context) -> Result:
 
 
 def shift(params: ShiftParams, ctx: Context) -> Result:
-    """One text at position 0 and at `OFFSETS`, with angles in three types: logits and perplexity.
+    """One text at position 0 and at `OFFSETS`, with angles in three types; all else is fp32.
 
     "difference" by type and offset: the largest change of any logit; "perplexity" likewise, with "0".
     """
@@ -134,25 +134,21 @@ def shift(params: ShiftParams, ctx: Context) -> Result:
     ids = text_rows(loaded.tokenizer, params)
     difference: dict[str, dict[str, float]] = {name: {} for name in ANGLES}
     perplexities: dict[str, dict[str, float]] = {name: {} for name in ANGLES}
-    spread, done, total = 0.0, 0, len(ANGLES) * (1 + len(OFFSETS))
+    unmoved: dict[str, torch.Tensor] = {}
+    done, total = 0, len(ANGLES) * (1 + len(OFFSETS))
     for name in ANGLES:
-        model = twin(loaded.model, angles=name, sharpen=params.sharpen)
-        unmoved = None
+        model = twin(loaded.model, angles=name, sharpen=params.sharpen).float()
         for offset in (0, *OFFSETS):
             ctx.progress(done / total, f"Angles in {name}, shifted by {offset:,}")
             logits = logits_at(model, ids, offset, ctx.check_cancelled)
-            unmoved = logits if unmoved is None else unmoved
-            change, perplexities[name][str(offset)] = compared(logits, unmoved, ids)
-            if offset:
-                difference[name][str(offset)] = change
-                ctx.emit({"angles": name, "offset": offset, "difference": change,
-                          "perplexity": perplexities[name][str(offset)]})
-            else:
-                spread = float(logits.std())
+            change, perplexities[name][str(offset)] = compared(logits, unmoved.setdefault(name, logits), ids)
+            difference[name][str(offset)] = change
+            ctx.emit({"angles": name, "offset": offset, "difference": change,
+                      "perplexity": perplexities[name][str(offset)]})
             done += 1
     return {"difference": difference, "perplexity": perplexities, "offsets": list(OFFSETS),
-            "tokens": params.tokens, "sharpen": params.sharpen, "logit_std": spread, "model": loaded.name,
-            "text": params.text, "dtype": ctx.dtype}
+            "tokens": params.tokens, "sharpen": params.sharpen, "logit_std": float(unmoved["fp64"].std()),
+            "model": loaded.name, "text": params.text, "dtype": "fp32"}
 
 
 def lengths(params: LengthsParams, ctx: Context) -> Result:

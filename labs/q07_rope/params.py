@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from labs.contract import DEFAULT_MODEL
 from labs.fields import ParamError, Params, choice, real, switch, whole
 from labs.fields import text as free_text
 from labs.q07_rope.scaling import UPSTREAM, read_scaling
@@ -22,6 +23,8 @@ OFFSETS = (1, 100, 10_000, 1_000_000)
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192)
 LIVE_REACH = 2048
 """The longest chunks that a CPU reads while somebody waits."""
+SLOW_DOCUMENTS, FEW_DOCUMENTS, MANY_DOCUMENTS = 1, 2, 8
+"""What is read unless a number was asked for: by the 26M on a CPU, by the small models there, on a GPU."""
 ODD = "Head dimension must be even: RoPE rotates pairs."
 LOW_BASE = "Base must be larger than 1, or the frequencies do not fall."
 LOW_FACTOR = "Factor must be at least 1; 1 means no scaling."
@@ -103,6 +106,14 @@ class LengthsParams(Params):
         """A factor below 1 would compress the trained positions further apart."""
         if 0 < self.factor < 1:
             raise ParamError("low", "factor", LOW_FACTOR, key="q07.factor.low")
+
+    def documents_on(self, device: str) -> int:
+        """How many documents are read on a device."""
+        if self.documents:
+            return self.documents
+        if device == "cuda":
+            return MANY_DOCUMENTS
+        return SLOW_DOCUMENTS if self.model == DEFAULT_MODEL else FEW_DOCUMENTS
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -21,10 +21,8 @@ from torch import Tensor
 from minimind_core.model import MiniMind
 
 Losses = NDArray[np.float32]
-AT_ONCE = {"cuda": 32_768}
+AT_ONCE = {"cuda": 8192}
 """Tokens of one forward; elsewhere one chunk at a time."""
-AT_ONCE_MASKED = 8192
-"""The same where every pair of tokens has an entry in a mask."""
 TAIL = 256
 BUCKETS = 16
 
@@ -53,9 +51,7 @@ def read(row: Row, length: int, documents: Tensor, check: Callable[[], None]) ->
     device = model.model.embed_tokens.weight.device
     inputs = documents[:, :-1].reshape(-1, length)  # [D, R] -> [D * R / L, L]
     targets = documents[:, 1:].reshape(-1, length)
-    masked = row.window is not None or row.offset or model.config.position == "alibi"
-    at_once = AT_ONCE.get(device.type, length)
-    rows = max(1, (min(at_once, AT_ONCE_MASKED) if masked else at_once) // length)
+    rows = max(1, AT_ONCE.get(device.type, length) // length)
     keywords = _keywords(row, length, device)
     losses = []
     with checked(model, check):

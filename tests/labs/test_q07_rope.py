@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labs import heldout, jsonable, recordings
 from labs.checks import value_at
-from labs.q07_rope import bench_rows, reading, view
+from labs.q07_rope import bench_rows, limits, reading, view
 from labs.q07_rope.limits import lengths_for
 from labs.q07_rope.params import ARITHMETICS, STARTS, LengthsParams
 from labs.q07_rope.rotating import interleaved_scores, rotated, scores, to_interleaved
@@ -326,11 +326,15 @@ def test_pasted_text_is_read_instead(client: InlineClient) -> None:
     assert job.result["growth"]["rope"]["1024"] > 1.2
 
 
-def test_a_cpu_stops_at_2048_and_a_gpu_at_8192() -> None:
+def test_a_cpu_stops_at_2048_and_a_gpu_at_8192(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "free_bytes", lambda _device: 80e9)
     assert lengths_for(LengthsParams(), 512, "cpu") == ((512, 1024, 2048), False)
     assert lengths_for(LengthsParams(reach=8192), 512, "cpu") == ((512, 1024, 2048), True)
     assert lengths_for(LengthsParams(), 512, "cuda") == ((512, 1024, 2048, 4096, 8192), False)
     assert lengths_for(LengthsParams(reach=1024), 32_768, "cuda") == ((512, 1024), False)
+    monkeypatch.setattr(limits, "free_bytes", lambda _device: 3e9)  # a small card: asked to, it tries
+    assert lengths_for(LengthsParams(), 512, "cuda") == ((512, 1024, 2048, 4096), False)
+    assert lengths_for(LengthsParams(reach=8192), 512, "cuda")[0][-1] == 8192
     assert lengths_for(LengthsParams(), 128, "cpu")[0] == (128, 256, 512, 1024, 2048)
 
 
