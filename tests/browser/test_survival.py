@@ -1,0 +1,154 @@
+"""The app survives: visitors who come all at once, workers and servers that are killed, cancels at any time.
+
+What one person sees goes through a real Chromium, the crowd through websockets. `make soak` does it for
+minutes. Running out of memory and hanging are planted in the runner's own tests
+(`tests/labs/runner/test_survival.py`), as no lab of the app can be made to do them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser import soak
+from tests.browser.conftest import free_port, running_app, settle
+from tests.browser.sessions import Session
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+
+PATIENCE = 90_000
+SLOWEST_REDRAW = 2.0
+"""Seconds, p95, also on a machine that tests keep busy; `make bench` has the real budget."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("survival")
+    soak.open_the_labs(folder)
+    with running_app(folder, free_port()) as address:
+        yield address
+
+
+@pytest.fixture
+def page(address: str, chromium: Browser) -> Iterator[Page]:
+    """Question 13 in Chinese, with a long text ahead."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    page = context.new_page()
+    page.goto(f"{address}/q13_sampling?lang=zh&q13_max_new_tokens=400")
+    write(page).wait_for(timeout=PATIENCE)
+    settle(page)
+    yield page
+    context.close()
+
+
+def write(page: Page) -> Locator:
+    return page.get_by_role("button", name="生成", exact=True)
+
+
+def stop(page: Page) -> Locator:
+    return page.get_by_test_id("stMain").get_by_role("button", name="停止", exact=True)
+
+
+def test_twenty_visitors_who_start_labs_at_once_are_all_served(address: str) -> None:
+    seen = soak.rush(address)
+    assert seen["result"] == soak.VISITORS, seen
+    assert seen["first position"] + seen["first running"] >= soak.VISITORS // 2, seen
+    print(dict(seen))
+
+
+def test_a_killed_worker_is_a_sentence_and_every_state_can_be_cancelled(page: Page, address: str) -> None:
+    server = soak.web_process(address)
+    write(page).click()
+    page.locator(".sample").wait_for(timeout=PATIENCE)
+    expect(stop(page)).to_be_visible(timeout=PATIENCE)
+    killed = soak.worker_of(server)
+    os.kill(killed.pid, signal.SIGKILL)
+    expect(page.get_by_role("alert")).to_contain_text("工作进程被系统杀掉了", timeout=PATIENCE)
+    settle(page)
+    write(page).click()  # it waits for the fresh worker
+    cancel(page)
+    write(page).click()  # it runs
+    page.locator(".sample").wait_for(timeout=PATIENCE)
+    cancel(page)
+    with soak.long_run(address):
+        write(page).click()  # it waits behind another visitor's
+        expect(stop(page)).to_be_visible(timeout=PATIENCE)
+        cancel(page)
+    assert soak.worker_of(server).pid != killed.pid
+    with Session(address, "q13_sampling", lang="zh", q13_max_new_tokens=3) as visitor:
+        visitor.wait()
+        visitor.press("q13.write")
+        visitor.wait()
+        assert visitor.says('class="sample"') and not visitor.errors() and not visitor.live
+
+
+def cancel(page: Page) -> None:
+    """The button disappears at once, and nothing is wrong."""
+    stop(page).click(timeout=PATIENCE)
+    expect(stop(page)).to_have_count(0, timeout=10_000)
+    settle(page)
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_sliders_move_beside_a_long_run(address: str) -> None:
+    times = soak.redraws(address, 20)
+    print(f"slider beside a long run: p95 {soak.p95(times):.2f} s")
+    assert soak.p95(times) <= SLOWEST_REDRAW
+
+
+def tab_to(page: Page, name: str, key: str = "Tab") -> None:
+    """Press Tab until the control of this name has the focus."""
+    for _ in range(150):
+        page.keyboard.press(key)
+        focused = page.evaluate("document.activeElement.getAttribute('aria-label')"
+                                " || document.activeElement.textContent")
+        if re.fullmatch(name, focused.strip()):
+            return
+    raise AssertionError(f"Tab never comes to {name}")
+
+
+def test_a_lab_is_run_and_stopped_by_keyboard_alone(page: Page) -> None:
+    before = page.url
+    tab_to(page, "温度")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => location.href !== before", arg=before)
+    settle(page)
+    tab_to(page, "生成")
+    page.keyboard.press("Enter")
+    page.locator(".sample").wait_for(timeout=PATIENCE)
+    expect(stop(page)).to_be_visible(timeout=PATIENCE)
+    tab_to(page, "停止")
+    page.keyboard.press("Enter")
+    expect(stop(page)).to_have_count(0, timeout=10_000)
+    settle(page)
+    expect(page.locator(".sample")).to_be_visible()
+
+
+def test_kill_9_of_the_server_leaves_no_process(tmp_path: Path) -> None:
+    soak.open_the_labs(tmp_path)
+    with running_app(tmp_path, free_port()) as address:
+        server = soak.web_process(address)
+        with soak.begin_long_run(address):
+            family = [server, *server.children(recursive=True)]
+            assert len(family) > 1
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait(10)
+            end = time.monotonic() + 10
+            while (left := [one for one in family if alive(one)]) and time.monotonic() < end:
+                time.sleep(0.05)
+            assert not left
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
