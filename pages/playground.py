@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
@@ -21,7 +22,7 @@ from labs.playground.params import MAX_PROMPT, MAX_SEED, ContinuationParams
 from labs.runner.job import Job
 from minimind_core.checkpoint_config import locate, read_config, shipped_checkpoints
 from minimind_core.cost import num_parameters
-from pages.ui import controls, jobs, server
+from pages.ui import controls, jobs, server, visitor
 from pages.ui.frame import page
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
@@ -31,18 +32,17 @@ _THIS = experiment("playground/continuation")
 _NAME = _THIS.question
 _PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "model", "seed"))
 _WRITING = f"{_NAME}.writing"
-_EXAMPLES = ("Once upon a time", "从前有一只小猫", "def fibonacci(n):")
+_EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")
 _POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
 class Writing:
-    """The text on the page: where it starts, the run that writes it, and the ids that it should repeat."""
+    """The text on the page: where it starts, the run that writes it, and the text that it was to repeat."""
 
     start: Start
-    model: str
     job: Job
-    repeats: tuple[int, ...] | None = None
+    before: Writing | None = None
 
     @property
     def about(self) -> dict[str, Any]:
@@ -55,9 +55,12 @@ class Writing:
         return self.job.partials[1:]
 
     @property
-    def ids(self) -> tuple[int, ...]:
-        """The same as token ids."""
-        return tuple(step["id"] for step in self.steps)
+    def repeats(self) -> bool:
+        """Whether equal settings were asked for once more, on the same model, and gave an equal text."""
+        before = self.before
+        return (before is not None and before.job.state == self.job.state == "done"
+                and before.job.params == self.job.params and before.about == self.about
+                and [step["id"] for step in before.steps] == [step["id"] for step in self.steps])
 
 
 def playground() -> None:
@@ -107,13 +110,14 @@ def _more_settings() -> None:
 
 
 def _model() -> None:
-    """A shipped checkpoint by name, or a typed path; the app's own one is the first."""
+    """The app's own checkpoint, another shipped one, or, for somebody at this machine, any path."""
     labels = {name: t("playground.model_size", model=name, millions=f"{size / 1e6:.1f}",
                       wan=f"{size / 1e4:,.0f}") for name, size in _readers().items()}
-    names = [server.worker().status().model_name or DEFAULT_MODEL, DEFAULT_MODEL, *labels]
-    st.selectbox(t("playground.model"), list(dict.fromkeys(names)), key=_MODEL,
-                 format_func=lambda name: labels.get(name, name), accept_new_options=True,
-                 persist_state="session", help=t("playground.model_help"))
+    own = server.worker().status().model_name or DEFAULT_MODEL
+    labels = {"": labels.pop(own, PurePath(own).name), **labels}
+    st.selectbox(t("playground.model"), list(labels), key=_MODEL, help=t("playground.model_help"),
+                 format_func=lambda name: labels.get(name, name), persist_state="session",
+                 accept_new_options=visitor.at_this_machine(st.context.headers))
 
 
 @cache
@@ -150,10 +154,7 @@ def _again() -> None:
     before: Writing = st.session_state[_WRITING]
     assert isinstance(before.job.params, ContinuationParams)
     st.session_state[_SEED] = before.job.params.seed
-    _write(_same_start())
-    after: Writing = st.session_state[_WRITING]
-    if (after.job.params, after.model, before.job.state) == (before.job.params, before.model, "done"):
-        st.session_state[_WRITING] = Writing(after.start, after.model, after.job, repeats=before.ids)
+    _write(_same_start(), before)
 
 
 def _same_start() -> Start:
@@ -169,14 +170,16 @@ def _branch(place: int, token_id: int) -> None:
         _write(start)
 
 
-def _write(start: Start) -> None:
-    """Begin a text with what the controls say; the one before stops."""
+def _write(start: Start, before: Writing | None = None) -> None:
+    """Begin a text with what the controls say; the one on the page stops."""
     if _WRITING in st.session_state:
         st.session_state[_WRITING].job.cancel()
     settings = controls.values(ContinuationParams, _NAME) | {"prompt": start.text}
-    model = st.session_state[_MODEL] or DEFAULT_MODEL
-    job = server.worker().submit(_THIS.id, settings, model=model)
-    st.session_state[_WRITING] = Writing(start, model, job)
+    model = st.session_state[_MODEL]
+    if model not in _readers() and not visitor.at_this_machine(st.context.headers):
+        model = ""
+    job = server.worker().submit(_THIS.id, settings, model=model or None)
+    st.session_state[_WRITING] = Writing(start, job, before)
 
 
 def _text(live: bool) -> None:
@@ -204,20 +207,28 @@ def _facts(writing: Writing) -> None:
     said = [t(f"playground.note.{name}", **about) for name, holds in _notes(writing).items() if holds]
     if said:
         st.markdown(" ".join(said))
-    st.caption(t("playground.legend") + "  \n" + " · ".join(_figures(writing, steps)))
-    done = writing.job.state == "done"
+    st.caption(" · ".join(_figures(writing, steps)) + "  \n" + t("playground.legend"))
     with st.expander(t("playground.command")):
-        st.code(generate_command(params, count=params.max_new_tokens if done else len(steps),
-                                 model=writing.model, device=about["device"], dtype=about["dtype"]),
-                language=None, wrap_lines=True)
+        st.code(_command(writing), language=None, wrap_lines=True)
         st.caption(t("playground.command_note"))
+
+
+def _command(writing: Writing) -> str:
+    """Somebody elsewhere reads no path of this machine."""
+    params, about = writing.job.params, writing.about
+    assert isinstance(params, ContinuationParams)
+    here = visitor.at_this_machine(st.context.headers)
+    return generate_command(
+        params, count=params.max_new_tokens if writing.job.state == "done" else len(writing.steps),
+        model=about["checkpoint"] if here else PurePath(about["checkpoint"]).name,
+        device=about["device"], dtype=about["dtype"])
 
 
 def _notes(writing: Writing) -> dict[str, bool]:
     about, params = writing.about, writing.job.params
     assert isinstance(params, ContinuationParams)
     trained = about["trained_length"]
-    return {"repeated": writing.repeats is not None and writing.repeats == writing.ids,
+    return {"repeated": writing.repeats,
             "greedy": params.temperature == 0,
             "empty": not params.prompt,
             "long_prompt": about["prompt_tokens"] > trained,

@@ -8,6 +8,8 @@ from typing import Any
 
 from labs.contract import Context, Result
 from labs.playground.params import ContinuationParams
+from minimind_core.checkpoint import LoadedModel
+from minimind_core.checkpoint_config import WEIGHTS_FOLDER
 from minimind_core.generate import StreamedToken, stream
 from minimind_core.sampling_params import SamplingParams
 from minimind_core.tokenizer import Tokenizer
@@ -27,9 +29,9 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     prompt_ids = [loaded.config.bos_id, *loaded.tokenizer.encode(params.prompt)]
     settings = SamplingParams(params.temperature, params.top_k, params.top_p, params.min_p,
                               params.repetition_penalty, params.seed)
-    about = {"model": loaded.name, "device": ctx.device, "dtype": ctx.dtype,
-             "prompt_tokens": len(prompt_ids), "trained_length": loaded.config.max_length,
-             "vocab_size": loaded.config.vocab_size}
+    about = {"model": loaded.name, "checkpoint": _checkpoint(loaded), "device": ctx.device,
+             "dtype": ctx.dtype, "prompt_tokens": len(prompt_ids),
+             "trained_length": loaded.config.max_length}
     ctx.emit({"about": about})
     reader, steps = TextReader(loaded.tokenizer), []
     began = time.perf_counter()
@@ -42,6 +44,11 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     ids = [step["id"] for step in steps]
     return {"about": about, "steps": steps, "text": loaded.tokenizer.decode(ids), "ended": ids[-1] == eos,
             "tokens_per_second": len(ids) / seconds}
+
+
+def _checkpoint(loaded: LoadedModel) -> str:
+    """What `load_model` takes to find it again: the name where it is a shipped one, else its path."""
+    return loaded.path.name if loaded.path.parent == WEIGHTS_FOLDER else str(loaded.path)
 
 
 def _told(token: StreamedToken, reader: TextReader) -> dict[str, Any]:

@@ -8,6 +8,7 @@ const GRACE = 250 // milliseconds to get from a token to its card
 const element = (tag, className, text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text })
 const visible = name => name.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "␣")
+const isControl = name => name.startsWith("<|")
 
 function percent(share) {
   if (share < 0.0001) return "< 0.01%"
@@ -99,7 +100,7 @@ class Stream {
     const [, before, core, after] = text.match(/^(\s*)([^]*?)(\s*)$/)
     const mark = element("span", "mark", core)
     mark.style.setProperty("--p", probability)
-    if (!text) mark.dataset.shape = name.startsWith("<|") ? name : "·"
+    if (!text) mark.dataset.shape = isControl(name) ? name : "·"
     else if (!core) mark.dataset.shape = before.includes("\n") ? "⏎" : "␣"
     node.append(...(core || !text ? [before, mark, after] : [mark, before]))
     return node
@@ -146,7 +147,7 @@ class Stream {
 
   fillCard(place) {
     const { words, card } = this
-    const [, name, probability, filtered, rank, kept, byHand, alternatives] = this.tokens[place]
+    const [text, name, probability, filtered, rank, kept, byHand, alternatives] = this.tokens[place]
     card.setAttribute("aria-label", visible(name))
     const about = fill(byHand ? words.by_hand : words.about,
       { own: percent(probability), filtered: filtered ? percent(filtered) : words.cut, rank, kept })
@@ -154,6 +155,7 @@ class Stream {
     head.append(element("span", "", words.token), element("span", "", words.own), element("span", "", words.filtered))
     const rows = alternatives.map(alternative => this.row(place, alternative))
     card.replaceChildren(element("p", "", about), head, ...rows)
+    if (!text && !isControl(name)) card.firstChild.append(` ${words.part}`)
     if (alternatives.some(alternative => alternative[4])) card.append(element("p", "hint", words.choose))
   }
 

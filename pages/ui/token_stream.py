@@ -15,7 +15,7 @@ from labs.playground.branches import Step, leads_on
 from pages.ui.i18n import t
 
 _HERE = Path(__file__).parent
-_WORDS = ("label", "about", "by_hand", "token", "own", "filtered", "cut", "choose")
+_WORDS = ("label", "about", "by_hand", "part", "token", "own", "filtered", "cut", "choose")
 _LATER = {name: f"{{{name}}}" for name in ("own", "filtered", "rank", "kept")}
 """Values that differ by token: token_stream.js fills them in."""
 _text = st.components.v2.component(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,18 @@ from streamlit.testing.v1 import AppTest
 
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
-from pages.ui import token_stream
+from minimind_core.checkpoint_config import WEIGHTS_FOLDER
+from pages.ui import token_stream, visitor
 from tests.pages.conftest import CountingClient, OpenApp
 
 PAGE = "playground"
 MODEL = "nano-rope"
+
+
+@pytest.fixture(autouse=True)
+def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are short, but an app that measures beside the tests would let them wait for its lock."""
+    monkeypatch.setenv("MINIMIND_LAB_CACHE", str(tmp_path))
 
 
 def open_small(open_app: OpenApp, **options: Any) -> AppTest:
@@ -182,7 +191,7 @@ def test_the_address_sets_the_page(open_app: OpenApp) -> None:
 
 def test_examples_fill_the_prompt_in_any_language(open_app: OpenApp) -> None:
     app = open_app(PAGE, lang="zh")
-    assert app.text_area(key="playground_prompt").value == "从前有一只小猫"
+    assert app.text_area(key="playground_prompt").value == "春天来了，"
     assert app.text_area(key="playground_prompt").value != press(app, "example.2").text_area[0].value
 
 
@@ -193,3 +202,26 @@ def test_prompt_and_text_are_there_after_another_page(open_app: OpenApp) -> None
     app.switch_page("pages/home.py").run()
     app.switch_page(f"pages/{PAGE}.py").run()
     assert app.text_area(key="playground_prompt").value == "The dog" and text(app) == before
+
+
+def test_somebody_elsewhere_reads_and_chooses_no_path(
+        open_app: OpenApp, worker: CountingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tmp_path / "secret" / "mine"
+    shutil.copytree(WEIGHTS_FOLDER / "byte-128", mine)
+    asked: list[str | None] = []
+    submit = worker.submit
+
+    def on_mine(*told: Any, model: str | None, **options: Any) -> Job:
+        asked.append(model)
+        return submit(*told, model=str(mine), **options)
+
+    monkeypatch.setattr(worker, "submit", on_mine)
+    app = press(open_small(open_app), "write")
+    assert command(app)[command(app).index("--model") + 1] == str(mine)
+    monkeypatch.setattr(visitor, "at_this_machine", lambda _headers: False)
+    monkeypatch.setattr(visitor, "visitor_name", lambda _cookies: None)
+    app.run()
+    assert command(app)[command(app).index("--model") + 1] == "mine"
+    app.selectbox(key="playground_model").set_value("")
+    press(app, "write")
+    assert asked == [MODEL, None]
