@@ -55,30 +55,53 @@ def _errors(result: Result, text: Text) -> Any:
 
 
 def _wheels(result: Result, text: Text) -> Any:
-    """Query and key of three pairs at the chosen start, and faintly at 0: the angle between them stays."""
+    """Query and key of three pairs at the chosen start, and faintly at 0: the angle between them stays.
+
+    Played, they turn through the first positions, each pair at its own speed.
+    """
     view, figure = result["view"], go.Figure()
     arrows = result["arrows"][view["arithmetic"]][[0, 1 + view["place"]]]  # [2, 3, 4]
-    angles = np.arctan2(arrows[..., 1::2], arrows[..., ::2])  # [2, 3, query and key]
+    angles = _angles(arrows)  # [2, 3, query and key]
     between = (np.degrees(angles[..., 1] - angles[..., 0]) + 180) % 360 - 180  # [2, 3]
     turn = np.linspace(0, 2 * math.pi, 73)
     for wheel, pair in enumerate(result["shown_pairs"]):
-        centre = wheel * WHEEL
-        figure.add_scatter(x=centre + np.cos(turn), y=np.sin(turn), mode="lines", showlegend=False,
+        figure.add_scatter(x=wheel * WHEEL + np.cos(turn), y=np.sin(turn), mode="lines", showlegend=False,
                            meta={"role": "peer"}, line={"width": 1}, hoverinfo="skip")
-        for moved, start in enumerate((0, view["start"])):
-            for angle, name, symbol in zip(angles[moved, wheel], ("query", "key"), ("circle", "diamond"),
-                                           strict=True):
-                figure.add_scatter(
-                    x=[centre, centre + math.cos(angle)], y=[0, math.sin(angle)], mode="lines+markers",
-                    meta={"role": "measured" if moved else "peer"}, showlegend=not wheel, hoverinfo="skip",
-                    name=text(f"q07.arrow.{name}") % {"m": f"{start:,}"}, line={"width": 3 if moved else 1.5},
-                    marker={"symbol": symbol, "size": [0, 12 if moved else 8]})
         before, after = (f"{degrees:.1f}°".replace("-", MINUS) for degrees in between[:, wheel])
-        figure.add_annotation(x=centre, y=-1.1, yanchor="top", showarrow=False, font={"size": 13},
+        figure.add_annotation(x=wheel * WHEEL, y=-1.1, yanchor="top", showarrow=False, font={"size": 13},
                               text=f"{text('q07.pair') % {'pair': pair}}<br>{before} → {after}")
+    for start, where, role in ((0, angles[0], "peer"), (view["start"], angles[1], "measured")):
+        moved = role == "measured"
+        for place, arrow in enumerate(_arrows(where)):
+            name, symbol = (("query", "circle"), ("key", "diamond"))[place % 2]
+            figure.add_scatter(
+                **arrow, mode="lines+markers", meta={"role": role}, showlegend=place < 2, hoverinfo="skip",
+                name=text(f"q07.arrow.{name}") % {"m": f"{start:,}"}, line={"width": 3 if moved else 1.5},
+                marker={"symbol": symbol, "size": [0, 12 if moved else 8]})
+    _make_playable(figure, result["turning"][view["arithmetic"]], text)
     figure.update_xaxes(visible=False, range=[-1.2, 2 * WHEEL + 1.2])
     figure.update_yaxes(visible=False, range=[-1.75, 1.15], scaleanchor="x")
     return figure
+
+
+def _make_playable(figure: Any, turning: Any, text: Text) -> None:
+    """Frames that move the six strong arrows, drawn last, through the positions of `turning` [M, 3, 4]."""
+    arrows = [_arrows(angles) for angles in _angles(turning)]
+    last = list(range(len(figure.data) - len(arrows[0]), len(figure.data)))
+    figure.frames = [go.Frame(name=f"m = {position}", traces=last, data=[go.Scatter(**one) for one in each])
+                     for position, each in enumerate(arrows)]
+    figure.update_layout(meta={"play": text("q07.play") % {"last": len(arrows) - 1}})
+
+
+def _angles(arrows: Any) -> Any:
+    """[..., x, y, x, y] -> [..., query and key]."""
+    return np.arctan2(arrows[..., 1::2], arrows[..., ::2])
+
+
+def _arrows(angles: Any) -> list[dict[str, list[float]]]:
+    """From the centre of each wheel to its rim: angles [3, query and key] -> six lines."""
+    return [{"x": [wheel * WHEEL, round(wheel * WHEEL + math.cos(angle), 4)],
+             "y": [0, round(math.sin(angle), 4)]} for wheel, both in enumerate(angles) for angle in both]
 
 
 def _layouts(result: Result, text: Text) -> Any:

@@ -35,6 +35,8 @@ from minimind_core.rope import scaled_inv_freq
 LAYOUT_START = 1000
 SHOWN_PAIRS = (0, 10, 20)
 """Pairs of a head of 32 that are drawn as turning arrows; of other heads the same shares."""
+TURNED = 41
+"""Positions from 0 on that the figure of arrows can be played through."""
 DRAWN_SCORES = 64
 
 
@@ -43,14 +45,15 @@ def invariance(params: InvarianceParams, ctx: Context) -> Result:
 
     "error" by arithmetic: float32 [starts], RMS over the scores' standard deviation; "largest" likewise.
     "first" the two scores of the first pair of vectors; "arrows" three of its pairs of dimensions as turned,
-    float32 [1 + starts, 3, 4], position 0 first (query x, y, key x, y); "layouts" the scores of both pairings
-    in float64.
+    float32 [1 + starts, 3, 4], position 0 first (query x, y, key x, y), and "turning" the same at the first
+    `TURNED` positions; "layouts" the scores of both pairings in float64.
     """
     ctx.progress(0.0, "Drawing vectors")
     queries, keys, theta = pairs_of_vectors(params, ctx)  # [N, D], [N, D], [D/2]
     starts, zero = torch.tensor(analytic.GRID), torch.tensor([0])
     spread = float(scores(queries, keys, zero, params.distance, theta, "fp64", "cpu").std())
-    found: dict[str, dict[str, Any]] = {name: {} for name in ("error", "largest", "first", "arrows")}
+    parts = ("error", "largest", "first", "arrows", "turning")
+    found: dict[str, dict[str, Any]] = {part: {} for part in parts}
     for place, name in enumerate(ARITHMETICS):
         ctx.progress((place + 0.5) / 5, f"Turning in {name}")
         here = (params.distance, theta, name, ctx.device)
@@ -60,6 +63,7 @@ def invariance(params: InvarianceParams, ctx: Context) -> Result:
         found["largest"][name] = error.amax(1).float().numpy()
         found["first"][name] = {"unmoved": float(unmoved[0, 0]), "moved": moved[:, 0].tolist()}
         found["arrows"][name] = _arrows(queries, keys, torch.cat((zero, starts)), here)
+        found["turning"][name] = _arrows(queries, keys, torch.arange(TURNED), here)
         ctx.emit({"arithmetic": name, "error": found["error"][name]})
     fp32 = float(found["error"]["fp32"][-1])
     formula = analytic.invariance(params)

@@ -31,20 +31,24 @@ COLOURS = {
 """By role, as the labs name them. `said` is what is commonly said, `removed` what a filter cut off."""
 GRID = "rgba(139, 135, 129, 0.22)"
 _DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
+_PLAY_HEIGHT = 48
 _PATTERNS = {"recorded": "/", "removed": "/"}
 
-_plot = st.components.v2.component("plot", html='<div class="plot" role="img"></div>', isolate_styles=False,
+_plot = st.components.v2.component("plot", isolate_styles=False,
+                                   html='<div class="plot" role="img"></div>'
+                                        '<button type="button" class="plot-play" hidden></button>',
                                    js=(Path(__file__).parent / "plot.js").read_text(encoding="utf-8"))
 
 
 def show(figure: Any, *, key: str, alt: str, height: int) -> None:
     """Draw a lab's figure in the house's look, `height` pixels high; `alt` says in words what it shows.
 
+    A figure with frames gets a button below it that plays them; its words are `layout.meta["play"]`.
     Not `st.plotly_chart`: that mounts a new chart for every new figure, so each step of a slider blinks
     and comes 0.15 s later.
     """
     _plot(key=key, data={"figure": paint(figure).to_json(), "alt": alt, "height": height,
-                         "plotly": PLOTLY_ADDRESS}, height=height)
+                         "plotly": PLOTLY_ADDRESS}, height=height + (_PLAY_HEIGHT if figure.frames else 0))
 
 
 def paint(figure: Any) -> Any:

@@ -1,4 +1,5 @@
 // Draws a plotly figure and, when it changes, updates it in place: no blink, no new chart.
+// A figure with frames gets a button that plays them once and names each; nothing moves by itself.
 // Colours of text and surfaces come from the theme; plotly itself from this server, once a visit.
 
 let plotly
@@ -27,15 +28,39 @@ function themed(layout, root) {
   }
 }
 
+function play(root, button, draw) {
+  if (root.playing) return
+  root.playing = true
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches
+  const step = still ? 400 : 150
+  root.on("plotly_animatingframe", frame => { button.textContent = frame.name })
+  const options = {
+    mode: "immediate", frame: { duration: step, redraw: false },
+    transition: { duration: still ? 0 : step, easing: "linear" },
+  }
+  window.Plotly.animate(root, null, options).finally(() => {
+    root.playing = false
+    root.removeAllListeners?.("plotly_animatingframe")
+    if (root.isConnected) draw()
+  })
+}
+
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".plot")
   root.style.height = `${data.height}px`
   root.setAttribute("aria-label", data.alt)
-  const figure = JSON.parse(data.figure)
-  loadPlotly(data.plotly).then(
-    Plotly => Plotly.react(root, figure.data, themed(figure.layout, root), { displayModeBar: false }),
-    () => { root.textContent = data.alt },
-  )
+  const button = parentElement.querySelector(".plot-play")
+  const draw = () => {
+    const figure = JSON.parse(data.figure) // anew each time: plotly keeps what it was given, and moves it
+    button.hidden = !figure.frames
+    button.textContent = figure.layout.meta?.play ?? ""
+    return window.Plotly.react(root, {
+      data: figure.data, layout: themed(figure.layout, root), frames: figure.frames,
+      config: { displayModeBar: false },
+    })
+  }
+  button.onclick = () => play(root, button, draw)
+  loadPlotly(data.plotly).then(draw, () => { root.textContent = data.alt })
   if (!root.resizer) {
     root.resizer = new ResizeObserver(() => { if (root.data && root.isConnected) window.Plotly.Plots.resize(root) })
     root.resizer.observe(root)

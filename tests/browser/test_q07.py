@@ -62,6 +62,11 @@ def test_a_rotation_is_run_and_looked_at_by_keyboard(open_page: OpenPage) -> Non
     page.keyboard.press("Enter")
     expect(page.get_by_text("in bf16 angles at m = 1,000", exact=False)).to_be_visible(timeout=PATIENCE)
     settle(page)
+    play = page.get_by_role("button", name="Turn from position 0 to 40")
+    play.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=re.compile("^m = [0-9]+$"))).to_be_visible(timeout=PATIENCE)
+    expect(play).to_be_visible(timeout=PATIENCE)
     slider = page.get_by_role("slider", name="Factor").first
     slider.focus()
     page.keyboard.press("ArrowLeft")

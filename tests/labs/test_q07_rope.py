@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -143,6 +145,17 @@ def test_arrows_turn_and_keep_their_angle_unless_in_bf16(jobs: dict[str, Job]) -
         assert abs(np.angle(np.exp(1j * (angles[1] - angles[0])))[0]).max() > 0.1  # the fast pair has turned
     np.testing.assert_allclose(between["fp64"][0], between["fp64"][1], atol=1e-5)
     assert abs(between["bf16_angles"][0] - between["bf16_angles"][1]).max() > 0.1
+
+
+def test_arrows_can_be_played_through_the_first_positions(jobs: dict[str, Job]) -> None:
+    experiment, result = REGISTRY.find("q07/invariance"), result_of(jobs, "invariance")
+    figure = experiment.figures(result, REGISTRY.strings("en").__getitem__)["turning"]
+    moving = figure.frames[0].traces
+    assert figure.layout.meta["play"] == "Turn from position 0 to 40" and len(figure.frames) == 41
+    assert [figure.data[place].meta["role"] for place in moving] == ["measured"] * 6
+    for before, after in itertools.pairwise(figure.frames):  # the fast pair turns by one radian a position
+        angles = [math.atan2(frame.data[0].y[1], frame.data[0].x[1]) for frame in (before, after)]
+        assert (angles[1] - angles[0]) % (2 * math.pi) == pytest.approx(1, abs=1e-3)
 
 
 def test_real_queries_and_keys_are_the_models_own(client: InlineClient) -> None:
