@@ -2,6 +2,7 @@
 # make test    set everything up, a browser included, and run all tests
 # make lint    style, types and import directions only
 # make bench   the speeds we promise, measured here
+# make soak    ten minutes of crowds and killed workers
 #
 # Made for Debian and Ubuntu with Python 3.11 or newer; macOS is best effort (no apt: bring a compiler,
 # playwright brings its browser). Windows: see README.md. To choose another build of torch, for example
@@ -15,7 +16,7 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 JOBS ?= $(shell [ $(CORES) -gt 4 ] && echo 4 || echo $(CORES))
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: app test lint bench system
+.PHONY: app test lint bench soak system
 
 app: $(VENV)/app.stamp
 	$(BIN)/streamlit run app.py
@@ -31,6 +32,9 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp system
 	$(BIN)/python -m minimind_core bench
 	$(BIN)/python -m tests.browser.bench
+
+soak: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.soak $(MINUTES)
 
 $(VENV)/app.stamp: requirements.txt $(VENV)/made.stamp
 	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)" --index-url $(TORCH_INDEX))

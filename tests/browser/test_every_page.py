@@ -1,0 +1,59 @@
+"""Every page in both languages, in a real Chromium: nothing leaves the machine, nothing hinders a reader.
+
+First as a new visitor sees them, on a wide light screen in English; then with every lab open, on a dark
+phone in Chinese. After all that the web process is still small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from questions import load_questions
+from tests.browser import soak
+from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.test_pages import check_page
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+
+PATIENCE = 60_000
+PAGES = ("", "playground", "settings", *(question.slug for question in load_questions()))
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("pages")
+    with running_app(folder, free_port()) as address:
+        yield address, folder
+
+
+def visit_all(page: Page, address: str, lang: str) -> None:
+    found: list[str] = []
+    watch(page, address, found)
+    for path in PAGES:
+        page.goto(f"{address}/{path}?lang={lang}")
+        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
+        settle(page)
+        try:
+            check_page(page)
+        except AssertionError as error:
+            found.append(f"{path}: {error}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("lang", "theme", "width", "labs_open"), [
+    ("en", "light", 1280, False), ("zh", "dark", 390, True),
+])
+def test_every_page_is_calm_and_stays_on_this_machine(app: tuple[str, Path], chromium: Browser, lang: str,
+                                                      theme: str, width: int, labs_open: bool) -> None:
+    address, folder = app
+    if labs_open:
+        soak.open_the_labs(folder)
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    visit_all(context.new_page(), address, lang)
+    context.close()
+    size = soak.check_web_process(soak.web_process(address))
+    print(f"web process {size:.0f} MB")

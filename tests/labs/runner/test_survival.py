@@ -1,0 +1,57 @@
+"""A crowd on one runner while runs exhaust the memory, hang and crash: all are answered, and it goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labs.registry import Registry
+from labs.runner import WorkerClient, supervisor
+from labs.runner.job import Job
+from labs.runner.store import ResultStore
+
+CALLERS = 20
+MISBEHAVE = ("out_of_memory", "hang_in_c", "crash", "bug")
+LIMIT_SECONDS = 1.0
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WorkerClient]:
+    monkeypatch.setattr(supervisor, "LIMITS", {"cpu": LIMIT_SECONDS, "cuda": LIMIT_SECONDS})
+    client = WorkerClient.start("cpu", model="random:byte-128", store=ResultStore(tmp_path),
+                                registry=Registry(["tests.labs.specimens"]))
+    yield client
+    client.close()
+
+
+def test_a_crowd_is_answered_while_runs_misbehave(client: WorkerClient) -> None:
+    jobs: list[tuple[str, Job]] = []
+    ready = threading.Barrier(CALLERS)
+
+    def call(number: int) -> None:
+        name = MISBEHAVE[number] if number < len(MISBEHAVE) else "wait"
+        ready.wait()
+        settings = {"seconds": 0.1, "tag": number} if name == "wait" else {}
+        jobs.append((name, client.submit(f"q00/{name}", settings)))
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    end = time.monotonic() + 90
+    for name, job in jobs:
+        if name != "hang_in_c":
+            assert job.wait(end - time.monotonic()), f"{name} is {job.state}"
+    hanging = next(job for name, job in jobs if name == "hang_in_c")
+    behind = client.submit("q00/wait", {"seconds": 0.0, "tag": 99})
+    assert hanging.wait(30) and behind.wait(60) and behind.state == "done"
+    codes = {name: job.error_code for name, job in jobs if name != "wait"}
+    assert codes == {"out_of_memory": "memory", "hang_in_c": "limit", "crash": "crash", "bug": "bug"}
+    assert all(job.error.key for name, job in jobs if name != "wait")
+    assert Counter(job.state for name, job in jobs if name == "wait") == {"done": CALLERS - len(MISBEHAVE)}
