@@ -61,6 +61,13 @@ def panel(this: Experiment, *, prefix: str = "", elsewhere: Collection[str] = ()
     st.fragment(_body, key=f"{_state(this)}.panel")(this, place)
 
 
+def adopt(job: Job) -> None:
+    """Let a done run that was made elsewhere, such as for a prediction, be its panel's first one."""
+    this = experiment(job.experiment_id)
+    if job.params is not None and not this.instant and job.params.measured() == this.params().measured():
+        st.session_state.setdefault(_state(this), job)
+
+
 def _body(this: Experiment, place: _Place) -> None:
     params = _params(this, place)
     if params is None:

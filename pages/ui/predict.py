@@ -12,7 +12,7 @@ import streamlit as st
 
 from labs.checks import value_at
 from labs.runner.job import Job
-from pages.ui import jobs, server, store
+from pages.ui import bench, jobs, server, store
 from pages.ui.i18n import current_language, t
 from pages.ui.lab import experiment, registry
 from questions import Prediction, Question, Renderer
@@ -113,6 +113,7 @@ def _measure(question: Question, prediction: Prediction) -> None:
     elif job.result is None:
         jobs.failure(job)
     else:
+        bench.adopt(job)
         store.record_measurement(question, prediction.id, _measured(prediction, job))
 
 

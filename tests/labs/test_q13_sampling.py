@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from labs import jsonable
+from labs.q13_sampling.analytic import ORDERS, filter_chain
 from labs.q13_sampling.figures import SHOWN
 from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
@@ -64,6 +65,20 @@ def test_the_view_equals_the_core(client: InlineClient, settings: dict[str, Any]
     assert view["kept_count"] == int((expected > 0).sum())
     assert (np.diff(view["before"]) <= 1e-9).all() and (np.diff(view["kept"]) <= 0).all()
     assert view["entropy"] == pytest.approx(float(torch.special.entr(expected).sum()), abs=1e-4)
+
+
+@pytest.mark.parametrize("settings", [
+    {"typical_p": 0.4}, {"order": "temperature_last", "temperature": 2.0},
+    {"order": "top_p_first", "top_p": 0.5},
+    {"rule": "transformers"}, {"rule": "strict_shift", "dtype": "float16"}, {"dtype": "float32", "top_k": 5},
+])
+def test_what_the_core_lacks_is_the_chain_of_filters(client: InlineClient, settings: dict[str, Any]) -> None:
+    result = completed(client, {"prompt": "Hello", **settings})
+    view, asked = result["view"], {"temperature": 0.8, "top_p": 0.9, **settings}
+    order, dtype = ORDERS[asked.pop("order", "temperature_first")], np.dtype(asked.pop("dtype", "float64"))
+    expected = filter_chain(result["logits"], order=order, dtype=dtype, **asked)
+    assert view["kept_count"] == expected.count == view["kept"].sum()
+    np.testing.assert_allclose(view["probabilities"], expected.probabilities[view["ids"]], rtol=1e-3)
 
 
 def test_view_settings_do_not_change_what_is_measured(client: InlineClient) -> None:

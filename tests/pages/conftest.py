@@ -52,6 +52,14 @@ class CountingClient:
         return self._client.submit(experiment_id, params, **options)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Results and device locks apart from an app that may be running."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIMIND_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store of its own for each test."""

@@ -63,6 +63,9 @@ def open_panel(worker: Worker) -> OpenPanel:
 
         st.session_state.setdefault("lang", "en")
         language_switch()
+        if "adopting" in st.session_state:
+            for job in st.session_state["adopted"]:
+                bench.adopt(job)
         bench.lab([name])
 
     return lambda name: AppTest.from_function(script, args=(name,), default_timeout=20).run()
@@ -86,6 +89,16 @@ def test_the_formula_moves_with_the_slider_and_nothing_runs(open_panel: OpenPane
     assert lines(app) == {"formula": 3} and "The formula" in captions(app)
     app.slider(key="q99_line_points").set_value(5).run()
     assert lines(app) == {"formula": 5} and not worker.jobs
+
+
+def test_a_run_that_a_prediction_made_is_shown(open_panel: OpenPanel, worker: Worker) -> None:
+    app = open_panel("q99/line")
+    app.session_state["adopted"] = [worker.submit("q99/line", {}), worker.submit("q99/look", {}),
+                                    worker.submit("q99/bare", {"slope": 5})]
+    assert "measured" not in lines(app.run())
+    app.session_state["adopting"] = True
+    assert lines(app.run()) == {"formula": 3, "measured": 3}
+    assert "q99_look.bench" not in app.session_state and "q99_bare.bench" not in app.session_state
 
 
 def test_an_experiment_of_views_alone_has_no_run(open_panel: OpenPanel, worker: Worker) -> None:

@@ -84,6 +84,23 @@ def test_no_mark_differs_by_colour_alone() -> None:
     assert (line.line.dash, recorded.line.dash) == ("solid", "dash")
 
 
+def test_text_can_be_read_on_every_cell_of_a_heat_map() -> None:
+    figure = paint(go.Figure(go.Heatmap(z=[[0, 1]], meta={"role": "measured"})).update_layout(title="Share"))
+    assert figure.layout.margin.t > 30 and not figure.data[0].showscale
+    for theme in ("light", "dark"):
+        ground, text = CONFIG[theme]["backgroundColor"], CONFIG[theme]["textColor"]
+        for _, colour in figure.data[0].colorscale:
+            assert contrast(text, blended(colour, ground)) > 4.5
+
+
+def blended(colour: str, ground: str) -> str:
+    """An "rgba(…)" colour on an opaque background."""
+    *channels, alpha = (float(part) for part in colour.removeprefix("rgba(").removesuffix(")").split(","))
+    under = [int(ground[start:start + 2], 16) for start in (1, 3, 5)]
+    return "#" + "".join(f"{round(over * alpha + below * (1 - alpha)):02x}"
+                         for over, below in zip(channels, under, strict=True))
+
+
 def test_a_trace_without_a_role_keeps_its_own_look() -> None:
     figure = paint(go.Figure(go.Heatmap(z=[[1]], colorscale="Blues")))
     assert figure.data[0].colorscale is not None

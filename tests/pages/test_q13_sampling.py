@@ -109,3 +109,87 @@ def test_a_failed_run_is_one_sentence(open_app: OpenApp, worker: CountingClient,
     assert [error.value for error in app.error] == ["There is no checkpoint weights/minimind-26m; train one."]
     assert not app.exception
     assert len(plots(app)) == 1, "typed numbers need no model"
+
+
+def press(app: AppTest, name: str) -> AppTest:
+    """Run the experiment `name` from its panel."""
+    return app.button(key=f"q13_{name}.bench.run").click().run()
+
+
+def test_a_starting_point_moves_the_sliders_only(open_app: OpenApp, worker: CountingClient) -> None:
+    app = open_app(PAGE)
+    app.button(key="q13.start.creative").click().run()
+    assert (app.slider(key="q13_temperature").value, app.slider(key="q13_top_p").value) == (0.9, 0.85)
+    app.slider(key="q13_top_p").set_value(0.5).run()
+    assert (app.slider(key="q13_temperature").value, app.slider(key="q13_top_p").value) == (0.9, 0.5)
+    assert worker.submitted == [NEXT]
+
+
+def test_every_setting_acts_on_the_bars(open_app: OpenApp, worker: CountingClient) -> None:
+    app = open_app(PAGE)
+    app.number_input(key="q13_top_k").set_value(3).run()
+    assert bars(app) == {"measured": 3, "removed": 13}
+    app.number_input(key="q13_top_k").set_value(0)
+    app.slider(key="q13_typical_p").set_value(0.2).run()
+    typical = bars(app)
+    assert typical["removed"] > 0
+    app.slider(key="q13_typical_p").set_value(1.0)
+    app.slider(key="q13_min_p").set_value(1.0).run()
+    assert bars(app) == {"measured": 1, "removed": 15}
+    assert worker.submitted == [NEXT]
+
+
+def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worker: CountingClient) -> None:
+    app = open_app(PAGE)
+    app.number_input(key="q13_top_k").set_value(7)
+    app.slider(key="q13_repetition_penalty").set_value(1.5)
+    app.slider(key="q13_max_new_tokens").set_value(4)
+    app.button(key="q13.write").click().run()
+    params = app.session_state["q13.writing"].params
+    assert (params.top_k, params.repetition_penalty) == (7, 1.5)
+    assert [figure["layout"]["yaxis"]["title"]["text"] for figure in plots(app)[1:3]] == [
+        "Tokens kept", "Entropy (nats)"]
+    app.slider(key="q13_samples").set_value(3)
+    press(app, "wall")
+    job = app.session_state["q13_wall.bench"]
+    assert (job.params.top_k, job.params.samples, job.params.max_new_tokens) == (7, 3, 4)
+    wall = next(block.proto.body for block in app.get("html") if 'class="wall"' in block.proto.body)
+    assert all(html.escape(sample["text"]) in wall for sample in job.result["samples"])
+
+
+@pytest.mark.parametrize(("lang", "read", "refused"), [
+    ("en", "Read as probabilities. **4** of 5", "seven is not a number."),
+    ("zh", "读作：概率。 5 个词元中保留 **4** 个", "seven 不是数字。")])
+def test_typed_numbers_are_read_at_once_or_refused_in_one_sentence(
+        open_app: OpenApp, worker: CountingClient, lang: str, read: str, refused: str) -> None:
+    app = open_app(PAGE, lang=lang)
+    app.text_input(key="q13_manual_numbers").set_value("0.65, 0.12, 0.10, 0.08, 0.05").run()
+    assert says(app, read)
+    app.text_input(key="q13_manual_numbers").set_value("8, seven").run()
+    assert [error.value for error in app.error] == [refused]
+    assert worker.submitted == [NEXT]
+
+
+def test_the_rules_at_the_boundary_stand_side_by_side(open_app: OpenApp) -> None:
+    app = open_app(PAGE)
+    app.text_input(key="q13_manual_numbers").set_value("0.5, 0.25, 0.15, 0.05, 0.03, 0.02").run()
+    assert says(app, "definition **3** · shifted, strict **4** · transformers **4**")
+
+
+def test_the_mistakes_are_run_and_told(open_app: OpenApp, worker: CountingClient) -> None:
+    app = press(open_app(PAGE), "bugs")
+    assert worker.submitted == [NEXT, "q13/bugs"]
+    cells = [str(cell) for table in app.table for row in table.value.to_numpy() for cell in row]
+    assert any("IndexError" in cell for cell in cells)
+
+
+def test_the_grid_names_the_starting_points(open_app: OpenApp, worker: CountingClient) -> None:
+    app = open_app(PAGE, q13_grid_samples="4", q13_grid_max_new_tokens="16")
+    press(app, "grid")
+    job = app.session_state["q13_grid.bench"]
+    assert job.params.samples == 4 and len(job.result["cells"]) == 24
+    maps = [figure for figure in plots(app) if figure["data"][0]["type"] == "heatmap"]
+    assert [figure["layout"]["title"]["text"] for figure in maps] == [
+        "Python that parses", "Prose: repeated runs of 4", "Prose: distinct-2"]
+    words = "".join(maps[0]["data"][1]["text"])
+    assert all(f"<b>{task}</b>" in words for task in ("code", "Q&A", "creative", "translation", "chat"))

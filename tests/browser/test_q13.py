@@ -1,0 +1,130 @@
+"""Question 13 from the first prediction to a checked claim, in a real Chromium, in both languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from pages.ui.i18n import catalogue
+from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.test_pages import check_page
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+
+PATIENCE = 180_000
+SECRETS = ("0.6612", "0.4748", "0.5556", "IndexError", "0.41447")
+"""True or measured values that stand on the page once the lab and the reference are open."""
+NUCLEUS = "0.5, 0.25, 0.15, 0.05, 0.03, 0.02"
+
+
+class Journey:
+    """One person on the page of Question 13, who reads one language."""
+
+    def __init__(self, page: Page, language: str) -> None:
+        self.page, self.language = page, language
+        self.main = page.get_by_test_id("stMain")
+
+    def word(self, key: str) -> str:
+        return catalogue(self.language)[key]
+
+    def button(self, key: str) -> Locator:
+        return self.main.get_by_role("button", name=self.word(key), exact=True)
+
+    def run(self, name: str) -> None:
+        """Press the run button of an experiment's panel and wait for its result."""
+        self.page.locator(f".st-key-q13_{name}-bench-run button").click()
+        settle(self.page)
+        self.page.locator(f".st-key-q13_{name}-bench-run button").wait_for(timeout=PATIENCE)
+        settle(self.page)
+
+    def says(self, text: str) -> None:
+        expect(self.main.get_by_text(text, exact=False).first).to_be_visible(timeout=PATIENCE)
+
+    def predict(self) -> None:
+        for box, number in zip(self.main.get_by_role("spinbutton").all(), ("3", "0.66", "6.5"), strict=True):
+            box.fill(number)
+            box.press("Tab")
+        self.button("predict.commit").click()
+        self.button("q13.page.write").wait_for(timeout=PATIENCE)
+        settle(self.page)
+
+    def write(self) -> None:
+        self.button("q13.task.creative").click()
+        expect(self.page.get_by_role("slider", name=self.word("q13.top_p")).first).to_have_attribute(
+            "aria-valuenow", "0.85", timeout=PATIENCE)
+        settle(self.page)
+        self.button("q13.page.write").click()
+        self.page.wait_for_function("document.querySelector('.sample')?.innerText.length > 20",
+                                    timeout=PATIENCE)
+        stop = self.button("job.stop")
+        expect(stop).to_have_count(0, timeout=PATIENCE)
+        settle(self.page)
+
+    def type_numbers(self) -> None:
+        box = self.page.get_by_role("textbox", name=self.word("q13.numbers"))
+        box.fill(NUCLEUS)
+        box.press("Enter")
+        self.says(f"{self.word('q13.rule.definition')} 3")
+        self.says("transformers 4")
+
+    def pin_two_runs_of_the_mistakes(self) -> None:
+        self.run("bugs")
+        self.button("pins.pin").last.click()
+        self.button("pins.pinned").wait_for(timeout=PATIENCE)
+        settle(self.page)
+        self.page.get_by_role("slider", name=self.word("q13.rows")).press("ArrowRight")
+        settle(self.page)
+        self.run("bugs")
+        row = self.main.get_by_role("row").filter(has_text=self.word("q13.rows"))
+        expect(row).to_contain_text("17", timeout=PATIENCE)
+        expect(row).to_contain_text("16")
+
+    def check_a_claim(self) -> None:
+        self.button("reference.open").click()
+        claim = self.main.locator("details").filter(has=self.page.locator(".st-key-evidence-Q13-C4-run"))
+        claim.locator("summary").click(timeout=PATIENCE)
+        settle(self.page)
+        claim.locator(".st-key-evidence-Q13-C4-run button").click()
+        expect(claim.get_by_text(self.word("evidence.agrees"))).to_be_visible(timeout=PATIENCE)
+        expect(claim.get_by_role("row").filter(has_text="strict_shift")).to_contain_text("4")
+
+
+@pytest.fixture(params=["en", "zh"])
+def journey(request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory) -> Iterator[Journey]:
+    """A fresh app for each language: no prediction was made yet. Chinese reads on a phone, at night."""
+    phone = request.param == "zh"
+    wrong: list[str] = []
+    with running_app(tmp_path_factory.mktemp("q13"), free_port()) as address:
+        context = chromium.new_context(
+            viewport={"width": 390 if phone else 1280, "height": 900}, locale="zh-CN" if phone else "en-US",
+            color_scheme="dark" if phone else "light")
+        page = context.new_page()
+        watch(page, address, wrong)
+        page.goto(f"{address}/q13_sampling?lang={request.param}")
+        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
+        settle(page)
+        yield Journey(page, request.param)
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def test_from_the_predictions_to_a_checked_claim(journey: Journey) -> None:
+    page = journey.page
+    expect(journey.button("predict.commit")).to_be_visible(timeout=PATIENCE)
+    assert page.locator(".js-plotly-plot").count() == 0
+    assert not [secret for secret in SECRETS if secret in page.content()]
+    assert page.locator("[class*='st-key-evidence']").count() == 0
+
+    journey.predict()
+    assert "IndexError" not in page.content(), "the reference is still closed, and nothing was run"
+    journey.says("0.6612")
+    journey.write()
+    journey.type_numbers()
+    journey.pin_two_runs_of_the_mistakes()
+    check_page(page)
+    journey.check_a_claim()
+    assert re.search(r"IndexError", page.content())
+    check_page(page)
