@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -26,6 +25,7 @@ from pages.ui import controls, jobs, server, visitor
 from pages.ui.frame import page
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
+from pages.ui.prose import literal
 from pages.ui.token_stream import token_stream
 
 _THIS = experiment("playground/continuation")
@@ -34,6 +34,8 @@ _PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "mo
 _WRITING = f"{_NAME}.writing"
 _EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")
 _POLL_SECONDS = 0.25
+_LEAST = 1e-30
+"""What float32 may have rounded to zero."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Writing:
     start: Start
     job: Job
     before: Writing | None = None
+
+    @property
+    def params(self) -> ContinuationParams:
+        """What the run was asked for; there is nothing where it was refused."""
+        assert isinstance(self.job.params, ContinuationParams)
+        return self.job.params
 
     @property
     def about(self) -> dict[str, Any]:
@@ -152,9 +160,8 @@ def _new_seed() -> None:
 def _again() -> None:
     """The same start and seed under the settings of now; with equal settings the text has to be equal too."""
     before: Writing = st.session_state[_WRITING]
-    assert isinstance(before.job.params, ContinuationParams)
-    st.session_state[_SEED] = before.job.params.seed
-    _write(_same_start(), before)
+    st.session_state[_SEED] = before.params.seed
+    _write(_same_start(), replace(before, before=None))
 
 
 def _same_start() -> Start:
@@ -199,24 +206,21 @@ def _text(live: bool) -> None:
 
 def _facts(writing: Writing) -> None:
     """What is unusual about a text that has ended, what it took, and the command that repeats it."""
-    params, about, steps = writing.job.params, writing.about, writing.steps
-    assert isinstance(params, ContinuationParams)
-    if not steps:
+    if not writing.steps:
         st.caption(t("playground.nothing"))
         return
-    said = [t(f"playground.note.{name}", **about) for name, holds in _notes(writing).items() if holds]
+    said = [t(f"playground.note.{name}", **writing.about) for name, holds in _notes(writing).items() if holds]
     if said:
         st.markdown(" ".join(said))
-    st.caption(" · ".join(_figures(writing, steps)) + "  \n" + t("playground.legend"))
+    st.caption(" · ".join(_figures(writing)) + "  \n" + t("playground.legend"))
     with st.expander(t("playground.command")):
         st.code(_command(writing), language=None, wrap_lines=True)
         st.caption(t("playground.command_note"))
 
 
 def _command(writing: Writing) -> str:
-    """Somebody elsewhere reads no path of this machine."""
-    params, about = writing.job.params, writing.about
-    assert isinstance(params, ContinuationParams)
+    """What writes this text again, as far as it went. Somebody elsewhere reads no path of this machine."""
+    params, about = writing.params, writing.about
     here = visitor.at_this_machine(st.context.headers)
     return generate_command(
         params, count=params.max_new_tokens if writing.job.state == "done" else len(writing.steps),
@@ -225,26 +229,23 @@ def _command(writing: Writing) -> str:
 
 
 def _notes(writing: Writing) -> dict[str, bool]:
-    about, params = writing.about, writing.job.params
-    assert isinstance(params, ContinuationParams)
-    trained = about["trained_length"]
+    prompt, trained = writing.about["prompt_tokens"], writing.about["trained_length"]
     return {"repeated": writing.repeats,
-            "greedy": params.temperature == 0,
-            "empty": not params.prompt,
-            "long_prompt": about["prompt_tokens"] > trained,
-            "long_text": about["prompt_tokens"] <= trained < about["prompt_tokens"] + len(writing.steps)}
+            "greedy": writing.params.temperature == 0,
+            "empty": not writing.params.prompt,
+            "long_prompt": prompt > trained,
+            "long_text": prompt <= trained < prompt + len(writing.steps)}
 
 
-def _figures(writing: Writing, steps: Sequence[Step]) -> list[str]:
-    job, result = writing.job, writing.job.result
-    assert isinstance(job.params, ContinuationParams)
+def _figures(writing: Writing) -> list[str]:
+    steps, result = writing.steps, writing.job.result
     end = "stopped" if result is None else "ended" if result["ended"] else "limit"
-    surprise = -sum(math.log(step["probability"]) for step in steps) / len(steps)
+    surprise = -sum(math.log(max(step["probability"], _LEAST)) for step in steps) / len(steps)
     speed = [t("playground.speed", speed=f"{result['tokens_per_second']:.0f}")] if result else []
     return [t(f"playground.end.{end}", count=len(steps)), *speed,
             t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
-            t("playground.seed_used", seed=job.params.seed),
-            f"{writing.about['model']}, {writing.about['dtype']}, {job.device_name}"]
+            t("playground.seed_used", seed=writing.params.seed),
+            f"{literal(writing.about['model'])}, {writing.about['dtype']}, {writing.job.device_name}"]
 
 
 page(playground)

@@ -39,7 +39,9 @@ class Stream {
     card.addEventListener("pointerenter", () => clearTimeout(this.closing))
     card.addEventListener("pointerleave", () => this.closeSoon())
     card.addEventListener("keydown", e => this.choose(e))
-    this.root.addEventListener("focusout", e => { if (e.relatedTarget && !this.root.contains(e.relatedTarget)) this.close() })
+    this.root.addEventListener("focusout", e => {
+      if (e.relatedTarget && !this.root.contains(e.relatedTarget)) this.close()
+    })
     this.outside = e => { if (!e.composedPath().includes(this.root)) this.close() }
     this.scrolled = () => { if (this.opened) this.place() }
     document.addEventListener("pointerdown", this.outside)
@@ -152,7 +154,7 @@ class Stream {
     const about = fill(byHand ? words.by_hand : words.about,
       { own: percent(probability), filtered: filtered ? percent(filtered) : words.cut, rank, kept })
     const head = element("div", "row head")
-    head.append(element("span", "", words.token), element("span", "", words.own), element("span", "", words.filtered))
+    head.append(...[words.token, words.own, words.filtered].map(word => element("span", "", word)))
     const rows = alternatives.map(alternative => this.row(place, alternative))
     card.replaceChildren(element("p", "", about), head, ...rows)
     if (!text && !isControl(name)) card.firstChild.append(` ${words.part}`)
@@ -163,7 +165,8 @@ class Stream {
     const row = element(leadsOn ? "button" : "div", `row${filtered ? "" : " cut"}${chosen ? " chosen" : ""}`)
     const own = element("span", "own", percent(probability))
     own.style.setProperty("--p", probability)
-    row.append(element("span", "name", visible(name)), own, element("span", "", filtered ? percent(filtered) : this.words.cut))
+    const left = element("span", "", filtered ? percent(filtered) : this.words.cut)
+    row.append(element("span", "name", visible(name)), own, left)
     if (leadsOn) {
       row.type = "button"
       row.addEventListener("click", () => { this.close(); this.put("branch", { place, id }) })

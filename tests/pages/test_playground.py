@@ -15,6 +15,7 @@ from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
 from minimind_core.checkpoint_config import WEIGHTS_FOLDER
 from pages.ui import token_stream, visitor
+from pages.ui.prose import literal
 from tests.pages.conftest import CountingClient, OpenApp
 
 PAGE = "playground"
@@ -67,7 +68,7 @@ def test_a_text_is_written_and_told(open_app: OpenApp, worker: CountingClient) -
     for _, _, probability, filtered, rank, kept, by_hand, others in data["tokens"]:
         assert 0 < probability <= 1 and 0 < filtered <= 1 and rank >= 1 and kept >= 1 and not by_hand
         assert sum(chosen for *_, chosen in others) == 1
-    assert says(app, "12 tokens, the most you asked for") and says(app, f"{MODEL}, fp32")
+    assert says(app, "12 tokens, the most you asked for") and says(app, f"{literal(MODEL)}, fp32")
 
 
 def test_the_command_writes_the_text_on_the_page(open_app: OpenApp,
