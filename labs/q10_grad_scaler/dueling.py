@@ -16,10 +16,13 @@ from labs.q10_grad_scaler.gradients import logits_loss
 from labs.q10_grad_scaler.passes import targets_in
 from labs.q10_grad_scaler.specimens import copied
 from minimind_core.model import MiniMind
+from minimind_core.optimizer import set_learning_rate
 
 ARMS: dict[str, torch.dtype | None] = {"fp32": None, "fp16": torch.float16, "fp16_scaler": torch.float16,
                                        "bf16": torch.bfloat16}
 CLIP_NORM = 1.0
+WARMUP = 10
+"""Steps over which the learning rate rises to its full size."""
 
 
 class Arm:
@@ -27,7 +30,7 @@ class Arm:
 
     def __init__(self, name: str, model: MiniMind, learning_rate: float, tokens: int) -> None:
         self.name, self.model, self.tokens = name, copied(model), tokens
-        self.skipped = 0
+        self.skipped, self.taken, self.learning_rate = 0, 0, learning_rate
         device = model.model.embed_tokens.weight.device
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, betas=(0.9, 0.95),
                                            weight_decay=0.1, fused=device.type == "cuda")
@@ -35,6 +38,8 @@ class Arm:
 
     def step(self, rows: Tensor) -> Tensor:
         """One update; the loss stays on the device."""
+        self.taken += 1
+        set_learning_rate([self.optimizer], self.learning_rate * min(1, self.taken / WARMUP))
         self.optimizer.zero_grad(set_to_none=True)
         loss = logits_loss(self.model, rows, ARMS[self.name])
         self.scaler.scale(loss / self.tokens).backward()

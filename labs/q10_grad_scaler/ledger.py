@@ -91,7 +91,8 @@ def states_after_step(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) 
 
 
 def cuda_peak(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> int:
-    """The most bytes that one warm training step had allocated at once, states included."""
+    """The most bytes that one warm training step had allocated at once, states included, others' not."""
+    of_others = torch.cuda.memory_allocated() - _bytes(model.parameters())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     for _ in range(2):
         optimizer.zero_grad(set_to_none=True)
@@ -99,7 +100,7 @@ def cuda_peak(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> int:
         logits_loss(model, rows, dtype).backward()
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return torch.cuda.max_memory_allocated()
+    return torch.cuda.max_memory_allocated() - of_others
 
 
 def address(tensor: Tensor) -> int:

@@ -180,8 +180,8 @@ def memory(params: MemoryParams, ctx: Context) -> Result:
 def speed(params: SpeedParams, ctx: Context) -> Result:
     """Time of a training step by precision, in turn in one run, and the error that each makes.
 
-    For each batch "milliseconds" by way with "spread"; "gain" is FP32 over FP16 with scaler, round by
-    round. "scaler_overhead_percent" is what the scaler adds to a large step.
+    For each batch "milliseconds" by way with "spread"; of times, round by round, "gain" is FP32 over FP16
+    with scaler, and "bf16_over_fp16" is without. "scaler_overhead_percent" is added to a large step.
     """
     ctx.progress(0.0, "Building the model")
     model, batches = untrained(ModelConfig(), ctx.device), batches_of("speed", ctx.device)
@@ -200,7 +200,7 @@ def speed(params: SpeedParams, ctx: Context) -> Result:
         found[name] = {"rows": len(rows), "length": rows.shape[1] - 1, "spread": spread,
                        "milliseconds": {way: each["median"] for way, each in spread.items()},
                        "gain": _ratio(times, "fp32", "fp16_scaler"),
-                       "gain_bf16": _ratio(times, "fp32", "bf16")}
+                       "bf16_over_fp16": _ratio(times, "bf16", "fp16")}
     return {**found, "scaler_overhead_percent": 100 * (_ratio(times, "fp16_scaler", "fp16") - 1),
             "gradient_error": errors, "clock": clock(ctx.device)}
 
