@@ -54,7 +54,7 @@ class SpectrumParams(Params):
     length: int = choice(512, (128, 512, 2048, 8192, 32_768), label="q07.length", unit="tokens", primary=True)
     factor: float = real(16, 1, 64, step=1, label="q07.factor", primary=True, low_sentence=LOW_FACTOR)
     original: int = whole(512, 64, 32_768, label="q07.original", unit="tokens", primary=True)
-    base: float = real(1e6, 1, 1e8, step=1000, label="q07.base", above_minimum=True, low_sentence=LOW_BASE)
+    base: float = real(1e6, 1, 1e8, step=1, label="q07.base", above_minimum=True, low_sentence=LOW_BASE)
     head_dim: int = whole(64, 8, 128, step=2, label="q07.head_dim")
     beta_fast: float = real(32, 0.5, 128, step=0.5, label="q07.beta_fast")
     beta_slow: float = real(1, 0.1, 64, step=0.1, label="q07.beta_slow")

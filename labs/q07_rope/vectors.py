@@ -54,9 +54,11 @@ def unrotated(loaded: LoadedModel, ids: Tensor, layer: int, head: int) -> tuple[
 
 
 def _check_place(params: InvarianceParams, loaded: LoadedModel) -> None:
-    config = loaded.config
-    for name, value, count in (("layers", params.layer, config.num_layers),
-                               ("query heads", params.head, config.num_heads)):
-        if value >= count:
-            raise ConfigError(f"{loaded.name} has {count} {name}, numbered from 0; "
-                              f"there is no {value}.")
+    layers, heads = loaded.config.num_layers, loaded.config.num_heads
+    if params.layer >= layers:
+        raise ConfigError(f"{loaded.name} has {layers} layers, numbered from 0; there is no {params.layer}.",
+                          key="q07.no_layer", model=loaded.name, count=layers, given=params.layer)
+    if params.head >= heads:
+        raise ConfigError(f"{loaded.name} has {heads} query heads, numbered from 0; there is no "
+                          f"{params.head}.", key="q07.no_head", model=loaded.name, count=heads,
+                          given=params.head)
