@@ -34,8 +34,7 @@ _PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "mo
 _WRITING = f"{_NAME}.writing"
 _EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")
 _POLL_SECONDS = 0.25
-_LEAST = 1e-30
-"""What float32 may have rounded to zero."""
+_LEAST = 1e-30  # for what float32 rounded to zero
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
 from minimind_core.checkpoint_config import WEIGHTS_FOLDER
 from pages.ui import token_stream, visitor
+from pages.ui.i18n import catalogue
 from pages.ui.prose import literal
 from tests.pages.conftest import CountingClient, OpenApp
 
@@ -181,6 +182,12 @@ def test_a_stopped_text_stays_and_its_command_ends_there(open_app: OpenApp, work
     app = press(open_small(open_app), "write")
     assert says(app, "5 tokens, then stopped") and len(drawn(app)["tokens"]) == 5
     assert command(app)[command(app).index("--max-new-tokens") + 1] == "5"
+
+
+def test_the_page_begins_with_its_lead_and_nothing_else(open_app: OpenApp) -> None:
+    """Streamlit draws a bare string of a page file, even one meant as documentation."""
+    app = open_app(PAGE)
+    assert [element.value for element in app.markdown] == [catalogue("en")["playground.lead"]]
 
 
 def test_the_address_sets_the_page(open_app: OpenApp) -> None:
