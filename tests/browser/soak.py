@@ -37,20 +37,24 @@ LONG = {"lang": "en", "q13_max_new_tokens": 400}
 RUNS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("q13_sampling", "q13.write", {"q13_max_new_tokens": 8}),
     ("playground", "playground.write", {"playground_max_new_tokens": 8}),
-    ("q06_gqa", "q06_decode.bench.run", {}),
+    ("q06_gqa", "q06_decode.bench.run", {"q06_decode_tokens": 64, "q06_decode_max_batch": 1}),
     ("playground", "playground.write", {"playground_max_new_tokens": 12, "playground_temperature": 0}),
 )
 """What visitors start: a page, its button, and what they set. The seed, where there is one, is their own."""
 
 
 def open_the_labs(folder: Path) -> None:
-    """Skip all predictions in the store of an app, as a visitor in a hurry would; it may be running."""
+    """Skip all predictions in the store of an app, which may be running, and say that they were measured:
+
+    else each page would begin by measuring them.
+    """
     store = open_store(f"sqlite:///{folder}/study.sqlite3")
     me = store.profiles.named_or_new("Me").id
     for question in load_questions():
         attempt = store.attempts.open(me, question.slug.partition("_")[0])
         for prediction in question.predictions:
             store.attempts.predict(attempt, prediction.id, None)
+            attempt = store.attempts.measure(attempt, prediction.id, 1.0)
     store.close()
 
 
