@@ -27,12 +27,24 @@ def spectrum(result: Result, text: Text) -> list[str]:
 
 
 def lengths(result: Result, text: Text) -> list[str]:
-    """What happened past the learned table, and where longer readings come from."""
-    end = result.get("table_end")
-    notes = [text("q07.note.table_end") % {**end, "last": end["rows"] - 1}] if end and end["error"] else []
+    """How sure the growth is, what happened past the learned table, where longer readings come from."""
+    notes, end = _growth(result, text), result.get("table_end")
+    notes += [text("q07.note.table_end") % {**end, "last": end["rows"] - 1}] if end and end["error"] else []
     if result.get("capped"):
         stored = result["view"]["stored"]
         limit = {"limit": f"{LIVE_REACH:,}"}
         notes.append(text("q07.note.stored") % {**limit, **stored} if stored
                      else text("q07.note.capped") % limit)
     return notes
+
+
+def _growth(result: Result, text: Text) -> list[str]:
+    """The untreated model at the longest length, over documents; nothing while a run goes on."""
+    base, longest = result["base"], str(result["lengths"][-1])
+    growth = result.get("growth", {}).get(base, {})
+    if longest not in growth:
+        return []
+    values = {"row": text(f"q07.row.{base}"), "length": f"{int(longest):,}", "growth": growth[longest],
+              "trained": result["trained"], **result["growth_range"][base][longest],
+              "documents": result["documents"], "tokens": f"{result['tokens']:,}"}
+    return [text("q07.note.growth") % values]
