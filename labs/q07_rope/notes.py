@@ -26,6 +26,11 @@ def spectrum(result: Result, text: Text) -> list[str]:
     return notes
 
 
+def shift(result: Result, text: Text) -> list[str]:
+    """What decides the size of a change: how long the text is, and how sharp attention."""
+    return [text("q07.note.shift") % result] if "tokens" in result else []
+
+
 def lengths(result: Result, text: Text) -> list[str]:
     """How sure the growth is, what happened past the learned table, where longer readings come from."""
     notes, end = _growth(result, text), result.get("table_end")

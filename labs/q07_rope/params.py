@@ -79,7 +79,7 @@ class ShiftParams(Params):
     """The whole model on one text, at position 0 and further on."""
 
     tokens: int = choice(128, (64, 128, 256, 512), label="q07.tokens", unit="tokens", primary=True)
-    sharpen: float = choice(1.0, (1.0, 2.0, 4.0), label="q07.sharpen", primary=True)
+    sharpen: int = choice(1, (1, 2, 4), label="q07.sharpen", primary=True)
     text: str = choice("english", ("english", "code", "chinese"), label="q07.text")
     seed: int = _seed()
 
