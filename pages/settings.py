@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import (
+    errors,
     settings_about,
     settings_data,
     settings_labs,
@@ -28,7 +29,7 @@ def settings() -> None:
         settings_profiles.section()
         settings_data.section()
     except StoreError as error:
-        st.error(str(error))
+        st.error(errors.said(error))
     settings_about.section()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, ParamSpec
 
 import streamlit as st
 
-from pages.ui import settings_file, visitor
+from pages.ui import errors, settings_file, visitor
 from questions import Question
 from study.predictions import Answer
 from study.scoring import Points
@@ -153,7 +153,7 @@ def guarded(action: Callable[P, object]) -> Callable[P, None]:
         try:
             action(*args, **kwargs)
         except StoreError as error:
-            st.session_state[_TROUBLE] = str(error)
+            st.session_state[_TROUBLE] = errors.said(error)
 
     return safely
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import draft, hints, predict, prose, reference, rubric, store
+from pages.ui import draft, errors, hints, predict, prose, reference, rubric, store
 from pages.ui.frame import page, page_file, question, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.navigate import leave_for
@@ -36,7 +36,7 @@ def _study(name: str, lab: Lab | None) -> None:
         else:
             st.markdown(t("study.unwritten"))
     except StoreError as error:
-        st.error(str(error))
+        st.error(errors.said(error))
     _neighbours(this)
 
 

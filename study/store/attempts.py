@@ -108,11 +108,13 @@ class Attempts:
             lock_profile(connection, attempt.profile)
             stored = get_attempt(connection, attempt.profile, attempt.id)
             if stored is None:
-                raise StoreError("This attempt no longer exists: reload the page to begin another.")
+                raise StoreError("This attempt no longer exists: reload the page to begin another.",
+                                 key="store.no_attempt")
             if stored.finished is not None:
                 if again == stored.tier:
                     return stored
-                raise StoreError("This attempt is already scored: reload the page to begin another.")
+                raise StoreError("This attempt is already scored: reload the page to begin another.",
+                                 key="store.scored")
             new = replace(changed(stored), changed=now())
             put_attempt(connection, new)
             return new

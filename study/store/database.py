@@ -59,7 +59,8 @@ class Database:
                 yield connection
             return
         if not self._writing.acquire(timeout=2 * self._busy_seconds):
-            raise StoreError(f"{self.place} is too busy: try again in a moment.")
+            raise StoreError(f"{self.place} is too busy: try again in a moment.", key="store.busy",
+                             place=self.place)
         try:
             with self._transaction(writes=True) as connection:
                 yield connection

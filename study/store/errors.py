@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import exc
 
@@ -15,20 +16,30 @@ DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HELD = "Another program holds {place}: close it, or other copies of this app, and try again."
 _UNSOUND = "{place} is damaged: try again; it is then kept aside and a new file begun."
 _ELSEWHERE = "or set MINIMIND_DATA to another folder."
-_SENTENCES = {
-    sqlite3.SQLITE_BUSY: _HELD,
-    sqlite3.SQLITE_LOCKED: _HELD,
-    sqlite3.SQLITE_READONLY: "{place} cannot be written: make it writable, " + _ELSEWHERE,
-    sqlite3.SQLITE_CANTOPEN: "{place} cannot be opened: make its folder writable, " + _ELSEWHERE,
-    sqlite3.SQLITE_IOERR: "The disk failed at {place}: free or mend it, " + _ELSEWHERE,
-    sqlite3.SQLITE_FULL: "The disk is full: free some space for {place} and try again.",
-    sqlite3.SQLITE_CORRUPT: _UNSOUND,
-    sqlite3.SQLITE_NOTADB: _UNSOUND,
+SENTENCES = {
+    sqlite3.SQLITE_BUSY: ("store.held", _HELD),
+    sqlite3.SQLITE_LOCKED: ("store.held", _HELD),
+    sqlite3.SQLITE_READONLY: ("store.read_only", "{place} cannot be written: make it writable, "
+                              + _ELSEWHERE),
+    sqlite3.SQLITE_CANTOPEN: ("store.closed", "{place} cannot be opened: make its folder writable, "
+                              + _ELSEWHERE),
+    sqlite3.SQLITE_IOERR: ("store.disk", "The disk failed at {place}: free or mend it, " + _ELSEWHERE),
+    sqlite3.SQLITE_FULL: ("store.full", "The disk is full: free some space for {place} and try again."),
+    sqlite3.SQLITE_CORRUPT: ("store.damaged", _UNSOUND),
+    sqlite3.SQLITE_NOTADB: ("store.damaged", _UNSOUND),
 }
+"""Key and English sentence by SQLite's result code."""
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked; the message is one sentence that says what to do."""
+    """The store cannot do what was asked; the message is one English sentence that says what to do.
+
+    `key` names it in the catalogues of other languages, where `values` fill its placeholders.
+    """
+
+    def __init__(self, sentence: str, *, key: str = "", **values: Any) -> None:
+        super().__init__(sentence)
+        self.key, self.values = key, values
 
 
 class DamagedError(StoreError):
@@ -49,14 +60,17 @@ def translated(place: str) -> Iterator[None]:
         yield
     except (exc.DBAPIError, sqlite3.Error) as error:
         code = sqlite_code(error)
-        if code in _SENTENCES:
+        if code in SENTENCES:
             kind = DamagedError if code in DAMAGED else StoreError
-            raise kind(_SENTENCES[code].format(place=place)) from error
+            key, sentence = SENTENCES[code]
+            raise kind(sentence.format(place=place), key=key, place=place) from error
         if code is None and isinstance(error, exc.OperationalError | exc.InterfaceError):
-            raise StoreError(f"{place} does not answer: check that it runs and lets us in.") from error
+            raise StoreError(f"{place} does not answer: check that it runs and lets us in.",
+                             key="store.silent", place=place) from error
         raise
     except exc.TimeoutError as error:
-        raise StoreError(f"{place} is too busy: try again in a moment.") from error
+        raise StoreError(f"{place} is too busy: try again in a moment.", key="store.busy",
+                         place=place) from error
     except OSError as error:
         raise StoreError(f"{place} cannot be written ({error.strerror}): make its folder writable, "
-                         + _ELSEWHERE) from error
+                         + _ELSEWHERE, key="store.unwritable", place=place, reason=error.strerror) from error

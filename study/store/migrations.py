@@ -49,7 +49,7 @@ def migrate(connection: Connection, place: str, migrations: Sequence[Migration] 
     version = _version(connection, place)
     if version > len(migrations):
         raise StoreError(f"{place} was written by a newer version of this app: update the app, "
-                         "or set MINIMIND_DATA to another folder.")
+                         "or set MINIMIND_DATA to another folder.", key="store.newer", place=place)
     for number, migration in enumerate(migrations[version:], version + 1):
         migration(connection)
         connection.execute(text("UPDATE schema_version SET version = :number"), {"number": number})
@@ -64,5 +64,6 @@ def _version(connection: Connection, place: str) -> int:
     rows = connection.execute(text("SELECT version FROM schema_version")).all() \
         if "schema_version" in tables else []
     if len(rows) != 1 or not isinstance(rows[0][0], int):
-        raise StoreError(f"{place} holds the data of another program: name another file or database.")
+        raise StoreError(f"{place} holds the data of another program: name another file or database.",
+                         key="store.foreign", place=place)
     return int(rows[0][0])

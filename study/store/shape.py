@@ -90,10 +90,12 @@ def read_export(data: str | bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _broken("it is no JSON text") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise StoreError("This file is no export of this app: choose the file that Export gave you.")
+        raise StoreError("This file is no export of this app: choose the file that Export gave you.",
+                         key="store.no_export")
     version = content.get("version")
     if type(version) is int and version > EXPORT_VERSION:
-        raise StoreError("This file is from a newer version of this app: update the app and try again.")
+        raise StoreError("This file is from a newer version of this app: update the app and try again.",
+                         key="store.newer_export")
     if type(version) is not int or version != EXPORT_VERSION:
         raise _broken("'version' is wrong")
     _check(content, "the file", {
@@ -130,4 +132,5 @@ def _refuse_constant(name: str) -> None:
 
 
 def _broken(what: str) -> StoreError:
-    return StoreError(f"This file is broken ({what}): nothing was imported; choose another, or export again.")
+    return StoreError(f"This file is broken ({what}): nothing was imported; choose another, or export again.",
+                      key="store.broken_export")

@@ -44,7 +44,8 @@ class Transfer:
             name = connection.execute(
                 select(schema.profiles.c.name).where(schema.profiles.c.id == profile)).scalar()
             if name is None:
-                raise StoreError("This profile no longer exists: reload the page and choose one.")
+                raise StoreError("This profile no longer exists: reload the page and choose one.",
+                                 key="store.no_profile")
             content = {
                 "format": FORMAT, "version": EXPORT_VERSION, "exported": now(), "profile": {"name": name},
                 "drafts": _entries(read_drafts(connection, profile)),

@@ -27,11 +27,13 @@ from minimind_core.device import pick_device
 from minimind_core.errors import CheckpointError, MiniMindError, Sentence
 from pages.ui import errors
 from pages.ui.lab import registry
-from tests.pages.conftest import CountingClient
+from study.store import Store, StoreError
+from study.store.errors import SENTENCES as STORE_SENTENCES
+from tests.pages.conftest import CountingClient, OpenApp
 
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-RAISED = ("labs", "minimind_core", "pages")
+RAISED = ("labs", "minimind_core", "pages", "study")
 
 
 def check_both(error: str | Exception) -> str:
@@ -86,7 +88,7 @@ def test_whatever_an_experiment_refuses_has_a_sentence_in_both_languages() -> No
     ("q06/cache", {"kv_heads": 3}, "8 个查询头无法平均分给 3 个 KV 头。请选 1、2、4 或 8。"),
     ("q07/spectrum", {"custom": "{"}, "读不懂这个字典"),
     ("q07/spectrum", {"beta_fast": 1, "beta_slow": 2}, "beta_fast 必须大于"),
-    ("q10/scaler", {"backoff_factor": 1}, "回退系数必须小于 1"),
+    ("q10/scaler", {"backoff_factor": 1}, "回退因子必须小于 1"),
     ("q10/scaler", {"overflows": "soon"}, "而不是 soon。"),
     ("q13/manual", {"numbers": "a"}, "a 不是数字。"),
     ("q13", {"top_k": -2}, "“Top-k（0 表示关闭）”不能小于 0"),
@@ -147,6 +149,7 @@ def test_every_chinese_sentence_is_of_an_error_that_exists_and_fills_in_its_valu
                 known[spec.label] = {"label", "given", "limit"}
     known |= {f"param.{kind}": {"label", "given"} for kind in ("int", "float", "bool", "text")}
     known |= {f"param.{kind}": {"label", "given", "limit"} for kind in ("low", "above", "high")}
+    known |= {key: {"place"} for key, _ in STORE_SENTENCES.values()}
     known |= {key: {"count", "most", "word", "largest"} for key in errors.sentences("zh")
               if key.startswith("q13.numbers.")}
     for key, text in errors.sentences("zh").items():
@@ -197,3 +200,14 @@ def test_a_chinese_page_says_which_checkpoint_is_missing(worker: CountingClient,
     app.button(key="q13_continuation.bench.run").click().run()
     message, = shown(app)
     assert message.startswith("“/no/such/place”处没有检查点；") and "minimind-26m" in message
+
+
+def test_a_chinese_page_says_what_the_store_cannot_do(open_app: OpenApp, study: Store,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
+        raise StoreError("The disk is full.", key="store.full", place="study.sqlite3")
+
+    monkeypatch.setattr(study.attempts, "predict", full)
+    app = open_app("q13_sampling", lang="zh")
+    next(button for button in app.button if button.label == "跳过").click().run()
+    assert shown(app) == ["磁盘已满：请为 study.sqlite3 腾出一些空间，再试一次。"]
