@@ -26,10 +26,16 @@ _MOST_ROWS = 24
 
 
 def section(claim: Claim) -> None:
-    """The button that checks the claim, and what came of it. A fragment: only this claim is redrawn."""
+    """Where the lab shows the claim, the button that checks it, and what came of it.
+
+    The button is a fragment: only its claim is redrawn.
+    """
+    known = claim.experiment in {one.id for one in registry()}
+    if known:
+        st.caption(t("evidence.live", title=t(experiment(claim.experiment or "").title)))
     if claim.check is None and claim.kind == "literature":
         return
-    if claim.check is None and claim.experiment not in {one.id for one in registry()}:
+    if claim.check is None and not known:
         st.caption(t("evidence.to_come"))
         return
     st.fragment(_body, key=f"evidence-{claim.id}")(claim)

@@ -14,7 +14,7 @@ from tests.browser.test_pages import check_page
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
-PATIENCE = 180_000
+PATIENCE = 60_000
 SECRETS = ("0.6612", "0.4748", "0.5556", "IndexError", "0.41447")
 """True or measured values that stand on the page once the lab and the reference are open."""
 NUCLEUS = "0.5, 0.25, 0.15, 0.05, 0.03, 0.02"
@@ -44,7 +44,9 @@ class Journey:
         expect(self.main.get_by_text(text, exact=False).first).to_be_visible(timeout=PATIENCE)
 
     def predict(self) -> None:
-        for box, number in zip(self.main.get_by_role("spinbutton").all(), ("3", "0.66", "6.5"), strict=True):
+        boxes = self.main.get_by_test_id("stForm").get_by_role("spinbutton")
+        expect(boxes).to_have_count(3, timeout=PATIENCE)
+        for box, number in zip(boxes.all(), ("3", "0.66", "6.5"), strict=True):
             box.fill(number)
             box.press("Tab")
         self.button("predict.commit").click()
@@ -54,7 +56,7 @@ class Journey:
     def write(self) -> None:
         self.button("q13.task.creative").click()
         expect(self.page.get_by_role("slider", name=self.word("q13.top_p")).first).to_have_attribute(
-            "aria-valuenow", "0.85", timeout=PATIENCE)
+            "aria-valuetext", "0.85", timeout=PATIENCE)
         settle(self.page)
         self.button("q13.page.write").click()
         self.page.wait_for_function("document.querySelector('.sample')?.innerText.length > 20",

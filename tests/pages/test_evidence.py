@@ -43,6 +43,8 @@ def test_nothing_is_checked_unasked_nor_before_the_reference_is_open(open_app: O
     keys = {button.key for button in app.button}
     assert {f"evidence.{claim.id}.run" for claim in QUESTION.claims if claim.check} <= keys
     assert "evidence.Q13-C15.run" not in keys and "evidence/claim" not in worker.submitted
+    captions = [caption.value for caption in app.caption]
+    assert "In the lab: Starting points, tested" in captions and "In the lab: Your own numbers" in captions
 
 
 def test_a_claim_is_checked_by_the_worker_and_agrees(opened: AppTest, worker: CountingClient) -> None:
