@@ -13,6 +13,8 @@ from labs.q10_grad_scaler.words import number
 
 MANY = 300
 """More steps than this are drawn as a line without marks."""
+FAR_RIGHT = 1e3
+"""The label of a larger norm stands on its left."""
 ARMS = {"fp32": ("peer", "circle"), "fp16_scaler": ("measured", "square"), "bf16": ("measured", "diamond"),
         "fp16": ("said", "x")}
 """Role and mark of a training; the one without scaler is what has to be noticed."""
@@ -72,11 +74,12 @@ def orders(result: Result, text: Text) -> dict[str, Any]:
     stopped = {name: each for name, each in result["orders"].items() if not each["ran"]}
     figure = go.Figure()
     if ran:
+        sides = ["middle left" if each["norm"] > FAR_RIGHT else "middle right" for each in ran.values()]
         figure.add_scatter(
             x=[each["norm"] for each in ran.values()], y=[text(f"q10.order.{name}") for name in ran],
             mode="markers+text", name=text("q10.handed"), meta={"role": "measured"}, marker={"size": 13},
-            text=[f"  {number(100 * each['relative_error'])} %" for each in ran.values()],
-            textposition="middle right", cliponaxis=False, hovertemplate="%{y}: %{x:.4g}<extra></extra>")
+            text=[f"  {number(100 * each['relative_error'])} %  " for each in ran.values()],
+            textposition=sides, cliponaxis=False, hovertemplate="%{y}: %{x:.4g}<extra></extra>")
     right = result.get("clipped_norm", 1.0)
     if stopped:
         figure.add_scatter(
@@ -87,8 +90,8 @@ def orders(result: Result, text: Text) -> dict[str, Any]:
     names = [text(f"q10.order.{name}") for name in result["orders"]]
     figure.add_scatter(x=[right] * len(names), y=names, mode="lines", name=text("q10.right_norm"),
                        meta={"role": "formula"}, hoverinfo="skip")
-    figure.update_xaxes(title=text("q10.axis.norm"), type="log", range=[-8, 8], dtick=2,
-                        exponentformat="power")
+    figure.update_xaxes(title=text("q10.axis.norm"), type="log", range=[-8, 10],
+                        dtick=4, exponentformat="power")
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
     return {"handed": figure}
 
@@ -112,6 +115,6 @@ def duel(result: Result, text: Text) -> dict[str, Any]:
                       meta={"role": role}, text=[f" {result['zero_percent'][name]:.3g} %"],
                       textposition="outside", cliponaxis=False, showlegend=False,
                       hovertemplate="%{y}: %{x:.4g} %<extra></extra>")
-    zeros.update_xaxes(title=text("q10.axis.zero_gradients"), range=[0, 110])
+    zeros.update_xaxes(title=text("q10.axis.zero_gradients"), range=[0, 125], tickvals=[0, 25, 50, 75, 100])
     zeros.update_yaxes(type="category", autorange="reversed")
     return {"loss": figure, "zeros": zeros}

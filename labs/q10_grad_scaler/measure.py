@@ -26,11 +26,12 @@ from labs.q10_grad_scaler.params import (
     SpeedParams,
     WindowParams,
 )
-from labs.q10_grad_scaler.passes import full_precision, grid, half_precision
+from labs.q10_grad_scaler.passes import full_precision, grid, half_precision, swallowed
 from labs.q10_grad_scaler.scaling import gradients_of, new_scaler, traced
 from labs.q10_grad_scaler.specimens import copied, specimen, untrained
 from labs.q10_grad_scaler.stepping import TrainingStep, gradient_errors
 from minimind_core.config import PRESETS, ModelConfig
+from minimind_core.device import DTYPES
 
 EVERY = {"cuda": 1}
 """Powers of two between two FP16 backward passes, which a CPU does slowly; elsewhere 4."""
@@ -71,6 +72,7 @@ def window(params: WindowParams, ctx: Context) -> Result:
         "specimen": params.specimen, "tokens": len(own), "places": full["places"], **half,
         "loss": {"fp32": full["loss"]} | {name: each["loss"] for name, each in half.items()},
         "dtypes": {"fp32": full["dtypes"]} | {name: each["dtypes"] for name, each in half.items()},
+        "swallowed": {name: swallowed(dtype) for name, dtype in DTYPES.items()},
         "cliff": cliff(own.clone(), rows[:, 1:].flatten()), "formula": analytic.window(params)["cliff"],
     }
 

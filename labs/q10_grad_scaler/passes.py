@@ -74,6 +74,16 @@ def half_precision(model: MiniMind, rows: Tensor, name: str, exponents: Sequence
             "loss": loss.item() / targets_in(rows), "dtypes": _dtypes(model, watched)}
 
 
+def swallowed(dtype: torch.dtype) -> float:
+    """The largest power of two that 1 absorbs in that dtype: an update of this size changes nothing.
+
+    >>> swallowed(torch.bfloat16)
+    0.00390625
+    """
+    one = torch.ones((), dtype=dtype)
+    return next(2.0**-power for power in range(1, 60) if one + 2.0**-power == one)
+
+
 def nonfinite_gradients(model: MiniMind) -> int:
     """Elements of all `.grad` that are Inf or NaN."""
     return sum(int((~p.grad.isfinite()).sum()) for p in model.parameters() if p.grad is not None)

@@ -126,6 +126,13 @@ def test_the_loss_and_parameter_gradients_are_fp32_all_along(jobs: dict[str, Job
                                 "parameter_grad": "float32"}
 
 
+def test_bf16_swallows_the_updates_of_the_claim(jobs: dict[str, Job]) -> None:
+    absorbed = result_of(jobs, "window")["swallowed"]
+    assert absorbed == {"fp32": 2**-24, "bf16": 2**-8, "fp16": 2**-11}
+    claimed = load_question("q10_grad_scaler").claim("Q10-C28").value["swallowed"]  # type: ignore[index]
+    assert round(absorbed["bf16"], 4) == float(claimed)
+
+
 def test_moving_the_scale_needs_no_run(jobs: dict[str, Job]) -> None:
     still, moved = (result_of(jobs, "window", scale_exponent=k)["view"] for k in (0, 20))
     assert (still["shift"], moved["shift"]) == (-14, 6)
