@@ -18,17 +18,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 from playwright.sync_api import Page, sync_playwright
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import ClientConnection, connect
 
-from questions import load_question
-from study.store import open_store
 from tests.browser.chromium import ARGUMENTS, find_chromium
 from tests.browser.conftest import MODEL, ROOT, free_port, wait_until_healthy
+from tests.browser.sessions import Session
+from tests.browser.soak import open_the_labs
 
 OTHERS = 9
 ROUNDS = 20
@@ -39,7 +37,7 @@ READY = ".st-key-first"
 def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
     """A server with its address, process and the moment it was started."""
     port = free_port()
-    open_the_lab(folder)
+    open_the_labs(Path(folder))
     environment = os.environ | {"MINIMIND_LAB_CACHE": folder, "TMPDIR": folder, "MINIMIND_DATA": folder,
                                 "MINIMIND_MODEL": os.environ.get("MINIMIND_MODEL", MODEL)}
     began = time.perf_counter()
@@ -54,15 +52,6 @@ def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def open_the_lab(folder: str) -> None:
-    """Skip the predictions of Question 13 in a new store, as a first visitor would."""
-    store = open_store(f"sqlite:///{folder}/study.sqlite3")
-    attempt = store.attempts.open(store.profiles.named_or_new("Me").id, "q13")
-    for prediction in load_question("q13_sampling").predictions:
-        store.attempts.predict(attempt, prediction.id, None)
-    store.close()
 
 
 def report(name: str, seconds: list[float], budget: float, *, percentile: float = 0.95) -> None:
@@ -123,41 +112,13 @@ class Visitor(threading.Thread):
 
     def __init__(self, address: str, stop: threading.Event) -> None:
         super().__init__(daemon=True)
-        self._url = address.replace("http", "ws") + "/_stcore/stream"
-        self._stop_event = stop
+        self._address, self._stop_event = address, stop
 
     def run(self) -> None:
-        with connect(self._url, subprotocols=["streamlit"], max_size=None) as socket:
-            slider, fragment = self._open(socket)
+        with Session(self._address, "q13_sampling", lang="en") as session:
+            session.wait()
             while not self._stop_event.wait(random.uniform(0.7, 1.3)):
-                message = BackMsg()
-                message.rerun_script.page_name = "q13_sampling"
-                message.rerun_script.query_string = "lang=en"
-                message.rerun_script.fragment_id = fragment
-                state = message.rerun_script.widget_states.widgets.add()
-                state.id = slider
-                state.double_array_value.data.append(round(random.uniform(0.2, 2.0), 2))
-                self._send(socket, message)
-
-    def _open(self, socket: ClientConnection) -> tuple[str, str]:
-        message = BackMsg()
-        message.rerun_script.page_name = "q13_sampling"
-        message.rerun_script.query_string = "lang=en"
-        while True:
-            for answer in self._send(socket, message):
-                slider = answer.delta.new_element.slider
-                if slider.id.endswith("q13_temperature"):
-                    return slider.id, answer.delta.fragment_id
-            time.sleep(0.3)
-
-    @staticmethod
-    def _send(socket: ClientConnection, message: BackMsg) -> list[ForwardMsg]:
-        """Everything that the server says until this run has finished."""
-        socket.send(message.SerializeToString())
-        answers = []
-        while not answers or answers[-1].WhichOneof("type") != "script_finished":
-            answers.append(ForwardMsg.FromString(socket.recv(timeout=30)))
-        return answers
+                session.slide("q13_temperature", round(random.uniform(0.2, 2.0), 2))
 
 
 def main() -> None:
