@@ -27,8 +27,9 @@ def _lengths_seconds(params: LengthsParams, device: DeviceClass) -> float:
 
 
 EXPERIMENTS = (
-    Experiment("q07/invariance", __name__, InvarianceParams, _invariance_seconds),
-    Experiment("q07/spectrum", __name__, SpectrumParams, constant(cpu=0.1, cuda=0.1), drawn_by_formula=True),
-    Experiment("q07/shift", __name__, ShiftParams, _shift_seconds),
-    Experiment("q07/lengths", __name__, LengthsParams, _lengths_seconds),
+    Experiment("q07/invariance", __name__, InvarianceParams, _invariance_seconds, version=2),
+    Experiment("q07/spectrum", __name__, SpectrumParams, constant(cpu=0.1, cuda=0.1), version=2,
+               drawn_by_formula=True),
+    Experiment("q07/shift", __name__, ShiftParams, _shift_seconds, version=2),
+    Experiment("q07/lengths", __name__, LengthsParams, _lengths_seconds, version=2),
 )
