@@ -6,6 +6,7 @@ here or recorded elsewhere is said, and drawn so that the three are never mixed 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from pages.ui.i18n import t
 
 Kind = Literal["measured", "recorded", "formula"]
 HEIGHT = 360
+_MARKDOWN = re.compile(r"[\\`*\[\]<>$#!~|]")
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def _table(rows: list[Row]) -> None:
 
 
 def shown(value: str | int | float, digits: int = 4) -> str:
-    """A value of a table: thousands apart, so many significant digits.
+    """A value of a table: thousands apart, so many significant digits; text as it is, never as Markdown.
 
     >>> shown(33554432), shown(0.123456), shown("gqa")
     ('33,554,432', '0.1235', 'gqa')
     """
     if isinstance(value, str | bool):
-        return str(value)
+        return _MARKDOWN.sub(r"\\\g<0>", str(value))
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**digits else f"{value:,.{digits}g}"

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from labs.registry import Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job, WorkerStatus
-from pages.ui import i18n, lab, server
+from pages.ui import findings, i18n, lab, server
 from tests.pages.conftest import plots
 
 MODULE = "tests.pages.drawn_lab"
@@ -179,6 +179,11 @@ def test_pinned_runs_stand_side_by_side(open_panel: OpenPanel) -> None:
     app.button(key="q99/line.pin").click().run()
     assert compared(app)["Slope"] == ["2", "3"]
     assert [figure["data"][1]["y"][-1] for figure in plots(app)[2:]] == [4.25, 6.25]
+
+
+def test_what_a_model_wrote_is_never_markdown() -> None:
+    assert findings.shown("![x](http://elsewhere) **a** strict_shift") == (
+        "\\!\\[x\\](http://elsewhere) \\*\\*a\\*\\* strict_shift")
 
 
 def test_at_most_four_runs_are_pinned_and_each_can_be_let_go(open_panel: OpenPanel, worker: Worker) -> None:
