@@ -82,7 +82,7 @@ def _stored_points(stored: Any, name: str) -> dict[int, float]:
 def _name_short_lines(figure: Any, result: Result, text: Text, shown: dict[str, dict[int, float]]) -> None:
     """Lines that end before the others: the learned table, which ends, and the shifted model."""
     end = result.get("table_end") or {"error": ""}
-    for name, ay in (("learned", -90), ("shifted", 28)):
+    for name, ay in (("learned", -150), ("shifted", 28)):
         if name in shown:
             stops = name == "learned" and end["error"]
             label = text("q07.past_table") % end if stops else text(f"q07.row.{name}")
