@@ -36,7 +36,7 @@ def _convert_seconds(params: ConvertParams, device: DeviceClass) -> float:
 
 
 EXPERIMENTS = (
-    Experiment("q06/decode", __name__, DecodeParams, _decode_seconds),
+    Experiment("q06/decode", __name__, DecodeParams, _decode_seconds, drawn_by_formula=True),
     Experiment("q06/cache", __name__, CacheParams, _cache_seconds, drawn_by_formula=True),
     Experiment("q06/wiring", __name__, WiringParams, constant(cpu=0.1, cuda=0.1)),
     Experiment("q06/layer", __name__, LayerParams, constant(cpu=5, cuda=1.5)),

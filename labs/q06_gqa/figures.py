@@ -1,6 +1,6 @@
 """The plots of Question 6, from results alone. Colours and fonts are the page's (see contract.py).
 
-`cache` also draws the formula's side alone, so that its sliders need no run.
+`decode` and `cache` also draw the formula's side alone, so that their sliders need no run.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ WAYS = ("mha", "native", "grouped", "repeat")
 
 
 def decode(result: Result, text: Text) -> dict[str, Any]:
-    """`speedup`: over MHA against batch, byte model and measurement; `rate`: tokens a second."""
+    """`speedup`: over MHA against batch, byte model and measurement; `rate`: tokens a second, measured."""
+    if "byte_model" not in result:
+        return {"speedup": _speedup(result, text)}
     return {"speedup": _speedup(result, text), "rate": _rate(result, text)}
 
 
 def _speedup(result: Result, text: Text) -> Any:
-    model, figure = result["byte_model"], go.Figure()
+    model, figure = result.get("byte_model", result), go.Figure()
+    measured = SHARED if "byte_model" in result else ()
     for name in SHARED:
         line = model["speedup"][name]
         figure.add_scatter(
@@ -33,7 +36,7 @@ def _speedup(result: Result, text: Text) -> Any:
             text=[""] * (len(line) - 1) + [f"{text(f'q06.{name}')} "], textposition="top left",
             name=f"{text('q06.byte_model')}, {text(f'q06.{name}')}", cliponaxis=False,
             hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
-    for name in SHARED:
+    for name in measured:
         points, spread = result["speedup"][name], result["spread"][name]
         figure.add_scatter(
             x=_batches(points), y=list(points.values()), mode="markers+lines", meta={"role": "measured"},
@@ -43,7 +46,8 @@ def _speedup(result: Result, text: Text) -> Any:
             hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
     figure.add_scatter(x=[model["batches"][0], model["batches"][-1]], y=[model["said"]] * 2, mode="lines",
                        name=text("q06.said"), meta={"role": "said"}, hoverinfo="skip")
-    top = 1.1 * max(*model["limit"].values(), *(each["high"] for each in result["spread"]["mqa"].values()))
+    highest = [each["high"] for each in result["spread"]["mqa"].values()] if measured else []
+    top = 1.1 * max(*model["limit"].values(), *highest)
     figure.add_scatter(x=[model["break_even"]["gqa"]] * 2, y=[0, top], mode="lines+text", showlegend=False,
                        text=[f" {text('q06.break_even')}", ""], textposition="top right",
                        meta={"role": "peer"}, hoverinfo="skip")

@@ -276,6 +276,15 @@ def test_figures_have_roles_and_are_json(jobs: dict[str, Job]) -> None:
             json.loads(figure.to_json())
 
 
+def test_the_speedup_figure_needs_no_run() -> None:
+    experiment = REGISTRY.find("q06/decode")
+    formula = experiment.analytic(experiment.params.from_dict({"tokens": 512}))
+    assert experiment.drawn_by_formula and formula is not None
+    figures = experiment.figures(formula, REGISTRY.strings("en").__getitem__)
+    assert [trace.meta["role"] for trace in figures["speedup"].data] == ["formula", "formula", "said", "peer"]
+    assert list(figures) == ["speedup"]
+
+
 def test_the_cache_figure_needs_no_run() -> None:
     experiment = REGISTRY.find("q06/cache")
     formula = experiment.analytic(experiment.params.from_dict({"cache_type": "int8", "batch": 32}))

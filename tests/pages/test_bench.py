@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from labs.registry import Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job, WorkerStatus
-from pages.ui import findings, i18n, lab, server
+from pages.ui import bench, findings, i18n, lab, server
 from tests.pages.conftest import plots
 
 MODULE = "tests.pages.drawn_lab"
@@ -101,7 +101,9 @@ def test_a_run_that_a_prediction_made_is_shown(open_panel: OpenPanel, worker: Wo
     assert "q99_look.bench" not in app.session_state and "q99_bare.bench" not in app.session_state
 
 
-def test_an_experiment_of_views_alone_has_no_run(open_panel: OpenPanel, worker: Worker) -> None:
+def test_an_experiment_of_views_alone_has_no_run(open_panel: OpenPanel, worker: Worker,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "recorded", lambda _id: [{"params": {}, "result": {}}])
     app = open_panel("q99/look")
     app.slider(key="q99_look_zoom").set_value(3.0).run()
     assert plots(app)[1]["data"][0]["y"] == [3.0]
