@@ -23,12 +23,6 @@ PAGE = "playground"
 MODEL = "nano-rope"
 
 
-@pytest.fixture(autouse=True)
-def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts are short, but an app that measures beside the tests would let them wait for its lock."""
-    monkeypatch.setenv("MINIMIND_LAB_CACHE", str(tmp_path))
-
-
 def open_small(open_app: OpenApp, **options: Any) -> AppTest:
     """The page with a small shipped model and a short text."""
     app = open_app(PAGE, **options)
