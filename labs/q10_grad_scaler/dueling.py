@@ -26,11 +26,15 @@ WARMUP = 10
 
 
 class Arm:
-    """One training run. `step` takes rows int64 [B, T + 1] and gives the loss of a token before the step."""
+    """One training run. `step` takes rows int64 [B, T + 1] and gives the loss of a token before the step.
+
+    `scales` are those after each step, all 1 without a scaler.
+    """
 
     def __init__(self, name: str, model: MiniMind, learning_rate: float, tokens: int) -> None:
         self.name, self.model, self.tokens = name, copied(model), tokens
-        self.skipped, self.taken, self.learning_rate = 0, 0, learning_rate
+        self.skipped, self.learning_rate = 0, learning_rate
+        self.scales: list[float] = []
         device = model.model.embed_tokens.weight.device
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, betas=(0.9, 0.95),
                                            weight_decay=0.1, fused=device.type == "cuda")
@@ -38,8 +42,8 @@ class Arm:
 
     def step(self, rows: Tensor) -> Tensor:
         """One update; the loss stays on the device."""
-        self.taken += 1
-        set_learning_rate([self.optimizer], self.learning_rate * min(1, self.taken / WARMUP))
+        taken = len(self.scales) + 1
+        set_learning_rate([self.optimizer], self.learning_rate * min(1, taken / WARMUP))
         self.optimizer.zero_grad(set_to_none=True)
         loss = logits_loss(self.model, rows, ARMS[self.name])
         self.scaler.scale(loss / self.tokens).backward()
@@ -51,7 +55,8 @@ class Arm:
         before = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.skipped += self.scaler.get_scale() < before
+        self.scales.append(self.scaler.get_scale())
+        self.skipped += self.scales[-1] < before
         return loss.detach() / targets_in(rows)
 
     def zero_percent(self) -> float:

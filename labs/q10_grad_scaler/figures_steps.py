@@ -9,10 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.q10_grad_scaler.params import ScalerParams
 from labs.q10_grad_scaler.words import number
 
 MANY = 300
 """More steps than this are drawn as a line without marks."""
+INIT_SCALE = ScalerParams().init_scale
 FAR_RIGHT = 1e3
 """The label of a larger norm stands on its left."""
 ARMS = {"fp32": ("peer", "circle"), "fp16_scaler": ("measured", "square"), "bf16": ("measured", "diamond"),
@@ -40,15 +42,15 @@ def _scale(result: Result, formula: Result, text: Text) -> Any:
                                name=text(name), meta={"role": role}, marker={"symbol": symbol, "size": 8},
                                hovertemplate="%{x}: %{y:,.6g}<extra></extra>")
     figure.update_xaxes(title=text("q10.axis.step"), rangemode="tozero")
-    shown = _powers(formula)
+    shown = _powers([formula["init_scale"], *formula["scale"].tolist()])
     figure.update_yaxes(title=text("q10.axis.scale"), type="log", tickvals=shown,
                         ticktext=[f"{power:,.6g}" for power in shown])
     return figure
 
 
-def _powers(formula: Result) -> list[float]:
+def _powers(occurring: list[float]) -> list[float]:
     """A handful of powers of two over the scales that occur."""
-    scales = [scale for scale in (formula["init_scale"], *formula["scale"].tolist()) if scale > 0]
+    scales = [scale for scale in occurring if scale > 0]
     low, high = math.floor(math.log2(min(scales))), math.ceil(math.log2(max(scales)))
     return [2.0**power for power in range(low, high + 1, max(1, (high - low) // 8))]
 
@@ -97,7 +99,14 @@ def orders(result: Result, text: Text) -> dict[str, Any]:
 
 
 def duel(result: Result, text: Text) -> dict[str, Any]:
-    """`loss`: the four curves; `zeros`: gradients of the last step that are exactly zero."""
+    """`loss`: the four curves; `scale`: of the one with scaler; `zeros`: of the last step's gradients."""
+    if "zero_percent" not in result:
+        return {"loss": _losses(result, text), "scale": _training_scale(result, text)}
+    return {"loss": _losses(result, text), "scale": _training_scale(result, text),
+            "zeros": _zeros(result, text)}
+
+
+def _losses(result: Result, text: Text) -> Any:
     figure = go.Figure()
     for name, (role, symbol) in ARMS.items():
         losses = np.asarray(result["curves"][name]).tolist()
@@ -107,8 +116,28 @@ def duel(result: Result, text: Text) -> dict[str, Any]:
                            hovertemplate="%{x}: %{y:.3f}<extra></extra>")
     figure.update_xaxes(title=text("q10.axis.step"), range=[0, result["steps"] + 1])
     figure.update_yaxes(title=text("q10.axis.loss"))
-    if "zero_percent" not in result:
-        return {"loss": figure}
+    return figure
+
+
+def _training_scale(result: Result, text: Text) -> Any:
+    """Where the scale fell, the step was skipped."""
+    scales = [INIT_SCALE, *np.asarray(result["scale"]).tolist()]
+    figure = go.Figure()
+    figure.add_scatter(x=list(range(len(scales))), y=scales, mode="lines", name=text("q10.arm.fp16_scaler"),
+                       line={"shape": "hv"}, meta={"role": "measured"},
+                       hovertemplate="%{x}: %{y:,.6g}<extra></extra>")
+    skipped = [step for step in range(1, len(scales)) if scales[step] < scales[step - 1]]
+    figure.add_scatter(x=skipped, y=[scales[step] for step in skipped], mode="markers",
+                       name=text("q10.skipped"), meta={"role": "said"}, marker={"symbol": "x", "size": 8},
+                       hovertemplate="%{x}: %{y:,.6g}<extra></extra>")
+    shown = _powers(scales)
+    figure.update_xaxes(title=text("q10.axis.step"), range=[0, result["steps"] + 1])
+    figure.update_yaxes(title=text("q10.axis.scale"), type="log", tickvals=shown,
+                        ticktext=[f"{power:,.6g}" for power in shown])
+    return figure
+
+
+def _zeros(result: Result, text: Text) -> Any:
     zeros = go.Figure()
     for name, (role, _) in ARMS.items():
         zeros.add_bar(y=[text(f"q10.arm.{name}")], x=[result["zero_percent"][name]], orientation="h",
@@ -117,4 +146,4 @@ def duel(result: Result, text: Text) -> dict[str, Any]:
                       hovertemplate="%{y}: %{x:.4g} %<extra></extra>")
     zeros.update_xaxes(title=text("q10.axis.zero_gradients"), range=[0, 125], tickvals=[0, 25, 50, 75, 100])
     zeros.update_yaxes(type="category", autorange="reversed")
-    return {"loss": figure, "zeros": zeros}
+    return zeros

@@ -13,7 +13,7 @@ Partials = Sequence[Mapping[str, Any]]
 
 def duel(params: DuelParams, partials: Partials) -> Result:
     """The curves as far as they have come."""
-    return {"steps": params.steps,
+    return {"steps": params.steps, "scale": [piece["scale"] for piece in partials],
             "curves": {name: [piece["losses"][name] for piece in partials] for name in partials[0]["losses"]}}
 
 

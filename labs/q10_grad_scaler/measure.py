@@ -124,8 +124,9 @@ def orders(params: OrdersParams, ctx: Context) -> Result:
 def duel(params: DuelParams, ctx: Context) -> Result:
     """Train in FP32, FP16 without and with scaler, and BF16, all advancing step by step together.
 
-    Emits {"step", "losses"} for every step. "harm_without_scaler" is the loss of plain FP16 less that of
-    FP32, both over the last steps; "zero_percent" counts the last gradient's zeros.
+    Emits {"step", "losses", "scale"} for every step; "scale" has the scaler's after each.
+    "harm_without_scaler" is the loss of plain FP16 less that of FP32, both over the last steps;
+    "zero_percent" counts the last gradient's zeros.
     """
     ctx.progress(0.0, "Reading text")
     batch, full_size = batch_of("duel", ctx.device), ctx.device == "cuda"
@@ -136,19 +137,22 @@ def duel(params: DuelParams, ctx: Context) -> Result:
     source = heldout.Stretches(windows, batch.rows)
     start = untrained(config, ctx.device, params.seed)
     arms = [Arm(name, start, params.learning_rate, 2**params.tokens_exponent) for name in ARMS]
+    scaled = next(arm for arm in arms if arm.scaler.is_enabled())
     curves: dict[str, list[float]] = {arm.name: [] for arm in arms}
     for step in range(params.steps):
         rows = _whole_rows(source.batch(step)).to(ctx.device)
         for place, arm in enumerate(arms):
             ctx.progress((step + place / len(arms)) / params.steps, f"Step {step + 1}: {arm.name}")
             curves[arm.name].append(arm.step(rows).item())
-        ctx.emit({"step": step + 1, "losses": {name: curve[-1] for name, curve in curves.items()}})
+        ctx.emit({"step": step + 1, "losses": {name: curve[-1] for name, curve in curves.items()},
+                  "scale": scaled.scales[-1]})
     final = {name: float(np.mean(curve[-LAST_STEPS:])) for name, curve in curves.items()}
     return {
         "curves": {name: np.array(curve, np.float32) for name, curve in curves.items()}, "final_loss": final,
         "harm_without_scaler": final["fp16"] - final["fp32"], "steps": params.steps,
         "zero_percent": {arm.name: arm.zero_percent() for arm in arms}, "tokens": 2**params.tokens_exponent,
-        "skipped": {arm.name: arm.skipped for arm in arms}, "tokens_a_step": batch.rows * batch.length,
+        "skipped": {arm.name: arm.skipped for arm in arms}, "scale": np.array(scaled.scales, np.float32),
+        "tokens_a_step": batch.rows * batch.length,
         "parameters": sum(parameter.numel() for parameter in start.parameters()),
     }
 

@@ -258,6 +258,15 @@ def test_with_few_tokens_no_scaler_is_needed(client: InlineClient) -> None:
     assert abs(job.result["harm_without_scaler"]) < 0.05
 
 
+def test_a_sum_overflows_and_the_scaler_finds_its_scale(client: InlineClient) -> None:
+    """A mean over one token is the plain sum: too large for 2^16, and each halving costs a step."""
+    job = client.submit("q10/duel", {"steps": 20, "tokens_exponent": 0})
+    assert job.result is not None, job.error
+    skipped = job.result["skipped"]["fp16_scaler"]
+    assert skipped > 0 and job.result["scale"][-1] == 65536 / 2**skipped
+    assert job.result["skipped"]["fp16"] == 0
+
+
 def test_the_duel_streams_curves_that_can_be_drawn(jobs: dict[str, Job]) -> None:
     job = jobs["duel"]
     assert [piece["step"] for piece in job.partials] == list(range(1, 21))

@@ -88,7 +88,7 @@ def test_the_duel_shows_its_curves_while_it_runs(open_app: OpenApp, worker: Coun
     running = Job("q10/duel", params, lambda _job: None)
     for step in (1, 2, 3):
         losses = dict.fromkeys(("fp32", "fp16", "fp16_scaler", "bf16"), 7.0 - step / 10)
-        running.add_partial({"step": step, "losses": losses})
+        running.add_partial({"step": step, "losses": losses, "scale": 65536.0})
     monkeypatch.setattr(worker, "submit", lambda *_arguments, **_options: running)
     app = run(open_app(PAGE), "duel")
     drawn = [plot for plot in plots(app)
