@@ -24,7 +24,7 @@ def sentence(this: Experiment, params: Params, result: Result, *, here: bool) ->
         return
     unit = numbers["unit"]
     formula, measured = (_strong(colour, numbers[name], unit)
-                         for colour, name in (("blue", "formula"), ("green", "measured")))
+                         for colour, name in (("blue", "formula"), ("green" if here else "gray", "measured")))
     device = t("bench.device") if here else t("bench.device_recorded")
     said = _predicted(this, params, result)
     if said is None:

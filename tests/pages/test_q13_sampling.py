@@ -107,8 +107,8 @@ def test_a_failed_run_is_one_sentence(open_app: OpenApp, worker: CountingClient,
     monkeypatch.setattr(worker, "submit", fail)
     app = open_app(PAGE)
     assert [error.value for error in app.error] == ["There is no checkpoint weights/minimind-26m; train one."]
-    assert not app.exception
-    assert len(plots(app)) == 1, "typed numbers need no model"
+    assert not app.exception and not says(app, "6,400 tokens are kept")
+    assert says(app, "Read as logits"), "typed numbers need no model"
 
 
 def press(app: AppTest, name: str) -> AppTest:
