@@ -1,0 +1,31 @@
+"""Every recorded run still fits its experiment: its settings are known, and its result can be drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labs import jsonable
+from labs.recordings import FOLDER
+from labs.registry import LANGUAGES, Registry
+
+REGISTRY = Registry.discover()
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.json")), ids=lambda path: "-".join(path.parts[-3:]))
+def test_a_recording_can_be_shown(path: Path) -> None:
+    record = jsonable.loads(path.read_bytes())
+    experiment = REGISTRY.find(record["experiment"])
+    assert path.parent == FOLDER / experiment.id
+    params = experiment.params.from_dict(record["params"])
+    assert params.measured() == experiment.params().measured(), "it was not made at the default settings"
+    result = experiment.complete(params, record["result"])
+    for language in LANGUAGES:
+        words = REGISTRY.strings(language).__getitem__
+        for figure in experiment.figures(result, words).values():
+            json.loads(figure.to_json())
+        experiment.table(result, words)
+        experiment.numbers(result, words)
+        experiment.notes(result, words)
