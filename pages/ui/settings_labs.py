@@ -50,27 +50,33 @@ def _in_words(settings: RunnerSettings) -> str:
 
 
 def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> RunnerSettings:
-    """The widgets, and what they say together."""
+    """The widgets, and what they say together; what the environment decides has a sentence instead."""
     fixed = settings_file.fixed()
     for key, value in zip((_DEVICE, _DTYPE, _MODEL, _PATH), _first_values(now), strict=True):
         st.session_state.setdefault(key, value)
-    device = st.segmented_control(
+    device = fixed.get("device") or st.segmented_control(
         t("settings.labs.device"), _with(("auto", *status.found), st.session_state[_DEVICE]), key=_DEVICE,
-        format_func=_device_name, required=True, disabled=disabled or "device" in fixed)
-    _say_if_fixed("device")
+        format_func=_device_name, required=True, disabled=disabled)
     computes = status.found.get(status.device if device == "auto" else device, _DTYPES)
     dtype = st.segmented_control(t("settings.labs.dtype"), _with(tuple(computes), st.session_state[_DTYPE]),
                                  key=_DTYPE, required=True, disabled=disabled)
+    model = fixed.get("model") or _checkpoint(disabled)
+    for name, value in fixed.items():
+        st.markdown(t(f"settings.labs.fixed_{name}", variable=settings_file.VARIABLES[name], value=value))
+    return RunnerSettings(device, dtype, model)
+
+
+def _checkpoint(disabled: bool) -> str:
+    """A shipped name or a path; empty while there is no path yet."""
     names = {name: _model_name(name) for name in _shipped()} | {_OWN: t("settings.labs.own")}
     model = st.selectbox(t("settings.labs.model"), list(names), key=_MODEL, format_func=names.__getitem__,
-                         disabled=disabled or "model" in fixed)
-    if model == _OWN:
-        path = st.text_input(t("settings.labs.path"), key=_PATH, placeholder="~/minimind/full_sft_512.pth",
-                             disabled=disabled or "model" in fixed)
-        st.caption(t("settings.labs.checked"))
-        model = _absolute(path)
-    _say_if_fixed("model")
-    return RunnerSettings(device, dtype, fixed.get("model", model))
+                         disabled=disabled)
+    if model != _OWN:
+        return model
+    path = st.text_input(t("settings.labs.path"), key=_PATH, placeholder="~/minimind/full_sft_512.pth",
+                         disabled=disabled)
+    st.caption(t("settings.labs.checked"))
+    return _absolute(path)
 
 
 def _first_values(now: RunnerSettings) -> tuple[str, str, str, str]:
@@ -106,11 +112,6 @@ def _absolute(path: str) -> str:
     """As the worker finds it, whatever folder it runs in; some systems copy a path with quotes around it."""
     path = path.strip().strip("\"'")
     return str(Path(path).expanduser().absolute()) if path else ""
-
-
-def _say_if_fixed(name: str) -> None:
-    if value := settings_file.fixed().get(name):
-        st.caption(t("settings.labs.fixed", variable=settings_file.VARIABLES[name], value=value))
 
 
 def _use(wanted: RunnerSettings) -> None:

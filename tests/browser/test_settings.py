@@ -31,7 +31,7 @@ EVERYWHERE = ("--server.address", "0.0.0.0")
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    with running_app(tmp_path, free_port(), model="") as address:
+    with running_app(tmp_path, free_port()) as address:
         yield address
 
 
@@ -43,10 +43,18 @@ def visit(context: BrowserContext, address: str) -> Page:
     return page
 
 
-def go(page: Page, path: str) -> None:
-    page.goto(path)
-    page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
+def go(page: Page, link: str) -> None:
+    """By the sidebar: a page that is loaded anew costs seconds."""
     settle(page)
+    page.get_by_role("link", name=link, exact=True).click()
+    page.get_by_role("link", name=link, exact=True).and_(page.locator("[aria-current=page]")).wait_for()
+    settle(page)
+
+
+def check_at(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    check_page(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def press(page: Page, name: str) -> None:
@@ -61,36 +69,38 @@ def write(page: Page, text: str) -> None:
 
 
 @pytest.mark.parametrize(("lang", "theme", "width", "words"), [
-    ("en", "light", 1280, ("Export my data", "Delete my data …", "Delete for good", "Your data are deleted.",
-                           "Add to my data", "Added from the file: answers 1, attempts 1.")),
-    ("zh", "dark", 390, ("导出我的数据", "删除我的数据……", "彻底删除", "你的数据已删除。", "加入我的数据",
-                         "已从文件加入：答案 1 份，作答记录 1 次。")),
+    ("en", "light", 1280, ("Q2 The empty text", "Settings", "Export my data", "Delete my data …",
+                           "Delete for good", "Your data are deleted.", "Add to my data",
+                           "Added from the file: answers 1, attempts 1.")),
+    ("zh", "dark", 390, ("Q2 空文本的后果", "设置", "导出我的数据", "删除我的数据……", "彻底删除",
+                         "你的数据已删除。", "加入我的数据", "已从文件加入：答案 1 份，作答记录 1 次。")),
 ])
 def test_data_go_out_are_deleted_and_come_back(address: str, chromium: Browser, tmp_path: Path, lang: str,
                                                theme: str, width: int, words: tuple[str, ...]) -> None:
-    export, delete, really, deleted, take, taken = words
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    question, settings, export, delete, really, deleted, take, taken = words
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
     page = visit(context, f"{address}/q02_empty_text?lang={lang}")
-    write(page, "An empty text has one target. 空文本")
-    go(page, f"{address}/settings?lang={lang}")
-    check_page(page)
+    text = f"An empty text has one target. 空文本 {lang}"
+    write(page, text)
+    go(page, settings)
+    check_at(page, width)
     with page.expect_download() as download:
         page.get_by_role("button", name=export, exact=True).click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
     press(page, delete)
-    check_page(page)
+    check_at(page, width)
     press(page, really)
     expect(page.get_by_text(deleted)).to_be_visible(timeout=PATIENCE)
     page.wait_for_function(f"{DRAFTS} === 0")
-    go(page, f"{address}/q02_empty_text?lang={lang}")
+    go(page, question)
     expect(answer(page)).to_have_value("")
-    go(page, f"{address}/settings?lang={lang}")
+    go(page, settings)
     page.locator("input[type=file]").set_input_files(file)
     press(page, take)
     expect(page.get_by_text(taken)).to_be_visible(timeout=PATIENCE)
-    go(page, f"{address}/q02_empty_text?lang={lang}")
-    expect(answer(page)).to_have_value("An empty text has one target. 空文本", timeout=PATIENCE)
+    go(page, question)
+    expect(answer(page)).to_have_value(text, timeout=PATIENCE)
     context.close()
 
 
@@ -173,7 +183,7 @@ def test_a_checkpoint_is_checked_and_then_used_by_all(tmp_path: Path, chromium: 
         expect(other.get_by_text("full_sft_512.pth")).to_be_visible(timeout=PATIENCE)
         other.context.close()
     with running_app(tmp_path, port, model="") as address:
-        go(page, f"{address}/settings?lang=en")
+        page.reload()
         expect(badge).to_contain_text("full_sft_512.pth", timeout=PATIENCE)
         context.close()
 
@@ -199,7 +209,7 @@ def test_browsers_from_elsewhere_keep_their_own_work(tmp_path: Path, chromium: B
             expect(answer(page)).to_have_value(text, timeout=PATIENCE)
             assert COOKIE not in page.evaluate("document.cookie")
         page = pages[0]
-        go(page, f"{address}/settings?lang=en")
+        go(page, "Settings")
         expect(page.get_by_text("Your work belongs to this browser")).to_be_visible()
         assert not page.get_by_role("combobox").count() and not page.get_by_text(str(tmp_path)).count()
         check_page(page)
