@@ -17,9 +17,10 @@ _ROLES = {"nano-rope-early": "removed", "nano-rope": "measured", "minimind-26m":
 
 def grid(result: Result, text: Text) -> dict[str, Any]:
     """`valid`, `repetition`, `distinct`: heat maps with the starting points; `tradeoff`: both of Python."""
-    return {"valid": _map(result, "python", "valid", text),
-            "tradeoff": _tradeoff(result, text),
-            "repetition": _map(result, "prose", "repetition", text),
+    python = {"valid": _map(result, "python", "valid", text), "tradeoff": _tradeoff(result, text)}
+    if not any("prose" in cell for cell in result["cells"]):
+        return python  # a run that has not come to the prose yet
+    return {**python, "repetition": _map(result, "prose", "repetition", text),
             "distinct": _map(result, "prose", "distinct", text)}
 
 

@@ -132,7 +132,8 @@ def test_the_grid_fills_cell_by_cell(grid: Job) -> None:
     half = experiment.live(grid.params, grid.partials[:10])
     assert half is not None and len(half["cells"]) == 10 and "prose" not in half["cells"][0]
     words = REGISTRY.strings("en").__getitem__
-    assert list(experiment.figures(half, words)) == ["valid", "tradeoff", "repetition", "distinct"]
+    assert list(experiment.figures(half, words)) == ["valid", "tradeoff"]
+    assert list(experiment.figures(result, words)) == ["valid", "tradeoff", "repetition", "distinct"]
     assert experiment.live(grid.params, []) is None
 
 
