@@ -28,6 +28,11 @@ function themed(layout, root) {
   }
 }
 
+// plotly ends a drawing a little later; where the plot was taken away meanwhile, nothing is left to end.
+function whileThere(root, drawing) {
+  return drawing.catch(error => { if (root._fullLayout) throw error })
+}
+
 function play(root, button, draw) {
   if (root.playing) return
   root.playing = true
@@ -54,15 +59,17 @@ export default function ({ data, parentElement }) {
     const figure = JSON.parse(data.figure) // anew each time: plotly keeps what it was given, and moves it
     button.hidden = !figure.frames
     button.textContent = figure.layout.meta?.play ?? ""
-    return window.Plotly.react(root, {
+    return whileThere(root, window.Plotly.react(root, {
       data: figure.data, layout: themed(figure.layout, root), frames: figure.frames,
       config: { displayModeBar: false },
-    })
+    }))
   }
   button.onclick = () => play(root, button, draw)
   loadPlotly(data.plotly).then(draw, () => { root.textContent = data.alt })
   if (!root.resizer) {
-    root.resizer = new ResizeObserver(() => { if (root.data && root.isConnected) window.Plotly.Plots.resize(root) })
+    root.resizer = new ResizeObserver(() => {
+      if (root.data && root.isConnected) whileThere(root, window.Plotly.Plots.resize(root))
+    })
     root.resizer.observe(root)
   }
   return () => {
