@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import statistics
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import psutil
 
+from labs.q13_sampling.params import PROMPT
 from questions import load_questions
 from study.store import open_store
 from tests.browser.conftest import free_port, running_app
@@ -41,6 +43,8 @@ RUNS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("playground", "playground.write", {"playground_max_new_tokens": 12, "playground_temperature": 0}),
 )
 """What visitors start: a page, its button, and what they set. The seed, where there is one, is their own."""
+
+_WRITTEN = re.compile(rf'class="prompt">{PROMPT}</span>[^<]')
 
 
 def open_the_labs(folder: Path) -> None:
@@ -110,8 +114,14 @@ def _state(visitor: Session) -> str:
         return "sentence"
     if visitor.live:
         return "position" if visitor.says("in the queue") else "running"
-    assert any(map(visitor.says, ("Measured here on", 'class="sample"', "perplexity"))), visitor.texts()
+    done = has_written(visitor) or visitor.says("Measured here on") or visitor.says("perplexity")
+    assert done, visitor.texts()
     return "result"
+
+
+def has_written(visitor: Session) -> bool:
+    """The model has begun to write on from Question 13's prompt."""
+    return any(_WRITTEN.search(text) for text in visitor.texts())
 
 
 def begin_long_run(address: str) -> Session:
@@ -119,7 +129,7 @@ def begin_long_run(address: str) -> Session:
     writer = Session(address, "q13_sampling", **LONG, q13_seed=random.randrange(10**9))
     writer.wait()
     writer.press("q13.write")
-    while writer.live and not writer.says('class="sample"'):
+    while writer.live and not has_written(writer):
         writer.look()
     assert writer.live, writer.texts()
     return writer
