@@ -173,13 +173,16 @@ class Experiment:
                 return ast.get_source_segment(text, node) or ""
         raise AssertionError(f"{path.name} has no function {self.name}")
 
-    def command(self, params: Params, *, device: str = "auto", model: str = DEFAULT_MODEL) -> str:
+    def command(self, params: Params, *, device: str = "auto", dtype: str = "fp32",
+                model: str = DEFAULT_MODEL) -> str:
         """The command line that repeats a run, to copy."""
         words = ["python", "-m", "labs", "run", self.id]
         for name, value in params.changes().items():
             words += ["--set", f"{name}={value}"]
         if device != "auto":
             words += ["--device", device]
+        if dtype != "fp32":
+            words += ["--dtype", dtype]
         if model != DEFAULT_MODEL:
             words += ["--model", model]
         return shlex.join(words)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
@@ -19,7 +20,7 @@ from labs.fields import ParamError, Params
 from labs.recordings import recorded
 from labs.runner.job import Job
 from labs.runner.request import device_class
-from pages.ui import controls, errors, findings, jobs, pins, server
+from pages.ui import controls, errors, findings, jobs, pins, server, visitor
 from pages.ui.findings import Finding
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
@@ -183,8 +184,12 @@ def _show(this: Experiment, finding: Finding | None, job: Job | None, place: _Pl
 
 def code(this: Experiment, params: Params) -> None:
     """The command that repeats the run, and the source of what runs."""
+    settings = server.runner().settings
+    here = visitor.at_this_machine(st.context.headers)  # somebody elsewhere reads no path of this machine
+    model = settings.model if here else PurePath(settings.model).name
     with st.expander(t("bench.code")):
-        st.code(this.command(params), language="bash")
+        st.code(this.command(params, device=settings.device, dtype=settings.dtype, model=model),
+                language="bash")
         st.code(this.source(), language="python")
 
 

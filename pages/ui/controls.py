@@ -1,7 +1,10 @@
 """Draws the parameters of an experiment as widgets, from the same field specs that check a run.
 
-Each widget is bound to the address under `<question>_<field>`, so that a link carries the state. What
+Each widget stands in the address under `<question>_<field>`, so that a link carries the state. What
 an address asks for beyond a field's limits is moved to the nearest allowed value, and said.
+
+Streamlit's own binding writes an option's visible text into the address. Choices that have words of their
+own are put there by hand, so that a link means the same in both languages.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from labs.fields import FieldSpec, Params
-from pages.ui.i18n import t
+from pages.ui.i18n import catalogue, current_language, t
 
 _LONGEST_SLIDER = 1000
 """Steps that a slider can still be set to by hand; a longer field gets a number box."""
@@ -49,7 +52,11 @@ def control(params: type[Params], field: str, question: str) -> Any:
     label = t(spec.label)
     if spec.unit:
         label = t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}"))
-    value = _widget(spec, label, {"key": name, "bind": "query-params"} | _first_value(params, spec, name))
+    worded = any(_word(spec, choice) != str(choice) for choice in spec.choices)
+    binding = {} if worded else {"bind": "query-params"}
+    value = _widget(spec, label, {"key": name} | binding | _first_value(params, spec, name, bound=not worded))
+    if worded:
+        _into_address(name, value, spec.default)
     _say_if_moved(name, value)
     st.session_state[f"{name}.kept"] = value
     return value
@@ -72,14 +79,29 @@ def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
 def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
     """A row of buttons, or a menu where they would run out of the column."""
     first = common.pop("value", None)
-    if sum(30 + 8 * len(str(choice)) for choice in spec.choices) > _WIDEST_ROW:
+    words = {choice: _word(spec, choice) for choice in spec.choices}
+    if sum(30 + 8 * len(word) for word in words.values()) > _WIDEST_ROW:
         index = {} if first is None else {"index": spec.choices.index(first)}
-        return st.selectbox(label, spec.choices, **index, **common)
+        return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
     default = {} if first is None else {"default": first}
-    return st.segmented_control(label, spec.choices, required=True, **default, **common)
+    return st.segmented_control(label, spec.choices, format_func=words.__getitem__, required=True,
+                                **default, **common)
 
 
-def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, Any]:
+def _word(spec: FieldSpec, choice: Any) -> str:
+    """What a choice is called: the text under `<label>.<choice>`, or the choice itself."""
+    return catalogue(current_language()).get(f"{spec.label}.{choice}", str(choice))
+
+
+def _into_address(name: str, value: Any, default: Any) -> None:
+    """The value under its own name, which is the same in both languages; a default stays out."""
+    if value == default:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != str(value):
+        st.query_params[name] = str(value)
+
+
+def _first_value(params: type[Params], spec: FieldSpec, name: str, *, bound: bool) -> dict[str, Any]:
     """The widget's default, unless it is new on the page.
 
     Then what the address asks for counts, made to fit, and after that what it said when the page was left.
@@ -88,11 +110,12 @@ def _first_value(params: type[Params], spec: FieldSpec, name: str) -> dict[str, 
         return {} if st.session_state.pop(f"{name}.put", False) else {"value": spec.default}
     asked, kept = st.query_params.get(name), st.session_state.get(f"{name}.kept")
     if asked is not None:
-        _, moved = params.clamp({spec.name: asked})
-        if not moved:
+        fitting, moved = params.clamp({spec.name: asked})
+        if not moved and bound:
             return {"value": spec.default}
-        st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
-        kept = moved[0].used
+        if moved:
+            st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
+        kept = getattr(fitting, spec.name)
     if kept is None:
         return {"value": spec.default}
     st.session_state[name] = kept

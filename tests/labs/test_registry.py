@@ -46,7 +46,7 @@ def test_keys_tell_apart_what_differs_and_nothing_else() -> None:
 def test_the_command_repeats_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     experiment = REGISTRY.find("q13")
     params = experiment.params.from_dict({"prompt": "it's a 'test' 今天", "temperature": 0.7, "top_k": 5})
-    words = shlex.split(experiment.command(params, device="cpu", model="random:byte-128"))
+    words = shlex.split(experiment.command(params, device="cpu", dtype="bf16", model="random:byte-128"))
     assert words[:3] == ["python", "-m", "labs"]
     assert main(words[3:]) == 0
     assert experiment.id in capsys.readouterr().out
