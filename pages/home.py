@@ -9,10 +9,12 @@ from minimind_core.config import PRESETS
 from minimind_core.cost import num_parameters, parameter_counts
 from pages.ui import charts
 from pages.ui.device import device_sentence
-from pages.ui.frame import page, page_file, questions
+from pages.ui.frame import PLAYGROUND, page, page_file, questions
 from pages.ui.i18n import current_language, t
+from pages.ui.lab import registry
 from pages.ui.navigate import go_to
 from pages.ui.question import question_facts
+from pages.ui.store import name
 from questions import PARTS, Question
 
 _MODEL = PRESETS["minimind-26m"]
@@ -35,22 +37,31 @@ def home() -> None:
 
 
 def _first_panel() -> None:
-    opened = [question for question in questions() if question.written]
+    first, live = questions()[0], [question.id for question in questions() if _has_lab(question)]
     shortest = sum(question.minutes[0] for question in questions())
     longest = sum(question.minutes[1] for question in questions())
     with st.container(border=True, key="first"):
         st.markdown(t("home.time", shortest=f"{shortest / 60:.1f}", longest=f"{longest / 60:.1f}"))
         device_sentence()
-        st.markdown(t("home.open", opened=len(opened), count=len(questions())))
-        if st.button(t("home.start", question=opened[0].id), type="primary"):
-            go_to(page_file(opened[0]))
+        st.markdown(t("home.labs", count=len(questions()), live=t("home.and").join(live)))
+        with st.container(horizontal=True):
+            if st.button(t("home.start", question=first.id), type="primary"):
+                go_to(page_file(first))
+            if st.button(t("home.playground")):
+                go_to(PLAYGROUND)
 
 
 def _row(question: Question) -> None:
-    title = f"{question.id} · {question.title[current_language()]}"
-    facts = f":small[:gray[{question_facts(question)}]]"
-    label = f"**{title} →**" if question.written else f":gray[{title} →]"
-    st.page_link(page_file(question), label=f"{label} {facts}")
+    title = f"**{question.id} · {question.title[current_language()]} →**"
+    facts = f":gray[{question_facts(question)}]"
+    if _has_lab(question):
+        facts += f" :green[● {t('home.live')}]"
+    st.page_link(page_file(question), label=f"{title} :small[{facts}]")
+
+
+def _has_lab(question: Question) -> bool:
+    """Whether something can be measured on its page already."""
+    return any(one.question == name(question) for one in registry())
 
 
 def _parameters_chart() -> None:

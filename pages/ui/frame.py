@@ -23,6 +23,7 @@ from pages.ui.navigate import go_on_leaving
 from questions import PARTS, Question, load_questions
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAYGROUND = ROOT / "pages" / "playground.py"
 SETTINGS = ROOT / "pages" / "settings.py"
 _ICON = ROOT / "pages" / "ui" / "icon.svg"
 _STYLE = ROOT / "pages" / "ui" / "style.css"
@@ -92,7 +93,7 @@ def run_app() -> None:
 def _sections() -> dict[str, list[StreamlitPage]]:
     """Pages by section heading, in the session's language. Addresses are file names, so they never change."""
     sections = {"": [st.Page(ROOT / "pages" / "home.py", title=t("home.nav"), default=True),
-                     st.Page(ROOT / "pages" / "playground.py", title=t("playground.nav"))]}
+                     st.Page(PLAYGROUND, title=t("playground.nav"))]}
     for part in PARTS:
         rows = [st.Page(page_file(question), title=f"{question.id} {question.short[current_language()]}")
                 for question in questions() if question.part == part and is_open(question)]

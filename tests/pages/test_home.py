@@ -17,13 +17,19 @@ def test_every_question_is_a_link_to_its_page(open_app: OpenApp) -> None:
     labels = [link.proto.label for link in open_app().get("page_link")]
     for label, question in zip(labels, load_questions(), strict=True):
         assert question.title["en"] in label and question.id in label
-        assert ("gray[Q" in label) == (not question.written)
+        assert ("live lab" in label) == (question.id in ("Q6", "Q7", "Q10", "Q13"))
 
 
 def test_the_start_button_opens_the_first_question(open_app: OpenApp) -> None:
     app = open_app(lang="zh")
     app.button[0].click().run()
     assert app.title[0].value == load_questions()[0].title["zh"]
+
+
+def test_the_playground_is_a_button_away(open_app: OpenApp) -> None:
+    app = open_app()
+    app.button[1].click().run()
+    assert app.title[0].value == "Playground"
 
 
 def test_the_parameter_chart_adds_up(open_app: OpenApp) -> None:
