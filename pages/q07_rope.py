@@ -3,7 +3,7 @@
 from pages.ui import bench
 from pages.ui.study_page import question_page
 
-EXPERIMENTS = ("q07/invariance", "q07/spectrum", "q07/shift", "q07/lengths")
+EXPERIMENTS = ("q07/invariance", "q07/spectrum", "q07/shift", "q07/lengths", "q07/seeds")
 
 
 def rotations() -> None:

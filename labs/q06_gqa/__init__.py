@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from labs.contract import DeviceClass, Experiment, constant
+from labs.q06_gqa.analytic import VARIANTS
 from labs.q06_gqa.params import (
     CacheParams,
     ConvertParams,
     DecodeParams,
     LayerParams,
     QualityParams,
+    SeedsParams,
     WiringParams,
 )
+from labs.seeds.plans import plan_on
 
 
 def _decode_seconds(params: DecodeParams, device: DeviceClass) -> float:
@@ -35,6 +38,10 @@ def _convert_seconds(params: ConvertParams, device: DeviceClass) -> float:
     return 1 + params.steps * 0.05 if device == "cuda" else 6 + params.steps * 0.7
 
 
+def _seeds_seconds(params: SeedsParams, device: DeviceClass) -> float:
+    return plan_on(device).seconds(params.seeds * len(VARIANTS), params.steps_on(device))
+
+
 EXPERIMENTS = (
     Experiment("q06/decode", __name__, DecodeParams, _decode_seconds, drawn_by_formula=True),
     Experiment("q06/cache", __name__, CacheParams, _cache_seconds, drawn_by_formula=True),
@@ -42,4 +49,5 @@ EXPERIMENTS = (
     Experiment("q06/layer", __name__, LayerParams, constant(cpu=5, cuda=1.5)),
     Experiment("q06/quality", __name__, QualityParams, _quality_seconds),
     Experiment("q06/convert", __name__, ConvertParams, _convert_seconds),
+    Experiment("q06/seeds", __name__, SeedsParams, _seeds_seconds),
 )

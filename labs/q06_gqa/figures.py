@@ -13,6 +13,8 @@ from labs.contract import Result, Text
 from labs.q06_gqa.analytic import MEGA, SHARED, VARIANTS, cache_bytes
 from labs.q06_gqa.params import BITS, QUERY_HEADS
 from labs.q06_gqa.published import changes
+from labs.seeds.dots import dots
+from labs.seeds.telling import words
 
 HEADS = (8, 4, 2, 1)
 SYMBOLS = {"mha": "circle", "gqa": "square", "mqa": "diamond"}
@@ -188,6 +190,13 @@ def convert(result: Result, text: Text) -> dict[str, Any]:
     points.update_xaxes(title=text("q06.axis.kv_heads"), type="category", range=[-0.5, len(names) - 0.4])
     points.update_yaxes(title=text("q06.axis.perplexity"), type="log")
     return {"perplexity": points, "curves": figure}
+
+
+def seeds(result: Result, text: Text) -> dict[str, Any]:
+    """`loss`: held-out loss by kind, one dot a seed."""
+    own = words(text, "q06")
+    names = {kind: own(kind) for kind in VARIANTS}
+    return {"loss": dots(result["loss"], names, result["seeds"], own("axis"), own)}
 
 
 def _batch_axis(figure: Any, text: Text, batches: list[int]) -> None:

@@ -1,7 +1,7 @@
-"""Question 6 on the device: decode speed, cache bytes, wiring, one layer in four ways, quality, conversion.
+"""Question 6 on the device: decode speed, cache bytes, wiring, one layer, quality, conversion, seeds.
 
 Each function is one experiment; the parts with names of their own are in `decoding.py`, `sharing.py`,
-`quality.py` and `converting.py`. Draws nothing.
+`quality.py`, `converting.py` and `labs/seeds`. Draws nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from labs.q06_gqa.params import (
     DecodeParams,
     LayerParams,
     QualityParams,
+    SeedsParams,
     WiringParams,
 )
 from labs.q06_gqa.prefilling import prefilled
@@ -43,6 +44,9 @@ from labs.q06_gqa.sharing import (
     largest_differences,
     sentinel_reads,
 )
+from labs.seeds.judging import judged
+from labs.seeds.plans import TOKENIZER, plan_on
+from labs.seeds.training import Series, scored_rows, training_rows
 from minimind_core.device import DTYPES
 
 DECODE_SECONDS = {"cpu": 5.5, "cuda": 1.8, "mps": 4.0}
@@ -252,3 +256,26 @@ def convert(params: ConvertParams, ctx: Context) -> Result:
         curves[str(kv_heads)] = np.array(curve, np.float32)
     return {"perplexity": perplexities, "curves": curves, "steps": params.steps, "windows": len(scored),
             "training_tokens": params.steps * BATCH_SIZE * LENGTH, "learning_rate": params.learning_rate}
+
+
+def seeds(params: SeedsParams, ctx: Context) -> Result:
+    """Train MHA, GQA and MQA models from scratch from several seeds each, and read held-out text with all.
+
+    Emits {"kind", "seed", "loss"} for every finished model. "loss" by kind, one number a seed; "judged" says
+    what they say (`labs/seeds/judging.py`), and where ranges overlap its "verdict" is "unresolved".
+    """
+    ctx.progress(0.0, "Reading text")
+    plan, steps = plan_on(ctx.device), params.steps_on(ctx.device)
+    tokenizer, length = ctx.model(TOKENIZER).tokenizer, plan.config.max_length
+    scored = scored_rows(tokenizer, params.text, plan, length)
+    kinds = {name: plan.config.replace(num_kv_heads=min(heads, plan.config.num_heads))
+             for name, heads in analytic.VARIANTS.items()}
+    rows = training_rows(tokenizer, params.text, plan, steps)
+    series = Series(plan, kinds, params.seeds, steps, rows)
+    losses: dict[str, list[float]] = {name: [] for name in kinds}
+    for one in series.models(ctx):
+        each = window_losses(one.model, scored, lambda _share: ctx.check_cancelled())
+        losses[one.kind].append(float(each.mean()))
+        ctx.emit({"kind": one.kind, "seed": one.seed, "loss": losses[one.kind][-1]})
+    return {**series.described(), "loss": losses, "judged": judged(losses), "text": params.text,
+            "scored_tokens": len(scored) * length}

@@ -20,6 +20,8 @@ TABLE_ENDS = "The position table ends at 32,768 tokens."
 BITS = {"fp32": 32, "bf16": 16, "fp16": 16, "int8": 8, "int4": 4}
 """Bits of one cached number, without the scales of the quantised types."""
 COMPUTED_ONLY = ("int8", "int4")
+SEEDS_STEPS = {"cuda": 300, "cpu": 130}
+"""What each model of the seeds is trained for unless a number was asked for."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +121,16 @@ class ConvertParams(Params):
     steps: int = whole(30, 0, 100, label="q06.steps", primary=True)
     learning_rate: float = real(3e-4, 1e-5, 1e-2, step=1e-5, label="q06.learning_rate")
     seed: int = _seed()
+
+
+@dataclass(frozen=True)
+class SeedsParams(Params):
+    """Training every kind from several seeds."""
+
+    seeds: int = whole(3, 2, 5, label="q06.seeds", primary=True)
+    steps: int = whole(0, 0, 500, step=10, label="q06.steps_or_auto", primary=True)
+    text: str = choice("both", ("both", "code", "english"), label="q06.text", primary=True)
+
+    def steps_on(self, device: str) -> int:
+        """The training steps of each model on a device."""
+        return self.steps or SEEDS_STEPS.get(device, SEEDS_STEPS["cpu"])

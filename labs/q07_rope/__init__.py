@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from labs.contract import DeviceClass, Experiment, constant
-from labs.q07_rope.params import LIVE_REACH, InvarianceParams, LengthsParams, ShiftParams, SpectrumParams
+from labs.q07_rope.params import (
+    LIVE_REACH,
+    POSITIONS,
+    InvarianceParams,
+    LengthsParams,
+    SeedsParams,
+    ShiftParams,
+    SpectrumParams,
+)
+from labs.seeds.plans import plan_on
 
 _SLOWER = {"minimind-26m": 5.7}
 """Than the small models."""
@@ -26,10 +35,15 @@ def _lengths_seconds(params: LengthsParams, device: DeviceClass) -> float:
     return 1 + lines * tokens * 3.3e-4 * _SLOWER.get(params.model, 1.0)
 
 
+def _seeds_seconds(params: SeedsParams, device: DeviceClass) -> float:
+    return plan_on(device).seconds(params.seeds * len(POSITIONS), params.steps_on(device))
+
+
 EXPERIMENTS = (
     Experiment("q07/invariance", __name__, InvarianceParams, _invariance_seconds, version=2),
     Experiment("q07/spectrum", __name__, SpectrumParams, constant(cpu=0.1, cuda=0.1), version=2,
                drawn_by_formula=True),
     Experiment("q07/shift", __name__, ShiftParams, _shift_seconds, version=2),
     Experiment("q07/lengths", __name__, LengthsParams, _lengths_seconds, version=2),
+    Experiment("q07/seeds", __name__, SeedsParams, _seeds_seconds),
 )

@@ -1,4 +1,4 @@
-"""The plots of Question 7, from results alone; those of the length bench are in `figures_lengths.py`."""
+"""The plots of Question 7, from results alone; others are in `figures_lengths.py` and `figures_seeds.py`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 
 from labs.contract import Result, Text
 from labs.q07_rope.figures_lengths import lengths
+from labs.q07_rope.figures_seeds import seeds
 from labs.q07_rope.labels import log_axes, name_ends, power_ticks, round_ticks
 from labs.q07_rope.params import ANGLES, ARITHMETICS
 
-__all__ = ["invariance", "lengths", "shift", "spectrum"]
+__all__ = ["invariance", "lengths", "seeds", "shift", "spectrum"]
 
 TREATMENTS = {"pi": "circle", "ntk": "square", "yarn": "diamond", "custom": "triangle-up"}
 MINUS = "\N{MINUS SIGN}"

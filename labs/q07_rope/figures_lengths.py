@@ -58,7 +58,7 @@ def _over_length(result: Result, text: Text, symbols: dict[str, str]) -> Any:
     low, high = log_axes(figure, xs, every, room=0.45)
     name_ends(figure, ends, low, high)
     _name_short_lines(figure, result, text, shown)
-    _length_axis(figure, text, xs)
+    length_axis(figure, text, xs)
     figure.update_yaxes(title=text("q07.axis.perplexity"), **round_ticks(low, high))
     return figure
 
@@ -110,6 +110,7 @@ def _positions(result: Result, text: Text, names: Iterable[str]) -> Any:
     return figure
 
 
-def _length_axis(figure: Any, text: Text, xs: Iterable[float]) -> None:
+def length_axis(figure: Any, text: Text, xs: Iterable[float]) -> None:
+    """Name the lengths that were read on a logarithmic axis."""
     shown = sorted(set(xs))
     figure.update_xaxes(title=text("q07.axis.length"), tickvals=shown, ticktext=[f"{x:,}" for x in shown])

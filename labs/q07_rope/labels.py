@@ -1,4 +1,4 @@
-"""Names at the ends of lines, moved apart where they would cover each other. Pure plotly."""
+"""Names of lines, moved apart at their ends where they would cover each other; ticks. Pure plotly."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from labs.contract import Text
+from labs.q07_rope.params import POSITIONS
+
 GAP = 0.075
 """Share of the axis that a line of text takes."""
+
+
+def position_names(text: Text) -> dict[str, str]:
+    """The kinds of positions that are trained from several seeds, by name."""
+    return {name: text(f"q07.row.{name}") for name in POSITIONS}
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.contract import Result
-from labs.q07_rope.params import LengthsParams, ShiftParams
+from labs.q07_rope.params import LengthsParams, SeedsParams, ShiftParams
+from labs.seeds.telling import so_far
 
 
 def lengths(params: LengthsParams, partials: Sequence[Mapping[str, Any]]) -> Result:
@@ -25,3 +26,9 @@ def shift(params: ShiftParams, partials: Sequence[Mapping[str, Any]]) -> Result:
         for what, by_type in found.items():
             by_type.setdefault(piece["angles"], {})[str(piece["offset"])] = piece[what]
     return found
+
+
+def seeds(params: SeedsParams, partials: Sequence[Mapping[str, Any]]) -> Result:
+    """Losses and growth of the models that are finished, by kind."""
+    return {"loss": so_far(partials, "loss"), "growth": so_far(partials, "growth"), "seeds": params.seeds,
+            "lengths": [int(length) for length in partials[0]["growth"]]}

@@ -1,11 +1,12 @@
-"""Question 7 on the device: invariance in four arithmetics, the tables, a shifted model, the length bench.
+"""Question 7 on the device: invariance in four arithmetics, tables, a shifted model, lengths, seeds.
 
 Each function is one experiment; the parts with names of their own are in `rotating.py`, `vectors.py`,
-`twins.py`, `reading.py` and `bench_rows.py`. Draws nothing.
+`twins.py`, `reading.py`, `bench_rows.py` and `labs/seeds`. Draws nothing.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,17 +20,23 @@ from labs.q07_rope.params import (
     ANGLES,
     ARITHMETICS,
     OFFSETS,
+    POSITIONS,
     InvarianceParams,
     LengthsParams,
+    SeedsParams,
     ShiftParams,
     SpectrumParams,
 )
-from labs.q07_rope.reading import Losses, perplexity, read
+from labs.q07_rope.reading import Losses, mean_losses, perplexity, read
 from labs.q07_rope.rotating import interleaved_scores, rotated, scores, to_interleaved
 from labs.q07_rope.shifting import compared, logits_at, text_rows
 from labs.q07_rope.summary import summarised
-from labs.q07_rope.twins import past_the_table, twin
+from labs.q07_rope.twins import past_the_table, twin, with_longer_table
 from labs.q07_rope.vectors import pairs_of_vectors
+from labs.seeds.judging import judged
+from labs.seeds.plans import TOKENIZER, plan_on
+from labs.seeds.training import Series, scored_rows, training_rows
+from minimind_core.config import ModelConfig
 from minimind_core.rope import scaled_inv_freq
 
 LAYOUT_START = 1000
@@ -38,6 +45,8 @@ SHOWN_PAIRS = (0, 10, 20)
 TURNED = 41
 """Positions from 0 on that the figure of arrows can be played through."""
 DRAWN_SCORES = 64
+SEEDS_LENGTHS = (1, 2, 4)
+"""Chunks that models trained here read, in trained lengths."""
 
 
 def invariance(params: InvarianceParams, ctx: Context) -> Result:
@@ -183,3 +192,36 @@ def lengths(params: LengthsParams, ctx: Context) -> Result:
             "tokens": documents[:, 1:].numel(), "text": "pasted" if params.pasted.strip() else params.text,
             "factor": params.factor, "original": params.original or steps[0],
             "temperature": params.temperature}
+
+
+def seeds(params: SeedsParams, ctx: Context) -> Result:
+    """Train every kind of positions from scratch from several seeds, and read longer and longer chunks.
+
+    Emits {"kind", "seed", "loss", "growth"} for every finished model. "loss" by kind, one number a seed, at
+    the trained length; "growth" by kind, for each seed the perplexity by length over that at the trained
+    one. "judged" says what the losses say (`labs/seeds/judging.py`), "judged_growth" what the growth to the
+    longest chunks says; where ranges overlap "verdict" is "unresolved".
+    """
+    ctx.progress(0.0, "Reading text")
+    plan, steps = plan_on(ctx.device), params.steps_on(ctx.device)
+    tokenizer, trained = ctx.model(TOKENIZER).tokenizer, plan.config.max_length
+    lengths = tuple(trained * times for times in SEEDS_LENGTHS)
+    documents = scored_rows(tokenizer, params.text, plan, lengths[-1])
+    kinds: dict[str, ModelConfig] = {name: plan.config.replace(position=name) for name in POSITIONS}
+    rows = training_rows(tokenizer, params.text, plan, steps)
+    series = Series(plan, kinds, params.seeds, steps, rows)
+    losses: dict[str, list[float]] = {name: [] for name in kinds}
+    growth: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
+    for one in series.models(ctx):
+        ends = one.kind == "learned"
+        model = with_longer_table(one.model, lengths[-1], one.seed) if ends else one.model
+        found = mean_losses(model, lengths, documents, ctx.check_cancelled)
+        losses[one.kind].append(found[trained])
+        growth[one.kind].append({str(length): math.exp(loss - found[trained])
+                                 for length, loss in found.items()})
+        ctx.emit({"kind": one.kind, "seed": one.seed, "loss": losses[one.kind][-1],
+                  "growth": growth[one.kind][-1]})
+    longest = {name: [each[str(lengths[-1])] for each in lines] for name, lines in growth.items()}
+    return {**series.described(), "loss": losses, "judged": judged(losses), "growth": growth,
+            "judged_growth": judged(longest), "lengths": list(lengths), "text": params.text,
+            "scored_tokens": documents[:, 1:].numel()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from labs.contract import Result, Text
+from labs.q07_rope.labels import position_names
 from labs.q07_rope.params import LIVE_REACH
+from labs.seeds import telling
 
 
 def invariance(result: Result, text: Text) -> list[str]:
@@ -41,6 +43,17 @@ def lengths(result: Result, text: Text) -> list[str]:
         notes.append(text("q07.note.stored") % {**limit, **stored} if stored
                      else text("q07.note.capped") % limit)
     return notes
+
+
+def seeds(result: Result, text: Text) -> list[str]:
+    """What losses and growth say about the kinds, and how they were trained; nothing before the end."""
+    if "judged" not in result:
+        return []
+    words, names = telling.words(text, "q07"), position_names(text)
+    said = [words(what) % {"trained": result["length"], "longest": f"{result['lengths'][-1]:,}",
+                           "verdict": telling.verdict(result[key], names, words)}
+            for what, key in (("at_trained", "judged"), ("at_longest", "judged_growth"))]
+    return [*said, *telling.conditions(result, words)]
 
 
 def _growth(result: Result, text: Text) -> list[str]:

@@ -28,3 +28,8 @@ def lengths(result: Result, text: Text) -> dict[str, float]:
     longest = str(result["lengths"][-1])
     return {text(f"q07.row.{name}"): values[longest] for name, values in result["perplexity"].items()
             if longest in values}
+
+
+def seeds(result: Result, text: Text) -> dict[str, float]:
+    """Mean loss at the trained length, by kind."""
+    return {text(f"q07.row.{name}"): mean for name, mean in result["judged"]["mean"].items()}

@@ -13,6 +13,7 @@ from labs.contract import DEFAULT_MODEL
 from labs.fields import ParamError, Params, choice, real, switch, whole
 from labs.fields import text as free_text
 from labs.q07_rope.scaling import UPSTREAM, read_scaling
+from minimind_core.config import PositionKind
 from minimind_core.errors import ConfigError
 
 ARITHMETICS = ("fp64", "fp32", "bf16_values", "bf16_angles")
@@ -25,6 +26,10 @@ LIVE_REACH = 2048
 """The longest chunks that a CPU reads while somebody waits."""
 SLOW_DOCUMENTS, FEW_DOCUMENTS, MANY_DOCUMENTS = 1, 2, 8
 """What is read unless a number was asked for: by the 26M on a CPU, by the small models there, on a GPU."""
+SEEDS_STEPS = {"cuda": 200, "cpu": 80}
+"""What each model of the seeds is trained for unless a number was asked for."""
+POSITIONS: tuple[PositionKind, ...] = ("rope", "alibi", "sinusoidal", "learned", "none")
+"""The kinds that are trained from several seeds."""
 ODD = "Head dimension must be even: RoPE rotates pairs."
 LOW_BASE = "Base must be larger than 1, or the frequencies do not fall."
 LOW_FACTOR = "Factor must be at least 1; 1 means no scaling."
@@ -125,3 +130,16 @@ class LengthsParams(Params):
                 raise ParamError("choice", "reach", "The longest length must be one of "
                                  "512, 1024, 2048, 4096 and 8192 tokens.", key="q07.reach")
         return super().from_dict(values)
+
+
+@dataclass(frozen=True)
+class SeedsParams(Params):
+    """Training every kind of positions from several seeds."""
+
+    seeds: int = whole(3, 2, 5, label="q07.seeds", primary=True)
+    steps: int = whole(0, 0, 500, step=10, label="q07.steps_or_auto", primary=True)
+    text: str = choice("both", ("both", "code", "english"), label="q07.text", primary=True)
+
+    def steps_on(self, device: str) -> int:
+        """The training steps of each model on a device."""
+        return self.steps or SEEDS_STEPS.get(device, SEEDS_STEPS["cpu"])

@@ -62,6 +62,13 @@ def read(row: Row, length: int, documents: Tensor, check: Callable[[], None]) ->
     return torch.cat(losses).view(len(documents), -1).numpy()
 
 
+def mean_losses(model: MiniMind, lengths: tuple[int, ...], documents: Tensor,
+                check: Callable[[], None]) -> dict[int, float]:
+    """Mean nats a token of one model by length of the chunks; the same tokens for all lengths."""
+    row = Row("", lambda _length: model, lengths)
+    return {length: float(read(row, length, documents, check).mean(dtype=np.float64)) for length in lengths}
+
+
 def perplexity(losses: Losses) -> float:
     """exp of the mean over all tokens."""
     return math.exp(float(losses.mean(dtype=np.float64)))

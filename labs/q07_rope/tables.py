@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from labs.contract import Result, Row, Text
+from labs.q07_rope.labels import position_names
 from labs.q07_rope.params import ANGLES, ARITHMETICS, STARTS
+from labs.seeds import telling
 
 
 def invariance(result: Result, text: Text) -> list[Row]:
@@ -43,3 +45,12 @@ def lengths(result: Result, text: Text) -> list[Row]:
         row[text("q07.column.tail")] = result["tail"][name].get(longest, "–")
         rows.append(row)
     return rows
+
+
+def seeds(result: Result, text: Text) -> list[Row]:
+    """Each kind: loss at the trained length from every seed, their mean, and the range of the growth."""
+    words, names = telling.words(text, "q07"), position_names(text)
+    rows, spans = telling.table(result["loss"], names, words), result["judged_growth"]["range"]
+    return [row | {words("growth") % {"longest": f"{result['lengths'][-1]:,}"}:
+                   f"{spans[kind]['low']:.3g}–{spans[kind]['high']:.3g}"}
+            for row, kind in zip(rows, result["loss"], strict=True)]
