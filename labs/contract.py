@@ -34,6 +34,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -167,11 +168,7 @@ class Experiment:
         """The text of the function that measures: the code behind the run."""
         path = _module_path(f"{self.package}.measure")
         assert path is not None, f"{self.package} has no measure.py"
-        text = path.read_text(encoding="utf-8")
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.FunctionDef) and node.name == self.name:
-                return ast.get_source_segment(text, node) or ""
-        raise AssertionError(f"{path.name} has no function {self.name}")
+        return _functions(path)[self.name]
 
     def command(self, params: Params, *, device: str = "auto", dtype: str = "fp32",
                 model: str = DEFAULT_MODEL) -> str:
@@ -205,6 +202,15 @@ def constant(cpu: float, cuda: float) -> Callable[[Any, DeviceClass], float]:
     return lambda _params, device_class: cuda if device_class == "cuda" else cpu
 
 
+@cache
+def _functions(path: Path) -> dict[str, str]:
+    """The functions of a file by name, as they are written."""
+    text = path.read_text(encoding="utf-8")
+    return {node.name: ast.get_source_segment(text, node) or "" for node in ast.parse(text).body
+            if isinstance(node, ast.FunctionDef)}
+
+
+@cache
 def _module_path(module: str) -> Path | None:
     spec = importlib.util.find_spec(module)
     return Path(spec.origin) if spec is not None and spec.origin is not None else None

@@ -11,6 +11,7 @@ import re
 import statistics
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,15 @@ FOLDER = ROOT / "labs" / "recorded"
 
 def recorded(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every recording of an experiment, GPUs first, then by device name."""
-    found = [jsonable.loads(path.read_bytes()) for path in (folder / experiment_id).glob("*.json")]
+    found = [_read(path, path.stat().st_mtime_ns) for path in (folder / experiment_id).glob("*.json")]
     return sorted(found, key=lambda record: (record["device"] == "cpu", record["device_name"]))
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _changed: int) -> dict[str, Any]:
+    """A recording; pages ask for it at every redraw, so it is read once for each time that it changed."""
+    data: dict[str, Any] = jsonable.loads(path.read_bytes())
+    return data
 
 
 def record(jobs: Sequence[Job], folder: Path = FOLDER) -> Path:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from minimind_core.config import PRESETS
 from minimind_core.cost import num_parameters, parameter_counts
-from pages.ui import charts
 from pages.ui.device import device_sentence
 from pages.ui.frame import PLAYGROUND, page, page_file, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.lab import registry
 from pages.ui.navigate import go_to
 from pages.ui.question import question_facts
-from pages.ui.store import name
 from questions import PARTS, Question
 
 _MODEL = PRESETS["minimind-26m"]
@@ -61,10 +58,15 @@ def _row(question: Question) -> None:
 
 def _has_lab(question: Question) -> bool:
     """Whether something can be measured on its page already."""
-    return any(one.question == name(question) for one in registry())
+    return any(question.slug.startswith(f"{one.question}_") for one in registry())
 
 
 def _parameters_chart() -> None:
+    """Last on the page, and what it is drawn with is imported only now: that takes longer than the rest."""
+    import plotly.graph_objects as go
+
+    from pages.ui import charts
+
     total = num_parameters(_MODEL)
     counts = sorted((count, name) for name, count in parameter_counts(_MODEL).items() if count)
     st.header(t("home.parameters.title", total=f"{total:,}"), anchor=False)

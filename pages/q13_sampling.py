@@ -14,6 +14,7 @@ from labs.q13_sampling.params import ContinuationParams, NextTokenParams, WallPa
 from labs.q13_sampling.presets import presets
 from labs.runner.job import Job
 from pages.ui import bench, charts, controls, findings, jobs, server
+from pages.ui.folded import folded
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
 from pages.ui.study_page import question_page
@@ -56,16 +57,21 @@ def _read(prompt: str) -> Job:
 
 
 def _bench(measured: Result) -> None:
-    """Sliders, what they leave in one sentence, and the bars. A fragment: a slider redraws only this."""
-    for field, column in zip(("temperature", "top_p"), st.columns(2), strict=True):
-        with column:
-            controls.control(NextTokenParams, field, _Q)
+    """All settings and what they leave. A fragment, and in it another: a slider redraws only its bars."""
     _starting_points()
+    st.fragment(_bars)(measured)
     with st.expander(t("bench.more")):
         for field in _SHARED:
             controls.control(NextTokenParams, field, _Q)
         st.caption(t("q13.page.bars_only"))
         for field in _BARS_ONLY:
+            controls.control(NextTokenParams, field, _Q)
+
+
+def _bars(measured: Result) -> None:
+    """The two sliders, what they leave in one sentence, and the bars."""
+    for field, column in zip(("temperature", "top_p"), st.columns(2), strict=True):
+        with column:
             controls.control(NextTokenParams, field, _Q)
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
@@ -172,11 +178,14 @@ def _wall(result: Result) -> None:
 
 def _examples(result: Result) -> None:
     """What the model wrote at each starting point: one function, one piece of prose."""
-    with st.expander(t("q13.page.examples")):
+
+    def draw() -> None:
         for task, cell in result["presets"].items():
             st.markdown(f"**{t(f'q13.task.{task}')}** · T {cell['temperature']:g} · p {cell['top_p']:g}")
             st.code(cell["python"]["first"], language="python", wrap_lines=True)
             _sample("", cell["prose"]["first"])
+
+    folded(t("q13.page.examples"), draw, key="q13.examples")
 
 
 question_page("Q13", lab=sampling)

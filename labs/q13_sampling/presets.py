@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from questions import load_question
 
 CLAIM = "Q13-C16"
 
 
+@cache
 def presets() -> dict[str, tuple[float, float]]:
     """(temperature, top-p) by task.
 

@@ -34,13 +34,16 @@ class WorkerClient:
 
     @classmethod
     def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "fp32",
-              registry: Registry | None = None, store: ResultStore | None = None) -> WorkerClient:
+              registry: Registry | None = None, store: ResultStore | None = None,
+              wait_seconds: float = 0.0) -> WorkerClient:
         """Start the worker for "auto", "cpu" or "cuda" and return without waiting for it.
 
-        `model` is the checkpoint (name or path) that runs use unless they say otherwise.
+        `model` is the checkpoint (name or path) that runs use unless they say otherwise. `wait_seconds`:
+        how long it leaves the cores to others before it loads torch.
         """
         registry = registry or Registry.discover()
-        config = {"device": device, "dtype": dtype, "model": model, "experiments": list(registry.modules)}
+        config = {"device": device, "dtype": dtype, "model": model, "experiments": list(registry.modules),
+                  "wait_seconds": wait_seconds}
         client = cls(Supervisor(config, store or ResultStore()), registry, model)
         atexit.register(client.close)
         return client

@@ -41,11 +41,12 @@ class RunnerExchange:
     ones were refused, empty if they were not.
     """
 
-    def __init__(self, settings: RunnerSettings,
-                 start: Callable[[RunnerSettings], WorkerClient] | None = None) -> None:
+    def __init__(self, settings: RunnerSettings, start: Callable[..., WorkerClient] | None = None, *,
+                 wait_seconds: float = 0.0) -> None:
+        """`wait_seconds`: how long the first workers leave the cores to others before they load torch."""
         self._start = start or _start
         self._lock = threading.Lock()
-        self.client = self._start(settings)
+        self.client = self._start(settings, wait_seconds=wait_seconds)
         self.settings = settings
         self.trying: RunnerSettings | None = None
         self.problem = ""
@@ -79,8 +80,9 @@ class RunnerExchange:
             self.problem, self.trying = problem, None
 
 
-def _start(settings: RunnerSettings) -> WorkerClient:
-    return WorkerClient.start(settings.device, dtype=settings.dtype, model=settings.model)
+def _start(settings: RunnerSettings, wait_seconds: float = 0.0) -> WorkerClient:
+    return WorkerClient.start(settings.device, dtype=settings.dtype, model=settings.model,
+                              wait_seconds=wait_seconds)
 
 
 def _settled(client: WorkerClient) -> WorkerStatus:

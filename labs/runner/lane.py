@@ -38,6 +38,7 @@ class Lane:
         self.status = WorkerStatus()
         self._since = now
         self.process = WorkerProcess(self._config, lambda *event: self._on_event(self, *event))
+        self._config["wait_seconds"] = 0.0  # only a fresh server has something better to do
 
     @property
     def dead(self) -> bool:

@@ -28,8 +28,8 @@ EventHandler = Callable[["WorkerProcess", Message], None]
 class WorkerProcess:
     """Starts at once. `on_event(self, message)` is called from a thread of this object, in order.
 
-    `config`: device, dtype, model and experiments (module names). The process ends when this one dies,
-    because its standard input then closes.
+    `config`: device, dtype, model, experiments (module names), and `wait_seconds` before it loads torch,
+    which keeps all cores busy. The process ends when this one dies, because its standard input then closes.
     """
 
     def __init__(self, config: Mapping[str, Any], on_event: EventHandler) -> None:

@@ -1,6 +1,6 @@
 """One worker process: `python -m labs.runner.worker`, started and fed by `process.py`.
 
-Reads one line of JSON from standard input (authkey, device, model, experiments), prints the address
+Reads one line of JSON from standard input (authkey, device, model, experiments …), prints the address
 that it listens on, and takes one connection. It answers at once; torch and the model are loaded in
 the background of that. Runs one job at a time. It ends when its parent is gone, whatever it is doing:
 a reader thread sees the end of the connection, and where the system can, the closing of standard
@@ -19,6 +19,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, Listener
 from typing import Any
@@ -59,6 +60,7 @@ class Worker:
         """Load, then run what is asked for, one after the other."""
         threading.Thread(target=self._read, daemon=True).start()
         self._status(state="loading")
+        time.sleep(self._config.get("wait_seconds", 0.0))
         host = self._load()
         if host is None:
             return 1

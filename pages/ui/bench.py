@@ -22,6 +22,7 @@ from labs.runner.job import Job
 from labs.runner.request import device_class
 from pages.ui import controls, errors, findings, jobs, pins, server, visitor
 from pages.ui.findings import Finding
+from pages.ui.folded import folded
 from pages.ui.i18n import t
 from pages.ui.lab import experiment
 
@@ -187,10 +188,13 @@ def code(this: Experiment, params: Params) -> None:
     settings = server.runner().settings
     here = visitor.at_this_machine(st.context.headers)  # somebody elsewhere reads no path of this machine
     model = settings.model if here else PurePath(settings.model).name
-    with st.expander(t("bench.code")):
+
+    def draw() -> None:
         st.code(this.command(params, device=settings.device, dtype=settings.dtype, model=model),
                 language="bash")
         st.code(this.source(), language="python")
+
+    folded(t("bench.code"), draw, key=f"{_state(this)}.code")
 
 
 def _state(this: Experiment) -> str:

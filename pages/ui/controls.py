@@ -33,9 +33,17 @@ def spec_of(params: type[Params], field: str) -> FieldSpec:
 
 
 def values(params: type[Params], question: str) -> dict[str, Any]:
-    """What the widgets say now; the default where a field has no widget yet."""
-    return {spec.name: st.session_state.get(key(question, spec.name), spec.default)
-            for spec in params.specs()}
+    """What the widgets say now; of a field without a widget yet, what its widget will say first."""
+    return {spec.name: _value(params, spec, key(question, spec.name)) for spec in params.specs()}
+
+
+def _value(params: type[Params], spec: FieldSpec, name: str) -> Any:
+    if name in st.session_state:
+        return st.session_state[name]
+    asked = st.query_params.get(name)
+    if asked is not None:
+        return getattr(params.clamp({spec.name: asked})[0], spec.name)
+    return st.session_state.get(f"{name}.kept", spec.default)
 
 
 def put(question: str, field: str, value: Any) -> None:

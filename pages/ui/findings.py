@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import pandas
@@ -17,6 +18,7 @@ import streamlit as st
 from labs.contract import Experiment, Result, Row
 from labs.fields import Params
 from pages.ui import charts, lesson
+from pages.ui.folded import folded
 from pages.ui.i18n import t
 
 Kind = Literal["measured", "recorded", "formula"]
@@ -42,7 +44,8 @@ def draw(this: Experiment, finding: Finding, result: Result) -> None:
     figures(this, dict([main]), finding.kind)
     for note in this.notes(result, t):
         st.caption(note)
-    _table(this.table(result, t))
+    if rows := this.table(result, t):
+        folded(t("bench.table"), partial(_table, rows), key=f"{this.id}.table")
     figures(this, dict(others), finding.kind)
 
 
@@ -58,10 +61,8 @@ def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, key: str 
 
 
 def _table(rows: list[Row]) -> None:
-    if rows:
-        with st.expander(t("bench.table")):
-            frame = pandas.DataFrame([{name: shown(value) for name, value in row.items()} for row in rows])
-            st.table(frame, border="horizontal", hide_index=True)
+    frame = pandas.DataFrame([{name: shown(value) for name, value in row.items()} for row in rows])
+    st.table(frame, border="horizontal", hide_index=True)
 
 
 def shown(value: str | int | float, digits: int = 4) -> str:

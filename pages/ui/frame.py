@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
-from pages.ui import server, settings_profiles
+from pages.ui import server
 from pages.ui.device import device_badge
 from pages.ui.document import announce_language
 from pages.ui.i18n import current_language, language_switch, t
@@ -80,14 +81,21 @@ def run_app() -> None:
     announce_language()
     if login_first():
         return
-    with name:
-        settings_profiles.badge(SETTINGS)
     go_on_leaving(ROOT / "pages" / f"{navigation.url_path or 'home'}.py")
     _inside.frame = True
     try:
         navigation.run()
     finally:
         _inside.frame = False
+    _say_whose_work(name)
+
+
+def _say_whose_work(place: DeltaGenerator) -> None:
+    """After the page, though it stands above: the first page need not wait for the import of the store."""
+    from pages.ui import settings_profiles
+
+    with place:
+        settings_profiles.badge(SETTINGS)
 
 
 def _sections() -> dict[str, list[StreamlitPage]]:

@@ -1,4 +1,6 @@
 // Draws a plotly figure and, when it changes, updates it in place: no blink, no new chart.
+// A plot is drawn when it comes near the screen, or the printer, so that a page with many of them opens at
+// once. What has not changed is not drawn again.
 // A figure with frames gets a button that plays them once and names each; nothing moves by itself.
 // Colours of text and surfaces come from the theme; plotly itself from this server, once a visit.
 
@@ -33,6 +35,29 @@ function whileThere(root, drawing) {
   return drawing.catch(error => { if (root._fullLayout) throw error })
 }
 
+const near = new IntersectionObserver(entries => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) drawNow(target)
+}, { rootMargin: "100%" }) // one screen ahead
+const waiting = new Set()
+addEventListener("beforeprint", () => waiting.forEach(drawNow))
+
+function drawWhenNear(root, draw) {
+  root.draw = draw
+  if (root.data) return draw()
+  waiting.add(root)
+  near.observe(root)
+}
+
+function drawNow(root) {
+  forget(root)
+  root.draw()
+}
+
+function forget(root) {
+  waiting.delete(root)
+  near.unobserve(root)
+}
+
 function play(root, button, draw) {
   if (root.playing) return
   root.playing = true
@@ -55,7 +80,9 @@ export default function ({ data, parentElement }) {
   root.style.height = `${data.height}px`
   root.setAttribute("aria-label", data.alt)
   const button = parentElement.querySelector(".plot-play")
+  const look = () => [data.figure, getComputedStyle(root).color].join()
   const draw = () => {
+    root.looks = look()
     const figure = JSON.parse(data.figure) // anew each time: plotly keeps what it was given, and moves it
     button.hidden = !figure.frames
     button.textContent = figure.layout.meta?.play ?? ""
@@ -65,7 +92,10 @@ export default function ({ data, parentElement }) {
     }))
   }
   button.onclick = () => play(root, button, draw)
-  loadPlotly(data.plotly).then(draw, () => { root.textContent = data.alt })
+  loadPlotly(data.plotly).then(
+    () => { if (root.looks !== look()) drawWhenNear(root, draw) },
+    () => { root.textContent = data.alt },
+  )
   if (!root.resizer) {
     root.resizer = new ResizeObserver(() => {
       if (root.data && root.isConnected) whileThere(root, window.Plotly.Plots.resize(root))
@@ -73,6 +103,7 @@ export default function ({ data, parentElement }) {
     root.resizer.observe(root)
   }
   return () => {
+    forget(root)
     root.resizer?.disconnect()
     window.Plotly?.purge(root)
   }

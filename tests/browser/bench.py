@@ -94,7 +94,7 @@ def switches(page: Page) -> list[float]:
 
 def slides(page: Page) -> list[float]:
     """Seconds from a key press on a slider to bars that have changed."""
-    slider = page.get_by_role("slider", name="Temperature")
+    slider = page.get_by_role("slider", name="Temperature").first
     bars = "document.querySelector('.js-plotly-plot .bars')?.innerHTML"
     times = []
     for turn in range(ROUNDS):
@@ -139,6 +139,7 @@ def main() -> None:
             page.wait_for_timeout(5_000)
             report("page switch, alone", switches(page), 0.4)
             page.get_by_role("link", name="Q13 Temperature and top-p", exact=True).click()
+            page.get_by_role("slider", name="Temperature").first.scroll_into_view_if_needed()
             page.locator(".js-plotly-plot .bars").first.wait_for()
             report("slider → redrawn plot, alone", slides(page), 0.2)
             stop = threading.Event()

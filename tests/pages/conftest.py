@@ -80,7 +80,7 @@ def inline() -> CountingClient:
 @pytest.fixture
 def worker(inline: CountingClient, monkeypatch: pytest.MonkeyPatch) -> CountingClient:
     inline.submitted.clear()
-    exchange = RunnerExchange(RunnerSettings("cpu", "fp32", MODEL), lambda _settings: inline)
+    exchange = RunnerExchange(RunnerSettings("cpu", "fp32", MODEL), lambda _settings, **_options: inline)
     monkeypatch.setattr(server, "runner", lambda: exchange)
     return inline
 

@@ -157,6 +157,10 @@ def test_settings_that_do_not_go_together_are_one_sentence(open_panel: OpenPanel
 
 def test_the_exact_numbers_stand_below_the_figure(open_panel: OpenPanel) -> None:
     app = run(open_panel("q99/line"))
+    assert not app.table and not app.code  # made only when they are opened
+    app.session_state["q99/line.table"] = app.session_state["q99_line.bench.code"] = True
+    app.run()
+    assert app.code[0].value.startswith("python -m labs run q99/line")
     assert app.table[0].value.to_dict("records") == [
         {"x": "0", "y (m)": "0.25"}, {"x": "1", "y (m)": "2.25"}, {"x": "2", "y (m)": "4.25"}]
 

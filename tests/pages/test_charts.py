@@ -74,10 +74,10 @@ def test_white_text_can_be_read_on_primary_buttons() -> None:
 
 
 def test_no_mark_differs_by_colour_alone() -> None:
-    figure = paint(go.Figure([
+    figure = go.Figure(paint(go.Figure([
         go.Bar(x=[1], y=["a"], meta={"role": "measured"}), go.Bar(x=[1], y=["a"], meta={"role": "removed"}),
         go.Scatter(x=[1], y=[1], meta={"role": "measured"}),
-        go.Scatter(x=[1], y=[1], meta={"role": "recorded"})]))
+        go.Scatter(x=[1], y=[1], meta={"role": "recorded"})])))
     kept, removed, line, recorded = figure.data
     assert kept.marker.color == COLOURS["measured"] and kept.marker.pattern.shape is None
     assert removed.marker.pattern.shape == "/"
@@ -85,7 +85,8 @@ def test_no_mark_differs_by_colour_alone() -> None:
 
 
 def test_text_can_be_read_on_every_cell_of_a_heat_map() -> None:
-    figure = paint(go.Figure(go.Heatmap(z=[[0, 1]], meta={"role": "measured"})).update_layout(title="Share"))
+    drawn = go.Figure(go.Heatmap(z=[[0, 1]], meta={"role": "measured"})).update_layout(title="Share")
+    figure = go.Figure(paint(drawn))
     assert figure.layout.margin.t > 30 and not figure.data[0].showscale
     for theme in ("light", "dark"):
         ground, text = CONFIG[theme]["backgroundColor"], CONFIG[theme]["textColor"]
@@ -102,5 +103,5 @@ def blended(colour: str, ground: str) -> str:
 
 
 def test_a_trace_without_a_role_keeps_its_own_look() -> None:
-    figure = paint(go.Figure(go.Heatmap(z=[[1]], colorscale="Blues")))
+    figure = go.Figure(paint(go.Figure(go.Heatmap(z=[[1]], colorscale="Blues"))))
     assert figure.data[0].colorscale is not None

@@ -179,6 +179,8 @@ def test_the_rules_at_the_boundary_stand_side_by_side(open_app: OpenApp) -> None
 def test_the_mistakes_are_run_and_told(open_app: OpenApp, worker: CountingClient) -> None:
     app = press(open_app(PAGE), "bugs")
     assert worker.submitted == [NEXT, "q13/bugs"]
+    app.session_state["q13/bugs.table"] = True
+    app.run()
     cells = [str(cell) for table in app.table for row in table.value.to_numpy() for cell in row]
     assert any("IndexError" in cell for cell in cells)
 

@@ -41,7 +41,7 @@ def started(worker: CountingClient, monkeypatch: pytest.MonkeyPatch) -> list[Can
     """The runners that the page had started after the first; "toy-…" ones lack their model."""
     candidates: list[Candidate] = []
 
-    def start(settings: RunnerSettings) -> Candidate:
+    def start(settings: RunnerSettings, **_options: float) -> Candidate:
         error = "weights/x is truncated; fetch it again." if settings.model.startswith("toy") else ""
         candidates.append(Candidate(WorkerStatus(
             state="ready", device="cpu", device_name="Test CPU", dtype=settings.dtype, error=error,

@@ -20,9 +20,10 @@ OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
 
 @pytest.fixture
 def exchange(tmp_path) -> Iterator[RunnerExchange]:
-    def start(settings: RunnerSettings) -> WorkerClient:
+    def start(settings: RunnerSettings, **options: float) -> WorkerClient:
         return WorkerClient.start(settings.device, dtype=settings.dtype, model=settings.model,
-                                  registry=Registry(["tests.labs.specimens"]), store=ResultStore(tmp_path))
+                                  registry=Registry(["tests.labs.specimens"]),
+                                  store=ResultStore(tmp_path), **options)
 
     exchange = RunnerExchange(OLD, start)
     yield exchange
