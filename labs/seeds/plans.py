@@ -40,7 +40,7 @@ class Plan:
         return 2 + models * (self.seconds_a_model + steps * self.seconds_a_step)
 
 
-PLANS = {"cuda": Plan("nano-rope", 32, 3e-3, "bf16", 65_536, 0.02, 0.5),
+PLANS = {"cuda": Plan("nano-rope", 32, 3e-3, "bf16", 65_536, 0.0148, 0.5),
          "cpu": Plan("toy", 8, 5e-3, "fp32", 4096, 0.023, 0.3)}
 
 

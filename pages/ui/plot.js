@@ -37,7 +37,7 @@ function whileThere(root, drawing) {
 
 const near = new IntersectionObserver(entries => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) drawNow(target)
-}, { rootMargin: "100%" }) // one screen ahead
+}, { rootMargin: "100%", scrollMargin: "100%" }) // one screen ahead; the page scrolls inside the window
 const waiting = new Set()
 addEventListener("beforeprint", () => waiting.forEach(drawNow))
 

@@ -20,7 +20,7 @@ FRAMEWORK = {"list", "listitem"}
 
 
 def sentence(page: Page) -> str:
-    return page.get_by_text(re.compile("tokens are kept|个词元中保留")).inner_text(timeout=PATIENCE)
+    return page.get_by_text(re.compile("tokens are kept|个词元中保留")).first.inner_text(timeout=PATIENCE)
 
 
 def open_lab(open_page: OpenPage, path: str) -> Page:
@@ -62,6 +62,7 @@ def test_from_home_to_two_questions(open_page: OpenPage, locale: str, theme: str
                                          lang: str, title: str) -> None:
     page = open_page(locale=locale, theme=theme, width=width)
     assert page.evaluate("document.documentElement.lang") == lang
+    page.locator(".plot").first.scroll_into_view_if_needed(timeout=PATIENCE)  # drawn when it is looked at
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     check_page(page)
     page.get_by_role("button", name=start).click()
@@ -74,6 +75,7 @@ def test_from_home_to_two_questions(open_page: OpenPage, locale: str, theme: str
     settle(page)
     skip_predictions(page)
     assert sentence(page)
+    page.locator(".plot").first.scroll_into_view_if_needed(timeout=PATIENCE)  # drawn when it is looked at
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     settle(page)
     check_page(page)
@@ -83,7 +85,7 @@ def test_from_home_to_two_questions(open_page: OpenPage, locale: str, theme: str
 def test_a_slider_redraws_the_bars_and_goes_into_the_address(open_page: OpenPage) -> None:
     page = open_lab(open_page, Q13)
     before = sentence(page)
-    slider = page.get_by_role("slider", name="Top-p")
+    slider = page.get_by_role("slider", name="Top-p").first
     slider.press("ArrowLeft")
     expect(page.get_by_text(before)).to_have_count(0, timeout=20_000)
     assert "q13_top_p=0.89" in page.url
@@ -100,19 +102,19 @@ def test_a_text_streams_and_stops(open_page: OpenPage) -> None:
     page = open_lab(open_page, f"{Q13}?q13_max_new_tokens=400")
     sentence(page)
     page.evaluate(WATCH_LENGTHS)
-    write = page.get_by_role("button", name="Write")
+    write = page.get_by_role("button", name="Write", exact=True)
     stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True)
     write.click()
     stop.wait_for(timeout=PATIENCE)
     expect(stop).to_have_count(0, timeout=PATIENCE)
     settle(page)
-    whole = page.locator(".sample").inner_text()
+    whole = page.locator(".sample").first.inner_text()
     assert len(page.evaluate("[...lengths]")) > 3, "the text did not come piece by piece"
     write.click()
     stop.click(timeout=PATIENCE)
     expect(stop).to_have_count(0, timeout=5_000)
     settle(page)
-    part = page.locator(".sample").inner_text()
+    part = page.locator(".sample").first.inner_text()
     assert len(part) < len(whole) and whole.startswith(part)
 
 
