@@ -79,6 +79,8 @@ def test_the_whole_lab_fits_a_phone_in_the_dark_in_chinese(open_page: OpenPage) 
     skip_predictions(page)
     for title in TITLES["zh"]:
         lab(page, title).wait_for(timeout=PATIENCE)
+    for plot in page.locator(".plot").all():
+        plot.scroll_into_view_if_needed()  # drawn when it is looked at
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     settle(page)
     check_page(page)
