@@ -1,5 +1,5 @@
 # make app     set everything up and start the app
-# make test    set everything up, a browser included, and run all tests
+# make test    set everything up, a browser included, and run the tests; test-slow: the long journeys too
 # make lint    style, types and import directions only
 # make bench   the speeds we promise, measured here
 # make soak    ten minutes of crowds and killed workers
@@ -16,13 +16,16 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 JOBS ?= $(shell [ $(CORES) -gt 4 ] && echo 4 || echo $(CORES))
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: app test lint bench soak system
+.PHONY: app test test-slow lint bench soak system
 
 app: $(VENV)/app.stamp
 	$(BIN)/streamlit run app.py
 
 test: $(VENV)/dev.stamp system
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+test-slow: $(VENV)/dev.stamp system
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ def finish(page: Page, words: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("lang", "locale", "theme", "width", "prompt"), [
     ("en", "en-US", "light", 1280, "The cat's \"hat\"\nwas $5 and"),
-    ("zh", "zh-CN", "dark", 390, "从前有一只小猫"),
+    pytest.param("zh", "zh-CN", "dark", 390, "从前有一只小猫", marks=pytest.mark.slow),
 ])
 def test_type_write_look_repeat_and_copy(open_page: OpenPage, lang: str, locale: str, theme: str, width: int,
                                          prompt: str) -> None:
@@ -121,6 +121,7 @@ def test_a_text_grows_in_place_and_stops(open_page: OpenPage) -> None:
     assert len(part) < len(whole) and whole.startswith(part)
 
 
+@pytest.mark.slow
 def test_branch_with_the_keyboard_alone(open_page: OpenPage) -> None:
     page = open_page("/playground?playground_max_new_tokens=20")
     page.get_by_role("textbox", name="Prompt").press("Control+Enter")
@@ -144,6 +145,7 @@ def test_branch_with_the_keyboard_alone(open_page: OpenPage) -> None:
     expect(card(page)).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_typed_checkpoint_that_is_not_there_is_one_sentence(open_page: OpenPage) -> None:
     page = open_page("/playground?playground_max_new_tokens=5")
     button(page, "All settings").click()

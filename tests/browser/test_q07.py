@@ -22,6 +22,7 @@ def lab(page: Page, title: str) -> Locator:
     return page.get_by_role("heading", name=title, exact=True)
 
 
+@pytest.mark.slow
 def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: OpenPage) -> None:
     page = open_page(f"{Q7}?lang=en")
     for title in TITLES["en"]:

@@ -41,6 +41,7 @@ def open_lab(open_page: OpenPage, lang: str, **options) -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: OpenPage) -> None:
     page = open_page(f"{Q10}?lang=en")
     for title in TITLES["en"]:
@@ -63,7 +64,7 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
 
 
 @pytest.mark.parametrize(("lang", "locale", "theme", "width"), [
-    ("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)])
+    pytest.param("en", "en-US", "light", 1280, marks=pytest.mark.slow), ("zh", "zh-CN", "dark", 390)])
 def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
         open_page: OpenPage, lang: str, locale: str, theme: str, width: int) -> None:
     page = open_lab(open_page, lang, locale=locale, theme=theme, width=width)
@@ -93,6 +94,7 @@ def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     assert 60 in page.evaluate(CURVES)
 
 
+@pytest.mark.slow
 def test_a_training_stops_when_it_is_told(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
     page.get_by_role("slider", name="Steps").first.focus()

@@ -93,7 +93,7 @@ class Journey:
         expect(claim.get_by_role("row").filter(has_text="strict_shift")).to_contain_text("4")
 
 
-@pytest.fixture(params=["en", "zh"])
+@pytest.fixture(params=["en", pytest.param("zh", marks=pytest.mark.slow)])
 def journey(request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory) -> Iterator[Journey]:
     """A fresh app for each language: no prediction was made yet. Chinese reads on a phone, at night."""
     phone = request.param == "zh"

@@ -72,8 +72,9 @@ def write(page: Page, text: str) -> None:
     ("en", "light", 1280, ("Q2 The empty text", "Settings", "Export my data", "Delete my data …",
                            "Delete for good", "Your data are deleted.", "Add to my data",
                            "Added from the file: answers 1, attempts 1.")),
-    ("zh", "dark", 390, ("Q2 空文本的后果", "设置", "导出我的数据", "删除我的数据……", "彻底删除",
-                         "你的数据已删除。", "加入我的数据", "已从文件加入：答案 1 份，作答记录 1 次。")),
+    pytest.param("zh", "dark", 390,
+                 ("Q2 空文本的后果", "设置", "导出我的数据", "删除我的数据……", "彻底删除", "你的数据已删除。",
+                  "加入我的数据", "已从文件加入：答案 1 份，作答记录 1 次。"), marks=pytest.mark.slow),
 ])
 def test_data_go_out_are_deleted_and_come_back(address: str, chromium: Browser, tmp_path: Path, lang: str,
                                                theme: str, width: int, words: tuple[str, ...]) -> None:
@@ -160,6 +161,7 @@ def damaged(folder: Path) -> list[tuple[Path, str]]:
             (foreign, str(foreign)), (code, str(code))]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_checked_and_then_used_by_all(tmp_path: Path, chromium: Browser) -> None:
     port, context = free_port(), chromium.new_context(viewport={"width": 1280, "height": 900})
     good = tmp_path / "full_sft_512.pth"
@@ -188,6 +190,7 @@ def test_a_checkpoint_is_checked_and_then_used_by_all(tmp_path: Path, chromium: 
         context.close()
 
 
+@pytest.mark.slow
 def test_browsers_from_elsewhere_keep_their_own_work(tmp_path: Path, chromium: Browser) -> None:
     port, texts = free_port(), ("first visitor's", "second visitor's")
     contexts = [chromium.new_context(viewport={"width": 1280, "height": 900}) for _ in texts]

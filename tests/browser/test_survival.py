@@ -63,6 +63,7 @@ def written(page: Page) -> Locator:
     return page.locator(".sample").filter(has_text=re.compile(f"^{PROMPT}."))
 
 
+@pytest.mark.slow
 def test_twenty_visitors_who_start_labs_at_once_are_all_served(address: str) -> None:
     seen = soak.rush(address)
     assert seen["result"] == soak.VISITORS, seen
@@ -104,6 +105,7 @@ def cancel(page: Page) -> None:
     assert page.get_by_role("alert").count() == 0
 
 
+@pytest.mark.slow
 def test_sliders_move_beside_a_long_run(address: str) -> None:
     times = soak.redraws(address, 20)
     print(f"slider beside a long run: p95 {soak.p95(times):.2f} s")
