@@ -17,6 +17,7 @@ from questions.claims import read_claim
 from questions.consistency import check_question
 from questions.entry import LANGUAGES, Entry, QuestionError, both, check_unique
 from questions.interview import read_cues, read_follow_ups, read_hints, read_predictions, read_rubric
+from questions.kata import read_kata
 from questions.prose import read_prose
 from questions.schema import LEVELS, PARTS, Question
 from questions.values import read_value
@@ -27,6 +28,7 @@ __all__ = ["LANGUAGES", "LEVELS", "PARTS", "Question", "QuestionError", "load_qu
 _FOLDER = Path(__file__).parent
 _HEADER = ("id", "slug", "part", "level", "minutes", *both("title", "short"))
 _CONTENT = (*both("examines"), "rubric", "predictions", "hints", "follow_ups", "cues")
+_OPTIONAL = ("given", "kata", "prerequisites")
 _ID = r"Q[1-9]\d*"
 
 
@@ -54,7 +56,7 @@ def read_question(path: Path) -> Question:
     """The question whose `question.toml` this is. Raises QuestionError naming file, key and reason."""
     entry = _read(path)
     written = any(key in entry.data for key in _CONTENT)
-    entry.only((*_HEADER, *_CONTENT) if written else _HEADER, ("given", "prerequisites") if written else ())
+    entry.only((*_HEADER, *_CONTENT) if written else _HEADER, _OPTIONAL if written else ())
     question = Question(
         id=entry.text("id", _ID, "a Q and a number, such as Q13"), slug=_slug(entry),
         part=entry.one_of("part", PARTS), level=entry.one_of("level", LEVELS), minutes=_minutes(entry),
@@ -79,7 +81,7 @@ def _content(entry: Entry) -> dict[str, Any]:
         "prerequisites": _prerequisites(entry), "examines": entry.localized("examines"),
         "given": {name: read_value(given, name) for name in given.data}, "claims": read,
         "rubric": read_rubric(entry), "predictions": read_predictions(entry), "hints": read_hints(entry),
-        "follow_ups": read_follow_ups(entry), "cues": read_cues(entry),
+        "follow_ups": read_follow_ups(entry), "cues": read_cues(entry), "kata": read_kata(entry),
         "prose": {language: read_prose(entry.path.with_name(f"{language}.md"), language)
                   for language in LANGUAGES},
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from questions.claims import Claim
 from questions.entry import Localized
 from questions.interview import Cue, FollowUp, Prediction, RubricLine
+from questions.kata import Kata
 from questions.prose import Prose
 from questions.values import Value
 
@@ -41,6 +42,7 @@ class Question:
     hints: tuple[Localized, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     cues: tuple[Cue, ...] = ()
+    kata: Kata | None = None
     prose: Mapping[str, Prose] = field(default_factory=dict)
 
     @property
@@ -96,3 +98,5 @@ class Question:
             yield f"hints.{place}.text", hint, None
         for prediction in self.predictions:
             yield f"predictions.{prediction.id}.question", prediction.question, None
+        if self.kata is not None:
+            yield "kata.task", self.kata.task, None

@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import draft, errors, hints, predict, prose, reference, rubric, store
+from pages.ui import draft, errors, hints, kata, predict, prose, reference, rubric, store
 from pages.ui.frame import page, page_file, question, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.navigate import leave_for
@@ -50,6 +50,8 @@ def _written(this: Question, lab: Lab | None) -> None:
     draft.answer(this)
     hints.steps(this, attempt, renderer)
     locked = _lab(this, lab, attempt, renderer)
+    if this.kata is not None:
+        kata.section(this.kata, renderer)
     st.header(t("study.reference"), anchor=False)
     if attempt is None or not reference.is_open(attempt) or locked:
         reference.button(this, locked=locked)

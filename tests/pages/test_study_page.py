@@ -155,6 +155,15 @@ def test_a_broken_store_is_one_sentence(open_app: OpenApp, monkeypatch: pytest.M
     assert not app.exception
 
 
+@pytest.mark.parametrize(("lang", "heading"), [("en", "Kata"), ("zh", "动手写")])
+def test_a_kata_shows_its_task_and_says_that_nothing_is_run(open_app: OpenApp, lang: str,
+                                                            heading: str) -> None:
+    app = open_app("q10_grad_scaler", lang=lang)
+    assert heading in [header.value for header in app.header]
+    assert app.code[0].value.startswith("def scaler_trace(")
+    assert any("GradScaler" in element.value for element in app.markdown)
+
+
 def test_the_neighbours_are_a_button_away(open_app: OpenApp) -> None:
     app = open_app(Q6)
     app.button(key="go-Q7").click().run()
