@@ -191,8 +191,8 @@ def code(this: Experiment, params: Params) -> None:
 
     def draw() -> None:
         st.code(this.command(params, device=settings.device, dtype=settings.dtype, model=model),
-                language="bash")
-        st.code(this.source(), language="python")
+                language="bash", wrap_lines=True)
+        st.code(this.source(), language="python", wrap_lines=True)
 
     folded(t("bench.code"), draw, key=f"{_state(this)}.code")
 

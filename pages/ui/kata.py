@@ -13,5 +13,5 @@ def section(kata: Kata, renderer: Renderer) -> None:
     """The task and the signature to copy."""
     st.header(t("study.kata"), anchor=False)
     st.markdown(renderer.text(kata.task))
-    st.code(kata.signature, language="python")
+    st.code(kata.signature, language="python", wrap_lines=True)
     st.caption(t("study.kata_later"))
