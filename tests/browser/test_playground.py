@@ -87,8 +87,14 @@ def test_type_write_look_repeat_and_copy(open_page: OpenPage, lang: str, locale:
 
 def copied(page: Page) -> str:
     code = page.get_by_test_id("stCode")
-    code.hover()
-    code.get_by_role("button").first.click()
+    button_that_copies = code.get_by_role("button").first
+    for _ in range(20):  # the expander still opens, and moves away from under the mouse
+        page.mouse.move(0, 0)
+        code.hover()
+        page.wait_for_timeout(250)
+        if button_that_copies.is_visible():
+            break
+    button_that_copies.click()
     return page.evaluate("navigator.clipboard.readText()")
 
 

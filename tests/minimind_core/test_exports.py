@@ -37,7 +37,8 @@ def test_public_names_are_sorted_and_each_is_there() -> None:
 
 
 def test_every_error_is_public() -> None:
-    tree = {name for name, value in vars(errors).items() if inspect.isclass(value)}
+    tree = {name for name, value in vars(errors).items()
+            if inspect.isclass(value) and issubclass(value, Exception)}
     assert tree <= set(minimind_core.__all__)
 
 
