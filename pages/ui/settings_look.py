@@ -21,4 +21,5 @@ def section() -> None:
 
 
 def _choose() -> None:
-    st.session_state["lang"] = st.session_state[_KEY]
+    if chosen := st.session_state.get(_KEY):  # gone where a change of profile has just cleared the session
+        st.session_state["lang"] = chosen
