@@ -67,6 +67,10 @@ class LoadedModel:
     meta: dict[str, Any]
     """config.json of the checkpoint; for foreign files what was found and what was assumed."""
 
+    def prompt_ids(self, text: str) -> list[int]:
+        """A text to be continued as ids: BOS, as every training document began, and the text."""
+        return [self.config.bos_id, *self.tokenizer.encode(text)]
+
 
 def save_checkpoint(folder: AnyPath, config: ModelConfig, state_dict: Mapping[str, Tensor], *,
                     name: str, tokenizer: Tokenizer | AnyPath, dtype: StoredDtype = "float32",

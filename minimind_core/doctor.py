@@ -144,7 +144,7 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
         yield Finding("checkpoint", "mend",
                       f"{loaded.name} holds NaN or Inf in {bad[0]!r}; fetch or train it again.")
         return
-    ids = torch.tensor([loaded.config.bos_id, *loaded.tokenizer.encode(SAMPLE)][:loaded.config.max_length])
+    ids = torch.tensor(loaded.prompt_ids(SAMPLE)[:loaded.config.max_length])
     with torch.inference_mode():
         logits = loaded.model(ids[None, :-1])  # [1, T, V]
     loss = float(F.cross_entropy(logits[0], ids[1:]))

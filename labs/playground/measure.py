@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import time
 from typing import Any
 
 from labs.contract import Context, Result
 from labs.playground.params import ContinuationParams
+from labs.sampler import settings
 from minimind_core.checkpoint import LoadedModel
 from minimind_core.checkpoint_config import WEIGHTS_FOLDER
 from minimind_core.generate import StreamedToken, stream
-from minimind_core.sampling_params import SamplingParams
-from minimind_core.tokenizer import Tokenizer
+from minimind_core.text_reader import TextReader
 
 ALTERNATIVES = 6
 
@@ -26,17 +25,15 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     ctx.progress(0.0, "Loading the model")
     loaded = ctx.model()
     eos = loaded.config.eos_id
-    prompt_ids = [loaded.config.bos_id, *loaded.tokenizer.encode(params.prompt)]
-    settings = SamplingParams(params.temperature, params.top_k, params.top_p, params.min_p,
-                              params.repetition_penalty, params.seed)
+    prompt_ids = loaded.prompt_ids(params.prompt)
     about = {"model": loaded.name, "checkpoint": _checkpoint(loaded), "device": ctx.device,
              "dtype": ctx.dtype, "prompt_tokens": len(prompt_ids),
              "trained_length": loaded.config.max_length}
     ctx.emit({"about": about})
     reader, steps = TextReader(loaded.tokenizer), []
     began = time.perf_counter()
-    for token in stream(loaded.model, prompt_ids, settings, params.max_new_tokens, stop_ids=(eos,),
-                        num_alternatives=ALTERNATIVES):
+    for token in stream(loaded.model, prompt_ids, settings(params, params.seed), params.max_new_tokens,
+                        stop_ids=(eos,), num_alternatives=ALTERNATIVES):
         steps.append(_told(token, reader))
         ctx.emit(steps[-1])
         ctx.progress(len(steps) / params.max_new_tokens, "Writing")
@@ -59,30 +56,3 @@ def _told(token: StreamedToken, reader: TextReader) -> dict[str, Any]:
     return {**reader.read(token.id), "probability": token.probability,
             "filtered": token.filtered_probability, "rank": token.rank, "kept": token.kept,
             "alternatives": alternatives}
-
-
-class TextReader:
-    r"""Turns ids into text one by one; a character whose bytes are still incomplete waits for the rest.
-
-    Each piece is {"id", "token" (for the eye, odd bytes as \xNN), "text" (what became readable with it),
-    "open" (bytes are waiting), "special" (a control token, which is no text)}. All texts together are what
-    the tokenizer decodes at once, but for bytes that wait at the end.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def read(self, token_id: int) -> dict[str, Any]:
-        """The next piece."""
-        special = token_id in self._tokenizer.special_ids
-        text = "" if special else self._decoder.decode(self._tokenizer.token_bytes(token_id))
-        return {"id": token_id, "token": self._tokenizer.token_text(token_id), "text": text,
-                "open": bool(self._decoder.getstate()[0]), "special": special}
-
-    def peek(self, token_id: int) -> dict[str, Any]:
-        """What the next piece would be."""
-        state = self._decoder.getstate()
-        piece = self.read(token_id)
-        self._decoder.setstate(state)
-        return piece

@@ -22,7 +22,7 @@ NEW, LENGTH, CHANGED = 24, 40, 20
 def same_tokens() -> Finding:
     """Greedy tokens of our model with the cache and without it."""
     loaded = load_model(DEFAULT_MODEL)
-    prompt, greedy = [loaded.config.bos_id, *loaded.tokenizer.encode(TEXT)], SamplingParams(temperature=0)
+    prompt, greedy = loaded.prompt_ids(TEXT), SamplingParams(temperature=0)
     cached, naive = (generate(loaded.model, [prompt], greedy, NEW, method=method).new_ids[0]
                      for method in ("cached", "naive"))
     return Finding(cached == naive and len(cached) == NEW,

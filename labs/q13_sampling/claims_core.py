@@ -61,7 +61,7 @@ def nucleus_grows() -> Finding:
         loaded = load_model(DEFAULT_MODEL)
     except CheckpointError as error:
         raise CannotCheck(str(error)) from error
-    ids = [loaded.config.bos_id, *loaded.tokenizer.encode(PROMPT)]
+    ids = loaded.prompt_ids(PROMPT)
     with torch.inference_mode():
         logits = loaded.model(torch.tensor([ids]))[0, -1]
     kept = [int((filter_logits(logits, temperature, top_p=0.9) > 0).sum()) for temperature in (0.5, 1.0, 2.0)]

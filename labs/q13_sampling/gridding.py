@@ -56,7 +56,7 @@ def _kind(params: GridParams, loaded: LoadedModel, kind: str, prompts: Sequence[
           told: Callable[[float], None]) -> Iterator[dict[str, Any]]:
     where = device_class(device)
     count = num_samples(params, where)
-    encoded = [[loaded.config.bos_id, *loaded.tokenizer.encode(prompt)] for prompt in prompts]
+    encoded = [loaded.prompt_ids(prompt) for prompt in prompts]
     every = [Written(kind, *cell) for cell in cells(params, where)]
     settings = [SamplingParams(temperature=cell.temperature, top_p=cell.top_p, seed=params.seed + row)
                 for cell in every for row in range(count)]

@@ -39,10 +39,11 @@ from labs.q13_sampling.params import (
 from labs.q13_sampling.texts import distinct_pairs, repetition, summary
 from labs.q13_sampling.writing import mean_log_probabilities, write
 from labs.runner.request import device_class
+from labs.sampler import settings
 from minimind_core.checkpoint import LoadedModel
 from minimind_core.generate import check_prompts, stream
 from minimind_core.sampling import apply_repetition_penalty, check_logits, filter_logits
-from minimind_core.sampling_params import SamplingParams
+from minimind_core.text_reader import TextReader
 
 CANDIDATES = 256
 """Most likely tokens that come with their text."""
@@ -56,7 +57,7 @@ def next_token(params: NextTokenParams, ctx: Context) -> Result:
     """Logits of the token after the prompt, float32 [V], and the texts of the most likely ones."""
     ctx.progress(0.0, "Loading the model")
     loaded = ctx.model()
-    prompt_ids = _prompt_ids(loaded, params.prompt)
+    prompt_ids = loaded.prompt_ids(params.prompt)
     check_prompts(loaded.config, [prompt_ids], 1)
     ctx.progress(0.3, "Reading the prompt")
     with torch.inference_mode():
@@ -81,19 +82,17 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     """
     ctx.progress(0.0, "Loading the model")
     loaded = ctx.model()
-    prompt_ids = _prompt_ids(loaded, params.prompt)
-    settings = SamplingParams(params.temperature, params.top_k, params.top_p, params.min_p,
-                              params.repetition_penalty, params.seed)
+    prompt_ids = loaded.prompt_ids(params.prompt)
+    wanted = settings(params, params.seed)
     reader = TextReader(loaded.tokenizer)
     steps: list[dict[str, Any]] = []
     began = time.perf_counter()
-    for token in stream(loaded.model, prompt_ids, settings, params.max_new_tokens,
+    for token in stream(loaded.model, prompt_ids, wanted, params.max_new_tokens,
                         stop_ids=(loaded.config.eos_id,), num_alternatives=ALTERNATIVES):
-        ended = token.id == loaded.config.eos_id
+        piece = reader.read(token.id)
         steps.append({
-            "step": len(steps), "id": token.id, "token": loaded.tokenizer.token_text(token.id),
-            "text": "" if ended else reader.read(token.id), "probability": token.probability,
-            "kept": token.kept, "entropy": token.entropy,
+            "step": len(steps), "id": token.id, "token": piece["token"], "text": piece["text"],
+            "probability": token.probability, "kept": token.kept, "entropy": token.entropy,
             "alternatives": [{"id": other, "token": loaded.tokenizer.token_text(other), "probability": share}
                              for other, share in token.alternatives],
         })
@@ -103,7 +102,7 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     ids = [step["id"] for step in steps]
     return {
         **_about(loaded, params.prompt, len(prompt_ids) + len(ids)),
-        "notes": settings.notes(loaded.config.vocab_size),
+        "notes": wanted.notes(loaded.config.vocab_size),
         "text": loaded.tokenizer.decode(ids), "ids": np.array(ids, np.int32), "steps": steps,
         "ended": ids[-1] == loaded.config.eos_id, "device": ctx.device,
         "tokens_per_second": len(ids) / seconds,
@@ -118,13 +117,12 @@ def wall(params: WallParams, ctx: Context) -> Result:
     in partials. `distinct` of the result counts the pairs of all texts together.
     """
     loaded = ctx.model()
-    prompt_ids = _prompt_ids(loaded, params.prompt)
+    prompt_ids = loaded.prompt_ids(params.prompt)
     check_prompts(loaded.config, [prompt_ids], params.max_new_tokens)
     prompts = [prompt_ids] * params.samples
-    settings = [SamplingParams(params.temperature, params.top_k, params.top_p, params.min_p,
-                               params.repetition_penalty, params.seed + row) for row in range(params.samples)]
+    wanted = [settings(params, params.seed + row) for row in range(params.samples)]
     samples, ids = [], []
-    for _, new in write(loaded, prompts, settings, params.max_new_tokens, ctx.device,
+    for _, new in write(loaded, prompts, wanted, params.max_new_tokens, ctx.device,
                         lambda fraction: ctx.progress(0.8 * fraction, "Writing")):
         ended = new[-1] == loaded.config.eos_id
         text = loaded.tokenizer.decode(new[:-1] if ended else new).rstrip("\N{REPLACEMENT CHARACTER}")
@@ -137,7 +135,7 @@ def wall(params: WallParams, ctx: Context) -> Result:
     for sample, mean in zip(samples, likely, strict=True):
         sample["log_probability"] = mean
     return {**_about(loaded, params.prompt, len(prompt_ids) + params.max_new_tokens), "samples": samples,
-            "notes": settings[0].notes(loaded.config.vocab_size), **summary(samples, ids)}
+            "notes": wanted[0].notes(loaded.config.vocab_size), **summary(samples, ids)}
 
 
 def grid(params: GridParams, ctx: Context) -> Result:
@@ -162,7 +160,7 @@ def confidence(params: ConfidenceParams, ctx: Context) -> Result:
     for place, name in enumerate(SPECIMENS):
         ctx.progress(place / len(SPECIMENS), name)
         loaded = ctx.model(name)
-        ids = _prompt_ids(loaded, TEXT)
+        ids = loaded.prompt_ids(TEXT)
         with torch.inference_mode():
             logits = loaded.model(torch.tensor([ids], device=ctx.device))[0, :-1]  # [T, V]
             kept = (filter_logits(logits, params.temperature, top_p=params.top_p) > 0).sum(-1)  # [T]
@@ -228,36 +226,12 @@ def bugs(params: BugsParams, ctx: Context) -> Result:
     }
 
 
-class TextReader:
-    """Turns ids into text piece by piece; a character whose bytes are still incomplete waits."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._ids: list[int] = []
-        self._told = 0
-
-    def read(self, token_id: int) -> str:
-        """The text that became readable with this token, often one word, sometimes nothing."""
-        self._ids.append(token_id)
-        text = self._tokenizer.decode(self._ids)
-        if text.endswith("\N{REPLACEMENT CHARACTER}"):
-            return ""
-        piece = text[self._told:]
-        self._told = len(text)
-        return piece
-
-
 def _draw(probabilities: Tensor) -> Tensor:
     return torch.multinomial(probabilities, 1)
 
 
 def _sums(probabilities: Tensor) -> list[float]:
     return [float(mass) for mass in probabilities.sum(-1)]
-
-
-def _prompt_ids(loaded: LoadedModel, prompt: str) -> list[int]:
-    """BOS, as every training document began, and the prompt."""
-    return [loaded.config.bos_id, *loaded.tokenizer.encode(prompt)]
 
 
 def _about(loaded: LoadedModel, prompt: str, length: int) -> Result:

@@ -8,42 +8,18 @@ from typing import Any, get_args
 from labs.fields import Params, choice, real, text, whole
 from labs.q13_sampling.analytic import ORDERS, BoundaryRule
 from labs.q13_sampling.typed import KINDS, kind_of, read_numbers
+from labs.sampler import min_p, repetition_penalty, temperature, top_k, top_p
 
 PROMPT = "今天天气"
 NUMBERS = "8, 7, 6, 3, 2"
 DTYPES = ("float64", "float32", "float16")
 """What the filters compute in; rounding decides ties."""
 GRIDS = ("auto", "small", "full")
-_TOP_P = "Top-p must be in (0, 1]."
-_MIN_P = "Min-p must be in [0, 1]; 0 keeps all tokens."
 _TYPICAL_P = "Typical-p must be in (0, 1]; 1 keeps all tokens."
-_TEMPERATURE = "Negative temperature would favour the worst tokens."
 
 
 def _prompt(*, primary: bool = True) -> Any:
     return text(PROMPT, label="q13.prompt", primary=primary)
-
-
-def _temperature(default: float = 0.8, *, view: bool = False) -> Any:
-    return real(default, 0, 3, step=0.05, label="q13.temperature", primary=True, view=view,
-                low_sentence=_TEMPERATURE)
-
-
-def _top_p(*, view: bool = False) -> Any:
-    return real(0.9, 0, 1, above_minimum=True, step=0.01, label="q13.top_p", primary=True, view=view,
-                sentence=_TOP_P)
-
-
-def _top_k(*, view: bool = False) -> Any:
-    return whole(0, 0, 6400, label="q13.top_k", unit="tokens", view=view)
-
-
-def _min_p(*, view: bool = False) -> Any:
-    return real(0.0, 0, 1, step=0.01, label="q13.min_p", view=view, sentence=_MIN_P)
-
-
-def _repetition_penalty(*, view: bool = False) -> Any:
-    return real(1.0, 1, 2, step=0.05, label="q13.repetition_penalty", view=view)
 
 
 def _rule() -> Any:
@@ -62,20 +38,16 @@ def _seed() -> Any:
     return whole(0, 0, 2**31 - 1, label="q13.seed")
 
 
-def _max_new_tokens() -> Any:
-    return whole(40, 1, 400, label="q13.max_new_tokens", unit="tokens")
-
-
 @dataclass(frozen=True)
 class NextTokenParams(Params):
     """Only the prompt needs the model; the rest refilters its logits."""
 
     prompt: str = _prompt()
-    temperature: float = _temperature(view=True)
-    top_p: float = _top_p(view=True)
-    top_k: int = _top_k(view=True)
-    min_p: float = _min_p(view=True)
-    repetition_penalty: float = _repetition_penalty(view=True)
+    temperature: float = temperature("q13.temperature", view=True)
+    top_p: float = top_p("q13.top_p", view=True)
+    top_k: int = top_k("q13.top_k", view=True)
+    min_p: float = min_p("q13.min_p", view=True)
+    repetition_penalty: float = repetition_penalty("q13.repetition_penalty", view=True)
     typical_p: float = real(1.0, 0, 1, above_minimum=True, step=0.01, label="q13.typical_p", view=True,
                             sentence=_TYPICAL_P)
     rule: str = _rule()
@@ -84,32 +56,30 @@ class NextTokenParams(Params):
 
 
 @dataclass(frozen=True)
-class ContinuationParams(Params):
-    """One sampled text. The same seed gives the same text on the same device."""
+class WrittenParams(Params):
+    """What every text is written with. The same seed gives the same text on the same device."""
 
     prompt: str = _prompt()
-    temperature: float = _temperature()
-    top_p: float = _top_p()
-    top_k: int = _top_k()
-    min_p: float = _min_p()
-    repetition_penalty: float = _repetition_penalty()
+    temperature: float = temperature("q13.temperature")
+    top_p: float = top_p("q13.top_p")
+    top_k: int = top_k("q13.top_k")
+    min_p: float = min_p("q13.min_p")
+    repetition_penalty: float = repetition_penalty("q13.repetition_penalty")
     seed: int = _seed()
-    max_new_tokens: int = _max_new_tokens()
+    max_new_tokens: int = whole(40, 1, 400, label="q13.max_new_tokens", unit="tokens")
 
 
 @dataclass(frozen=True)
-class WallParams(Params):
+class ContinuationParams(WrittenParams):
+    """One sampled text."""
+
+
+@dataclass(frozen=True)
+class WallParams(WrittenParams):
     """Many texts with the same settings; the i-th has the seed `seed` + i."""
 
     prompt: str = _prompt(primary=False)
-    temperature: float = _temperature()
-    top_p: float = _top_p()
-    top_k: int = _top_k()
-    min_p: float = _min_p()
-    repetition_penalty: float = _repetition_penalty()
-    seed: int = _seed()
     samples: int = whole(20, 1, 200, label="q13.samples", primary=True)
-    max_new_tokens: int = _max_new_tokens()
 
 
 @dataclass(frozen=True)
@@ -128,8 +98,8 @@ class GridParams(Params):
 class ConfidenceParams(Params):
     """What the same settings keep for a model that is sure and for one that has hardly learned."""
 
-    temperature: float = _temperature(1.0)
-    top_p: float = _top_p()
+    temperature: float = temperature("q13.temperature", 1.0)
+    top_p: float = top_p("q13.top_p")
 
 
 @dataclass(frozen=True)
@@ -138,8 +108,8 @@ class ManualParams(Params):
 
     numbers: str = text(NUMBERS, label="q13.numbers", primary=True, view=True)
     numbers_are: str = choice("auto", KINDS, label="q13.numbers_are", view=True)
-    temperature: float = _temperature(1.0, view=True)
-    top_p: float = _top_p(view=True)
+    temperature: float = temperature("q13.temperature", 1.0, view=True)
+    top_p: float = top_p("q13.top_p", view=True)
     rule: str = _rule()
     order: str = _order("temperature_first", "top_p_first")
     dtype: str = _dtype()

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
                             secrets.randbelow(NEW_SEEDS) if options.seed is None else options.seed)
     prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
     loaded = load(options)
-    ids = [loaded.config.bos_id, *loaded.tokenizer.encode(prompt)]
+    ids = loaded.prompt_ids(prompt)
     stop_ids = () if options.ignore_eos else (loaded.config.eos_id,)
     begin = time.perf_counter()
     if options.json or options.method != "cached":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shlex
 import subprocess
 import sys
@@ -18,13 +17,12 @@ from labs.__main__ import main
 from labs.contract import Result
 from labs.playground.branches import Start, closed, leads_on, readable
 from labs.playground.command import generate_command
-from labs.playground.measure import ALTERNATIVES, TextReader
+from labs.playground.measure import ALTERNATIVES
 from labs.playground.params import ContinuationParams
 from labs.registry import ROOT, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
-from minimind_core.tokenizer import load_tokenizer
 
 REGISTRY = Registry.discover()
 ID = "playground/continuation"
@@ -69,28 +67,6 @@ def test_the_seed_alone_decides(client: InlineClient) -> None:
     ids = [[step["id"] for step in written(client, temperature=1.5, max_new_tokens=12, seed=seed)[1]["steps"]]
            for seed in (4, 4, 5)]
     assert ids[0] == ids[1] != ids[2]
-
-
-@pytest.mark.parametrize("tokenizer", ["byte", "1k", "6.4k"])
-def test_pieces_are_the_text_whatever_the_bytes(tokenizer: str) -> None:
-    reading, draw = load_tokenizer(tokenizer), random.Random(0)
-    for _ in range(50):
-        ids = draw.choices(range(reading.vocab_size), k=30)
-        reader = TextReader(reading)
-        pieces = []
-        for token in ids:
-            expected = reader.peek(token)
-            pieces.append(reader.read(token))
-            assert pieces[-1] == expected
-        assert readable(closed(pieces)) == reading.decode(ids)
-
-
-def test_a_character_comes_with_its_last_byte() -> None:
-    reader = TextReader(load_tokenizer("byte"))
-    pieces = [reader.read(token) for token in load_tokenizer("byte").encode("天a")]
-    assert [(piece["text"], piece["open"]) for piece in pieces] == [
-        ("", True), ("", True), ("天", False), ("a", False)]
-    assert reader.read(2) == {"id": 2, "token": "<|im_end|>", "text": "", "open": False, "special": True}
 
 
 def test_a_branch_goes_on_from_the_alternative(client: InlineClient) -> None:
