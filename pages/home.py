@@ -58,7 +58,7 @@ def _row(question: Question) -> None:
 
 def _has_lab(question: Question) -> bool:
     """Whether something can be measured on its page already."""
-    return any(question.slug.startswith(f"{one.question}_") for one in registry())
+    return any(one.question == question.key for one in registry())
 
 
 def _parameters_chart() -> None:

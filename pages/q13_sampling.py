@@ -31,14 +31,9 @@ _BARS_ONLY = ("typical_p", "rule", "order", "dtype")
 def sampling() -> None:
     """The whole lab."""
     st.markdown(t("q13.page.lead"))
-    job = _read(controls.control(NextTokenParams, "prompt", _Q))
-    jobs.await_quick(job)
-    if job.active:
-        jobs.follow(job, jobs.progress)
-    elif job.result is None:
-        jobs.failure(job)
-    else:
-        st.fragment(_bench)(job.result)
+    read = jobs.result_of(_read(controls.control(NextTokenParams, "prompt", _Q)))
+    if read is not None:
+        st.fragment(_bench)(read)
         _writing()
         bench.panel(experiment("q13/wall"), prefix=_Q, above=_wall,
                     elsewhere=[spec.name for spec in WallParams.specs() if spec.name != "samples"])

@@ -51,6 +51,11 @@ class Question:
         return int(self.id[1:])
 
     @property
+    def key(self) -> str:
+        """"q13" of Q13: what experiments, the command line and the store call it by."""
+        return f"q{self.number:02d}"
+
+    @property
     def written(self) -> bool:
         """Whether there is more than the header."""
         return bool(self.claims)

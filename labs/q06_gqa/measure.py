@@ -33,7 +33,7 @@ from labs.q06_gqa.params import (
     WiringParams,
 )
 from labs.q06_gqa.prefilling import prefilled
-from labs.q06_gqa.quality import differences, intervals, verdict, window_losses
+from labs.q06_gqa.quality import differences, intervals, window_losses
 from labs.q06_gqa.sharing import (
     SHARED_WAYS,
     attend_native,
@@ -44,6 +44,7 @@ from labs.q06_gqa.sharing import (
     largest_differences,
     sentinel_reads,
 )
+from labs.ranking import verdict
 from labs.seeds.judging import judged
 from labs.seeds.plans import TOKENIZER, plan_on
 from labs.seeds.training import Series, scored_rows, training_rows

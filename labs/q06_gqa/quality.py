@@ -20,7 +20,6 @@ from minimind_core.model import MiniMind
 
 RESAMPLES = 2000
 LEVEL = 0.95
-UNRESOLVED = "unresolved"
 
 
 @torch.inference_mode()
@@ -52,19 +51,6 @@ def differences(losses: Mapping[str, NDArray[np.float64]], seed: int) -> list[di
     means = _resampled(losses, seed)
     return [{"first": one, "second": other, "difference": float((losses[one] - losses[other]).mean()),
              **_interval(means[one] - means[other])} for one, other in combinations(losses, 2)]
-
-
-def verdict(losses: Mapping[str, float], spans: Mapping[str, Mapping[str, float]]) -> str:
-    """The best model's name if its interval ends below all others, else `UNRESOLVED`.
-
-    >>> verdict({"a": 1.0, "b": 2.0}, {"a": {"low": 0.9, "high": 1.1}, "b": {"low": 1.8, "high": 2.2}})
-    'a'
-    >>> verdict({"a": 1.0, "b": 2.0}, {"a": {"low": 0.1, "high": 1.9}, "b": {"low": 1.8, "high": 2.2}})
-    'unresolved'
-    """
-    best = min(losses, key=lambda name: losses[name])
-    apart = all(spans[best]["high"] < spans[name]["low"] for name in losses if name != best)
-    return best if apart else UNRESOLVED
 
 
 def _resampled(losses: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, NDArray[np.float64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from labs.contract import Context
@@ -30,15 +30,15 @@ def base_name(model: str) -> str:
 def rows(params: LengthsParams, model: MiniMind, lengths: tuple[int, ...], ctx: Context) -> Iterator[Row]:
     """The lines in the order in which they are read, what the predictions ask for first."""
     trained, longer = lengths[0], lengths[1:]
-    yield Row(base_name(params.model), lambda _length: model, lengths)
+    yield Row(base_name(params.model), _always(model), lengths)
     for kind in KINDS:
         yield Row(kind, partial(stretched, params, model, kind, trained),
                   lengths if params.factor else longer)
-    yield Row("upstream", lambda _length: twin(model, scaling=UPSTREAM), lengths)
+    yield Row("upstream", _always(twin(model, scaling=UPSTREAM)), lengths)
     if params.window:
-        yield Row("window", lambda _length: model, longer, window=trained)
+        yield Row("window", _always(model), longer, window=trained)
     if params.shift:
-        yield Row("shifted", lambda _length: model, (trained,), offset=SHIFT)
+        yield Row("shifted", _always(model), (trained,), offset=SHIFT)
     if params.others and params.model in SPECIMENS.values():
         yield from _relatives(params, lengths, ctx)
 
@@ -64,8 +64,12 @@ def _relatives(params: LengthsParams, lengths: tuple[int, ...], ctx: Context) ->
             continue
         model: MiniMind = ctx.model(specimen).model
         ends = model.config.position == "learned"
-        yield Row(name, lambda _length, model=model: model,  # type: ignore[misc]
-                  lengths[:1] if ends else lengths)
+        yield Row(name, _always(model), lengths[:1] if ends else lengths)
         if ends and lengths[1:]:
             longer = with_longer_table(model, lengths[-1], params.seed)
-            yield Row("learned_longer", lambda _length, model=longer: model, lengths[1:])  # type: ignore[misc]
+            yield Row("learned_longer", _always(longer), lengths[1:])
+
+
+def _always(model: MiniMind) -> Callable[[int], MiniMind]:
+    """The same model for chunks of any length."""
+    return lambda _length: model

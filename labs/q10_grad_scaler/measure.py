@@ -28,8 +28,9 @@ from labs.q10_grad_scaler.params import (
 )
 from labs.q10_grad_scaler.passes import full_precision, grid, half_precision, swallowed
 from labs.q10_grad_scaler.scaling import gradients_of, new_scaler, traced
-from labs.q10_grad_scaler.specimens import copied, specimen, untrained
+from labs.q10_grad_scaler.specimens import copied, specimen
 from labs.q10_grad_scaler.stepping import TrainingStep, gradient_errors
+from labs.untrained import untrained
 from minimind_core.config import PRESETS, ModelConfig
 from minimind_core.device import DTYPES
 

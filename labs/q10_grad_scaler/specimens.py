@@ -5,18 +5,11 @@ from __future__ import annotations
 import torch
 
 from labs.contract import Context
-from minimind_core.config import ModelConfig
+from labs.untrained import untrained
 from minimind_core.model import MiniMind
 
 OUTLIER_EXPONENT = 20
 OUTLIER_LAYER = 2
-
-
-def untrained(config: ModelConfig, device: str, seed: int = 0) -> MiniMind:
-    """A fresh FP32 model of that shape, the same for the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MiniMind(config).to(device)
 
 
 def copied(model: MiniMind) -> MiniMind:

@@ -15,11 +15,11 @@ import torch
 
 from labs.contract import DEFAULT_MODEL
 from labs.runner.weights import weights_version
+from labs.untrained import untrained
 from minimind_core import device as devices
 from minimind_core.checkpoint import LoadedModel, load_model
 from minimind_core.config import PRESETS
 from minimind_core.errors import CheckpointError
-from minimind_core.model import MiniMind
 from minimind_core.tokenizer import ByteTokenizer
 
 MAX_MODELS = 16
@@ -93,8 +93,6 @@ def _untrained(preset: str, device: torch.device, dtype: torch.dtype) -> LoadedM
         raise CheckpointError(f"There is no shape {preset!r}; the shapes are {', '.join(PRESETS)}.")
     tokenizer = ByteTokenizer()
     config = PRESETS[preset].replace(vocab_size=tokenizer.vocab_size)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = MiniMind(config).to(device=device, dtype=dtype).eval()
+    model = untrained(config, device).to(dtype).eval()
     return LoadedModel(model=model, tokenizer=tokenizer, config=config, name=RANDOM + preset,
                        path=Path(RANDOM + preset), meta={})

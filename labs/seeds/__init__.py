@@ -1,4 +1,4 @@
 """Small models of several kinds, each trained from several seeds: is a difference more than luck?
 
-Shared by the labs that compare kinds of models. `plans.py`, `telling.py` and `dots.py` are torch-free.
+Shared by the labs that compare kinds of models. Only `training.py` imports torch.
 """

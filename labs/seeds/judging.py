@@ -1,4 +1,4 @@
-"""What several seeds say about which kind is best, and when they say nothing. Imports torch by `quality`."""
+"""What several seeds say about which kind is best, and when they say nothing. No torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from labs.contract import Result
-from labs.q06_gqa.quality import verdict
+from labs.ranking import verdict
 
 
 def judged(values: Mapping[str, Sequence[float]]) -> Result:
@@ -23,7 +23,7 @@ def judged(values: Mapping[str, Sequence[float]]) -> Result:
         "mean": means, "range": spans, "verdict": verdict(means, spans), "best": best,
         "rivals": [kind for kind in values if kind != best and spans[kind]["low"] <= spans[best]["high"]],
         "chance": chance_of_a_verdict(len(values), seeds),
-        "orders": [sorted(values, key=lambda kind, seed=seed: values[kind][seed])  # type: ignore[misc]
+        "orders": [sorted(values, key={kind: each[seed] for kind, each in values.items()}.__getitem__)
                    for seed in range(seeds)],
     }
 

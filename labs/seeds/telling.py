@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.contract import Result, Row, Text
-
-UNRESOLVED = "unresolved"
+from labs.ranking import UNRESOLVED
 
 
 def words(text: Text, lab: str) -> Text:

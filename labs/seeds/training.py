@@ -14,8 +14,8 @@ from torch import Tensor
 
 from labs import heldout
 from labs.contract import Context, Result
-from labs.q10_grad_scaler.specimens import untrained
 from labs.seeds.plans import Plan
+from labs.untrained import untrained
 from minimind_core.config import ModelConfig
 from minimind_core.cost import num_parameters
 from minimind_core.model import MiniMind

@@ -32,6 +32,12 @@ def spec_of(params: type[Params], field: str) -> FieldSpec:
     return next(spec for spec in params.specs() if spec.name == field)
 
 
+def label_of(spec: FieldSpec) -> str:
+    """What a field is called, with its unit."""
+    label = t(spec.label)
+    return t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}")) if spec.unit else label
+
+
 def values(params: type[Params], question: str) -> dict[str, Any]:
     """What the widgets say now; of a field without a widget yet, what its widget will say first."""
     return {spec.name: _value(params, spec, key(question, spec.name)) for spec in params.specs()}
@@ -57,10 +63,8 @@ def control(params: type[Params], field: str, question: str) -> Any:
     """One widget with its label and unit; returns its value."""
     spec = spec_of(params, field)
     name = key(question, field)
-    label = t(spec.label)
-    if spec.unit:
-        label = t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}"))
-    worded = any(_word(spec, choice) != str(choice) for choice in spec.choices)
+    label = label_of(spec)
+    worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
     binding = {} if worded else {"bind": "query-params"}
     value = _widget(spec, label, {"key": name} | binding | _first_value(params, spec, name, bound=not worded))
     if worded:
@@ -87,7 +91,7 @@ def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
 def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
     """A row of buttons, or a menu where they would run out of the column."""
     first = common.pop("value", None)
-    words = {choice: _word(spec, choice) for choice in spec.choices}
+    words = {choice: word_of(spec, choice) for choice in spec.choices}
     if sum(30 + 8 * len(word) for word in words.values()) > _WIDEST_ROW:
         index = {} if first is None else {"index": spec.choices.index(first)}
         return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
@@ -96,7 +100,7 @@ def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
                                 **default, **common)
 
 
-def _word(spec: FieldSpec, choice: Any) -> str:
+def word_of(spec: FieldSpec, choice: Any) -> str:
     """What a choice is called: the text under `<label>.<choice>`, or the choice itself."""
     return catalogue(current_language()).get(f"{spec.label}.{choice}", str(choice))
 

@@ -66,4 +66,4 @@ def take(question: Question) -> None:
 
 
 def _key(question: Question) -> str:
-    return f"{store.name(question)}.answer"
+    return f"{question.key}.answer"

@@ -24,7 +24,7 @@ def steps(question: Question, attempt: Attempt | None, renderer: Renderer) -> No
     finished = attempt is not None and attempt.finished is not None
     if opened < len(question.hints) and not finished:
         st.button(t("hints.open", step=opened + 1, count=len(question.hints)), type="tertiary",
-                  key=f"{store.name(question)}.hint", on_click=store.guarded(_open),
+                  key=f"{question.key}.hint", on_click=store.guarded(_open),
                   args=(question, opened + 1))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from labs.contract import Result
 from labs.runner.job import Job
 from pages.ui import errors
 from pages.ui.i18n import t
@@ -18,9 +19,17 @@ _POLL_SECONDS = 0.25
 _QUICK_SECONDS = 0.3
 
 
-def await_quick(job: Job) -> None:
-    """Give a run that is nearly instant the time to end, so that no progress bar flashes by."""
+def result_of(job: Job) -> Result | None:
+    """The result; until it is there how far the run is, and if it never will be, why.
+
+    A run that is nearly instant gets the time to end, so that no progress bar flashes by.
+    """
     job.wait(_QUICK_SECONDS)
+    if job.active:
+        follow(job, progress)
+    elif job.result is None:
+        failure(job)
+    return job.result
 
 
 def follow(job: Job, draw: Callable[[Job], None]) -> None:

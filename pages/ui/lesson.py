@@ -38,7 +38,7 @@ def sentence(this: Experiment, params: Params, result: Result, *, here: bool) ->
 
 def _predicted(this: Experiment, params: Params, result: Result) -> tuple[float, str] | None:
     """The person's answer to the prediction of the measured number, and why that is what it is."""
-    question = next((one for one in questions() if one.slug.startswith(f"{this.question}_")), None)
+    question = next((one for one in questions() if one.key == this.question), None)
     attempt = store.attempt(question) if question is not None else None
     if question is None or attempt is None:
         return None

@@ -11,9 +11,9 @@ import pandas
 import streamlit as st
 
 from labs.contract import Experiment, Result
+from labs.fields import FieldSpec
 from labs.runner.job import Job
-from pages.ui import findings
-from pages.ui.controls import spec_of
+from pages.ui import controls, findings
 from pages.ui.i18n import t
 
 MOST = 4
@@ -72,8 +72,8 @@ def _one(this: Experiment, number: int, job: Job) -> None:
 
 def _table(this: Experiment, runs: dict[str, Job]) -> pandas.DataFrame:
     """Rows are the settings that differ, the device and the main numbers; columns are the runs."""
-    rows = {_label(this, name): [_setting(job, name) for job in runs.values()]
-            for name in _differing(this, list(runs.values()))}
+    rows = {controls.label_of(spec): [_setting(job, spec) for job in runs.values()]
+            for spec in _differing(this, list(runs.values()))}
     rows[t("pins.device")] = [job.device_name for job in runs.values()]
     numbers = [this.numbers(_completed(this, job), t) for job in runs.values()]
     for label in dict.fromkeys(label for each in numbers for label in each):
@@ -82,22 +82,17 @@ def _table(this: Experiment, runs: dict[str, Job]) -> pandas.DataFrame:
     return pandas.DataFrame.from_dict(rows, orient="index", columns=list(runs))
 
 
-def _differing(this: Experiment, runs: Sequence[Job]) -> list[str]:
+def _differing(this: Experiment, runs: Sequence[Job]) -> list[FieldSpec]:
     """The settings that are not the same in all runs; of a run alone, those that are not the default."""
     ways = [job.params.measured() for job in runs if job.params is not None]
     against = ways if len(ways) > 1 else [*ways, this.params().measured()]
-    return [name for name in against[0] if any(way[name] != against[0][name] for way in against)]
+    return [spec for spec in this.params.specs() if spec.name in against[0]
+            and any(way[spec.name] != against[0][spec.name] for way in against)]
 
 
-def _label(this: Experiment, name: str) -> str:
-    spec = spec_of(this.params, name)
-    label = t(spec.label)
-    return t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}")) if spec.unit else label
-
-
-def _setting(job: Job, name: str) -> str:
-    assert job.params is not None
-    return findings.shown(getattr(job.params, name))
+def _setting(job: Job, spec: FieldSpec) -> str:
+    value = getattr(job.params, spec.name)
+    return controls.word_of(spec, value) if spec.kind == "choice" else findings.shown(value)
 
 
 def _completed(this: Experiment, job: Job) -> Result:

@@ -57,7 +57,7 @@ def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> 
 
 def _form(question: Question, renderer: Renderer) -> None:
     st.markdown(t("predict.lead"))
-    with st.form(f"{store.name(question)}.predict", border=True):
+    with st.form(f"{question.key}.predict", border=True):
         for prediction in asked(question):
             _field(question, prediction, renderer)
         with st.container(horizontal=True):
@@ -79,7 +79,7 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer) -> No
 
 
 def _key(question: Question, prediction: Prediction) -> str:
-    return f"{store.name(question)}.predict.{prediction.id}"
+    return f"{question.key}.predict.{prediction.id}"
 
 
 def _commit(question: Question) -> None:
@@ -107,12 +107,7 @@ def _measure(question: Question, prediction: Prediction) -> None:
     if job is None or job.state in ("failed", "cancelled"):
         job = server.worker().submit(prediction.experiment, dict(prediction.params))
         st.session_state[key] = job
-    jobs.await_quick(job)
-    if job.active:
-        jobs.follow(job, jobs.progress)
-    elif job.result is None:
-        jobs.failure(job)
-    else:
+    if jobs.result_of(job) is not None:
         bench.adopt(job)
         store.record_measurement(question, prediction.id, _measured(prediction, job))
 

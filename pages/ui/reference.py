@@ -27,7 +27,7 @@ def button(question: Question, *, locked: bool) -> None:
         st.markdown(t("reference.locked"))
         return
     st.markdown(t("reference.lead"))
-    st.button(t("reference.open"), type="primary", key=f"{store.name(question)}.reference",
+    st.button(t("reference.open"), type="primary", key=f"{question.key}.reference",
               on_click=store.guarded(_open), args=(question,))
 
 

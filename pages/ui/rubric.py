@@ -37,10 +37,10 @@ def _section(question: Question) -> None:
         _tier(question, attempt, tier, decisions, renderer)
     _result(result, attempt)
     if attempt.finished is None:
-        st.button(t("score.keep"), type="primary", key=f"{store.name(question)}.keep",
+        st.button(t("score.keep"), type="primary", key=f"{question.key}.keep",
                   on_click=store.guarded(store.finish), args=(question, result.points))
     else:
-        st.button(t("score.again"), key=f"{store.name(question)}.again", on_click=_again, args=(question,))
+        st.button(t("score.again"), key=f"{question.key}.again", on_click=_again, args=(question,))
         if st.session_state.pop("score.again", False):
             st.rerun()
 
@@ -78,7 +78,7 @@ def _line(question: Question, attempt: Attempt, line: RubricLine, decision: bool
 
 
 def _key(question: Question, attempt: Attempt, line: RubricLine) -> str:
-    return f"{store.name(question)}.tick.{line.id}.{attempt.id[:8]}"
+    return f"{question.key}.tick.{line.id}.{attempt.id[:8]}"
 
 
 def _tick(question: Question, attempt: Attempt) -> None:

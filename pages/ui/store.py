@@ -74,27 +74,22 @@ def browser_keys() -> str:
 
 def browser_key(question: Question) -> str:
     """Where a browser keeps this person's draft."""
-    return browser_keys() + name(question)
-
-
-def name(question: Question) -> str:
-    """The question's name in the store, such as "q06"."""
-    return question.slug.partition("_")[0]
+    return browser_keys() + question.key
 
 
 def draft(question: Question) -> Draft | None:
     """The answer as last saved."""
-    return store().drafts.get(profile(), name(question), ANSWER)
+    return store().drafts.get(profile(), question.key, ANSWER)
 
 
 def save_draft(question: Question, text: str, revision: int, base: int | None) -> Saved:
     """Keep the answer; whoever wrote the newest revision wins, the other text becomes a copy."""
-    return store().drafts.save(profile(), name(question), ANSWER, text, revision, base=base)
+    return store().drafts.save(profile(), question.key, ANSWER, text, revision, base=base)
 
 
 def copies(question: Question) -> tuple[Copy, ...]:
     """Answers that lost against a newer one from another window."""
-    return store().drafts.copies(profile(), name(question))
+    return store().drafts.copies(profile(), question.key)
 
 
 def discard_copy(copy: str) -> None:
@@ -104,7 +99,7 @@ def discard_copy(copy: str) -> None:
 
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
-    return store().attempts.of(profile(), name(question))
+    return store().attempts.of(profile(), question.key)
 
 
 def attempt(question: Question) -> Attempt | None:
@@ -144,7 +139,7 @@ def answer_again(question: Question) -> None:
 
 
 def _open(question: Question) -> Attempt:
-    return store().attempts.open(profile(), name(question))
+    return store().attempts.open(profile(), question.key)
 
 
 def guarded(action: Callable[P, object]) -> Callable[P, None]:

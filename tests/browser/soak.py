@@ -55,7 +55,7 @@ def open_the_labs(folder: Path) -> None:
     store = open_store(f"sqlite:///{folder}/study.sqlite3")
     me = store.profiles.named_or_new("Me").id
     for question in load_questions():
-        attempt = store.attempts.open(me, question.slug.partition("_")[0])
+        attempt = store.attempts.open(me, question.key)
         for prediction in question.predictions:
             store.attempts.predict(attempt, prediction.id, None)
             attempt = store.attempts.measure(attempt, prediction.id, 1.0)

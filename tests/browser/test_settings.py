@@ -105,6 +105,16 @@ def test_data_go_out_are_deleted_and_come_back(address: str, chromium: Browser, 
     context.close()
 
 
+def switch_profile(page: Page, name: str, other: str) -> None:
+    """By the name in the frame, which leads to the settings."""
+    page.get_by_role("button", name=name, exact=True).click()
+    page.wait_for_url("**/settings?**", timeout=PATIENCE)
+    settle(page)
+    page.get_by_role("combobox", name="Profile").click()
+    page.get_by_role("option", name=other).click()
+    expect(page.get_by_role("button", name=other, exact=True)).to_be_visible(timeout=PATIENCE)
+
+
 def test_profiles_keep_drafts_apart(address: str, chromium: Browser) -> None:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = visit(context, f"{address}/settings?lang=en")
@@ -116,24 +126,14 @@ def test_profiles_keep_drafts_apart(address: str, chromium: Browser) -> None:
     answer(page).click()
     page.keyboard.type("Ada's, typed to the very")
     page.keyboard.insert_text(" end")
-    page.get_by_role("button", name="Ada", exact=True).click()
-    page.wait_for_url("**/settings?**", timeout=PATIENCE)
-    settle(page)
-    page.get_by_role("combobox", name="Profile").click()
-    page.get_by_role("option", name="Me").click()
-    expect(page.get_by_role("button", name="Me", exact=True)).to_be_visible(timeout=PATIENCE)
+    switch_profile(page, "Ada", "Me")
     page.get_by_role("link", name=question).click()
     expect(answer(page)).to_have_value("", timeout=PATIENCE)
     settle(page)
     write(page, "Mine")
     page.reload()
     expect(answer(page)).to_have_value("Mine", timeout=PATIENCE)
-    page.get_by_role("button", name="Me", exact=True).click()
-    page.wait_for_url("**/settings?**", timeout=PATIENCE)
-    settle(page)
-    page.get_by_role("combobox", name="Profile").click()
-    page.get_by_role("option", name="Ada").click()
-    expect(page.get_by_role("button", name="Ada", exact=True)).to_be_visible(timeout=PATIENCE)
+    switch_profile(page, "Me", "Ada")
     page.get_by_role("link", name=question).click()
     expect(answer(page)).to_have_value("Ada's, typed to the very end", timeout=PATIENCE)
     context.close()

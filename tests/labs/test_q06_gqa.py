@@ -19,7 +19,8 @@ from labs.interleaved import clock, interleaved, middle
 from labs.q06_gqa import analytic, measure
 from labs.q06_gqa.converting import LENGTH
 from labs.q06_gqa.decoding import DecodeStep, read_bandwidth, untrained
-from labs.q06_gqa.quality import UNRESOLVED, differences, intervals, verdict, window_losses
+from labs.q06_gqa.quality import differences, intervals, window_losses
+from labs.ranking import UNRESOLVED, verdict
 from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job

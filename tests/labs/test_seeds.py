@@ -14,11 +14,11 @@ import torch
 
 from labs import jsonable
 from labs.q06_gqa.analytic import VARIANTS
-from labs.q06_gqa.quality import UNRESOLVED
 from labs.q07_rope.params import POSITIONS
 from labs.q07_rope.reading import mean_losses
 from labs.q07_rope.twins import with_longer_table
 from labs.q10_grad_scaler.specimens import untrained
+from labs.ranking import UNRESOLVED
 from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job

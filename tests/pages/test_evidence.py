@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from labs.runner.job import Job
-from pages.ui import evidence, store
+from pages.ui import evidence
 from questions import Claim, Tolerance, load_question
 from tests.pages.conftest import CountingClient, OpenApp, settle_predictions
 
@@ -21,7 +21,7 @@ def opened(open_app: OpenApp, worker: CountingClient) -> AppTest:
     """Question 13 with its reference open."""
     settle_predictions(PAGE)
     app = open_app(PAGE)
-    app.button(key=f"{store.name(QUESTION)}.reference").click().run()
+    app.button(key=f"{QUESTION.key}.reference").click().run()
     worker.submitted.clear()
     return app
 
@@ -39,7 +39,7 @@ def test_nothing_is_checked_unasked_nor_before_the_reference_is_open(open_app: O
     settle_predictions(PAGE)
     app = open_app(PAGE)
     assert not [button for button in app.button if str(button.key).startswith("evidence.")]
-    app.button(key=f"{store.name(QUESTION)}.reference").click().run()
+    app.button(key=f"{QUESTION.key}.reference").click().run()
     keys = {button.key for button in app.button}
     assert {f"evidence.{claim.id}.run" for claim in QUESTION.claims if claim.check} <= keys
     assert "evidence.Q13-C15.run" not in keys and "evidence/claim" not in worker.submitted

@@ -69,7 +69,7 @@ def test_the_opened_reference_shows_answer_claims_and_rubric(open_app: OpenApp, 
                                                              lang: str) -> None:
     settle_predictions(question.slug)
     app = open_app(question.slug, lang=lang)
-    app.button(key=f"{store.name(question)}.reference").click().run()
+    app.button(key=f"{question.key}.reference").click().run()
     assert not app.exception and not app.error
     assert len(app.checkbox) == len(question.rubric)
     labels = "\n".join(expander.label for expander in app.expander)
