@@ -41,7 +41,8 @@ def record(jobs: Sequence[Job], folder: Path = FOLDER) -> Path:
     assert middle.result is not None and middle.params is not None
     data = {
         "experiment": middle.experiment_id, "params": middle.params.to_dict(), "device": middle.device,
-        "device_name": middle.device_name, "versions": middle.versions, "date": middle.measured_at,
+        "device_name": middle.device_name, "dtype": middle.dtype, "versions": middle.versions,
+        "date": middle.measured_at,
         "commit": _commit(), "runs": len(jobs), "seconds": middle.seconds,
         "spread": spread([{"seconds": job.seconds, "result": job.result} for job in jobs]),
         "result": middle.result,

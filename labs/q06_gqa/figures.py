@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import plotly.graph_objects as go
@@ -202,7 +203,10 @@ def seeds(result: Result, text: Text) -> dict[str, Any]:
 def _batch_axis(figure: Any, text: Text, batches: list[int]) -> None:
     """A logarithmic axis with the batches as they are; every second of many."""
     shown = batches[::2] if len(batches) > 7 else batches
+    first, last = math.log10(batches[0]), math.log10(batches[-1])
+    room = max(last - first, 0.3)  # the lines end in their names
     figure.update_xaxes(title=text("q06.axis.batch"), type="log", tickvals=shown,
+                        range=[first - 0.05 * room, last + 0.2 * room],
                         ticktext=[f"{batch:,}" for batch in shown])
 
 

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from labs.contract import Result, Text
 from labs.q07_rope.figures_lengths import lengths
 from labs.q07_rope.figures_seeds import seeds
-from labs.q07_rope.labels import log_axes, name_ends, power_ticks, round_ticks
+from labs.q07_rope.labels import log_axes, name_ends
 from labs.q07_rope.params import ANGLES, ARITHMETICS
+from labs.ticks import power_ticks, round_ticks
 
 __all__ = ["invariance", "lengths", "seeds", "shift", "spectrum"]
 

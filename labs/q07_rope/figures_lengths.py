@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
-from labs.q07_rope.labels import log_axes, name_ends, round_ticks
+from labs.q07_rope.labels import log_axes, name_ends
+from labs.ticks import round_ticks
 
 KINDS = {"rope": "circle", "rope_1e4": "circle-open", "learned": "x", "learned_longer": "x-thin-open",
          "sinusoidal": "square", "alibi": "diamond", "none": "triangle-up"}

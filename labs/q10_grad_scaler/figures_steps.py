@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from labs.contract import Result, Text
 from labs.q10_grad_scaler.params import ScalerParams
 from labs.q10_grad_scaler.words import number
+from labs.ticks import power_ticks
 
 MANY = 300
 """More steps than this are drawn as a line without marks."""
@@ -93,7 +94,7 @@ def orders(result: Result, text: Text) -> dict[str, Any]:
     figure.add_scatter(x=[right] * len(names), y=names, mode="lines", name=text("q10.right_norm"),
                        meta={"role": "formula"}, hoverinfo="skip")
     figure.update_xaxes(title=text("q10.axis.norm"), type="log", range=[-8, 10],
-                        dtick=4, exponentformat="power")
+                        **power_ticks(1e-8, 1e10, every=4))
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
     return {"handed": figure}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from labs.contract import Result, Text
-from labs.q10_grad_scaler.words import percent
+from labs.q10_grad_scaler.words import percent, raised
 
 
 def window(result: Result, text: Text) -> list[str]:
@@ -13,7 +13,7 @@ def window(result: Result, text: Text) -> list[str]:
     view, losses = result["view"], result["loss"]
     at, bad = view["nearest_place"], view["nonfinite_gradients"]
     values = {kind: percent(100 * shares[at]) for kind, shares in view["measured"].items()}
-    notes = [text("q10.note.measured") % {**values, "exponent": view["nearest"]}]
+    notes = [text("q10.note.measured") % {**values, "exponent": raised(view["nearest"])}]
     if math.isnan(losses["fp16"]):
         return [*notes, text("q10.note.forward") % losses]
     if bad:

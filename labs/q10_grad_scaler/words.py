@@ -23,3 +23,12 @@ def number(value: float) -> str:
     ('0.123', '1,072', '36,690,942')
     """
     return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def raised(exponent: int) -> str:
+    """An exponent as it stands above the line.
+
+    >>> raised(-14)
+    '⁻¹⁴'
+    """
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -66,6 +66,7 @@ class Job:
         self.measured_at = ""
         self.device = ""
         self.device_name = ""
+        self.dtype = ""
         self.versions: Mapping[str, str] = {}
         self._partials: list[dict[str, Any]] = []
         self._cancel = cancel
@@ -100,7 +101,7 @@ class Job:
         with self._lock:
             if self.state == "queued":
                 self.device, self.device_name = status.device, status.device_name
-                self.versions = status.versions
+                self.dtype, self.versions = status.dtype, status.versions
                 self.position, self.wait_seconds, self.state = 0, 0.0, "running"
 
     def end(self, state: JobState, *, record: Mapping[str, Any] | None = None, error: str = "",
@@ -116,6 +117,7 @@ class Job:
                 self.result, self.seconds = record["result"], record["seconds"]
                 self.measured_at, self.versions = record["date"], record["versions"]
                 self.device, self.device_name = record["device"], record["device_name"]
+                self.dtype = record["dtype"]
                 self.progress = 1.0
             self.position, self.wait_seconds = 0, 0.0
             self.error, self.error_code, self.state = error, code, state

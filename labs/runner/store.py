@@ -36,11 +36,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minimind-lab"
 
 
+FIELDS = {"experiment", "params", "device", "device_name", "dtype", "versions", "seconds", "date", "result"}
+"""Of a record; one that lacks any was kept by an older version and counts as none."""
+
+
 def make_record(experiment: str, params: dict[str, Any], status: WorkerStatus, seconds: float,
                 result: dict[str, Any]) -> Record:
     """A run that just ended on the worker with this status."""
     return {"experiment": experiment, "params": params, "device": status.device,
-            "device_name": status.device_name, "versions": dict(status.versions), "seconds": seconds,
+            "device_name": status.device_name, "dtype": status.dtype,
+            "versions": dict(status.versions), "seconds": seconds,
             "date": datetime.now(UTC).isoformat(timespec="seconds"), "result": result}
 
 
@@ -59,7 +64,7 @@ class ResultStore:
             os.utime(path)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return record if isinstance(record, dict) else None
+        return record if isinstance(record, dict) and record.keys() >= FIELDS else None
 
     def keep(self, key: str, record: Record) -> None:
         """Write a record, whole or not at all, and make room."""

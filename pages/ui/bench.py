@@ -7,7 +7,7 @@ can be drawn, or a recorded run, said to be one. A slider redraws its own panel 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -146,19 +146,25 @@ def _finding(this: Experiment, params: Params, job: Job | None) -> Finding | Non
 def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | None:
     if job is None or job.result is None or job.params is None:
         return None
-    where = (t("bench.kept", device=job.device_name, date=job.measured_at[:10]) if job.cached
-             else t("bench.measured", device=job.device_name))
+    device = _device(job.device_name, job.dtype, job.versions)
+    where = (t("bench.kept", device=device, date=job.measured_at[:10]) if job.cached
+             else t("bench.measured", device=device))
     if job.params.measured() != params.measured():
         where = f"{where}. {t('bench.changed')}"
     return Finding(_viewed(job.params, params), job.result, "measured", where)
 
 
 def _recorded(this: Experiment, params: Params, record: dict[str, Any]) -> Finding:
-    where = t("bench.recorded", device=record["device_name"], date=record["date"][:10])
+    device = _device(record["device_name"], record["dtype"], record["versions"])
+    where = t("bench.recorded", device=device, date=record["date"][:10], runs=record["runs"])
     run_with = this.params.from_dict(record["params"])
     if run_with.measured() != params.measured():
         where = f"{where}. {t('bench.defaults')}"
     return Finding(_viewed(run_with, params), record["result"], "recorded", where)
+
+
+def _device(name: str, dtype: str, versions: Mapping[str, str]) -> str:
+    return f"{name}, {dtype}, torch {versions.get('torch', '')}"
 
 
 def _viewed(run_with: Params, now: Params) -> Params:

@@ -15,6 +15,7 @@ import plotly.io
 import streamlit as st
 from plotly.io.json import to_json_plotly
 
+from labs.ticks import round_ticks
 from pages.ui.server import PLOTLY_ADDRESS
 
 # plotly looks whether pandas is loaded each time it checks a value, and fails if another session is
@@ -34,6 +35,10 @@ COLOURS = {
 }
 """By role, as the labs name them. `said` is what is commonly said, `removed` what a filter cut off."""
 GRID = "rgba(139, 135, 129, 0.22)"
+_FEW_POWERS = 30
+"""A logarithmic axis that spans less than this has 2 and 5 written out as well."""
+_WIDE = 5
+"""A line from so many pixels on is an area, and has no dashes."""
 _DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
 _PLAY_HEIGHT = 48
 _PATTERNS = {"recorded": "/", "removed": "/"}
@@ -70,10 +75,21 @@ def paint(figure: Any) -> dict[str, Any]:
     _put(layout, margin={"l": 8, "r": 8, "t": top, "b": 8}, font={"size": 14},
          paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.25, uirevision="keep",
          legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None})
+    for letter in "xy":
+        _tick_powers(layout.get(f"{letter}axis", {}), [trace.get(letter) for trace in painted["data"]])
     for name in {"xaxis", "yaxis", *(name for name in layout if name[1:].startswith("axis"))}:
         _put(layout, **{name: {"automargin": True, "gridcolor": GRID, "zeroline": False,
                                "ticklabelstandoff": 4 if name.startswith("x") else 8}})
     return painted
+
+
+def _tick_powers(axis: dict[str, Any], data: list[Any]) -> None:
+    """Whole numbers on a logarithmic axis without ticks of its own; plotly would write bare digits."""
+    if axis.get("type") != "log" or "tickvals" in axis:
+        return
+    shown = [float(value) for values in data for value in (() if values is None else values) if value]
+    low, high = min(shown, default=1.0), max(shown, default=1.0)
+    _put(axis, **(round_ticks(low, high) if high < _FEW_POWERS * low else {"dtick": 1, "tickformat": "~s"}))
 
 
 def _put(table: dict[str, Any], **values: Any) -> None:
@@ -94,7 +110,9 @@ def _paint_trace(trace: dict[str, Any], role: str) -> None:
     if trace["type"] == "heatmap":  # pale enough for text on it in either theme
         _put(trace, colorscale=[[0, _faded(colour, 0.05)], [1, _faded(colour, 0.6)]], showscale=False)
     elif trace["type"] != "bar":
-        _put(trace, marker={"color": colour}, line={"color": colour, "dash": _DASHES.get(role, "solid")})
+        wide = trace.get("line", {}).get("width", 0) >= _WIDE
+        dash = "solid" if wide else _DASHES.get(role, "solid")
+        _put(trace, marker={"color": colour}, line={"color": colour, "dash": dash})
     elif role in _PATTERNS:
         pattern = {"shape": _PATTERNS[role], "fgcolor": colour, "size": 5, "solidity": 0.2}
         _put(trace, marker={"color": "rgba(0,0,0,0)", "line": {"color": colour, "width": 1},

@@ -6,6 +6,9 @@ commonly said. The why is that of the prediction's claim; without a prediction t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from labs.checks import value_at
@@ -23,8 +26,8 @@ def sentence(this: Experiment, params: Params, result: Result, *, here: bool) ->
     if numbers is None:
         return
     unit = numbers["unit"]
-    formula, measured = (_strong(colour, numbers[name], unit)
-                         for colour, name in (("blue", "formula"), ("green" if here else "gray", "measured")))
+    formula = _strong("blue", numbers["formula"], unit)
+    measured = _strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers)
     device = t("bench.device") if here else t("bench.device_recorded")
     said = _predicted(this, params, result)
     if said is None:
@@ -63,6 +66,13 @@ def _is_about(prediction: Prediction, this: Experiment, params: Params, result: 
 def _why(question: Question, prediction: Prediction) -> str:
     claim = question.claim(prediction.claim)
     return Renderer(question, current_language()).text(claim.truth, claim)
+
+
+def _range(numbers: Mapping[str, Any]) -> str:
+    """The quartiles of a number that was measured many times in one run; of others nothing."""
+    if "low" not in numbers:
+        return ""
+    return " " + t("bench.range", low=f"{numbers['low']:.3g}", high=f"{numbers['high']:.3g}")
 
 
 def _strong(colour: str, number: float, unit: str) -> str:

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from labs.q10_grad_scaler.words import raised
 from tests.browser.conftest import OpenPage, settle
 from tests.browser.test_pages import check_page, skip_predictions
 
@@ -17,7 +18,7 @@ PATIENCE = 240_000
 """Milliseconds for the slowest run of the page beside other tests."""
 TITLES = {"en": ("Move the histogram into the window", "Four trainings, four precisions"),
           "zh": ("把直方图移进窗口", "四种精度，四场训练")}
-ITSELF = {"en": "FP16 itself, run at 2^{}", "zh": "FP16 真跑一遍，因子 2^{}"}
+ITSELF = {"en": "FP16 itself, run at 2{}", "zh": "FP16 真跑一遍，因子 2{}"}
 SCALE = {"en": re.compile("^Loss scale"), "zh": re.compile("^损失倍数")}
 CURVES = """() => [...document.querySelectorAll('.js-plotly-plot')]
     .filter(plot => plot.data.length === 4 && plot.data.every(trace => trace.mode === 'lines+markers'))
@@ -70,14 +71,14 @@ def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
     page = open_lab(open_page, lang, locale=locale, theme=theme, width=width)
     run_button(page, "window").focus()
     page.keyboard.press("Enter")
-    said = page.get_by_text(ITSELF[lang].format(-14), exact=False)
+    said = page.get_by_text(ITSELF[lang].format(raised(-14)), exact=False)
     expect(said).to_be_visible(timeout=PATIENCE)
     settle(page)
     slider = page.get_by_role("slider", name=SCALE[lang]).first
     slider.focus()
     for _ in range(8):
         page.keyboard.press("ArrowRight")
-    expect(page.get_by_text(ITSELF[lang].format(-6), exact=False)).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(ITSELF[lang].format(raised(-6)), exact=False)).to_be_visible(timeout=PATIENCE)
     assert "q10_window_scale_exponent=8" in page.url
     settle(page)
     check_page(page)

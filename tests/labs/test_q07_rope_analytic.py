@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labs.fields import ParamError
 from labs.q07_rope import analytic, claims
-from labs.q07_rope.labels import GAP, power_ticks, round_ticks, spread
+from labs.q07_rope.labels import GAP, spread
 from labs.q07_rope.params import (
     LOW_BASE,
     LOW_FACTOR,
@@ -33,6 +33,7 @@ from labs.q07_rope.scaling import (
     temperature,
     wavelengths,
 )
+from labs.ticks import power_ticks, round_ticks
 from minimind_core.config import RopeScaling
 from minimind_core.errors import ConfigError
 from minimind_core.rope import scaled_inv_freq

@@ -59,7 +59,7 @@ def test_a_claim_that_does_not_hold_says_so(opened: AppTest, worker: CountingCli
     def submit(experiment_id: str, params: dict[str, str]) -> Job:
         job = Job(experiment_id, None, lambda _job: None)
         job.end("done", record={
-            "seconds": 1, "date": "", "versions": {}, "device": "cpu", "device_name": "",
+            "seconds": 1, "date": "", "versions": {}, "device": "cpu", "device_name": "", "dtype": "fp32",
             "result": {"id": params["claim"], "kind": "exact", "agrees": False, "measured": 3, "expected": 4,
                        "tolerance": {"absolute": 0.5}, "reason": "It does not hold here."}})
         return job

@@ -52,10 +52,10 @@ def test_the_scale_moves_the_histogram_without_a_run(open_app: OpenApp, worker: 
     settle_predictions(PAGE)
     app = run(open_app(PAGE), "window")
     before = histogram(app)
-    assert "FP16 itself, run at 2^-14" in texts(app)
+    assert "FP16 itself, run at 2⁻¹⁴" in texts(app)
     app.slider(key="q10_window_scale_exponent").set_value(20).run()
     assert worker.submitted == ["q10/window"]
-    assert histogram(app) != before and "FP16 itself, run at 2^6" in texts(app)
+    assert histogram(app) != before and "FP16 itself, run at 2⁶" in texts(app)
 
 
 def test_the_scaler_is_drawn_from_its_formula_until_it_is_run(
