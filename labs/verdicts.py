@@ -64,7 +64,7 @@ def by_check(claim: Claim, check: Callable[[], Any]) -> Verdict:
 
 def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FOLDER) -> Verdict:
     """Compare a number of a done run at the default settings with that of the recorded run."""
-    measured = _value(claim, experiment, job.result)
+    measured = read_claim(claim, experiment, job.result)
     if measured is None:
         return _verdict(claim, False, None, None, f"{experiment.id} gives no {claim.measures}.")
     records = [record for record in recorded(experiment.id, recordings)
@@ -72,7 +72,7 @@ def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FO
     if not records:
         return undecided(claim, NO_RECORD, measured)
     record = next((one for one in records if one["device_name"] == job.device_name), records[0])
-    expected = _value(claim, experiment, record["result"])
+    expected = read_claim(claim, experiment, record["result"])
     if expected is not None and agree(_stated(expected), measured, claim.tolerance):
         return _verdict(claim, True, measured, expected, "")
     here = record["device_name"] == job.device_name
@@ -80,7 +80,7 @@ def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FO
     return _verdict(claim, False if here else None, measured, expected, reason)
 
 
-def _value(claim: Claim, experiment: Experiment, result: Any) -> Any:
+def read_claim(claim: Claim, experiment: Experiment, result: Any) -> Any:
     """What the claim reads from a result at the default parameters; None where it has no such path."""
     try:
         return _json(value_at(experiment.complete(experiment.params(), result), claim.measures or ""))

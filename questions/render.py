@@ -31,7 +31,8 @@ _TO_BE_MEASURED = {"en": "(measured in the lab)", "zh": "（以实测为准）"}
 class Renderer:
     """Texts of one question in one language.
 
-    `measured` gives values by claim id where a claim has none of its own, from a recorded run.
+    `measured` gives values by claim id where a claim has none of its own, from a recorded run; `sources`
+    what is said after such a value of where it comes from.
 
         Renderer(question, "zh").text(question.hints[0])
     """
@@ -39,6 +40,7 @@ class Renderer:
     question: Question
     language: str
     measured: Mapping[str, Value] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, text: Localized, claim: Claim | None = None) -> str:
         """The text in this language; `claim` is whose {value} and {said} it may name."""
@@ -53,12 +55,13 @@ class Renderer:
 
     def value(self, claim: Claim, path: tuple[str, ...] = ()) -> str:
         """A claim's value with its unit, or words that say that it is measured."""
-        value = claim.value if claim.value is not None else self.measured.get(claim.id)
-        if value is None:
-            if claim.kind != "measured":
-                raise LookupError(f"{claim.id} has no value")
+        if claim.value is not None:
+            return shown(part(claim.value, path), self._unit(claim))
+        if claim.kind != "measured":
+            raise LookupError(f"{claim.id} has no value")
+        if claim.id not in self.measured:
             return _TO_BE_MEASURED[self.language]
-        return shown(part(value, path), self._unit(claim))
+        return shown(part(self.measured[claim.id], path), self._unit(claim)) + self.sources.get(claim.id, "")
 
     def said(self, claim: Claim, path: tuple[str, ...] = ()) -> str:
         """What is commonly said, with the unit."""

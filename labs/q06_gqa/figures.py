@@ -20,6 +20,8 @@ from labs.seeds.telling import words
 HEADS = (8, 4, 2, 1)
 SYMBOLS = {"mha": "circle", "gqa": "square", "mqa": "diamond"}
 WAYS = ("mha", "native", "grouped", "repeat")
+_FIRST = next(iter(VARIANTS))
+"""Lines are named at their ends; the legend names a kind of line once."""
 
 
 def decode(result: Result, text: Text) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def _speedup(result: Result, text: Text) -> Any:
         figure.add_scatter(
             x=_batches(line), y=list(line.values()), mode="lines+text", meta={"role": "formula"},
             text=[""] * (len(line) - 1) + [f"{text(f'q06.{name}')} "], textposition="top left",
-            name=f"{text('q06.byte_model')}, {text(f'q06.{name}')}", cliponaxis=False,
+            name=text("q06.byte_model"), showlegend=name == SHARED[0], cliponaxis=False,
             hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
     for name in measured:
         points, spread = result["speedup"][name], result["spread"][name]
@@ -64,12 +66,12 @@ def _rate(result: Result, text: Text) -> Any:
     for name in VARIANTS:
         bound, speeds = result["byte_model_tokens_per_second"][name], result["tokens_per_second"][name]
         figure.add_scatter(x=_batches(bound), y=list(bound.values()), mode="lines", meta={"role": "formula"},
-                           name=f"{text('q06.byte_model')}, {text(f'q06.{name}')}",
+                           name=text("q06.byte_model"), showlegend=name == _FIRST,
                            hovertemplate="%{x}: %{y:,.0f}<extra></extra>")
         medians = [each["median"] for each in speeds.values()]
         figure.add_scatter(
             x=_batches(speeds), y=medians, mode="markers+lines+text", meta={"role": "measured"},
-            name=f"{text('q06.measured')}, {text(f'q06.{name}')}",
+            name=text("q06.measured"), showlegend=name == _FIRST,
             marker={"symbol": SYMBOLS[name], "size": 9},
             text=[""] * (len(medians) - 1) + [f" {text(f'q06.{name}')}"], textposition="middle right",
             cliponaxis=False, error_y=_bars(medians, speeds.values()),
@@ -206,7 +208,7 @@ def _batch_axis(figure: Any, text: Text, batches: list[int]) -> None:
     first, last = math.log10(batches[0]), math.log10(batches[-1])
     room = max(last - first, 0.3)  # the lines end in their names
     figure.update_xaxes(title=text("q06.axis.batch"), type="log", tickvals=shown,
-                        range=[first - 0.05 * room, last + 0.2 * room],
+                        range=[first - 0.05 * room, last + 0.3 * room],
                         ticktext=[f"{batch:,}" for batch in shown])
 
 

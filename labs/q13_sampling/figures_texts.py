@@ -12,6 +12,8 @@ from labs.contract import Result, Text
 from labs.q13_sampling.grids import axes
 
 _SYMBOLS = {"nano-rope-early": "circle-open", "nano-rope": "circle", "minimind-26m": "diamond"}
+_CELL, _FRAME = 36, 90
+"""Pixels of a row with two lines of text, and of all that stands around the rows."""
 _ROLES = {"nano-rope-early": "removed", "nano-rope": "measured", "minimind-26m": "peer"}
 
 
@@ -85,7 +87,8 @@ def _map(result: Result, kind: str, measure: str, text: Text) -> Any:
     figure.update_xaxes(title=text("q13.axis.top_p"), type="category", showgrid=False)
     figure.update_yaxes(title=text("q13.axis.temperature"), type="category", showgrid=False)
     figure.update_layout(title={"text": text(f"q13.grid.{measure}"), "font": {"size": 14},
-                                "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 8}})
+                                "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 8}},
+                         height=_FRAME + _CELL * len(temperatures))
     return figure
 
 
@@ -98,9 +101,14 @@ def _tradeoff(result: Result, text: Text) -> Any:
     cells = [cell for cell in result["cells"] if "python" in cell]
     tasks = {place: text(f"q13.task.{task}") for task, place in _places(result).items()}
     labels = [tasks.get((cell["temperature"], cell["top_p"]), "") for cell in cells]
+    # neighbours would cover each other's names
+    named = [place for place, label in enumerate(labels) if label]
+    named.sort(key=lambda place: cells[place]["python"]["distinct"])
+    sides = {place: ("top center", "bottom center")[rank % 2] for rank, place in enumerate(named)}
+    apart = [sides.get(place, "top center") for place in range(len(labels))]
     figure = go.Figure(go.Scatter(
         x=[cell["python"]["distinct"] for cell in cells], y=[cell["python"]["valid"] for cell in cells],
-        mode="markers+text", meta={"role": "measured"}, text=labels, textposition="top center",
+        mode="markers+text", meta={"role": "measured"}, text=labels, textposition=apart,
         marker={"size": 10, "symbol": ["diamond" if label else "circle-open" for label in labels]},
         customdata=[[cell["temperature"], cell["top_p"]] for cell in cells], cliponaxis=False,
         hovertemplate="T %{customdata[0]}, p %{customdata[1]}: %{y:.0%}<extra></extra>"))

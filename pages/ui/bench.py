@@ -156,7 +156,8 @@ def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | No
 
 def _recorded(this: Experiment, params: Params, record: dict[str, Any]) -> Finding:
     device = _device(record["device_name"], record["dtype"], record["versions"])
-    where = t("bench.recorded", device=device, date=record["date"][:10], runs=record["runs"])
+    facts = {"device": device, "date": record["date"][:10], "runs": record["runs"]}
+    where = t("bench.recorded", **facts) if record["runs"] > 1 else t("bench.recorded_once", **facts)
     run_with = this.params.from_dict(record["params"])
     if run_with.measured() != params.measured():
         where = f"{where}. {t('bench.defaults')}"

@@ -16,8 +16,9 @@ from labs.contract import Experiment, Result
 from labs.fields import Params
 from pages.ui import store
 from pages.ui.frame import questions
-from pages.ui.i18n import current_language, t
-from questions import Prediction, Question, Renderer
+from pages.ui.i18n import t
+from pages.ui.question import renderer_of
+from questions import Prediction, Question
 
 
 def sentence(this: Experiment, params: Params, result: Result, *, here: bool) -> None:
@@ -65,7 +66,7 @@ def _is_about(prediction: Prediction, this: Experiment, params: Params, result: 
 
 def _why(question: Question, prediction: Prediction) -> str:
     claim = question.claim(prediction.claim)
-    return Renderer(question, current_language()).text(claim.truth, claim)
+    return renderer_of(question).text(claim.truth, claim)
 
 
 def _range(numbers: Mapping[str, Any]) -> str:

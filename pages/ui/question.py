@@ -1,12 +1,29 @@
-"""What every question page shows of its question: number, title, level, minutes."""
+"""What every question page shows of its question: number, title, level, minutes, and its texts filled."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import streamlit as st
 
+from labs.recorded_values import recorded_values
 from pages.ui.i18n import current_language, t
-from questions import Question
+from pages.ui.lab import registry
+from questions import Question, Renderer, load_question
 from questions.loader import LEVELS
+from questions.values import Value
+
+
+def renderer_of(question: Question) -> Renderer:
+    """The question's texts in the session's language; what was measured is that of our recorded runs."""
+    found = _recorded(question.slug)
+    return Renderer(question, current_language(), {name: value for name, (value, _) in found.items()},
+                    {name: t("question.recorded", device=device) for name, (_, device) in found.items()})
+
+
+@cache
+def _recorded(slug: str) -> dict[str, tuple[Value, str]]:
+    return recorded_values(load_question(slug), registry())
 
 
 def level_dots(question: Question) -> str:

@@ -11,8 +11,9 @@ import streamlit as st
 
 from pages.ui import store
 from pages.ui.hints import hint_name
-from pages.ui.i18n import current_language, t
+from pages.ui.i18n import t
 from pages.ui.predict import outcomes
+from pages.ui.question import renderer_of
 from questions import Question, Renderer, RubricLine
 from study.scoring import Score, met_lines, score
 from study.store import Attempt
@@ -29,7 +30,7 @@ def _section(question: Question) -> None:
     attempt = store.attempt(question)
     if attempt is None:
         return
-    renderer = Renderer(question, current_language())
+    renderer = renderer_of(question)
     decisions = _decisions(question, attempt)
     met = met_lines(question.rubric, attempt.ticks, decisions)
     result = score(question.rubric, met)

@@ -27,7 +27,8 @@ def section() -> None:
         t("settings.about.jobs"): running,
         t("settings.about.versions"): ", ".join(_versions(dict(status.versions))),
     }
-    st.table(rows, border="horizontal", alt=t("settings.about.title"))
+    with st.container(key="about"):
+        st.table(rows, border="horizontal", alt=t("settings.about.title"))
     if status.notice:
         st.markdown(status.notice[:1].upper() + status.notice[1:] + ".")
     _kept_results()

@@ -15,7 +15,7 @@ from pages.ui import draft, errors, hints, kata, predict, prose, reference, rubr
 from pages.ui.frame import page, page_file, question, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.navigate import leave_for
-from pages.ui.question import header
+from pages.ui.question import header, renderer_of
 from questions import Question, Renderer
 from study.store import Attempt, StoreError
 
@@ -44,7 +44,7 @@ def _written(this: Question, lab: Lab | None) -> None:
     if trouble := store.trouble():
         st.error(trouble)
     attempt = store.attempt(this)
-    renderer = Renderer(this, current_language())
+    renderer = renderer_of(this)
     _introduction(this, renderer)
     st.header(t("study.answer"), anchor=False)
     draft.answer(this)
