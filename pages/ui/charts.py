@@ -44,7 +44,7 @@ _PLAY_HEIGHT = 48
 _PATTERNS = {"recorded": "/", "removed": "/"}
 
 _plot = st.components.v2.component("plot", isolate_styles=False,
-                                   html='<div class="plot" role="img"></div>'
+                                   html='<div class="plot"></div>'
                                         '<button type="button" class="plot-play" hidden></button>',
                                    js=(Path(__file__).parent / "plot.js").read_text(encoding="utf-8"))
 

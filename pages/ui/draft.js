@@ -10,6 +10,7 @@ const now = () => performance.now()
 
 class Draft {
   constructor(root, data) {
+    this.root = root
     this.area = root.querySelector("textarea")
     this.state = root.querySelector(".state")
     this.button = root.querySelector(".clock")
@@ -102,6 +103,7 @@ class Draft {
 
   render(data) {
     this.words = data.words
+    this.root.classList.add("ready")
     this.area.setAttribute("aria-label", data.words.label)
     this.area.placeholder = data.words.placeholder
     if (this.round !== data.round) this.beginRound(data)

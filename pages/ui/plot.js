@@ -78,6 +78,7 @@ function play(root, button, draw) {
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".plot")
   root.style.height = `${data.height}px`
+  root.setAttribute("role", "img")
   root.setAttribute("aria-label", data.alt)
   const button = parentElement.querySelector(".plot-play")
   const look = () => [data.figure, getComputedStyle(root).color].join()

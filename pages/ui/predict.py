@@ -1,7 +1,8 @@
 """Predict, then measure: one to three numbers are committed or skipped before anything is measured.
 
 A prediction whose experiment is still to come is not asked. Nothing measured is drawn, nor run, before
-every question has an answer or was skipped; both are kept with the attempt.
+every question has an answer or was skipped; both are kept with the attempt. What was answered is then
+measured at once; what was skipped when somebody asks for it, so that a skip leaves the worker free.
 """
 
 from __future__ import annotations
@@ -47,12 +48,33 @@ def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> 
         _form(question, renderer)
         return
     assert attempt is not None or not asked(question)
-    for prediction in asked(question):
-        if attempt is not None and prediction.id not in attempt.measurements and attempt.finished is None:
+    left = _unmeasured(question, attempt)
+    skipped = [one for one in left if attempt and attempt.predictions[one.id] is None]
+    wanted = st.session_state.get(_wanted(question), False)
+    for prediction in left:
+        if wanted or prediction not in skipped:
             _measure(question, prediction)
-            attempt = store.attempt(question)
-    for outcome in outcomes(question, attempt).values():
+    for outcome in outcomes(question, store.attempt(question)).values():
         _sentence(question.prediction(outcome.prediction), outcome, renderer)
+    if skipped and not wanted:
+        st.markdown(t("predict.unmeasured"))
+        st.button(t("predict.measure"), key=f"{question.key}.predict.measure", on_click=_want,
+                  args=(question,))
+
+
+def _unmeasured(question: Question, attempt: Attempt | None) -> list[Prediction]:
+    """What an attempt that goes on has still to measure."""
+    if attempt is None or attempt.finished is not None:
+        return []
+    return [one for one in asked(question) if one.id not in attempt.measurements]
+
+
+def _wanted(question: Question) -> str:
+    return f"{question.key}.predict.wanted"
+
+
+def _want(question: Question) -> None:
+    st.session_state[_wanted(question)] = True
 
 
 def _form(question: Question, renderer: Renderer) -> None:

@@ -108,6 +108,13 @@ def open_page(server: str, chromium: Browser) -> Iterator[OpenPage]:
     assert not wrong, "\n".join(wrong)
 
 
+def look_through(page: Page) -> None:
+    """Scroll past every plot: each is drawn when it comes near the screen."""
+    settle(page)
+    for plot in page.locator(".plot").all():
+        plot.scroll_into_view_if_needed()
+
+
 def watch(page: Page, server: str, wrong: list[str]) -> None:
     """Note requests that leave the machine, errors in the console and failed scripts."""
     def request(sent) -> None:

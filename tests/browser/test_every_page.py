@@ -17,7 +17,7 @@ from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_pages import check_page
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
 PAGES = ("", "playground", "settings", *(question.slug for question in load_questions()))

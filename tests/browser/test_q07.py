@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import OpenPage, settle
+from tests.browser.conftest import OpenPage, look_through, settle
 from tests.browser.test_pages import check_page, skip_predictions
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 Q7 = "/q07_rope"
 PATIENCE = 240_000
@@ -80,8 +80,7 @@ def test_the_whole_lab_fits_a_phone_in_the_dark_in_chinese(open_page: OpenPage) 
     skip_predictions(page)
     for title in TITLES["zh"]:
         lab(page, title).wait_for(timeout=PATIENCE)
-    for plot in page.locator(".plot").all():
-        plot.scroll_into_view_if_needed()  # drawn when it is looked at
+    look_through(page)
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     settle(page)
     check_page(page)

@@ -11,7 +11,7 @@ from labs.q10_grad_scaler.words import raised
 from tests.browser.conftest import OpenPage, settle
 from tests.browser.test_pages import check_page, skip_predictions
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 Q10 = "/q10_grad_scaler"
 PATIENCE = 240_000

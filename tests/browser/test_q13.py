@@ -11,7 +11,7 @@ from pages.ui.i18n import catalogue
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_pages import check_page
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 PATIENCE = 60_000
 SECRETS = ("0.6612", "0.4748", "0.5556", "IndexError", "0.41447")

@@ -22,7 +22,7 @@ from tests.browser.test_pages import check_page
 from tests.browser.test_study_page import PATIENCE, answer
 from tests.minimind_core.checkpoint_samples import save_upstream_minimind2
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 SAVED = re.compile("Saved on this machine|已保存在本机")
 DRAFTS = "Object.keys(localStorage).filter(key => key.startsWith('minimind.draft.')).length"

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import OpenPage, free_port, running_app, settle
 from tests.browser.test_pages import check_page
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
 FIRST, SECOND = "Softmax of a row, ", "then renormalise. 重新归一 👍"

@@ -23,7 +23,7 @@ from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle
 from tests.browser.sessions import Session
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 90_000
 SLOWEST_REDRAW = 2.0

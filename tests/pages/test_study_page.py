@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import store
 from questions import Question, Renderer, load_question, load_questions
 from study.store import Attempt, Store
-from tests.pages.conftest import OpenApp, settle_predictions
+from tests.pages.conftest import CountingClient, OpenApp, settle_predictions
 
 WRITTEN = [question for question in load_questions() if question.written]
 Q5, Q6, Q13 = "q05_shapes", "q06_gqa", "q13_sampling"
@@ -126,11 +126,16 @@ def test_a_prediction_is_kept_and_set_beside_the_measurement(open_app: OpenApp, 
     assert app.slider
 
 
-def test_skipping_is_kept_and_opens_the_lab(open_app: OpenApp, study: Store) -> None:
+def test_skipping_opens_the_lab_and_is_measured_when_asked_for(
+        open_app: OpenApp, study: Store, inline: CountingClient) -> None:
     app = open_app(Q13)
+    inline.submitted.clear()
     next(button for button in app.button if button.label == "Skip").click().run()
-    assert current(study, "q13").predictions["hot-entropy"] is None
-    assert any("nothing (skipped)" in element.value for element in app.markdown) and app.slider
+    assert current(study, "q13").predictions["hot-entropy"] is None and app.slider
+    assert current(study, "q13").measurements == {} and "q13/manual" not in inline.submitted
+    next(button for button in app.button if button.label == "Measure what I skipped").click().run()
+    assert current(study, "q13").measurements and "q13/manual" in inline.submitted
+    assert any("nothing (skipped)" in element.value for element in app.markdown)
 
 
 def test_a_kept_draft_comes_back_without_naming_the_profile(open_app: OpenApp, study: Store) -> None:
