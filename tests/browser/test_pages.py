@@ -55,7 +55,8 @@ def test_a_deep_link_opens_its_page_on_a_fresh_server(open_page: OpenPage) -> No
 
 
 @pytest.mark.parametrize(("locale", "theme", "width", "start", "lang", "title"), [
-    ("en-US", "light", 1280, "Start with Q1", "en", "Temperature and top-p"),
+    pytest.param("en-US", "light", 1280, "Start with Q1", "en", "Temperature and top-p",
+                 marks=pytest.mark.slow),
     ("zh-CN", "dark", 390, "从 Q1 开始", "zh-Hans", "温度与 Top-p"),
 ])
 def test_from_home_to_two_questions(open_page: OpenPage, locale: str, theme: str, width: int, start: str,
@@ -98,6 +99,7 @@ WATCH_LENGTHS = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_text_streams_and_stops(open_page: OpenPage) -> None:
     page = open_lab(open_page, f"{Q13}?q13_max_new_tokens=400")
     sentence(page)

@@ -107,6 +107,7 @@ def run(command: str) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_text_grows_in_place_and_stops(open_page: OpenPage) -> None:
     words = WORDS["en"]
     page = open_page("/playground?playground_max_new_tokens=150")

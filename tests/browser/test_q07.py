@@ -75,6 +75,7 @@ def test_a_rotation_is_run_and_looked_at_by_keyboard(open_page: OpenPage) -> Non
     check_page(page)
 
 
+@pytest.mark.slow
 def test_the_whole_lab_fits_a_phone_in_the_dark_in_chinese(open_page: OpenPage) -> None:
     page = open_page(f"{Q7}?lang=zh", locale="zh-CN", theme="dark", width=390)
     skip_predictions(page)

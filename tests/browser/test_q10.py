@@ -84,6 +84,7 @@ def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
     check_page(page)
 
 
+@pytest.mark.slow
 def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
     run_button(page, "duel").click()

@@ -115,6 +115,7 @@ def switch_profile(page: Page, name: str, other: str) -> None:
     expect(page.get_by_role("button", name=other, exact=True)).to_be_visible(timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_profiles_keep_drafts_apart(address: str, chromium: Browser) -> None:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = visit(context, f"{address}/settings?lang=en")
