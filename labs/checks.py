@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from minimind_core.errors import MiniMindError
 from questions import Question
 
 _MODULES = ("claims", "claims_core")
@@ -27,7 +28,7 @@ class Finding:
     measured: Any
 
 
-class CannotCheck(Exception):
+class CannotCheck(MiniMindError):
     """This machine cannot tell; the message says why in one sentence."""
 
 

@@ -6,8 +6,8 @@ itself but the check that it is given; `verify.py` and the pages bring the runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,22 @@ from labs.contract import Experiment
 from labs.recordings import FOLDER, recorded
 from labs.runner.job import Job
 from labs.runner.request import device_class
+from minimind_core.errors import Sentence
 from questions import Claim
 from questions.values import agree, plain
 
 DOES_NOT_HOLD = "It does not hold here."
-NO_RECORD = "There is no recorded run for such a device."
+NO_CHECK = Sentence("Its check is still to be written.", "verdict.no_check")
+NO_RECORD = Sentence("There is no recorded run for such a device.", "verdict.no_record")
+NO_VALUE = Sentence("There is no recorded value to compare with.", "verdict.no_value")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one claim; the entry of the JSON answer."""
+    """What became of one claim; the entry of the JSON answer.
+
+    `key` and `values` are those of the reason, for other languages (`Sentence`).
+    """
 
     id: str
     kind: str
@@ -36,6 +42,13 @@ class Verdict:
     expected: Any
     tolerance: dict[str, float] | None
     reason: str
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> Sentence:
+        """The reason as a page says it."""
+        return Sentence(self.reason, self.key, self.values)
 
 
 def undecided(claim: Claim, reason: str, measured: Any = None, expected: Any = None) -> Verdict:
@@ -49,7 +62,7 @@ def by_check(claim: Claim, check: Callable[[], Any]) -> Verdict:
     try:
         answer = check()
     except CannotCheck as reason:
-        return undecided(claim, str(reason), expected=expected)
+        return undecided(claim, reason.sentence, expected=expected)
     except Exception as error:  # a check that breaks bears nothing out
         return _verdict(claim, False, None, expected, f"{type(error).__name__}: {error}")
     finding = answer if isinstance(answer, Finding) else None
@@ -58,7 +71,7 @@ def by_check(claim: Claim, check: Callable[[], Any]) -> Verdict:
     if claim.value is not None:
         holds = holds and agree(claim.value, measured, claim.tolerance)
     elif finding is None:
-        return undecided(claim, "There is no recorded value to compare with.", measured)
+        return undecided(claim, NO_VALUE, measured)
     return _verdict(claim, holds, measured, expected, "" if holds else DOES_NOT_HOLD)
 
 
@@ -76,7 +89,8 @@ def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FO
     if expected is not None and agree(_stated(expected), measured, claim.tolerance):
         return _verdict(claim, True, measured, expected, "")
     here = record["device_name"] == job.device_name
-    reason = f"Recorded on {record['device_name']}; this is {job.device_name}."
+    reason = Sentence(f"Recorded on {record['device_name']}; this is {job.device_name}.",
+                      "verdict.other_device", {"recorded": record["device_name"], "here": job.device_name})
     return _verdict(claim, False if here else None, measured, expected, reason)
 
 
@@ -90,7 +104,8 @@ def read_claim(claim: Claim, experiment: Experiment, result: Any) -> Any:
 
 def _verdict(claim: Claim, agrees: bool | None, measured: Any, expected: Any, reason: str) -> Verdict:
     tolerance = {str(claim.tolerance.kind): claim.tolerance.amount} if claim.tolerance else None
-    return Verdict(claim.id, claim.kind, agrees, measured, expected, tolerance, reason)
+    return Verdict(claim.id, claim.kind, agrees, measured, expected, tolerance, str(reason),
+                   getattr(reason, "key", ""), getattr(reason, "values", {}))
 
 
 def _stated(value: Any) -> Any:

@@ -19,7 +19,7 @@ from labs.registry import Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.runner.request import device_class
-from labs.verdicts import Verdict, by_check, by_run, undecided
+from labs.verdicts import NO_CHECK, Verdict, by_check, by_run, undecided
 from minimind_core.errors import ConfigError
 from questions import Claim, Question, load_questions
 
@@ -50,7 +50,7 @@ class Verifier:
                 elif claim.check in checks:
                     yield by_check(claim, checks[claim.check])
                 else:
-                    yield undecided(claim, "Its check is still to be written.")
+                    yield undecided(claim, NO_CHECK)
 
     def _from_run(self, claim: Claim) -> Verdict:
         """Compare one number of a run here with the recorded one."""

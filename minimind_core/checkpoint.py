@@ -117,7 +117,8 @@ def load_state_dict(folder: AnyPath) -> tuple[ModelConfig, dict[str, Tensor], di
         embedding, fingerprint = _shared_embedding(path, meta["shares_embedding_with"], config)
         if fingerprint != meta.get("shared_weights_fingerprint"):
             raise CheckpointError(f"{path} belongs to another version of {meta['shares_embedding_with']!r}; "
-                                  "fetch both from the same release.")
+                                  "fetch both from the same release.", key="checkpoint.other_release",
+                                  path=str(path), other=meta["shares_embedding_with"])
         state_dict = {EMBEDDING: embedding, **state_dict}
     check_parameters(_shapes(state_dict), config, str(path))
     return config, {name: state_dict[name] for name in parameter_shapes(config)}, meta
@@ -191,13 +192,16 @@ def _shared_embedding(folder: Path, other: str, config: ModelConfig) -> tuple[Te
     found = next((path for path in siblings if path.is_dir()), None)
     if found is None:
         raise CheckpointError(f"{folder} shares its embedding with {other!r}, which is not there; "
-                              f"put {other!r} beside it.")
+                              f"put {other!r} beside it.", key="checkpoint.no_partner", path=str(folder),
+                              other=other)
     other_config, meta = read_config(found)
     embedding = _own_tensors(found, meta).get(EMBEDDING)
     shape = (config.vocab_size, config.hidden_size)
     if embedding is None or (other_config.vocab_size, other_config.hidden_size) != shape:
         raise CheckpointError(f"{folder} cannot share the embedding of {other!r}, which stores none of shape "
-                              f"{list(shape)}; choose the checkpoint that it was trained with.")
+                              f"{list(shape)}; choose the checkpoint that it was trained with.",
+                              key="checkpoint.wrong_partner", path=str(folder), other=other,
+                              shape=str(list(shape)))
     return embedding, meta["weights_fingerprint"]
 
 
@@ -236,7 +240,8 @@ def _load_tokenizer(folder: Path, config: ModelConfig, meta: Mapping[str, Any],
     elif isinstance(place, str):
         tokenizer = load_tokenizer(place if place == "byte" else folder / place)
     else:
-        raise TokenizerError(f"{folder} names no tokenizer; say which one belongs to it.")
+        raise TokenizerError(f"{folder} names no tokenizer; say which one belongs to it.",
+                             key="tokenizer.unnamed", path=str(folder))
     _check_vocabulary(tokenizer, config, str(folder))
     if tokenizer.fingerprint != meta.get("tokenizer_fingerprint"):
         raise TokenizerError(f"{folder} was trained with another tokenizer (fingerprint "

@@ -60,7 +60,8 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
     path = folder / CONFIG_FILE
     meta = read_json(path)
     if meta.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not of format {FORMAT!r}; load its folder with load_model.")
+        raise CheckpointError(f"{path} is not of format {FORMAT!r}; load its folder with load_model.",
+                              key="checkpoint.format", path=str(path), format=FORMAT)
     if meta.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(f"{path} has format version {meta.get('format_version')!r}, which this program "
                               "does not read; update the program.", key="checkpoint.newer", path=str(path))
@@ -72,7 +73,8 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
         return ModelConfig.from_dict(meta["model"]), meta
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{path} describes no model that can be built ({error}); "
-                              "fetch the checkpoint again.") from error
+                              "fetch the checkpoint again.", key="checkpoint.no_model", path=str(path),
+                              reason=str(error)) from error
 
 
 def _invalid_key(meta: Mapping[str, Any]) -> str | None:

@@ -41,7 +41,8 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         name = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     if name not in DTYPES:
-        raise DeviceError(f"Unknown dtype {name!r}; use {', '.join(DTYPES)} or auto.")
+        raise DeviceError(f"Unknown dtype {name!r}; use {', '.join(DTYPES)} or auto.", key="device.dtype",
+                          name=name, known=", ".join(DTYPES))
     return DTYPES[name]
 
 

@@ -71,7 +71,8 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
         told["eos_id"] = next(iter(told["eos_id"]), None)
     scalings = [data.get(key) or {} for key in ("rope_scaling", "rope_parameters")]
     if not all(isinstance(scaling, dict) for scaling in scalings):
-        raise CheckpointError(f"{source} has an unusable rope_scaling; mend its config.json.")
+        raise CheckpointError(f"{source} has an unusable rope_scaling; mend its config.json.",
+                              key="checkpoint.rope_scaling", path=str(source))
     rope = scalings[0] | scalings[1]
     theta = rope.pop("rope_theta", data.get("rope_theta"))
     if theta is not None:
@@ -105,7 +106,8 @@ def _told_scaling(rope: Mapping[str, Any], max_length: int | None, source: Path)
     foreign = kind if allowed is None else next((key for key in settings if key not in allowed), None)
     if foreign is not None:
         raise CheckpointError(f"{source} stretches RoPE by {foreign!r}, which MiniMind does not compute; "
-                              "choose a model with rope_type default, linear or yarn.")
+                              "choose a model with rope_type default, linear or yarn.",
+                              key="checkpoint.rope_type", path=str(source), kind=str(foreign))
     if kind == "default":
         return {}
     try:
@@ -115,5 +117,5 @@ def _told_scaling(rope: Mapping[str, Any], max_length: int | None, source: Path)
         scaling = RopeScaling("yarn", **{YARN_FIELDS[key]: value for key, value in settings.items()})
         return {"rope_scaling": scaling, "max_length": scaling.original_length}
     except (ConfigError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{source} has an unusable rope_scaling ({error}); "
-                              "mend its config.json.") from error
+        raise CheckpointError(f"{source} has an unusable rope_scaling ({error}); mend its config.json.",
+                              key="checkpoint.rope_scaling", path=str(source)) from error

@@ -87,7 +87,8 @@ def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> Non
     for name in state_dict:
         for pattern, reason in FOREIGN_NAMES.items():
             if re.search(pattern, name):
-                raise CheckpointError(f"{source} (tensor {name!r}) {reason}.")
+                raise CheckpointError(f"{source} (tensor {name!r}) {reason}.", key="checkpoint.other_kind",
+                                      path=str(source), tensor=name)
     for name, rank in ((EMBEDDING, 2), (Q_PROJ, 2), (K_PROJ, 2), (GATE_PROJ, 2), (Q_NORM, 1)):
         tensor = state_dict.get(name)
         if tensor is None and name != Q_NORM:
@@ -96,7 +97,9 @@ def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> Non
                                   key="checkpoint.no_tensor", path=str(source), tensor=name)
         if tensor is not None and (tensor.dim() != rank or tensor.numel() == 0):
             raise CheckpointError(f"{source}: tensor {name!r} has shape {list(tensor.shape)}, expected "
-                                  f"{rank} dimensions; choose a MiniMind, Llama or Qwen3 checkpoint.")
+                                  f"{rank} dimensions; choose a MiniMind, Llama or Qwen3 checkpoint.",
+                                  key="checkpoint.rank", path=str(source), tensor=name,
+                                  found=str(list(tensor.shape)), rank=rank)
 
 
 def _config(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any], tokenizer: Tokenizer,
@@ -108,11 +111,14 @@ def _config(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any], token
         config = ModelConfig(**{**ids, **settings, **shape})
     except (ConfigError, TypeError, ZeroDivisionError) as error:
         raise CheckpointError(f"{source} does not tell a usable shape ({error}); "
-                              "choose a transformers folder with its own config.json.") from error
+                              "choose a transformers folder with its own config.json.",
+                              key="checkpoint.no_shape", path=str(source), reason=str(error)) from error
     for key, value in shape.items():
         if key != "tie_word_embeddings" and settings.get(key, value) != value:
             raise CheckpointError(f"{source}: config.json says {key}={settings[key]!r} but the tensors have "
-                                  f"{value}; choose weights that belong to this configuration.")
+                                  f"{value}; choose weights that belong to this configuration.",
+                                  key="checkpoint.contradiction", path=str(source), name=key,
+                                  told=str(settings[key]), found=str(value))
     return config
 
 

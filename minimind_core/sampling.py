@@ -152,9 +152,10 @@ def check_logits(logits: Tensor) -> None:
     top = _full_precision(logits).amax(-1)  # NaN wins amax
     if bool((torch.isnan(top) | (top == -math.inf)).any()):
         raise ConfigError("These logits contain no candidate: they are NaN or all -inf, so try other weights "
-                          "or give at least one finite logit.")
+                          "or give at least one finite logit.", key="generate.no_candidate")
     if bool((top == math.inf).any()):
-        raise ConfigError("These logits overflowed to infinity; compute them in float32 or bfloat16.")
+        raise ConfigError("These logits overflowed to infinity; compute them in float32 or bfloat16.",
+                          key="generate.overflow")
 
 
 def _keep_ranked(scores: Tensor, top_k: int | Tensor, top_p: float | Tensor) -> Tensor:

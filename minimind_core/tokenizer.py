@@ -61,7 +61,8 @@ class Tokenizer:
         missing = [token for token in special_tokens if token not in vocab]
         if missing:
             raise TokenizerError(f"This tokenizer has no {missing[0]} token; "
-                                 "choose the tokenizer.json that came with the weights.")
+                                 "choose the tokenizer.json that came with the weights.",
+                                 key="tokenizer.no_special", token=missing[0])
         pad, bos, eos = special_tokens
         self.pad_id, self.bos_id, self.eos_id = vocab[pad], vocab[bos], vocab[eos]
         self.vocab_size = max(vocab.values()) + 1

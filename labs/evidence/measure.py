@@ -7,7 +7,7 @@ from dataclasses import asdict
 from labs.checks import checks_of
 from labs.contract import Context, Result
 from labs.evidence.params import ClaimParams
-from labs.verdicts import by_check, undecided
+from labs.verdicts import NO_CHECK, by_check, undecided
 
 
 def claim(params: ClaimParams, ctx: Context) -> Result:
@@ -17,5 +17,5 @@ def claim(params: ClaimParams, ctx: Context) -> Result:
     assert found.check is not None
     checks = checks_of(question.slug)
     if found.check not in checks:
-        return asdict(undecided(found, "Its check is still to be written."))
+        return asdict(undecided(found, NO_CHECK))
     return asdict(by_check(found, checks[found.check]))

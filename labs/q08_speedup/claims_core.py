@@ -79,7 +79,8 @@ def _quantization() -> Any:
     try:
         from torch.ao import quantization
     except ImportError as error:
-        raise CannotCheck("This torch no longer has torch.ao.quantization.") from error
+        raise CannotCheck("This torch no longer has torch.ao.quantization.",
+                          key="verdict.no_quantization") from error
     return quantization
 
 
@@ -113,7 +114,8 @@ def static_without_observers() -> int:
 def idle_share() -> Finding:
     """Kernels of one eager decode step on a GPU, and the share of its wall time that they fill."""
     if not torch.cuda.is_available():
-        raise CannotCheck("Only a GPU launches kernels; this machine has none that torch can use.")
+        raise CannotCheck("Only a GPU launches kernels; this machine has none that torch can use.",
+                          key="verdict.no_gpu")
     decoding = Decoding(MiniMind(PRESETS["minimind-26m"]).to("cuda", torch.bfloat16).eval(), 1, 128)
     decoding.start([[1, 2, 3]], [SamplingParams(temperature=0)])
     decoding.advance(20)  # warm-up

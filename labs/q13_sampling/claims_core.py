@@ -60,7 +60,7 @@ def nucleus_grows() -> Finding:
     try:
         loaded = load_model(DEFAULT_MODEL)
     except CheckpointError as error:
-        raise CannotCheck(str(error)) from error
+        raise CannotCheck(str(error), key=error.key, **error.values) from error
     ids = loaded.prompt_ids(PROMPT)
     with torch.inference_mode():
         logits = loaded.model(torch.tensor([ids]))[0, -1]

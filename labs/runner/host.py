@@ -65,7 +65,7 @@ class Host:
         if self.device == "cpu":
             about["device_name"] += f", {threads} thread{'s' if threads > 1 else ''}"
         versions = {name: version for name, version in about.pop("versions").items() if version is not None}
-        return {**about, "versions": versions, "notice": devices.cuda_notice() or "",
+        return {**about, "versions": versions, "unused_gpu": devices.cuda_notice() is not None,
                 "found": devices.found()}
 
     def model(self, name: str = DEFAULT_MODEL) -> LoadedModel:
@@ -90,7 +90,8 @@ class Host:
 
 def _untrained(preset: str, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     if preset not in PRESETS:
-        raise CheckpointError(f"There is no shape {preset!r}; the shapes are {', '.join(PRESETS)}.")
+        raise CheckpointError(f"There is no shape {preset!r}; the shapes are {', '.join(PRESETS)}.",
+                              key="checkpoint.preset", name=preset, known=", ".join(PRESETS))
     tokenizer = ByteTokenizer()
     config = PRESETS[preset].replace(vocab_size=tokenizer.vocab_size)
     model = untrained(config, device).to(dtype).eval()

@@ -23,8 +23,8 @@ _ids = itertools.count(1)
 class WorkerStatus:
     """One worker as a badge shows it.
 
-    `error` is a sentence, also when it is ready but lacks its model; `notice` one about a GPU that is
-    there but not usable by this torch. `found` names the devices of this machine, each with the dtypes
+    `error` is a sentence, also when it is ready but lacks its model; `unused_gpu` tells of an NVIDIA GPU
+    that this build of torch cannot use. `found` names the devices of this machine, each with the dtypes
     that it computes in.
     """
 
@@ -35,7 +35,7 @@ class WorkerStatus:
     versions: Mapping[str, str] = field(default_factory=dict)
     model_name: str = ""
     error: str = ""
-    notice: str = ""
+    unused_gpu: bool = False
     found: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 

@@ -14,8 +14,8 @@ import streamlit as st
 
 from labs.runner.job import Job
 from labs.runner.request import device_class
-from labs.verdicts import DOES_NOT_HOLD, NO_RECORD, Verdict, by_run
-from pages.ui import findings, jobs, server
+from labs.verdicts import DOES_NOT_HOLD, Verdict, by_run
+from pages.ui import errors, findings, jobs, server
 from pages.ui.i18n import t
 from pages.ui.lab import experiment, registry
 from questions import Claim
@@ -84,7 +84,7 @@ def _verdict(verdict: Verdict) -> None:
     words = {True: t("evidence.agrees"), False: t("evidence.disagrees"), None: t("evidence.undecided")}
     st.markdown(_MARKS[verdict.agrees].format(words[verdict.agrees]))
     if verdict.reason and verdict.reason != DOES_NOT_HOLD:
-        st.caption(t("evidence.no_record") if verdict.reason == NO_RECORD else verdict.reason)
+        st.caption(errors.said(verdict.sentence))
     measured, expected = dict(_leaves(verdict.measured)), dict(_leaves(verdict.expected))
     rows = [{t("evidence.of"): name, t("evidence.measured"): measured.get(name, "–"),
              t("evidence.expected"): expected.get(name, "–")} for name in {**expected, **measured}]

@@ -29,8 +29,8 @@ def section() -> None:
     }
     with st.container(key="about"):
         st.table(rows, border="horizontal", alt=t("settings.about.title"))
-    if status.notice:
-        st.markdown(status.notice[:1].upper() + status.notice[1:] + ".")
+    if status.unused_gpu:
+        st.markdown(t("settings.about.unused_gpu"))
     _kept_results()
 
 

@@ -155,4 +155,5 @@ def guarded(action: Callable[P, object]) -> Callable[P, None]:
 
 def trouble() -> str | None:
     """What went wrong in the last callback, once; or what the store found when it was opened."""
-    return st.session_state.pop(_TROUBLE, None) or store().notice
+    notice = store().notice
+    return st.session_state.pop(_TROUBLE, None) or (errors.said(notice) if notice else None)

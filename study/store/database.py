@@ -28,13 +28,13 @@ _POSTGRES_LOCK = 0x6D696E69  # any number, the same in all our processes
 
 
 class Database:
-    """An open, migrated database. `notice` is a sentence for the user about what was found, or None."""
+    """An open, migrated database. `notice` is what was found amiss and mended, as its error, or None."""
 
     def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self.place = str(self.path or self.url.render_as_string(hide_password=True))
-        self.notice: str | None = None
+        self.notice: StoreError | None = None
         self._busy_seconds = busy_seconds
         self._engine = _engine(self.url, busy_seconds)
         self._opening = threading.Lock()
@@ -99,8 +99,10 @@ class Database:
             with opening_alone(self.path, self._busy_seconds):
                 if is_damaged(self.path, self._busy_seconds):
                     aside = set_aside(self.path)
-                    self.notice = (f"{self.place} was damaged: it is kept as {aside.name}, and a new, empty "
-                                   "file was begun; bring back an export of yours if you have one.")
+                    self.notice = StoreError(
+                        f"{self.place} was damaged: it is kept as {aside.name}, and a new, empty file was "
+                        "begun; bring back an export of yours if you have one.", key="store.set_aside",
+                        place=self.place, aside=aside.name)
                 with self._engine.connect() as connection:
                     connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
                 with self._transaction(writes=True) as connection:
@@ -114,8 +116,9 @@ class Database:
             if self._sound():
                 return
             if _identity(self.path) != self._file:
-                self.notice = (f"{self.place} was removed or replaced while the app ran: what it held is not "
-                               "here; bring back an export of yours if you have one.")
+                self.notice = StoreError(
+                    f"{self.place} was removed or replaced while the app ran: what it held is not here; "
+                    "bring back an export of yours if you have one.", key="store.replaced", place=self.place)
             self._engine.dispose()
             self._prepare()
             self._file, self._suspect = _identity(self.path), False
@@ -129,12 +132,12 @@ def _checked(url: str | URL) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StoreError("The database's address cannot be read: use postgresql://USER@HOST/NAME "
-                         "or sqlite:///PATH.") from error
+                         "or sqlite:///PATH.", key="store.address") from error
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in ("sqlite", "postgresql") or not parsed.database:
         raise StoreError("The database must be a file (sqlite:///PATH) or PostgreSQL "
-                         "(postgresql://USER@HOST/NAME): change its address.")
+                         "(postgresql://USER@HOST/NAME): change its address.", key="store.kind")
     return parsed
 
 
@@ -144,7 +147,8 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
         engine = create_engine(url, pool_pre_ping=not sqlite, pool_size=5, max_overflow=15,
                                connect_args={"timeout": busy_seconds} if sqlite else {})
     except (ImportError, NoSuchModuleError) as error:
-        raise StoreError('PostgreSQL needs a driver: pip install "psycopg[binary]".') from error
+        raise StoreError('PostgreSQL needs a driver: pip install "psycopg[binary]".',
+                         key="store.no_driver") from error
     if sqlite:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)

@@ -9,6 +9,7 @@ from sqlalchemy import URL
 from study.store.attempts import Attempts
 from study.store.database import BUSY_SECONDS, Database
 from study.store.drafts import Drafts
+from study.store.errors import StoreError
 from study.store.folder import FILE_NAME, data_folder
 from study.store.profiles import Profiles
 from study.store.transfer import Transfer
@@ -30,8 +31,8 @@ class Store:
         return self._database.place
 
     @property
-    def notice(self) -> str | None:
-        """One sentence for the user if a damaged or vanished file was found, until the process ends."""
+    def notice(self) -> StoreError | None:
+        """For the user, if a damaged or vanished file was found and mended, until the process ends."""
         return self._database.notice
 
     def close(self) -> None:

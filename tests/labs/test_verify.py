@@ -63,7 +63,8 @@ def test_the_command_prints_the_contract(capsys: pytest.CaptureFixture[str]) -> 
     shown = json.loads(capsys.readouterr().out)
     assert list(shown) == ["claims"] and len(shown["claims"]) == len(PATTERN.claims)
     for entry in shown["claims"]:
-        assert list(entry) == ["id", "kind", "agrees", "measured", "expected", "tolerance", "reason"]
+        assert list(entry) == ["id", "kind", "agrees", "measured", "expected", "tolerance", "reason",
+                               "key", "values"]
         assert entry["agrees"] is True or (entry["agrees"] is None and entry["reason"])
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import string
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ from streamlit.testing.v1 import AppTest
 from labs.fields import ParamError
 from labs.q06_gqa.limits import check_cache, check_live_type
 from labs.q07_rope.scaling import read_scaling
+from labs.q08_speedup.claims_core import idle_share
 from labs.registry import Registry
 from labs.runner.exchange import EXCHANGED
 from labs.runner.failures import explain, explain_exit, explain_stop
 from labs.runner.job import Job
 from labs.runner.lane import CANNOT_START
 from labs.runner.supervisor import CLOSED
+from labs.verdicts import Verdict, by_check
 from minimind_core.checkpoint import load_model
 from minimind_core.device import pick_device
 from minimind_core.errors import CheckpointError, MiniMindError, Sentence
 from pages.ui import errors
 from pages.ui.lab import registry
+from questions import load_question
 from study.store import Store, StoreError
 from study.store.errors import SENTENCES as STORE_SENTENCES
 from tests.pages.conftest import CountingClient, OpenApp
@@ -109,6 +113,12 @@ def test_what_the_core_and_the_labs_cannot_do_is_said_in_chinese(act: Any, tmp_p
     check_both(caught.value)
 
 
+def test_what_a_claim_cannot_be_checked_for_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    verdict = by_check(load_question("q08_speedup").claim("Q8-C16"), idle_share)
+    assert verdict.agrees is None and "GPU" in check_both(Verdict(**asdict(verdict)).sentence)
+
+
 def test_without_a_key_or_a_sentence_the_english_stays() -> None:
     broken = "It is broken."
     for error in (CheckpointError(broken), Sentence(broken, "no.such.key"), broken):
@@ -129,7 +139,7 @@ def raised() -> dict[str, set[str]]:
 def _keyed(call: ast.Call) -> Iterator[tuple[str, set[str]]]:
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     named = {keyword.arg: keyword.value for keyword in call.keywords}
-    key = named.get("key") if name.endswith("Error") else None
+    key = named.get("key") if name.endswith("Error") or name == "CannotCheck" else None
     if name in ("Sentence", "_fatal") and len(call.args) > 1:
         key = call.args[-1] if name == "_fatal" else call.args[1]
         packed = call.args[2] if name == "Sentence" and len(call.args) > 2 else None

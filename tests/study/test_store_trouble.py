@@ -109,7 +109,7 @@ def test_a_damaged_file_is_kept_aside_and_said_so(place: Path, damage: Callable[
         for suffix in ("-wal", "-shm"):
             Path(f"{place}{suffix}").unlink(missing_ok=True)
         fresh = open_store()
-        assert fresh.notice and expected in fresh.notice and fresh.profiles.named() == ()
+        assert fresh.notice and expected in str(fresh.notice) and fresh.profiles.named() == ()
         assert place.with_name(expected).read_bytes() == broken
         fresh.close()
 
@@ -125,7 +125,7 @@ def test_damage_while_the_app_runs(place: Path) -> None:
         file.write(b"\xa5" * 4096 * 5)
     with pytest.raises(StoreError, match="damaged: try again"):
         store.profiles.named()
-    assert store.profiles.named() == () and store.notice and "kept as" in store.notice
+    assert store.profiles.named() == () and store.notice and "kept as" in str(store.notice)
     assert store.profiles.create("Ada")
     store.close()
 
@@ -136,7 +136,7 @@ def test_a_file_removed_while_the_app_runs_is_noticed(store: Store, ada: str, pl
         path.unlink()
     with pytest.raises(StoreError, match="This profile no longer exists"):
         store.drafts.save(ada, "q06", "answer", "text", 1)
-    assert store.notice and "removed or replaced" in store.notice
+    assert store.notice and "removed or replaced" in str(store.notice)
     assert open_store().profiles.create("Bob") in store.profiles.named()
 
 
