@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
+
+# Before there is a group: imported later, by an optimizer, its default arguments would hold the group until
+# the interpreter ends, and gloo's threads, still running then, can abort a run that has succeeded.
+import torch.distributed.nn
 from torch import Tensor
 
 

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import psutil
 import torch
 
 from minimind_core.batches import IGNORE, Batch
@@ -57,10 +58,11 @@ def main() -> None:
     processes = join_processes(target)
     trainer = fresh_trainer(SHORT, processes, target)
     losses = [record.loss for record in trainer.steps()]
+    leave_processes()
     if processes.is_first:
         weights = [float(parameter.detach().double().norm()) for parameter in trainer.parameters]
-        print(json.dumps({"processes": processes.count, "losses": losses, "weights": weights}))
-    leave_processes()
+        print(json.dumps({"processes": processes.count, "losses": losses, "weights": weights,
+                          "threads": psutil.Process().num_threads()}))
 
 
 if __name__ == "__main__":
