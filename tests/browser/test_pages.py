@@ -54,9 +54,9 @@ def test_a_deep_link_opens_its_page_on_a_fresh_server(open_page: OpenPage) -> No
     expect(page.get_by_text("The address asks for 9")).to_be_visible(timeout=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "theme", "width", "start", "lang", "title"), [
-    pytest.param("en-US", "light", 1280, "Start with Q1", "en", "Temperature and top-p",
-                 marks=pytest.mark.slow),
+    ("en-US", "light", 1280, "Start with Q1", "en", "Temperature and top-p"),
     ("zh-CN", "dark", 390, "从 Q1 开始", "zh-Hans", "温度与 Top-p"),
 ])
 def test_from_home_to_two_questions(open_page: OpenPage, locale: str, theme: str, width: int, start: str,

@@ -11,7 +11,7 @@ from labs.q10_grad_scaler.words import raised
 from tests.browser.conftest import OpenPage, settle
 from tests.browser.test_pages import check_page, skip_predictions
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 Q10 = "/q10_grad_scaler"
 PATIENCE = 240_000
@@ -42,7 +42,6 @@ def open_lab(open_page: OpenPage, lang: str, **options) -> Page:
     return page
 
 
-@pytest.mark.slow
 def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: OpenPage) -> None:
     page = open_page(f"{Q10}?lang=en")
     for title in TITLES["en"]:
@@ -65,7 +64,7 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
 
 
 @pytest.mark.parametrize(("lang", "locale", "theme", "width"), [
-    pytest.param("en", "en-US", "light", 1280, marks=pytest.mark.slow), ("zh", "zh-CN", "dark", 390)])
+    ("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)])
 def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
         open_page: OpenPage, lang: str, locale: str, theme: str, width: int) -> None:
     page = open_lab(open_page, lang, locale=locale, theme=theme, width=width)
@@ -84,7 +83,6 @@ def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
     check_page(page)
 
 
-@pytest.mark.slow
 def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
     run_button(page, "duel").click()
@@ -96,7 +94,6 @@ def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     assert 60 in page.evaluate(CURVES)
 
 
-@pytest.mark.slow
 def test_a_training_stops_when_it_is_told(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
     page.get_by_role("slider", name="Steps").first.focus()
