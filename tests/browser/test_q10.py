@@ -91,7 +91,7 @@ def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     more = f"early => ({CURVES})().some(points => points > early)"
     page.wait_for_function(more, arg=early, timeout=PATIENCE)
     expect(page.get_by_text(re.compile("^Without scaler the loss ends"))).to_be_visible(timeout=PATIENCE)
-    assert 60 in page.evaluate(CURVES)
+    page.wait_for_function(f"({CURVES})().includes(60)", timeout=PATIENCE)
 
 
 def test_a_training_stops_when_it_is_told(open_page: OpenPage) -> None:
