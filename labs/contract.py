@@ -12,7 +12,7 @@ experiment `qNN/name` the function `name` stands in each of
     tables.py     name(result, text) -> [{column: value}]   the exact numbers, row by row; optional
     notes.py      name(result, text) -> [sentence]  what has to be said beside the main figure; optional
     numbers.py    name(result, text) -> {label: number}     what pinned runs are compared by; optional
-    en.toml, zh.toml   its words, with the same keys
+    en.toml, zh.toml   its words, with the same keys; `qNN.figure.name.x` is what figure x is called
     errors_zh.toml     what its errors say, by their `key`; English stands where they are raised; optional
 
 so that a slider never waits for a model. `view`, `figures` and the rest also take what `live` gives,

@@ -72,7 +72,8 @@ def _bars(measured: Result) -> None:
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
     for name, figure in _NEXT_TOKEN.figures(result, t).items():
-        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, alt=t("q13.page.alt"))
+        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, 
+                    alt=t(f"q13.figure.next_token.{name}"))
     bench.code(_NEXT_TOKEN, params)
 
 
@@ -131,7 +132,8 @@ def _writing() -> None:
     else:
         _text(job)
         if job.result is not None:
-            findings.figures(_CONTINUATION, _CONTINUATION.figures(job.result, t), "measured", height=220)
+            findings.figures(_CONTINUATION, _CONTINUATION.figures(job.result, t), "measured", named=True,
+                             height=220)
 
 
 def _write() -> None:

@@ -15,7 +15,7 @@ QUERY_HEADS = 8
 MAX_TOKENS = 32_768
 BATCHES = (1, 4, 16, 32, 128, 512, 1024)
 """Batches of the decode curve, as far as the device goes."""
-WHOLE_TOKENS = "Cached tokens must be a whole number from 1 to 32,768."
+WHOLE_TOKENS = "The cache length must be a whole number from 1 to 32,768."
 TABLE_ENDS = "The position table ends at 32,768 tokens."
 BITS = {"fp32": 32, "bf16": 16, "fp16": 16, "int8": 8, "int4": 4}
 """Bits of one cached number, without the scales of the quantised types."""

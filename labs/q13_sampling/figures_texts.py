@@ -12,7 +12,7 @@ from labs.contract import Result, Text
 from labs.q13_sampling.grids import axes
 
 _SYMBOLS = {"nano-rope-early": "circle-open", "nano-rope": "circle", "minimind-26m": "diamond"}
-_CELL, _FRAME = 36, 90
+_CELL, _FRAME = 36, 62
 """Pixels of a row with two lines of text, and of all that stands around the rows."""
 _ROLES = {"nano-rope-early": "removed", "nano-rope": "measured", "minimind-26m": "peer"}
 
@@ -86,9 +86,7 @@ def _map(result: Result, kind: str, measure: str, text: Text) -> Any:
         mode="text", text=words, showlegend=False, hoverinfo="skip")
     figure.update_xaxes(title=text("q13.axis.top_p"), type="category", showgrid=False)
     figure.update_yaxes(title=text("q13.axis.temperature"), type="category", showgrid=False)
-    figure.update_layout(title={"text": text(f"q13.grid.{measure}"), "font": {"size": 14},
-                                "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 8}},
-                         height=_FRAME + _CELL * len(temperatures))
+    figure.update_layout(height=_FRAME + _CELL * len(temperatures))
     return figure
 
 

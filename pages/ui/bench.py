@@ -125,7 +125,8 @@ def _running(this: Experiment, job: Job) -> None:
     assert job.params is not None
     so_far = this.live(job.params, job.partials)
     if so_far is not None:
-        findings.figures(this, this.figures(so_far, t), "measured")
+        drawn = this.figures(so_far, t)
+        findings.figures(this, drawn, "measured", named=len(drawn) > 1)
 
 
 def _finding(this: Experiment, params: Params, job: Job | None) -> Finding | None:

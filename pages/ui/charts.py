@@ -35,13 +35,15 @@ COLOURS = {
 }
 """By role, as the labs name them. `said` is what is commonly said, `removed` what a filter cut off."""
 GRID = "rgba(139, 135, 129, 0.22)"
+_TEXT = 14
+"""Pixels, for all that is written in a plot; plotly would make the names of axes larger."""
 _FEW_POWERS = 30
 """A logarithmic axis that spans less than this has 2 and 5 written out as well."""
 _WIDE = 5
 """A line from so many pixels on is an area, and has no dashes."""
 _DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
 _PLAY_HEIGHT = 48
-_PATTERNS = {"recorded": "/", "removed": "/"}
+_PATTERNS = {"recorded": ".", "removed": "/"}
 
 _plot = st.components.v2.component("plot", isolate_styles=False,
                                    html='<div class="plot"></div>'
@@ -71,15 +73,17 @@ def paint(figure: Any) -> dict[str, Any]:
         if role is not None:
             _paint_trace(trace, role)
     layout = painted["layout"]
-    top = 36 if layout.get("title", {}).get("text") else 8
-    _put(layout, margin={"l": 8, "r": 8, "t": top, "b": 8}, font={"size": 14},
+    _put(layout, margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": _TEXT},
          paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.25, uirevision="keep",
          legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None})
     for letter in "xy":
         _tick_powers(layout.get(f"{letter}axis", {}), [trace.get(letter) for trace in painted["data"]])
     for name in {"xaxis", "yaxis", *(name for name in layout if name[1:].startswith("axis"))}:
-        _put(layout, **{name: {"automargin": True, "gridcolor": GRID, "zeroline": False,
-                               "ticklabelstandoff": 4 if name.startswith("x") else 8}})
+        axis = layout.setdefault(name, {})
+        _put(axis, automargin=True, gridcolor=GRID, zeroline=False,
+             ticklabelstandoff=4 if name.startswith("x") else 8)
+        if "title" in axis:
+            _put(axis, title={"font": {"size": _TEXT}, "standoff": 12})
     return painted
 
 
@@ -114,7 +118,7 @@ def _paint_trace(trace: dict[str, Any], role: str) -> None:
         dash = "solid" if wide else _DASHES.get(role, "solid")
         _put(trace, marker={"color": colour}, line={"color": colour, "dash": dash})
     elif role in _PATTERNS:
-        pattern = {"shape": _PATTERNS[role], "fgcolor": colour, "size": 5, "solidity": 0.2}
+        pattern = {"shape": _PATTERNS[role], "fgcolor": colour, "size": 6, "solidity": 0.15}
         _put(trace, marker={"color": "rgba(0,0,0,0)", "line": {"color": colour, "width": 1},
                             "pattern": pattern})
     else:

@@ -41,22 +41,27 @@ def draw(this: Experiment, finding: Finding, result: Result) -> None:
     if finding.kind != "formula":
         lesson.sentence(this, finding.params, result, here=finding.kind == "measured")
     main, *others = this.figures(result, t).items()
-    figures(this, dict([main]), finding.kind)
+    figures(this, dict([main]), finding.kind, named=bool(others))
     for note in this.notes(result, t):
         st.caption(note)
     if rows := this.table(result, t):
         folded(t("bench.table"), partial(_table, rows), key=f"{this.id}.table")
-    figures(this, dict(others), finding.kind)
+    figures(this, dict(others), finding.kind, named=True)
 
 
-def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, key: str = "",
+def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, named: bool, key: str = "",
             height: int | None = None) -> None:
-    """Figures of the lab by name, as high as said here or by the lab. `key` tells several runs apart."""
-    alt = t(f"{this.question}.{this.name}.about")
+    """Figures of the lab, as high as said here or by the lab; `named` where there are several.
+
+    `key` tells several runs apart.
+    """
     for name, figure in drawn.items():
         if kind == "recorded":
             charts.mark_as_recorded(figure)
-        charts.show(figure, key=f"{this.id}.{name}{key}", alt=alt,
+        title = t(f"{this.question}.figure.{this.name}.{name}")
+        if named:
+            st.markdown(f"**{title}**")
+        charts.show(figure, key=f"{this.id}.{name}{key}", alt=title,
                     height=height or figure.layout.height or HEIGHT)
 
 

@@ -67,7 +67,8 @@ def _one(this: Experiment, number: int, job: Job) -> None:
                   on_click=_unpin, args=(this, job))
     figures = this.figures(_completed(this, job), t)
     main = next(iter(figures))
-    findings.figures(this, {main: figures[main]}, "measured", key=f".pin.{job.id}", height=_HEIGHT)
+    findings.figures(this, {main: figures[main]}, "measured", named=False, key=f".pin.{job.id}",
+                     height=_HEIGHT)
 
 
 def _table(this: Experiment, runs: dict[str, Job]) -> pandas.DataFrame:

@@ -156,7 +156,7 @@ def _sentence(prediction: Prediction, outcome: Outcome, renderer: Renderer) -> N
     """*You said …, the formula …, measured …*, and why."""
     formula = _formula(prediction)
     said = (t("predict.skipped") if outcome.answer is None
-            else f":violet[**{_shown(prediction, outcome.answer, renderer)}**]")
+            else t("predict.said", said=f":violet[**{_shown(prediction, outcome.answer, renderer)}**]"))
     numbers = {"said": said, "measured": f":green[**{_shown(prediction, outcome.measured, renderer)}**]"}
     if formula is None:
         sentence = t("predict.measured", **numbers)

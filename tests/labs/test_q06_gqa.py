@@ -153,7 +153,7 @@ def test_a_capped_run_says_so(client: InlineClient) -> None:
     ("cache", {"cache_type": "int8"}, "8- and 4-bit caches are computed, not run, in this lab."),
     ("cache", {"kv_heads": 3}, "8 query heads cannot be split evenly over 3 KV heads. Pick 1, 2, 4 or 8."),
     ("decode", {"tokens": 40_000}, "The position table ends at 32,768 tokens."),
-    ("layer", {"tokens": 0}, "Cached tokens must be a whole number from 1 to 32,768."),
+    ("layer", {"tokens": 0}, "The cache length must be a whole number from 1 to 32,768."),
 ])
 def test_bad_input_is_one_sentence(client: InlineClient, name: str, params: dict[str, Any],
                                    sentence: str) -> None:

@@ -98,10 +98,10 @@ def test_capacity_never_falls_below_nothing() -> None:
     (LayerParams, {"kv_heads": "5"}, UNEVEN.format(5)),
     (CacheParams, {"kv_heads": 0}, UNEVEN.format(0)),
     (WiringParams, {"kv_heads": 16}, UNEVEN.format(16)),
-    (CacheParams, {"tokens": 0}, "Cached tokens must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": -4}, "Cached tokens must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": "2.5"}, "Cached tokens must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": "many"}, "Cached tokens must be a whole number from 1 to 32,768."),
+    (CacheParams, {"tokens": 0}, "The cache length must be a whole number from 1 to 32,768."),
+    (DecodeParams, {"tokens": -4}, "The cache length must be a whole number from 1 to 32,768."),
+    (DecodeParams, {"tokens": "2.5"}, "The cache length must be a whole number from 1 to 32,768."),
+    (DecodeParams, {"tokens": "many"}, "The cache length must be a whole number from 1 to 32,768."),
     (DecodeParams, {"tokens": 32_769}, "The position table ends at 32,768 tokens."),
 ])
 def test_bad_input_is_one_sentence(kind: Any, data: dict[str, Any], sentence: str) -> None:

@@ -24,7 +24,10 @@ def test_a_recording_can_be_shown(path: Path) -> None:
     result = experiment.complete(params, record["result"])
     for language in LANGUAGES:
         words = REGISTRY.strings(language).__getitem__
-        for figure in experiment.figures(result, words).values():
+        figures = experiment.figures(result, words)
+        names = {words(f"{experiment.question}.figure.{experiment.name}.{name}") for name in figures}
+        assert len(names) == len(figures)
+        for figure in figures.values():
             json.loads(figure.to_json())
         experiment.table(result, words)
         experiment.numbers(result, words)

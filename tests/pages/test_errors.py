@@ -87,8 +87,8 @@ def test_whatever_an_experiment_refuses_has_a_sentence_in_both_languages() -> No
 
 
 @pytest.mark.parametrize(("name", "settings", "chinese"), [
-    ("q06", {"tokens": 0}, "缓存的词元数必须是 1 到 32,768 之间的整数。"),
-    ("q06/cache", {"tokens": 2.5}, "缓存的词元数必须是 1 到 32,768 之间的整数。"),
+    ("q06", {"tokens": 0}, "缓存长度必须是 1 到 32,768 之间的整数。"),
+    ("q06/cache", {"tokens": 2.5}, "缓存长度必须是 1 到 32,768 之间的整数。"),
     ("q06/cache", {"kv_heads": 3}, "8 个查询头无法平均分给 3 个 KV 头。请选 1、2、4 或 8。"),
     ("q07/spectrum", {"custom": "{"}, "读不懂这个字典"),
     ("q07/spectrum", {"beta_fast": 1, "beta_slow": 2}, "beta_fast 必须大于"),

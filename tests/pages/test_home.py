@@ -17,7 +17,7 @@ def test_every_question_is_a_link_to_its_page(open_app: OpenApp) -> None:
     labels = [link.proto.label for link in open_app().get("page_link")]
     for label, question in zip(labels, load_questions(), strict=True):
         assert question.title["en"] in label and question.id in label
-        assert ("live lab" in label) == (question.id in ("Q6", "Q7", "Q10", "Q13"))
+        assert ("live\u00a0lab" in label) == (question.id in ("Q6", "Q7", "Q10", "Q13"))
 
 
 def test_the_start_button_opens_the_first_question(open_app: OpenApp) -> None:

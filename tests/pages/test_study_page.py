@@ -135,7 +135,7 @@ def test_skipping_opens_the_lab_and_is_measured_when_asked_for(
     assert current(study, "q13").measurements == {} and "q13/manual" not in inline.submitted
     next(button for button in app.button if button.label == "Measure what I skipped").click().run()
     assert current(study, "q13").measurements and "q13/manual" in inline.submitted
-    assert any("nothing (skipped)" in element.value for element in app.markdown)
+    assert any("You skipped it; " in element.value for element in app.markdown)
 
 
 def test_a_kept_draft_comes_back_without_naming_the_profile(open_app: OpenApp, study: Store) -> None:
