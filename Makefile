@@ -21,8 +21,9 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 app: $(VENV)/app.stamp
 	$(BIN)/streamlit run app.py
 
+# Compiled modules are kept, whatever the environment says: the tests start some fifty processes.
 test: $(VENV)/dev.stamp system
-	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/dev.stamp system
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow

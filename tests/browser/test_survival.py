@@ -140,6 +140,7 @@ def test_a_lab_is_run_and_stopped_by_keyboard_alone(page: Page) -> None:
     expect(written(page)).to_be_visible()
 
 
+@pytest.mark.slow  # quick in `tests/labs/runner/test_parent_death.py`, with a stand-in for the app
 def test_kill_9_of_the_server_leaves_no_process(tmp_path: Path) -> None:
     soak.open_the_labs(tmp_path)
     with running_app(tmp_path, free_port()) as address:
