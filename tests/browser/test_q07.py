@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import OpenPage, look_through, settle
 from tests.browser.test_pages import check_page, skip_predictions
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 Q7 = "/q07_rope"
 PATIENCE = 240_000
@@ -22,7 +22,6 @@ def lab(page: Page, title: str) -> Locator:
     return page.get_by_role("heading", name=title, exact=True)
 
 
-@pytest.mark.slow
 def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: OpenPage) -> None:
     page = open_page(f"{Q7}?lang=en")
     for title in TITLES["en"]:
@@ -75,7 +74,6 @@ def test_a_rotation_is_run_and_looked_at_by_keyboard(open_page: OpenPage) -> Non
     check_page(page)
 
 
-@pytest.mark.slow
 def test_the_whole_lab_fits_a_phone_in_the_dark_in_chinese(open_page: OpenPage) -> None:
     page = open_page(f"{Q7}?lang=zh", locale="zh-CN", theme="dark", width=390)
     skip_predictions(page)
