@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import RunnerExchange
-from pages.ui import settings_file
+from pages.ui import callbacks, settings_file
 from pages.ui.visitor import VisitorCookie
 from questions import QuestionError
 
@@ -51,7 +51,7 @@ def worker() -> WorkerClient:
 
 
 def prepare() -> None:
-    """Before the server listens: leave the pages router, and check the questions.
+    """Before the server listens: check the questions, leave the pages router, let callbacks run whole.
 
     A broken question file ends the server with one sentence that names file, key and reason.
     """
@@ -62,6 +62,7 @@ def prepare() -> None:
     except QuestionError as error:
         sys.exit(f"A question cannot be used. {error}")
     leave_pages_router()
+    callbacks.run_whole()
 
 
 def leave_pages_router() -> bool:
