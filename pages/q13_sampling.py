@@ -72,7 +72,7 @@ def _bars(measured: Result) -> None:
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
     for name, figure in _NEXT_TOKEN.figures(result, t).items():
-        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, 
+        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT,
                     alt=t(f"q13.figure.next_token.{name}"))
     bench.code(_NEXT_TOKEN, params)
 

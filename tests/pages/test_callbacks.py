@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import callbacks
-
-
-@pytest.fixture
-def own_streamlit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What is changed in Streamlit is changed back."""
-    monkeypatch.setattr(SafeSessionState, "on_script_will_rerun", SafeSessionState.on_script_will_rerun)
-    yield
 
 
 def script() -> None:
@@ -38,7 +29,9 @@ def clicked() -> str:
     return app.button[0].click().run().text[0].value
 
 
-def test_a_newer_request_does_not_cut_a_callback_short(own_streamlit: None) -> None:
+def test_a_newer_request_does_not_cut_a_callback_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit as it comes, then as we run it; afterwards as it was."""
+    monkeypatch.setattr(SafeSessionState, "on_script_will_rerun", callbacks._interruptible)
     assert clicked() == "None None", "Streamlit does so by itself now: pages/ui/callbacks.py can go"
     callbacks.run_whole()
     assert clicked() == "True True"

@@ -101,6 +101,13 @@ def blended(colour: str, ground: str) -> str:
                          for over, below in zip(channels, under, strict=True))
 
 
+def test_the_name_of_an_axis_is_as_large_as_the_rest_and_keeps_its_words() -> None:
+    drawn = go.Figure(go.Bar(y=[1])).update_yaxes(title="Time (ms)")
+    layout = go.Figure(paint(drawn)).layout
+    assert layout.yaxis.title.text == "Time (ms)" and layout.yaxis.title.font.size == layout.font.size
+    assert layout.xaxis.title.text is None
+
+
 def test_a_trace_without_a_role_keeps_its_own_look() -> None:
     figure = go.Figure(paint(go.Figure(go.Heatmap(z=[[1]], colorscale="Blues"))))
     assert figure.data[0].colorscale is not None
