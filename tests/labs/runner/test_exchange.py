@@ -43,8 +43,7 @@ def test_settings_that_work_take_over(exchange: RunnerExchange) -> None:
     assert old.status().found["cpu"][0] == "fp32"
     running = old.submit("q00/wait", {"seconds": 60.0})
     queued = old.submit("q00/wait", {"seconds": 60.0, "tag": 1})
-    wait_for(lambda: running.partials)
-    assert old.num_jobs() == 2
+    wait_for(lambda: running.partials and old.num_jobs() == 2)  # a run may speak before the next is queued
     kept: list[RunnerSettings] = []
     new = RunnerSettings("cpu", "bf16", "random:byte-128")
     assert exchange.change(new, lambda settings: kept.append(settings) or "")
