@@ -22,7 +22,7 @@ from typing import Any, Literal, Self
 
 from minimind_core.errors import ConfigError
 
-FieldKind = Literal["int", "float", "bool", "choice", "text"]
+FieldKind = Literal["int", "float", "bool", "choice", "order", "text"]
 _METADATA_KEY = "labs.field"
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
@@ -78,6 +78,8 @@ class FieldSpec:
             return self._parse_bool(value)
         if self.kind == "choice":
             return next((c for c in self.choices if value == c or str(value) == str(c)), value)
+        if self.kind == "order":
+            return ",".join(step.strip() for step in str(value).split(","))
         return self._parse_number(value)
 
     def check(self, value: Any) -> None:
@@ -86,6 +88,11 @@ class FieldSpec:
             listed = ", ".join(map(str, self.choices))
             raise ParamError("choice", self.name, f"{self.name} must be one of {listed}, not {value!r}.",
                              key="param.choice", label=self.label, given=str(value), choices=listed)
+        if self.kind == "order" and sorted(str(value).split(",")) != sorted(self.choices):
+            listed = ", ".join(self.choices)
+            raise ParamError("choice", self.name,
+                             f"{self.name} must name each of {listed} once, not {value!r}.",
+                             key="param.order", label=self.label, given=str(value), choices=listed)
         if self.kind == "text" and len(value) > self.max_length:
             raise ParamError("long", self.name, f"{self.name} has {len(value):,} characters; "
                              f"the most is {self.max_length:,}.", key="param.long", label=self.label,
@@ -97,7 +104,7 @@ class FieldSpec:
         """The allowed value closest to one that `check` refused."""
         if self.kind == "text":
             return value[:self.max_length]
-        if self.kind == "choice":
+        if self.kind in ("choice", "order"):
             return self.default
         limited = min(max(value, self.lowest), self.maximum)
         return int(limited) if self.kind == "int" else float(limited)
@@ -243,6 +250,11 @@ def choice(default: Any, choices: Sequence[Any], *, label: str, unit: str = "", 
     assert default in choices
     return _field(FieldSpec("choice", default, label, choices=tuple(choices), unit=unit, primary=primary,
                             view=view))
+
+
+def order(*steps: str, label: str, primary: bool = False, view: bool = False) -> Any:
+    """A field for the order of all `steps`, as text like "first,second"; the default is as given."""
+    return _field(FieldSpec("order", ",".join(steps), label, choices=steps, primary=primary, view=view))
 
 
 def switch(default: bool, *, label: str, primary: bool = False, view: bool = False) -> Any:

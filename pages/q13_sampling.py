@@ -10,6 +10,7 @@ import html
 import streamlit as st
 
 from labs.contract import Result
+from labs.q13_sampling.analytic import idle
 from labs.q13_sampling.params import ContinuationParams, NextTokenParams, WallParams
 from labs.q13_sampling.presets import presets
 from labs.runner.job import Job
@@ -25,7 +26,7 @@ _CONTINUATION = experiment("q13/continuation")
 _CHART_HEIGHT = 400
 _SHARED = ("top_k", "min_p", "repetition_penalty")
 """Settings under More that the core has as well, so that texts are written with them."""
-_BARS_ONLY = ("typical_p", "rule", "order", "dtype")
+_BARS_ONLY = ("typical_p", "rule", "dtype")
 
 
 def sampling() -> None:
@@ -64,10 +65,11 @@ def _bench(measured: Result) -> None:
 
 
 def _bars(measured: Result) -> None:
-    """The two sliders, what they leave in one sentence, and the bars."""
+    """The two sliders, the order of all steps, what they leave in one sentence, and the bars."""
     for field, column in zip(("temperature", "top_p"), st.columns(2), strict=True):
         with column:
             controls.control(NextTokenParams, field, _Q)
+    controls.control(NextTokenParams, "order", _Q, off=idle(controls.values(NextTokenParams, _Q)))
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))

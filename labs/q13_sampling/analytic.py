@@ -19,7 +19,7 @@ Shapes: V vocabulary ids; * is any leading shape, such as the steps of a text.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -38,12 +38,6 @@ Stage = Literal["temperature", "top_k", "top_p", "min_p", "typical_p"]
 
 DEFAULT_ORDER: tuple[Stage, ...] = get_args(Stage)
 """The order in which transformers applies them."""
-ORDERS: dict[str, tuple[Stage, ...]] = {
-    "temperature_first": DEFAULT_ORDER,
-    "temperature_last": ("top_k", "typical_p", "top_p", "min_p", "temperature"),
-    "top_p_first": ("top_p", "temperature", "top_k", "min_p", "typical_p"),
-}
-"""Orders to choose from; llama.cpp has the temperature last."""
 _OFF: dict[Stage, float] = {"temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0, "typical_p": 1}
 
 
@@ -88,8 +82,9 @@ def filter_chain(logits: Any, temperature: float = 1.0, top_k: int = 0, top_p: f
         kept = np.arange(scores.shape[-1]) == scores.argmax(-1)[..., None]
         return Filtered(kept.astype(dtype), kept)
     kept = np.ones(scores.shape, dtype=bool)
+    off = idle(settings)
     for stage in order:
-        if settings[stage] == _OFF[stage]:
+        if stage in off:
             continue
         if stage == "temperature":
             scores = _tempered(scores, temperature)
@@ -97,6 +92,17 @@ def filter_chain(logits: Any, temperature: float = 1.0, top_k: int = 0, top_p: f
             kept &= _keep(stage, settings[stage], softmax(scores), rule)
             scores = np.where(kept, scores, -np.inf)
     return Filtered(softmax(scores), kept)
+
+
+def idle(settings: Mapping[Any, Any]) -> set[Stage]:
+    """The stages that change nothing wherever they stand; at temperature 0 that is all the others.
+
+    >>> sorted(idle({"temperature": 0.8, "top_k": 0, "top_p": 0.9, "min_p": 0, "typical_p": 1}))
+    ['min_p', 'top_k', 'typical_p']
+    """
+    greedy = settings["temperature"] == 0
+    return {stage for stage in DEFAULT_ORDER
+            if settings[stage] == _OFF[stage] or (greedy and stage != "temperature")}
 
 
 def softmax(scores: Floats) -> Floats:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from labs.fields import Params, choice, real, text, whole
-from labs.q13_sampling.analytic import ORDERS, BoundaryRule
+from labs.fields import Params, choice, order, real, text, whole
+from labs.q13_sampling.analytic import DEFAULT_ORDER, BoundaryRule
 from labs.q13_sampling.typed import KINDS, kind_of, read_numbers
 from labs.sampler import min_p, repetition_penalty, temperature, top_k, top_p
 
@@ -26,8 +26,8 @@ def _rule() -> Any:
     return choice("definition", get_args(BoundaryRule), label="q13.rule", view=True)
 
 
-def _order(*orders: str) -> Any:
-    return choice("temperature_first", orders, label="q13.order", view=True)
+def _order(*stages: str) -> Any:
+    return order(*stages, label="q13.order", view=True)
 
 
 def _dtype() -> Any:
@@ -51,7 +51,7 @@ class NextTokenParams(Params):
     typical_p: float = real(1.0, 0, 1, above_minimum=True, step=0.01, label="q13.typical_p", view=True,
                             sentence=_TYPICAL_P)
     rule: str = _rule()
-    order: str = _order(*ORDERS)
+    order: str = _order(*DEFAULT_ORDER)
     dtype: str = _dtype()
 
 
@@ -111,7 +111,7 @@ class ManualParams(Params):
     temperature: float = temperature("q13.temperature", 1.0, view=True)
     top_p: float = top_p("q13.top_p", view=True)
     rule: str = _rule()
-    order: str = _order("temperature_first", "top_p_first")
+    order: str = _order("temperature", "top_p")
     dtype: str = _dtype()
 
     def check_together(self) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 
 from labs.contract import Result
 from labs.q13_sampling.analytic import (
-    ORDERS,
     BoundaryRule,
     Floats,
     Mask,
+    Stage,
     entropy,
     filter_chain,
     keep_top_p,
@@ -41,7 +41,7 @@ def next_token(params: NextTokenParams, result: Result) -> Result:
     scores = penalize(logits, seen, params.repetition_penalty)
     filtered = filter_chain(scores, params.temperature, params.top_k, params.top_p, params.min_p,
                             params.typical_p, rule=cast(BoundaryRule, params.rule),
-                            order=ORDERS[params.order], dtype=np.dtype(params.dtype))
+                            order=cast(list[Stage], params.order.split(",")), dtype=np.dtype(params.dtype))
     before = filter_chain(scores, params.temperature).probabilities
     ids = result["candidate_ids"]
     order = np.lexsort((ids, -scores[ids]))
@@ -64,7 +64,7 @@ def manual(params: ManualParams, _result: Result) -> Result:
     with np.errstate(divide="ignore"):
         scores = np.log(alone) if given else numbers
     before = alone if params.temperature == 1 else filter_chain(scores, params.temperature).probabilities
-    cut = alone if params.order == "top_p_first" else before
+    cut = alone if params.order.startswith("top_p") else before
     masks = {rule: _kept(params, rule, cut) & (before > 0 if params.temperature == 0 else np.isfinite(scores))
              for rule in get_args(BoundaryRule)}  # a typed probability of 0 is no candidate
     kept = masks[cast(BoundaryRule, params.rule)]

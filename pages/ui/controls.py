@@ -9,12 +9,14 @@ own are put there by hand, so that a link means the same in both languages.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import streamlit as st
 
 from labs.fields import FieldSpec, Params
 from pages.ui.i18n import catalogue, current_language, t
+from pages.ui.sortable import sortable
 
 _LONGEST_SLIDER = 1000
 """Steps that a slider can still be set to by hand; a longer field gets a number box."""
@@ -59,14 +61,19 @@ def put(question: str, field: str, value: Any) -> None:
     st.session_state[f"{name}.put"] = True
 
 
-def control(params: type[Params], field: str, question: str) -> Any:
-    """One widget with its label and unit; returns its value."""
+def control(params: type[Params], field: str, question: str, *, off: Collection[str] = ()) -> Any:
+    """One widget with its label and unit; returns its value.
+
+    `off` are steps of an order that do nothing now.
+    """
     spec = spec_of(params, field)
     name = key(question, field)
     label = label_of(spec)
     worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
     binding = {} if worded else {"bind": "query-params"}
-    value = _widget(spec, label, {"key": name} | binding | _first_value(params, spec, name, bound=not worded))
+    first = _first_value(params, spec, name, bound=not worded)
+    value = (_order(spec, label, name, off) if spec.kind == "order"
+             else _widget(spec, label, {"key": name} | binding | first))
     if worded:
         _into_address(name, value, spec.default)
     _say_if_moved(name, value)
@@ -98,6 +105,18 @@ def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
     default = {} if first is None else {"default": first}
     return st.segmented_control(label, spec.choices, format_func=words.__getitem__, required=True,
                                 **default, **common)
+
+
+def _order(spec: FieldSpec, label: str, name: str, off: Collection[str]) -> str:
+    """Steps to drag. Not a widget of Streamlit's: its value is kept here, under the name of the field."""
+    value: str = st.session_state.setdefault(name, spec.default)
+
+    def put(steps: Sequence[str]) -> None:
+        st.session_state[name] = ",".join(steps)
+
+    names = {step: word_of(spec, step) for step in value.split(",")}
+    sortable(label, names, off=off, key=f"{name}.steps", on_order=put)
+    return value
 
 
 def word_of(spec: FieldSpec, choice: Any) -> str:

@@ -64,6 +64,18 @@ class Journey:
         expect(stop).to_have_count(0, timeout=PATIENCE)
         settle(self.page)
 
+    def reorder(self) -> None:
+        """With the keys to the end, and with the mouse back to the start."""
+        places = self.main.get_by_role("list", name=self.word("q13.order")).first.get_by_role("button")
+        places.first.press("End")
+        self.page.wait_for_url("**q13_order=top_k%2Ctop_p%2Cmin_p%2Ctypical_p%2Ctemperature**")
+        expect(places.last).to_be_focused()
+        settle(self.page)
+        places.last.drag_to(places.first, target_position={"x": 2, "y": 4})
+        expect(places.first).to_contain_text(self.word("q13.order.temperature"))
+        self.page.wait_for_function("!location.search.includes('q13_order')")
+        settle(self.page)
+
     def type_numbers(self) -> None:
         box = self.page.get_by_role("textbox", name=self.word("q13.numbers"))
         box.fill(NUCLEUS)
@@ -121,6 +133,7 @@ def test_from_the_predictions_to_a_checked_claim(journey: Journey) -> None:
 
     journey.predict()
     journey.says("0.6612")
+    journey.reorder()
     journey.write()
     journey.type_numbers()
     journey.pin_two_runs_of_the_mistakes()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.fields import ParamError, Params, choice, real, switch, text, whole
+from labs.fields import ParamError, Params, choice, order, real, switch, text, whole
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Sample(Params):
     bits: int = choice(8, (4, 8), label="b")
     causal: bool = switch(True, label="c")
     prompt: str = text("hi", max_length=5, label="x", view=True)
+    steps: str = order("a", "b", "c", label="s")
 
 
 @pytest.mark.parametrize(("given_", "sentence"), [
@@ -31,6 +32,9 @@ class Sample(Params):
     ({"count": "many"}, "count must be a whole number, not 'many'."),
     ({"temperature": "nan"}, "temperature must be a number, not 'nan'."),
     ({"kind": "mqa"}, "kind must be one of mha, gqa, not 'mqa'."),
+    ({"steps": "a,b"}, "steps must name each of a, b, c once, not 'a,b'."),
+    ({"steps": "a,b,b"}, "steps must name each of a, b, c once, not 'a,b,b'."),
+    ({"steps": 3}, "steps must name each of a, b, c once, not '3'."),
     ({"causal": "perhaps"}, "causal must be true or false, not 'perhaps'."),
     ({"prompt": "longer"}, "prompt has 6 characters; the most is 5."),
     ({"prompt": 3}, "prompt must be text, not 3."),
@@ -44,8 +48,9 @@ def test_bad_values_get_one_sentence(given_: dict[str, object], sentence: str) -
 
 
 def test_text_forms_are_read_in_the_field_type() -> None:
-    read = Sample.from_dict({"temperature": "0.7", "count": "3", "bits": "4", "causal": "no", "prompt": "嗨"})
-    assert read == Sample(temperature=0.7, count=3, bits=4, causal=False, prompt="嗨")
+    read = Sample.from_dict({"temperature": "0.7", "count": "3", "bits": "4", "causal": "no", "prompt": "嗨",
+                             "steps": "c, a ,b"})
+    assert read == Sample(temperature=0.7, count=3, bits=4, causal=False, prompt="嗨", steps="c,a,b")
     assert Sample.from_dict(read.to_dict()) == read
 
 

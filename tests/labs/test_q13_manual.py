@@ -87,7 +87,9 @@ def test_the_dtype_decides_a_tie_of_transformers(dtype: str, kept: int) -> None:
                              "transformers": kept}
 
 
-@pytest.mark.parametrize(("order", "kept"), [("temperature_first", [2, 2, 3]), ("top_p_first", [2, 2, 2])])
+@pytest.mark.parametrize(("order", "kept"), [
+    ("temperature,top_p", [2, 2, 3]), ("top_p,temperature", [2, 2, 2]),
+])
 def test_the_order_decides_what_temperature_does_to_the_nucleus(order: str, kept: list[int]) -> None:
     seen = [view("8, 7, 6, 3, 2", "logits", order=order, temperature=temperature, top_p=0.9)
             for temperature in (0.5, 1.0, 2.0)]

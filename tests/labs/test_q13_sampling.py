@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from labs import jsonable
-from labs.q13_sampling.analytic import ORDERS, filter_chain
+from labs.q13_sampling.analytic import filter_chain
 from labs.q13_sampling.figures import SHOWN
 from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
@@ -68,14 +68,15 @@ def test_the_view_equals_the_core(client: InlineClient, settings: dict[str, Any]
 
 
 @pytest.mark.parametrize("settings", [
-    {"typical_p": 0.4}, {"order": "temperature_last", "temperature": 2.0},
-    {"order": "top_p_first", "top_p": 0.5},
+    {"typical_p": 0.4}, {"order": "top_k,typical_p,top_p,min_p,temperature", "temperature": 2.0},
+    {"order": "top_p,temperature,top_k,min_p,typical_p", "top_p": 0.5},
     {"rule": "transformers"}, {"rule": "strict_shift", "dtype": "float16"}, {"dtype": "float32", "top_k": 5},
 ])
 def test_what_the_core_lacks_is_the_chain_of_filters(client: InlineClient, settings: dict[str, Any]) -> None:
     result = completed(client, {"prompt": "Hello", **settings})
     view, asked = result["view"], {"temperature": 0.8, "top_p": 0.9, **settings}
-    order, dtype = ORDERS[asked.pop("order", "temperature_first")], np.dtype(asked.pop("dtype", "float64"))
+    order = asked.pop("order", "temperature,top_k,top_p,min_p,typical_p").split(",")
+    dtype = np.dtype(asked.pop("dtype", "float64"))
     expected = filter_chain(result["logits"], order=order, dtype=dtype, **asked)
     assert view["kept_count"] == expected.count == view["kept"].sum()
     np.testing.assert_allclose(view["probabilities"], expected.probabilities[view["ids"]], rtol=1e-3)

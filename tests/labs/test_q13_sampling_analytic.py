@@ -21,6 +21,7 @@ from labs.q13_sampling.analytic import (
     entropy_slope,
     filter_chain,
     filter_probabilities,
+    idle,
     keep_top_p,
     min_p_gap,
     penalize,
@@ -123,6 +124,21 @@ def test_every_order_gives_a_distribution() -> None:
         found = filter_chain(logits, 0.7, 9, 0.8, 0.05, 0.9, order=order)
         np.testing.assert_allclose(found.probabilities.sum(-1), 1, atol=1e-12)
         assert bool((found.count >= 1).all()) and not found.probabilities[~found.kept].any()
+
+
+@pytest.mark.parametrize("chosen", [
+    {"temperature": 1.0, "top_k": 0, "top_p": 0.9, "min_p": 0.0, "typical_p": 1.0},
+    {"temperature": 0.7, "top_k": 3, "top_p": 1.0, "min_p": 0.1, "typical_p": 1.0},
+    {"temperature": 0.0, "top_k": 3, "top_p": 0.9, "min_p": 0.1, "typical_p": 0.5},
+])
+def test_what_is_idle_changes_nothing_wherever_it_stands(chosen: dict[str, Any]) -> None:
+    logits, off = np.random.default_rng(5).normal(0, 2, 30), idle(chosen)
+    awake: list[Stage] = [stage for stage in DEFAULT_ORDER if stage not in off]
+    expected = filter_chain(logits, **chosen)
+    for order in itertools.permutations(DEFAULT_ORDER):
+        if [stage for stage in order if stage in awake] == awake:
+            found = filter_chain(logits, **chosen, order=order)
+            np.testing.assert_array_equal(found.probabilities, expected.probabilities)
 
 
 def test_entropies_of_the_example() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -137,6 +138,26 @@ def test_every_setting_acts_on_the_bars(open_app: OpenApp, worker: CountingClien
     app.slider(key="q13_min_p").set_value(1.0).run()
     assert bars(app) == {"measured": 1, "removed": 15}
     assert worker.submitted == [NEXT]
+
+
+def steps(app: AppTest) -> list[list[object]]:
+    """The order as it is shown: id, name and whether the step does nothing, from the first step on."""
+    return next(json.loads(block.proto.json)["steps"] for block in app.get("bidi_component")
+                if block.proto.component_name == "sortable")
+
+
+def test_the_order_decides_what_the_temperature_does_to_the_nucleus(open_app: OpenApp) -> None:
+    app = open_app(PAGE, q13_order="top_p,temperature,top_k,min_p,typical_p", q13_top_p="0.05")
+    assert steps(app)[:3] == [
+        ["top_p", "top-p", False], ["temperature", "temperature", False], ["top_k", "top-k", True]]
+    nucleus = bars(app)
+    app.slider(key="q13_temperature").set_value(2.0).run()
+    assert bars(app) == nucleus
+    app.session_state["q13_order"] = "temperature,top_p,top_k,min_p,typical_p"
+    app.run()
+    assert bars(app)["measured"] > nucleus["measured"]
+    app.slider(key="q13_temperature").set_value(0.0).run()
+    assert [step for step, _, off in steps(app) if not off] == ["temperature"]
 
 
 def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worker: CountingClient) -> None:
