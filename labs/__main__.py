@@ -62,8 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("name", help="q13 (its primary experiment) or q13/next_token")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
     run.set_defaults(command=_run)
-    record = commands.add_parser("record", help="run at the defaults and keep the result in labs/recorded/")
+    record = commands.add_parser("record", help="run and keep the result in labs/recorded/")
     record.add_argument("name", nargs="?", help="q13 (all its experiments) or q13/next_token")
+    record.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="a setting other than the default; repeatable")
     record.add_argument("--all", action="store_true", help="every experiment of the questions")
     record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")
     record.set_defaults(command=_record)
@@ -122,9 +124,10 @@ def _record(options: argparse.Namespace) -> int:
         raise ConfigError("Say what to record, q13 or --all, and at least one run.")
     names = (registry.of_questions() if options.all
              else registry.of_question(options.name) or [registry.find(options.name)])
+    settings = dict(_setting(text) for text in options.set)
     client, paths = _client(options, registry), []
     for experiment in names:
-        params = experiment.params()
+        params = experiment.params.from_dict(settings)
         jobs = [_measure(client, experiment, params) for _ in range(options.runs)]
         paths.append(str(record(jobs)))
         if not options.json:

@@ -23,6 +23,7 @@ HELD_OUT_FILES = ("argparse.py", "bisect.py", "calendar.py", "csv.py", "fraction
                   "statistics.py", "string.py", "textwrap.py")
 TRAINING_FILES = ("ast.py", "difflib.py", "doctest.py", "inspect.py", "mailbox.py", "optparse.py", "pdb.py",
                   "pickle.py", "smtplib.py", "subprocess.py", "tarfile.py", "threading.py", "typing.py")
+NOT_THE_LIBRARY = ("site-packages", "dist-packages", "pydoc_data")
 EVERY = 4
 """One topic of Python's help in so many is held out."""
 QUESTIONS = Path(questions.__file__).parent
@@ -41,6 +42,11 @@ def held_out(kind: str) -> list[str]:
 def training(kind: str = "both") -> list[str]:
     """Documents to be trained on, none of them held out."""
     return _documents(kind, TRAINING_FILES, held=False)
+
+
+def library(kind: str = "both") -> list[str]:
+    """The same from all of Python's library, tests included where they are installed: some megabytes."""
+    return _documents(kind, _library_files(), held=False)
 
 
 def windows(tokenizer: Tokenizer, documents: Sequence[str], count: int, length: int, seed: int) -> Tensor:
@@ -78,7 +84,16 @@ def _documents(kind: str, files: Sequence[str], *, held: bool) -> list[str]:
 
 def _sources(files: Sequence[str]) -> list[str]:
     folder = Path(sysconfig.get_paths()["stdlib"])
-    return [(folder / name).read_text(encoding="utf-8") for name in files if (folder / name).is_file()]
+    return [(folder / name).read_text(encoding="utf-8", errors="replace") for name in files
+            if (folder / name).is_file()]
+
+
+def _library_files() -> list[str]:
+    """Every module of the library that is not held out, relative to it; the help's topics are read apart."""
+    folder = Path(sysconfig.get_paths()["stdlib"])
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*.py"))]
+    return [str(name) for name in names
+            if name.parts[0] not in NOT_THE_LIBRARY and str(name) not in HELD_OUT_FILES]
 
 
 def _answers(language: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Recorded runs: `labs/recorded/<experiment>/<device>.json`, real runs at the default parameters.
 
-`python -m labs record` writes them; pages show them, marked as recorded, where a device is missing.
+Runs at other settings, for what few machines can run, are in a folder below named after these.
+`python -m labs record` writes all of them; pages show them, marked as recorded, where a device is missing.
 A recording holds what a kept run holds (store.py) and also commit, runs, and the spread over the runs:
 of `seconds`, and of every number in the result that differs between them, by its dotted path.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labs import jsonable
+from labs.fields import Params
 from labs.registry import ROOT
 from labs.runner.job import Job
 
@@ -26,6 +28,13 @@ def recorded(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every recording of an experiment, GPUs first, then by device name."""
     found = [_read(path, path.stat().st_mtime_ns) for path in (folder / experiment_id).glob("*.json")]
     return sorted(found, key=lambda record: (record["device"] == "cpu", record["device_name"]))
+
+
+def variants(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """Every recording of an experiment at settings other than the defaults, in the same order."""
+    found = [recorded(path.relative_to(folder).as_posix(), folder)
+             for path in sorted((folder / experiment_id).glob("*/"))]
+    return [record for records in found for record in records]
 
 
 @lru_cache(maxsize=256)
@@ -47,10 +56,20 @@ def record(jobs: Sequence[Job], folder: Path = FOLDER) -> Path:
         "spread": spread([{"seconds": job.seconds, "result": job.result} for job in jobs]),
         "result": middle.result,
     }
-    path = folder / middle.experiment_id / f"{slug(middle.device_name)}.json"
+    path = folder / middle.experiment_id / variant(middle.params) / f"{slug(middle.device_name)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(jsonable.dumps(data, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def variant(params: Params) -> str:
+    """The folder for runs at these settings; empty for the defaults.
+
+    >>> variant(NextTokenParams(prompt="Hello", temperature=0.1))     # the temperature is only a view
+    'prompt-hello'
+    """
+    changed = {name: value for name, value in params.changes().items() if name in params.measured()}
+    return slug(" ".join(f"{name} {value}" for name, value in changed.items()))
 
 
 def spread(runs: Sequence[Any]) -> dict[str, list[float]]:

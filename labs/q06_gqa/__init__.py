@@ -13,7 +13,7 @@ from labs.q06_gqa.params import (
     SeedsParams,
     WiringParams,
 )
-from labs.seeds.plans import plan_on
+from labs.seeds.plans import plan_of
 
 
 def _decode_seconds(params: DecodeParams, device: DeviceClass) -> float:
@@ -39,7 +39,8 @@ def _convert_seconds(params: ConvertParams, device: DeviceClass) -> float:
 
 
 def _seeds_seconds(params: SeedsParams, device: DeviceClass) -> float:
-    return plan_on(device).seconds(params.seeds * len(VARIANTS), params.steps_on(device))
+    plan = plan_of(params.size, device)
+    return plan.seconds(params.seeds * len(VARIANTS), params.steps_on(device))
 
 
 EXPERIMENTS = (

@@ -46,7 +46,7 @@ from labs.q06_gqa.sharing import (
 )
 from labs.ranking import verdict
 from labs.seeds.judging import judged
-from labs.seeds.plans import TOKENIZER, plan_on
+from labs.seeds.plans import check_size, plan_of
 from labs.seeds.training import Series, scored_rows, training_rows
 from minimind_core.device import DTYPES
 
@@ -265,9 +265,10 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
     Emits {"kind", "seed", "loss"} for every finished model. "loss" by kind, one number a seed; "judged" says
     what they say (`labs/seeds/judging.py`), and where ranges overlap its "verdict" is "unresolved".
     """
+    check_size(params.size, ctx.device)
     ctx.progress(0.0, "Reading text")
-    plan, steps = plan_on(ctx.device), params.steps_on(ctx.device)
-    tokenizer, length = ctx.model(TOKENIZER).tokenizer, plan.config.max_length
+    plan, steps = plan_of(params.size, ctx.device), params.steps_on(ctx.device)
+    tokenizer, length = ctx.model(plan.tokenizer).tokenizer, plan.config.max_length
     scored = scored_rows(tokenizer, params.text, plan, length)
     kinds = {name: plan.config.replace(num_kv_heads=min(heads, plan.config.num_heads))
              for name, heads in analytic.VARIANTS.items()}

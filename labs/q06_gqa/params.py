@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from labs.fields import ParamError, Params, choice, real, whole
+from labs.seeds.plans import SIZES, plan_of
 
 QUERY_HEADS = 8
 MAX_TOKENS = 32_768
@@ -20,8 +21,8 @@ TABLE_ENDS = "The position table ends at 32,768 tokens."
 BITS = {"fp32": 32, "bf16": 16, "fp16": 16, "int8": 8, "int4": 4}
 """Bits of one cached number, without the scales of the quantised types."""
 COMPUTED_ONLY = ("int8", "int4")
-SEEDS_STEPS = {"cuda": 300, "cpu": 130}
-"""What each model of the seeds is trained for unless a number was asked for."""
+SEEDS_STEPS = {"toy": 130, "nano-rope": 300, "minimind-26m": 300}
+"""What each model of a size is trained for unless a number was asked for."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,11 @@ class ConvertParams(Params):
 class SeedsParams(Params):
     """Training every kind from several seeds."""
 
+    size: str = choice("auto", SIZES, label="q06.size", primary=True)
     seeds: int = whole(3, 2, 5, label="q06.seeds", primary=True)
-    steps: int = whole(0, 0, 500, step=10, label="q06.steps_or_auto", primary=True)
-    text: str = choice("both", ("both", "code", "english"), label="q06.text", primary=True)
+    steps: int = whole(0, 0, 1000, step=10, label="q06.steps_or_auto", primary=True)
+    text: str = choice("both", ("both", "code", "english"), label="q06.text")
 
     def steps_on(self, device: str) -> int:
         """The training steps of each model on a device."""
-        return self.steps or SEEDS_STEPS.get(device, SEEDS_STEPS["cpu"])
+        return self.steps or SEEDS_STEPS[plan_of(self.size, device).preset]

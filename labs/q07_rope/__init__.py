@@ -12,7 +12,7 @@ from labs.q07_rope.params import (
     ShiftParams,
     SpectrumParams,
 )
-from labs.seeds.plans import plan_on
+from labs.seeds.plans import plan_of
 
 _SLOWER = {"minimind-26m": 5.7}
 """Than the small models."""
@@ -36,7 +36,8 @@ def _lengths_seconds(params: LengthsParams, device: DeviceClass) -> float:
 
 
 def _seeds_seconds(params: SeedsParams, device: DeviceClass) -> float:
-    return plan_on(device).seconds(params.seeds * len(POSITIONS), params.steps_on(device))
+    plan = plan_of(params.size, device)
+    return plan.seconds(params.seeds * len(POSITIONS), params.steps_on(device))
 
 
 EXPERIMENTS = (

@@ -34,7 +34,7 @@ from labs.q07_rope.summary import summarised
 from labs.q07_rope.twins import past_the_table, twin, with_longer_table
 from labs.q07_rope.vectors import pairs_of_vectors
 from labs.seeds.judging import judged
-from labs.seeds.plans import TOKENIZER, plan_on
+from labs.seeds.plans import check_size, plan_of
 from labs.seeds.training import Series, scored_rows, training_rows
 from minimind_core.config import ModelConfig
 from minimind_core.rope import scaled_inv_freq
@@ -202,9 +202,10 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
     one. "judged" says what the losses say (`labs/seeds/judging.py`), "judged_growth" what the growth to the
     longest chunks says; where ranges overlap "verdict" is "unresolved".
     """
+    check_size(params.size, ctx.device)
     ctx.progress(0.0, "Reading text")
-    plan, steps = plan_on(ctx.device), params.steps_on(ctx.device)
-    tokenizer, trained = ctx.model(TOKENIZER).tokenizer, plan.config.max_length
+    plan, steps = plan_of(params.size, ctx.device), params.steps_on(ctx.device)
+    tokenizer, trained = ctx.model(plan.tokenizer).tokenizer, plan.config.max_length
     lengths = tuple(trained * times for times in SEEDS_LENGTHS)
     documents = scored_rows(tokenizer, params.text, plan, lengths[-1])
     kinds: dict[str, ModelConfig] = {name: plan.config.replace(position=name) for name in POSITIONS}

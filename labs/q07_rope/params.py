@@ -13,6 +13,7 @@ from labs.contract import DEFAULT_MODEL
 from labs.fields import ParamError, Params, choice, real, switch, whole
 from labs.fields import text as free_text
 from labs.q07_rope.scaling import UPSTREAM, read_scaling
+from labs.seeds.plans import SIZES, plan_of
 from minimind_core.config import PositionKind
 from minimind_core.errors import ConfigError
 
@@ -26,8 +27,8 @@ LIVE_REACH = 2048
 """The longest chunks that a CPU reads while somebody waits."""
 SLOW_DOCUMENTS, FEW_DOCUMENTS, MANY_DOCUMENTS = 1, 2, 8
 """What is read unless a number was asked for: by the 26M on a CPU, by the small models there, on a GPU."""
-SEEDS_STEPS = {"cuda": 200, "cpu": 80}
-"""What each model of the seeds is trained for unless a number was asked for."""
+SEEDS_STEPS = {"toy": 80, "nano-rope": 200, "minimind-26m": 300}
+"""What each model of a size is trained for unless a number was asked for."""
 POSITIONS: tuple[PositionKind, ...] = ("rope", "alibi", "sinusoidal", "learned", "none")
 """The kinds that are trained from several seeds."""
 ODD = "Head dimension must be even: RoPE rotates pairs."
@@ -136,10 +137,11 @@ class LengthsParams(Params):
 class SeedsParams(Params):
     """Training every kind of positions from several seeds."""
 
+    size: str = choice("auto", SIZES, label="q07.size", primary=True)
     seeds: int = whole(3, 2, 5, label="q07.seeds", primary=True)
-    steps: int = whole(0, 0, 500, step=10, label="q07.steps_or_auto", primary=True)
-    text: str = choice("both", ("both", "code", "english"), label="q07.text", primary=True)
+    steps: int = whole(0, 0, 1000, step=10, label="q07.steps_or_auto", primary=True)
+    text: str = choice("both", ("both", "code", "english"), label="q07.text")
 
     def steps_on(self, device: str) -> int:
         """The training steps of each model on a device."""
-        return self.steps or SEEDS_STEPS.get(device, SEEDS_STEPS["cpu"])
+        return self.steps or SEEDS_STEPS[plan_of(self.size, device).preset]

@@ -79,7 +79,8 @@ class Series:
 
 def training_rows(tokenizer: Tokenizer, text: str, plan: Plan, steps: int) -> Tensor:
     """As many different rows of the trained length as the steps can use, or as there are: [N, T + 1]."""
-    return heldout.windows(tokenizer, heldout.training(text), steps * plan.rows, plan.config.max_length, 0)
+    documents = heldout.library(text) if plan.whole_library else heldout.training(text)
+    return heldout.windows(tokenizer, documents, steps * plan.rows, plan.config.max_length, 0)
 
 
 def scored_rows(tokenizer: Tokenizer, text: str, plan: Plan, length: int) -> Tensor:

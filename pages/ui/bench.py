@@ -17,7 +17,7 @@ import streamlit as st
 
 from labs.contract import Experiment, Result
 from labs.fields import ParamError, Params
-from labs.recordings import recorded
+from labs.recordings import recorded, variants
 from labs.runner.job import Job
 from labs.runner.request import device_class
 from pages.ui import controls, errors, findings, jobs, pins, server, visitor
@@ -131,17 +131,22 @@ def _running(this: Experiment, job: Job) -> None:
 
 def _finding(this: Experiment, params: Params, job: Job | None) -> Finding | None:
     """What fits the settings best: a run with them, the formula, or else a run with other ones."""
-    found = _measured(this, params, job)
-    if found is not None and found.params.measured() == params.measured():
-        return found
-    for record in [] if this.instant else recorded(this.id)[:1]:  # GPUs come first
-        found = found or _recorded(this, params, record)
-    if found is not None and found.params.measured() == params.measured():
-        return found
+    runs = [] if this.instant else [_recorded(this, params, record) for record in _records(this)]
+    measured = _measured(this, params, job)
+    if measured is not None:
+        runs.insert(0, measured)
+    for found in runs:
+        if found.params.measured() == params.measured():
+            return found
     analytic = this.analytic(params) if this.drawn_by_formula else None
     if analytic is None:
-        return found
+        return runs[0] if runs else None
     return Finding(params, analytic, "formula", "" if this.instant else t("bench.formula"))
+
+
+def _records(this: Experiment) -> list[dict[str, Any]]:
+    """One recording at the defaults, of a GPU where there is one, and all at other settings."""
+    return recorded(this.id)[:1] + variants(this.id)
 
 
 def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | None:

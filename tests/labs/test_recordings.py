@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labs import jsonable
-from labs.recordings import FOLDER
+from labs.recordings import FOLDER, variant
 from labs.registry import LANGUAGES, Registry
 
 REGISTRY = Registry.discover()
@@ -18,9 +18,8 @@ REGISTRY = Registry.discover()
 def test_a_recording_can_be_shown(path: Path) -> None:
     record = jsonable.loads(path.read_bytes())
     experiment = REGISTRY.find(record["experiment"])
-    assert path.parent == FOLDER / experiment.id
     params = experiment.params.from_dict(record["params"])
-    assert params.measured() == experiment.params().measured(), "it was not made at the default settings"
+    assert path.parent == FOLDER / experiment.id / variant(params), "it was not made at these settings"
     result = experiment.complete(params, record["result"])
     for language in LANGUAGES:
         words = REGISTRY.strings(language).__getitem__

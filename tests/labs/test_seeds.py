@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from labs import jsonable
+from labs import heldout, jsonable
 from labs.q06_gqa.analytic import VARIANTS
 from labs.q07_rope.params import POSITIONS
 from labs.q07_rope.reading import mean_losses
@@ -24,8 +24,9 @@ from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.seeds import telling
 from labs.seeds.judging import chance_of_a_verdict, judged
-from labs.seeds.plans import PLANS, plan_on
+from labs.seeds.plans import PLANS, SIZES, plan_of
 from labs.seeds.training import Series
+from minimind_core.checkpoint import load_model
 
 REGISTRY = Registry.discover()
 KINDS: dict[str, tuple[str, ...]] = {"q06/seeds": tuple(VARIANTS), "q07/seeds": POSITIONS}
@@ -55,7 +56,7 @@ def result_of(jobs: dict[str, Job], name: str) -> dict[str, Any]:
 
 
 def series(*positions: str, steps: int = 2, seeds: int = 2) -> Series:
-    plan = plan_on("cpu")
+    plan = plan_of("auto", "cpu")
     rows = torch.arange(40 * (plan.config.max_length + 1)).view(40, -1) % 1000 + 3
     kinds = {name: plan.config.replace(position=name) for name in positions}
     return Series(plan, kinds, seeds, steps, rows)
@@ -65,7 +66,7 @@ def series(*positions: str, steps: int = 2, seeds: int = 2) -> Series:
 
 
 def test_kinds_with_one_seed_begin_alike_and_read_alike() -> None:
-    plan = plan_on("cpu")
+    plan = plan_of("auto", "cpu")
     first, second = (untrained(plan.config.replace(position=name), "cpu", 1) for name in ("rope", "none"))
     assert all(torch.equal(one, other) for one, other
                in zip(first.parameters(), second.parameters(), strict=True))
@@ -217,10 +218,32 @@ def test_a_cancel_is_heard_in_a_step(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_steps_suit_the_device_unless_they_are_asked_for(name: str) -> None:
+def test_steps_suit_the_size_unless_they_are_asked_for(name: str) -> None:
     experiment = REGISTRY.find(name)
     params = experiment.params()
     assert params.steps_on("cuda") > params.steps_on("cpu") == params.steps_on("mps")  # type: ignore[attr-defined]
     assert experiment.params.from_dict({"steps": 30}).steps_on("cuda") == 30  # type: ignore[attr-defined]
     assert experiment.seconds(params, "cpu") <= 40 and 30 <= experiment.seconds(params, "cuda") <= 100
-    assert PLANS["cuda"].config.max_length == 512 and not PLANS["cuda"].toy
+    large = experiment.params.from_dict({"size": "minimind-26m"})
+    assert experiment.seconds(large, "cuda") > experiment.seconds(params, "cuda")
+    assert experiment.key(large) != experiment.key(params)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_cpu_refuses_what_it_cannot_train_at_once(name: str) -> None:
+    client = InlineClient.start("cpu", registry=REGISTRY)
+    job = client.submit(name, {"size": "minimind-26m"})
+    assert job.error == "Training models of the size minimind-26m takes a GPU; choose toy or auto."
+
+
+def test_the_sizes_are_ours_with_their_own_tokenizers() -> None:
+    for size in SIZES[1:]:
+        plan = PLANS[size]
+        assert plan.toy == (size == "toy") and plan_of(size, "cuda") is plan
+        assert load_model(plan.tokenizer).config.vocab_size == plan.config.vocab_size
+
+
+def test_the_whole_library_has_what_a_few_files_have_and_nothing_held_out() -> None:
+    every, held_out = set(heldout.library()), set(heldout.held_out("both"))
+    assert set(heldout.training()) < every and not every & held_out
+    assert sum(map(len, every)) > 5_000_000
