@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -49,9 +49,13 @@ def library(kind: str = "both") -> list[str]:
     return _documents(kind, _library_files(), held=False)
 
 
-def windows(tokenizer: Tokenizer, documents: Sequence[str], count: int, length: int, seed: int) -> Tensor:
-    """`count` stretches of `length` + 1 ids, int64, drawn without overlap; fewer where the text ends."""
-    every = [ids[start:start + length + 1] for ids in _encoded(tokenizer, documents)
+def windows(tokenizer: Tokenizer, documents: Sequence[str], count: int, length: int, seed: int,
+            check: Callable[[], object] = lambda: None) -> Tensor:
+    """`count` stretches of `length` + 1 ids, int64, drawn without overlap; fewer where the text ends.
+
+    `check` is called before each document: a whole library takes seconds.
+    """
+    every = [ids[start:start + length + 1] for ids in _encoded(tokenizer, documents, check)
              for start in range(0, len(ids) - length, length)]
     if not every:
         raise DataError("This Python's own sources are too short to score on.",
@@ -110,6 +114,8 @@ def _topics() -> list[str]:
     return [topics[name] for name in sorted(topics)]
 
 
-def _encoded(tokenizer: Tokenizer, documents: Sequence[str]) -> Iterator[list[int]]:
+def _encoded(tokenizer: Tokenizer, documents: Sequence[str],
+             check: Callable[[], object]) -> Iterator[list[int]]:
     for text in documents:
+        check()
         yield [tokenizer.bos_id, *tokenizer.encode(text)]

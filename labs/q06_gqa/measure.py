@@ -272,7 +272,7 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
     scored = scored_rows(tokenizer, params.text, plan, length)
     kinds = {name: plan.config.replace(num_kv_heads=min(heads, plan.config.num_heads))
              for name, heads in analytic.VARIANTS.items()}
-    rows = training_rows(tokenizer, params.text, plan, steps)
+    rows = training_rows(tokenizer, params.text, plan, steps, ctx.check_cancelled)
     series = Series(plan, kinds, params.seeds, steps, rows)
     losses: dict[str, list[float]] = {name: [] for name in kinds}
     for one in series.models(ctx):

@@ -209,7 +209,7 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
     lengths = tuple(trained * times for times in SEEDS_LENGTHS)
     documents = scored_rows(tokenizer, params.text, plan, lengths[-1])
     kinds: dict[str, ModelConfig] = {name: plan.config.replace(position=name) for name in POSITIONS}
-    rows = training_rows(tokenizer, params.text, plan, steps)
+    rows = training_rows(tokenizer, params.text, plan, steps, ctx.check_cancelled)
     series = Series(plan, kinds, params.seeds, steps, rows)
     losses: dict[str, list[float]] = {name: [] for name in kinds}
     growth: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}

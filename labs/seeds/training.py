@@ -6,7 +6,7 @@ in the same order, so that between them only the kind differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -77,10 +77,14 @@ class Series:
                               warmup_steps=max(1, round(WARMUP_SHARE * self.steps)))
 
 
-def training_rows(tokenizer: Tokenizer, text: str, plan: Plan, steps: int) -> Tensor:
-    """As many different rows of the trained length as the steps can use, or as there are: [N, T + 1]."""
+def training_rows(tokenizer: Tokenizer, text: str, plan: Plan, steps: int,
+                  check: Callable[[], object]) -> Tensor:
+    """As many different rows of the trained length as the steps can use, or as there are: [N, T + 1].
+
+    `check` is called again and again while the text is read.
+    """
     documents = heldout.library(text) if plan.whole_library else heldout.training(text)
-    return heldout.windows(tokenizer, documents, steps * plan.rows, plan.config.max_length, 0)
+    return heldout.windows(tokenizer, documents, steps * plan.rows, plan.config.max_length, 0, check)
 
 
 def scored_rows(tokenizer: Tokenizer, text: str, plan: Plan, length: int) -> Tensor:

@@ -97,3 +97,8 @@ def test_record_keeps_the_run_and_its_spread(tmp_path: Path) -> None:
     assert found["runs"] == 3 and found["date"] and found["device"] == "cpu" and "torch" in found["versions"]
     assert (found["result"]["logits"] == jobs[0].result["logits"]).all()  # type: ignore[index]
     assert recordings.recorded("q13/continuation", tmp_path) == []
+    assert recordings.variants("q13/next_token", tmp_path) == []
+    other = recordings.record([client.submit("q13/next_token", {"prompt": "Hi", "top_p": 0.1})], tmp_path)
+    assert other.relative_to(tmp_path).parts[:3] == ("q13", "next_token", "prompt-hi")
+    assert len(recordings.recorded("q13/next_token", tmp_path)) == 1
+    assert [found["params"]["prompt"] for found in recordings.variants("q13/next_token", tmp_path)] == ["Hi"]

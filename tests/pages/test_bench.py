@@ -128,6 +128,17 @@ def test_without_a_formula_to_draw_an_old_run_stays_and_says_so(open_panel: Open
     assert lines(app) == {"formula": 3, "measured": 3} and "settings have changed" in captions(app)
 
 
+def test_a_run_recorded_at_these_settings_is_found(open_panel: OpenPanel) -> None:
+    app = open_panel("q06/seeds")
+    said = captions(app)
+    assert "Recorded on NVIDIA H200" in said and "28,975,616" not in said and "default settings" not in said
+    app.session_state["q06_seeds_size"] = "minimind-26m"
+    said = captions(app.run())
+    assert "Recorded on NVIDIA H200" in said and "28,975,616" in said and "default settings" not in said
+    app.session_state["q06_seeds_steps"] = 10
+    assert "default settings" in captions(app.run())
+
+
 def test_a_view_field_looks_at_the_same_run(open_panel: OpenPanel, worker: Worker) -> None:
     app = run(open_panel("q99/line"))
     app.slider(key="q99_line_zoom").set_value(4.0).run()
