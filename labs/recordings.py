@@ -65,7 +65,8 @@ def record(jobs: Sequence[Job], folder: Path = FOLDER) -> Path:
 def variant(params: Params) -> str:
     """The folder for runs at these settings; empty for the defaults.
 
-    >>> variant(NextTokenParams(prompt="Hello", temperature=0.1))     # the temperature is only a view
+    >>> from labs.q13_sampling.params import NextTokenParams
+    >>> variant(NextTokenParams(prompt="Hello", temperature=0.1))  # the temperature is only a view
     'prompt-hello'
     """
     changed = {name: value for name, value in params.changes().items() if name in params.measured()}

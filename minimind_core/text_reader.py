@@ -2,7 +2,9 @@ r"""Ids back into text one by one, as they are generated. A character's bytes ma
 
 Holds no model, and shows nothing: a piece says what a screen needs to know.
 
->>> reader = TextReader(load_tokenizer("minimind-26m"))
+>>> from minimind_core.tokenizer import load_tokenizer
+>>> tokenizer = load_tokenizer("6.4k")
+>>> reader = TextReader(tokenizer)
 >>> "".join(reader.read(token)["text"] for token in tokenizer.encode("今天天气"))
 '今天天气'
 """

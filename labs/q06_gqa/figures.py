@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.line_ends import name_ends
 from labs.q06_gqa.analytic import MEGA, SHARED, VARIANTS, cache_bytes
 from labs.q06_gqa.params import BITS, QUERY_HEADS
 from labs.q06_gqa.published import changes
@@ -175,11 +177,11 @@ def quality(result: Result, text: Text) -> dict[str, Any]:
 def convert(result: Result, text: Text) -> dict[str, Any]:
     """`curves`: training loss after pooling; `perplexity`: held-out text before and after."""
     figure, names = go.Figure(), list(result["perplexity"])
-    for name, losses in result["curves"].items():
-        figure.add_scatter(x=list(range(1, len(losses) + 1)), y=losses, mode="lines+text",
+    for losses in result["curves"].values():
+        figure.add_scatter(x=list(range(1, len(losses) + 1)), y=losses, mode="lines",
                            meta={"role": "measured"}, showlegend=False,
-                           text=[""] * (len(losses) - 1) + [f" {name}"], textposition="middle right",
-                           cliponaxis=False, hovertemplate="%{x}: %{y:.2f}<extra></extra>")
+                           hovertemplate="%{x}: %{y:.2f}<extra></extra>")
+    _name_curves(figure, result["curves"])
     figure.update_xaxes(title=text("q06.axis.step"))
     figure.update_yaxes(title=text("q06.axis.loss"))
     points = go.Figure()
@@ -193,6 +195,15 @@ def convert(result: Result, text: Text) -> dict[str, Any]:
     points.update_xaxes(title=text("q06.axis.kv_heads"), type="category", range=[-0.5, len(names) - 0.4])
     points.update_yaxes(title=text("q06.axis.perplexity"), type="log")
     return {"perplexity": points, "curves": figure}
+
+
+def _name_curves(figure: Any, curves: Mapping[str, Sequence[float]]) -> None:
+    """Each curve's KV heads at its end; without training on there are no curves."""
+    if not all(map(len, curves.values())):
+        return
+    low, high = (edge(edge(losses) for losses in curves.values()) for edge in (min, max))
+    ends = [(len(losses), losses[-1], name) for name, losses in curves.items()]
+    name_ends(figure, ends, low, high, log=False)
 
 
 def seeds(result: Result, text: Text) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.line_ends import name_ends
 from labs.q07_rope.figures_lengths import lengths
 from labs.q07_rope.figures_seeds import seeds
-from labs.q07_rope.labels import log_axes, name_ends
+from labs.q07_rope.labels import log_axes
 from labs.q07_rope.params import ANGLES, ARITHMETICS
 from labs.ticks import power_ticks, round_ticks
 
@@ -49,7 +50,7 @@ def _errors(result: Result, text: Text) -> Any:
     figure.add_scatter(x=[view["start"]], y=[view["typical"] or None], mode="markers", showlegend=False,
                        meta={"role": "measured"}, marker={"size": 13, "symbol": "circle-open",
                                                           "line": {"width": 3}}, hoverinfo="skip")
-    name_ends(figure, ends, low, high)
+    name_ends(figure, ends, low, high, log=True)
     figure.update_xaxes(title=text("q07.axis.start"), tickvals=[10.0**power for power in range(0, 7, 2)],
                         ticktext=["1", "100", "10,000", "1,000,000"])
     figure.update_yaxes(title=text("q07.axis.error"), **power_ticks(low, high, every=3))
@@ -185,7 +186,7 @@ def _over_offsets(result: Result, text: Text, what: str) -> Any:
                            name=text("q07.logit_std"), hoverinfo="skip")
         every.append(result["logit_std"])
     low, high = log_axes(figure, [1, 1e6], every or [1.0], room=0.45)
-    name_ends(figure, ends, low, high)
+    name_ends(figure, ends, low, high, log=True)
     figure.update_xaxes(title=text("q07.axis.offset"), tickvals=[1, 100, 10_000, 1_000_000],
                         ticktext=["1", "100", "10,000", "1,000,000"])
     ticks = round_ticks if what == "perplexity" else power_ticks

@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
-from labs.q07_rope.labels import log_axes, name_ends
+from labs.line_ends import name_ends
+from labs.q07_rope.labels import log_axes
 from labs.ticks import round_ticks
 
 KINDS = {"rope": "circle", "rope_1e4": "circle-open", "learned": "x", "learned_longer": "x-thin-open",
@@ -57,7 +58,7 @@ def _over_length(result: Result, text: Text, symbols: dict[str, str]) -> Any:
         if name not in ("learned", "shifted"):
             ends.append((last, points[last], text(f"q07.row.{name}")))
     low, high = log_axes(figure, xs, every, room=0.45)
-    name_ends(figure, ends, low, high)
+    name_ends(figure, ends, low, high, log=True)
     _name_short_lines(figure, result, text, shown)
     length_axis(figure, text, xs)
     figure.update_yaxes(title=text("q07.axis.perplexity"), **round_ticks(low, high))

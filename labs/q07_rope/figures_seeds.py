@@ -7,8 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from labs.contract import Result, Text
+from labs.line_ends import name_ends
 from labs.q07_rope.figures_lengths import KINDS, length_axis
-from labs.q07_rope.labels import log_axes, name_ends, position_names
+from labs.q07_rope.labels import log_axes, position_names
 from labs.seeds.dots import dots
 from labs.seeds.telling import words
 from labs.ticks import round_ticks
@@ -38,7 +39,7 @@ def _growth(result: Result, text: Text) -> Any:
         longest = [line[str(lengths[-1])] for line in lines]
         ends.append((lengths[-1], sum(longest) / len(longest), text(f"q07.row.{kind}")))
     low, high = log_axes(figure, lengths, [*every, *ALWAYS_SHOWN], room=0.45)
-    name_ends(figure, ends, low, high)
+    name_ends(figure, ends, low, high, log=True)
     length_axis(figure, text, lengths)
     figure.update_yaxes(title=text("q07.seeds.axis.growth"), **round_ticks(low, high))
     return figure

@@ -67,8 +67,8 @@ def distinct_pairs(texts: Sequence[Sequence[int]]) -> float:
 def repetition(ids: Sequence[int], length: int = 4) -> float:
     """The share of runs of four tokens that stood earlier in the text (seq-rep-4, Welleck et al. 2020).
 
-    >>> repetition([1, 2, 3, 4, 1, 2, 3, 4])
-    0.2
+    >>> repetition([1, 2, 3, 1, 2, 3, 1], length=3)
+    0.4
     """
     runs = [tuple(ids[start:start + length]) for start in range(len(ids) - length + 1)]
     return 1 - len(set(runs)) / len(runs) if runs else 0.0

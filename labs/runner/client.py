@@ -22,9 +22,9 @@ from minimind_core.errors import MiniMindError
 class WorkerClient:
     """Workers for this machine: the chosen device, and beside a GPU also the CPU. Thread-safe.
 
-    >>> runner = WorkerClient.start()                                        # returns at once
-    >>> job = runner.submit("q13/next_token", {"prompt": "Once upon a time"})
-    >>> job.wait(30), job.state                                              # (True, "done")
+        runner = WorkerClient.start()                                        # returns at once
+        job = runner.submit("q13/next_token", {"prompt": "Once upon a time"})
+        job.wait(30), job.state                                              # (True, "done")
     """
 
     def __init__(self, supervisor: Supervisor, registry: Registry, model: str) -> None:

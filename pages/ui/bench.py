@@ -108,7 +108,7 @@ def _params(this: Experiment, place: _Place) -> Params | None:
 def _run_button(this: Experiment, params: Params, place: _Place) -> None:
     status = server.worker().status()
     seconds = this.seconds(params, device_class(status.device))
-    label = t("bench.run", seconds=f"{max(seconds, 0.1):.2g}")
+    label = t("bench.run", seconds=jobs.rounded(seconds))
     st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this, place))
 
 

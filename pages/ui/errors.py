@@ -26,15 +26,17 @@ def sentences(language: str) -> dict[str, str]:
 
 
 def said(error: str | Exception) -> str:
-    """The sentence of an error, or of a `Sentence` that a run ended with, as this session reads it.
-
-    >>> said(job.error)          # in Chinese: "工作进程被系统杀掉了……"
-    """
+    """The sentence of an error, or of a `Sentence` that a run ended with, as this session reads it."""
     return translated(error, current_language())
 
 
 def translated(error: str | Exception, language: str) -> str:
-    """The same in a language that is named. A value called `label` is the key of a label."""
+    """The same in a language that is named. A value called `label` is the key of a label.
+
+    >>> from minimind_core.errors import Sentence
+    >>> translated(Sentence("The disk is full.", "store.full", {"place": "D"}), "zh")
+    '磁盘已满：请为 D 腾出一些空间，再试一次。'
+    """
     template = sentences(language).get(getattr(error, "key", ""))
     if template is None:
         return str(error)

@@ -58,7 +58,7 @@ def _label(claim: Claim) -> str:
         return t("evidence.check")
     one = experiment(claim.experiment or "")
     seconds = one.seconds(one.params(), device_class(server.worker().status().device))
-    return t("evidence.run", seconds=f"{max(seconds, 0.1):.2g}")
+    return t("evidence.run", seconds=jobs.rounded(seconds))
 
 
 def _run(claim: Claim) -> None:

@@ -19,6 +19,15 @@ _POLL_SECONDS = 0.25
 _QUICK_SECONDS = 0.3
 
 
+def rounded(seconds: float) -> str:
+    """An estimate with as many digits as it deserves.
+
+    >>> rounded(0.02), rounded(3.44), rounded(118.8)
+    ('0.1', '3.4', '120')
+    """
+    return f"{float(f'{max(seconds, 0.1):.2g}'):g}"
+
+
 def result_of(job: Job) -> Result | None:
     """The result; until it is there how far the run is, and if it never will be, why.
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.fields import ParamError
+from labs.line_ends import GAP, spread
 from labs.q07_rope import analytic, claims
-from labs.q07_rope.labels import GAP, spread
 from labs.q07_rope.params import (
     LOW_BASE,
     LOW_FACTOR,

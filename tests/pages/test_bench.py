@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from labs.registry import Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job, WorkerStatus
-from pages.ui import bench, findings, i18n, lab, server
+from pages.ui import bench, findings, i18n, jobs, lab, server
 from tests.pages.conftest import plots
 
 MODULE = "tests.pages.drawn_lab"
@@ -126,6 +126,10 @@ def test_without_a_formula_to_draw_an_old_run_stays_and_says_so(open_panel: Open
     run(app, "bare")
     app.slider(key="q99_bare_slope").set_value(3.0).run()
     assert lines(app) == {"formula": 3, "measured": 3} and "settings have changed" in captions(app)
+
+
+def test_an_estimate_has_two_digits() -> None:
+    assert [jobs.rounded(seconds) for seconds in (0.02, 3.44, 27.4, 118.8)] == ["0.1", "3.4", "27", "120"]
 
 
 def test_a_run_recorded_at_these_settings_is_found(open_panel: OpenPanel) -> None:
