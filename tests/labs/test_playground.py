@@ -96,8 +96,8 @@ def test_what_is_no_text_cannot_be_branched_to() -> None:
         assert start.branch([step], place, token) is None
 
 
-AWKWARD = ["Once upon a time", "", "-5 degrees", "~/*; #"]
-QUOTED = ["it's a \"test\" $HOME `id` \\n !\n\n  今天天气\t", "--help me", "-"]
+AWKWARD = ["Once upon a time", "", "-5 degrees", "~/*; #", "--help me"]
+QUOTED = ["it's a \"test\" $HOME `id` \\n !\n\n  今天天气\t", "-"]
 
 
 @pytest.mark.parametrize("prompt", [*AWKWARD, *QUOTED])
