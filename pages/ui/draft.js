@@ -16,6 +16,7 @@ class Draft {
     this.button = root.querySelector(".clock")
     this.composing = false
     this.sent = 0
+    this.tried = now()
     this.resends = 0
     this.openFirst(data)
     this.listen()
@@ -63,6 +64,7 @@ class Draft {
     this.text = this.area.value
     this.revision += 1
     this.dirty = true
+    this.tried = now()
     this.save()
     if (this.running === undefined) { this.running = true; this.last = now() }
     this.draw()
@@ -79,8 +81,15 @@ class Draft {
     if (this.composing || !this.dirty || this.sent === this.revision) return
     this.sent = this.revision
     this.sentText = this.text
+    this.tried = now()
     this.send(this)
-    this.timer = setTimeout(() => { this.sent = 0; this.sync() }, RETRY)
+  }
+
+  // Whatever became of it: what the server does not have after a while is sent again.
+  retry() {
+    if (!this.dirty || now() - this.tried < RETRY) return
+    this.sent = 0
+    this.sync()
   }
 
   send({ text, revision, base }) {
@@ -132,6 +141,7 @@ class Draft {
   }
 
   tick() {
+    this.retry()
     if (!this.running || document.hidden) { this.last = now(); return }
     this.seconds += (now() - this.last) / 1000
     this.last = now()

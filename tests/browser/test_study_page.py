@@ -76,6 +76,8 @@ def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
         page.keyboard.type(FIRST)
         expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
     page.keyboard.type("typed while it was down")
+    page.wait_for_timeout(600)  # it is sent in vain, and then leaving the field must not end the trying
+    answer(page).blur()
     with running_app(tmp_path, port) as address:
         expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
         elsewhere = chromium.new_context(locale="en-US").new_page()
