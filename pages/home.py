@@ -10,6 +10,7 @@ from pages.ui.device import device_sentence
 from pages.ui.frame import PLAYGROUND, page, page_file, questions
 from pages.ui.i18n import current_language, t
 from pages.ui.lab import registry
+from pages.ui.later import when_imported
 from pages.ui.navigate import go_to
 from pages.ui.question import question_facts
 from questions import PARTS, Question
@@ -30,7 +31,7 @@ def home() -> None:
             for question in questions():
                 if question.part == part:
                     _row(question)
-    _parameters_chart()
+    when_imported("pages.ui.charts", _parameters_chart)
 
 
 def _first_panel() -> None:
@@ -62,7 +63,7 @@ def _has_lab(question: Question) -> bool:
 
 
 def _parameters_chart() -> None:
-    """Last on the page, and what it is drawn with is imported only now: that takes longer than the rest."""
+    """Last on the page; what it is drawn with takes longer to import than all the rest."""
     import plotly.graph_objects as go
 
     from pages.ui import charts

@@ -19,6 +19,7 @@ from pages.ui import server
 from pages.ui.device import device_badge
 from pages.ui.document import announce_language
 from pages.ui.i18n import current_language, language_switch, t
+from pages.ui.later import when_imported
 from pages.ui.login import login_first
 from pages.ui.navigate import go_on_leaving
 from questions import PARTS, Question, load_questions
@@ -92,10 +93,13 @@ def run_app() -> None:
 
 def _say_whose_work(place: DeltaGenerator) -> None:
     """After the page, though it stands above: the first page need not wait for the import of the store."""
-    from pages.ui import settings_profiles
+    def draw() -> None:
+        from pages.ui import settings_profiles
+
+        settings_profiles.badge(SETTINGS)
 
     with place:
-        settings_profiles.badge(SETTINGS)
+        when_imported("pages.ui.settings_profiles", draw)
 
 
 def _sections() -> dict[str, list[StreamlitPage]]:
