@@ -33,7 +33,8 @@ from tests.browser.soak import open_the_labs
 OTHERS = 9
 ROUNDS = 20
 STARTS = 5
-READY = ".st-key-first"
+READY = ".st-key-first [data-testid=stBaseButton-primary]"
+"""The first page can be used when its first button can be pressed."""
 TITLE = "() => document.querySelector('h1')?.innerText || undefined"
 BARS = "() => document.querySelector('.js-plotly-plot .bars')?.innerHTML"
 
