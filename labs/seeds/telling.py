@@ -7,6 +7,7 @@ from typing import Any
 
 from labs.contract import Result, Row, Text
 from labs.ranking import UNRESOLVED
+from labs.seeds.plans import PLANS
 
 
 def words(text: Text, lab: str) -> Text:
@@ -35,7 +36,8 @@ def conditions(result: Result, text: Text) -> list[str]:
     """What was trained and on how much; and of a toy run, that it is one."""
     counts = result["parameters"].values()
     values = {**result, "models": len(counts) * result["seeds"], "fewest": f"{min(counts):,}",
-              "most": f"{max(counts):,}", "training_tokens": f"{result['training_tokens']:,}",
+              "most": f"{max(counts):,}", "dtype": PLANS[result["shape"]].dtype,
+              "training_tokens": f"{result['training_tokens']:,}",
               "scored_tokens": f"{result['scored_tokens']:,}"}
     return [text("trained") % values, *([text("toy") % values] if result["toy"] else [])]
 
