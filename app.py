@@ -10,8 +10,9 @@ if __name__ != "__main__":
     from pages.ui.server import lifespan, middleware, on_script_error, prepare, routes
 
     prepare()
-    app = st.App(__file__, lifespan=lifespan, routes=routes(), middleware=middleware(),
-                 on_script_error=on_script_error)
+    app = st.App(
+        __file__, lifespan=lifespan, routes=routes(), middleware=middleware(), on_script_error=on_script_error
+    )
 else:
     from pages.ui.frame import run_app
 

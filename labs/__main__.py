@@ -64,8 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     record = commands.add_parser("record", help="run and keep the result in labs/recorded/")
     record.add_argument("name", nargs="?", help="q13 (all its experiments) or q13/next_token")
-    record.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
-                        help="a setting other than the default; repeatable")
+    record.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting other than the default; repeatable",
+    )
     record.add_argument("--all", action="store_true", help="every experiment of the questions")
     record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")
     record.set_defaults(command=_record)
@@ -85,9 +90,21 @@ def _parser() -> argparse.ArgumentParser:
 def _list(options: argparse.Namespace) -> int:
     experiments = list(Registry.discover())
     if options.json:
-        print(jsonable.dumps({"experiments": [
-            {"id": e.id, "version": e.version, "params": e.params().to_dict(), "seconds": _estimates(e)}
-            for e in experiments]}))
+        print(
+            jsonable.dumps(
+                {
+                    "experiments": [
+                        {
+                            "id": e.id,
+                            "version": e.version,
+                            "params": e.params().to_dict(),
+                            "seconds": _estimates(e),
+                        }
+                        for e in experiments
+                    ]
+                }
+            )
+        )
         return OK
     for experiment in experiments:
         seconds = _estimates(experiment)
@@ -105,10 +122,19 @@ def _run(options: argparse.Namespace) -> int:
     assert job.result is not None
     result = experiment.complete(params, job.result)
     if options.json:
-        print(jsonable.dumps({
-            "experiment": experiment.id, "params": params.to_dict(), "device": job.device,
-            "device_name": job.device_name, "versions": job.versions, "seconds": job.seconds,
-            "result": result}))
+        print(
+            jsonable.dumps(
+                {
+                    "experiment": experiment.id,
+                    "params": params.to_dict(),
+                    "device": job.device,
+                    "device_name": job.device_name,
+                    "versions": job.versions,
+                    "seconds": job.seconds,
+                    "result": result,
+                }
+            )
+        )
         return OK
     print(f"{experiment.id} on {job.device_name}: {job.seconds:.3g} s")
     for line in _lines(result):
@@ -122,8 +148,11 @@ def _record(options: argparse.Namespace) -> int:
     registry = Registry.discover()
     if options.all == bool(options.name) or options.runs < 1:
         raise ConfigError("Say what to record, q13 or --all, and at least one run.")
-    names = (registry.of_questions() if options.all
-             else registry.of_question(options.name) or [registry.find(options.name)])
+    names = (
+        registry.of_questions()
+        if options.all
+        else registry.of_question(options.name) or [registry.find(options.name)]
+    )
     settings = dict(_setting(text) for text in options.set)
     client, paths = _client(options, registry), []
     for experiment in names:
@@ -157,8 +186,13 @@ def _client(options: argparse.Namespace, registry: Registry) -> InlineClient:
     """The runner in this process; imports torch."""
     from labs.runner.inline import InlineClient
 
-    return InlineClient.start(options.device, model=options.model, dtype=options.dtype, registry=registry,
-                              watch=_show_progress if sys.stderr.isatty() else lambda _job: None)
+    return InlineClient.start(
+        options.device,
+        model=options.model,
+        dtype=options.dtype,
+        registry=registry,
+        watch=_show_progress if sys.stderr.isatty() else lambda _job: None,
+    )
 
 
 def _measure(client: InlineClient, experiment: Experiment, params: Params) -> Job:

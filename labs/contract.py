@@ -63,7 +63,7 @@ class Context(Protocol):
 
     @property
     def device(self) -> str:
-        """"cpu", "cuda" or "mps"."""
+        """ "cpu", "cuda" or "mps"."""
         ...
 
     @property
@@ -112,12 +112,12 @@ class Experiment:
 
     @property
     def question(self) -> str:
-        """"q13" of "q13/next_token"."""
+        """ "q13" of "q13/next_token"."""
         return self.id.partition("/")[0]
 
     @property
     def name(self) -> str:
-        """"next_token" of "q13/next_token"."""
+        """ "next_token" of "q13/next_token"."""
         return self.id.partition("/")[2]
 
     @property
@@ -170,8 +170,9 @@ class Experiment:
         assert path is not None, f"{self.package} has no measure.py"
         return _functions(path)[self.name]
 
-    def command(self, params: Params, *, device: str = "auto", dtype: str = "fp32",
-                model: str = DEFAULT_MODEL) -> str:
+    def command(
+        self, params: Params, *, device: str = "auto", dtype: str = "fp32", model: str = DEFAULT_MODEL
+    ) -> str:
         """The command line that repeats a run, to copy."""
         words = ["python", "-m", "labs", "run", self.id]
         for name, value in params.changes().items():
@@ -206,8 +207,11 @@ def constant(cpu: float, cuda: float) -> Callable[[Any, DeviceClass], float]:
 def _functions(path: Path) -> dict[str, str]:
     """The functions of a file by name, as they are written."""
     text = path.read_text(encoding="utf-8")
-    return {node.name: ast.get_source_segment(text, node) or "" for node in ast.parse(text).body
-            if isinstance(node, ast.FunctionDef)}
+    return {
+        node.name: ast.get_source_segment(text, node) or ""
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef)
+    }
 
 
 @cache

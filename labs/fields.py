@@ -86,24 +86,43 @@ class FieldSpec:
         """Raise ParamError if a value of the right type is out of range, too long or not a choice."""
         if self.kind == "choice" and value not in self.choices:
             listed = ", ".join(map(str, self.choices))
-            raise ParamError("choice", self.name, f"{self.name} must be one of {listed}, not {value!r}.",
-                             key="param.choice", label=self.label, given=str(value), choices=listed)
+            raise ParamError(
+                "choice",
+                self.name,
+                f"{self.name} must be one of {listed}, not {value!r}.",
+                key="param.choice",
+                label=self.label,
+                given=str(value),
+                choices=listed,
+            )
         if self.kind == "order" and sorted(str(value).split(",")) != sorted(self.choices):
             listed = ", ".join(self.choices)
-            raise ParamError("choice", self.name,
-                             f"{self.name} must name each of {listed} once, not {value!r}.",
-                             key="param.order", label=self.label, given=str(value), choices=listed)
+            raise ParamError(
+                "choice",
+                self.name,
+                f"{self.name} must name each of {listed} once, not {value!r}.",
+                key="param.order",
+                label=self.label,
+                given=str(value),
+                choices=listed,
+            )
         if self.kind == "text" and len(value) > self.max_length:
-            raise ParamError("long", self.name, f"{self.name} has {len(value):,} characters; "
-                             f"the most is {self.max_length:,}.", key="param.long", label=self.label,
-                             given=len(value), maximum=self.max_length)
+            raise ParamError(
+                "long",
+                self.name,
+                f"{self.name} has {len(value):,} characters; the most is {self.max_length:,}.",
+                key="param.long",
+                label=self.label,
+                given=len(value),
+                maximum=self.max_length,
+            )
         if self.kind in ("int", "float"):
             self._check_range(value)
 
     def nearest(self, value: Any) -> Any:
         """The allowed value closest to one that `check` refused."""
         if self.kind == "text":
-            return value[:self.max_length]
+            return value[: self.max_length]
         if self.kind in ("choice", "order"):
             return self.default
         limited = min(max(value, self.lowest), self.maximum)
@@ -113,14 +132,27 @@ class FieldSpec:
         if value < self.minimum or (self.above_minimum and value == self.minimum):
             word, key = ("above", "param.above") if self.above_minimum else ("at least", "param.low")
             own = f"{self.label}.low" if self.low_sentence else self.label if self.sentence else key
-            raise ParamError("low", self.name, self.low_sentence or self.sentence or
-                             f"{self.name} must be {word} {self.minimum:g}, not {value:g}.",
-                             key=own, label=self.label, given=value, limit=self.minimum)
+            raise ParamError(
+                "low",
+                self.name,
+                self.low_sentence
+                or self.sentence
+                or f"{self.name} must be {word} {self.minimum:g}, not {value:g}.",
+                key=own,
+                label=self.label,
+                given=value,
+                limit=self.minimum,
+            )
         if value > self.maximum:
-            raise ParamError("high", self.name, self.sentence or
-                             f"{self.name} must be at most {self.maximum:g}, not {value:g}.",
-                             key=self.label if self.sentence else "param.high", label=self.label,
-                             given=value, limit=self.maximum)
+            raise ParamError(
+                "high",
+                self.name,
+                self.sentence or f"{self.name} must be at most {self.maximum:g}, not {value:g}.",
+                key=self.label if self.sentence else "param.high",
+                label=self.label,
+                given=value,
+                limit=self.maximum,
+            )
 
     def _parse_bool(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -145,8 +177,14 @@ class FieldSpec:
         return value if isinstance(value, int) else int(number)
 
     def _refuse(self, wanted: str, value: Any) -> Any:
-        raise ParamError("kind", self.name, f"{self.name} must be {wanted}, not {value!r}.",
-                         key=f"param.{self.kind}", label=self.label, given=str(value))
+        raise ParamError(
+            "kind",
+            self.name,
+            f"{self.name} must be {wanted}, not {value!r}.",
+            key=f"param.{self.kind}",
+            label=self.label,
+            given=str(value),
+        )
 
 
 @dataclass(frozen=True)
@@ -174,8 +212,10 @@ class Params:
     @classmethod
     def specs(cls) -> tuple[FieldSpec, ...]:
         """What each field accepts, in the order of the class."""
-        return tuple(dataclasses.replace(field.metadata[_METADATA_KEY], name=field.name)
-                     for field in dataclasses.fields(cls))
+        return tuple(
+            dataclasses.replace(field.metadata[_METADATA_KEY], name=field.name)
+            for field in dataclasses.fields(cls)
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -222,34 +262,89 @@ class Params:
         return {name: value for name, value in self.to_dict().items() if value != defaults[name]}
 
 
-def whole(default: int, minimum: int, maximum: int, *, step: int = 1, label: str, unit: str = "",
-          primary: bool = False, view: bool = False, sentence: str = "") -> Any:
+def whole(
+    default: int,
+    minimum: int,
+    maximum: int,
+    *,
+    step: int = 1,
+    label: str,
+    unit: str = "",
+    primary: bool = False,
+    view: bool = False,
+    sentence: str = "",
+) -> Any:
     """A field for a whole number in [minimum, maximum]."""
-    return _field(FieldSpec("int", default, label, minimum=minimum, maximum=maximum, step=step, unit=unit,
-                            primary=primary, view=view, sentence=sentence))
+    return _field(
+        FieldSpec(
+            "int",
+            default,
+            label,
+            minimum=minimum,
+            maximum=maximum,
+            step=step,
+            unit=unit,
+            primary=primary,
+            view=view,
+            sentence=sentence,
+        )
+    )
 
 
-def real(default: float, minimum: float, maximum: float, *, step: float, label: str, unit: str = "",
-         above_minimum: bool = False, primary: bool = False, view: bool = False, sentence: str = "",
-         low_sentence: str = "") -> Any:
+def real(
+    default: float,
+    minimum: float,
+    maximum: float,
+    *,
+    step: float,
+    label: str,
+    unit: str = "",
+    above_minimum: bool = False,
+    primary: bool = False,
+    view: bool = False,
+    sentence: str = "",
+    low_sentence: str = "",
+) -> Any:
     """A field for a number in [minimum, maximum], or (minimum, maximum] with `above_minimum`."""
-    return _field(FieldSpec("float", default, label, minimum=minimum, maximum=maximum, step=step, unit=unit,
-                            above_minimum=above_minimum, primary=primary, view=view, sentence=sentence,
-                            low_sentence=low_sentence))
+    return _field(
+        FieldSpec(
+            "float",
+            default,
+            label,
+            minimum=minimum,
+            maximum=maximum,
+            step=step,
+            unit=unit,
+            above_minimum=above_minimum,
+            primary=primary,
+            view=view,
+            sentence=sentence,
+            low_sentence=low_sentence,
+        )
+    )
 
 
-def text(default: str, *, label: str, max_length: int = 2000, primary: bool = False,
-         view: bool = False) -> Any:
+def text(
+    default: str, *, label: str, max_length: int = 2000, primary: bool = False, view: bool = False
+) -> Any:
     """A field for free text of at most `max_length` characters."""
     return _field(FieldSpec("text", default, label, max_length=max_length, primary=primary, view=view))
 
 
-def choice(default: Any, choices: Sequence[Any], *, label: str, unit: str = "", primary: bool = False,
-           view: bool = False) -> Any:
+def choice(
+    default: Any,
+    choices: Sequence[Any],
+    *,
+    label: str,
+    unit: str = "",
+    primary: bool = False,
+    view: bool = False,
+) -> Any:
     """A field for one of a few values."""
     assert default in choices
-    return _field(FieldSpec("choice", default, label, choices=tuple(choices), unit=unit, primary=primary,
-                            view=view))
+    return _field(
+        FieldSpec("choice", default, label, choices=tuple(choices), unit=unit, primary=primary, view=view)
+    )
 
 
 def order(*steps: str, label: str, primary: bool = False, view: bool = False) -> Any:
@@ -291,5 +386,11 @@ def _moved(spec: FieldSpec, error: ParamError, given: Any, used: Any) -> str:
 def _unknown(key: str, known: list[str]) -> ParamError:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(known)}."
-    return ParamError("unknown", key, f"Unknown setting {key!r}; {hint}", key="param.unknown", name=key,
-                      known=", ".join(known))
+    return ParamError(
+        "unknown",
+        key,
+        f"Unknown setting {key!r}; {hint}",
+        key="param.unknown",
+        name=key,
+        known=", ".join(known),
+    )

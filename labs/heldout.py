@@ -19,10 +19,33 @@ from minimind_core.batches import Batch
 from minimind_core.errors import DataError
 from minimind_core.tokenizer import Tokenizer
 
-HELD_OUT_FILES = ("argparse.py", "bisect.py", "calendar.py", "csv.py", "fractions.py", "heapq.py", "shlex.py",
-                  "statistics.py", "string.py", "textwrap.py")
-TRAINING_FILES = ("ast.py", "difflib.py", "doctest.py", "inspect.py", "mailbox.py", "optparse.py", "pdb.py",
-                  "pickle.py", "smtplib.py", "subprocess.py", "tarfile.py", "threading.py", "typing.py")
+HELD_OUT_FILES = (
+    "argparse.py",
+    "bisect.py",
+    "calendar.py",
+    "csv.py",
+    "fractions.py",
+    "heapq.py",
+    "shlex.py",
+    "statistics.py",
+    "string.py",
+    "textwrap.py",
+)
+TRAINING_FILES = (
+    "ast.py",
+    "difflib.py",
+    "doctest.py",
+    "inspect.py",
+    "mailbox.py",
+    "optparse.py",
+    "pdb.py",
+    "pickle.py",
+    "smtplib.py",
+    "subprocess.py",
+    "tarfile.py",
+    "threading.py",
+    "typing.py",
+)
 NOT_THE_LIBRARY = ("site-packages", "dist-packages", "pydoc_data")
 EVERY = 4
 """One topic of Python's help in so many is held out."""
@@ -49,17 +72,25 @@ def library(kind: str = "both") -> list[str]:
     return _documents(kind, _library_files(), held=False)
 
 
-def windows(tokenizer: Tokenizer, documents: Sequence[str], count: int, length: int, seed: int,
-            check: Callable[[], object] = lambda: None) -> Tensor:
+def windows(
+    tokenizer: Tokenizer,
+    documents: Sequence[str],
+    count: int,
+    length: int,
+    seed: int,
+    check: Callable[[], object] = lambda: None,
+) -> Tensor:
     """`count` stretches of `length` + 1 ids, int64, drawn without overlap; fewer where the text ends.
 
     `check` is called before each document: a whole library takes seconds.
     """
-    every = [ids[start:start + length + 1] for ids in _encoded(tokenizer, documents, check)
-             for start in range(0, len(ids) - length, length)]
+    every = [
+        ids[start : start + length + 1]
+        for ids in _encoded(tokenizer, documents, check)
+        for start in range(0, len(ids) - length, length)
+    ]
     if not every:
-        raise DataError("This Python's own sources are too short to score on.",
-                        key="heldout.short")
+        raise DataError("This Python's own sources are too short to score on.", key="heldout.short")
     return torch.tensor(random.Random(seed).sample(every, min(count, len(every))))
 
 
@@ -81,23 +112,31 @@ def _documents(kind: str, files: Sequence[str], *, held: bool) -> list[str]:
     if kind in ("both", "english"):
         found += [text for number, text in enumerate(_topics()) if (number % EVERY == 0) is held]
     if not found:
-        raise DataError("This Python comes without its library's sources; install a complete one.",
-                        key="heldout.no_sources")
+        raise DataError(
+            "This Python comes without its library's sources; install a complete one.",
+            key="heldout.no_sources",
+        )
     return found
 
 
 def _sources(files: Sequence[str]) -> list[str]:
     folder = Path(sysconfig.get_paths()["stdlib"])
-    return [(folder / name).read_text(encoding="utf-8", errors="replace") for name in files
-            if (folder / name).is_file()]
+    return [
+        (folder / name).read_text(encoding="utf-8", errors="replace")
+        for name in files
+        if (folder / name).is_file()
+    ]
 
 
 def _library_files() -> list[str]:
     """Every module of the library that is not held out, relative to it; the help's topics are read apart."""
     folder = Path(sysconfig.get_paths()["stdlib"])
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*.py"))]
-    return [str(name) for name in names
-            if name.parts[0] not in NOT_THE_LIBRARY and str(name) not in HELD_OUT_FILES]
+    return [
+        str(name)
+        for name in names
+        if name.parts[0] not in NOT_THE_LIBRARY and str(name) not in HELD_OUT_FILES
+    ]
 
 
 def _answers(language: str) -> list[str]:
@@ -114,8 +153,9 @@ def _topics() -> list[str]:
     return [topics[name] for name in sorted(topics)]
 
 
-def _encoded(tokenizer: Tokenizer, documents: Sequence[str],
-             check: Callable[[], object]) -> Iterator[list[int]]:
+def _encoded(
+    tokenizer: Tokenizer, documents: Sequence[str], check: Callable[[], object]
+) -> Iterator[list[int]]:
     for text in documents:
         check()
         yield [tokenizer.bos_id, *tokenizer.encode(text)]

@@ -16,8 +16,14 @@ CHUNK_SECONDS = {"cpu": 0.04, "cuda": 0.01, "mps": 0.02}
 MIN_ROUNDS, MAX_ROUNDS = 5, 60
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], device: str, seconds: float,
-                told: Callable[[float], None], *, min_rounds: int = MIN_ROUNDS) -> dict[str, list[float]]:
+def interleaved(
+    ways: Mapping[str, Callable[[], object]],
+    device: str,
+    seconds: float,
+    told: Callable[[float], None],
+    *,
+    min_rounds: int = MIN_ROUNDS,
+) -> dict[str, list[float]]:
     """Seconds a call of each way, one number a round; every round runs all, each time in another order.
 
     A drift of the machine then meets all ways alike, and a round's ratio of two ways cancels it.

@@ -25,8 +25,11 @@ def encode(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         assert value.dtype.name in _DTYPES, f"convert {value.dtype} arrays to one of {_DTYPES} first"
         little_endian = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"))
-        return {"__array__": value.dtype.name, "shape": list(value.shape),
-                "base64": base64.b64encode(little_endian.tobytes()).decode("ascii")}
+        return {
+            "__array__": value.dtype.name,
+            "shape": list(value.shape),
+            "base64": base64.b64encode(little_endian.tobytes()).decode("ascii"),
+        }
     if isinstance(value, np.generic):
         return encode(value.item())
     if isinstance(value, float) and not math.isfinite(value):

@@ -33,8 +33,9 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def name_ends(figure: Any, ends: Sequence[tuple[float, float, str]], low: float, high: float, *,
-              log: bool) -> None:
+def name_ends(
+    figure: Any, ends: Sequence[tuple[float, float, str]], low: float, high: float, *, log: bool
+) -> None:
     """Write each text to the right of its end (x, y) of a line; y goes from `low` to `high`.
 
     `log`: both axes are logarithmic.
@@ -42,5 +43,6 @@ def name_ends(figure: Any, ends: Sequence[tuple[float, float, str]], low: float,
     place = math.log10 if log else float
     heights = spread([place(y) for _, y, _ in ends], GAP * (place(high) - place(low)))
     for (x, _, text), y in zip(ends, heights, strict=True):
-        figure.add_annotation(x=place(x), y=y, text=text, showarrow=False, xanchor="left", xshift=10,
-                              font={"size": 13})
+        figure.add_annotation(
+            x=place(x), y=y, text=text, showarrow=False, xanchor="left", xshift=10, font={"size": 13}
+        )

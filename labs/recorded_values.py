@@ -16,8 +16,9 @@ DIGITS = 3
 """Significant digits in a sentence: a measurement is not more certain than that."""
 
 
-def recorded_values(question: Question, registry: Registry,
-                    folder: Path = FOLDER) -> dict[str, tuple[Value, str]]:
+def recorded_values(
+    question: Question, registry: Registry, folder: Path = FOLDER
+) -> dict[str, tuple[Value, str]]:
     """(value, device name) by claim id, from the first recording that has one; GPUs come first."""
     found = {}
     known = {one.id for one in registry}

@@ -32,8 +32,10 @@ def recorded(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
 
 def variants(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every recording of an experiment at settings other than the defaults, in the same order."""
-    found = [recorded(path.relative_to(folder).as_posix(), folder)
-             for path in sorted((folder / experiment_id).glob("*/"))]
+    found = [
+        recorded(path.relative_to(folder).as_posix(), folder)
+        for path in sorted((folder / experiment_id).glob("*/"))
+    ]
     return [record for records in found for record in records]
 
 
@@ -49,10 +51,16 @@ def record(jobs: Sequence[Job], folder: Path = FOLDER) -> Path:
     middle = sorted(jobs, key=lambda job: job.seconds)[len(jobs) // 2]
     assert middle.result is not None and middle.params is not None
     data = {
-        "experiment": middle.experiment_id, "params": middle.params.to_dict(), "device": middle.device,
-        "device_name": middle.device_name, "dtype": middle.dtype, "versions": middle.versions,
+        "experiment": middle.experiment_id,
+        "params": middle.params.to_dict(),
+        "device": middle.device,
+        "device_name": middle.device_name,
+        "dtype": middle.dtype,
+        "versions": middle.versions,
         "date": middle.measured_at,
-        "commit": _commit(), "runs": len(jobs), "seconds": middle.seconds,
+        "commit": _commit(),
+        "runs": len(jobs),
+        "seconds": middle.seconds,
         "spread": spread([{"seconds": job.seconds, "result": job.result} for job in jobs]),
         "result": middle.result,
     }
@@ -82,8 +90,11 @@ def spread(runs: Sequence[Any]) -> dict[str, list[float]]:
     tables = [dict(_numbers(run)) for run in runs]
     paths = [path for path in tables[0] if all(path in table for table in tables)]
     values = {path: [table[path] for table in tables] for path in paths}
-    return {path: [min(seen), statistics.median(seen), max(seen)]
-            for path, seen in values.items() if min(seen) != max(seen)}
+    return {
+        path: [min(seen), statistics.median(seen), max(seen)]
+        for path, seen in values.items()
+        if min(seen) != max(seen)
+    }
 
 
 def slug(device_name: str) -> str:
@@ -106,8 +117,13 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
 def _commit() -> str:
     """The commit that ran, with a + where files differed from it; empty outside git."""
     try:
-        shown = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=ROOT,
-                               capture_output=True, text=True, check=True)
+        shown = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
     return shown.stdout.strip()

@@ -20,14 +20,31 @@ from minimind_core.sampling_params import SamplingParams
 
 def temperature(label: str, default: float = 0.8, **options: Any) -> Any:
     """0 is greedy."""
-    return real(default, 0, 3, step=0.05, label=label, primary=True,
-                low_sentence="Negative temperature would favour the worst tokens.", **options)
+    return real(
+        default,
+        0,
+        3,
+        step=0.05,
+        label=label,
+        primary=True,
+        low_sentence="Negative temperature would favour the worst tokens.",
+        **options,
+    )
 
 
 def top_p(label: str, **options: Any) -> Any:
     """1 keeps all."""
-    return real(0.9, 0, 1, above_minimum=True, step=0.01, label=label, primary=True,
-                sentence="Top-p must be in (0, 1].", **options)
+    return real(
+        0.9,
+        0,
+        1,
+        above_minimum=True,
+        step=0.01,
+        label=label,
+        primary=True,
+        sentence="Top-p must be in (0, 1].",
+        **options,
+    )
 
 
 def top_k(label: str, **options: Any) -> Any:
@@ -37,8 +54,9 @@ def top_k(label: str, **options: Any) -> Any:
 
 def min_p(label: str, **options: Any) -> Any:
     """0 keeps all."""
-    return real(0.0, 0, 1, step=0.01, label=label,
-                sentence="Min-p must be in [0, 1]; 0 keeps all tokens.", **options)
+    return real(
+        0.0, 0, 1, step=0.01, label=label, sentence="Min-p must be in [0, 1]; 0 keeps all tokens.", **options
+    )
 
 
 def repetition_penalty(label: str, **options: Any) -> Any:

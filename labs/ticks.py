@@ -14,9 +14,10 @@ def power_ticks(low: float, high: float, every: int = 1) -> dict[str, Any]:
     """
     powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
     shown = [power for power in powers if power % every == 0]
-    return {"tickvals": [10.0**power for power in shown],
-            "ticktext": [("1", "10")[power] if power in (0, 1) else f"10<sup>{power}</sup>"
-                         for power in shown]}
+    return {
+        "tickvals": [10.0**power for power in shown],
+        "ticktext": [("1", "10")[power] if power in (0, 1) else f"10<sup>{power}</sup>" for power in shown],
+    }
 
 
 def round_ticks(low: float, high: float) -> dict[str, Any]:

@@ -80,8 +80,11 @@ def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FO
     measured = read_claim(claim, experiment, job.result)
     if measured is None:
         return _verdict(claim, False, None, None, f"{experiment.id} gives no {claim.measures}.")
-    records = [record for record in recorded(experiment.id, recordings)
-               if device_class(record["device"]) == device_class(job.device)]
+    records = [
+        record
+        for record in recorded(experiment.id, recordings)
+        if device_class(record["device"]) == device_class(job.device)
+    ]
     if not records:
         return undecided(claim, NO_RECORD, measured)
     record = next((one for one in records if one["device_name"] == job.device_name), records[0])
@@ -89,8 +92,11 @@ def by_run(claim: Claim, experiment: Experiment, job: Job, recordings: Path = FO
     if expected is not None and agree(_stated(expected), measured, claim.tolerance):
         return _verdict(claim, True, measured, expected, "")
     here = record["device_name"] == job.device_name
-    reason = Sentence(f"Recorded on {record['device_name']}; this is {job.device_name}.",
-                      "verdict.other_device", {"recorded": record["device_name"], "here": job.device_name})
+    reason = Sentence(
+        f"Recorded on {record['device_name']}; this is {job.device_name}.",
+        "verdict.other_device",
+        {"recorded": record["device_name"], "here": job.device_name},
+    )
     return _verdict(claim, False if here else None, measured, expected, reason)
 
 
@@ -104,8 +110,17 @@ def read_claim(claim: Claim, experiment: Experiment, result: Any) -> Any:
 
 def _verdict(claim: Claim, agrees: bool | None, measured: Any, expected: Any, reason: str) -> Verdict:
     tolerance = {str(claim.tolerance.kind): claim.tolerance.amount} if claim.tolerance else None
-    return Verdict(claim.id, claim.kind, agrees, measured, expected, tolerance, str(reason),
-                   getattr(reason, "key", ""), getattr(reason, "values", {}))
+    return Verdict(
+        claim.id,
+        claim.kind,
+        agrees,
+        measured,
+        expected,
+        tolerance,
+        str(reason),
+        getattr(reason, "key", ""),
+        getattr(reason, "values", {}),
+    )
 
 
 def _stated(value: Any) -> Any:

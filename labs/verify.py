@@ -30,8 +30,14 @@ BUDGET_SECONDS = 120.0
 class Verifier:
     """Checks claims one by one. `start` makes the client when the first experiment has to run."""
 
-    def __init__(self, registry: Registry, start: Callable[[], InlineClient], *, full: bool = False,
-                 recordings: Path = FOLDER) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        start: Callable[[], InlineClient],
+        *,
+        full: bool = False,
+        recordings: Path = FOLDER,
+    ) -> None:
         self._registry, self._start = registry, start
         self._recordings = recordings
         self._client: InlineClient | None = None

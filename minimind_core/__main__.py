@@ -39,18 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in NO_MEMORY):
             raise
-        return _say_error(options, "There is not enough memory for this; ask for fewer tokens at a time.",
-                          FAILED)
+        return _say_error(
+            options, "There is not enough memory for this; ask for fewer tokens at a time.", FAILED
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m minimind_core",
-                                     description="Run, score, train and convert the model without the app.")
+    parser = argparse.ArgumentParser(
+        prog="python -m minimind_core", description="Run, score, train and convert the model without the app."
+    )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for found in pkgutil.iter_modules(commands.__path__):
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
-        command = subparsers.add_parser(found.name.rstrip("_"), help=module.HELP, description=module.__doc__,
-                                        formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = subparsers.add_parser(
+            found.name.rstrip("_"),
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

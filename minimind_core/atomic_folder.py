@@ -44,8 +44,10 @@ def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
-        raise CheckpointError(f"Cannot save to {folder} ({error.strerror or error}): free space or choose "
-                              "another folder; what was there before is unchanged.") from error
+        raise CheckpointError(
+            f"Cannot save to {folder} ({error.strerror or error}): free space or choose "
+            "another folder; what was there before is unchanged."
+        ) from error
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -93,11 +95,15 @@ def _refuse_foreign_files(folder: Path, own_files: re.Pattern[str]) -> None:
         return
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is a file; choose a folder to save to.")
-    foreign = sorted(entry.name for entry in folder.iterdir()
-                     if entry.name not in DESKTOP_FILES and not own_files.fullmatch(entry.name))
+    foreign = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.name not in DESKTOP_FILES and not own_files.fullmatch(entry.name)
+    )
     if foreign:
-        raise CheckpointError(f"{folder} also holds {foreign[0]!r}, which saving would delete; "
-                              "choose a new or empty folder.")
+        raise CheckpointError(
+            f"{folder} also holds {foreign[0]!r}, which saving would delete; choose a new or empty folder."
+        )
 
 
 def _previous(folder: Path) -> Path:

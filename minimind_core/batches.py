@@ -61,16 +61,24 @@ class BatchSource(Protocol):
 class PackedBatches:
     """Windows of a packed corpus: every epoch cut at another offset and shuffled anew."""
 
-    def __init__(self, corpus: PackedCorpus, seq_len: int, batch_size: int, seed: int,
-                 keep_documents_apart: bool = False) -> None:
+    def __init__(
+        self,
+        corpus: PackedCorpus,
+        seq_len: int,
+        batch_size: int,
+        seed: int,
+        keep_documents_apart: bool = False,
+    ) -> None:
         self.corpus, self.seq_len, self.batch_size, self.seed = corpus, seq_len, batch_size, seed
         self.keep_documents_apart = keep_documents_apart
         num_windows = len(windows(corpus, seq_len, 0, seed)) if len(corpus.ids) > 2 * seq_len else 0
         self.steps_per_epoch = num_windows // batch_size  # the same in every epoch
         if self.steps_per_epoch < 1:
             needed = (batch_size + 1) * seq_len + 1
-            raise DataError(f"The training text has {len(corpus.ids):,} tokens; one batch needs {needed:,}: "
-                            "use more text, or a smaller batch or length.")
+            raise DataError(
+                f"The training text has {len(corpus.ids):,} tokens; one batch needs {needed:,}: "
+                "use more text, or a smaller batch or length."
+            )
         self._epoch, self._starts = -1, np.empty(0, dtype=np.int64)
 
     def batch(self, step: int) -> Batch:
@@ -78,7 +86,7 @@ class PackedBatches:
         epoch, index = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._starts = epoch, windows(self.corpus, self.seq_len, epoch, self.seed)
-        starts = self._starts[index * self.batch_size:(index + 1) * self.batch_size]
+        starts = self._starts[index * self.batch_size : (index + 1) * self.batch_size]
         tokens = torch.from_numpy(self.corpus.gather(starts, self.seq_len + 1).astype(np.int64))  # [B, T + 1]
         inputs, targets = tokens[:, :-1], tokens[:, 1:]
         if not self.keep_documents_apart:
@@ -104,8 +112,14 @@ class PaddingRule:
 class PaddedBatches:
     """One text a row, padded on the right, in an order that is shuffled anew every epoch."""
 
-    def __init__(self, dataset: PretrainDataset, batch_size: int, seed: int, rule: PaddingRule | None = None,
-                 eos_id: int = 2) -> None:
+    def __init__(
+        self,
+        dataset: PretrainDataset,
+        batch_size: int,
+        seed: int,
+        rule: PaddingRule | None = None,
+        eos_id: int = 2,
+    ) -> None:
         if len(dataset) < batch_size:
             raise DataError(f"The data has {len(dataset)} usable texts; one batch needs {batch_size}.")
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
@@ -116,7 +130,7 @@ class PaddedBatches:
         """Rows of max_length - 1 tokens and their successors; padding is scored as the rule says."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
-        rows = [self.dataset[int(i)] for i in order[index * self.batch_size:(index + 1) * self.batch_size]]
+        rows = [self.dataset[int(i)] for i in order[index * self.batch_size : (index + 1) * self.batch_size]]
         inputs, targets, loss_mask = map(torch.stack, zip(*rows, strict=True))  # [B, T] each
         if self.rule.pad_is_eos:
             inputs = torch.where(inputs == self.dataset.pad_id, self.eos_id, inputs)

@@ -48,8 +48,10 @@ from minimind_core.tensor_files import (
 )
 from minimind_core.tokenizer import TOKENIZERS_FOLDER, ByteTokenizer, Tokenizer, load_tokenizer
 
-OWN_FILES = re.compile(r"config\.json|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
-                       r"|tokenizer\.json")
+OWN_FILES = re.compile(
+    r"config\.json|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
+    r"|tokenizer\.json"
+)
 SCALE = ".scale"
 SAME_EMBEDDING = 0.05
 """Largest relative difference between a shared embedding and its int8 copy (rounding makes about 0.006)."""
@@ -72,10 +74,17 @@ class LoadedModel:
         return [self.config.bos_id, *self.tokenizer.encode(text)]
 
 
-def save_checkpoint(folder: AnyPath, config: ModelConfig, state_dict: Mapping[str, Tensor], *,
-                    name: str, tokenizer: Tokenizer | AnyPath, dtype: StoredDtype = "float32",
-                    trained: Mapping[str, Any] | None = None,
-                    shares_embedding_with: str | None = None) -> None:
+def save_checkpoint(
+    folder: AnyPath,
+    config: ModelConfig,
+    state_dict: Mapping[str, Tensor],
+    *,
+    name: str,
+    tokenizer: Tokenizer | AnyPath,
+    dtype: StoredDtype = "float32",
+    trained: Mapping[str, Any] | None = None,
+    shares_embedding_with: str | None = None,
+) -> None:
     """Write a checkpoint so that a full disk or a kill leaves the one that was there before.
 
     A tokenizer object is copied into the folder; a path (or a shipped name) is only pointed to, relative
@@ -85,9 +94,14 @@ def save_checkpoint(folder: AnyPath, config: ModelConfig, state_dict: Mapping[st
     """
     target = Path(folder).absolute().resolve()
     check_parameters(_shapes(state_dict), config, f"Checkpoint {name!r}")
-    meta: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": name,
-                            "model": config.to_dict(), "dtype": dtype,
-                            "shares_embedding_with": shares_embedding_with}
+    meta: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "model": config.to_dict(),
+        "dtype": dtype,
+        "shares_embedding_with": shares_embedding_with,
+    }
     kept = dict(state_dict)
     if shares_embedding_with is not None:
         shared, fingerprint = _shared_embedding(target, shares_embedding_with, config)
@@ -116,17 +130,24 @@ def load_state_dict(folder: AnyPath) -> tuple[ModelConfig, dict[str, Tensor], di
     if meta.get("shares_embedding_with") is not None:
         embedding, fingerprint = _shared_embedding(path, meta["shares_embedding_with"], config)
         if fingerprint != meta.get("shared_weights_fingerprint"):
-            raise CheckpointError(f"{path} belongs to another version of {meta['shares_embedding_with']!r}; "
-                                  "fetch both from the same release.", key="checkpoint.other_release",
-                                  path=str(path), other=meta["shares_embedding_with"])
+            raise CheckpointError(
+                f"{path} belongs to another version of {meta['shares_embedding_with']!r}; "
+                "fetch both from the same release.",
+                key="checkpoint.other_release",
+                path=str(path),
+                other=meta["shares_embedding_with"],
+            )
         state_dict = {EMBEDDING: embedding, **state_dict}
     check_parameters(_shapes(state_dict), config, str(path))
     return config, {name: state_dict[name] for name in parameter_shapes(config)}, meta
 
 
-def load_model(name_or_path: AnyPath, device: str | torch.device = "cpu",
-               dtype: torch.dtype = torch.float32,
-               tokenizer: AnyPath | None = None) -> LoadedModel:
+def load_model(
+    name_or_path: AnyPath,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    tokenizer: AnyPath | None = None,
+) -> LoadedModel:
     """A model in eval mode with its tokenizer: shipped (by name), one of ours, or an official MiniMind.
 
     `tokenizer` says where its tokenizer is if it is not where the checkpoint says. RoPE tables stay in
@@ -166,24 +187,35 @@ def _stored(state_dict: Mapping[str, Tensor], dtype: StoredDtype) -> dict[str, T
 
 def _require_storable(name: str, dtype: StoredDtype, storable: bool) -> None:
     if not storable:
-        raise CheckpointError(f"Tensor {name!r} holds values that {dtype} cannot store (NaN, Inf or too "
-                              "large); save as float32.")
+        raise CheckpointError(
+            f"Tensor {name!r} holds values that {dtype} cannot store (NaN, Inf or too "
+            "large); save as float32."
+        )
 
 
 def _own_tensors(folder: Path, meta: Mapping[str, Any]) -> dict[str, Tensor]:
     """What the folder's own files hold, in fp32."""
     tensors, fingerprint = read_tensors(find_weight_files(folder))
     if fingerprint != meta.get("weights_fingerprint"):
-        raise CheckpointError(f"The weights in {folder} were changed after saving; fetch them again.",
-                              key="checkpoint.changed", path=str(folder))
+        raise CheckpointError(
+            f"The weights in {folder} were changed after saving; fetch them again.",
+            key="checkpoint.changed",
+            path=str(folder),
+        )
     quantized = [name for name, tensor in tensors.items() if _is_quantized(tensor, tensors.get(name + SCALE))]
     restored = {name: dequantize_int8(tensors.pop(name), tensors.pop(name + SCALE)) for name in quantized}
     return restored | {name: to_float32(name, tensor, folder) for name, tensor in tensors.items()}
 
 
 def _is_quantized(q: Tensor, scale: Tensor | None) -> bool:
-    return (q.dtype == torch.int8 and scale is not None and q.dim() == scale.dim() == 2
-            and len(q) == len(scale) and scale.shape[1] > 0 and q.shape[1] % scale.shape[1] == 0)
+    return (
+        q.dtype == torch.int8
+        and scale is not None
+        and q.dim() == scale.dim() == 2
+        and len(q) == len(scale)
+        and scale.shape[1] > 0
+        and q.shape[1] % scale.shape[1] == 0
+    )
 
 
 def _shared_embedding(folder: Path, other: str, config: ModelConfig) -> tuple[Tensor, str]:
@@ -191,17 +223,24 @@ def _shared_embedding(folder: Path, other: str, config: ModelConfig) -> tuple[Te
     siblings = [current_folder(parent / Path(other).name) for parent in (folder.parent, WEIGHTS_FOLDER)]
     found = next((path for path in siblings if path.is_dir()), None)
     if found is None:
-        raise CheckpointError(f"{folder} shares its embedding with {other!r}, which is not there; "
-                              f"put {other!r} beside it.", key="checkpoint.no_partner", path=str(folder),
-                              other=other)
+        raise CheckpointError(
+            f"{folder} shares its embedding with {other!r}, which is not there; put {other!r} beside it.",
+            key="checkpoint.no_partner",
+            path=str(folder),
+            other=other,
+        )
     other_config, meta = read_config(found)
     embedding = _own_tensors(found, meta).get(EMBEDDING)
     shape = (config.vocab_size, config.hidden_size)
     if embedding is None or (other_config.vocab_size, other_config.hidden_size) != shape:
-        raise CheckpointError(f"{folder} cannot share the embedding of {other!r}, which stores none of shape "
-                              f"{list(shape)}; choose the checkpoint that it was trained with.",
-                              key="checkpoint.wrong_partner", path=str(folder), other=other,
-                              shape=str(list(shape)))
+        raise CheckpointError(
+            f"{folder} cannot share the embedding of {other!r}, which stores none of shape "
+            f"{list(shape)}; choose the checkpoint that it was trained with.",
+            key="checkpoint.wrong_partner",
+            path=str(folder),
+            other=other,
+            shape=str(list(shape)),
+        )
     return embedding, meta["weights_fingerprint"]
 
 
@@ -211,8 +250,9 @@ def _check_same(embedding: Tensor, shared: Tensor, other: str) -> None:
         raise CheckpointError(f"This embedding is not that of {other!r}; save it on its own instead.")
 
 
-def _save_tokenizer(partial: Path, target: Path, tokenizer: Tokenizer | AnyPath,
-                    config: ModelConfig, name: str) -> dict[str, str]:
+def _save_tokenizer(
+    partial: Path, target: Path, tokenizer: Tokenizer | AnyPath, config: ModelConfig, name: str
+) -> dict[str, str]:
     """The entries of config.json that say where the tokenizer is and which one."""
     if isinstance(tokenizer, Tokenizer):
         loaded = tokenizer
@@ -232,27 +272,39 @@ def _save_tokenizer(partial: Path, target: Path, tokenizer: Tokenizer | AnyPath,
     return {"tokenizer": place, "tokenizer_fingerprint": loaded.fingerprint}
 
 
-def _load_tokenizer(folder: Path, config: ModelConfig, meta: Mapping[str, Any],
-                    elsewhere: AnyPath | None) -> Tokenizer:
+def _load_tokenizer(
+    folder: Path, config: ModelConfig, meta: Mapping[str, Any], elsewhere: AnyPath | None
+) -> Tokenizer:
     place = meta.get("tokenizer")
     if elsewhere is not None:
         tokenizer = load_tokenizer(elsewhere)
     elif isinstance(place, str):
         tokenizer = load_tokenizer(place if place == "byte" else folder / place)
     else:
-        raise TokenizerError(f"{folder} names no tokenizer; say which one belongs to it.",
-                             key="tokenizer.unnamed", path=str(folder))
+        raise TokenizerError(
+            f"{folder} names no tokenizer; say which one belongs to it.",
+            key="tokenizer.unnamed",
+            path=str(folder),
+        )
     _check_vocabulary(tokenizer, config, str(folder))
     if tokenizer.fingerprint != meta.get("tokenizer_fingerprint"):
-        raise TokenizerError(f"{folder} was trained with another tokenizer (fingerprint "
-                             f"{meta.get('tokenizer_fingerprint')}, found {tokenizer.fingerprint}); "
-                             "use the one that came with it.", key="tokenizer.other", path=str(folder))
+        raise TokenizerError(
+            f"{folder} was trained with another tokenizer (fingerprint "
+            f"{meta.get('tokenizer_fingerprint')}, found {tokenizer.fingerprint}); "
+            "use the one that came with it.",
+            key="tokenizer.other",
+            path=str(folder),
+        )
     return tokenizer
 
 
 def _check_vocabulary(tokenizer: Tokenizer, config: ModelConfig, name: str) -> None:
     if tokenizer.vocab_size != config.vocab_size:
-        raise TokenizerError(f"{name} has a vocabulary of {config.vocab_size} but the tokenizer has "
-                             f"{tokenizer.vocab_size} entries; use the tokenizer that belongs to it.",
-                             key="tokenizer.size", path=name, vocabulary=config.vocab_size,
-                             entries=tokenizer.vocab_size)
+        raise TokenizerError(
+            f"{name} has a vocabulary of {config.vocab_size} but the tokenizer has "
+            f"{tokenizer.vocab_size} entries; use the tokenizer that belongs to it.",
+            key="tokenizer.size",
+            path=name,
+            vocabulary=config.vocab_size,
+            entries=tokenizer.vocab_size,
+        )

@@ -17,17 +17,24 @@ DEFAULT_MODEL = "minimind-26m"
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """--model and --tokenizer."""
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME",
-                        help=f"a shipped name, a checkpoint's folder, a .pth file or a transformers folder "
-                             f"({DEFAULT_MODEL})")
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help=f"a shipped name, a checkpoint's folder, a .pth file or a transformers folder ({DEFAULT_MODEL})",
+    )
     parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer, if not where it should be")
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """--device and --dtype."""
     add_device_argument(parser)
-    parser.add_argument("--dtype", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
-                        help="precision of the weights; auto is bf16 on a GPU that has it, else fp32")
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="precision of the weights; auto is bf16 on a GPU that has it, else fp32",
+    )
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:

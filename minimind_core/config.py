@@ -33,12 +33,15 @@ class RopeScaling:
     attention_factor: float | None = None
 
     def __post_init__(self) -> None:
-        _require(self.kind in get_args(RopeScalingKind),
-                 f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r}.")
+        _require(
+            self.kind in get_args(RopeScalingKind),
+            f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r}.",
+        )
         _require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.")
         _require(self.original_length >= 1, "The original length must be at least 1.")
-        _require(self.beta_fast > self.beta_slow > 0,
-                 "beta_fast must be larger than beta_slow, and both positive.")
+        _require(
+            self.beta_fast > self.beta_slow > 0, "beta_fast must be larger than beta_slow, and both positive."
+        )
 
 
 @dataclass(frozen=True)
@@ -70,22 +73,40 @@ class ModelConfig:
     eos_id: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "num_kv_heads", "head_dim",
-                     "intermediate_size", "max_length"):
+        for name in (
+            "vocab_size",
+            "hidden_size",
+            "num_layers",
+            "num_heads",
+            "num_kv_heads",
+            "head_dim",
+            "intermediate_size",
+            "max_length",
+        ):
             value = getattr(self, name)
-            _require(isinstance(value, int) and value >= 1,
-                     f"{name} must be a whole number of at least 1, not {value!r}.")
-        _require(self.num_heads % self.num_kv_heads == 0,
-                 f"{self.num_heads} query heads cannot be split evenly over {self.num_kv_heads} KV heads.")
-        _require(self.position in get_args(PositionKind),
-                 f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r}.")
-        _require(self.head_dim % 2 == 0 or self.position != "rope",
-                 "Head dimension must be even: RoPE rotates pairs.")
+            _require(
+                isinstance(value, int) and value >= 1,
+                f"{name} must be a whole number of at least 1, not {value!r}.",
+            )
+        _require(
+            self.num_heads % self.num_kv_heads == 0,
+            f"{self.num_heads} query heads cannot be split evenly over {self.num_kv_heads} KV heads.",
+        )
+        _require(
+            self.position in get_args(PositionKind),
+            f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r}.",
+        )
+        _require(
+            self.head_dim % 2 == 0 or self.position != "rope",
+            "Head dimension must be even: RoPE rotates pairs.",
+        )
         _require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
         _require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
         _require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
-        _require(all(0 <= i < self.vocab_size for i in (self.pad_id, self.bos_id, self.eos_id)),
-                 f"Special token ids must lie in 0-{self.vocab_size - 1}.")
+        _require(
+            all(0 <= i < self.vocab_size for i in (self.pad_id, self.bos_id, self.eos_id)),
+            f"Special token ids must lie in 0-{self.vocab_size - 1}.",
+        )
 
     @property
     def group_size(self) -> int:
@@ -129,8 +150,15 @@ def _require(condition: bool, sentence: str) -> None:
         raise ConfigError(sentence)
 
 
-_NANO = ModelConfig(vocab_size=1024, hidden_size=128, num_layers=5, num_heads=8, num_kv_heads=2, head_dim=32,
-                    intermediate_size=320)
+_NANO = ModelConfig(
+    vocab_size=1024,
+    hidden_size=128,
+    num_layers=5,
+    num_heads=8,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=320,
+)
 
 PRESETS: dict[str, ModelConfig] = {
     "minimind-26m": ModelConfig(),
@@ -143,9 +171,25 @@ PRESETS: dict[str, ModelConfig] = {
     "nano-none": _NANO.replace(position="none"),
     "nano-mha": _NANO.replace(num_kv_heads=8),
     "nano-mqa": _NANO.replace(num_kv_heads=1),
-    "byte-128": ModelConfig(vocab_size=259, hidden_size=128, num_layers=4, num_heads=4, num_kv_heads=4,
-                            head_dim=32, intermediate_size=swiglu_width(128), max_length=128),
-    "toy": ModelConfig(vocab_size=1024, hidden_size=64, num_layers=3, num_heads=4, num_kv_heads=2,
-                       head_dim=16, intermediate_size=swiglu_width(64), max_length=64),
+    "byte-128": ModelConfig(
+        vocab_size=259,
+        hidden_size=128,
+        num_layers=4,
+        num_heads=4,
+        num_kv_heads=4,
+        head_dim=32,
+        intermediate_size=swiglu_width(128),
+        max_length=128,
+    ),
+    "toy": ModelConfig(
+        vocab_size=1024,
+        hidden_size=64,
+        num_layers=3,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=16,
+        intermediate_size=swiglu_width(64),
+        max_length=64,
+    ),
 }
 """Every shipped shape by name. The specimens of one family differ from `nano-rope` in one thing."""

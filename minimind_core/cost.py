@@ -43,8 +43,10 @@ def num_parameters(config: ModelConfig) -> int:
 def matmul_parameters(config: ModelConfig) -> dict[str, int]:
     """Weights that one token is multiplied with: in the layers, and in the head."""
     counts = parameter_counts(config)
-    return {"layers": counts["attention"] + counts["feed_forward"],
-            "head": config.vocab_size * config.hidden_size}
+    return {
+        "layers": counts["attention"] + counts["feed_forward"],
+        "head": config.vocab_size * config.hidden_size,
+    }
 
 
 def attention_flops_per_pair(config: ModelConfig) -> int:
@@ -56,8 +58,9 @@ def attention_flops_per_pair(config: ModelConfig) -> int:
     return 4 * config.num_heads * config.head_dim * config.num_layers
 
 
-def forward_flops(config: ModelConfig, batch_size: int, seq_len: int,
-                  logits: Literal["all", "last"] = "all") -> int:
+def forward_flops(
+    config: ModelConfig, batch_size: int, seq_len: int, logits: Literal["all", "last"] = "all"
+) -> int:
     """Operations of one forward over [batch_size, seq_len], every query against every key.
 
     This is what the eager attention path does and FlopCounterMode counts: masked pairs are computed
@@ -75,16 +78,18 @@ def forward_flops(config: ModelConfig, batch_size: int, seq_len: int,
 def decode_flops(config: ModelConfig, batch_size: int, context_length: int) -> int:
     """Operations of one cached step: one new token a row against `context_length` keys, itself included."""
     weights = matmul_parameters(config)
-    return batch_size * (2 * (weights["layers"] + weights["head"])
-                         + attention_flops_per_pair(config) * context_length)
+    return batch_size * (
+        2 * (weights["layers"] + weights["head"]) + attention_flops_per_pair(config) * context_length
+    )
 
 
 def training_flops_per_token(config: ModelConfig, seq_len: int) -> int:
     """Operations a trained token costs: forward plus twice that for backward, causal pairs only."""
     weights = matmul_parameters(config)
     pairs_per_token = (seq_len + 1) / 2
-    return int(3 * (2 * (weights["layers"] + weights["head"])
-                    + attention_flops_per_pair(config) * pairs_per_token))
+    return int(
+        3 * (2 * (weights["layers"] + weights["head"]) + attention_flops_per_pair(config) * pairs_per_token)
+    )
 
 
 def kv_cache_bytes(config: ModelConfig, batch_size: int, length: int, bytes_per_element: int = 2) -> int:

@@ -67,8 +67,12 @@ class ReadReport:
         >>> ReadReport(lines=3, documents=2, null=1, first_lines={"null": ["a.jsonl:2"]}).sentence()
         'Read 2 documents from 3 lines; left out 1 with a null text (a.jsonl:2).'
         """
-        names = {"empty": "empty", "null": "with a null text", "broken": "broken",
-                 "one_token": "without a target"}
+        names = {
+            "empty": "empty",
+            "null": "with a null text",
+            "broken": "broken",
+            "one_token": "without a target",
+        }
         left_out = []
         for kind, name in names.items():
             places = ", ".join(self.first_lines.get(kind, []))
@@ -132,8 +136,14 @@ class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
     A text that is cut gets no eos: the model must not learn to stop in the middle of a sentence.
     """
 
-    def __init__(self, documents: Iterable[Document], tokenizer: Tokenizer, max_length: int,
-                 add_bos_eos: bool = True, report: ReadReport | None = None) -> None:
+    def __init__(
+        self,
+        documents: Iterable[Document],
+        tokenizer: Tokenizer,
+        max_length: int,
+        add_bos_eos: bool = True,
+        report: ReadReport | None = None,
+    ) -> None:
         """Tokenize all documents. Texts without a single target are dropped and counted, in `report` too.
 
         Raises DataError if `max_length` leaves no room for text.

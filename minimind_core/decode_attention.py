@@ -112,9 +112,22 @@ if triton is not None:
 
     @triton.jit
     def _kernel(  # type: ignore[no-untyped-def]
-        queries, keys, values, key_positions, query_positions, newest_slots, sums, largest, totals,
-        capacity, split_length, SCALE: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
-        HEAD_DIM: tl.constexpr, SLOTS: tl.constexpr,
+        queries,
+        keys,
+        values,
+        key_positions,
+        query_positions,
+        newest_slots,
+        sums,
+        largest,
+        totals,
+        capacity,
+        split_length,
+        SCALE: tl.constexpr,
+        GROUP: tl.constexpr,
+        ROWS: tl.constexpr,
+        HEAD_DIM: tl.constexpr,
+        SLOTS: tl.constexpr,
     ):
         """One row, one KV head, one split: an online softmax (Milakov and Gimelshein 2018) over its slots."""
         row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)

@@ -20,15 +20,20 @@ def pick_device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind = name.split(":")[0]
     if kind not in ("cpu", "cuda", "mps"):
-        raise DeviceError(f"Unknown device {name!r}; use auto, cpu, cuda or mps.", key="device.unknown",
-                          name=name)
+        raise DeviceError(
+            f"Unknown device {name!r}; use auto, cpu, cuda or mps.", key="device.unknown", name=name
+        )
     if kind == "cuda" and not torch.cuda.is_available():
         reason = cuda_notice() or "no NVIDIA GPU was found"
         raise DeviceError(f"CUDA is not available here: {reason}; use --device cpu.", key="device.no_cuda")
     if kind == "cuda" and (torch.device(name).index or 0) >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
-        raise DeviceError(f"There is no {name} here; the last GPU is cuda:{last}.", key="device.no_gpu",
-                          name=name, last=last)
+        raise DeviceError(
+            f"There is no {name} here; the last GPU is cuda:{last}.",
+            key="device.no_gpu",
+            name=name,
+            last=last,
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("Apple's MPS is not available here; use --device cpu.", key="device.no_mps")
     if kind == "cuda" and torch.device(name).index is None:
@@ -41,8 +46,12 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         name = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     if name not in DTYPES:
-        raise DeviceError(f"Unknown dtype {name!r}; use {', '.join(DTYPES)} or auto.", key="device.dtype",
-                          name=name, known=", ".join(DTYPES))
+        raise DeviceError(
+            f"Unknown dtype {name!r}; use {', '.join(DTYPES)} or auto.",
+            key="device.dtype",
+            name=name,
+            known=", ".join(DTYPES),
+        )
     return DTYPES[name]
 
 
@@ -80,8 +89,10 @@ def dtype_name(dtype: torch.dtype) -> str:
 def cuda_notice() -> str | None:
     """One sentence where an NVIDIA GPU is there but this torch cannot use it, else None."""
     if torch.version.cuda is None and shutil.which("nvidia-smi"):
-        return ("an NVIDIA GPU is present but this PyTorch is a CPU build; "
-                "install a CUDA build as the README says")
+        return (
+            "an NVIDIA GPU is present but this PyTorch is a CPU build; "
+            "install a CUDA build as the README says"
+        )
     return None
 
 
@@ -118,7 +129,14 @@ def synchronize(device: torch.device) -> None:
 
 def describe(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     """What every measured number carries: device, its name, dtype, threads, versions."""
-    return {"device": device.type, "device_name": device_name(device), "dtype": dtype_name(dtype),
-            "threads": torch.get_num_threads(),
-            "versions": {"torch": torch.__version__, "cuda": torch.version.cuda,
-                         "python": platform.python_version()}}
+    return {
+        "device": device.type,
+        "device_name": device_name(device),
+        "dtype": dtype_name(dtype),
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "python": platform.python_version(),
+        },
+    }

@@ -38,8 +38,9 @@ class Processes:
         tensors = list(tensors)
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
-        torch._foreach_copy_([tensor.view(-1) for tensor in tensors],
-                             list(flat.split([tensor.numel() for tensor in tensors])))
+        torch._foreach_copy_(
+            [tensor.view(-1) for tensor in tensors], list(flat.split([tensor.numel() for tensor in tensors]))
+        )
 
 
 def join_processes(device_type: str) -> Processes:

@@ -38,8 +38,14 @@ class Finding:
     sentence: str
 
 
-def examine(models: Sequence[str] = (), *, tokenizer: str | None = None, configs: Sequence[Path] = (),
-            data: Sequence[Path] = (), device: str = "auto") -> Iterator[Finding]:
+def examine(
+    models: Sequence[str] = (),
+    *,
+    tokenizer: str | None = None,
+    configs: Sequence[Path] = (),
+    data: Sequence[Path] = (),
+    device: str = "auto",
+) -> Iterator[Finding]:
     """Look at everything, one finding after the other. No models means all that are shipped."""
     yield from _python()
     yield from _guarded("device", lambda: _device(device))
@@ -47,8 +53,12 @@ def examine(models: Sequence[str] = (), *, tokenizer: str | None = None, configs
     yield from _guarded("tokenizer", _tokenizers)
     names = models or shipped_checkpoints()
     if not names:
-        yield Finding("checkpoint", "mend", f"There are no trained weights in {WEIGHTS_FOLDER}; fetch the "
-                      "whole repository again, or train them as weights/README.md says.")
+        yield Finding(
+            "checkpoint",
+            "mend",
+            f"There are no trained weights in {WEIGHTS_FOLDER}; fetch the "
+            "whole repository again, or train them as weights/README.md says.",
+        )
     for name in names:
         yield from _guarded("checkpoint", lambda name=name: _checkpoint(name, tokenizer))  # type: ignore[misc]
     for path in configs:
@@ -68,8 +78,9 @@ def _guarded(area: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
 
 
 def _python() -> Iterator[Finding]:
-    yield Finding("python", "ok",
-                  f"Python {platform.python_version()} on {platform.system()} {platform.machine()}.")
+    yield Finding(
+        "python", "ok", f"Python {platform.python_version()} on {platform.system()} {platform.machine()}."
+    )
     for package, oldest in OLDEST.items():
         try:
             found = importlib.metadata.version(package)
@@ -90,13 +101,21 @@ def _device(name: str) -> Iterator[Finding]:
     dtype = devices.pick_dtype("auto", device)
     square = torch.eye(64, device=device, dtype=dtype)
     if not torch.equal(square @ square, square):
-        yield Finding("device", "mend", f"{devices.device_name(device)} multiplies matrices wrongly; "
-                                        "use --device cpu and check its driver.")
+        yield Finding(
+            "device",
+            "mend",
+            f"{devices.device_name(device)} multiplies matrices wrongly; "
+            "use --device cpu and check its driver.",
+        )
         return
     free = devices.memory_bytes(device)
     memory = f"{free / 1e9:.1f} GB free" if free is not None else f"{torch.get_num_threads()} threads"
-    yield Finding("device", "ok", f"{devices.device_name(device)} ({device.type}), {memory}, computing in "
-                                  f"{devices.dtype_name(dtype)}; torch {torch.__version__}.")
+    yield Finding(
+        "device",
+        "ok",
+        f"{devices.device_name(device)} ({device.type}), {memory}, computing in "
+        f"{devices.dtype_name(dtype)}; torch {torch.__version__}.",
+    )
     if notice := devices.cuda_notice():
         yield Finding("device", "note", notice[0].upper() + notice[1:] + ".")
 
@@ -104,8 +123,11 @@ def _device(name: str) -> Iterator[Finding]:
 def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(Path.cwd()).free
     if free < SMALL_DISK:
-        yield Finding("disk", "note",
-                      f"Only {free / 1e6:.0f} MB are free here; the state of a training run needs about 400.")
+        yield Finding(
+            "disk",
+            "note",
+            f"Only {free / 1e6:.0f} MB are free here; the state of a training run needs about 400.",
+        )
 
 
 def _tokenizers() -> Iterator[Finding]:
@@ -125,8 +147,11 @@ def _tokenizers() -> Iterator[Finding]:
         names = ", ".join(sorted(sizes, key=lambda name: sizes[name]))
         yield Finding("tokenizer", "ok", f"{len(sizes)} shipped tokenizers give a text back: {names}.")
     else:
-        yield Finding("tokenizer", "mend",
-                      f"There is no tokenizer in {TOKENIZERS_FOLDER}; fetch the whole repository again.")
+        yield Finding(
+            "tokenizer",
+            "mend",
+            f"There is no tokenizer in {TOKENIZERS_FOLDER}; fetch the whole repository again.",
+        )
 
 
 def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
@@ -141,10 +166,11 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
     loaded = load_model(name, tokenizer=tokenizer)
     bad = [key for key, value in loaded.model.state_dict().items() if not bool(value.isfinite().all())]
     if bad:
-        yield Finding("checkpoint", "mend",
-                      f"{loaded.name} holds NaN or Inf in {bad[0]!r}; fetch or train it again.")
+        yield Finding(
+            "checkpoint", "mend", f"{loaded.name} holds NaN or Inf in {bad[0]!r}; fetch or train it again."
+        )
         return
-    ids = torch.tensor(loaded.prompt_ids(SAMPLE)[:loaded.config.max_length])
+    ids = torch.tensor(loaded.prompt_ids(SAMPLE)[: loaded.config.max_length])
     with torch.inference_mode():
         logits = loaded.model(ids[None, :-1])  # [1, T, V]
     loss = float(F.cross_entropy(logits[0], ids[1:]))
@@ -153,8 +179,12 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
     if loss < guessing:
         yield Finding("checkpoint", "ok", f"{what} (guessing is {guessing:.2f}).")
     else:
-        yield Finding("checkpoint", "note", f"{what}, no better than guessing ({guessing:.2f}): it looks "
-                                            "untrained, or has another tokenizer.")
+        yield Finding(
+            "checkpoint",
+            "note",
+            f"{what}, no better than guessing ({guessing:.2f}): it looks "
+            "untrained, or has another tokenizer.",
+        )
 
 
 def _config(path: Path) -> Iterator[Finding]:

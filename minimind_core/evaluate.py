@@ -31,8 +31,15 @@ class LanguageScore:
     bytes: int
 
 
-def evaluate(model: MiniMind, tokenizer: Tokenizer, documents: Iterable[Document], *,
-             max_tokens: int, seq_len: int = 512, batch_size: int = 16) -> dict[str, LanguageScore]:
+def evaluate(
+    model: MiniMind,
+    tokenizer: Tokenizer,
+    documents: Iterable[Document],
+    *,
+    max_tokens: int,
+    seq_len: int = 512,
+    batch_size: int = 16,
+) -> dict[str, LanguageScore]:
     """Score at most `max_tokens` tokens a language in windows of `seq_len`, documents never mixed.
 
     Every token but the first of a document is predicted once, from at most seq_len - 1 before it in
@@ -43,7 +50,7 @@ def evaluate(model: MiniMind, tokenizer: Tokenizer, documents: Iterable[Document
     for language, rows in _windows_by_language(tokenizer, documents, max_tokens, seq_len).items():
         nats = tokens = num_bytes = 0.0
         for start in range(0, len(rows), batch_size):
-            batch = rows[start:start + batch_size]
+            batch = rows[start : start + batch_size]
             nats += _summed_loss(model, batch)
             targets = np.concatenate([row[1:] for row in batch])
             tokens += len(targets)
@@ -56,8 +63,9 @@ def evaluate(model: MiniMind, tokenizer: Tokenizer, documents: Iterable[Document
     return scores
 
 
-def _windows_by_language(tokenizer: Tokenizer, documents: Iterable[Document], max_tokens: int,
-                         seq_len: int) -> dict[str, list[np.ndarray]]:
+def _windows_by_language(
+    tokenizer: Tokenizer, documents: Iterable[Document], max_tokens: int, seq_len: int
+) -> dict[str, list[np.ndarray]]:
     """Rows of at most seq_len + 1 ids; the last id of a row is the first of the next."""
     rows: dict[str, list[np.ndarray]] = {}
     counts: dict[str, int] = {}
@@ -65,9 +73,9 @@ def _windows_by_language(tokenizer: Tokenizer, documents: Iterable[Document], ma
         left = max_tokens - counts.get(document.lang, 0)
         if left <= 0:
             continue
-        ids = np.array([tokenizer.bos_id, *tokenizer.encode(document.text)][:left + 1])
+        ids = np.array([tokenizer.bos_id, *tokenizer.encode(document.text)][: left + 1])
         for start in range(0, len(ids) - 1, seq_len):
-            rows.setdefault(document.lang, []).append(ids[start:start + seq_len + 1])
+            rows.setdefault(document.lang, []).append(ids[start : start + seq_len + 1])
         counts[document.lang] = counts.get(document.lang, 0) + len(ids) - 1
     return rows
 
@@ -78,8 +86,11 @@ def _summed_loss(model: MiniMind, rows: list[np.ndarray]) -> float:
     longest = max(len(row) for row in rows)
     ids = torch.full((len(rows), longest), -100)
     for index, row in enumerate(rows):
-        ids[index, :len(row)] = torch.from_numpy(row)
+        ids[index, : len(row)] = torch.from_numpy(row)
     ids = ids.to(device)
     logits: Tensor = model(ids[:, :-1].clamp(min=0))  # right padding is after every scored token
-    return float(F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), ignore_index=-100,
-                                 reduction="sum"))
+    return float(
+        F.cross_entropy(
+            logits.flatten(0, 1).float(), ids[:, 1:].flatten(), ignore_index=-100, reduction="sum"
+        )
+    )

@@ -23,8 +23,10 @@ from minimind_core.tensor_files import safetensors_files
 from minimind_core.tokenizer import Tokenizer
 
 ExportDtype = Literal["float32", "bfloat16", "float16"]
-OWN_FILES = re.compile(r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json"
-                       r"|model\.safetensors")
+OWN_FILES = re.compile(
+    r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json"
+    r"|model\.safetensors"
+)
 
 
 def export_hf(loaded: LoadedModel, folder: AnyPath, dtype: ExportDtype = "float32") -> None:
@@ -36,8 +38,11 @@ def export_hf(loaded: LoadedModel, folder: AnyPath, dtype: ExportDtype = "float3
     config = write_hf_config(loaded.config, dtype)
     tensors = {name: tensor.to(getattr(torch, dtype)) for name, tensor in loaded.model.state_dict().items()}
     special = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    documents = {"config.json": config, "generation_config.json": special,
-                 **_tokenizer_documents(loaded.tokenizer, config["max_position_embeddings"])}
+    documents = {
+        "config.json": config,
+        "generation_config.json": special,
+        **_tokenizer_documents(loaded.tokenizer, config["max_position_embeddings"]),
+    }
     with replace_folder(Path(folder), OWN_FILES) as partial:
         for name, document in documents.items():
             write_file(partial / name, json.dumps(document, indent=1, ensure_ascii=False).encode())
@@ -50,6 +55,12 @@ def _tokenizer_documents(tokenizer: Tokenizer, max_length: int) -> dict[str, dic
     """What transformers wants beside tokenizer.json: nothing adds bos or eos, nothing tidies spaces."""
     names = {"bos_token": tokenizer.bos_id, "eos_token": tokenizer.eos_id, "pad_token": tokenizer.pad_id}
     special = {key: tokenizer.token_text(token_id) for key, token_id in names.items()}
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", **special, "model_max_length": max_length,
-              "add_bos_token": False, "add_eos_token": False, "clean_up_tokenization_spaces": False}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **special,
+        "model_max_length": max_length,
+        "add_bos_token": False,
+        "add_eos_token": False,
+        "clean_up_tokenization_spaces": False,
+    }
     return {"tokenizer_config.json": config, "special_tokens_map.json": special}

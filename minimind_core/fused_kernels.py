@@ -30,10 +30,25 @@ def begin(ids, positions, embedding, hidden, cache_positions, WIDTH: tl.constexp
 
 
 @triton.jit
-def project_heads(hidden, norm, weight, positions, inv_freq, queries, keys, values, capacity,
-                  EPS: tl.constexpr, FACTOR: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-                  NUM_HEADS: tl.constexpr, NUM_KV_HEADS: tl.constexpr, HALF: tl.constexpr,
-                  PAIRS: tl.constexpr):
+def project_heads(
+    hidden,
+    norm,
+    weight,
+    positions,
+    inv_freq,
+    queries,
+    keys,
+    values,
+    capacity,
+    EPS: tl.constexpr,
+    FACTOR: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+    NUM_HEADS: tl.constexpr,
+    NUM_KV_HEADS: tl.constexpr,
+    HALF: tl.constexpr,
+    PAIRS: tl.constexpr,
+):
     """Norm, the joined projection [(H + 2K) * D, C], RoPE: queries [H, D], cached keys, values [K, S, D].
 
     A program makes PAIRS pairs (i, i + D/2) of one head, which are rotated together.
@@ -62,8 +77,19 @@ def project_heads(hidden, norm, weight, positions, inv_freq, queries, keys, valu
 
 
 @triton.jit
-def add_attention(sums, largest, totals, weight, hidden, SPLITS: tl.constexpr, GROUP: tl.constexpr,
-                  HEAD_DIM: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr, ROWS: tl.constexpr):
+def add_attention(
+    sums,
+    largest,
+    totals,
+    weight,
+    hidden,
+    SPLITS: tl.constexpr,
+    GROUP: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+    ROWS: tl.constexpr,
+):
     """hidden [C] += weight [C, H * D] times the attention whose splits are joined here.
 
     sums [K, N, G, D], largest and totals [K, N, G] as `decode_attention.attend_splits` gives them. Each
@@ -87,8 +113,17 @@ def add_attention(sums, largest, totals, weight, hidden, SPLITS: tl.constexpr, G
 
 
 @triton.jit
-def gate_and_up(hidden, norm, weight, gated, EPS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-                INTERMEDIATE: tl.constexpr, ROWS: tl.constexpr):
+def gate_and_up(
+    hidden,
+    norm,
+    weight,
+    gated,
+    EPS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+    INTERMEDIATE: tl.constexpr,
+    ROWS: tl.constexpr,
+):
     """gated [I] = silu(gate) * up of the normed hidden state; weight [2I, C] holds both."""
     rows, cols = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, BLOCK)
     gate_tile = _tile(weight, rows, cols, WIDTH)
@@ -108,8 +143,16 @@ def add_down(gated, weight, hidden, WIDTH: tl.constexpr, BLOCK: tl.constexpr, RO
 
 
 @triton.jit
-def score(hidden, norm, weight, logits, EPS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-          ROWS: tl.constexpr):
+def score(
+    hidden,
+    norm,
+    weight,
+    logits,
+    EPS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+    ROWS: tl.constexpr,
+):
     """logits [V] = the head [V, C] times the normed hidden state."""
     rows, cols = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, BLOCK)
     tile = _tile(weight, rows, cols, WIDTH)

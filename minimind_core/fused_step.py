@@ -34,8 +34,11 @@ class FusedStep:
         self.queries = like.new_empty(1, config.num_heads, 1, config.head_dim)
         self.gated = like.new_empty(config.intermediate_size)
         self.logits = like.new_empty(1, 1, config.vocab_size)
-        self.row = {"WIDTH": config.hidden_size, "BLOCK": triton.next_power_of_2(config.hidden_size),
-                    "num_warps": WARPS}
+        self.row = {
+            "WIDTH": config.hidden_size,
+            "BLOCK": triton.next_power_of_2(config.hidden_size),
+            "num_warps": WARPS,
+        }
         self.normed_row = self.row | {"EPS": config.rms_norm_eps}
 
     def __call__(self, ids: Tensor, positions: Tensor, *, cache: StaticCache) -> Tensor:
@@ -46,34 +49,70 @@ class FusedStep:
             self._attend(layer, positions.view(1), cache, cache.keys[index], cache.values[index])
             self._feed_forward(layer)
         programs = (self.config.vocab_size // ROWS,)
-        kernels.score[programs](self.hidden, self.decoder.norm.weight, self.head_weight, self.logits,
-                                ROWS=ROWS, **self.normed_row)
+        kernels.score[programs](
+            self.hidden, self.decoder.norm.weight, self.head_weight, self.logits, ROWS=ROWS, **self.normed_row
+        )
         return self.logits
 
-    def _attend(self, layer: Layer, position: Tensor, cache: StaticCache, keys: Tensor,
-                values: Tensor) -> None:
+    def _attend(
+        self, layer: Layer, position: Tensor, cache: StaticCache, keys: Tensor, values: Tensor
+    ) -> None:
         config, attention = self.config, layer.self_attn
         heads = config.num_heads + 2 * config.num_kv_heads
         kernels.project_heads[(heads, config.head_dim // 2 // ROWS)](
-            self.hidden, layer.input_layernorm.weight, attention.qkv_proj.weight, position,
-            self.rotary.inv_freq, self.queries, keys, values, cache.capacity,
-            FACTOR=self.rotary.attention_factor, NUM_HEADS=config.num_heads,
-            NUM_KV_HEADS=config.num_kv_heads, HALF=config.head_dim // 2, PAIRS=ROWS, **self.normed_row)
+            self.hidden,
+            layer.input_layernorm.weight,
+            attention.qkv_proj.weight,
+            position,
+            self.rotary.inv_freq,
+            self.queries,
+            keys,
+            values,
+            cache.capacity,
+            FACTOR=self.rotary.attention_factor,
+            NUM_HEADS=config.num_heads,
+            NUM_KV_HEADS=config.num_kv_heads,
+            HALF=config.head_dim // 2,
+            PAIRS=ROWS,
+            **self.normed_row,
+        )
         parts = attend_splits(self.queries, keys, values, cache.positions, position, position)
         width = config.num_heads * config.head_dim
         kernels.add_attention[(config.hidden_size // ROWS,)](
-            parts.sums, parts.largest, parts.totals, attention.o_proj.weight, self.hidden,
-            SPLITS=parts.largest.shape[2], GROUP=config.group_size, HEAD_DIM=config.head_dim,
-            WIDTH=width, BLOCK=triton.next_power_of_2(width), ROWS=ROWS, num_warps=WARPS)
+            parts.sums,
+            parts.largest,
+            parts.totals,
+            attention.o_proj.weight,
+            self.hidden,
+            SPLITS=parts.largest.shape[2],
+            GROUP=config.group_size,
+            HEAD_DIM=config.head_dim,
+            WIDTH=width,
+            BLOCK=triton.next_power_of_2(width),
+            ROWS=ROWS,
+            num_warps=WARPS,
+        )
 
     def _feed_forward(self, layer: Layer) -> None:
         size = self.config.intermediate_size
         kernels.gate_and_up[(size // ROWS,)](
-            self.hidden, layer.post_attention_layernorm.weight, layer.mlp.gate_up_proj.weight, self.gated,
-            INTERMEDIATE=size, ROWS=ROWS, **self.normed_row)
+            self.hidden,
+            layer.post_attention_layernorm.weight,
+            layer.mlp.gate_up_proj.weight,
+            self.gated,
+            INTERMEDIATE=size,
+            ROWS=ROWS,
+            **self.normed_row,
+        )
         kernels.add_down[(self.config.hidden_size // ROWS,)](
-            self.gated, layer.mlp.down_proj.weight, self.hidden,
-            WIDTH=size, BLOCK=triton.next_power_of_2(size), ROWS=ROWS, num_warps=WARPS)
+            self.gated,
+            layer.mlp.down_proj.weight,
+            self.hidden,
+            WIDTH=size,
+            BLOCK=triton.next_power_of_2(size),
+            ROWS=ROWS,
+            num_warps=WARPS,
+        )
 
 
 def can_fuse(model: MiniMind) -> bool:

@@ -251,14 +251,17 @@ def check_prompts(
         raise ConfigError(
             f"Token id out of range 0-{config.vocab_size - 1}; "
             "use the tokenizer that belongs to these weights.",
-            key="generate.id", last=config.vocab_size - 1,
+            key="generate.id",
+            last=config.vocab_size - 1,
         )
     total = max(map(len, prompts)) + max_new_tokens
     if config.position == "learned" and total > config.max_length:
         raise ConfigError(
             f"This model has {config.max_length} learned positions (0-{config.max_length - 1}); "
             f"prompt and new tokens together are {total}: shorten them.",
-            key="generate.learned", positions=config.max_length, total=total,
+            key="generate.learned",
+            positions=config.max_length,
+            total=total,
         )
     if capacity is not None and total > capacity:
         raise ConfigError(f"Prompt and new tokens together are {total}; this cache holds {capacity}.")

@@ -60,8 +60,11 @@ def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported
     in_folder = source.is_dir()
     told = read_hf_config(read_json(source / CONFIG_FILE), source) if in_folder else {}
     stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source])
-    state_dict = {name: to_float32(name, tensor, source) for name, tensor in stored.items()
-                  if not name.endswith("rotary_emb.inv_freq")}  # a table that old transformers stored
+    state_dict = {
+        name: to_float32(name, tensor, source)
+        for name, tensor in stored.items()
+        if not name.endswith("rotary_emb.inv_freq")
+    }  # a table that old transformers stored
     _refuse_foreign_names(state_dict, source)
     loaded = load_tokenizer(tokenizer or (source if in_folder else _tokenizer_near(source)))
     family = "MiniMind-3" if Q_NORM in state_dict else "MiniMind2"
@@ -71,14 +74,23 @@ def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported
         state_dict.pop(LM_HEAD, None)
     check_parameters({name: tensor.shape for name, tensor in state_dict.items()}, config, str(source))
     if loaded.vocab_size > config.vocab_size or (loaded.vocab_size < config.vocab_size and not in_folder):
-        raise TokenizerError(f"{source} has a vocabulary of {config.vocab_size} but the tokenizer has "
-                             f"{loaded.vocab_size} entries; use the tokenizer that came with it.",
-                             key="tokenizer.size", path=str(source), vocabulary=config.vocab_size,
-                             entries=loaded.vocab_size)
-    meta = {"name": source.resolve().name if in_folder else source.stem,
-            "format": "transformers" if in_folder else "pth", "family": family, "assumed": assumed,
-            "dtype": str(stored[EMBEDDING].dtype).removeprefix("torch."),
-            "weights_fingerprint": fingerprint, "tokenizer_fingerprint": loaded.fingerprint}
+        raise TokenizerError(
+            f"{source} has a vocabulary of {config.vocab_size} but the tokenizer has "
+            f"{loaded.vocab_size} entries; use the tokenizer that came with it.",
+            key="tokenizer.size",
+            path=str(source),
+            vocabulary=config.vocab_size,
+            entries=loaded.vocab_size,
+        )
+    meta = {
+        "name": source.resolve().name if in_folder else source.stem,
+        "format": "transformers" if in_folder else "pth",
+        "family": family,
+        "assumed": assumed,
+        "dtype": str(stored[EMBEDDING].dtype).removeprefix("torch."),
+        "weights_fingerprint": fingerprint,
+        "tokenizer_fingerprint": loaded.fingerprint,
+    }
     return Imported(config, state_dict, loaded, meta)
 
 
@@ -87,38 +99,60 @@ def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> Non
     for name in state_dict:
         for pattern, reason in FOREIGN_NAMES.items():
             if re.search(pattern, name):
-                raise CheckpointError(f"{source} (tensor {name!r}) {reason}.", key="checkpoint.other_kind",
-                                      path=str(source), tensor=name)
+                raise CheckpointError(
+                    f"{source} (tensor {name!r}) {reason}.",
+                    key="checkpoint.other_kind",
+                    path=str(source),
+                    tensor=name,
+                )
     for name, rank in ((EMBEDDING, 2), (Q_PROJ, 2), (K_PROJ, 2), (GATE_PROJ, 2), (Q_NORM, 1)):
         tensor = state_dict.get(name)
         if tensor is None and name != Q_NORM:
-            raise CheckpointError(f"{source} lacks tensor {name!r}; "
-                                  "choose a MiniMind, Llama or Qwen3 checkpoint.",
-                                  key="checkpoint.no_tensor", path=str(source), tensor=name)
+            raise CheckpointError(
+                f"{source} lacks tensor {name!r}; choose a MiniMind, Llama or Qwen3 checkpoint.",
+                key="checkpoint.no_tensor",
+                path=str(source),
+                tensor=name,
+            )
         if tensor is not None and (tensor.dim() != rank or tensor.numel() == 0):
-            raise CheckpointError(f"{source}: tensor {name!r} has shape {list(tensor.shape)}, expected "
-                                  f"{rank} dimensions; choose a MiniMind, Llama or Qwen3 checkpoint.",
-                                  key="checkpoint.rank", path=str(source), tensor=name,
-                                  found=str(list(tensor.shape)), rank=rank)
+            raise CheckpointError(
+                f"{source}: tensor {name!r} has shape {list(tensor.shape)}, expected "
+                f"{rank} dimensions; choose a MiniMind, Llama or Qwen3 checkpoint.",
+                key="checkpoint.rank",
+                path=str(source),
+                tensor=name,
+                found=str(list(tensor.shape)),
+                rank=rank,
+            )
 
 
-def _config(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any], tokenizer: Tokenizer,
-            source: Path) -> ModelConfig:
+def _config(
+    state_dict: Mapping[str, Tensor], settings: Mapping[str, Any], tokenizer: Tokenizer, source: Path
+) -> ModelConfig:
     """Shapes from the tensors, the rest from `settings`, which may repeat but not contradict them."""
     ids = {"pad_id": tokenizer.pad_id, "bos_id": tokenizer.bos_id, "eos_id": tokenizer.eos_id}
     try:
         shape = _shape_of(state_dict, settings)
         config = ModelConfig(**{**ids, **settings, **shape})
     except (ConfigError, TypeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{source} does not tell a usable shape ({error}); "
-                              "choose a transformers folder with its own config.json.",
-                              key="checkpoint.no_shape", path=str(source), reason=str(error)) from error
+        raise CheckpointError(
+            f"{source} does not tell a usable shape ({error}); "
+            "choose a transformers folder with its own config.json.",
+            key="checkpoint.no_shape",
+            path=str(source),
+            reason=str(error),
+        ) from error
     for key, value in shape.items():
         if key != "tie_word_embeddings" and settings.get(key, value) != value:
-            raise CheckpointError(f"{source}: config.json says {key}={settings[key]!r} but the tensors have "
-                                  f"{value}; choose weights that belong to this configuration.",
-                                  key="checkpoint.contradiction", path=str(source), name=key,
-                                  told=str(settings[key]), found=str(value))
+            raise CheckpointError(
+                f"{source}: config.json says {key}={settings[key]!r} but the tensors have "
+                f"{value}; choose weights that belong to this configuration.",
+                key="checkpoint.contradiction",
+                path=str(source),
+                name=key,
+                told=str(settings[key]),
+                found=str(value),
+            )
     return config
 
 
@@ -130,9 +164,17 @@ def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> 
     qk_norm = Q_NORM in state_dict
     head_dim = len(state_dict[Q_NORM]) if qk_norm else query_width // settings["num_heads"]
     tied = head is None or settings.get("tie_word_embeddings") is True or torch.equal(head, embedding)
-    return {"vocab_size": embedding.shape[0], "hidden_size": embedding.shape[1], "num_layers": len(layers),
-            "num_heads": query_width // head_dim, "num_kv_heads": kv_width // head_dim, "head_dim": head_dim,
-            "intermediate_size": len(state_dict[GATE_PROJ]), "qk_norm": qk_norm, "tie_word_embeddings": tied}
+    return {
+        "vocab_size": embedding.shape[0],
+        "hidden_size": embedding.shape[1],
+        "num_layers": len(layers),
+        "num_heads": query_width // head_dim,
+        "num_kv_heads": kv_width // head_dim,
+        "head_dim": head_dim,
+        "intermediate_size": len(state_dict[GATE_PROJ]),
+        "qk_norm": qk_norm,
+        "tie_word_embeddings": tied,
+    }
 
 
 def _tokenizer_near(weights: Path) -> Path:
@@ -140,5 +182,9 @@ def _tokenizer_near(weights: Path) -> Path:
     for folder in (weights.parent, weights.resolve().parent.parent / "model"):
         if (folder / "tokenizer.json").is_file():
             return folder
-    raise TokenizerError(f"{weights} needs the tokenizer that it was trained with (ours has other ids); "
-                         "put its tokenizer.json beside it.", key="tokenizer.needed", path=str(weights))
+    raise TokenizerError(
+        f"{weights} needs the tokenizer that it was trained with (ours has other ids); "
+        "put its tokenizer.json beside it.",
+        key="tokenizer.needed",
+        path=str(weights),
+    )

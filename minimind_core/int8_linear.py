@@ -46,8 +46,13 @@ def is_available() -> bool:
     try:
         from torch.utils.cpp_extension import load
 
-        load("minimind_int8", [str(SOURCE)], extra_cflags=FLAGS, extra_ldflags=["-fopenmp"],
-             is_python_module=False)
+        load(
+            "minimind_int8",
+            [str(SOURCE)],
+            extra_cflags=FLAGS,
+            extra_ldflags=["-fopenmp"],
+            is_python_module=False,
+        )
     except (ImportError, OSError, RuntimeError):  # no ninja, no compiler, no writable cache
         return False
     torch.library.register_fake("minimind::int8_matvec", lambda x, q, scale: x.new_empty(q.shape[0]))

@@ -23,8 +23,14 @@ class StaticCache:
     it to write into a part.
     """
 
-    def __init__(self, config: ModelConfig, batch_size: int, capacity: int,
-                 device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        batch_size: int,
+        capacity: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         shape = (batch_size, config.num_kv_heads, capacity, config.head_dim)
         layers = range(config.num_layers)
         self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]

@@ -34,8 +34,13 @@ def _adamw(parameters: Sequence[nn.Parameter], config: TrainingConfig) -> torch.
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
     fused = parameters[0].is_cuda
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate,
-                             betas=(config.beta1, config.beta2), eps=config.eps, fused=fused)
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.learning_rate,
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+        fused=fused,
+    )
 
 
 def set_learning_rate(optimizers: Sequence[torch.optim.Optimizer], learning_rate: float) -> None:

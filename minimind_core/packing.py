@@ -73,8 +73,12 @@ class PackedCorpus:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".part")
         with temporary.open("wb") as file:
-            np.savez(file, ids=self.ids, document_starts=self.document_starts,
-                     tokenizer_fingerprint=np.array(self.tokenizer_fingerprint))
+            np.savez(
+                file,
+                ids=self.ids,
+                document_starts=self.document_starts,
+                tokenizer_fingerprint=np.array(self.tokenizer_fingerprint),
+            )
         temporary.replace(target)
 
     @classmethod
@@ -83,8 +87,11 @@ class PackedCorpus:
         assert len({part.tokenizer_fingerprint for part in parts}) == 1, "packed with different tokenizers"
         offsets = np.cumsum([0, *(len(part.ids) for part in parts)])
         starts = [part.document_starts + offset for part, offset in zip(parts, offsets, strict=False)]
-        return cls(np.concatenate([part.ids for part in parts]), np.concatenate(starts),
-                   parts[0].tokenizer_fingerprint)
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate(starts),
+            parts[0].tokenizer_fingerprint,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PackedCorpus:
@@ -98,8 +105,12 @@ class PackedCorpus:
             raise DataError(f"{path} is damaged or no packed corpus; pack the documents again.") from error
 
 
-def pack_documents(documents: Iterable[Document], tokenizer: Tokenizer,
-                   repeats: Mapping[str, int] | None = None, seed: int = 0) -> PackedCorpus:
+def pack_documents(
+    documents: Iterable[Document],
+    tokenizer: Tokenizer,
+    repeats: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> PackedCorpus:
     """Tokenize and join documents in an order shuffled by `seed`.
 
     `repeats` says how often the documents of a source appear: the first pattern (`pypi-*`) that matches
@@ -137,8 +148,10 @@ def windows(corpus: PackedCorpus, length: int, epoch: int, seed: int) -> NDArray
     """
     size = len(corpus.ids)
     if size < length + 1:
-        raise DataError(f"The text has {size} tokens and a window of {length} needs {length + 1}; "
-                        "give more text or a smaller length.")
+        raise DataError(
+            f"The text has {size} tokens and a window of {length} needs {length + 1}; "
+            "give more text or a smaller length."
+        )
     count = max(1, size // length - 1)
     rng = np.random.default_rng([seed, epoch])
     offset = rng.integers(size - count * length)  # exclusive, so that the last target exists

@@ -55,23 +55,40 @@ def check_parameters(found: Mapping[str, Sequence[int]], config: ModelConfig, so
     `source` names the file or folder in the sentence, which says which tensor and what was expected.
     """
     if config.num_layers > len(found):
-        raise CheckpointError(f"{source} holds {len(found)} tensors, too few for {config.num_layers} layers; "
-                              "choose weights that belong to this configuration.",
-                              key="checkpoint.too_few", path=source, count=len(found),
-                              layers=config.num_layers)
+        raise CheckpointError(
+            f"{source} holds {len(found)} tensors, too few for {config.num_layers} layers; "
+            "choose weights that belong to this configuration.",
+            key="checkpoint.too_few",
+            path=source,
+            count=len(found),
+            layers=config.num_layers,
+        )
     expected = parameter_shapes(config)
     for name, shape in expected.items():
         if name not in found:
-            raise CheckpointError(f"{source} lacks tensor {name!r} of shape {list(shape)}; "
-                                  "choose weights that belong to this configuration.",
-                                  key="checkpoint.no_tensor", path=source, tensor=name)
+            raise CheckpointError(
+                f"{source} lacks tensor {name!r} of shape {list(shape)}; "
+                "choose weights that belong to this configuration.",
+                key="checkpoint.no_tensor",
+                path=source,
+                tensor=name,
+            )
         if tuple(found[name]) != shape:
-            raise CheckpointError(f"{source}: tensor {name!r} has shape {list(found[name])}, expected "
-                                  f"{list(shape)}; choose weights that belong to this configuration.",
-                                  key="checkpoint.shape", path=source, tensor=name, found=list(found[name]),
-                                  expected=list(shape))
+            raise CheckpointError(
+                f"{source}: tensor {name!r} has shape {list(found[name])}, expected "
+                f"{list(shape)}; choose weights that belong to this configuration.",
+                key="checkpoint.shape",
+                path=source,
+                tensor=name,
+                found=list(found[name]),
+                expected=list(shape),
+            )
     foreign = next((name for name in found if name not in expected), None)
     if foreign is not None:
-        raise CheckpointError(f"{source}: tensor {foreign!r} has no place in this model; "
-                              "choose the weights of a plain MiniMind, Llama or Qwen3 model.",
-                              key="checkpoint.foreign_tensor", path=source, tensor=foreign)
+        raise CheckpointError(
+            f"{source}: tensor {foreign!r} has no place in this model; "
+            "choose the weights of a plain MiniMind, Llama or Qwen3 model.",
+            key="checkpoint.foreign_tensor",
+            path=source,
+            tensor=foreign,
+        )

@@ -48,8 +48,9 @@ def can_quantize(weight: Tensor, group_size: int = GROUP_SIZE) -> bool:
 
 
 def _grouped(matrix: Tensor, group_size: int) -> Tensor:
-    assert matrix.dim() == 2 and matrix.shape[-1] % group_size == 0, \
+    assert matrix.dim() == 2 and matrix.shape[-1] % group_size == 0, (
         f"{tuple(matrix.shape)} is not a matrix of whole groups of {group_size}"
+    )
     return matrix.reshape(matrix.shape[0], -1, group_size)
 
 

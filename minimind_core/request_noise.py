@@ -37,8 +37,9 @@ class RequestNoise:
     True
     """
 
-    def __init__(self, seeds: Sequence[int | None], vocab_size: int,
-                 device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, seeds: Sequence[int | None], vocab_size: int, device: torch.device | str = "cpu"
+    ) -> None:
         self.columns = noise_columns(vocab_size, device)  # [V]
         self.keys = torch.tensor([noise_key(seed) for seed in seeds], dtype=torch.int64, device=device)
         self.steps = torch.zeros_like(self.keys)

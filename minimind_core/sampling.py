@@ -33,13 +33,25 @@ from minimind_core.request_noise import RequestNoise
 from minimind_core.sampling_params import SamplingParams, check_setting
 
 __all__ = [
-    "RequestNoise", "SamplingParams", "apply_repetition_penalty", "batch_settings", "check_logits",
-    "filter_logits", "next_tokens", "sample", "seen_tokens",
+    "RequestNoise",
+    "SamplingParams",
+    "apply_repetition_penalty",
+    "batch_settings",
+    "check_logits",
+    "filter_logits",
+    "next_tokens",
+    "sample",
+    "seen_tokens",
 ]
 
 
-def filter_logits(logits: Tensor, temperature: float | Tensor = 1.0, top_k: int | Tensor = 0,
-                  top_p: float | Tensor = 1.0, min_p: float | Tensor = 0.0) -> Tensor:
+def filter_logits(
+    logits: Tensor,
+    temperature: float | Tensor = 1.0,
+    top_k: int | Tensor = 0,
+    top_p: float | Tensor = 1.0,
+    min_p: float | Tensor = 0.0,
+) -> Tensor:
     """Probabilities [*, V] of the next token; removed tokens are exactly 0, rows sum to 1.
 
     Computed and returned in fp32 (fp64 for fp64 logits); `logits` stay as they are. Raises ConfigError
@@ -104,9 +116,14 @@ def sample(probabilities: Tensor, noise: Tensor | torch.Generator) -> Tensor:
     return (probabilities / noise).argmax(-1)
 
 
-def next_tokens(logits: Tensor, noise: Tensor | torch.Generator | None = None, *,
-                seen_mask: Tensor | None = None, repetition_penalty: float | Tensor = 1.0,
-                **settings: Any) -> Tensor:
+def next_tokens(
+    logits: Tensor,
+    noise: Tensor | torch.Generator | None = None,
+    *,
+    seen_mask: Tensor | None = None,
+    repetition_penalty: float | Tensor = 1.0,
+    **settings: Any,
+) -> Tensor:
     """The next ids int64 [*] for logits [*, V]: penalty, `filter_logits(**settings)`, `sample`.
 
     `seen_mask` bool [*, V] is needed for a penalty. Greedy by the number 0 needs no noise.
@@ -123,8 +140,9 @@ def next_tokens(logits: Tensor, noise: Tensor | torch.Generator | None = None, *
     return sample(filter_logits(logits, **settings), noise)
 
 
-def batch_settings(params: Sequence[SamplingParams], device: torch.device | str = "cpu", *,
-                   as_tensors: bool = False) -> dict[str, Any]:
+def batch_settings(
+    params: Sequence[SamplingParams], device: torch.device | str = "cpu", *, as_tensors: bool = False
+) -> dict[str, Any]:
     """Keyword settings of `next_tokens` for one batch, row i by params[i].
 
     A setting that all rows share stays a number, which lets its filter be skipped; the others become
@@ -151,11 +169,16 @@ def check_logits(logits: Tensor) -> None:
     """
     top = _full_precision(logits).amax(-1)  # NaN wins amax
     if bool((torch.isnan(top) | (top == -math.inf)).any()):
-        raise ConfigError("These logits contain no candidate: they are NaN or all -inf, so try other weights "
-                          "or give at least one finite logit.", key="generate.no_candidate")
+        raise ConfigError(
+            "These logits contain no candidate: they are NaN or all -inf, so try other weights "
+            "or give at least one finite logit.",
+            key="generate.no_candidate",
+        )
     if bool((top == math.inf).any()):
-        raise ConfigError("These logits overflowed to infinity; compute them in float32 or bfloat16.",
-                          key="generate.overflow")
+        raise ConfigError(
+            "These logits overflowed to infinity; compute them in float32 or bfloat16.",
+            key="generate.overflow",
+        )
 
 
 def _keep_ranked(scores: Tensor, top_k: int | Tensor, top_p: float | Tensor) -> Tensor:

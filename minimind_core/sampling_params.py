@@ -14,8 +14,13 @@ from minimind_core.errors import ConfigError
 
 MAX_SEED = 2**63 - 1
 
-_LABELS = {"temperature": "Temperature", "top_k": "Top-k", "top_p": "Top-p", "min_p": "Min-p",
-           "repetition_penalty": "Repetition penalty"}
+_LABELS = {
+    "temperature": "Temperature",
+    "top_k": "Top-k",
+    "top_p": "Top-p",
+    "min_p": "Min-p",
+    "repetition_penalty": "Repetition penalty",
+}
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ class SamplingParams:
         if self.greedy:
             found.append("Temperature 0 is greedy: it takes the top token; top-k, top-p, min-p do nothing.")
         if self.top_k > vocab_size:
-            found.append(f"Top-k {self.top_k} is more than the vocabulary of {vocab_size}, "
-                         "so all tokens are kept.")
+            found.append(
+                f"Top-k {self.top_k} is more than the vocabulary of {vocab_size}, so all tokens are kept."
+            )
         return found
 
 
@@ -80,8 +86,10 @@ def check_setting(name: str, value: Any) -> None:
         _require(value >= 0, "Negative temperature would favour the worst tokens.")
         _require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
     elif name == "top_k":
-        _require(isinstance(value, int) and value >= 0,
-                 "Top-k must be a whole number of at least 0; 0 keeps all tokens.")
+        _require(
+            isinstance(value, int) and value >= 0,
+            "Top-k must be a whole number of at least 0; 0 keeps all tokens.",
+        )
     elif name == "top_p":
         _require(0 < value <= 1, "Top-p must be in (0, 1].")
     elif name == "min_p":

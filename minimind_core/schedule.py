@@ -10,8 +10,9 @@ WSD_DECAY_SHARE = 0.2
 """Warmup-stable-decay (Hu et al. 2024): the share of the run that decays."""
 
 
-def learning_rate_factor(kind: ScheduleKind, step: int, total_steps: int, warmup_steps: int,
-                         final_factor: float = 0.0) -> float:
+def learning_rate_factor(
+    kind: ScheduleKind, step: int, total_steps: int, warmup_steps: int, final_factor: float = 0.0
+) -> float:
     """Multiplier of the peak learning rate for step 0..total_steps-1.
 
     Rises linearly over `warmup_steps`, reaching 1 at its last step, and ends at `final_factor`.

@@ -39,8 +39,12 @@ def find_weight_files(folder: Path) -> list[Path]:
         index = folder / f"{name}.index.json"
         if index.is_file():
             return _shards(index)
-    raise CheckpointError(f"{folder} holds no weights; put {' or '.join(WEIGHT_FILES)} there.",
-                          key="checkpoint.no_weights", path=str(folder), files=", ".join(WEIGHT_FILES))
+    raise CheckpointError(
+        f"{folder} holds no weights; put {' or '.join(WEIGHT_FILES)} there.",
+        key="checkpoint.no_weights",
+        path=str(folder),
+        files=", ".join(WEIGHT_FILES),
+    )
 
 
 def read_tensors(paths: Sequence[Path]) -> tuple[dict[str, Tensor], str]:
@@ -58,8 +62,9 @@ def read_tensors(paths: Sequence[Path]) -> tuple[dict[str, Tensor], str]:
     return tensors, combined_fingerprint(digests)
 
 
-def safetensors_files(tensors: Mapping[str, Tensor], shard_bytes: int | None = SHARD_BYTES
-                      ) -> Iterator[tuple[str, bytes]]:
+def safetensors_files(
+    tensors: Mapping[str, Tensor], shard_bytes: int | None = SHARD_BYTES
+) -> Iterator[tuple[str, bytes]]:
     """File names and contents that `find_weight_files` and transformers read; one file at a time.
 
     One `model.safetensors` where all fits into `shard_bytes` (None: always), else numbered shards
@@ -87,10 +92,14 @@ def combined_fingerprint(digests: Sequence[bytes]) -> str:
 def to_float32(name: str, tensor: Tensor, source: Path) -> Tensor:
     """The same values in fp32. Raises CheckpointError for a tensor that is no floating-point weight."""
     if not tensor.is_floating_point() or tensor.layout != torch.strided:
-        raise CheckpointError(f"{source}: tensor {name!r} is {tensor.dtype}, not floating-point weights; "
-                              "choose a checkpoint without foreign quantisation.",
-                              key="checkpoint.quantised", path=str(source), tensor=name,
-                              dtype=str(tensor.dtype))
+        raise CheckpointError(
+            f"{source}: tensor {name!r} is {tensor.dtype}, not floating-point weights; "
+            "choose a checkpoint without foreign quantisation.",
+            key="checkpoint.quantised",
+            path=str(source),
+            tensor=name,
+            dtype=str(tensor.dtype),
+        )
     return tensor.detach().float()
 
 
@@ -117,13 +126,20 @@ def _shards(index: Path) -> list[Path]:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         paths = [index.parent / Path(name).name for name in names]  # .name: a shard lies beside its index
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} is no list of weight files; fetch the checkpoint again.",
-                              key="checkpoint.damaged", path=str(index)) from error
+        raise CheckpointError(
+            f"{index} is no list of weight files; fetch the checkpoint again.",
+            key="checkpoint.damaged",
+            path=str(index),
+        ) from error
     missing = [path.name for path in paths if not path.is_file()]
     if missing or not paths:
-        raise CheckpointError(f"{index.parent} lacks {missing[0] if missing else 'all shards'}, which its "
-                              "index names; fetch the checkpoint again.", key="checkpoint.no_shard",
-                              path=str(index.parent), shard=missing[0] if missing else "*")
+        raise CheckpointError(
+            f"{index.parent} lacks {missing[0] if missing else 'all shards'}, which its "
+            "index names; fetch the checkpoint again.",
+            key="checkpoint.no_shard",
+            path=str(index.parent),
+            shard=missing[0] if missing else "*",
+        )
     return paths
 
 
@@ -131,12 +147,19 @@ def _read(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"Cannot read {path} ({error.strerror}); check the path and its permissions.",
-                              key="checkpoint.unreadable", path=str(path), reason=error.strerror) from error
+        raise CheckpointError(
+            f"Cannot read {path} ({error.strerror}); check the path and its permissions.",
+            key="checkpoint.unreadable",
+            path=str(path),
+            reason=error.strerror,
+        ) from error
     if data.startswith(LFS_POINTER):
-        raise CheckpointError(f"{path} is a git-lfs pointer, not the weights; run 'git lfs pull' where it "
-                              "came from, or download the file itself.", key="checkpoint.lfs",
-                              path=str(path))
+        raise CheckpointError(
+            f"{path} is a git-lfs pointer, not the weights; run 'git lfs pull' where it "
+            "came from, or download the file itself.",
+            key="checkpoint.lfs",
+            path=str(path),
+        )
     return data
 
 
@@ -146,8 +169,11 @@ def _parse(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is truncated or no safetensors file; fetch it again.",
-                              key="checkpoint.damaged", path=str(path)) from error
+        raise CheckpointError(
+            f"{path} is truncated or no safetensors file; fetch it again.",
+            key="checkpoint.damaged",
+            path=str(path),
+        ) from error
 
 
 def _parse_pickle(path: Path, data: bytes) -> dict[str, Tensor]:
@@ -159,14 +185,21 @@ def _parse_pickle(path: Path, data: bytes) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         plain_pickle = data.startswith(b"\x80") and not data.startswith(LEGACY_MAGIC)
         if "GLOBAL" in str(error) or plain_pickle:
-            raise CheckpointError(f"{path} was not opened, because it holds Python objects besides tensors, "
-                                  "which may run code; save only the model's state_dict().",
-                                  key="checkpoint.unsafe", path=str(path)) from error
-        raise CheckpointError(f"{path} is not a PyTorch weight file; fetch it again.",
-                              key="checkpoint.foreign", path=str(path)) from error
+            raise CheckpointError(
+                f"{path} was not opened, because it holds Python objects besides tensors, "
+                "which may run code; save only the model's state_dict().",
+                key="checkpoint.unsafe",
+                path=str(path),
+            ) from error
+        raise CheckpointError(
+            f"{path} is not a PyTorch weight file; fetch it again.", key="checkpoint.foreign", path=str(path)
+        ) from error
     except Exception as error:  # damaged bytes make torch.load raise almost anything
-        raise CheckpointError(f"{path} is truncated or no PyTorch weight file; fetch it again.",
-                              key="checkpoint.damaged", path=str(path)) from error
+        raise CheckpointError(
+            f"{path} is truncated or no PyTorch weight file; fetch it again.",
+            key="checkpoint.damaged",
+            path=str(path),
+        ) from error
     return _state_dict(path, payload)
 
 
@@ -176,12 +209,18 @@ def _state_dict(path: Path, payload: Any) -> dict[str, Tensor]:
         if isinstance(payload, Mapping) and isinstance(payload.get(key), Mapping):
             payload = payload[key]
     if not isinstance(payload, Mapping) or not payload:
-        raise CheckpointError(f"{path} holds no dictionary of tensors; save the model's state_dict().",
-                              key="checkpoint.no_tensors", path=str(path))
+        raise CheckpointError(
+            f"{path} holds no dictionary of tensors; save the model's state_dict().",
+            key="checkpoint.no_tensors",
+            path=str(path),
+        )
     for name, value in payload.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f"{path}: entry {name!r} is no named tensor; save a state_dict().",
-                                  key="checkpoint.no_tensors", path=str(path))
+            raise CheckpointError(
+                f"{path}: entry {name!r} is no named tensor; save a state_dict().",
+                key="checkpoint.no_tensors",
+                path=str(path),
+            )
     return {_unwrapped(name): tensor for name, tensor in payload.items()}
 
 

@@ -33,8 +33,13 @@ class TextReader:
         """The next piece."""
         special = token_id in self._tokenizer.special_ids
         text = "" if special else self._decoder.decode(self._tokenizer.token_bytes(token_id))
-        return {"id": token_id, "token": self._tokenizer.token_text(token_id), "text": text,
-                "open": bool(self._decoder.getstate()[0]), "special": special}
+        return {
+            "id": token_id,
+            "token": self._tokenizer.token_text(token_id),
+            "text": text,
+            "open": bool(self._decoder.getstate()[0]),
+            "special": special,
+        }
 
     def peek(self, token_id: int) -> dict[str, Any]:
         """What the next piece would be."""

@@ -28,8 +28,10 @@ SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 SMALLEST_VOCAB = len(SPECIAL_TOKENS) + 256
 TOKENIZERS_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "tokenizers"
 
-SPLIT_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-                 r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+SPLIT_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 """Where merges must stop: the pattern of Llama 3 (llama.cpp knows it as `dbrx` or `llama-bpe`).
 
 A word takes its leading space along, digits come in groups of at most three, line ends stay with the
@@ -60,9 +62,12 @@ class Tokenizer:
         vocab = backend.get_vocab(with_added_tokens=True)
         missing = [token for token in special_tokens if token not in vocab]
         if missing:
-            raise TokenizerError(f"This tokenizer has no {missing[0]} token; "
-                                 "choose the tokenizer.json that came with the weights.",
-                                 key="tokenizer.no_special", token=missing[0])
+            raise TokenizerError(
+                f"This tokenizer has no {missing[0]} token; "
+                "choose the tokenizer.json that came with the weights.",
+                key="tokenizer.no_special",
+                token=missing[0],
+            )
         pad, bos, eos = special_tokens
         self.pad_id, self.bos_id, self.eos_id = vocab[pad], vocab[bos], vocab[eos]
         self.vocab_size = max(vocab.values()) + 1
@@ -90,10 +95,14 @@ class Tokenizer:
         """16 hex digits of the SHA-256 of all that decides the ids; the layout of the file does not count."""
         data = json.loads(self._backend.to_str())
         merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in data["model"]["merges"]]
-        content = {"vocab": data["model"]["vocab"], "merges": merges, "pre_tokenizer": data["pre_tokenizer"],
-                   "normalizer": data["normalizer"],
-                   "added": sorted((token["id"], token["content"]) for token in data["added_tokens"]),
-                   "special": [self.pad_id, self.bos_id, self.eos_id]}
+        content = {
+            "vocab": data["model"]["vocab"],
+            "merges": merges,
+            "pre_tokenizer": data["pre_tokenizer"],
+            "normalizer": data["normalizer"],
+            "added": sorted((token["id"], token["content"]) for token in data["added_tokens"]),
+            "special": [self.pad_id, self.bos_id, self.eos_id],
+        }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -196,12 +205,20 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """
     _check_vocab_size(vocab_size)
     backend = tokenizers.Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(SPLIT_PATTERN), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT_PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size, min_frequency=2, special_tokens=list(SPECIAL_TOKENS),
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     backend.train_from_iterator((_checked(text) for text in texts), trainer)
     return Tokenizer(backend)
 
@@ -221,11 +238,17 @@ def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
         backend = tokenizers.Tokenizer.from_buffer(content)
         data = json.loads(content)
     except Exception as error:  # the Rust library raises bare Exception for a foreign file
-        raise TokenizerError(f"{path} is damaged or no tokenizer file; fetch or train it again.",
-                             key="tokenizer.damaged", path=str(path)) from error
+        raise TokenizerError(
+            f"{path} is damaged or no tokenizer file; fetch or train it again.",
+            key="tokenizer.damaged",
+            path=str(path),
+        ) from error
     if not _is_byte_level(data):
-        raise TokenizerError(f"{path} is not a byte-level BPE tokenizer; MiniMind Lab reads no other kind.",
-                             key="tokenizer.kind", path=str(path))
+        raise TokenizerError(
+            f"{path} is not a byte-level BPE tokenizer; MiniMind Lab reads no other kind.",
+            key="tokenizer.kind",
+            path=str(path),
+        )
     return Tokenizer(backend, _special_names(path.parent / "tokenizer_config.json"))
 
 
@@ -237,17 +260,23 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
     found = [candidate for candidate in candidates if candidate.is_file()]
     if not found:
         shipped = sorted(file.name.removesuffix(".json.xz") for file in TOKENIZERS_FOLDER.glob("*.json.xz"))
-        raise TokenizerError(f"There is no tokenizer at {path}; give a tokenizer.json file, its folder, "
-                             f"or one of: {', '.join(['byte', *shipped])}.",
-                             key="tokenizer.missing", path=str(path))
+        raise TokenizerError(
+            f"There is no tokenizer at {path}; give a tokenizer.json file, its folder, "
+            f"or one of: {', '.join(['byte', *shipped])}.",
+            key="tokenizer.missing",
+            path=str(path),
+        )
     return found[0]
 
 
 def _is_byte_level(data: dict[str, Any]) -> bool:
     """Bytes are spelled by GPT-2's characters, and every byte is in the vocabulary."""
     vocab = data["model"].get("vocab", {})
-    return (data["model"].get("type") == "BPE" and "ByteLevel" in json.dumps(data.get("decoder"))
-            and all(character in vocab for character in BYTE_CHARACTERS.values()))
+    return (
+        data["model"].get("type") == "BPE"
+        and "ByteLevel" in json.dumps(data.get("decoder"))
+        and all(character in vocab for character in BYTE_CHARACTERS.values())
+    )
 
 
 def _special_names(config_path: Path) -> tuple[str, str, str]:
@@ -264,8 +293,9 @@ def _special_names(config_path: Path) -> tuple[str, str, str]:
 
 def _check_vocab_size(vocab_size: int) -> None:
     if vocab_size < SMALLEST_VOCAB:
-        raise TokenizerError("Byte-level BPE needs 256 byte symbols plus 3 specials; "
-                             f"{SMALLEST_VOCAB} is the floor.")
+        raise TokenizerError(
+            f"Byte-level BPE needs 256 byte symbols plus 3 specials; {SMALLEST_VOCAB} is the floor."
+        )
 
 
 def _piece_bytes(piece: str) -> bytes:

@@ -46,13 +46,15 @@ class TrainingConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.batch_size % self.grad_accum:
-            raise ConfigError(f"batch_size {self.batch_size} cannot be split into "
-                              f"{self.grad_accum} micro-batches.")
+            raise ConfigError(
+                f"batch_size {self.batch_size} cannot be split into {self.grad_accum} micro-batches."
+            )
         kinds = {"optimizer": OptimizerKind, "schedule": ScheduleKind, "dtype": TrainingDtype}
         for name, kind in kinds.items():
             if getattr(self, name) not in get_args(kind):
-                raise ConfigError(f"{name} must be one of {', '.join(get_args(kind))}, "
-                                  f"not {getattr(self, name)!r}.")
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}."
+                )
         if self.learning_rate <= 0 or self.eps <= 0:
             raise ConfigError("learning_rate and eps must be positive.")
 

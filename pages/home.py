@@ -71,10 +71,18 @@ def _parameters_chart() -> None:
     total = num_parameters(_MODEL)
     counts = sorted((count, name) for name, count in parameter_counts(_MODEL).items() if count)
     st.header(t("home.parameters.title", total=f"{total:,}"), anchor=False)
-    figure = go.Figure(go.Bar(
-        x=[count for count, _ in counts], y=[t(f"home.parameters.{name}") for _, name in counts],
-        text=[_amount(count, total) for count, _ in counts], textposition="outside",
-        orientation="h", cliponaxis=False, hoverinfo="skip", meta={"role": "formula"}))
+    figure = go.Figure(
+        go.Bar(
+            x=[count for count, _ in counts],
+            y=[t(f"home.parameters.{name}") for _, name in counts],
+            text=[_amount(count, total) for count, _ in counts],
+            textposition="outside",
+            orientation="h",
+            cliponaxis=False,
+            hoverinfo="skip",
+            meta={"role": "formula"},
+        )
+    )
     figure.update_xaxes(visible=False, range=[0, counts[-1][0] * 1.5])
     figure.update_yaxes(showgrid=False)
     charts.show(figure, key="parameters", height=180, alt=t("home.parameters.alt"))
@@ -84,8 +92,12 @@ def _amount(count: int, total: int) -> str:
     """Parameters and their share, in the units of the language."""
     if count < total / 1000:
         return t("home.parameters.few", count=f"{count:,}")
-    return t("home.parameters.many", millions=f"{count / 1e6:.2f}", wan=f"{count / 1e4:,.0f}",
-             share=f"{100 * count / total:.0f}")
+    return t(
+        "home.parameters.many",
+        millions=f"{count / 1e6:.2f}",
+        wan=f"{count / 1e4:,.0f}",
+        share=f"{100 * count / total:.0f}",
+    )
 
 
 page(home)

@@ -65,9 +65,13 @@ class Writing:
     def repeats(self) -> bool:
         """Whether equal settings were asked for once more, on the same model, and gave an equal text."""
         before = self.before
-        return (before is not None and before.job.state == self.job.state == "done"
-                and before.job.params == self.job.params and before.about == self.about
-                and [step["id"] for step in before.steps] == [step["id"] for step in self.steps])
+        return (
+            before is not None
+            and before.job.state == self.job.state == "done"
+            and before.job.params == self.job.params
+            and before.about == self.about
+            and [step["id"] for step in before.steps] == [step["id"] for step in self.steps]
+        )
 
 
 def playground() -> None:
@@ -88,13 +92,24 @@ def playground() -> None:
 def _prompt() -> None:
     if _PROMPT not in st.session_state:
         st.session_state[_PROMPT] = st.query_params.get(_PROMPT, t("playground.example"))[:MAX_PROMPT]
-    st.text_area(t("playground.prompt"), key=_PROMPT, max_chars=MAX_PROMPT, height="content",
-                 persist_state="session", placeholder=t("playground.empty_prompt"))
+    st.text_area(
+        t("playground.prompt"),
+        key=_PROMPT,
+        max_chars=MAX_PROMPT,
+        height="content",
+        persist_state="session",
+        placeholder=t("playground.empty_prompt"),
+    )
     with st.container(horizontal=True, key="examples", gap="small", vertical_alignment="center"):
         st.caption(t("playground.try"), width="content")
         for number, example in enumerate(_EXAMPLES):
-            st.button(example, key=f"{_NAME}.example.{number}", type="tertiary",
-                      on_click=_take_example, args=(example,))
+            st.button(
+                example,
+                key=f"{_NAME}.example.{number}",
+                type="tertiary",
+                on_click=_take_example,
+                args=(example,),
+            )
 
 
 def _take_example(example: str) -> None:
@@ -118,27 +133,43 @@ def _more_settings() -> None:
 
 def _model() -> None:
     """The app's own checkpoint, another shipped one, or, for somebody at this machine, any path."""
-    labels = {name: t("playground.model_size", model=name, millions=f"{size / 1e6:.1f}",
-                      wan=f"{size / 1e4:,.0f}") for name, size in _readers().items()}
+    labels = {
+        name: t("playground.model_size", model=name, millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:,.0f}")
+        for name, size in _readers().items()
+    }
     own = server.worker().status().model_name or DEFAULT_MODEL
     labels = {"": labels.pop(own, PurePath(own).name), **labels}
-    st.selectbox(t("playground.model"), list(labels), key=_MODEL, help=t("playground.model_help"),
-                 format_func=lambda name: labels.get(name, name), persist_state="session",
-                 accept_new_options=visitor.at_this_machine(st.context.headers))
+    st.selectbox(
+        t("playground.model"),
+        list(labels),
+        key=_MODEL,
+        help=t("playground.model_help"),
+        format_func=lambda name: labels.get(name, name),
+        persist_state="session",
+        accept_new_options=visitor.at_this_machine(st.context.headers),
+    )
 
 
 @cache
 def _readers() -> dict[str, int]:
     """Sizes of the shipped checkpoints that were taught to write; the toys of Question 1 were not."""
-    return {name: num_parameters(read_config(locate(name))[0])
-            for name in shipped_checkpoints() if not name.startswith("toy-")}
+    return {
+        name: num_parameters(read_config(locate(name))[0])
+        for name in shipped_checkpoints()
+        if not name.startswith("toy-")
+    }
 
 
 def _buttons(writing: Writing | None, live: bool) -> None:
     """Outside the fragment: a click on the way out of the prompt would lose either itself or the prompt."""
     with st.container(horizontal=True, key="playground-buttons"):
-        st.button(t("playground.write"), key=f"{_NAME}.write", type="primary", on_click=_from_the_prompt,
-                  shortcut="Ctrl+Enter")
+        st.button(
+            t("playground.write"),
+            key=f"{_NAME}.write",
+            type="primary",
+            on_click=_from_the_prompt,
+            shortcut="Ctrl+Enter",
+        )
         _more_settings()
         if writing is not None and live:
             jobs.stop_button(writing.job)
@@ -194,8 +225,13 @@ def _text(live: bool) -> None:
     if job.active != live:
         st.rerun()
     steps = [*writing.start.kept, *writing.steps]
-    token_stream(writing.start.prompt, steps if live else closed(steps), live=live, key=f"{_NAME}.text",
-                 on_branch=_branch)
+    token_stream(
+        writing.start.prompt,
+        steps if live else closed(steps),
+        live=live,
+        key=f"{_NAME}.text",
+        on_branch=_branch,
+    )
     if job.error:
         jobs.failure(job)
     elif live and not writing.steps:
@@ -222,18 +258,23 @@ def _command(writing: Writing) -> str:
     params, about = writing.params, writing.about
     here = visitor.at_this_machine(st.context.headers)
     return generate_command(
-        params, count=params.max_new_tokens if writing.job.state == "done" else len(writing.steps),
+        params,
+        count=params.max_new_tokens if writing.job.state == "done" else len(writing.steps),
         model=about["checkpoint"] if here else PurePath(about["checkpoint"]).name,
-        device=about["device"], dtype=about["dtype"])
+        device=about["device"],
+        dtype=about["dtype"],
+    )
 
 
 def _notes(writing: Writing) -> dict[str, bool]:
     prompt, trained = writing.about["prompt_tokens"], writing.about["trained_length"]
-    return {"repeated": writing.repeats,
-            "greedy": writing.params.temperature == 0,
-            "empty": not writing.params.prompt,
-            "long_prompt": prompt > trained,
-            "long_text": prompt <= trained < prompt + len(writing.steps)}
+    return {
+        "repeated": writing.repeats,
+        "greedy": writing.params.temperature == 0,
+        "empty": not writing.params.prompt,
+        "long_prompt": prompt > trained,
+        "long_text": prompt <= trained < prompt + len(writing.steps),
+    }
 
 
 def _figures(writing: Writing) -> list[str]:
@@ -241,10 +282,13 @@ def _figures(writing: Writing) -> list[str]:
     end = "stopped" if result is None else "ended" if result["ended"] else "limit"
     surprise = -sum(math.log(max(step["probability"], _LEAST)) for step in steps) / len(steps)
     speed = [t("playground.speed", speed=f"{result['tokens_per_second']:.0f}")] if result else []
-    return [t(f"playground.end.{end}", count=len(steps)), *speed,
-            t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
-            t("playground.seed_used", seed=writing.params.seed),
-            f"{literal(writing.about['model'])}, {writing.about['dtype']}, {writing.job.device_name}"]
+    return [
+        t(f"playground.end.{end}", count=len(steps)),
+        *speed,
+        t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
+        t("playground.seed_used", seed=writing.params.seed),
+        f"{literal(writing.about['model'])}, {writing.about['dtype']}, {writing.job.device_name}",
+    ]
 
 
 page(playground)

@@ -3,8 +3,15 @@
 from pages.ui import bench
 from pages.ui.study_page import question_page
 
-EXPERIMENTS = ("q06/decode", "q06/cache", "q06/wiring", "q06/layer", "q06/quality", "q06/convert",
-               "q06/seeds")
+EXPERIMENTS = (
+    "q06/decode",
+    "q06/cache",
+    "q06/wiring",
+    "q06/layer",
+    "q06/quality",
+    "q06/convert",
+    "q06/seeds",
+)
 
 
 def heads() -> None:

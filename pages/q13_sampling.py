@@ -36,8 +36,12 @@ def sampling() -> None:
     if read is not None:
         st.fragment(_bench)(read)
         _writing()
-        bench.panel(experiment("q13/wall"), prefix=_Q, above=_wall,
-                    elsewhere=[spec.name for spec in WallParams.specs() if spec.name != "samples"])
+        bench.panel(
+            experiment("q13/wall"),
+            prefix=_Q,
+            above=_wall,
+            elsewhere=[spec.name for spec in WallParams.specs() if spec.name != "samples"],
+        )
     bench.panel(experiment("q13/manual"), above=_typed)
     bench.panel(experiment("q13/grid"), below=_examples)
     bench.lab(["q13/confidence", "q13/bugs"])
@@ -74,8 +78,7 @@ def _bars(measured: Result) -> None:
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
     for name, figure in _NEXT_TOKEN.figures(result, t).items():
-        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT,
-                    alt=t(f"q13.figure.next_token.{name}"))
+        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, alt=t(f"q13.figure.next_token.{name}"))
     bench.code(_NEXT_TOKEN, params)
 
 
@@ -84,8 +87,13 @@ def _starting_points() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="q13-starting-points"):
         st.caption(t("q13.page.start"), width="content", help=t("q13.page.start_help"))
         for task, (temperature, top_p) in presets().items():
-            st.button(t(f"q13.task.{task}"), key=f"q13.start.{task}", help=f"T {temperature:g}, p {top_p:g}",
-                      on_click=_start_at, args=(temperature, top_p))
+            st.button(
+                t(f"q13.task.{task}"),
+                key=f"q13.start.{task}",
+                help=f"T {temperature:g}, p {top_p:g}",
+                on_click=_start_at,
+                args=(temperature, top_p),
+            )
 
 
 def _start_at(temperature: float, top_p: float) -> None:
@@ -94,16 +102,24 @@ def _start_at(temperature: float, top_p: float) -> None:
 
 
 def _sentence(result: Result, params: NextTokenParams) -> str:
-    notes = {"greedy": params.temperature == 0, "empty": result["empty_prompt"],
-             "long": result["beyond_trained_length"]}
+    notes = {
+        "greedy": params.temperature == 0,
+        "empty": result["empty_prompt"],
+        "long": result["beyond_trained_length"],
+    }
     said = [t(f"q13.page.{name}", length=result["trained_length"]) for name, holds in notes.items() if holds]
     return " ".join([_kept(result["view"], result["vocab_size"]), *said])
 
 
 def _kept(view: Result, size: int) -> str:
-    return t("q13.page.kept", kept=f"**{view['kept_count']:,}**", size=f"{size:,}",
-             removed=f"**{view['removed_mass']:.1%}**", entropy=f"{view['entropy']:.2f}",
-             effective=f"{view['effective_size']:,.1f}")
+    return t(
+        "q13.page.kept",
+        kept=f"**{view['kept_count']:,}**",
+        size=f"{size:,}",
+        removed=f"**{view['removed_mass']:.1%}**",
+        entropy=f"{view['entropy']:.2f}",
+        effective=f"{view['effective_size']:,.1f}",
+    )
 
 
 def _typed(result: Result) -> None:
@@ -134,8 +150,9 @@ def _writing() -> None:
     else:
         _text(job)
         if job.result is not None:
-            findings.figures(_CONTINUATION, _CONTINUATION.figures(job.result, t), "measured", named=True,
-                             height=220)
+            findings.figures(
+                _CONTINUATION, _CONTINUATION.figures(job.result, t), "measured", named=True, height=220
+            )
 
 
 def _write() -> None:
@@ -168,9 +185,15 @@ def _prompt(job: Job) -> str:
 
 def _wall(result: Result) -> None:
     """The texts side by side, in a box of their own that scrolls."""
-    st.markdown(t("q13.page.wall", count=len(result["samples"]), distinct=f"**{result['distinct']:.0%}**",
-                  repetition=f"**{result['repetition']:.0%}**",
-                  likely=f"**{result['log_probability']:.2f}**".replace("-", "\N{MINUS SIGN}")))
+    st.markdown(
+        t(
+            "q13.page.wall",
+            count=len(result["samples"]),
+            distinct=f"**{result['distinct']:.0%}**",
+            repetition=f"**{result['repetition']:.0%}**",
+            likely=f"**{result['log_probability']:.2f}**".replace("-", "\N{MINUS SIGN}"),
+        )
+    )
     cards = "".join(f'<p role="listitem">{html.escape(sample["text"])}</p>' for sample in result["samples"])
     st.html(f'<div class="wall" role="list" tabindex="0" aria-label="{t("q13.wall.title")}">{cards}</div>')
 

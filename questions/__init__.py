@@ -10,6 +10,19 @@ from questions.render import Renderer
 from questions.values import Tolerance, Value
 
 __all__ = [
-    "PARTS", "Claim", "Cue", "FollowUp", "Prediction", "Question", "QuestionError", "Renderer", "RubricLine",
-    "Tier", "Tolerance", "Value", "WrongAnswer", "load_question", "load_questions",
+    "PARTS",
+    "Claim",
+    "Cue",
+    "FollowUp",
+    "Prediction",
+    "Question",
+    "QuestionError",
+    "Renderer",
+    "RubricLine",
+    "Tier",
+    "Tolerance",
+    "Value",
+    "WrongAnswer",
+    "load_question",
+    "load_questions",
 ]

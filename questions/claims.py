@@ -18,8 +18,18 @@ KINDS: tuple[Kind, ...] = ("exact", "order", "measured", "literature")
 STATUSES: tuple[Status, ...] = ("confirmed", "corrected", "depends", "unsupported", "new")
 EXPERIMENT = r"q\d{2}/[a-z][a-z0-9_]*"
 _REQUIRED = ("id", "kind", "status", *both("statement", "truth"))
-_OPTIONAL = ("value", "said", "unit", *both("unit", "common"), "formula", "source", "tolerance", "check",
-             "experiment", "measures")
+_OPTIONAL = (
+    "value",
+    "said",
+    "unit",
+    *both("unit", "common"),
+    "formula",
+    "source",
+    "tolerance",
+    "check",
+    "experiment",
+    "measures",
+)
 
 
 @dataclass(frozen=True)
@@ -60,9 +70,13 @@ def read_claim(entry: Entry, question_id: str) -> Claim:
     name = entry.text("id", rf"{question_id}-C[1-9]\d*", f"{question_id}-C and a number")
     kind = entry.one_of("kind", KINDS)
     claim = Claim(
-        id=name, kind=kind, status=entry.one_of("status", STATUSES),
-        statement=entry.localized("statement"), common=entry.localized_or_none("common"),
-        truth=entry.localized("truth"), unit=read_unit(entry),
+        id=name,
+        kind=kind,
+        status=entry.one_of("status", STATUSES),
+        statement=entry.localized("statement"),
+        common=entry.localized_or_none("common"),
+        truth=entry.localized("truth"),
+        unit=read_unit(entry),
         value=read_value(entry, "value") if "value" in entry.data else None,
         said=read_value(entry, "said") if "said" in entry.data else None,
         tolerance=read_tolerance(entry),
@@ -70,7 +84,8 @@ def read_claim(entry: Entry, question_id: str) -> Claim:
         source=entry.text("source") if "source" in entry.data else "",
         check=_check_name(entry, name, kind),
         experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token")
-        if "experiment" in entry.data else None,
+        if "experiment" in entry.data
+        else None,
         measures=entry.text("measures") if "measures" in entry.data else None,
     )
     _check_evidence(entry, claim)

@@ -38,8 +38,9 @@ def _check_references(question: Question, header: Entry, claims: Entry) -> None:
     names |= {prediction.id for prediction in question.predictions}
     for line in question.rubric:
         if line.decided_by is not None and line.decided_by not in names:
-            raise header.fail(f"rubric.{line.id}.decided_by",
-                              f"there is no prediction or claim {line.decided_by}.")
+            raise header.fail(
+                f"rubric.{line.id}.decided_by", f"there is no prediction or claim {line.decided_by}."
+            )
 
 
 def _check_text(question: Question, file: Entry, key: str, text: Localized, claim: Claim | None) -> None:
@@ -65,8 +66,9 @@ def _check_prose(question: Question, folder: Path) -> None:
         _check_no_spoiler(file, "question", question.prose[language].question)
     english, chinese = (question.prose[language] for language in LANGUAGES)
     if len(english.answer) != len(chinese.answer):
-        raise files["zh"].fail("headings", f"the answer has {len(chinese.answer)} sections, "
-                               f"and {len(english.answer)} in en.md.")
+        raise files["zh"].fail(
+            "headings", f"the answer has {len(chinese.answer)} sections, and {len(english.answer)} in en.md."
+        )
     for (title, en), (title_zh, zh) in zip(english.texts(), chinese.texts(), strict=True):
         for language, heading, text in (("en", title, en), ("zh", title_zh, zh)):
             try:

@@ -128,8 +128,9 @@ def read_follow_ups(entry: Entry) -> tuple[FollowUp, ...]:
         raise entry.fail("follow_ups", "is missing.")
     for table in tables:
         table.only(("id", *both("question", "answer")))
-    found = tuple(FollowUp(table.slug(), table.localized("question"), table.localized("answer"))
-                  for table in tables)
+    found = tuple(
+        FollowUp(table.slug(), table.localized("question"), table.localized("answer")) for table in tables
+    )
     check_unique(zip(tables, (follow_up.id for follow_up in found), strict=True))
     return found
 
@@ -156,8 +157,10 @@ def read_tier(entry: Entry) -> Tier:
 
 
 def _prediction(entry: Entry) -> Prediction:
-    entry.only(("id", "kind", *both("question"), "experiment", "measures", "claim"),
-               ("unit", *both("unit"), "tolerance", "params", "choices", "wrong_answers"))
+    entry.only(
+        ("id", "kind", *both("question"), "experiment", "measures", "claim"),
+        ("unit", *both("unit"), "tolerance", "params", "choices", "wrong_answers"),
+    )
     kind = entry.one_of("kind", PREDICTION_KINDS)
     tolerance, choices = read_tolerance(entry), tuple(_choice(table) for table in entry.tables("choices"))
     if kind == "number" and (tolerance is None or choices):
@@ -165,12 +168,18 @@ def _prediction(entry: Entry) -> Prediction:
     if kind == "choice" and (tolerance is not None or len(choices) < 2):
         raise entry.fail("choices", "a choice needs at least two choices and no tolerance.")
     return Prediction(
-        id=entry.slug(), kind=kind, question=entry.localized("question"), unit=read_unit(entry),
-        tolerance=tolerance, choices=choices,
+        id=entry.slug(),
+        kind=kind,
+        question=entry.localized("question"),
+        unit=read_unit(entry),
+        tolerance=tolerance,
+        choices=choices,
         experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token"),
         params={name: plain(read_value(entry.table("params"), name)) for name in entry.table("params").data},
-        measures=entry.text("measures"), claim=entry.text("claim"),
-        wrong_answers=tuple(_wrong_answer(table, choices) for table in entry.tables("wrong_answers")))
+        measures=entry.text("measures"),
+        claim=entry.text("claim"),
+        wrong_answers=tuple(_wrong_answer(table, choices) for table in entry.tables("wrong_answers")),
+    )
 
 
 def _choice(entry: Entry) -> Choice:
@@ -182,8 +191,9 @@ def _wrong_answer(entry: Entry, choices: tuple[Choice, ...]) -> WrongAnswer:
     entry.only(("answer", *both("text")))
     answer = entry.data["answer"]
     if choices:
-        return WrongAnswer(entry.one_of("answer", tuple(choice.id for choice in choices)),
-                           entry.localized("text"))
+        return WrongAnswer(
+            entry.one_of("answer", tuple(choice.id for choice in choices)), entry.localized("text")
+        )
     if isinstance(answer, bool) or not isinstance(answer, int | Decimal):
         raise entry.fail("answer", f"must be a number, not {answer!r}.")
     return WrongAnswer(float(answer), entry.localized("text"))

@@ -22,8 +22,16 @@ from questions.prose import read_prose
 from questions.schema import LEVELS, PARTS, Question
 from questions.values import read_value
 
-__all__ = ["LANGUAGES", "LEVELS", "PARTS", "Question", "QuestionError", "load_question", "load_questions",
-           "read_question"]
+__all__ = [
+    "LANGUAGES",
+    "LEVELS",
+    "PARTS",
+    "Question",
+    "QuestionError",
+    "load_question",
+    "load_questions",
+    "read_question",
+]
 
 _FOLDER = Path(__file__).parent
 _HEADER = ("id", "slug", "part", "level", "minutes", *both("title", "short"))
@@ -58,10 +66,15 @@ def read_question(path: Path) -> Question:
     written = any(key in entry.data for key in _CONTENT)
     entry.only((*_HEADER, *_CONTENT) if written else _HEADER, _OPTIONAL if written else ())
     question = Question(
-        id=entry.text("id", _ID, "a Q and a number, such as Q13"), slug=_slug(entry),
-        part=entry.one_of("part", PARTS), level=entry.one_of("level", LEVELS), minutes=_minutes(entry),
-        title=entry.localized("title"), short=entry.localized("short"),
-        **(_content(entry) if written else {}))
+        id=entry.text("id", _ID, "a Q and a number, such as Q13"),
+        slug=_slug(entry),
+        part=entry.one_of("part", PARTS),
+        level=entry.one_of("level", LEVELS),
+        minutes=_minutes(entry),
+        title=entry.localized("title"),
+        short=entry.localized("short"),
+        **(_content(entry) if written else {}),
+    )
     if written:
         check_question(question, path.parent)
     return question
@@ -78,12 +91,19 @@ def _content(entry: Entry) -> dict[str, Any]:
         raise claims.fail("claims", "is empty.")
     given = entry.table("given")
     return {
-        "prerequisites": _prerequisites(entry), "examines": entry.localized("examines"),
-        "given": {name: read_value(given, name) for name in given.data}, "claims": read,
-        "rubric": read_rubric(entry), "predictions": read_predictions(entry), "hints": read_hints(entry),
-        "follow_ups": read_follow_ups(entry), "cues": read_cues(entry), "kata": read_kata(entry),
-        "prose": {language: read_prose(entry.path.with_name(f"{language}.md"), language)
-                  for language in LANGUAGES},
+        "prerequisites": _prerequisites(entry),
+        "examines": entry.localized("examines"),
+        "given": {name: read_value(given, name) for name in given.data},
+        "claims": read,
+        "rubric": read_rubric(entry),
+        "predictions": read_predictions(entry),
+        "hints": read_hints(entry),
+        "follow_ups": read_follow_ups(entry),
+        "cues": read_cues(entry),
+        "kata": read_kata(entry),
+        "prose": {
+            language: read_prose(entry.path.with_name(f"{language}.md"), language) for language in LANGUAGES
+        },
     }
 
 
@@ -116,5 +136,5 @@ def _minutes(entry: Entry) -> tuple[int, int]:
 def _prerequisites(entry: Entry) -> tuple[str, ...]:
     value = entry.data.get("prerequisites", [])
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise entry.fail("prerequisites", f"must be a list of questions, such as [\"Q5\"], not {value!r}.")
+        raise entry.fail("prerequisites", f'must be a list of questions, such as ["Q5"], not {value!r}.')
     return tuple(value)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from questions.entry import Entry
 
-HEADINGS = {"en": ("Question", "Reference answer", "Beyond the usual answer"),
-            "zh": ("题目", "参考答案", "更进一步")}
+HEADINGS = {
+    "en": ("Question", "Reference answer", "Beyond the usual answer"),
+    "zh": ("题目", "参考答案", "更进一步"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def _split(text: str, mark: str) -> list[Section]:
         in_code ^= line.startswith("```")
         if line.startswith(mark) and not in_code:
             found.append(Section(title, "\n".join(body).strip()))
-            title, body = line[len(mark):].strip(), []
+            title, body = line[len(mark) :].strip(), []
         else:
             body.append(line)
     return [*found, Section(title, "\n".join(body).strip())]

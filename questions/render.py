@@ -48,6 +48,7 @@ class Renderer:
 
     def fill(self, template: str, claim: Claim | None = None) -> str:
         """`template` with every placeholder filled. Raises LookupError for one that names nothing."""
+
         def replace(match: re.Match[str]) -> str:
             return self._filled(match[1], claim) if match[1] else match[0]
 

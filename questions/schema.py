@@ -52,7 +52,7 @@ class Question:
 
     @property
     def key(self) -> str:
-        """"q13" of Q13: what experiments, the command line and the store call it by."""
+        """ "q13" of Q13: what experiments, the command line and the store call it by."""
         return f"q{self.number:02d}"
 
     @property
@@ -77,8 +77,11 @@ class Question:
     def texts(self) -> Iterator[tuple[str, Localized, Claim | None]]:
         """Every text with its place, and the claim whose own values it may name."""
         for claim in self.claims:
-            for name, text in (("statement", claim.statement), ("common", claim.common),
-                               ("truth", claim.truth)):
+            for name, text in (
+                ("statement", claim.statement),
+                ("common", claim.common),
+                ("truth", claim.truth),
+            ):
                 if text is not None:
                     yield f"{claim.id}.{name}", text, claim
         for line in self.rubric:

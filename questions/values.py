@@ -100,11 +100,17 @@ def agree(stated: Value, measured: Any, tolerance: Tolerance | None = None) -> b
     (True, False)
     """
     if isinstance(stated, Mapping):
-        return isinstance(measured, Mapping) and stated.keys() == measured.keys() and all(
-            agree(value, measured[name], tolerance) for name, value in stated.items())
+        return (
+            isinstance(measured, Mapping)
+            and stated.keys() == measured.keys()
+            and all(agree(value, measured[name], tolerance) for name, value in stated.items())
+        )
     if isinstance(stated, tuple):
-        return isinstance(measured, list | tuple) and len(stated) == len(measured) and all(
-            agree(one, other, tolerance) for one, other in zip(stated, measured, strict=True))
+        return (
+            isinstance(measured, list | tuple)
+            and len(stated) == len(measured)
+            and all(agree(one, other, tolerance) for one, other in zip(stated, measured, strict=True))
+        )
     if isinstance(stated, bool | str) or isinstance(measured, bool) or not isinstance(measured, int | float):
         return type(stated) is type(measured) and bool(stated == measured)
     if tolerance is not None:

@@ -63,8 +63,13 @@ def judge(prediction: Prediction, answer: Answer | None, measured: Answer) -> Ou
         return Outcome(prediction.id, None, measured, None)
     check_answer(prediction, answer)
     correct = _near(prediction, answer, measured)
-    wrong = None if correct else next(
-        (wrong for wrong in prediction.wrong_answers if _near(prediction, answer, wrong.answer)), None)
+    wrong = (
+        None
+        if correct
+        else next(
+            (wrong for wrong in prediction.wrong_answers if _near(prediction, answer, wrong.answer)), None
+        )
+    )
     return Outcome(prediction.id, answer, measured, correct, _ratio(answer, measured), wrong)
 
 
@@ -74,10 +79,12 @@ def calibrate(outcomes: Iterable[Outcome]) -> Calibration:
     made = [outcome for outcome in outcomes if outcome.correct is not None]
     logs = [math.log(outcome.ratio) for outcome in made if outcome.ratio is not None]
     return Calibration(
-        made=len(made), correct=sum(outcome.correct is True for outcome in made),
+        made=len(made),
+        correct=sum(outcome.correct is True for outcome in made),
         skipped=len(outcomes) - len(made),
         bias=math.exp(math.fsum(logs) / len(logs)) if logs else None,
-        spread=math.exp(math.fsum(map(abs, logs)) / len(logs)) if logs else None)
+        spread=math.exp(math.fsum(map(abs, logs)) / len(logs)) if logs else None,
+    )
 
 
 def _near(prediction: Prediction, answer: Answer, target: Answer) -> bool:

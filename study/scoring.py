@@ -38,7 +38,7 @@ class Score:
 def score(lines: Iterable[RubricLine], met: Collection[str]) -> Score:
     """The score for the lines whose ids are in `met`; ids that the rubric lacks are ignored.
 
-        score(question.rubric, {"temperature-randomness"}).points  # 40
+    score(question.rubric, {"temperature-randomness"}).points  # 40
     """
     lines = tuple(lines)
     points: Points = 40 if any(line.id in met and line.tier != "bonus" for line in lines) else 0
@@ -51,8 +51,9 @@ def score(lines: Iterable[RubricLine], met: Collection[str]) -> Score:
     return Score(points, tuple(line.id for line in lines if line.tier == "bonus" and line.id in met), missing)
 
 
-def met_lines(lines: Iterable[RubricLine], ticked: Collection[str],
-              decisions: Mapping[str, bool | None]) -> frozenset[str]:
+def met_lines(
+    lines: Iterable[RubricLine], ticked: Collection[str], decisions: Mapping[str, bool | None]
+) -> frozenset[str]:
     """The lines that count: decided where a prediction or lab decides them, else as ticked.
 
     `decisions` has True or False by the id of a prediction or claim; None, such as a skipped prediction,
@@ -60,6 +61,7 @@ def met_lines(lines: Iterable[RubricLine], ticked: Collection[str],
 
         met_lines(question.rubric, {"nucleus-size"}, {"survivors": False})  # without "nucleus-size"
     """
+
     def counts(line: RubricLine) -> bool:
         decision = decisions.get(line.decided_by) if line.decided_by else None
         return line.id in ticked if decision is None else decision

@@ -40,11 +40,15 @@ def python_files() -> Iterator[Path]:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 
-@pytest.mark.parametrize("command", [
-    ("-m", "ruff", "check", "."),
-    ("-m", "mypy"),
-    ("-c", "from importlinter.cli import lint_imports_command as lint; lint()"),
-], ids=["style", "types", "import directions"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "ruff", "check", "."),
+        ("-m", "mypy"),
+        ("-c", "from importlinter.cli import lint_imports_command as lint; lint()"),
+    ],
+    ids=["style", "types", "import directions"],
+)
 def test_the_linters_find_nothing(command: tuple[str, ...]) -> None:
     done = run(*command)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -85,8 +89,11 @@ def test_files_and_functions_stay_short() -> None:
 
 
 def test_every_module_says_what_it_does() -> None:
-    silent = [str(path.relative_to(ROOT)) for path in python_files()
-              if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in python_files()
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
     assert not silent
 
 

@@ -13,9 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("labs", "minimind_core", "pages", "questions", "study")
 NEEDS_TRITON = ("minimind_core.fused_kernels", "minimind_core.fused_step")
 """Found only where torch is a CUDA build."""
-MODULES = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-                 for package in PACKAGES for path in (ROOT / package).rglob("*.py")
-                 if ">>> " in path.read_text(encoding="utf-8"))
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

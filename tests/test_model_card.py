@@ -8,8 +8,10 @@ import pytest
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 CARD = (WEIGHTS / "README.md").read_text(encoding="utf-8")
-CHECKPOINTS = {path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-               for path in sorted(WEIGHTS.glob("*/config.json"))}
+CHECKPOINTS = {
+    path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(WEIGHTS.glob("*/config.json"))
+}
 
 
 def cells(first: str) -> list[str]:
@@ -18,8 +20,9 @@ def cells(first: str) -> list[str]:
     return [cell.strip() for cell in row.strip("|").split("|")][1:]
 
 
-@pytest.mark.parametrize("form, first", [("master", "bits a byte, trained weights"),
-                                         ("int8", "bits a byte, shipped int8")])
+@pytest.mark.parametrize(
+    "form, first", [("master", "bits a byte, trained weights"), ("int8", "bits a byte, shipped int8")]
+)
 def test_the_main_scores(form: str, first: str) -> None:
     scores = CHECKPOINTS["minimind-26m"]["trained"]["held_out"][form]
     assert cells(first) == [f"{scores[language]['bits_per_byte']:.4f}" for language in ("en", "zh", "code")]
@@ -45,6 +48,6 @@ def test_every_specimen_is_on_the_card() -> None:
 def test_the_commands_name_every_recipe() -> None:
     from minimind_core.recipes import RECIPES
 
-    commands = CARD[CARD.index("## Train them again"):]
+    commands = CARD[CARD.index("## Train them again") :]
     assert all(re.search(rf"\b{name}\b", commands) for name in RECIPES)
     assert set(RECIPES) == set(CHECKPOINTS)

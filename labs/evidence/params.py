@@ -22,13 +22,22 @@ class ClaimParams(Params):
     def found(self) -> tuple[Question, Claim]:
         """The claim and its question."""
         if self.claim not in _checked():
-            raise ParamError("choice", "claim", f"There is no claim {self.claim!r} with a check.",
-                             given=self.claim, choices="")
+            raise ParamError(
+                "choice",
+                "claim",
+                f"There is no claim {self.claim!r} with a check.",
+                given=self.claim,
+                choices="",
+            )
         return _checked()[self.claim]
 
 
 @cache
 def _checked() -> dict[str, tuple[Question, Claim]]:
     """Every claim that has a check, by id. The question bank takes a tenth of a second to read."""
-    return {claim.id: (question, claim) for question in load_questions() for claim in question.claims
-            if claim.check is not None}
+    return {
+        claim.id: (question, claim)
+        for question in load_questions()
+        for claim in question.claims
+        if claim.check is not None
+    }

@@ -12,11 +12,18 @@ def generate_command(params: ContinuationParams, *, count: int, model: str, devi
 
     Every setting is written out that could have another default there; `shlex` quotes the rest.
     """
-    options = {"--prompt": params.prompt, "--max-new-tokens": count, "--temperature": params.temperature,
-               "--top-p": params.top_p}
+    options = {
+        "--prompt": params.prompt,
+        "--max-new-tokens": count,
+        "--temperature": params.temperature,
+        "--top-p": params.top_p,
+    }
     changed = params.changes()
-    options |= {f"--{name.replace('_', '-')}": changed[name]
-                for name in ("top_k", "min_p", "repetition_penalty") if name in changed}
+    options |= {
+        f"--{name.replace('_', '-')}": changed[name]
+        for name in ("top_k", "min_p", "repetition_penalty")
+        if name in changed
+    }
     options |= {"--seed": params.seed, "--model": model, "--device": device, "--dtype": dtype}
     words = ["python", "-m", "minimind_core", "generate"]
     for name, value in options.items():

@@ -26,21 +26,37 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     loaded = ctx.model()
     eos = loaded.config.eos_id
     prompt_ids = loaded.prompt_ids(params.prompt)
-    about = {"model": loaded.name, "checkpoint": _checkpoint(loaded), "device": ctx.device,
-             "dtype": ctx.dtype, "prompt_tokens": len(prompt_ids),
-             "trained_length": loaded.config.max_length}
+    about = {
+        "model": loaded.name,
+        "checkpoint": _checkpoint(loaded),
+        "device": ctx.device,
+        "dtype": ctx.dtype,
+        "prompt_tokens": len(prompt_ids),
+        "trained_length": loaded.config.max_length,
+    }
     ctx.emit({"about": about})
     reader, steps = TextReader(loaded.tokenizer), []
     began = time.perf_counter()
-    for token in stream(loaded.model, prompt_ids, settings(params, params.seed), params.max_new_tokens,
-                        stop_ids=(eos,), num_alternatives=ALTERNATIVES):
+    for token in stream(
+        loaded.model,
+        prompt_ids,
+        settings(params, params.seed),
+        params.max_new_tokens,
+        stop_ids=(eos,),
+        num_alternatives=ALTERNATIVES,
+    ):
         steps.append(_told(token, reader))
         ctx.emit(steps[-1])
         ctx.progress(len(steps) / params.max_new_tokens, "Writing")
     seconds = time.perf_counter() - began
     ids = [step["id"] for step in steps]
-    return {"about": about, "steps": steps, "text": loaded.tokenizer.decode(ids), "ended": ids[-1] == eos,
-            "tokens_per_second": len(ids) / seconds}
+    return {
+        "about": about,
+        "steps": steps,
+        "text": loaded.tokenizer.decode(ids),
+        "ended": ids[-1] == eos,
+        "tokens_per_second": len(ids) / seconds,
+    }
 
 
 def _checkpoint(loaded: LoadedModel) -> str:
@@ -52,7 +68,13 @@ def _told(token: StreamedToken, reader: TextReader) -> dict[str, Any]:
     """The alternatives are read before the token itself: each continues the same text."""
     alternatives = [
         {**reader.peek(other), "probability": own, "filtered": filtered}
-        for (other, own), filtered in zip(token.alternatives, token.filtered_alternatives, strict=True)]
-    return {**reader.read(token.id), "probability": token.probability,
-            "filtered": token.filtered_probability, "rank": token.rank, "kept": token.kept,
-            "alternatives": alternatives}
+        for (other, own), filtered in zip(token.alternatives, token.filtered_alternatives, strict=True)
+    ]
+    return {
+        **reader.read(token.id),
+        "probability": token.probability,
+        "filtered": token.filtered_probability,
+        "rank": token.rank,
+        "kept": token.kept,
+        "alternatives": alternatives,
+    }

@@ -50,8 +50,10 @@ def pairs() -> int:
 def added_by_the_tokenizer() -> dict[str, int | bool]:
     """What our tokenizer makes of nothing, and whether a sentence ends in EOS."""
     tokenizer = load_tokenizer("6.4k")
-    return {"ids_of_empty_text": len(tokenizer.encode("")),
-            "ends_in_eos": tokenizer.encode(sentence())[-1] == tokenizer.eos_id}
+    return {
+        "ids_of_empty_text": len(tokenizer.encode("")),
+        "ends_in_eos": tokenizer.encode(sentence())[-1] == tokenizer.eos_id,
+    }
 
 
 def sentence_lengths() -> dict[str, int]:
@@ -63,8 +65,11 @@ def sentence_lengths() -> dict[str, int]:
 def alignment() -> dict[str, int]:
     """Pairs of the batch, and those kept by a mask that is shifted with Y or left with X."""
     rows = masks([given_list("short"), given_list("long")])
-    return {"pairs": sum(len(row) - 1 for row in rows), "with_y": sum(sum(row[1:]) for row in rows),
-            "with_x": sum(sum(row[:-1]) for row in rows)}
+    return {
+        "pairs": sum(len(row) - 1 for row in rows),
+        "with_y": sum(sum(row[1:]) for row in rows),
+        "with_x": sum(sum(row[:-1]) for row in rows),
+    }
 
 
 def mixture() -> Finding:
@@ -73,8 +78,10 @@ def mixture() -> Finding:
     text, padding = random.uniform(3, 8, 37), random.uniform(0, 0.1, 91)
     everything = float(np.concatenate([text, padding]).mean())
     weighted = (len(text) * text.mean() + len(padding) * padding.mean()) / (len(text) + len(padding))
-    return Finding(math.isclose(everything, weighted, rel_tol=1e-12) and everything < text.mean(),
-                   {"all": everything, "weighted": float(weighted)})
+    return Finding(
+        math.isclose(everything, weighted, rel_tol=1e-12) and everything < text.mean(),
+        {"all": everything, "weighted": float(weighted)},
+    )
 
 
 def mask_after_mean() -> dict[str, float]:
@@ -120,8 +127,12 @@ def kinds_of_pairs() -> dict[str, int]:
     """Pairs inside the text, from text to padding, and inside the padding."""
     [row, _] = masks([[0] * given("text_tokens"), [0] * given("length")])
     steps = list(itertools.pairwise(row))
-    return {"pairs": len(steps), "text": steps.count((1, 1)), "boundary": steps.count((1, 0)),
-            "padding": steps.count((0, 0))}
+    return {
+        "pairs": len(steps),
+        "text": steps.count((1, 1)),
+        "boundary": steps.count((1, 0)),
+        "padding": steps.count((0, 0)),
+    }
 
 
 CHECKS: dict[str, Check] = {

@@ -16,8 +16,15 @@ from minimind_core.config import ModelConfig
 from minimind_core.model import MiniMind
 
 ROW = 12
-TINY = ModelConfig(vocab_size=300, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=16,
-                   intermediate_size=128)
+TINY = ModelConfig(
+    vocab_size=300,
+    hidden_size=64,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=16,
+    intermediate_size=128,
+)
 
 
 def prefix_predicts() -> dict[str, bool]:
@@ -65,8 +72,10 @@ def before_training() -> Finding:
     losses = F.cross_entropy(_logits(model, ids)[0, :-1], ids[0, 1:], reduction="none")
     masked, everything = float(losses[: given("text_tokens") - 1].mean()), float(losses.mean())
     uniform = math.log(model.config.vocab_size)
-    return Finding(abs(masked - uniform) < 0.5 and everything < masked - 0.2,
-                   {"masked": masked, "unmasked": everything, "uniform": uniform})
+    return Finding(
+        abs(masked - uniform) < 0.5 and everything < masked - 0.2,
+        {"masked": masked, "unmasked": everything, "uniform": uniform},
+    )
 
 
 def _tiny() -> MiniMind:

@@ -33,8 +33,10 @@ def empty_text() -> dict[str, int]:
     """Targets of the empty text as the tokenizer leaves it, and between BOS and EOS."""
     tokenizer = load_tokenizer("6.4k")
     ids = tokenizer.encode("")
-    return {"bare": targets(ids, tokenizer.pad_id),
-            "with_specials": targets([tokenizer.bos_id, *ids, tokenizer.eos_id], tokenizer.pad_id)}
+    return {
+        "bare": targets(ids, tokenizer.pad_id),
+        "with_specials": targets([tokenizer.bos_id, *ids, tokenizer.eos_id], tokenizer.pad_id),
+    }
 
 
 def where_the_mean_ends() -> dict[str, str]:
@@ -44,9 +46,11 @@ def where_the_mean_ends() -> dict[str, str]:
     mask[1] = 0
     empty = np.zeros_like(mask)
     with np.errstate(invalid="ignore"):
-        seen = {"one_of_four": (losses * mask).sum() / mask.sum(),
-                "all": (losses * empty).sum() / empty.sum(),
-                "per_sample": ((losses * mask).sum(1) / mask.sum(1)).mean()}
+        seen = {
+            "one_of_four": (losses * mask).sum() / mask.sum(),
+            "all": (losses * empty).sum() / empty.sum(),
+            "per_sample": ((losses * mask).sum(1) / mask.sum(1)).mean(),
+        }
     return {name: "finite" if math.isfinite(loss) else "nan" for name, loss in seen.items()}
 
 
@@ -55,8 +59,10 @@ def strip_filter() -> dict[str, int | bool]:
     tokenizer = load_tokenizer("6.4k")
     texts = {"character": "好", "full_stop": "。", "literal_padding": SPECIAL_TOKENS[0] * 3}
     assert all(text.strip() for text in texts.values())
-    counts = {name: targets(tokenizer.encode(text, allow_special=True), tokenizer.pad_id)
-              for name, text in texts.items()}
+    counts = {
+        name: targets(tokenizer.encode(text, allow_special=True), tokenizer.pad_id)
+        for name, text in texts.items()
+    }
     return {**counts, "zero_width_survives": "\u200b".strip() != ""}
 
 
@@ -71,8 +77,11 @@ def average_with_nan() -> Finding:
 def chances() -> dict[str, float]:
     """Of an all-empty batch, large and of one row; of an optimizer step that meets one."""
     rate, micro = given_rate("rate"), given_rate("micro_rate")
-    return {"full_batch": rate ** given("batch"), "single": rate,
-            "step": 1 - (1 - micro) ** given("micro_batches")}
+    return {
+        "full_batch": rate ** given("batch"),
+        "single": rate,
+        "step": 1 - (1 - micro) ** given("micro_batches"),
+    }
 
 
 def bucketed() -> int:

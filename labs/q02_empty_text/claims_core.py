@@ -22,8 +22,15 @@ from minimind_core.cost import num_parameters
 from minimind_core.model import MiniMind
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-TINY = ModelConfig(vocab_size=300, hidden_size=32, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8,
-                   intermediate_size=64)
+TINY = ModelConfig(
+    vocab_size=300,
+    hidden_size=32,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=8,
+    intermediate_size=64,
+)
 LEARNING_RATE = 5e-4
 
 
@@ -85,8 +92,12 @@ def ignore_index() -> dict[str, Any]:
     """The same on a small model with cross_entropy's own mask."""
     step = empty_step(TINY, ignored)
     others = sum(int((gradient != 0).sum()) for gradient in step.gradients if gradient is not None)
-    return {"loss": _kind(step.loss), "nan_gradients": step.nan_gradients(), "other_gradients": others,
-            "nan_weights": step.nan_weights()}
+    return {
+        "loss": _kind(step.loss),
+        "nan_gradients": step.nan_gradients(),
+        "other_gradients": others,
+        "nan_weights": step.nan_weights(),
+    }
 
 
 def untied() -> dict[str, int]:
@@ -94,12 +105,16 @@ def untied() -> dict[str, int]:
     small = TINY.replace(tie_word_embeddings=False)
     plain, clipped = empty_step(small, masked_mean), empty_step(small, masked_mean, clip=True)
     ours = ModelConfig(tie_word_embeddings=False)
-    spared = {name: (num_parameters(small) - step.nan_weights()) // small.hidden_size
-              for name, step in (("unclipped", plain), ("clipped", clipped))}
+    spared = {
+        name: (num_parameters(small) - step.nan_weights()) // small.hidden_size
+        for name, step in (("unclipped", plain), ("clipped", clipped))
+    }
     assert spared["unclipped"] == small.vocab_size - 1, spared
     rows = {"unclipped": ours.vocab_size - 1, "clipped": spared["clipped"]}
-    return {**{name: num_parameters(ours) - count * ours.hidden_size for name, count in rows.items()},
-            "parameters": num_parameters(ours)}
+    return {
+        **{name: num_parameters(ours) - count * ours.hidden_size for name, count in rows.items()},
+        "parameters": num_parameters(ours),
+    }
 
 
 def optimizer_goes_on() -> dict[str, str]:
@@ -112,8 +127,11 @@ def optimizer_goes_on() -> dict[str, str]:
     moments = all(bool(state[name].isnan().all()) for state in states for name in ("exp_avg", "exp_avg_sq"))
     good = torch.randint(3, TINY.vocab_size, (2, 9), generator=torch.Generator().manual_seed(1))
     loss = F.cross_entropy(step.model(good[:, :-1]).flatten(0, 1), good[:, 1:].flatten())
-    return {"exception": exception, "moments": "nan" if moments else "numbers",
-            "next_loss": _kind(float(loss.detach()))}
+    return {
+        "exception": exception,
+        "moments": "nan" if moments else "numbers",
+        "next_loss": _kind(float(loss.detach())),
+    }
 
 
 def gradient_scaler() -> dict[str, Any]:
@@ -138,12 +156,15 @@ def gradient_scaler() -> dict[str, Any]:
 def collate_none() -> dict[str, str]:
     """What the default collate makes of a None in the first place and in a later one."""
     row = torch.ones(2)
-    return {"first": _raised(lambda: default_collate([None, row])),
-            "later": _raised(lambda: default_collate([row, None]))}
+    return {
+        "first": _raised(lambda: default_collate([None, row])),
+        "later": _raised(lambda: default_collate([row, None])),
+    }
 
 
 def disconnected_zero() -> dict[str, str]:
     """Gradients after the backward pass of a new zero, and what a scaler's step says to it."""
+
     def new_zero(*_: Tensor) -> Tensor:
         return torch.zeros((), requires_grad=True)
 
@@ -151,8 +172,10 @@ def disconnected_zero() -> dict[str, str]:
     without = all(gradient is None for gradient in step.gradients)
     scaler = torch.amp.GradScaler("cpu")
     scaler.scale(new_zero()).backward()
-    return {"parameters_without_gradient": "all" if without else "some",
-            "scaler": _raised(lambda: scaler.step(step.optimizer))}
+    return {
+        "parameters_without_gradient": "all" if without else "some",
+        "scaler": _raised(lambda: scaler.step(step.optimizer)),
+    }
 
 
 def clamp_guard() -> dict[str, Any]:
@@ -163,9 +186,11 @@ def clamp_guard() -> dict[str, Any]:
     logits, targets = torch.randn(6, 9, generator=random), torch.randint(9, (6,), generator=random)
     mask = torch.tensor([1.0, 0, 1, 1, 0, 1])
     one, other = (_gradient(logits, targets, mask, loss) for loss in (clamped, ignored))
-    return {"loss": int(step.loss) if step.loss == 0 else step.loss,
-            "gradients": "zeros" if zeros else "other",
-            "same_as_ignore_index": bool(torch.allclose(one, other, atol=1e-6))}
+    return {
+        "loss": int(step.loss) if step.loss == 0 else step.loss,
+        "gradients": "zeros" if zeros else "other",
+        "same_as_ignore_index": bool(torch.allclose(one, other, atol=1e-6)),
+    }
 
 
 def accumulation() -> dict[str, str]:
@@ -217,10 +242,12 @@ def infinite_logit() -> dict[str, str]:
     def indexed(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         return F.cross_entropy(logits[mask > 0], targets[mask > 0])
 
-    return {"multiplied_loss": _kind(float(masked_mean(logits, targets, mask))),
-            "ignored_loss": _kind(float(ignored(logits, targets, mask))),
-            "ignored_gradient": _kind(float(_gradient(logits, targets, mask, ignored).sum())),
-            "indexed_gradient": _kind(float(_gradient(logits, targets, mask, indexed).sum()))}
+    return {
+        "multiplied_loss": _kind(float(masked_mean(logits, targets, mask))),
+        "ignored_loss": _kind(float(ignored(logits, targets, mask))),
+        "ignored_gradient": _kind(float(_gradient(logits, targets, mask, ignored).sum())),
+        "indexed_gradient": _kind(float(_gradient(logits, targets, mask, indexed).sum())),
+    }
 
 
 def _gradient(logits: Tensor, targets: Tensor, mask: Tensor, loss_of: Loss) -> Tensor:

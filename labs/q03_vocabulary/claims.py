@@ -67,8 +67,10 @@ def larger() -> dict[str, float]:
 def large_embedding() -> dict[str, float]:
     """Against our whole model, and its share of the new one in percent."""
     parameters = given("large") * given("hidden")
-    return {"against_model": parameters / total(given("ours")),
-            "share": 100 * parameters / total(given("large"))}
+    return {
+        "against_model": parameters / total(given("ours")),
+        "share": 100 * parameters / total(given("large")),
+    }
 
 
 def token_counts(name: str) -> dict[str, int]:
@@ -87,18 +89,26 @@ def operations_per_token() -> dict[str, float]:
     heads = {f"head_{size}": 2 * given(size) * given("hidden") / MEGA for size in SIZES}
     tokens = usual_counts()[1]
     attention = 4 * given("layers") * given("hidden") * tokens**2
-    return {"body": 2 * layer_weights() / MEGA, **heads,
-            "attention_percent": 100 * attention / sentence_operations(tokens, given("ours"))}
+    return {
+        "body": 2 * layer_weights() / MEGA,
+        **heads,
+        "attention_percent": 100 * attention / sentence_operations(tokens, given("ours")),
+    }
 
 
 def operations_per_sentence() -> dict[str, float]:
     """MFLOP at the usual counts, and the ratio of large to ours with these and with our own counts."""
-    cost = {size: sentence_operations(tokens, given(size))
-            for size, tokens in zip(SIZES, usual_counts(), strict=True)}
+    cost = {
+        size: sentence_operations(tokens, given(size))
+        for size, tokens in zip(SIZES, usual_counts(), strict=True)
+    }
     counted = token_counts("second")
     own = {size: sentence_operations(counted[size], given(size)) for size in ("ours", "large")}
-    return {**{size: value / MEGA for size, value in cost.items()}, "ratio": cost["large"] / cost["ours"],
-            "ratio_with_our_tokenizers": own["large"] / own["ours"]}
+    return {
+        **{size: value / MEGA for size, value in cost.items()},
+        "ratio": cost["large"] / cost["ours"],
+        "ratio_with_our_tokenizers": own["large"] / own["ours"],
+    }
 
 
 def square_root_rule() -> dict[str, int]:
@@ -115,20 +125,28 @@ def vocabulary_law() -> int:
 
 def wrong_language() -> Finding:
     """The problem's sentences in a vocabulary from our English texts, and in a smaller Chinese one."""
-    english, chinese = (train_bpe([(ROOT / "questions" / slug / f"{language}.md").read_text(encoding="utf-8")
-                                   for slug in TEXTS], size)
-                        for language, size in (("en", 1200), ("zh", 600)))
+    english, chinese = (
+        train_bpe(
+            [(ROOT / "questions" / slug / f"{language}.md").read_text(encoding="utf-8") for slug in TEXTS],
+            size,
+        )
+        for language, size in (("en", 1200), ("zh", 600))
+    )
     text = given_sentence("first") + given_sentence("second")
     counts = {"english": len(english.encode(text)), "chinese": len(chinese.encode(text))}
-    return Finding(english.vocab_size > chinese.vocab_size and counts["english"] > counts["chinese"],
-                   {**counts, "english_size": english.vocab_size, "chinese_size": chinese.vocab_size})
+    return Finding(
+        english.vocab_size > chinese.vocab_size and counts["english"] > counts["chinese"],
+        {**counts, "english_size": english.vocab_size, "chinese_size": chinese.vocab_size},
+    )
 
 
 def memory() -> dict[str, int]:
     """Training state and logits in MB; parameters that the vocabulary of Qwen would add."""
     state = {f"state_{size}": round(16 * total(given(size)) / MEGA) for size in ("ours", "large")}
-    logits = {f"logits_{size}": round(given("batch") * given("positions") * given(size) * 4 / MEGA)
-              for size in ("ours", "large")}
+    logits = {
+        f"logits_{size}": round(given("batch") * given("positions") * given(size) * 4 / MEGA)
+        for size in ("ours", "large")
+    }
     return {**state, **logits, "qwen_added": change(QWEN)["tied"]}
 
 

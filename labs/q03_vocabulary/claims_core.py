@@ -6,8 +6,15 @@ from labs.checks import Check
 from minimind_core.config import ModelConfig
 from minimind_core.model import MiniMind
 
-TINY = ModelConfig(vocab_size=300, hidden_size=32, num_layers=1, num_heads=4, num_kv_heads=2, head_dim=8,
-                   intermediate_size=64)
+TINY = ModelConfig(
+    vocab_size=300,
+    hidden_size=32,
+    num_layers=1,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=8,
+    intermediate_size=64,
+)
 
 
 def one_matrix() -> dict[str, int | bool]:
@@ -17,8 +24,10 @@ def one_matrix() -> dict[str, int | bool]:
     body = sum(weight.numel() for name, weight in model.named_parameters() if "embed_tokens" not in name)
     everything = sum(weight.numel() for weight in model.parameters())
     assert MiniMind(TINY.replace(tie_word_embeddings=False)).head_weight.numel() == embedding.numel()
-    return {"shares_memory": model.head_weight.data_ptr() == embedding.data_ptr(),
-            "added": everything - body - embedding.numel()}
+    return {
+        "shares_memory": model.head_weight.data_ptr() == embedding.data_ptr(),
+        "added": everything - body - embedding.numel(),
+    }
 
 
 CHECKS: dict[str, Check] = {"Q3-C2": one_matrix}

@@ -61,8 +61,11 @@ def lost() -> float:
 
 def window_counts() -> dict[str, int]:
     """With half an overlap, with none, and with half the stride again."""
-    return {"half_overlap": len(windows(given("stride"))), "disjoint": len(windows(given("trained"))),
-            "quarter_stride": len(windows(given("stride") // 2))}
+    return {
+        "half_overlap": len(windows(given("stride"))),
+        "disjoint": len(windows(given("trained"))),
+        "quarter_stride": len(windows(given("stride") // 2)),
+    }
 
 
 def window_costs() -> dict[str, float]:
@@ -71,9 +74,12 @@ def window_costs() -> dict[str, float]:
     one = operations(given("trained"), causal_pairs(given("trained")))
     full = operations(given("length"), everything)
     overlapping, disjoint = (operations(*windowed(stride)) for stride in (given("stride"), given("trained")))
-    return {"against_one": overlapping // one, "against_full": overlapping / full,
-            "disjoint_against_full": disjoint / full,
-            "attention_only": windowed(given("stride"))[1] / everything}
+    return {
+        "against_one": overlapping // one,
+        "against_full": overlapping / full,
+        "disjoint_against_full": disjoint / full,
+        "attention_only": windowed(given("stride"))[1] / everything,
+    }
 
 
 def mean_forgets() -> Finding:
@@ -115,8 +121,12 @@ def reaches() -> dict[str, object]:
     layers, local, length = given("layers"), given("local"), given("length")
     window = next(w for w in range(1, length + 1) if layers * (w - 1) + 1 >= length)
     depth = next(n for n in range(1, length + 1) if n * (local - 1) + 1 >= length)
-    return {"reach": reach(layers, local, length), "window_needed": window, "layers_needed": depth,
-            "probes": [reach(n, w, 100) for n, w in PROBES]}
+    return {
+        "reach": reach(layers, local, length),
+        "window_needed": window,
+        "layers_needed": depth,
+        "probes": [reach(n, w, 100) for n, w in PROBES],
+    }
 
 
 def turns(positions: int) -> int:
@@ -140,8 +150,11 @@ def yarn_groups() -> dict[str, int]:
 
     low, high = math.floor(pair_with(BETA_FAST)), math.ceil(pair_with(BETA_SLOW))
     pairs = range(config.head_dim // 2)
-    return {"kept": sum(pair <= low for pair in pairs), "blended": sum(low < pair < high for pair in pairs),
-            "stretched": sum(pair >= high for pair in pairs)}
+    return {
+        "kept": sum(pair <= low for pair in pairs),
+        "blended": sum(low < pair < high for pair in pairs),
+        "stretched": sum(pair >= high for pair in pairs),
+    }
 
 
 def rotary_pairs() -> dict[str, int]:
@@ -156,8 +169,11 @@ def cache() -> dict[str, float]:
     config = ModelConfig()
     per_head = 2 * config.num_layers * config.head_dim * 2
     ours, full = per_head * config.num_kv_heads, per_head * config.num_heads
-    return {"per_token": ours, "mib": _whole(ours * given("length"), MIB),
-            "mha_mib": _whole(full * given("length"), MIB)}
+    return {
+        "per_token": ours,
+        "mib": _whole(ours * given("length"), MIB),
+        "mha_mib": _whole(full * given("length"), MIB),
+    }
 
 
 def memory() -> dict[str, float]:
@@ -166,8 +182,12 @@ def memory() -> dict[str, float]:
     scores = config.num_heads * length**2 * 4
     norms = config.hidden_size * (2 * config.num_layers + 1)
     weights = operations(1, 0) // 2 + norms  # every matrix once, the embedding is the head
-    return {"scores_layer": _whole(scores, GIB), "scores_all": _whole(scores * config.num_layers, GIB),
-            "logits_mib": _whole(length * config.vocab_size * 4, MIB), "weights_mb": weights * 2 / 10**6}
+    return {
+        "scores_layer": _whole(scores, GIB),
+        "scores_all": _whole(scores * config.num_layers, GIB),
+        "logits_mib": _whole(length * config.vocab_size * 4, MIB),
+        "weights_mb": weights * 2 / 10**6,
+    }
 
 
 def crossover() -> dict[str, float]:
@@ -175,8 +195,10 @@ def crossover() -> dict[str, float]:
     linear, per_pair = operations(1, 0), operations(0, 1)
     square = next(n for n in range(1, 10**5) if per_pair * n * n >= linear * n)
     causal = next(n for n in range(1, 10**5) if per_pair * n * (n + 1) // 2 >= linear * n)
-    shares = {name: 100 * operations(0, causal_pairs(n)) / operations(n, causal_pairs(n))
-              for name, n in (("share_long", given("length")), ("share_short", given("trained")))}
+    shares = {
+        name: 100 * operations(0, causal_pairs(n)) / operations(n, causal_pairs(n))
+        for name, n in (("share_long", given("length")), ("share_short", given("trained")))
+    }
     return {"square": square, "causal": causal, **shares}
 
 
@@ -184,8 +206,12 @@ def characters_and_tokens() -> dict[str, int]:
     """Of the two passages."""
     tokenizer = load_tokenizer("6.4k")
     chinese, english = given_sentence("passage"), given_sentence("passage_en")
-    return {"characters": len(chinese), "tokens": len(tokenizer.encode(chinese)),
-            "english_characters": len(english), "english_tokens": len(tokenizer.encode(english))}
+    return {
+        "characters": len(chinese),
+        "tokens": len(tokenizer.encode(chinese)),
+        "english_characters": len(english),
+        "english_tokens": len(tokenizer.encode(english)),
+    }
 
 
 def strided_scoring() -> dict[str, int]:
@@ -203,10 +229,13 @@ def strided_scoring() -> dict[str, int]:
 def prices() -> dict[str, float]:
     """GFLOP of five options."""
     length, trained = given("length"), given("trained")
-    options = {"truncated": (trained, causal_pairs(trained)), "disjoint": windowed(trained),
-               "overlapping": windowed(given("stride")),
-               "local": (length, causal_pairs(length, given("local"))),
-               "full": (length, causal_pairs(length))}
+    options = {
+        "truncated": (trained, causal_pairs(trained)),
+        "disjoint": windowed(trained),
+        "overlapping": windowed(given("stride")),
+        "local": (length, causal_pairs(length, given("local"))),
+        "full": (length, causal_pairs(length)),
+    }
     return {name: operations(tokens, pairs) / GIGA for name, (tokens, pairs) in options.items()}
 
 

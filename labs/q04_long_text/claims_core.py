@@ -10,8 +10,15 @@ from labs.q04_long_text.claims import given
 from minimind_core.config import ModelConfig, RopeScaling
 from minimind_core.model import MiniMind
 
-TINY = ModelConfig(vocab_size=300, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=16,
-                   intermediate_size=128)
+TINY = ModelConfig(
+    vocab_size=300,
+    hidden_size=64,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=16,
+    intermediate_size=128,
+)
 
 
 def switch_after_building() -> dict[str, str]:
@@ -26,8 +33,10 @@ def switch_after_building() -> dict[str, str]:
     same = _logits(model, ids)
     rebuilt = MiniMind(stretched).eval()
     rebuilt.load_state_dict(model.state_dict())
-    return {name: "unchanged" if torch.equal(plain, logits) else "changed"
-            for name, logits in (("config_changed", same), ("rebuilt", _logits(rebuilt, ids)))}
+    return {
+        name: "unchanged" if torch.equal(plain, logits) else "changed"
+        for name, logits in (("config_changed", same), ("rebuilt", _logits(rebuilt, ids)))
+    }
 
 
 @torch.no_grad()

@@ -51,8 +51,13 @@ def scores() -> dict[str, Any]:
 def rounding() -> dict[str, int]:
     """Eight thirds of the hidden size and the multiples of the tile around it."""
     raw, tile = int(given("hidden") * 8 / 3), given("tile")
-    return {"raw": raw, "below": raw // tile * tile, "tiles": width(given("hidden")) // tile,
-            "rounded": width(given("hidden")), "wider": width(768)}
+    return {
+        "raw": raw,
+        "below": raw // tile * tile,
+        "tiles": width(given("hidden")) // tile,
+        "rounded": width(given("hidden")),
+        "wider": width(768),
+    }
 
 
 def parameters() -> dict[str, int]:
@@ -61,8 +66,12 @@ def parameters() -> dict[str, int]:
     tied, untied = total(counts), total(counts) + counts["embedding"]
     assert tied == num_parameters(ModelConfig())
     assert untied == num_parameters(ModelConfig(tie_word_embeddings=False))
-    return {"tied": tied, "untied": untied, "tensors": 9 * given("layers") + 2,
-            "linears": 7 * given("layers") + 1}
+    return {
+        "tied": tied,
+        "untied": untied,
+        "tensors": 9 * given("layers") + 2,
+        "linears": 7 * given("layers") + 1,
+    }
 
 
 def narrower() -> dict[str, int]:
@@ -75,8 +84,12 @@ def output_projection() -> dict[str, float]:
     """What the matrix after the heads holds."""
     counts = matrices()
     everywhere = given("layers") * counts["o"]
-    return {"layer": counts["o"], "all": everywhere, "percent": 100 * everywhere / total(counts),
-            "without": total(counts) - everywhere}
+    return {
+        "layer": counts["o"],
+        "all": everywhere,
+        "percent": 100 * everywhere / total(counts),
+        "without": total(counts) - everywhere,
+    }
 
 
 def rotation_keeps_norms() -> Finding:
@@ -108,8 +121,13 @@ def causality() -> Finding:
 
 def forward_costs() -> dict[str, int]:
     """The formula's constants and three examples."""
-    return {"per_token": multiplied(), "per_pair": per_pair(),
-            "example": flops(given("batch"), given("tokens")), "single": flops(1, 1), "full": flops(1, 512)}
+    return {
+        "per_token": multiplied(),
+        "per_pair": per_pair(),
+        "example": flops(given("batch"), given("tokens")),
+        "single": flops(1, 1),
+        "full": flops(1, 512),
+    }
 
 
 def unseen_attention() -> dict[str, int]:
@@ -144,27 +162,42 @@ def view_without_transposition() -> Finding:
 def mask_after_softmax() -> Finding:
     """Row sums where future weights are multiplied by zero instead of masked before."""
     sums = np.tril(softmax(block(example())["scores"])).sum(-1)
-    return Finding(bool((sums[..., :-1] < 1).all() and np.allclose(sums[..., -1], 1)),
-                   [float(sums.min()), float(sums.max())])
+    return Finding(
+        bool((sums[..., :-1] < 1).all() and np.allclose(sums[..., -1], 1)),
+        [float(sums.min()), float(sums.max())],
+    )
 
 
 def shares() -> dict[str, float]:
     """Percent of all weights by part."""
     counts = matrices()
     layers, everything = given("layers"), total(counts)
-    return {"feed_forward": 100 * layers * 3 * counts["gate"] / everything,
-            "attention": 100 * layers * sum(counts[name] for name in "qkvo") / everything,
-            "embedding": 100 * counts["embedding"] / everything,
-            "norms": 100 * (2 * layers + 1) * counts["norm"] / everything}
+    return {
+        "feed_forward": 100 * layers * 3 * counts["gate"] / everything,
+        "attention": 100 * layers * sum(counts[name] for name in "qkvo") / everything,
+        "embedding": 100 * counts["embedding"] / everything,
+        "norms": 100 * (2 * layers + 1) * counts["norm"] / everything,
+    }
 
 
 def ledger() -> dict[str, int]:
     """The table of weights."""
     counts = matrices()
-    return {"embedding": counts["embedding"], "q": counts["q"], "k": counts["k"], "v": counts["v"],
-            "o": counts["o"], "attention": sum(counts[name] for name in "qkvo"), "gate": counts["gate"],
-            "up": counts["up"], "down": counts["down"], "feed_forward": 3 * counts["gate"],
-            "norm": counts["norm"], "layer": layer(counts), "layers": given("layers") * layer(counts)}
+    return {
+        "embedding": counts["embedding"],
+        "q": counts["q"],
+        "k": counts["k"],
+        "v": counts["v"],
+        "o": counts["o"],
+        "attention": sum(counts[name] for name in "qkvo"),
+        "gate": counts["gate"],
+        "up": counts["up"],
+        "down": counts["down"],
+        "feed_forward": 3 * counts["gate"],
+        "norm": counts["norm"],
+        "layer": layer(counts),
+        "layers": given("layers") * layer(counts),
+    }
 
 
 def by_kv_heads() -> dict[str, int]:
@@ -194,8 +227,16 @@ def top_left() -> list[float]:
 
 CHECKS: dict[str, Check] = {
     "Q5-C1": stream,
-    "Q5-C2": lambda: {name: shape(tensor) for name, tensor in (
-        ("q_linear", "q_linear"), ("q", "q"), ("kv_linear", "k_linear"), ("kv", "k"), ("repeated", "keys"))},
+    "Q5-C2": lambda: {
+        name: shape(tensor)
+        for name, tensor in (
+            ("q_linear", "q_linear"),
+            ("q", "q"),
+            ("kv_linear", "k_linear"),
+            ("kv", "k"),
+            ("repeated", "keys"),
+        )
+    },
     "Q5-C3": scores,
     "Q5-C4": lambda: shape("inner")[-1],
     "Q5-C5": rounding,

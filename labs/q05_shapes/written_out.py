@@ -31,9 +31,17 @@ def matrices(kv_heads: int | None = None, feed_forward: int | None = None) -> di
     hidden, head = given("hidden"), given("head_dim")
     queries, keys = given("query_heads") * head, (kv_heads or given("kv_heads")) * head
     inner = feed_forward or width(hidden)
-    return {"embedding": given("vocab") * hidden, "q": queries * hidden, "k": keys * hidden,
-            "v": keys * hidden, "o": hidden * queries, "gate": inner * hidden, "up": inner * hidden,
-            "down": hidden * inner, "norm": hidden}
+    return {
+        "embedding": given("vocab") * hidden,
+        "q": queries * hidden,
+        "k": keys * hidden,
+        "v": keys * hidden,
+        "o": hidden * queries,
+        "gate": inner * hidden,
+        "up": inner * hidden,
+        "down": hidden * inner,
+        "norm": hidden,
+    }
 
 
 def layer(counts: dict[str, int]) -> int:
@@ -87,9 +95,13 @@ def rotate(x: Array) -> Array:
 def weights() -> dict[str, Array]:
     """Random matrices [out, in] of one layer."""
     random, hidden = np.random.default_rng(0), given("hidden")
-    return {name: random.normal(0, 0.05, (count // hidden, hidden) if name != "down" else
-                                (hidden, count // hidden))
-            for name, count in matrices().items() if name not in ("embedding", "norm")}
+    return {
+        name: random.normal(
+            0, 0.05, (count // hidden, hidden) if name != "down" else (hidden, count // hidden)
+        )
+        for name, count in matrices().items()
+        if name not in ("embedding", "norm")
+    }
 
 
 def block(x: Array) -> dict[str, Array]:

@@ -68,8 +68,10 @@ def speedup(kv_heads: int, tokens: int, batch: int) -> float:
 
 def bounds(tokens: int, batches: list[int], bandwidth: float, bits: int) -> dict[str, dict[str, float]]:
     """Tokens a second that the byte model allows at so many bytes a second, by variant and batch."""
-    return {name: {str(batch): batch * bandwidth / step_bytes(heads, tokens, batch, bits)
-                   for batch in batches} for name, heads in VARIANTS.items()}
+    return {
+        name: {str(batch): batch * bandwidth / step_bytes(heads, tokens, batch, bits) for batch in batches}
+        for name, heads in VARIANTS.items()
+    }
 
 
 def break_even_batch(kv_heads: int, tokens: int) -> float:
@@ -107,9 +109,12 @@ def decode(params: DecodeParams) -> Result:
     """
     tokens = params.tokens
     return {
-        "tokens": tokens, "batches": list(CURVE), "said": SAID_SPEEDUP,
-        "speedup": {name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE}
-                    for name in SHARED},
+        "tokens": tokens,
+        "batches": list(CURVE),
+        "said": SAID_SPEEDUP,
+        "speedup": {
+            name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE} for name in SHARED
+        },
         "weight_bytes": {name: weight_bytes(shape(heads)) for name, heads in VARIANTS.items()},
         "cache_bytes": {name: cache_bytes(heads, tokens) for name, heads in VARIANTS.items()},
         "break_even": {name: break_even_batch(heads, tokens) for name, heads in VARIANTS.items()},
@@ -123,14 +128,26 @@ def cache(params: CacheParams) -> Result:
     total = cache_bytes(kv_heads, tokens, params.batch, bits)
     full = cache_bytes(QUERY_HEADS, tokens, params.batch, bits)
     return {
-        **sizes(total), "per_token": cache_bytes(kv_heads, 1, 1, bits), "saved": 1 - total / full,
-        "weights_bytes": weight_bytes(shape(kv_heads)), "kv_heads": kv_heads, "batch": params.batch,
-        "tokens": tokens, "cache_type": params.cache_type, "needs_scales": bits < 16,
+        **sizes(total),
+        "per_token": cache_bytes(kv_heads, 1, 1, bits),
+        "saved": 1 - total / full,
+        "weights_bytes": weight_bytes(shape(kv_heads)),
+        "kv_heads": kv_heads,
+        "batch": params.batch,
+        "tokens": tokens,
+        "cache_type": params.cache_type,
+        "needs_scales": bits < 16,
         "parameters": {str(heads): num_parameters(shape(heads)) for heads in (8, 4, 2, 1)},
-        "table": [{"tokens": length, **{str(heads): cache_bytes(heads, length, params.batch, bits)
-                                        for heads in (8, 4, 2, 1)}} for length in BYTE_TABLE],
+        "table": [
+            {
+                "tokens": length,
+                **{str(heads): cache_bytes(heads, length, params.batch, bits) for heads in (8, 4, 2, 1)},
+            }
+            for length in BYTE_TABLE
+        ],
         "capacity": {str(heads): capacity(heads, tokens, params.card_gb, bits) for heads in (8, 4, 2, 1)},
-        "gigaflops": _operations(kv_heads), "latent": _latent_row(bits, tokens, params.batch),
+        "gigaflops": _operations(kv_heads),
+        "latent": _latent_row(bits, tokens, params.batch),
     }
 
 
@@ -142,8 +159,10 @@ def sizes(total: int) -> dict[str, Any]:
 def wiring(params: WiringParams) -> Result:
     """Which KV head each query head has to read, and which it reads after `tensor.repeat`."""
     group = QUERY_HEADS // params.kv_heads
-    return {"grouped": [head // group for head in range(QUERY_HEADS)],
-            "tiled": [head % params.kv_heads for head in range(QUERY_HEADS)]}
+    return {
+        "grouped": [head // group for head in range(QUERY_HEADS)],
+        "tiled": [head % params.kv_heads for head in range(QUERY_HEADS)],
+    }
 
 
 def layer(params: LayerParams) -> Result:
@@ -155,13 +174,19 @@ def layer(params: LayerParams) -> Result:
 
 def _operations(kv_heads: int) -> dict[str, float]:
     config = shape(kv_heads)
-    return {"prefill": forward_flops(config, 1, PREFILL) / GIGA, "prefill_tokens": PREFILL,
-            "scores": attention_flops_per_pair(config) * PREFILL**2 / GIGA}
+    return {
+        "prefill": forward_flops(config, 1, PREFILL) / GIGA,
+        "prefill_tokens": PREFILL,
+        "scores": attention_flops_per_pair(config) * PREFILL**2 / GIGA,
+    }
 
 
 def _latent_row(bits: int, tokens: int, batch: int) -> dict[str, Any]:
     """DeepSeek-V2's proportions (a latent of four heads, half a head for RoPE) at our width."""
     config = shape(2)
     elements = latent_elements(4 * config.head_dim, config.head_dim // 2)
-    return {"elements": elements, "gqa_elements": 2 * config.num_kv_heads * config.head_dim,
-            **sizes(elements * config.num_layers * tokens * batch * bits // 8)}
+    return {
+        "elements": elements,
+        "gqa_elements": 2 * config.num_kv_heads * config.head_dim,
+        **sizes(elements * config.num_layers * tokens * batch * bits // 8),
+    }

@@ -41,8 +41,11 @@ def parameters(kv_heads: int) -> int:
 def multi_head_cache() -> dict[str, float]:
     """One key/value head a query head."""
     heads = given("query_heads")
-    return {"elements": cache_elements(heads, given("tokens")), "bytes": cache_bytes(heads),
-            "megabytes": cache_bytes(heads) / MEGA}
+    return {
+        "elements": cache_elements(heads, given("tokens")),
+        "bytes": cache_bytes(heads),
+        "megabytes": cache_bytes(heads) / MEGA,
+    }
 
 
 def multi_query_cache() -> dict[str, float]:
@@ -53,8 +56,11 @@ def multi_query_cache() -> dict[str, float]:
 def our_cache() -> dict[str, float]:
     """The heads of our model, for all tokens and for one."""
     heads = given("kv_heads")
-    return {"bytes": cache_bytes(heads), "megabytes": cache_bytes(heads) / MEGA,
-            "per_token": cache_elements(heads, 1) * given("bytes")}
+    return {
+        "bytes": cache_bytes(heads),
+        "megabytes": cache_bytes(heads) / MEGA,
+        "per_token": cache_elements(heads, 1) * given("bytes"),
+    }
 
 
 def savings() -> dict[str, float]:
@@ -86,8 +92,10 @@ def operations() -> dict[str, float]:
     tokens = given("prefill")
     pairs = 4 * given("query_heads") * given("head_dim") * given("layers") * tokens**2
     norms = given("layers") * 2 * given("hidden") + given("hidden")
-    prefill = {f"prefill_{name}": (2 * tokens * (parameters(heads) - norms) + pairs) / GIGA
-               for name, heads in VARIANTS.items()}
+    prefill = {
+        f"prefill_{name}": (2 * tokens * (parameters(heads) - norms) + pairs) / GIGA
+        for name, heads in VARIANTS.items()
+    }
     per_head = 2 * given("layers") * given("hidden") * given("head_dim")
     projections = {f"kv_weights_{name}": per_head * VARIANTS[name] for name in ("mha", "gqa")}
     return {**projections, "scores": pairs / GIGA, **prefill}
@@ -103,8 +111,12 @@ def latent_attention() -> dict[str, float]:
     """Numbers that MLA keeps a token and layer in DeepSeek-V2 (512 + 64, heads of 128), and at our width."""
     latent, rope, their_width, width = 512, 64, 128, given("head_dim")
     assert latent == 4 * their_width and rope == their_width / 2  # the proportions that are scaled
-    return {"deepseek": latent + rope, "as_groups": (latent + rope) / (2 * their_width),
-            "scaled": 4 * width + width // 2, "gqa": 2 * given("kv_heads") * width}
+    return {
+        "deepseek": latent + rope,
+        "as_groups": (latent + rope) / (2 * their_width),
+        "scaled": 4 * width + width // 2,
+        "gqa": 2 * given("kv_heads") * width,
+    }
 
 
 def break_even() -> dict[str, float]:

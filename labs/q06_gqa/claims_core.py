@@ -36,15 +36,23 @@ def sharing_queries() -> Finding:
     ours = ModelConfig()
     fewer_queries, fewer_keys = ours.replace(num_heads=ours.num_kv_heads), ours.replace(num_kv_heads=1)
     ours_bytes, queries_bytes, keys_bytes = (
-        StaticCache(config, 1, 16).nbytes for config in (ours, fewer_queries, fewer_keys))
+        StaticCache(config, 1, 16).nbytes for config in (ours, fewer_queries, fewer_keys)
+    )
     random, hidden, width = _random(), given("hidden"), given("head_dim")
     states = torch.randn(6, hidden, generator=random)
-    first, second, key = (states @ torch.randn(hidden, width, generator=random) / hidden**0.5
-                          for _ in range(3))
+    first, second, key = (
+        states @ torch.randn(hidden, width, generator=random) / hidden**0.5 for _ in range(3)
+    )
     apart = _apart(first @ key.T, second @ key.T)
-    return Finding(queries_bytes == ours_bytes > keys_bytes and apart > 0.1,
-                   {"bytes": ours_bytes, "bytes_shared_queries": queries_bytes,
-                    "bytes_shared_keys": keys_bytes, "scores_apart": apart})
+    return Finding(
+        queries_bytes == ours_bytes > keys_bytes and apart > 0.1,
+        {
+            "bytes": ours_bytes,
+            "bytes_shared_queries": queries_bytes,
+            "bytes_shared_keys": keys_bytes,
+            "scores_apart": apart,
+        },
+    )
 
 
 def copies() -> Finding:
@@ -53,11 +61,17 @@ def copies() -> Finding:
     n_rep = given("query_heads") // given("kv_heads")
     view = x[:, :, :, None, :].expand(-1, -1, -1, n_rep, -1)
     copy = repeat_kv(x, n_rep)
-    seen = {"stride": view.stride(3), "view_shares": view.data_ptr() == x.data_ptr(),
-            "copy_shares": copy.untyped_storage().data_ptr() == x.untyped_storage().data_ptr(),
-            "is_interleave": torch.equal(copy, x.repeat_interleave(n_rep, dim=2))}
-    return Finding(seen == {"stride": 0, "view_shares": True, "copy_shares": False, "is_interleave": True}
-                   and repeat_kv(x, 1) is x, seen)
+    seen = {
+        "stride": view.stride(3),
+        "view_shares": view.data_ptr() == x.data_ptr(),
+        "copy_shares": copy.untyped_storage().data_ptr() == x.untyped_storage().data_ptr(),
+        "is_interleave": torch.equal(copy, x.repeat_interleave(n_rep, dim=2)),
+    }
+    return Finding(
+        seen == {"stride": 0, "view_shares": True, "copy_shares": False, "is_interleave": True}
+        and repeat_kv(x, 1) is x,
+        seen,
+    )
 
 
 def same_result() -> Finding:

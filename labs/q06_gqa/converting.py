@@ -23,18 +23,24 @@ WARMUP = 5
 def pooled(model: MiniMind, kv_heads: int) -> MiniMind:
     """A copy whose KV heads are the means of neighbouring groups. The same heads: the same function."""
     config = model.config.replace(num_kv_heads=kv_heads)
-    state = {name: pool_heads(tensor, model.config.num_kv_heads, kv_heads)
-             if name.endswith(("k_proj.weight", "v_proj.weight")) else tensor
-             for name, tensor in model.state_dict().items()}
+    state = {
+        name: pool_heads(tensor, model.config.num_kv_heads, kv_heads)
+        if name.endswith(("k_proj.weight", "v_proj.weight"))
+        else tensor
+        for name, tensor in model.state_dict().items()
+    }
     return _loaded(model, config, state)
 
 
 def duplicated(model: MiniMind) -> MiniMind:
     """A copy with a KV head for every query head, made of copies side by side: the same function."""
     config = model.config.replace(num_kv_heads=model.config.num_heads)
-    state = {name: _copied_heads(tensor, model.config.num_kv_heads, model.config.group_size)
-             if name.endswith(("k_proj.weight", "v_proj.weight")) else tensor
-             for name, tensor in model.state_dict().items()}
+    state = {
+        name: _copied_heads(tensor, model.config.num_kv_heads, model.config.group_size)
+        if name.endswith(("k_proj.weight", "v_proj.weight"))
+        else tensor
+        for name, tensor in model.state_dict().items()
+    }
     return _loaded(model, config, state)
 
 
@@ -49,8 +55,14 @@ def uptrained(model: MiniMind, rows: Tensor, steps: int, learning_rate: float) -
     """Train `model` in place on rows int64 [N, LENGTH + 1]; yields every update."""
     if steps == 0:
         return
-    settings = TrainingConfig(steps=steps, batch_size=BATCH_SIZE, seq_len=LENGTH, learning_rate=learning_rate,
-                              warmup_steps=min(WARMUP, steps), schedule="constant")
+    settings = TrainingConfig(
+        steps=steps,
+        batch_size=BATCH_SIZE,
+        seq_len=LENGTH,
+        learning_rate=learning_rate,
+        warmup_steps=min(WARMUP, steps),
+        schedule="constant",
+    )
     yield from Trainer(model, Stretches(rows, BATCH_SIZE), settings).steps()
     model.eval()
 

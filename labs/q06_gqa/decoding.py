@@ -47,7 +47,7 @@ def _with_weights(config: ModelConfig, state: Mapping[str, Tensor], device: str)
     """A model that looks into `state`, whose K/V projections may have more rows than it needs."""
     with torch.device("meta"):
         model = MiniMind(config)
-    rows = {name: state[name][:size[0]] for name, size in parameter_shapes(config).items()}
+    rows = {name: state[name][: size[0]] for name, size in parameter_shapes(config).items()}
     model.load_state_dict(rows, assign=True)
     model.model.rotary = RotaryEmbedding(config).to(device)
     return model.eval()

@@ -39,25 +39,49 @@ def _speedup(result: Result, text: Text) -> Any:
     for name in SHARED:
         line = model["speedup"][name]
         figure.add_scatter(
-            x=_batches(line), y=list(line.values()), mode="lines+text", meta={"role": "formula"},
-            text=[""] * (len(line) - 1) + [f"{text(f'q06.{name}')} "], textposition="top left",
-            name=text("q06.byte_model"), showlegend=name == SHARED[0], cliponaxis=False,
-            hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
+            x=_batches(line),
+            y=list(line.values()),
+            mode="lines+text",
+            meta={"role": "formula"},
+            text=[""] * (len(line) - 1) + [f"{text(f'q06.{name}')} "],
+            textposition="top left",
+            name=text("q06.byte_model"),
+            showlegend=name == SHARED[0],
+            cliponaxis=False,
+            hovertemplate="%{x}: %{y:.2f}×<extra></extra>",
+        )
     for name in measured:
         points, spread = result["speedup"][name], result["spread"][name]
         figure.add_scatter(
-            x=_batches(points), y=list(points.values()), mode="markers+lines", meta={"role": "measured"},
+            x=_batches(points),
+            y=list(points.values()),
+            mode="markers+lines",
+            meta={"role": "measured"},
             name=f"{text('q06.measured')}, {text(f'q06.{name}')}",
             marker={"symbol": SYMBOLS[name], "size": 10},
             error_y=_bars(list(points.values()), spread.values()),
-            hovertemplate="%{x}: %{y:.2f}×<extra></extra>")
-    figure.add_scatter(x=[model["batches"][0], model["batches"][-1]], y=[model["said"]] * 2, mode="lines",
-                       name=text("q06.said"), meta={"role": "said"}, hoverinfo="skip")
+            hovertemplate="%{x}: %{y:.2f}×<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[model["batches"][0], model["batches"][-1]],
+        y=[model["said"]] * 2,
+        mode="lines",
+        name=text("q06.said"),
+        meta={"role": "said"},
+        hoverinfo="skip",
+    )
     highest = [each["high"] for each in result["spread"]["mqa"].values()] if measured else []
     top = 1.1 * max(*model["limit"].values(), *highest)
-    figure.add_scatter(x=[model["break_even"]["gqa"]] * 2, y=[0, top], mode="lines+text", showlegend=False,
-                       text=[f" {text('q06.break_even')}", ""], textposition="top right",
-                       meta={"role": "peer"}, hoverinfo="skip")
+    figure.add_scatter(
+        x=[model["break_even"]["gqa"]] * 2,
+        y=[0, top],
+        mode="lines+text",
+        showlegend=False,
+        text=[f" {text('q06.break_even')}", ""],
+        textposition="top right",
+        meta={"role": "peer"},
+        hoverinfo="skip",
+    )
     _batch_axis(figure, text, model["batches"])
     figure.update_yaxes(title=text("q06.axis.speedup"), range=[0, top])
     return figure
@@ -67,17 +91,30 @@ def _rate(result: Result, text: Text) -> Any:
     figure = go.Figure()
     for name in VARIANTS:
         bound, speeds = result["byte_model_tokens_per_second"][name], result["tokens_per_second"][name]
-        figure.add_scatter(x=_batches(bound), y=list(bound.values()), mode="lines", meta={"role": "formula"},
-                           name=text("q06.byte_model"), showlegend=name == _FIRST,
-                           hovertemplate="%{x}: %{y:,.0f}<extra></extra>")
+        figure.add_scatter(
+            x=_batches(bound),
+            y=list(bound.values()),
+            mode="lines",
+            meta={"role": "formula"},
+            name=text("q06.byte_model"),
+            showlegend=name == _FIRST,
+            hovertemplate="%{x}: %{y:,.0f}<extra></extra>",
+        )
         medians = [each["median"] for each in speeds.values()]
         figure.add_scatter(
-            x=_batches(speeds), y=medians, mode="markers+lines+text", meta={"role": "measured"},
-            name=text("q06.measured"), showlegend=name == _FIRST,
+            x=_batches(speeds),
+            y=medians,
+            mode="markers+lines+text",
+            meta={"role": "measured"},
+            name=text("q06.measured"),
+            showlegend=name == _FIRST,
             marker={"symbol": SYMBOLS[name], "size": 9},
-            text=[""] * (len(medians) - 1) + [f" {text(f'q06.{name}')}"], textposition="middle right",
-            cliponaxis=False, error_y=_bars(medians, speeds.values()),
-            hovertemplate="%{x}: %{y:,.0f}<extra></extra>")
+            text=[""] * (len(medians) - 1) + [f" {text(f'q06.{name}')}"],
+            textposition="middle right",
+            cliponaxis=False,
+            error_y=_bars(medians, speeds.values()),
+            hovertemplate="%{x}: %{y:,.0f}<extra></extra>",
+        )
     _batch_axis(figure, text, result["batches"])
     figure.update_yaxes(title=text("q06.axis.rate"), type="log")
     return figure
@@ -91,22 +128,48 @@ def cache(result: Result, text: Text) -> dict[str, Any]:
     names = [str(heads) for heads in HEADS]
     amounts = [cache_bytes(heads, tokens, batch, bits) / MEGA for heads in HEADS]
     figure = go.Figure()
-    figure.add_bar(x=names, y=amounts, name=text("q06.formula"), meta={"role": "formula"},
-                   text=[f"{amount:,.4g}" for amount in amounts], textposition="outside", cliponaxis=False,
-                   hovertemplate="%{x}: %{y:,.5g} MB<extra></extra>")
+    figure.add_bar(
+        x=names,
+        y=amounts,
+        name=text("q06.formula"),
+        meta={"role": "formula"},
+        text=[f"{amount:,.4g}" for amount in amounts],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{x}: %{y:,.5g} MB<extra></extra>",
+    )
     if "asked" in result and not result["capped"]:
-        figure.add_scatter(x=[str(result["kv_heads"])], y=[result["megabytes"]], mode="markers",
-                           name=text("q06.measured"), meta={"role": "measured"}, marker={"size": 13},
-                           hovertemplate="%{y:,.5g} MB<extra></extra>")
-    figure.add_scatter(x=names, y=[asked["weights_bytes"] / MEGA] * len(names), mode="lines",
-                       name=text("q06.weights"), meta={"role": "peer"},
-                       hovertemplate="%{y:,.4g} MB<extra></extra>")
+        figure.add_scatter(
+            x=[str(result["kv_heads"])],
+            y=[result["megabytes"]],
+            mode="markers",
+            name=text("q06.measured"),
+            meta={"role": "measured"},
+            marker={"size": 13},
+            hovertemplate="%{y:,.5g} MB<extra></extra>",
+        )
+    figure.add_scatter(
+        x=names,
+        y=[asked["weights_bytes"] / MEGA] * len(names),
+        mode="lines",
+        name=text("q06.weights"),
+        meta={"role": "peer"},
+        hovertemplate="%{y:,.4g} MB<extra></extra>",
+    )
     figure.update_xaxes(title=text("q06.axis.kv_heads"), type="category")
     figure.update_yaxes(title=text("q06.axis.megabytes"))
     room = view["capacity"]
-    card = go.Figure(go.Bar(x=names, y=[room[name] for name in names], meta={"role": "formula"},
-                            text=[f"{room[name]:,}" for name in names], textposition="outside",
-                            cliponaxis=False, hovertemplate="%{x}: %{y:,}<extra></extra>"))
+    card = go.Figure(
+        go.Bar(
+            x=names,
+            y=[room[name] for name in names],
+            meta={"role": "formula"},
+            text=[f"{room[name]:,}" for name in names],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x}: %{y:,}<extra></extra>",
+        )
+    )
     card.update_xaxes(title=text("q06.axis.kv_heads"), type="category")
     card.update_yaxes(title=text("q06.axis.sequences"))
     return {"bytes": figure, "capacity": card}
@@ -125,13 +188,28 @@ def wiring(result: Result, text: Text) -> dict[str, Any]:
                 across += [head, spots[source], None]
                 up += [1, 0, None]
         if across:
-            figure.add_scatter(x=across, y=up, mode="lines", name=text(name), meta={"role": role},
-                               line={"width": 2.5}, hoverinfo="skip")
+            figure.add_scatter(
+                x=across,
+                y=up,
+                mode="lines",
+                name=text(name),
+                meta={"role": role},
+                line={"width": 2.5},
+                hoverinfo="skip",
+            )
     for height, places, label in ((1, list(range(QUERY_HEADS)), "Q"), (0, spots, "KV ")):
-        figure.add_scatter(x=places, y=[height] * len(places), mode="markers+text", showlegend=False,
-                           text=[f"{label}{head}" for head in range(len(places))], meta={"role": "peer"},
-                           textposition="top center" if height else "bottom center", marker={"size": 14},
-                           hoverinfo="skip", cliponaxis=False)
+        figure.add_scatter(
+            x=places,
+            y=[height] * len(places),
+            mode="markers+text",
+            showlegend=False,
+            text=[f"{label}{head}" for head in range(len(places))],
+            meta={"role": "peer"},
+            textposition="top center" if height else "bottom center",
+            marker={"size": 14},
+            hoverinfo="skip",
+            cliponaxis=False,
+        )
     figure.update_xaxes(visible=False, range=[-0.7, QUERY_HEADS - 0.3])
     figure.update_yaxes(visible=False, range=[-0.35, 1.35])
     return {"wiring": figure}
@@ -141,15 +219,31 @@ def layer(result: Result, text: Text) -> dict[str, Any]:
     """`time`: milliseconds of each way; `extra`: new memory that a call asks for."""
     names, times = [text(f"q06.way.{way}") for way in WAYS], result["milliseconds"]
     medians = [times[way]["median"] for way in WAYS]
-    figure = go.Figure(go.Bar(
-        x=names, y=medians, meta={"role": "measured"}, error_y=_bars(medians, [times[way] for way in WAYS]),
-        text=[f"{median:.3g}" for median in medians], textposition="outside", cliponaxis=False,
-        hovertemplate="%{x}: %{y:.3g} ms<extra></extra>"))
+    figure = go.Figure(
+        go.Bar(
+            x=names,
+            y=medians,
+            meta={"role": "measured"},
+            error_y=_bars(medians, [times[way] for way in WAYS]),
+            text=[f"{median:.3g}" for median in medians],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x}: %{y:.3g} ms<extra></extra>",
+        )
+    )
     figure.update_yaxes(title=text("q06.axis.milliseconds"))
     amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
-    extra = go.Figure(go.Bar(x=names, y=amounts, meta={"role": "measured"},
-                             text=[f"{amount:.3g}" for amount in amounts], textposition="outside",
-                             cliponaxis=False, hovertemplate="%{x}: %{y:.4g} MB<extra></extra>"))
+    extra = go.Figure(
+        go.Bar(
+            x=names,
+            y=amounts,
+            meta={"role": "measured"},
+            text=[f"{amount:.3g}" for amount in amounts],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x}: %{y:.4g} MB<extra></extra>",
+        )
+    )
     extra.update_yaxes(title=text("q06.axis.extra"))
     return {"time": figure, "extra": extra}
 
@@ -158,18 +252,31 @@ def quality(result: Result, text: Text) -> dict[str, Any]:
     """`perplexity`: the specimens with intervals; `published`: the change against MHA in four papers."""
     names, medians = [text(f"q06.{name}") for name in VARIANTS], [result["perplexity"][n] for n in VARIANTS]
     spans = [result["perplexity_interval"][name] for name in VARIANTS]
-    figure = go.Figure(go.Scatter(x=names, y=medians, mode="markers", meta={"role": "measured"},
-                                  marker={"size": 11}, error_y=_bars(medians, spans),
-                                  hovertemplate="%{x}: %{y:.2f}<extra></extra>"))
+    figure = go.Figure(
+        go.Scatter(
+            x=names,
+            y=medians,
+            mode="markers",
+            meta={"role": "measured"},
+            marker={"size": 11},
+            error_y=_bars(medians, spans),
+            hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+        )
+    )
     figure.update_xaxes(range=[-0.5, len(names) - 0.5])
     figure.update_yaxes(title=text("q06.axis.perplexity"))
     papers = go.Figure()
     for name in SHARED:
         found = changes(name)
-        papers.add_scatter(x=list(found.values()), y=[text(f"q06.paper.{paper}") for paper in found],
-                           mode="markers", name=text(f"q06.paper.{name}"), meta={"role": "peer"},
-                           marker={"symbol": SYMBOLS[name], "size": 11},
-                           hovertemplate="%{y}: %{x:+.1f}%<extra></extra>")
+        papers.add_scatter(
+            x=list(found.values()),
+            y=[text(f"q06.paper.{paper}") for paper in found],
+            mode="markers",
+            name=text(f"q06.paper.{name}"),
+            meta={"role": "peer"},
+            marker={"symbol": SYMBOLS[name], "size": 11},
+            hovertemplate="%{y}: %{x:+.1f}%<extra></extra>",
+        )
     papers.update_xaxes(title=text("q06.axis.worse"), zeroline=True)
     return {"perplexity": figure, "published": papers}
 
@@ -178,20 +285,35 @@ def convert(result: Result, text: Text) -> dict[str, Any]:
     """`curves`: training loss after pooling; `perplexity`: held-out text before and after."""
     figure, names = go.Figure(), list(result["perplexity"])
     for losses in result["curves"].values():
-        figure.add_scatter(x=list(range(1, len(losses) + 1)), y=losses, mode="lines",
-                           meta={"role": "measured"}, showlegend=False,
-                           hovertemplate="%{x}: %{y:.2f}<extra></extra>")
+        figure.add_scatter(
+            x=list(range(1, len(losses) + 1)),
+            y=losses,
+            mode="lines",
+            meta={"role": "measured"},
+            showlegend=False,
+            hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+        )
     _name_curves(figure, result["curves"])
     figure.update_xaxes(title=text("q06.axis.step"))
     figure.update_yaxes(title=text("q06.axis.loss"))
     points = go.Figure()
-    for when, role, symbol, side in (("before", "removed", "circle-open", "left"),
-                                     ("after", "measured", "circle", "right")):
+    for when, role, symbol, side in (
+        ("before", "removed", "circle-open", "left"),
+        ("after", "measured", "circle", "right"),
+    ):
         values = [result["perplexity"][name][when] for name in names]
-        points.add_scatter(x=names, y=values, mode="markers+text", name=text(f"q06.{when}"),
-                           meta={"role": role}, text=[f" {value:.3g} " for value in values],
-                           textposition=f"middle {side}", marker={"symbol": symbol, "size": 11},
-                           cliponaxis=False, hovertemplate="%{x}: %{y:.4g}<extra></extra>")
+        points.add_scatter(
+            x=names,
+            y=values,
+            mode="markers+text",
+            name=text(f"q06.{when}"),
+            meta={"role": role},
+            text=[f" {value:.3g} " for value in values],
+            textposition=f"middle {side}",
+            marker={"symbol": symbol, "size": 11},
+            cliponaxis=False,
+            hovertemplate="%{x}: %{y:.4g}<extra></extra>",
+        )
     points.update_xaxes(title=text("q06.axis.kv_heads"), type="category", range=[-0.5, len(names) - 0.4])
     points.update_yaxes(title=text("q06.axis.perplexity"), type="log")
     return {"perplexity": points, "curves": figure}
@@ -218,9 +340,13 @@ def _batch_axis(figure: Any, text: Text, batches: list[int]) -> None:
     shown = batches[::2] if len(batches) > 7 else batches
     first, last = math.log10(batches[0]), math.log10(batches[-1])
     room = max(last - first, 0.3)  # the lines end in their names
-    figure.update_xaxes(title=text("q06.axis.batch"), type="log", tickvals=shown,
-                        range=[first - 0.05 * room, last + 0.3 * room],
-                        ticktext=[f"{batch:,}" for batch in shown])
+    figure.update_xaxes(
+        title=text("q06.axis.batch"),
+        type="log",
+        tickvals=shown,
+        range=[first - 0.05 * room, last + 0.3 * room],
+        ticktext=[f"{batch:,}" for batch in shown],
+    )
 
 
 def _batches(row: dict[str, Any]) -> list[int]:
@@ -230,6 +356,9 @@ def _batches(row: dict[str, Any]) -> list[int]:
 def _bars(centres: list[float], spans: Any) -> dict[str, Any]:
     """Error bars from each centre to its low and high."""
     spans = list(spans)
-    return {"type": "data", "symmetric": False,
-            "array": [span["high"] - centre for centre, span in zip(centres, spans, strict=True)],
-            "arrayminus": [centre - span["low"] for centre, span in zip(centres, spans, strict=True)]}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [span["high"] - centre for centre, span in zip(centres, spans, strict=True)],
+        "arrayminus": [centre - span["low"] for centre, span in zip(centres, spans, strict=True)],
+    }

@@ -35,9 +35,13 @@ def check_cache(needed: int, device: str) -> None:
     """Raise ConfigError for a cache larger than what this device has left."""
     available = available_bytes(device)
     if available is not None and needed > available:
-        raise ConfigError(f"This cache needs {needed / GIGA:.1f} GB; this device has "
-                          f"{available / GIGA:.1f} GB. Lower batch or length.", key="q06.cache_too_large",
-                          needed=needed / GIGA, available=available / GIGA)
+        raise ConfigError(
+            f"This cache needs {needed / GIGA:.1f} GB; this device has "
+            f"{available / GIGA:.1f} GB. Lower batch or length.",
+            key="q06.cache_too_large",
+            needed=needed / GIGA,
+            available=available / GIGA,
+        )
 
 
 def decode_batches(max_batch: int, tokens: int, device: str, dtype: torch.dtype) -> list[int]:

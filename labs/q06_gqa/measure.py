@@ -93,23 +93,43 @@ def decode(params: DecodeParams, ctx: Context) -> Result:
         for name in analytic.SHARED:
             pairs = zip(times["mha"], times[name], strict=True)
             ratios[name][str(batch)] = middle([full / shared for full, shared in pairs])
-        ctx.emit({"batch": batch, "tokens_per_second": {name: speeds[name][str(batch)] for name in speeds},
-                  "speedup": {name: ratios[name][str(batch)] for name in ratios}})
+        ctx.emit(
+            {
+                "batch": batch,
+                "tokens_per_second": {name: speeds[name][str(batch)] for name in speeds},
+                "speedup": {name: ratios[name][str(batch)] for name in ratios},
+            }
+        )
         del steps
     byte_model = analytic.decode(DecodeParams(tokens=tokens))
     return {
-        "tokens": tokens, "asked_tokens": params.tokens, "capped": tokens != params.tokens,
-        "batches": batches, "dtype": ctx.dtype, "clock": clock(ctx.device),
-        "graph": ctx.device == "cuda", "tokens_per_second": speeds,
-        "speedup": {name: {batch: each["median"] for batch, each in row.items()}
-                    for name, row in ratios.items()},
-        "spread": {name: {batch: {"low": each["low"], "high": each["high"]} for batch, each in row.items()}
-                   for name, row in ratios.items()},
-        "byte_model": byte_model, "bandwidth": bandwidth,
+        "tokens": tokens,
+        "asked_tokens": params.tokens,
+        "capped": tokens != params.tokens,
+        "batches": batches,
+        "dtype": ctx.dtype,
+        "clock": clock(ctx.device),
+        "graph": ctx.device == "cuda",
+        "tokens_per_second": speeds,
+        "speedup": {
+            name: {batch: each["median"] for batch, each in row.items()} for name, row in ratios.items()
+        },
+        "spread": {
+            name: {batch: {"low": each["low"], "high": each["high"]} for batch, each in row.items()}
+            for name, row in ratios.items()
+        },
+        "byte_model": byte_model,
+        "bandwidth": bandwidth,
         "byte_model_tokens_per_second": analytic.bounds(tokens, batches, bandwidth, BITS[ctx.dtype]),
-        "sentence": {"said": analytic.SAID_SPEEDUP, "formula": byte_model["speedup"]["gqa"]["1"],
-                     "measured": ratios["gqa"]["1"]["median"], "batch": 1, "unit": "×",
-                     "low": ratios["gqa"]["1"]["low"], "high": ratios["gqa"]["1"]["high"]},
+        "sentence": {
+            "said": analytic.SAID_SPEEDUP,
+            "formula": byte_model["speedup"]["gqa"]["1"],
+            "measured": ratios["gqa"]["1"]["median"],
+            "batch": 1,
+            "unit": "×",
+            "low": ratios["gqa"]["1"]["low"],
+            "high": ratios["gqa"]["1"]["high"],
+        },
     }
 
 
@@ -126,22 +146,37 @@ def cache(params: CacheParams, ctx: Context) -> Result:
     check_cache(asked["bytes"], ctx.device)
     tokens, rows = cached_tokens(params.tokens, ctx.device), prefill_rows(params, ctx.device)
     trained = params.kv_heads == analytic.VARIANTS["gqa"]
-    model = ctx.model(DEFAULT_MODEL).model if trained else untrained(
-        [params.kv_heads], ctx.device, DTYPES[ctx.dtype])[0]
+    model = (
+        ctx.model(DEFAULT_MODEL).model
+        if trained
+        else untrained([params.kv_heads], ctx.device, DTYPES[ctx.dtype])[0]
+    )
     caches = prefilled(model, rows, tokens, DTYPES[params.cache_type], ctx)
     tensors = [tensor for one in caches for tensor in (*one.keys, *one.values)]
     total = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     run = CacheParams(kv_heads=params.kv_heads, tokens=tokens, batch=rows, cache_type=params.cache_type)
     formula = analytic.cache(run)
     return {
-        **analytic.sizes(total), "per_token": total / (tokens * rows), "kv_heads": params.kv_heads,
-        "run_tokens": tokens, "run_batch": rows, "cache_type": params.cache_type, "tensors": len(tensors),
-        "shape": list(tensors[0].shape), "capped": (tokens, rows) != (params.tokens, params.batch),
-        "model": DEFAULT_MODEL if trained else "untrained", "equal": total == formula["bytes"],
+        **analytic.sizes(total),
+        "per_token": total / (tokens * rows),
+        "kv_heads": params.kv_heads,
+        "run_tokens": tokens,
+        "run_batch": rows,
+        "cache_type": params.cache_type,
+        "tensors": len(tensors),
+        "shape": list(tensors[0].shape),
+        "capped": (tokens, rows) != (params.tokens, params.batch),
+        "model": DEFAULT_MODEL if trained else "untrained",
+        "equal": total == formula["bytes"],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "formula": formula, "asked": asked,
-        "sentence": {"said": asked["megabytes"] / 2, "formula": formula["megabytes"],
-                     "measured": total / analytic.MEGA, "unit": "MB"},
+        "formula": formula,
+        "asked": asked,
+        "sentence": {
+            "said": asked["megabytes"] / 2,
+            "formula": formula["megabytes"],
+            "measured": total / analytic.MEGA,
+            "unit": "MB",
+        },
     }
 
 
@@ -150,8 +185,9 @@ def wiring(params: WiringParams, ctx: Context) -> Result:
     ctx.progress(0.0, "Following the heads")
     check_cache(analytic.cache_bytes(params.kv_heads, params.tokens, 1, 32), ctx.device)
     ways = {"grouped": attend_repeated, "tiled": attend_tiled, "native": attend_native}
-    inputs = decode_inputs(params.kv_heads, 1, params.tokens, seed=params.seed, device=ctx.device,
-                           dtype=torch.float32)
+    inputs = decode_inputs(
+        params.kv_heads, 1, params.tokens, seed=params.seed, device=ctx.device, dtype=torch.float32
+    )
     reads = {}
     for name, way in ways.items():
         reads[name] = sentinel_reads(way, params.kv_heads, params.tokens, ctx.device)
@@ -159,9 +195,13 @@ def wiring(params: WiringParams, ctx: Context) -> Result:
     outputs = {name: way(*inputs)[0, :, 0] for name, way in ways.items()}  # [H, D]
     apart = (outputs["tiled"] - outputs["grouped"]).abs()
     return {
-        "kv_heads": params.kv_heads, "tokens": params.tokens, **reads,
-        "difference": float(apart.max()), "difference_by_head": apart.amax(-1).tolist(),
-        "formula": analytic.wiring(params), "equal": reads["grouped"] == reads["native"],
+        "kv_heads": params.kv_heads,
+        "tokens": params.tokens,
+        **reads,
+        "difference": float(apart.max()),
+        "difference_by_head": apart.amax(-1).tolist(),
+        "formula": analytic.wiring(params),
+        "equal": reads["grouped"] == reads["native"],
     }
 
 
@@ -182,17 +222,30 @@ def layer(params: LayerParams, ctx: Context) -> Result:
         apart = largest_differences(shared)
         ways: dict[str, Callable[[], object]] = {"mha": partial(attend_native, *full)}
         ways |= {name: partial(way, *shared) for name, way in SHARED_WAYS.items()}
-        times = interleaved(ways, ctx.device, LAYER_SECONDS.get(ctx.device, LAYER_SECONDS["cpu"]),
-                            lambda share: ctx.progress(0.3 + 0.7 * share, "Timing"))
+        times = interleaved(
+            ways,
+            ctx.device,
+            LAYER_SECONDS.get(ctx.device, LAYER_SECONDS["cpu"]),
+            lambda share: ctx.progress(0.3 + 0.7 * share, "Timing"),
+        )
         extra = {name: created_bytes(way) for name, way in ways.items()}
     typical = {name: middle([1000 * second for second in each]) for name, each in times.items()}
-    relative = {name: middle([one / mha for one, mha in zip(each, times["mha"], strict=True)])
-                for name, each in times.items()}
+    relative = {
+        name: middle([one / mha for one, mha in zip(each, times["mha"], strict=True)])
+        for name, each in times.items()
+    }
     return {
-        "kv_heads": params.kv_heads, "batch": params.batch, "tokens": tokens, "dtype": ctx.dtype,
-        "capped": tokens != params.tokens, "clock": clock(ctx.device),
-        "milliseconds": typical, "relative": relative, "extra_bytes": extra,
-        "differences": apart, **analytic.layer(params),
+        "kv_heads": params.kv_heads,
+        "batch": params.batch,
+        "tokens": tokens,
+        "dtype": ctx.dtype,
+        "capped": tokens != params.tokens,
+        "clock": clock(ctx.device),
+        "milliseconds": typical,
+        "relative": relative,
+        "extra_bytes": extra,
+        "differences": apart,
+        **analytic.layer(params),
         "slowest": max(OPTIONS, key=lambda name: relative[name]["median"]),
     }
 
@@ -219,12 +272,19 @@ def quality(params: QualityParams, ctx: Context) -> Result:
     means = {name: float(values.mean()) for name, values in losses.items()}
     spans = intervals(losses, params.seed)
     return {
-        "loss": means, "interval": spans,
+        "loss": means,
+        "interval": spans,
         "perplexity": {name: math.exp(loss) for name, loss in means.items()},
-        "perplexity_interval": {name: {end: math.exp(loss) for end, loss in span.items()}
-                                for name, span in spans.items()},
-        "differences": differences(losses, params.seed), "verdict": verdict(means, spans),
-        "windows": len(rows), "window": WINDOW, "text": params.text, "parameters": parameters, "seeds": 1,
+        "perplexity_interval": {
+            name: {end: math.exp(loss) for end, loss in span.items()} for name, span in spans.items()
+        },
+        "differences": differences(losses, params.seed),
+        "verdict": verdict(means, spans),
+        "windows": len(rows),
+        "window": WINDOW,
+        "text": params.text,
+        "parameters": parameters,
+        "seeds": 1,
     }
 
 
@@ -255,8 +315,14 @@ def convert(params: ConvertParams, ctx: Context) -> Result:
         after = window_losses(model, scored, lambda share: told(0.9 + 0.1 * share)) if curve else before
         perplexities[str(kv_heads)] = {"before": math.exp(before.mean()), "after": math.exp(after.mean())}
         curves[str(kv_heads)] = np.array(curve, np.float32)
-    return {"perplexity": perplexities, "curves": curves, "steps": params.steps, "windows": len(scored),
-            "training_tokens": params.steps * BATCH_SIZE * LENGTH, "learning_rate": params.learning_rate}
+    return {
+        "perplexity": perplexities,
+        "curves": curves,
+        "steps": params.steps,
+        "windows": len(scored),
+        "training_tokens": params.steps * BATCH_SIZE * LENGTH,
+        "learning_rate": params.learning_rate,
+    }
 
 
 def seeds(params: SeedsParams, ctx: Context) -> Result:
@@ -270,8 +336,10 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
     plan, steps = plan_of(params.size, ctx.device), params.steps_on(ctx.device)
     tokenizer, length = ctx.model(plan.tokenizer).tokenizer, plan.config.max_length
     scored = scored_rows(tokenizer, params.text, plan, length)
-    kinds = {name: plan.config.replace(num_kv_heads=min(heads, plan.config.num_heads))
-             for name, heads in analytic.VARIANTS.items()}
+    kinds = {
+        name: plan.config.replace(num_kv_heads=min(heads, plan.config.num_heads))
+        for name, heads in analytic.VARIANTS.items()
+    }
     rows = training_rows(tokenizer, params.text, plan, steps, ctx.check_cancelled)
     series = Series(plan, kinds, params.seeds, steps, rows)
     losses: dict[str, list[float]] = {name: [] for name in kinds}
@@ -279,5 +347,10 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
         each = window_losses(one.model, scored, lambda _share: ctx.check_cancelled())
         losses[one.kind].append(float(each.mean()))
         ctx.emit({"kind": one.kind, "seed": one.seed, "loss": losses[one.kind][-1]})
-    return {**series.described(), "loss": losses, "judged": judged(losses), "text": params.text,
-            "scored_tokens": len(scored) * length}
+    return {
+        **series.described(),
+        "loss": losses,
+        "judged": judged(losses),
+        "text": params.text,
+        "scored_tokens": len(scored) * length,
+    }

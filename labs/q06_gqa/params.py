@@ -32,9 +32,15 @@ class SharedParams(Params):
     def __post_init__(self) -> None:
         kv_heads, tokens = getattr(self, "kv_heads", 1), getattr(self, "tokens", 1)
         if isinstance(kv_heads, int) and (kv_heads < 1 or QUERY_HEADS % kv_heads):
-            raise ParamError("choice", "kv_heads", f"{QUERY_HEADS} query heads cannot be split evenly over "
-                             f"{kv_heads} KV heads. Pick 1, 2, 4 or 8.", key="q06.kv_heads",
-                             heads=QUERY_HEADS, given=kv_heads)
+            raise ParamError(
+                "choice",
+                "kv_heads",
+                f"{QUERY_HEADS} query heads cannot be split evenly over "
+                f"{kv_heads} KV heads. Pick 1, 2, 4 or 8.",
+                key="q06.kv_heads",
+                heads=QUERY_HEADS,
+                given=kv_heads,
+            )
         if tokens > MAX_TOKENS:
             raise ParamError("high", "tokens", TABLE_ENDS, key="q06.tokens.table", limit=MAX_TOKENS)
         super().__post_init__()
@@ -58,8 +64,9 @@ def _kv_heads(default: int = 2, *, primary: bool = True) -> Any:
 
 
 def _tokens(default: int = 2048, *, primary: bool = True) -> Any:
-    return whole(default, 1, MAX_TOKENS, label="q06.tokens", unit="tokens", primary=primary,
-                 sentence=WHOLE_TOKENS)
+    return whole(
+        default, 1, MAX_TOKENS, label="q06.tokens", unit="tokens", primary=primary, sentence=WHOLE_TOKENS
+    )
 
 
 def _seed() -> Any:

@@ -26,8 +26,9 @@ class CastingCache(StaticCache):
 
 
 @torch.inference_mode()
-def prefilled(model: MiniMind, rows: int, tokens: int, dtype: torch.dtype,
-              ctx: Context) -> list[CastingCache]:
+def prefilled(
+    model: MiniMind, rows: int, tokens: int, dtype: torch.dtype, ctx: Context
+) -> list[CastingCache]:
     """Caches of `rows` random rows of `tokens` ids after reading them, together holding all rows."""
     device = model.model.embed_tokens.weight.device
     group = max(1, min(rows, GROUP_TOKENS.get(ctx.device, 0) // tokens))

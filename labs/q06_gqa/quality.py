@@ -23,14 +23,15 @@ LEVEL = 0.95
 
 
 @torch.inference_mode()
-def window_losses(model: MiniMind, rows: Tensor, checked: Callable[[float], None], *,
-                  batch_size: int = 4) -> NDArray[np.float64]:
+def window_losses(
+    model: MiniMind, rows: Tensor, checked: Callable[[float], None], *, batch_size: int = 4
+) -> NDArray[np.float64]:
     """Mean nats a token of each window; rows int64 [N, T + 1] -> [N]. `checked` hears the share done."""
     device = model.model.embed_tokens.weight.device
     losses = []
     for start in range(0, len(rows), batch_size):
         checked(start / len(rows))
-        ids = rows[start:start + batch_size].to(device)
+        ids = rows[start : start + batch_size].to(device)
         logits = model(ids[:, :-1]).float()  # [B, T, V]
         loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         losses.append(loss.view(len(ids), -1).mean(1).cpu())
@@ -49,8 +50,15 @@ def differences(losses: Mapping[str, NDArray[np.float64]], seed: int) -> list[di
     This is about these two sets of weights on this text, not about the two kinds of model.
     """
     means = _resampled(losses, seed)
-    return [{"first": one, "second": other, "difference": float((losses[one] - losses[other]).mean()),
-             **_interval(means[one] - means[other])} for one, other in combinations(losses, 2)]
+    return [
+        {
+            "first": one,
+            "second": other,
+            "difference": float((losses[one] - losses[other]).mean()),
+            **_interval(means[one] - means[other]),
+        }
+        for one, other in combinations(losses, 2)
+    ]
 
 
 def _resampled(losses: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, NDArray[np.float64]]:

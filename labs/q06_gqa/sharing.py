@@ -29,8 +29,8 @@ def repeat_kv(x: Tensor, n_rep: int, head_axis: int = 2) -> Tensor:
     if n_rep == 1:
         return x
     view = x.unsqueeze(head_axis + 1)
-    view = view.expand(*x.shape[:head_axis + 1], n_rep, *x.shape[head_axis + 1:])
-    return view.reshape(*x.shape[:head_axis], x.shape[head_axis] * n_rep, *x.shape[head_axis + 1:])
+    view = view.expand(*x.shape[: head_axis + 1], n_rep, *x.shape[head_axis + 1 :])
+    return view.reshape(*x.shape[:head_axis], x.shape[head_axis] * n_rep, *x.shape[head_axis + 1 :])
 
 
 def tile_kv(x: Tensor, n_rep: int) -> Tensor:
@@ -65,8 +65,9 @@ def attend_grouped(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 SHARED_WAYS = {"native": attend_native, "grouped": attend_grouped, "repeat": attend_repeated}
 
 
-def decode_inputs(kv_heads: int, batch: int, tokens: int, *, seed: int, device: str,
-                  dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def decode_inputs(
+    kv_heads: int, batch: int, tokens: int, *, seed: int, device: str, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
     """Unit-normal queries [B, H, 1, D], keys and values [B, K, S, D] of the 26M's width."""
     config = ModelConfig()
     random = torch.Generator(device).manual_seed(seed)
@@ -78,8 +79,9 @@ def decode_inputs(kv_heads: int, batch: int, tokens: int, *, seed: int, device: 
     return normal(config.num_heads, 1), normal(kv_heads, tokens), normal(kv_heads, tokens)
 
 
-def sentinel_reads(attention: Callable[[Tensor, Tensor, Tensor], Tensor], kv_heads: int, tokens: int,
-                   device: str) -> list[int]:
+def sentinel_reads(
+    attention: Callable[[Tensor, Tensor, Tensor], Tensor], kv_heads: int, tokens: int, device: str
+) -> list[int]:
     """Which KV head each query head reads: the values of head j are all j, so the output says it."""
     queries, keys, values = decode_inputs(kv_heads, 1, tokens, seed=0, device=device, dtype=torch.float32)
     values = torch.arange(kv_heads, device=device, dtype=torch.float32)[None, :, None, None].expand_as(values)
@@ -90,8 +92,11 @@ def sentinel_reads(attention: Callable[[Tensor, Tensor, Tensor], Tensor], kv_hea
 def largest_differences(inputs: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
     """Of each other way's output from repetition, on the same inputs."""
     repeated = attend_repeated(*inputs)
-    return {name: float((way(*inputs) - repeated).abs().max()) for name, way in SHARED_WAYS.items()
-            if name != "repeat"}
+    return {
+        name: float((way(*inputs) - repeated).abs().max())
+        for name, way in SHARED_WAYS.items()
+        if name != "repeat"
+    }
 
 
 class CreatedBytes(TorchFunctionMode):
@@ -106,8 +111,9 @@ class CreatedBytes(TorchFunctionMode):
         self._seen: set[int] = set()
         self._kept: list[Tensor] = []
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (),
-                           kwargs: Mapping[str, Any] | None = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
         """Run the operation and look at what came out."""
         inputs = {_address(x) for x in _tensors((args, kwargs or {}))}
         outputs = func(*args, **(kwargs or {}))

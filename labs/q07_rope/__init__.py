@@ -42,8 +42,14 @@ def _seeds_seconds(params: SeedsParams, device: DeviceClass) -> float:
 
 EXPERIMENTS = (
     Experiment("q07/invariance", __name__, InvarianceParams, _invariance_seconds, version=2),
-    Experiment("q07/spectrum", __name__, SpectrumParams, constant(cpu=0.1, cuda=0.1), version=2,
-               drawn_by_formula=True),
+    Experiment(
+        "q07/spectrum",
+        __name__,
+        SpectrumParams,
+        constant(cpu=0.1, cuda=0.1),
+        version=2,
+        drawn_by_formula=True,
+    ),
     Experiment("q07/shift", __name__, ShiftParams, _shift_seconds, version=2),
     Experiment("q07/lengths", __name__, LengthsParams, _lengths_seconds, version=2),
     Experiment("q07/seeds", __name__, SeedsParams, _seeds_seconds),

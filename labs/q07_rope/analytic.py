@@ -16,14 +16,7 @@ from numpy.typing import NDArray
 
 from labs.contract import Result
 from labs.q07_rope.params import ARITHMETICS, InvarianceParams, SpectrumParams
-from labs.q07_rope.scaling import (
-    frequencies,
-    kept_share,
-    multipliers,
-    read_scaling,
-    temperature,
-    wavelengths,
-)
+from labs.q07_rope.scaling import frequencies, kept_share, multipliers, read_scaling, temperature, wavelengths
 from minimind_core.config import RopeScaling
 
 Array = NDArray[np.float64]
@@ -82,10 +75,17 @@ def _lost(half_width: Array) -> Array:
 def invariance(params: InvarianceParams) -> Result:
     """The error model over `GRID` for the four arithmetics. It knows random vectors only."""
     theta, starts = frequencies(HEAD_DIM, BASE), np.array(GRID, float)
-    error = {name: score_error(starts, params.distance, name, theta).astype(np.float32)
-             for name in ARITHMETICS}
-    return {"starts": list(GRID), "formula": error, "distance": params.distance, "said": SAID_ERROR,
-            "head_dim": HEAD_DIM, "base": BASE}
+    error = {
+        name: score_error(starts, params.distance, name, theta).astype(np.float32) for name in ARITHMETICS
+    }
+    return {
+        "starts": list(GRID),
+        "formula": error,
+        "distance": params.distance,
+        "said": SAID_ERROR,
+        "head_dim": HEAD_DIM,
+        "base": BASE,
+    }
 
 
 def spectrum(params: SpectrumParams) -> Result:
@@ -95,15 +95,22 @@ def spectrum(params: SpectrumParams) -> Result:
     waves = wavelengths(size, base)
     turned = int((params.length >= waves).sum())
     return {
-        "wavelength": waves.tolist(), "full_turns": turned, "unfinished": len(waves) - turned,
-        "length": params.length, "head_dim": size, "base": base,
-        "multipliers": {name: multipliers(size, base, scaling).tolist()
-                        for name, scaling in treatments.items()},
+        "wavelength": waves.tolist(),
+        "full_turns": turned,
+        "unfinished": len(waves) - turned,
+        "length": params.length,
+        "head_dim": size,
+        "base": base,
+        "multipliers": {
+            name: multipliers(size, base, scaling).tolist() for name, scaling in treatments.items()
+        },
         "temperature": {name: temperature(scaling) for name, scaling in treatments.items()},
-        "bands": {name: bands(size, base, scaling) for name, scaling in treatments.items()
-                  if scaling.kind == "yarn"},
-        "target": {name: round(scaling.factor * scaling.original_length)
-                   for name, scaling in treatments.items()},
+        "bands": {
+            name: bands(size, base, scaling) for name, scaling in treatments.items() if scaling.kind == "yarn"
+        },
+        "target": {
+            name: round(scaling.factor * scaling.original_length) for name, scaling in treatments.items()
+        },
         "ntk_base": base * params.factor ** (size / (size - 2)),
     }
 
@@ -112,9 +119,13 @@ def scalings(params: SpectrumParams) -> dict[str, RopeScaling]:
     """The treatments by name; "custom" is missing where the dictionary asks for none."""
     off = None if params.temperature else 1.0
     common: dict[str, Any] = {"factor": params.factor, "original_length": params.original}
-    found = {"pi": RopeScaling("pi", **common), "ntk": RopeScaling("ntk", **common),
-             "yarn": RopeScaling("yarn", **common, beta_fast=params.beta_fast, beta_slow=params.beta_slow,
-                                 attention_factor=off)}
+    found = {
+        "pi": RopeScaling("pi", **common),
+        "ntk": RopeScaling("ntk", **common),
+        "yarn": RopeScaling(
+            "yarn", **common, beta_fast=params.beta_fast, beta_slow=params.beta_slow, attention_factor=off
+        ),
+    }
     custom = read_scaling(params.custom)
     return found if custom is None else {**found, "custom": custom}
 

@@ -15,8 +15,14 @@ from minimind_core.model import MiniMind
 KINDS: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
 TREATMENTS = ("none", *KINDS)
 """What the third prediction chooses among."""
-SPECIMENS = {"rope": "nano-rope", "rope_1e4": "nano-rope-1e4", "learned": "nano-learned",
-             "sinusoidal": "nano-sinusoidal", "alibi": "nano-alibi", "none": "nano-none"}
+SPECIMENS = {
+    "rope": "nano-rope",
+    "rope_1e4": "nano-rope-1e4",
+    "learned": "nano-learned",
+    "sinusoidal": "nano-sinusoidal",
+    "alibi": "nano-alibi",
+    "none": "nano-none",
+}
 """One recipe and one tokenizer, alike but for their positions."""
 UPSTREAM = RopeScaling("yarn", 16.0, 2048, attention_factor=1.0)
 SHIFT = 100_000
@@ -32,8 +38,9 @@ def rows(params: LengthsParams, model: MiniMind, lengths: tuple[int, ...], ctx: 
     trained, longer = lengths[0], lengths[1:]
     yield Row(base_name(params.model), _always(model), lengths)
     for kind in KINDS:
-        yield Row(kind, partial(stretched, params, model, kind, trained),
-                  lengths if params.factor else longer)
+        yield Row(
+            kind, partial(stretched, params, model, kind, trained), lengths if params.factor else longer
+        )
     yield Row("upstream", _always(twin(model, scaling=UPSTREAM)), lengths)
     if params.window:
         yield Row("window", _always(model), longer, window=trained)
@@ -49,13 +56,15 @@ def cost(row: Row, length: int) -> float:
     return 1 + length / (800 if written_out else 5000)
 
 
-def stretched(params: LengthsParams, model: MiniMind, kind: RopeScalingKind, trained: int,
-              length: int) -> MiniMind:
+def stretched(
+    params: LengthsParams, model: MiniMind, kind: RopeScalingKind, trained: int, length: int
+) -> MiniMind:
     """The model with its frequencies stretched, by length over trained length unless a factor was set."""
     factor = params.factor or length / trained
     unscaled = 1.0 if kind == "yarn" and not params.temperature else None
-    return twin(model, scaling=RopeScaling(kind, factor, params.original or trained,
-                                           attention_factor=unscaled))
+    return twin(
+        model, scaling=RopeScaling(kind, factor, params.original or trained, attention_factor=unscaled)
+    )
 
 
 def _relatives(params: LengthsParams, lengths: tuple[int, ...], ctx: Context) -> Iterator[Row]:

@@ -80,8 +80,9 @@ def rotated(x: Array, position: int, arithmetic: str) -> Array:
 def shift_error(arithmetic: str, start: int) -> float:
     """RMS of score(start, start + 1) - score(0, 1), the sums taken in float64."""
     q, k = vectors()
-    products = [(rotated(q, m, arithmetic).astype(float) * rotated(k, m + 1, arithmetic)).sum(-1)
-                for m in (start, 0)]
+    products = [
+        (rotated(q, m, arithmetic).astype(float) * rotated(k, m + 1, arithmetic)).sum(-1) for m in (start, 0)
+    ]
     return float(np.sqrt(np.mean((products[0] - products[1]) ** 2)))
 
 
@@ -113,7 +114,7 @@ def bf16_positions() -> dict[str, float]:
     lossless = int(np.flatnonzero(held != np.arange(1100))[0]) - 1
 
     def merged(start: int, end: int) -> float:
-        return 100 * float((held[start:end] == held[start + 1:end + 1]).mean())
+        return 100 * float((held[start:end] == held[start + 1 : end + 1]).mean())
 
     return {"last": lossless, "next": merged(256, 512), "after": merged(512, 1024)}
 
@@ -125,15 +126,22 @@ def pairings() -> Finding:
     turn = np.exp(1j * 3 * frequencies())
     interleaved = ((q[:, ::2] + 1j * q[:, 1::2]) * (k[:, ::2] + 1j * k[:, 1::2]).conj() * turn).real.sum()
     plain, permuted = (float(score(a, b, 3, 0)[0]) for a, b in ((q, k), (q[:, order], k[:, order])))
-    return Finding(math.isclose(permuted, interleaved) and abs(plain - interleaved) > 0.1,
-                   {"interleaved": float(interleaved), "permuted": permuted, "half_split": plain})
+    return Finding(
+        math.isclose(permuted, interleaved) and abs(plain - interleaved) > 0.1,
+        {"interleaved": float(interleaved), "permuted": permuted, "half_split": plain},
+    )
 
 
 def spectrum() -> dict[str, Any]:
     """The first frequencies, the last, its wavelength in tokens, and a base that gives the usual list."""
     theta = frequencies()
-    return {"first": theta[:4].tolist(), "ratio": theta[1], "slowest": theta[-1],
-            "wavelength": 2 * math.pi / theta[-1], "toy": frequencies(8, 1e4).tolist()}
+    return {
+        "first": theta[:4].tolist(),
+        "ratio": theta[1],
+        "slowest": theta[-1],
+        "wavelength": 2 * math.pi / theta[-1],
+        "toy": frequencies(8, 1e4).tolist(),
+    }
 
 
 def full_turns() -> dict[str, Any]:
@@ -144,6 +152,7 @@ def full_turns() -> dict[str, Any]:
 
 def yarn_bands(original: int) -> dict[str, int]:
     """Pairs that YaRN keeps, joins and divides: borders from turns within the original length."""
+
     def border(turns: float) -> float:
         pair = math.log(original / (2 * math.pi * turns)) / math.log(given("base"))
         return pair * given("head_dim") / 2
@@ -183,8 +192,10 @@ def quarter_turns() -> dict[str, list[int]]:
     x = np.array([1, 2, 3, 4])
     halves = complex_pairs(x) * 1j
     neighbours = (x[::2] + 1j * x[1::2]) * 1j
-    return {"half_split": np.concatenate((halves.real, halves.imag)).astype(int).tolist(),
-            "interleaved": np.stack((neighbours.real, neighbours.imag), -1).ravel().astype(int).tolist()}
+    return {
+        "half_split": np.concatenate((halves.real, halves.imag)).astype(int).tolist(),
+        "interleaved": np.stack((neighbours.real, neighbours.imag), -1).ravel().astype(int).tolist(),
+    }
 
 
 def ntk() -> dict[str, float]:

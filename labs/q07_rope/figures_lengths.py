@@ -13,10 +13,23 @@ from labs.line_ends import name_ends
 from labs.q07_rope.labels import log_axes
 from labs.ticks import round_ticks
 
-KINDS = {"rope": "circle", "rope_1e4": "circle-open", "learned": "x", "learned_longer": "x-thin-open",
-         "sinusoidal": "square", "alibi": "diamond", "none": "triangle-up"}
-TREATED = {"pi": "square", "ntk": "triangle-up", "yarn": "diamond", "upstream": "diamond-open",
-           "window": "star", "shifted": "cross"}
+KINDS = {
+    "rope": "circle",
+    "rope_1e4": "circle-open",
+    "learned": "x",
+    "learned_longer": "x-thin-open",
+    "sinusoidal": "square",
+    "alibi": "diamond",
+    "none": "triangle-up",
+}
+TREATED = {
+    "pi": "square",
+    "ntk": "triangle-up",
+    "yarn": "diamond",
+    "upstream": "diamond-open",
+    "window": "star",
+    "shifted": "cross",
+}
 BY_POSITION = ("learned_longer", "pi", "yarn", "window")
 """Beside the untreated model; more lines than this nobody could follow."""
 GREY = "rgba(139, 135, 129, 0.8)"
@@ -41,17 +54,27 @@ def _over_length(result: Result, text: Text, symbols: dict[str, str]) -> Any:
     xs = [*result["lengths"]]
     for name, points in shown.items():
         figure.add_scatter(
-            x=list(points), y=list(points.values()), mode="lines+markers", meta={"role": "measured"},
-            showlegend=False, marker={"symbol": symbols[name], "size": 10},
-            hovertemplate=f"{text(f'q07.row.{name}')}<br>%{{x:,}}: %{{y:.4g}}<extra></extra>")
+            x=list(points),
+            y=list(points.values()),
+            mode="lines+markers",
+            meta={"role": "measured"},
+            showlegend=False,
+            marker={"symbol": symbols[name], "size": 10},
+            hovertemplate=f"{text(f'q07.row.{name}')}<br>%{{x:,}}: %{{y:.4g}}<extra></extra>",
+        )
         last = max(points)
         later = _stored_points(stored, name)
         if later:
             joined = {last: points[last], **later}
-            figure.add_scatter(x=list(joined), y=list(joined.values()), mode="lines+markers",
-                               meta={"role": "recorded"}, showlegend=False,
-                               marker={"symbol": symbols[name], "size": 8},
-                               hovertemplate="%{x:,}: %{y:.4g}<extra></extra>")
+            figure.add_scatter(
+                x=list(joined),
+                y=list(joined.values()),
+                mode="lines+markers",
+                meta={"role": "recorded"},
+                showlegend=False,
+                marker={"symbol": symbols[name], "size": 8},
+                hovertemplate="%{x:,}: %{y:.4g}<extra></extra>",
+            )
             last, points = max(later), {**points, **later}
             xs += later
             every += later.values()
@@ -89,8 +112,18 @@ def _name_short_lines(figure: Any, result: Result, text: Text, shown: dict[str, 
             stops = name == "learned" and end["error"]
             label = text("q07.past_table") % end if stops else text(f"q07.row.{name}")
             x, y = max(shown[name].items())
-            figure.add_annotation(x=math.log10(x), y=math.log10(y), text=label, ax=8, ay=ay, xanchor="left",
-                                  arrowwidth=1, arrowcolor=GREY, standoff=6, font={"size": 13})
+            figure.add_annotation(
+                x=math.log10(x),
+                y=math.log10(y),
+                text=label,
+                ax=8,
+                ay=ay,
+                xanchor="left",
+                arrowwidth=1,
+                arrowcolor=GREY,
+                standoff=6,
+                font={"size": 13},
+            )
 
 
 def _positions(result: Result, text: Text, names: Iterable[str]) -> Any:
@@ -100,13 +133,24 @@ def _positions(result: Result, text: Text, names: Iterable[str]) -> Any:
             continue
         line = result["by_position"][name]
         symbol = KINDS.get(name) or TREATED[name]
-        figure.add_scatter(x=line["position"], y=line["nats"], mode="lines+markers",
-                           meta={"role": "measured"}, name=text(f"q07.row.{name}"),
-                           marker={"symbol": symbol, "size": 7},
-                           hovertemplate=f"{text(f'q07.row.{name}')}<br>%{{x:,}}: %{{y:.3f}}<extra></extra>")
+        figure.add_scatter(
+            x=line["position"],
+            y=line["nats"],
+            mode="lines+markers",
+            meta={"role": "measured"},
+            name=text(f"q07.row.{name}"),
+            marker={"symbol": symbol, "size": 7},
+            hovertemplate=f"{text(f'q07.row.{name}')}<br>%{{x:,}}: %{{y:.3f}}<extra></extra>",
+        )
     top = max(float(line["nats"].max()) for line in result["by_position"].values())
-    figure.add_scatter(x=[result["trained"]] * 2, y=[0, top], mode="lines", meta={"role": "peer"},
-                       name=text("q07.trained"), hoverinfo="skip")
+    figure.add_scatter(
+        x=[result["trained"]] * 2,
+        y=[0, top],
+        mode="lines",
+        meta={"role": "peer"},
+        name=text("q07.trained"),
+        hoverinfo="skip",
+    )
     figure.update_xaxes(title=text("q07.axis.position"))
     figure.update_yaxes(title=text("q07.axis.nats"), rangemode="tozero")
     return figure

@@ -21,8 +21,10 @@ ALWAYS_SHOWN = (0.6, 1.8)
 def seeds(result: Result, text: Text) -> dict[str, Any]:
     """`loss` at the trained length by kind, one dot a seed; `growth` over length, one line a seed."""
     own, names = words(text, "q07"), position_names(text)
-    return {"loss": dots(result["loss"], names, result["seeds"], own("axis"), own),
-            "growth": _growth(result, text)}
+    return {
+        "loss": dots(result["loss"], names, result["seeds"], own("axis"), own),
+        "growth": _growth(result, text),
+    }
 
 
 def _growth(result: Result, text: Text) -> Any:
@@ -32,10 +34,15 @@ def _growth(result: Result, text: Text) -> Any:
         if not lines:
             continue
         figure.add_scatter(
-            x=[*lengths, None] * len(lines), y=[y for line in lines for y in (*line.values(), None)],
-            mode="lines+markers", meta={"role": "measured"}, showlegend=False, line={"width": 1.5},
+            x=[*lengths, None] * len(lines),
+            y=[y for line in lines for y in (*line.values(), None)],
+            mode="lines+markers",
+            meta={"role": "measured"},
+            showlegend=False,
+            line={"width": 1.5},
             marker={"symbol": KINDS[kind], "size": 9},
-            hovertemplate=f"{text(f'q07.row.{kind}')}<br>%{{x:,}}: %{{y:.3g}}×<extra></extra>")
+            hovertemplate=f"{text(f'q07.row.{kind}')}<br>%{{x:,}}: %{{y:.3g}}×<extra></extra>",
+        )
         longest = [line[str(lengths[-1])] for line in lines]
         ends.append((lengths[-1], sum(longest) / len(longest), text(f"q07.row.{kind}")))
     low, high = log_axes(figure, lengths, [*every, *ALWAYS_SHOWN], room=0.45)

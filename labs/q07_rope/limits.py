@@ -26,8 +26,12 @@ def rope_model(ctx: Context, name: str | None = None) -> LoadedModel:
     """
     loaded: LoadedModel = ctx.model(None if name == DEFAULT_MODEL else name)
     if loaded.config.position != "rope":
-        raise ConfigError(f"{loaded.name} has {loaded.config.position} positions; choose a model with RoPE.",
-                          key="q07.no_rope", model=loaded.name, position=loaded.config.position)
+        raise ConfigError(
+            f"{loaded.name} has {loaded.config.position} positions; choose a model with RoPE.",
+            key="q07.no_rope",
+            model=loaded.name,
+            position=loaded.config.position,
+        )
     return loaded
 
 
@@ -47,9 +51,13 @@ def long_documents(params: LengthsParams, tokenizer: Tokenizer, length: int, dev
         return heldout.windows(tokenizer, heldout.held_out(params.text), count, length, params.seed)
     tokens = len(tokenizer.encode(params.pasted))
     if tokens < length:
-        raise DataError(f"The pasted text has {tokens:,} tokens; chunks of {length:,} need more. "
-                        "Lower the longest length or paste more.", key="q07.pasted", tokens=tokens,
-                        length=length)
+        raise DataError(
+            f"The pasted text has {tokens:,} tokens; chunks of {length:,} need more. "
+            "Lower the longest length or paste more.",
+            key="q07.pasted",
+            tokens=tokens,
+            length=length,
+        )
     return heldout.windows(tokenizer, [params.pasted], count, length, params.seed)
 
 

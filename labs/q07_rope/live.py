@@ -15,8 +15,12 @@ def lengths(params: LengthsParams, partials: Sequence[Mapping[str, Any]]) -> Res
     found: dict[str, dict[str, float]] = {}
     for piece in partials:
         found.setdefault(piece["row"], {})[str(piece["length"])] = piece["perplexity"]
-    return {"perplexity": found, "trained": partials[0]["trained"], "base": partials[0]["row"],
-            "lengths": sorted({piece["length"] for piece in partials})}
+    return {
+        "perplexity": found,
+        "trained": partials[0]["trained"],
+        "base": partials[0]["row"],
+        "lengths": sorted({piece["length"] for piece in partials}),
+    }
 
 
 def shift(params: ShiftParams, partials: Sequence[Mapping[str, Any]]) -> Result:
@@ -30,5 +34,9 @@ def shift(params: ShiftParams, partials: Sequence[Mapping[str, Any]]) -> Result:
 
 def seeds(params: SeedsParams, partials: Sequence[Mapping[str, Any]]) -> Result:
     """Losses and growth of the models that are finished, by kind."""
-    return {"loss": so_far(partials, "loss"), "growth": so_far(partials, "growth"), "seeds": params.seeds,
-            "lengths": [int(length) for length in partials[0]["growth"]]}
+    return {
+        "loss": so_far(partials, "loss"),
+        "growth": so_far(partials, "growth"),
+        "seeds": params.seeds,
+        "lengths": [int(length) for length in partials[0]["growth"]],
+    }

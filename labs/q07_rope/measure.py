@@ -77,19 +77,32 @@ def invariance(params: InvarianceParams, ctx: Context) -> Result:
     fp32 = float(found["error"]["fp32"][-1])
     formula = analytic.invariance(params)
     return {
-        **formula, **found, "spread": spread, "vectors": params.vectors, "pairs": len(queries),
-        "head_dim": queries.shape[1], "layouts": _layouts(queries, keys, params.distance, theta),
-        "shown_pairs": _shown(len(theta)), "layer": params.layer, "head": params.head,
-        "sentence": {"said": analytic.SAID_ERROR, "formula": 100 * float(formula["formula"]["fp32"][-1]),
-                     "measured": 100 * fp32, "unit": "%"},
+        **formula,
+        **found,
+        "spread": spread,
+        "vectors": params.vectors,
+        "pairs": len(queries),
+        "head_dim": queries.shape[1],
+        "layouts": _layouts(queries, keys, params.distance, theta),
+        "shown_pairs": _shown(len(theta)),
+        "layer": params.layer,
+        "head": params.head,
+        "sentence": {
+            "said": analytic.SAID_ERROR,
+            "formula": 100 * float(formula["formula"]["fp32"][-1]),
+            "measured": 100 * fp32,
+            "unit": "%",
+        },
     }
 
 
 def _arrows(queries: torch.Tensor, keys: torch.Tensor, starts: torch.Tensor, here: tuple[Any, ...]) -> Any:
     distance, theta, arithmetic, device = here
     half, shown = len(theta), _shown(len(theta))
-    turned = [rotated(x[:1], positions, theta, arithmetic, device)[:, 0] for x, positions in
-              ((queries, starts), (keys, starts + distance))]  # [M, D] each
+    turned = [
+        rotated(x[:1], positions, theta, arithmetic, device)[:, 0]
+        for x, positions in ((queries, starts), (keys, starts + distance))
+    ]  # [M, D] each
     parts = [x[:, [pair + offset for pair in shown]] for x in turned for offset in (0, half)]  # [M, 3] each
     return torch.stack(parts, -1).float().numpy()
 
@@ -103,12 +116,14 @@ def _layouts(queries: torch.Tensor, keys: torch.Tensor, distance: int, theta: to
     start = torch.tensor([LAYOUT_START])
     half = scores(queries, keys, start, distance, theta, "fp64", "cpu")[0]
     found = {
-        "permuted": interleaved_scores(to_interleaved(queries), to_interleaved(keys), LAYOUT_START, distance,
-                                       theta),
+        "permuted": interleaved_scores(
+            to_interleaved(queries), to_interleaved(keys), LAYOUT_START, distance, theta
+        ),
         "unpermuted": interleaved_scores(queries, keys, LAYOUT_START, distance, theta),
     }
     return {
-        "half_split": half[:DRAWN_SCORES].float().numpy(), "start": LAYOUT_START,
+        "half_split": half[:DRAWN_SCORES].float().numpy(),
+        "start": LAYOUT_START,
         **{name: each[:DRAWN_SCORES].float().numpy() for name, each in found.items()},
         "difference": {name: float((each - half).abs().max()) for name, each in found.items()},
     }
@@ -132,9 +147,16 @@ def spectrum(params: SpectrumParams, ctx: Context) -> Result:
     apart["wavelength"] = float(np.abs(waves.numpy() / np.array(formula["wavelength"]) - 1).max())
     turned = int((params.length >= waves).sum())
     lesson = {"said": len(waves), "formula": formula["full_turns"], "measured": turned, "unit": ""}
-    return {**formula, "full_turns": turned, "unfinished": len(waves) - turned, "core": apart,
-            "sentence": lesson, "measured": measured, "factors": factors,
-            "measured_wavelength": waves.tolist()}
+    return {
+        **formula,
+        "full_turns": turned,
+        "unfinished": len(waves) - turned,
+        "core": apart,
+        "sentence": lesson,
+        "measured": measured,
+        "factors": factors,
+        "measured_wavelength": waves.tolist(),
+    }
 
 
 def shift(params: ShiftParams, ctx: Context) -> Result:
@@ -156,12 +178,26 @@ def shift(params: ShiftParams, ctx: Context) -> Result:
             logits = logits_at(model, ids, offset, ctx.check_cancelled)
             change, perplexities[name][str(offset)] = compared(logits, unmoved.setdefault(name, logits), ids)
             difference[name][str(offset)] = change
-            ctx.emit({"angles": name, "offset": offset, "difference": change,
-                      "perplexity": perplexities[name][str(offset)]})
+            ctx.emit(
+                {
+                    "angles": name,
+                    "offset": offset,
+                    "difference": change,
+                    "perplexity": perplexities[name][str(offset)],
+                }
+            )
             done += 1
-    return {"difference": difference, "perplexity": perplexities, "offsets": list(OFFSETS),
-            "tokens": params.tokens, "sharpen": params.sharpen, "logit_std": float(unmoved["fp64"].std()),
-            "model": loaded.name, "text": params.text, "dtype": "fp32"}
+    return {
+        "difference": difference,
+        "perplexity": perplexities,
+        "offsets": list(OFFSETS),
+        "tokens": params.tokens,
+        "sharpen": params.sharpen,
+        "logit_std": float(unmoved["fp64"].std()),
+        "model": loaded.name,
+        "text": params.text,
+        "dtype": "fp32",
+    }
 
 
 def lengths(params: LengthsParams, ctx: Context) -> Result:
@@ -184,14 +220,21 @@ def lengths(params: LengthsParams, ctx: Context) -> Result:
         found = read(row, length, documents, ctx.check_cancelled)
         losses[row.name][length] = found
         done += cost(row, length)
-        ctx.emit({"row": row.name, "length": length, "trained": steps[0],
-                  "perplexity": perplexity(found)})
+        ctx.emit({"row": row.name, "length": length, "trained": steps[0], "perplexity": perplexity(found)})
     end = past_the_table(ctx.model("nano-learned").model)
-    return {**summarised(losses, base_name(params.model), steps), "table_end": end, "model": loaded.name,
-            "capped": capped, "asked_reach": params.reach, "documents": len(documents),
-            "tokens": documents[:, 1:].numel(), "text": "pasted" if params.pasted.strip() else params.text,
-            "factor": params.factor, "original": params.original or steps[0],
-            "temperature": params.temperature}
+    return {
+        **summarised(losses, base_name(params.model), steps),
+        "table_end": end,
+        "model": loaded.name,
+        "capped": capped,
+        "asked_reach": params.reach,
+        "documents": len(documents),
+        "tokens": documents[:, 1:].numel(),
+        "text": "pasted" if params.pasted.strip() else params.text,
+        "factor": params.factor,
+        "original": params.original or steps[0],
+        "temperature": params.temperature,
+    }
 
 
 def seeds(params: SeedsParams, ctx: Context) -> Result:
@@ -218,11 +261,20 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
         model = with_longer_table(one.model, lengths[-1], one.seed) if ends else one.model
         found = mean_losses(model, lengths, documents, ctx.check_cancelled)
         losses[one.kind].append(found[trained])
-        growth[one.kind].append({str(length): math.exp(loss - found[trained])
-                                 for length, loss in found.items()})
-        ctx.emit({"kind": one.kind, "seed": one.seed, "loss": losses[one.kind][-1],
-                  "growth": growth[one.kind][-1]})
+        growth[one.kind].append(
+            {str(length): math.exp(loss - found[trained]) for length, loss in found.items()}
+        )
+        ctx.emit(
+            {"kind": one.kind, "seed": one.seed, "loss": losses[one.kind][-1], "growth": growth[one.kind][-1]}
+        )
     longest = {name: [each[str(lengths[-1])] for each in lines] for name, lines in growth.items()}
-    return {**series.described(), "loss": losses, "judged": judged(losses), "growth": growth,
-            "judged_growth": judged(longest), "lengths": list(lengths), "text": params.text,
-            "scored_tokens": documents[:, 1:].numel()}
+    return {
+        **series.described(),
+        "loss": losses,
+        "judged": judged(losses),
+        "growth": growth,
+        "judged_growth": judged(longest),
+        "lengths": list(lengths),
+        "text": params.text,
+        "scored_tokens": documents[:, 1:].numel(),
+    }

@@ -12,8 +12,11 @@ def invariance(result: Result, text: Text) -> list[str]:
     """The two scores of the first pair of vectors at the chosen start, and how far the pairings are apart."""
     view = result["view"]
     values = {**view, "start": f"{view['start']:,}", "arithmetic": text(f"q07.{view['arithmetic']}")}
-    return [text("q07.note.sentence") % values, text("q07.note.first") % values,
-            text("q07.note.layouts") % result["layouts"]["difference"]]
+    return [
+        text("q07.note.sentence") % values,
+        text("q07.note.first") % values,
+        text("q07.note.layouts") % result["layouts"]["difference"],
+    ]
 
 
 def spectrum(result: Result, text: Text) -> list[str]:
@@ -21,8 +24,14 @@ def spectrum(result: Result, text: Text) -> list[str]:
     notes = []
     for name, key in (("yarn", "q07.note.bands"), ("custom", "q07.note.custom")):
         if name in result["bands"]:
-            notes.append(text(key) % {**result["bands"][name], **result["temperature"][name],
-                                      "target": f"{result['target'][name]:,}"})
+            notes.append(
+                text(key)
+                % {
+                    **result["bands"][name],
+                    **result["temperature"][name],
+                    "target": f"{result['target'][name]:,}",
+                }
+            )
     if "core" in result:
         notes.append(text("q07.note.core") % {"apart": max(*result["core"].values(), 1e-16)})
     return notes
@@ -40,8 +49,9 @@ def lengths(result: Result, text: Text) -> list[str]:
     if result.get("capped"):
         stored = result["view"]["stored"]
         limit = {"limit": f"{LIVE_REACH:,}"}
-        notes.append(text("q07.note.stored") % {**limit, **stored} if stored
-                     else text("q07.note.capped") % limit)
+        notes.append(
+            text("q07.note.stored") % {**limit, **stored} if stored else text("q07.note.capped") % limit
+        )
     return notes
 
 
@@ -50,9 +60,15 @@ def seeds(result: Result, text: Text) -> list[str]:
     if "judged" not in result:
         return []
     words, names = telling.words(text, "q07"), position_names(text)
-    said = [words(what) % {"trained": result["length"], "longest": f"{result['lengths'][-1]:,}",
-                           "verdict": telling.verdict(result[key], names, words)}
-            for what, key in (("at_trained", "judged"), ("at_longest", "judged_growth"))]
+    said = [
+        words(what)
+        % {
+            "trained": result["length"],
+            "longest": f"{result['lengths'][-1]:,}",
+            "verdict": telling.verdict(result[key], names, words),
+        }
+        for what, key in (("at_trained", "judged"), ("at_longest", "judged_growth"))
+    ]
     return [*said, *telling.conditions(result, words)]
 
 
@@ -62,7 +78,13 @@ def _growth(result: Result, text: Text) -> list[str]:
     growth = result.get("growth", {}).get(base, {})
     if longest not in growth:
         return []
-    values = {"row": text(f"q07.row.{base}"), "length": f"{int(longest):,}", "growth": growth[longest],
-              "trained": result["trained"], **result["growth_range"][base][longest],
-              "documents": result["documents"], "tokens": f"{result['tokens']:,}"}
+    values = {
+        "row": text(f"q07.row.{base}"),
+        "length": f"{int(longest):,}",
+        "growth": growth[longest],
+        "trained": result["trained"],
+        **result["growth_range"][base][longest],
+        "documents": result["documents"],
+        "tokens": f"{result['tokens']:,}",
+    }
     return [text("q07.note.growth") % values]

@@ -26,8 +26,11 @@ def shift(result: Result, text: Text) -> dict[str, float]:
 def lengths(result: Result, text: Text) -> dict[str, float]:
     """Perplexity at the longest length, by line."""
     longest = str(result["lengths"][-1])
-    return {text(f"q07.row.{name}"): values[longest] for name, values in result["perplexity"].items()
-            if longest in values}
+    return {
+        text(f"q07.row.{name}"): values[longest]
+        for name, values in result["perplexity"].items()
+        if longest in values
+    }
 
 
 def seeds(result: Result, text: Text) -> dict[str, float]:

@@ -76,8 +76,9 @@ class SpectrumParams(Params):
         except ConfigError as error:
             raise ParamError("together", "custom", str(error), key=error.key, **error.values) from None
         if self.beta_fast <= self.beta_slow:
-            raise ParamError("together", "beta_fast", "beta_fast must be larger than beta_slow.",
-                             key="q07.betas")
+            raise ParamError(
+                "together", "beta_fast", "beta_fast must be larger than beta_slow.", key="q07.betas"
+            )
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,12 @@ class ShiftParams(Params):
 class LengthsParams(Params):
     """The length bench. 0 leaves a number to us: what suits the device, or what the weights saw."""
 
-    model: str = choice("nano-rope", ("nano-rope", "nano-rope-1e4", "byte-128", "minimind-26m"),
-                        label="q07.model", primary=True)
+    model: str = choice(
+        "nano-rope",
+        ("nano-rope", "nano-rope-1e4", "byte-128", "minimind-26m"),
+        label="q07.model",
+        primary=True,
+    )
     reach: int = choice(0, (0, 512, 1024, 2048, 4096, 8192), label="q07.reach", primary=True)
     text: str = choice("both", ("both", "code", "english", "chinese"), label="q07.text", primary=True)
     factor: float = real(0, 0, 64, step=1, label="q07.factor_or_auto", low_sentence=LOW_FACTOR)
@@ -128,8 +133,12 @@ class LengthsParams(Params):
         if str(values.get("reach", 0)).isdecimal():
             reach = int(values["reach"]) if "reach" in values else 0
             if reach and reach not in LENGTHS:
-                raise ParamError("choice", "reach", "The longest length must be one of "
-                                 "512, 1024, 2048, 4096 and 8192 tokens.", key="q07.reach")
+                raise ParamError(
+                    "choice",
+                    "reach",
+                    "The longest length must be one of 512, 1024, 2048, 4096 and 8192 tokens.",
+                    key="q07.reach",
+                )
         return super().from_dict(values)
 
 

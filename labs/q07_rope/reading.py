@@ -56,14 +56,15 @@ def read(row: Row, length: int, documents: Tensor, check: Callable[[], None]) ->
     losses = []
     with checked(model, check):
         for start in range(0, len(inputs), rows):
-            logits = model(inputs[start:start + rows].to(device), **keywords).float()  # [B, L, V]
-            wanted = targets[start:start + rows].to(device).flatten()
+            logits = model(inputs[start : start + rows].to(device), **keywords).float()  # [B, L, V]
+            wanted = targets[start : start + rows].to(device).flatten()
             losses.append(F.cross_entropy(logits.flatten(0, 1), wanted, reduction="none").cpu())
     return torch.cat(losses).view(len(documents), -1).numpy()
 
 
-def mean_losses(model: MiniMind, lengths: tuple[int, ...], documents: Tensor,
-                check: Callable[[], None]) -> dict[int, float]:
+def mean_losses(
+    model: MiniMind, lengths: tuple[int, ...], documents: Tensor, check: Callable[[], None]
+) -> dict[int, float]:
     """Mean nats a token of one model by length of the chunks; the same tokens for all lengths."""
     row = Row("", lambda _length: model, lengths)
     return {length: float(read(row, length, documents, check).mean(dtype=np.float64)) for length in lengths}
@@ -77,15 +78,17 @@ def perplexity(losses: Losses) -> float:
 def tail_perplexity(losses: Losses, length: int) -> float:
     """The same over the last `TAIL` tokens of each chunk (half a chunk that is shorter than two tails)."""
     chunks = losses.reshape(-1, length)
-    return perplexity(chunks[:, -min(TAIL, length // 2):])
+    return perplexity(chunks[:, -min(TAIL, length // 2) :])
 
 
 def by_position(losses: Losses, length: int) -> dict[str, Any]:
     """Mean nats in `BUCKETS` equal stretches of a chunk; "position" is the middle of each."""
     means = losses.reshape(-1, BUCKETS, length // BUCKETS).mean((0, 2), dtype=np.float64)
     width = length // BUCKETS
-    return {"position": (np.arange(BUCKETS) * width + width // 2).astype(np.int32),
-            "nats": means.astype(np.float32)}
+    return {
+        "position": (np.arange(BUCKETS) * width + width // 2).astype(np.int32),
+        "nats": means.astype(np.float32),
+    }
 
 
 def growth_range(losses: Losses, trained: Losses) -> dict[str, float]:

@@ -19,13 +19,20 @@ from minimind_core.config import RopeScaling, RopeScalingKind
 from minimind_core.errors import ConfigError
 
 Array = NDArray[np.float64]
-UPSTREAM = ('{"rope_type": "yarn", "factor": 16, "original_max_position_embeddings": 2048, '
-            '"beta_fast": 32, "beta_slow": 1, "attention_factor": 1.0}')
+UPSTREAM = (
+    '{"rope_type": "yarn", "factor": 16, "original_max_position_embeddings": 2048, '
+    '"beta_fast": 32, "beta_slow": 1, "attention_factor": 1.0}'
+)
 """What upstream MiniMind has set since December 2025."""
 KINDS: dict[str, RopeScalingKind] = {"linear": "pi", "pi": "pi", "ntk": "ntk", "yarn": "yarn"}
 """transformers' names, and ours."""
-FIELDS = {"factor": "factor", "original_max_position_embeddings": "original_length",
-          "beta_fast": "beta_fast", "beta_slow": "beta_slow", "attention_factor": "attention_factor"}
+FIELDS = {
+    "factor": "factor",
+    "original_max_position_embeddings": "original_length",
+    "beta_fast": "beta_fast",
+    "beta_slow": "beta_slow",
+    "attention_factor": "attention_factor",
+}
 LOOKS_LIKE = "write it as in a config.json, with rope_type linear, ntk or yarn"
 
 
@@ -65,6 +72,7 @@ def kept_share(head_dim: int, base: float, scaling: RopeScaling) -> Array:
     A pair makes L theta / 2 pi turns within the original length L; `beta_fast` turns or more are kept,
     `beta_slow` or fewer divided. The borders are rounded outwards to whole pairs.
     """
+
     def border(turns: float) -> float:
         """The pair, not whole, that makes so many turns."""
         return head_dim / 2 * math.log(scaling.original_length / (2 * math.pi * turns)) / math.log(base)
@@ -100,8 +108,9 @@ def read_scaling(text: str) -> RopeScaling | None:
     if kind == "default":
         return None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(f"rope_type {kind!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.kind",
-                          kind=str(kind))
+        raise ConfigError(
+            f"rope_type {kind!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.kind", kind=str(kind)
+        )
     for key, value in data.items():
         if key not in FIELDS:
             raise ConfigError(f"{key!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.field", name=key)

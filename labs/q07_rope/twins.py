@@ -34,8 +34,9 @@ class RotaryIn(nn.Module):
         return angles.cos().float().to(device), angles.sin().float().to(device)
 
 
-def twin(model: MiniMind, *, scaling: RopeScaling | None = None, angles: str | None = None,
-         sharpen: float = 1.0) -> MiniMind:
+def twin(
+    model: MiniMind, *, scaling: RopeScaling | None = None, angles: str | None = None, sharpen: float = 1.0
+) -> MiniMind:
     """A RoPE model with stretched frequencies, or with angles in "fp64" or "bf16".
 
     `sharpen` multiplies queries and keys, so scores by its square: attention of one token on few others.

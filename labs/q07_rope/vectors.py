@@ -56,9 +56,18 @@ def unrotated(loaded: LoadedModel, ids: Tensor, layer: int, head: int) -> tuple[
 def _check_place(params: InvarianceParams, loaded: LoadedModel) -> None:
     layers, heads = loaded.config.num_layers, loaded.config.num_heads
     if params.layer >= layers:
-        raise ConfigError(f"{loaded.name} has {layers} layers, numbered from 0; there is no {params.layer}.",
-                          key="q07.no_layer", model=loaded.name, count=layers, given=params.layer)
+        raise ConfigError(
+            f"{loaded.name} has {layers} layers, numbered from 0; there is no {params.layer}.",
+            key="q07.no_layer",
+            model=loaded.name,
+            count=layers,
+            given=params.layer,
+        )
     if params.head >= heads:
-        raise ConfigError(f"{loaded.name} has {heads} query heads, numbered from 0; there is no "
-                          f"{params.head}.", key="q07.no_head", model=loaded.name, count=heads,
-                          given=params.head)
+        raise ConfigError(
+            f"{loaded.name} has {heads} query heads, numbered from 0; there is no {params.head}.",
+            key="q07.no_head",
+            model=loaded.name,
+            count=heads,
+            given=params.head,
+        )

@@ -16,8 +16,11 @@ def invariance(params: InvarianceParams, result: Result) -> Result:
     first = result["first"][params.arithmetic]
     moved = first["moved"][place]
     return {
-        "start": params.start, "arithmetic": params.arithmetic, "place": place,
-        "unmoved": first["unmoved"], "moved": moved,
+        "start": params.start,
+        "arithmetic": params.arithmetic,
+        "place": place,
+        "unmoved": first["unmoved"],
+        "moved": moved,
         "off": abs(moved - first["unmoved"]) / result["spread"],
         "typical": float(result["error"][params.arithmetic][place]),
     }
@@ -34,7 +37,12 @@ def lengths(params: LengthsParams, result: Result) -> Result:
     for record in recorded("q07/lengths"):
         longer = [length for length in record["result"]["lengths"] if length > result["lengths"][-1]]
         if longer:
-            return {"stored": {"perplexity": record["result"]["perplexity"],
-                               "lengths": [length for length in longer if length <= params.reach],
-                               "device": record["device_name"], "date": record["date"][:10]}}
+            return {
+                "stored": {
+                    "perplexity": record["result"]["perplexity"],
+                    "lengths": [length for length in longer if length <= params.reach],
+                    "device": record["device_name"],
+                    "date": record["date"][:10],
+                }
+            }
     return {"stored": None}

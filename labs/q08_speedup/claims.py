@@ -81,8 +81,11 @@ def read_floor() -> dict[str, float]:
     """Microseconds to read all weights once at the given bandwidth, in FP16, and what int8 would save."""
     per_microsecond = float(given("bandwidth")) * 1e6
     half, byte = weight_bytes(MODEL, 2), weight_bytes(MODEL, 1)
-    return {"floor": half / per_microsecond, "saved": (half - byte) / per_microsecond,
-            "megabytes": (half - byte) / MEGA}
+    return {
+        "floor": half / per_microsecond,
+        "saved": (half - byte) / per_microsecond,
+        "megabytes": (half - byte) / MEGA,
+    }
 
 
 def sizes() -> dict[str, float]:
@@ -90,9 +93,13 @@ def sizes() -> dict[str, float]:
     counts = parameter_counts(MODEL)
     linear = counts["attention"] + counts["feed_forward"] + counts["embedding"]
     dynamic = linear + 4 * (counts["embedding"] + counts["norms"])
-    return {"fp32": weight_bytes(MODEL, 4) / MEGA, "fp16": weight_bytes(MODEL, 2) / MEGA,
-            "int8": weight_bytes(MODEL, 1) / MEGA, "int4": num_parameters(MODEL) / 2 / MEGA,
-            "dynamic": dynamic / MEGA}
+    return {
+        "fp32": weight_bytes(MODEL, 4) / MEGA,
+        "fp16": weight_bytes(MODEL, 2) / MEGA,
+        "int8": weight_bytes(MODEL, 1) / MEGA,
+        "int4": num_parameters(MODEL) / 2 / MEGA,
+        "dynamic": dynamic / MEGA,
+    }
 
 
 def drafts() -> dict[str, float]:
@@ -100,10 +107,14 @@ def drafts() -> dict[str, float]:
     shallow = MODEL.replace(num_layers=1)
     narrow = MODEL.replace(hidden_size=256, num_heads=4, num_layers=6, intermediate_size=swiglu_width(256))
     shares = [num_parameters(draft) / num_parameters(MODEL) for draft in (shallow, narrow)]
-    return {"shallow": num_parameters(shallow), "narrow": num_parameters(narrow),
-            "shallow_share": shares[0], "narrow_share": shares[1],
-            "shallow_depth": shallow.num_layers / MODEL.num_layers,
-            "narrow_depth": narrow.num_layers / MODEL.num_layers}
+    return {
+        "shallow": num_parameters(shallow),
+        "narrow": num_parameters(narrow),
+        "shallow_share": shares[0],
+        "narrow_share": shares[1],
+        "shallow_depth": shallow.num_layers / MODEL.num_layers,
+        "narrow_depth": narrow.num_layers / MODEL.num_layers,
+    }
 
 
 def batching_bounds() -> dict[str, float]:
@@ -125,8 +136,11 @@ def utilisation() -> float:
 def multiplied() -> dict[str, float]:
     """The phases' factors multiplied: the middles, the low ends, the high ends."""
     phases = [(float(low), float(high)) for low, high in given("phases")]
-    return {"middle": math.prod((low + high) / 2 for low, high in phases),
-            "low": math.prod(low for low, _ in phases), "high": math.prod(high for _, high in phases)}
+    return {
+        "middle": math.prod((low + high) / 2 for low, high in phases),
+        "low": math.prod(low for low, _ in phases),
+        "high": math.prod(high for _, high in phases),
+    }
 
 
 def amdahl() -> dict[str, float]:

@@ -48,8 +48,10 @@ def causal_alignment() -> Finding:
     flag = float((F.scaled_dot_product_attention(q, k, v, is_causal=True) - truth).abs().max())
     aligned = F.scaled_dot_product_attention(q, k, v, attn_mask=causal_lower_right(6, 100))
     right = float((aligned - truth).abs().max())
-    return Finding(first_value < 1e-6 and flag > 0.5 and right < 1e-5,
-                   {"one_against_first_value": first_value, "six_off_by": flag, "lower_right": right})
+    return Finding(
+        first_value < 1e-6 and flag > 0.5 and right < 1e-5,
+        {"one_against_first_value": first_value, "six_off_by": flag, "lower_right": right},
+    )
 
 
 def mask_and_flag() -> dict[str, str]:
@@ -80,8 +82,9 @@ def _quantization() -> Any:
     try:
         from torch.ao import quantization
     except ImportError as error:
-        raise CannotCheck("This torch no longer has torch.ao.quantization.",
-                          key="verdict.no_quantization") from error
+        raise CannotCheck(
+            "This torch no longer has torch.ao.quantization.", key="verdict.no_quantization"
+        ) from error
     return quantization
 
 
@@ -115,8 +118,9 @@ def static_without_observers() -> int:
 def idle_share() -> Finding:
     """Kernels of one eager decode step on a GPU, and the share of its wall time that they fill."""
     if not torch.cuda.is_available():
-        raise CannotCheck("Only a GPU launches kernels; this machine has none that torch can use.",
-                          key="verdict.no_gpu")
+        raise CannotCheck(
+            "Only a GPU launches kernels; this machine has none that torch can use.", key="verdict.no_gpu"
+        )
     decoding = Decoding(MiniMind(PRESETS["minimind-26m"]).to("cuda", torch.bfloat16).eval(), 1, 128)
     decoding.start([[1, 2, 3]], [SamplingParams(temperature=0)])
     decoding.advance(20)  # warm-up

@@ -41,8 +41,10 @@ def equals_big_batch() -> Finding:
 def undivided_ratio() -> float:
     """Undivided gradient over the true one."""
     weights, batches = start(), equal_window()
-    return float(np.linalg.norm(accumulated(weights, batches, divide=False))
-                 / np.linalg.norm(big_batch(weights, batches)))
+    return float(
+        np.linalg.norm(accumulated(weights, batches, divide=False))
+        / np.linalg.norm(big_batch(weights, batches))
+    )
 
 
 def run(optimizer: Any, *, divide: bool, updates: int = 50) -> Array:
@@ -125,8 +127,10 @@ def not_always_nan() -> Finding:
                 weights = optimizer.step(weights, steps * (hessian @ weights))
         return float(np.linalg.norm(weights))
 
-    below, above, adam = (size_after(optimizer) for optimizer in
-                          (SGD(0.9 * limit / steps), SGD(1.5 * limit / steps), AdamW(1e-3)))
+    below, above, adam = (
+        size_after(optimizer)
+        for optimizer in (SGD(0.9 * limit / steps), SGD(1.5 * limit / steps), AdamW(1e-3))
+    )
     begin = float(np.linalg.norm(start()))
     return Finding(below < begin and adam < begin and not np.isfinite(above), [below, str(above), adam])
 
@@ -199,8 +203,9 @@ def batch_statistics() -> Finding:
         return np.asarray(part / np.sqrt((part**2).mean(-1, keepdims=True)))
 
     parts = np.split(x, given("steps"))
-    errors = [relative(np.concatenate([norm(part) for part in parts]), norm(x))
-              for norm in (batch_norm, rms_norm)]
+    errors = [
+        relative(np.concatenate([norm(part) for part in parts]), norm(x)) for norm in (batch_norm, rms_norm)
+    ]
     return Finding(errors[0] > 0.1 and errors[1] < 1e-12, errors)
 
 
@@ -210,8 +215,10 @@ def ranks() -> Finding:
     terms = sum(len(y) for _, y in batches)
     found = []
     for deal in (((0, 1), (2, 3)), ((0, 2), (1, 3)), ((3, 0), (2, 1))):
-        on_rank = [np.sum([gradient_sum(weights, *batches[place]) for place in places], 0) * len(deal) / terms
-                   for places in deal]
+        on_rank = [
+            np.sum([gradient_sum(weights, *batches[place]) for place in places], 0) * len(deal) / terms
+            for places in deal
+        ]
         found.append(relative(np.mean(on_rank, 0), big_batch(weights, batches)))  # DDP averages the ranks
     return Finding(max(found) < 1e-12, found)
 

@@ -34,7 +34,7 @@ def last_safe_tokens(vocabulary: int = VOCABULARY) -> int:
     >>> last_safe_tokens(6400)
     5242
     """
-    return math.ceil(2**-FORMATS["fp16"].zero / vocabulary) - 1
+    return math.ceil(2 ** -FORMATS["fp16"].zero / vocabulary) - 1
 
 
 def vanished(tokens: int, deviation: float = 0.0, vocabulary: int = VOCABULARY) -> float:
@@ -53,13 +53,24 @@ def vanished(tokens: int, deviation: float = 0.0, vocabulary: int = VOCABULARY) 
 def window(params: WindowParams) -> Result:
     """The cliff of zero logits and the slope of a fresh model, by tokens in the mean."""
     tokens = sorted({2**power for power in range(21)} | {last_safe_tokens(), last_safe_tokens() + 1})
-    return {"cliff": {"last_safe": last_safe_tokens(), "tokens": tokens,
-                      "zero_logits": [vanished(n) for n in tokens],
-                      "fresh": [vanished(n, FRESH_DEVIATION) for n in tokens]}}
+    return {
+        "cliff": {
+            "last_safe": last_safe_tokens(),
+            "tokens": tokens,
+            "zero_logits": [vanished(n) for n in tokens],
+            "fresh": [vanished(n, FRESH_DEVIATION) for n in tokens],
+        }
+    }
 
 
-def next_state(scale: float, tracker: int, found_inf: bool, growth: float = 2.0, backoff: float = 0.5,
-               interval: int = 2000) -> tuple[float, int]:
+def next_state(
+    scale: float,
+    tracker: int,
+    found_inf: bool,
+    growth: float = 2.0,
+    backoff: float = 0.5,
+    interval: int = 2000,
+) -> tuple[float, int]:
     """Scale and good-step counter after one `update()`, in FP32 as torch keeps the scale.
 
     A scale that would no longer be finite is not grown, but its counter starts again.
@@ -75,8 +86,13 @@ def next_state(scale: float, tracker: int, found_inf: bool, growth: float = 2.0,
     return (grown if math.isfinite(grown) else scale), 0
 
 
-def scaler_trace(found_inf: Iterable[bool], init: float = 65536.0, growth: float = 2.0, backoff: float = 0.5,
-                 interval: int = 2000) -> list[dict[str, Any]]:
+def scaler_trace(
+    found_inf: Iterable[bool],
+    init: float = 65536.0,
+    growth: float = 2.0,
+    backoff: float = 0.5,
+    interval: int = 2000,
+) -> list[dict[str, Any]]:
     """For each optimizer step whether it was applied, and scale and counter after `update()`.
 
     >>> scaler_trace([True, False])
@@ -98,22 +114,32 @@ def scaler(params: ScalerParams) -> Result:
         step = next(steps, None)
         return None if step is None else step in named or scale * gradient >= INFINITE_FP16
 
-    return as_result(_traced(overflows, params.init_scale, params.growth_factor, params.backoff_factor,
-                             params.growth_interval), params)
+    return as_result(
+        _traced(
+            overflows, params.init_scale, params.growth_factor, params.backoff_factor, params.growth_interval
+        ),
+        params,
+    )
 
 
 def as_result(trace: list[dict[str, Any]], params: ScalerParams) -> Result:
     """A trace as arrays, with the counts."""
     skipped = sum(not entry["applied"] for entry in trace)
-    return {"scale": np.array([entry["scale"] for entry in trace], np.float32),
-            "tracker": np.array([entry["tracker"] for entry in trace], np.int32),
-            "applied": np.array([entry["applied"] for entry in trace], np.int32),
-            "skipped_steps": skipped, "skip_rate": skipped / len(trace), "last_scale": trace[-1]["scale"],
-            "init_scale": params.init_scale, "expect_overflow": params.init_scale > UNEXPECTED}
+    return {
+        "scale": np.array([entry["scale"] for entry in trace], np.float32),
+        "tracker": np.array([entry["tracker"] for entry in trace], np.int32),
+        "applied": np.array([entry["applied"] for entry in trace], np.int32),
+        "skipped_steps": skipped,
+        "skip_rate": skipped / len(trace),
+        "last_scale": trace[-1]["scale"],
+        "init_scale": params.init_scale,
+        "expect_overflow": params.init_scale > UNEXPECTED,
+    }
 
 
-def _traced(found_inf: Callable[[float], bool | None], init: float, growth: float, backoff: float,
-            interval: int) -> list[dict[str, Any]]:
+def _traced(
+    found_inf: Callable[[float], bool | None], init: float, growth: float, backoff: float, interval: int
+) -> list[dict[str, Any]]:
     """Steps until `found_inf(scale)` says None."""
     scale, tracker = _fp32(init), 0
     trace: list[dict[str, Any]] = []
@@ -147,23 +173,35 @@ def casts() -> int:
     return 2 * sum(matmul_parameters(ModelConfig()).values())
 
 
-def saving(states_of: Mapping[str, Mapping[str, int]], batch: Mapping[str, Mapping[str, int]],
-           shape: MemoryParams) -> Result:
+def saving(
+    states_of: Mapping[str, Mapping[str, int]], batch: Mapping[str, Mapping[str, int]], shape: MemoryParams
+) -> Result:
     """The whole ledger of one micro-batch, and what each way saves against FP32 in percent.
 
     Of CUDA's peak where it was taken, else of the sum of the counted bytes.
     """
-    totals = {name: sum(states_of[name].values()) + each["casts"] + each["activations"]
-              for name, each in batch.items()}
+    totals = {
+        name: sum(states_of[name].values()) + each["casts"] + each["activations"]
+        for name, each in batch.items()
+    }
     peaks = {name: each.get("peak", totals[name]) for name, each in batch.items()}
     saved = {name: 100 * (1 - peak / peaks["fp32"]) for name, peak in peaks.items()}
-    return {"batch": shape.batch, "length": shape.length, "tokens": shape.batch * shape.length,
-            "bytes": {name: dict(each) for name, each in batch.items()}, "total": totals, "peak": peaks,
-            "counted_percent": 100 * (1 - totals["fp16"] / totals["fp32"]), "saved": saved,
-            "saved_percent": saved["fp16"]}
+    return {
+        "batch": shape.batch,
+        "length": shape.length,
+        "tokens": shape.batch * shape.length,
+        "bytes": {name: dict(each) for name, each in batch.items()},
+        "total": totals,
+        "peak": peaks,
+        "counted_percent": 100 * (1 - totals["fp16"] / totals["fp32"]),
+        "saved": saved,
+        "saved_percent": saved["fp16"],
+    }
 
 
 def memory(params: MemoryParams) -> Result:
     """What follows from counting, by way of computing; the activations have to be measured."""
-    return {"states": {name: {"fp32": size, "fp16": size, "bf16": size} for name, size in states().items()},
-            "casts": {"fp32": 0, "fp16": casts(), "bf16": casts()}}
+    return {
+        "states": {name: {"fp32": size, "fp16": size, "bf16": size} for name, size in states().items()},
+        "casts": {"fp32": 0, "fp16": casts(), "bf16": casts()},
+    }

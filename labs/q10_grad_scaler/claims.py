@@ -57,8 +57,11 @@ def largest() -> dict[str, int]:
 def smallest() -> dict[str, float]:
     """The smallest FP16 numbers, and its decimal digits."""
     info = np.finfo(np.float16)
-    return {"subnormal": float(info.smallest_subnormal), "normal": float(info.tiny),
-            "digits": FP16_BITS * math.log10(2)}
+    return {
+        "subnormal": float(info.smallest_subnormal),
+        "normal": float(info.tiny),
+        "digits": FP16_BITS * math.log10(2),
+    }
 
 
 def small_gradient() -> dict[str, float]:
@@ -78,8 +81,11 @@ def bf16_format() -> dict[str, float]:
     """Its largest number over that of FP32, its smallest normal one, its digits."""
     top = (2 - 2.0 ** (1 - BF16_BITS)) * 2.0**127
     assert bfloat(top) == top and math.isinf(bfloat(float(np.finfo(np.float32).max)))
-    return {"percent_of_fp32": 100 * top / float(np.finfo(np.float32).max),
-            "normal": float(np.finfo(np.float32).tiny), "digits": BF16_BITS * math.log10(2)}
+    return {
+        "percent_of_fp32": 100 * top / float(np.finfo(np.float32).max),
+        "normal": float(np.finfo(np.float32).tiny),
+        "digits": BF16_BITS * math.log10(2),
+    }
 
 
 def down_and_back() -> dict[str, int]:
@@ -96,8 +102,10 @@ def early_gradients() -> dict[str, int]:
     """How many overflow at the first scale, and the largest power of two at which none does."""
     gradients = given_list("early")
     fits = max(2**k for k in range(20) if not any(math.isinf(half(g * 2**k)) for g in gradients))
-    return {"overflowing": sum(math.isinf(half(g * given("scale"))) for g in gradients),
-            "scale_that_fits": fits}
+    return {
+        "overflowing": sum(math.isinf(half(g * given("scale"))) for g in gradients),
+        "scale_that_fits": fits,
+    }
 
 
 def first_loss() -> dict[str, float]:
@@ -117,8 +125,12 @@ def cliff() -> dict[str, float]:
         return 100 * float((row.astype(np.float16) == 0).mean())
 
     safe = next(n for n in range(1, 10**5) if half(1 / (words * (n + 1))) == 0)
-    return {"last_safe": safe, "first_gone": safe + 1, "percent_zero_before": zeros(safe),
-            "percent_zero_after": zeros(safe + 1)}
+    return {
+        "last_safe": safe,
+        "first_gone": safe + 1,
+        "percent_zero_before": zeros(safe),
+        "percent_zero_after": zeros(safe + 1),
+    }
 
 
 def states() -> dict[str, float]:
@@ -127,8 +139,14 @@ def states() -> dict[str, float]:
     tensors = config.num_layers * (4 + 3 + 2) + 2  # attention, feed-forward, norms; embedding, last norm
     per_parameter, casts = 4 * 4, 2 * sum(matmul_parameters(config).values())
     total = per_parameter * num_parameters(config)
-    return {"per_parameter": per_parameter, "states": total, "megabytes": total / MEGA,
-            "step_scalars": 4 * tensors, "casts": casts, "casts_megabytes": casts / MEGA}
+    return {
+        "per_parameter": per_parameter,
+        "states": total,
+        "megabytes": total / MEGA,
+        "step_scalars": 4 * tensors,
+        "casts": casts,
+        "casts_megabytes": casts / MEGA,
+    }
 
 
 def decay() -> dict[str, int]:
@@ -149,8 +167,11 @@ def slope() -> dict[str, float]:
         limit = math.log(edge * given("vocabulary") * tokens) + deviation**2 / 2
         return 100 * statistics.NormalDist(0, deviation).cdf(limit)
 
-    return {"deviation": deviation, "percent_at_edge": zeros(int(cliff()["last_safe"])),
-            "percent_at_batch": zeros(given("tokens"))}
+    return {
+        "deviation": deviation,
+        "percent_at_edge": zeros(int(cliff()["last_safe"])),
+        "percent_at_batch": zeros(given("tokens")),
+    }
 
 
 def late_gradients() -> dict[str, float]:
@@ -158,15 +179,20 @@ def late_gradients() -> dict[str, float]:
     true = [g * given("low_scale") for g in given_list("late")]
     stored = [half(g) for g in true]
     normal = float(np.finfo(np.float16).tiny)
-    return {"zeros": sum(g == 0 for g in stored), "subnormal": sum(0 < g < normal for g in stored),
-            "worst_percent": max(map(off_percent, stored, true))}
+    return {
+        "zeros": sum(g == 0 for g in stored),
+        "subnormal": sum(0 < g < normal for g in stored),
+        "worst_percent": max(map(off_percent, stored, true)),
+    }
 
 
 def swallowed() -> dict[str, float]:
     """The next BF16 number after one, and the largest power of two that one absorbs."""
     powers = [2.0**-k for k in range(1, 20)]
-    return {"spacing": min(p for p in powers if bfloat(1 + p) == 1 + p),
-            "swallowed": max(p for p in powers if bfloat(1 + p) == 1)}
+    return {
+        "spacing": min(p for p in powers if bfloat(1 + p) == 1 + p),
+        "swallowed": max(p for p in powers if bfloat(1 + p) == 1),
+    }
 
 
 CHECKS: dict[str, Check] = {

@@ -26,8 +26,12 @@ def who_changes_the_scale() -> dict[str, Any]:
     scaler.step(optimizer)
     after_step, moved = scaler.get_scale(), not torch.equal(weight, old)
     scaler.update()
-    return {"before": before, "after_step": after_step, "after_update": scaler.get_scale(),
-            "parameter_moved": moved}
+    return {
+        "before": before,
+        "after_step": after_step,
+        "after_update": scaler.get_scale(),
+        "parameter_moved": moved,
+    }
 
 
 def consecutive() -> list[float]:
@@ -49,7 +53,8 @@ def dtypes() -> dict[str, str]:
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False))
     layers[0].register_full_backward_hook(
-        lambda _module, _inputs, outputs: seen.update(between_layers=_name(outputs[0])))
+        lambda _module, _inputs, outputs: seen.update(between_layers=_name(outputs[0]))
+    )
     with torch.autocast("cpu", dtype=torch.float16):
         loss = nn.functional.cross_entropy(layers(torch.randn(4, 8, requires_grad=True)), torch.arange(4))
     loss.backward()
@@ -67,9 +72,12 @@ def disabled() -> dict[str, Any]:
     loss.backward()
     scaler.step(optimizer)
     scaler.update()
-    return {"scale": scaler.get_scale(), "same_object": same,
-            "state": "full" if scaler.state_dict() else "empty",
-            "parameter": "NaN" if weight.isnan().all() else "numbers"}
+    return {
+        "scale": scaler.get_scale(),
+        "same_object": same,
+        "state": "full" if scaler.state_dict() else "empty",
+        "parameter": "NaN" if weight.isnan().all() else "numbers",
+    }
 
 
 def old_path() -> str:
@@ -119,8 +127,10 @@ def hidden_overflow() -> Finding:
     outputs = layer(inputs)
     outputs.backward(torch.ones_like(outputs))
     assert inputs.grad is not None and layer.weight.grad is not None
-    seen = {"activations_finite": bool(inputs.grad.isfinite().all()),
-            "weights_infinite": bool(layer.weight.grad.isinf().all())}
+    seen = {
+        "activations_finite": bool(inputs.grad.isfinite().all()),
+        "weights_infinite": bool(layer.weight.grad.isinf().all()),
+    }
     return Finding(all(seen.values()), seen)
 
 

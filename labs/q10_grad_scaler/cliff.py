@@ -23,7 +23,7 @@ def zero_share(logits: Tensor, targets: Tensor, tokens: float) -> float:
     leaf = logits.detach().half().requires_grad_()
     with torch.autocast(logits.device.type, torch.float16):
         loss = F.cross_entropy(leaf, targets, reduction="sum") / tokens
-    gradient, = torch.autograd.grad(loss, leaf)
+    (gradient,) = torch.autograd.grad(loss, leaf)
     return float((gradient == 0).float().mean())
 
 
@@ -46,12 +46,15 @@ def cliff(own_logits: Tensor, targets: Tensor, vocabulary: int = VOCABULARY) -> 
     zeros, first = _zero_logits(vocabulary, device)
     safe = last_safe_tokens(vocabulary, device)
     tokens: Sequence[int] = sorted({2**power for power in range(21)} | {safe, safe + 1})
-    return {"last_safe": safe, "vocabulary": vocabulary, "tokens": list(tokens),
-            "zero_logits": [zero_share(zeros, first, n) for n in tokens],
-            "own_logits": [zero_share(own_logits, targets, n) for n in tokens],
-            "deviation": float(own_logits.float().std())}
+    return {
+        "last_safe": safe,
+        "vocabulary": vocabulary,
+        "tokens": list(tokens),
+        "zero_logits": [zero_share(zeros, first, n) for n in tokens],
+        "own_logits": [zero_share(own_logits, targets, n) for n in tokens],
+        "deviation": float(own_logits.float().std()),
+    }
 
 
 def _zero_logits(vocabulary: int, device: str) -> tuple[Tensor, Tensor]:
-    return (torch.zeros(ROWS, vocabulary, device=device),
-            torch.zeros(ROWS, dtype=torch.int64, device=device))
+    return (torch.zeros(ROWS, vocabulary, device=device), torch.zeros(ROWS, dtype=torch.int64, device=device))

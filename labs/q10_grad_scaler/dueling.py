@@ -18,8 +18,12 @@ from labs.q10_grad_scaler.specimens import copied
 from minimind_core.model import MiniMind
 from minimind_core.optimizer import set_learning_rate
 
-ARMS: dict[str, torch.dtype | None] = {"fp32": None, "fp16": torch.float16, "fp16_scaler": torch.float16,
-                                       "bf16": torch.bfloat16}
+ARMS: dict[str, torch.dtype | None] = {
+    "fp32": None,
+    "fp16": torch.float16,
+    "fp16_scaler": torch.float16,
+    "bf16": torch.bfloat16,
+}
 CLIP_NORM = 1.0
 WARMUP = 10
 """Steps over which the learning rate rises to its full size."""
@@ -36,8 +40,13 @@ class Arm:
         self.skipped, self.learning_rate = 0, learning_rate
         self.scales: list[float] = []
         device = model.model.embed_tokens.weight.device
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, betas=(0.9, 0.95),
-                                           weight_decay=0.1, fused=device.type == "cuda")
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.1,
+            fused=device.type == "cuda",
+        )
         self.scaler = GradScaler(device.type, enabled=name == "fp16_scaler")
 
     def step(self, rows: Tensor) -> Tensor:

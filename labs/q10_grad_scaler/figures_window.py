@@ -22,8 +22,12 @@ ROOM = 1.3
 
 def window(result: Result, text: Text) -> dict[str, Any]:
     """`histogram`: moved into the window; `factor`: shares by factor; `layers`; `cliff`: by tokens."""
-    return {"histogram": _histogram(result["view"], text), "factor": _factor(result["view"], text),
-            "layers": _layers(result["view"], text), "cliff": _cliff(result, text)}
+    return {
+        "histogram": _histogram(result["view"], text),
+        "factor": _factor(result["view"], text),
+        "layers": _layers(result["view"], text),
+        "cliff": _cliff(result, text),
+    }
 
 
 def _histogram(view: Result, text: Text) -> Any:
@@ -33,20 +37,44 @@ def _histogram(view: Result, text: Text) -> Any:
     for kind in KINDS:
         low, high = limits[kind]
         inside = (exponents >= low) & (exponents < high)
-        figure.add_bar(x=(exponents + 0.5 / PER_OCTAVE)[inside], y=100 * bars[inside], width=1 / PER_OCTAVE,
-                       name=text(f"q10.kind.{kind}"), meta={"role": ROLES[kind]},
-                       hovertemplate="2^%{x:.1f}: %{y:.2f} %<extra></extra>")
-    for exponent, label in ((view["window"]["zero"] + 1, "q10.edge.smallest"),
-                            (view["window"]["normal"], "q10.edge.normal"),
-                            (view["window"]["overflow"], "q10.edge.largest")):
-        figure.add_scatter(x=[exponent] * 2, y=[0, 100 * top], mode="lines", meta={"role": "formula"},
-                           showlegend=False, hovertemplate=f"{text(label)}<extra></extra>")
+        figure.add_bar(
+            x=(exponents + 0.5 / PER_OCTAVE)[inside],
+            y=100 * bars[inside],
+            width=1 / PER_OCTAVE,
+            name=text(f"q10.kind.{kind}"),
+            meta={"role": ROLES[kind]},
+            hovertemplate="2^%{x:.1f}: %{y:.2f} %<extra></extra>",
+        )
+    for exponent, label in (
+        (view["window"]["zero"] + 1, "q10.edge.smallest"),
+        (view["window"]["normal"], "q10.edge.normal"),
+        (view["window"]["overflow"], "q10.edge.largest"),
+    ):
+        figure.add_scatter(
+            x=[exponent] * 2,
+            y=[0, 100 * top],
+            mode="lines",
+            meta={"role": "formula"},
+            showlegend=False,
+            hovertemplate=f"{text(label)}<extra></extra>",
+        )
     for kind in KINDS:
-        low, high = (min(max(edge, at), to) for edge, at, to in
-                     zip(limits[kind], *([end] * 2 for end in SHOWN[view["precision"]]), strict=True))
+        low, high = (
+            min(max(edge, at), to)
+            for edge, at, to in zip(
+                limits[kind], *([end] * 2 for end in SHOWN[view["precision"]]), strict=True
+            )
+        )
         words = f"{text(f'q10.kind.{kind}')}<br><b>{percent(100 * view['shares'][kind])}</b>"
-        figure.add_scatter(x=[(low + high) / 2], y=[93 * top], mode="text", text=[words], showlegend=False,
-                           hoverinfo="skip", meta={"role": ROLES[kind]})
+        figure.add_scatter(
+            x=[(low + high) / 2],
+            y=[93 * top],
+            mode="text",
+            text=[words],
+            showlegend=False,
+            hoverinfo="skip",
+            meta={"role": ROLES[kind]},
+        )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=False)
     figure.update_xaxes(title=text("q10.axis.exponent"), range=SHOWN[view["precision"]])
     figure.update_yaxes(title=text("q10.axis.share"), range=[0, 100 * top])
@@ -56,28 +84,56 @@ def _histogram(view: Result, text: Text) -> Any:
 def _limits(view: Result) -> dict[str, tuple[float, float]]:
     """Exponents between which a number is of each kind."""
     at = view["window"]
-    return {"zero": (-np.inf, at["zero"]), "subnormal": (at["zero"], at["normal"]),
-            "normal": (at["normal"], at["overflow"]), "overflow": (at["overflow"], np.inf)}
+    return {
+        "zero": (-np.inf, at["zero"]),
+        "subnormal": (at["zero"], at["normal"]),
+        "normal": (at["normal"], at["overflow"]),
+        "overflow": (at["overflow"], np.inf),
+    }
 
 
 def _factor(view: Result, text: Text) -> Any:
     figure, exponents = go.Figure(), [int(exponent) for exponent in view["curve"]]
     for kind, symbol in SYMBOLS.items():
-        figure.add_scatter(x=exponents, y=[100 * each[kind] for each in view["curve"].values()], mode="lines",
-                           name=text("q10.moved"), meta={"role": "formula"}, showlegend=kind == "zero",
-                           hovertemplate="2^%{x}: %{y:.2f} %<extra></extra>")
-        figure.add_scatter(x=view["exponents"], y=[100 * part for part in view["measured"][kind]],
-                           mode="markers", name=f"FP16: {text(f'q10.kind.{kind}')}",
-                           meta={"role": "measured"}, marker={"symbol": symbol, "size": 10},
-                           hovertemplate="2^%{x}: %{y:.2f} %<extra></extra>")
-    skipped = [(exponent, bad) for exponent, bad in
-               zip(view["exponents"], view["bad_gradients"], strict=True) if bad]
-    figure.add_scatter(x=[exponent for exponent, _ in skipped], y=[100] * len(skipped), mode="markers",
-                       name=text("q10.bad_gradients"), meta={"role": "said"},
-                       marker={"symbol": "x", "size": 10}, customdata=[bad for _, bad in skipped],
-                       hovertemplate="2^%{x}: %{customdata:,}<extra></extra>")
-    figure.add_scatter(x=[view["shift"]] * 2, y=[0, 100], mode="lines", name=text("q10.here"),
-                       meta={"role": "peer"}, hoverinfo="skip")
+        figure.add_scatter(
+            x=exponents,
+            y=[100 * each[kind] for each in view["curve"].values()],
+            mode="lines",
+            name=text("q10.moved"),
+            meta={"role": "formula"},
+            showlegend=kind == "zero",
+            hovertemplate="2^%{x}: %{y:.2f} %<extra></extra>",
+        )
+        figure.add_scatter(
+            x=view["exponents"],
+            y=[100 * part for part in view["measured"][kind]],
+            mode="markers",
+            name=f"FP16: {text(f'q10.kind.{kind}')}",
+            meta={"role": "measured"},
+            marker={"symbol": symbol, "size": 10},
+            hovertemplate="2^%{x}: %{y:.2f} %<extra></extra>",
+        )
+    skipped = [
+        (exponent, bad) for exponent, bad in zip(view["exponents"], view["bad_gradients"], strict=True) if bad
+    ]
+    figure.add_scatter(
+        x=[exponent for exponent, _ in skipped],
+        y=[100] * len(skipped),
+        mode="markers",
+        name=text("q10.bad_gradients"),
+        meta={"role": "said"},
+        marker={"symbol": "x", "size": 10},
+        customdata=[bad for _, bad in skipped],
+        hovertemplate="2^%{x}: %{customdata:,}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[view["shift"]] * 2,
+        y=[0, 100],
+        mode="lines",
+        name=text("q10.here"),
+        meta={"role": "peer"},
+        hoverinfo="skip",
+    )
     figure.update_xaxes(title=text("q10.axis.factor"))
     figure.update_yaxes(title=text("q10.axis.share"), range=[-3, 105])
     return figure
@@ -85,12 +141,19 @@ def _factor(view: Result, text: Text) -> Any:
 
 def _layers(view: Result, text: Text) -> Any:
     figure = go.Figure()
-    names = [text("q10.logits") if group == "logits" else text("q10.layer") % group
-             for group in view["layers"]]
+    names = [
+        text("q10.logits") if group == "logits" else text("q10.layer") % group for group in view["layers"]
+    ]
     for kind in KINDS:
         parts = [100 * each[kind] for each in view["layers"].values()]
-        figure.add_bar(y=names, x=parts, orientation="h", name=text(f"q10.kind.{kind}"),
-                       meta={"role": ROLES[kind]}, hovertemplate="%{y}: %{x:.2f} %<extra></extra>")
+        figure.add_bar(
+            y=names,
+            x=parts,
+            orientation="h",
+            name=text(f"q10.kind.{kind}"),
+            meta={"role": ROLES[kind]},
+            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
+        )
     figure.update_layout(barmode="stack")
     figure.update_xaxes(title=text("q10.axis.share"), range=[0, 100])
     figure.update_yaxes(type="category")
@@ -100,18 +163,36 @@ def _layers(view: Result, text: Text) -> Any:
 def _cliff(result: Result, text: Text) -> Any:
     measured, formula, figure = result["cliff"], result["formula"], go.Figure()
     for name, label in (("zero_logits", "q10.zero_logits"), ("fresh", "q10.fresh_logits")):
-        figure.add_scatter(x=formula["tokens"], y=[100 * share for share in formula[name]], mode="lines",
-                           line={"shape": "hv" if name == "zero_logits" else "linear"},
-                           name=f"{text(label)}, {text('q10.formula')}", meta={"role": "formula"},
-                           hovertemplate="N = %{x:,}: %{y:.2f} %<extra></extra>")
-    for name, label, symbol in (("zero_logits", "q10.zero_logits", "circle"),
-                                ("own_logits", "q10.own_logits", "square")):
-        figure.add_scatter(x=measured["tokens"], y=[100 * share for share in measured[name]], mode="markers",
-                           name=f"{text(label)}, {text('q10.measured')}", meta={"role": "measured"},
-                           marker={"symbol": symbol, "size": 9},
-                           hovertemplate="N = %{x:,}: %{y:.2f} %<extra></extra>")
-    figure.add_scatter(x=[result["view"]["tokens"]] * 2, y=[0, 100], mode="lines", name=text("q10.here"),
-                       meta={"role": "peer"}, hoverinfo="skip")
+        figure.add_scatter(
+            x=formula["tokens"],
+            y=[100 * share for share in formula[name]],
+            mode="lines",
+            line={"shape": "hv" if name == "zero_logits" else "linear"},
+            name=f"{text(label)}, {text('q10.formula')}",
+            meta={"role": "formula"},
+            hovertemplate="N = %{x:,}: %{y:.2f} %<extra></extra>",
+        )
+    for name, label, symbol in (
+        ("zero_logits", "q10.zero_logits", "circle"),
+        ("own_logits", "q10.own_logits", "square"),
+    ):
+        figure.add_scatter(
+            x=measured["tokens"],
+            y=[100 * share for share in measured[name]],
+            mode="markers",
+            name=f"{text(label)}, {text('q10.measured')}",
+            meta={"role": "measured"},
+            marker={"symbol": symbol, "size": 9},
+            hovertemplate="N = %{x:,}: %{y:.2f} %<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[result["view"]["tokens"]] * 2,
+        y=[0, 100],
+        mode="lines",
+        name=text("q10.here"),
+        meta={"role": "peer"},
+        hoverinfo="skip",
+    )
     figure.update_xaxes(title=text("q10.axis.tokens"), type="log")
     figure.update_yaxes(title=text("q10.axis.zero"), range=[-3, 103])
     return figure

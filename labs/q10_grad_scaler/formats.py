@@ -31,9 +31,11 @@ class Format:
     """Of the significand, the hidden one included."""
 
 
-FORMATS = {"fp16": Format(zero=-25, normal=-14, overflow=16, bits=11),
-           "bf16": Format(zero=-134, normal=-126, overflow=128, bits=8),
-           "fp32": Format(zero=-150, normal=-126, overflow=128, bits=24)}
+FORMATS = {
+    "fp16": Format(zero=-25, normal=-14, overflow=16, bits=11),
+    "bf16": Format(zero=-134, normal=-126, overflow=128, bits=8),
+    "fp32": Format(zero=-150, normal=-126, overflow=128, bits=24),
+}
 SMALLEST_EXPONENT = FORMATS["fp16"].zero + 1
 """2^-24 is the smallest positive FP16 number; what is at most half of it becomes zero."""
 
@@ -70,5 +72,7 @@ def summed(places: Mapping[str, Mapping[str, Any]], group: str) -> tuple[Counts,
     """Histogram and zeros of the places in a group: "all", "logits" or the number of a layer."""
     chosen = [place for place in places.values() if group in ("all", place["group"])]
     empty = np.zeros((HIGHEST - LOWEST) * PER_OCTAVE)
-    return (sum((np.asarray(place["histogram"], float) for place in chosen), start=empty),
-            sum(float(place["zeros"]) for place in chosen))
+    return (
+        sum((np.asarray(place["histogram"], float) for place in chosen), start=empty),
+        sum(float(place["zeros"]) for place in chosen),
+    )

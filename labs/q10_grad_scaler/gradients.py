@@ -63,6 +63,7 @@ def watching(model: MiniMind, look: Callable[[Tensor], Any]) -> Iterator[Watched
         def saw(_module: nn.Module, _inputs: Any, outputs: tuple[Tensor, ...]) -> None:
             watched.seen[name] = look(outputs[0])
             watched.dtypes["grad_output"] = dtype_of(outputs[0])
+
         return saw
 
     handles = [module.register_full_backward_hook(hook(name)) for name, module in layers.items()]
@@ -73,8 +74,13 @@ def watching(model: MiniMind, look: Callable[[Tensor], Any]) -> Iterator[Watched
             handle.remove()
 
 
-def logits_loss(model: MiniMind, rows: Tensor, dtype: torch.dtype | None,
-                watched: Watched | None = None, look: Callable[[Tensor], Any] | None = None) -> Tensor:
+def logits_loss(
+    model: MiniMind,
+    rows: Tensor,
+    dtype: torch.dtype | None,
+    watched: Watched | None = None,
+    look: Callable[[Tensor], Any] | None = None,
+) -> Tensor:
     """Summed cross-entropy of rows int64 [B, T + 1] under autocast to `dtype` (None: as the weights are)."""
     inputs, targets = rows[:, :-1], rows[:, 1:]
     with torch.autocast(rows.device.type, dtype, enabled=dtype is not None):
@@ -87,7 +93,7 @@ def logits_loss(model: MiniMind, rows: Tensor, dtype: torch.dtype | None,
 
 
 def group_of(name: str) -> str:
-    """"logits", or the number of the layer that a linear layer stands in.
+    """ "logits", or the number of the layer that a linear layer stands in.
 
     >>> group_of("model.layers.3.mlp.up_proj"), group_of(LOGITS)
     ('3', 'logits')
@@ -102,5 +108,5 @@ def shares_of(numbers: list[int]) -> dict[str, float]:
 
 
 def dtype_of(tensor: Tensor) -> str:
-    """"float16" and the like."""
+    """ "float16" and the like."""
     return str(tensor.dtype).removeprefix("torch.")

@@ -18,8 +18,12 @@ from labs.q10_grad_scaler.limits import random_rows
 from labs.q10_grad_scaler.params import MemoryParams
 from minimind_core.model import MiniMind
 
-VARIANTS: dict[str, torch.dtype | None] = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16,
-                                           "pure_bf16": None}
+VARIANTS: dict[str, torch.dtype | None] = {
+    "fp32": None,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "pure_bf16": None,
+}
 """The dtype of autocast; `pure_bf16` has BF16 weights and no autocast."""
 
 
@@ -34,8 +38,9 @@ class Casts(TorchDispatchMode):
         self._parameters, self._told = parameters, told
         self.made: set[int] = set()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (),
-                           kwargs: Mapping[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
         """Run the operation and look whether it cast a parameter."""
         self._told()
         output = func(*args, **(kwargs or {}))
@@ -44,8 +49,9 @@ class Casts(TorchDispatchMode):
         return output
 
 
-def kept_for_backward(model: MiniMind, rows: Tensor, dtype: torch.dtype | None,
-                      told: Callable[[], None]) -> dict[str, int]:
+def kept_for_backward(
+    model: MiniMind, rows: Tensor, dtype: torch.dtype | None, told: Callable[[], None]
+) -> dict[str, int]:
     """Bytes that a forward pass over rows [B, T + 1] leaves for the backward pass: copies and the rest."""
     parameters = {address(parameter) for parameter in model.parameters()}
     kept: dict[int, Tensor] = {}
@@ -57,15 +63,17 @@ def kept_for_backward(model: MiniMind, rows: Tensor, dtype: torch.dtype | None,
     casts = Casts(parameters, told)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), casts:
         loss = logits_loss(model, rows, dtype)
-    sizes = {where: tensor.untyped_storage().nbytes() for where, tensor in kept.items()
-             if where not in parameters}
+    sizes = {
+        where: tensor.untyped_storage().nbytes() for where, tensor in kept.items() if where not in parameters
+    }
     del loss
     copies = sum(size for where, size in sizes.items() if where in casts.made)
     return {"casts": copies, "activations": sum(sizes.values()) - copies}
 
 
-def whole_batch(model: MiniMind, shape: MemoryParams, dtype: torch.dtype | None, rows: int,
-                told: Callable[[], None]) -> dict[str, int]:
+def whole_batch(
+    model: MiniMind, shape: MemoryParams, dtype: torch.dtype | None, rows: int, told: Callable[[], None]
+) -> dict[str, int]:
     """As `kept_for_backward` of the whole micro-batch, of which `rows` are run: all, or at least 3."""
     device = model.model.embed_tokens.weight.device.type
     counted = kept_for_backward(model, random_rows(rows, shape.length, device), dtype, told)
@@ -82,10 +90,12 @@ def states_after_step(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) 
     logits_loss(model, rows, dtype).backward()
     optimizer.step()
     state = [tensor for kept in optimizer.state.values() for tensor in kept.values()]
-    found = {"weights": _bytes(model.parameters()),
-             "gradients": _bytes(p.grad for p in model.parameters() if p.grad is not None),
-             "moments": _bytes(tensor for tensor in state if tensor.dim() > 0),
-             "counters": _bytes(tensor for tensor in state if tensor.dim() == 0)}
+    found = {
+        "weights": _bytes(model.parameters()),
+        "gradients": _bytes(p.grad for p in model.parameters() if p.grad is not None),
+        "moments": _bytes(tensor for tensor in state if tensor.dim() > 0),
+        "counters": _bytes(tensor for tensor in state if tensor.dim() == 0),
+    }
     optimizer.zero_grad(set_to_none=True)
     return found
 

@@ -24,8 +24,10 @@ class BatchShape(NamedTuple):
 BATCHES: dict[str, dict[str, tuple[BatchShape, ...]]] = {
     "window": {"cuda": (BatchShape(8, 128),), "cpu": (BatchShape(1, 12),)},
     "duel": {"cuda": (BatchShape(16, 512),), "cpu": (BatchShape(4, 32),)},
-    "speed": {"cuda": (BatchShape(1, 128), BatchShape(32, 512)),
-              "cpu": (BatchShape(1, 8), BatchShape(1, 24))},
+    "speed": {
+        "cuda": (BatchShape(1, 128), BatchShape(32, 512)),
+        "cpu": (BatchShape(1, 8), BatchShape(1, 24)),
+    },
 }
 """By experiment and device; Apple's mps computes what a CPU does."""
 
@@ -37,7 +39,7 @@ def batches_of(experiment: str, device: str) -> tuple[BatchShape, ...]:
 
 def batch_of(experiment: str, device: str) -> BatchShape:
     """The batch of an experiment that has one."""
-    only, = batches_of(experiment, device)
+    (only,) = batches_of(experiment, device)
     return only
 
 

@@ -13,8 +13,11 @@ Partials = Sequence[Mapping[str, Any]]
 
 def duel(params: DuelParams, partials: Partials) -> Result:
     """The curves as far as they have come."""
-    return {"steps": params.steps, "scale": [piece["scale"] for piece in partials],
-            "curves": {name: [piece["losses"][name] for piece in partials] for name in partials[0]["losses"]}}
+    return {
+        "steps": params.steps,
+        "scale": [piece["scale"] for piece in partials],
+        "curves": {name: [piece["losses"][name] for piece in partials] for name in partials[0]["losses"]},
+    }
 
 
 def orders(_params: OrdersParams, partials: Partials) -> Result:

@@ -70,11 +70,15 @@ def window(params: WindowParams, ctx: Context) -> Result:
     with torch.inference_mode():
         own = model(rows[:, :-1]).flatten(0, 1)  # [B * T, V]
     return {
-        "specimen": params.specimen, "tokens": len(own), "places": full["places"], **half,
+        "specimen": params.specimen,
+        "tokens": len(own),
+        "places": full["places"],
+        **half,
         "loss": {"fp32": full["loss"]} | {name: each["loss"] for name, each in half.items()},
         "dtypes": {"fp32": full["dtypes"]} | {name: each["dtypes"] for name, each in half.items()},
         "swallowed": {name: swallowed(dtype) for name, dtype in DTYPES.items()},
-        "cliff": cliff(own.clone(), rows[:, 1:].flatten()), "formula": analytic.window(params)["cliff"],
+        "cliff": cliff(own.clone(), rows[:, 1:].flatten()),
+        "formula": analytic.window(params)["cliff"],
     }
 
 
@@ -92,10 +96,18 @@ def scaler(params: ScalerParams, ctx: Context) -> Result:
     trace = traced(new_scaler(params), gradients_of(params), told)
     formula, measured = analytic.scaler(params), analytic.as_result(trace, params)
     arrays = ("scale", "tracker", "applied")
-    return {**measured, "formula": formula, "weight_is_nan": trace[-1]["spoilt"],
-            "equal": all(np.array_equal(measured[name], formula[name]) for name in arrays),
-            "sentence": {"said": 1, "formula": formula["skipped_steps"],
-                         "measured": measured["skipped_steps"], "unit": ""}}
+    return {
+        **measured,
+        "formula": formula,
+        "weight_is_nan": trace[-1]["spoilt"],
+        "equal": all(np.array_equal(measured[name], formula[name]) for name in arrays),
+        "sentence": {
+            "said": 1,
+            "formula": formula["skipped_steps"],
+            "measured": measured["skipped_steps"],
+            "unit": "",
+        },
+    }
 
 
 def orders(params: OrdersParams, ctx: Context) -> Result:
@@ -117,9 +129,15 @@ def orders(params: OrdersParams, ctx: Context) -> Result:
         ctx.progress(0.2 + 0.8 * place / len(ordering.ORDERS), name)
         found[name] = ordering.tried(name, model, micro_batches, scale, params.clip_norm, true)
         ctx.emit({"order": name, **found[name]})
-    return {"orders": found, "true_norm": before, "clipped_norm": ordering.norm(true),
-            "accumulation": params.accumulation, "scale": scale, "clip_norm": params.clip_norm,
-            "scaling_is_exact": exact}
+    return {
+        "orders": found,
+        "true_norm": before,
+        "clipped_norm": ordering.norm(true),
+        "accumulation": params.accumulation,
+        "scale": scale,
+        "clip_norm": params.clip_norm,
+        "scaling_is_exact": exact,
+    }
 
 
 def duel(params: DuelParams, ctx: Context) -> Result:
@@ -133,7 +151,7 @@ def duel(params: DuelParams, ctx: Context) -> Result:
     batch, full_size = batch_of("duel", ctx.device), ctx.device == "cuda"
     loaded = ctx.model(None if full_size else SMALL_MODEL)
     config = loaded.config if full_size else PRESETS["toy"]
-    texts = heldout.training()[:None if full_size else 12]
+    texts = heldout.training()[: None if full_size else 12]
     windows = heldout.windows(loaded.tokenizer, texts, batch.rows * params.steps, batch.length, params.seed)
     source = heldout.Stretches(windows, batch.rows)
     start = untrained(config, ctx.device, params.seed)
@@ -145,14 +163,23 @@ def duel(params: DuelParams, ctx: Context) -> Result:
         for place, arm in enumerate(arms):
             ctx.progress((step + place / len(arms)) / params.steps, f"Step {step + 1}: {arm.name}")
             curves[arm.name].append(arm.step(rows).item())
-        ctx.emit({"step": step + 1, "losses": {name: curve[-1] for name, curve in curves.items()},
-                  "scale": scaled.scales[-1]})
+        ctx.emit(
+            {
+                "step": step + 1,
+                "losses": {name: curve[-1] for name, curve in curves.items()},
+                "scale": scaled.scales[-1],
+            }
+        )
     final = {name: float(np.mean(curve[-LAST_STEPS:])) for name, curve in curves.items()}
     return {
-        "curves": {name: np.array(curve, np.float32) for name, curve in curves.items()}, "final_loss": final,
-        "harm_without_scaler": final["fp16"] - final["fp32"], "steps": params.steps,
-        "zero_percent": {arm.name: arm.zero_percent() for arm in arms}, "tokens": 2**params.tokens_exponent,
-        "skipped": {arm.name: arm.skipped for arm in arms}, "scale": np.array(scaled.scales, np.float32),
+        "curves": {name: np.array(curve, np.float32) for name, curve in curves.items()},
+        "final_loss": final,
+        "harm_without_scaler": final["fp16"] - final["fp32"],
+        "steps": params.steps,
+        "zero_percent": {arm.name: arm.zero_percent() for arm in arms},
+        "tokens": 2**params.tokens_exponent,
+        "skipped": {arm.name: arm.skipped for arm in arms},
+        "scale": np.array(scaled.scales, np.float32),
         "tokens_a_step": batch.rows * batch.length,
         "parameters": sum(parameter.numel() for parameter in start.parameters()),
     }
@@ -174,14 +201,18 @@ def memory(params: MemoryParams, ctx: Context) -> Result:
         states[name] = ledger.states_after_step(model, random_rows(1, 8, ctx.device), dtype)
         for where, shape in shapes.items():
             ctx.progress((place + 0.5) / 4, f"{name}: activations")
-            found[where][name] = ledger.whole_batch(model, shape, dtype, counted_rows(shape, ctx.device),
-                                                    ctx.check_cancelled)
+            found[where][name] = ledger.whole_batch(
+                model, shape, dtype, counted_rows(shape, ctx.device), ctx.check_cancelled
+            )
             if ctx.device == "cuda":
                 rows = random_rows(shape.batch, shape.length, ctx.device)
                 found[where][name]["peak"] = ledger.cuda_peak(model, rows, dtype)
-    return {"states": states, "formula": analytic.memory(params),
-            "counted_by": "peak" if ctx.device == "cuda" else "tensors",
-            **{where: analytic.saving(states, each, shapes[where]) for where, each in found.items()}}
+    return {
+        "states": states,
+        "formula": analytic.memory(params),
+        "counted_by": "peak" if ctx.device == "cuda" else "tensors",
+        **{where: analytic.saving(states, each, shapes[where]) for where, each in found.items()},
+    }
 
 
 def speed(params: SpeedParams, ctx: Context) -> Result:
@@ -204,12 +235,20 @@ def speed(params: SpeedParams, ctx: Context) -> Result:
         step = TrainingStep(model, rows)
         times = interleaved(step.ways(), ctx.device, SPEED_SECONDS.get(ctx.device, 6.0), told, min_rounds=3)
         spread = {way: middle([1000 * second for second in each]) for way, each in times.items()}
-        found[name] = {"rows": len(rows), "length": rows.shape[1] - 1, "spread": spread,
-                       "milliseconds": {way: each["median"] for way, each in spread.items()},
-                       "gain": _ratio(times, "fp32", "fp16_scaler"),
-                       "bf16_over_fp16": _ratio(times, "bf16", "fp16")}
-    return {**found, "scaler_overhead_percent": 100 * (_ratio(times, "fp16_scaler", "fp16") - 1),
-            "gradient_error": errors, "clock": clock(ctx.device)}
+        found[name] = {
+            "rows": len(rows),
+            "length": rows.shape[1] - 1,
+            "spread": spread,
+            "milliseconds": {way: each["median"] for way, each in spread.items()},
+            "gain": _ratio(times, "fp32", "fp16_scaler"),
+            "bf16_over_fp16": _ratio(times, "bf16", "fp16"),
+        }
+    return {
+        **found,
+        "scaler_overhead_percent": 100 * (_ratio(times, "fp16_scaler", "fp16") - 1),
+        "gradient_error": errors,
+        "clock": clock(ctx.device),
+    }
 
 
 def _ratio(times: dict[str, list[float]], slow: str, quick: str) -> float:

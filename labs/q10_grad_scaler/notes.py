@@ -40,8 +40,10 @@ def orders(result: Result, text: Text) -> list[str]:
 def duel(result: Result, text: Text) -> list[str]:
     """The harm in numbers."""
     values = {name: f"{result[name]:,}" for name in ("tokens", "parameters", "tokens_a_step")}
-    return [text("q10.note.harm") % {**values, "harm": result["harm_without_scaler"],
-                                     "zeros": result["zero_percent"]["fp16"]}]
+    return [
+        text("q10.note.harm")
+        % {**values, "harm": result["harm_without_scaler"], "zeros": result["zero_percent"]["fp16"]}
+    ]
 
 
 def memory(result: Result, text: Text) -> list[str]:
@@ -53,7 +55,11 @@ def memory(result: Result, text: Text) -> list[str]:
 
 def speed(result: Result, text: Text) -> list[str]:
     """What FP16 gains for both batches, what the scaler adds, and the price in digits."""
-    errors, gains = result["gradient_error"], {batch: result[f"{batch}_batch"]["gain"]
-                                               for batch in ("small", "large")}
-    return [text("q10.note.gain") % {**gains, "overhead": result["scaler_overhead_percent"]},
-            text("q10.note.price") % {"times": errors["bf16"] / errors["fp16"]}]
+    errors, gains = (
+        result["gradient_error"],
+        {batch: result[f"{batch}_batch"]["gain"] for batch in ("small", "large")},
+    )
+    return [
+        text("q10.note.gain") % {**gains, "overhead": result["scaler_overhead_percent"]},
+        text("q10.note.price") % {"times": errors["bf16"] / errors["fp16"]},
+    ]

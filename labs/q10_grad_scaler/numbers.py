@@ -7,8 +7,10 @@ from labs.contract import Result, Text
 
 def window(result: Result, text: Text) -> dict[str, float]:
     """Shares of gradient elements at the setting, in percent."""
-    return {f"{text(f'q10.kind.{kind}')} (%)": 100 * result["view"]["shares"][kind]
-            for kind in ("zero", "subnormal", "overflow")}
+    return {
+        f"{text(f'q10.kind.{kind}')} (%)": 100 * result["view"]["shares"][kind]
+        for kind in ("zero", "subnormal", "overflow")
+    }
 
 
 def scaler(result: Result, text: Text) -> dict[str, float]:
@@ -18,8 +20,10 @@ def scaler(result: Result, text: Text) -> dict[str, float]:
 
 def duel(result: Result, text: Text) -> dict[str, float]:
     """The loss at the end of each training."""
-    return {f"{text(f'q10.arm.{name}')}, {text('q10.axis.loss')}": loss
-            for name, loss in result["final_loss"].items()}
+    return {
+        f"{text(f'q10.arm.{name}')}, {text('q10.axis.loss')}": loss
+        for name, loss in result["final_loss"].items()
+    }
 
 
 def memory(result: Result, text: Text) -> dict[str, float]:

@@ -100,13 +100,23 @@ def fp16_parameters(step: Step) -> None:
 
 
 ORDERS: dict[str, Callable[[Step], None]] = {
-    "correct": correct, "clip_first": clip_first, "no_unscale": no_unscale, "unscale_each": unscale_each,
-    "update_each": update_each, "fp16_parameters": fp16_parameters,
+    "correct": correct,
+    "clip_first": clip_first,
+    "no_unscale": no_unscale,
+    "unscale_each": unscale_each,
+    "update_each": update_each,
+    "fp16_parameters": fp16_parameters,
 }
 
 
-def tried(name: str, model: MiniMind, micro_batches: Sequence[Tensor], scale: float, clip: float,
-          true: Sequence[Tensor]) -> dict[str, Any]:
+def tried(
+    name: str,
+    model: MiniMind,
+    micro_batches: Sequence[Tensor],
+    scale: float,
+    clip: float,
+    true: Sequence[Tensor],
+) -> dict[str, Any]:
     """What became of one step in the order `name`.
 
     "norm" of the gradient that the optimizer was handed, its "relative_error" against `true` (None where
@@ -120,12 +130,17 @@ def tried(name: str, model: MiniMind, micro_batches: Sequence[Tensor], scale: fl
         error = f"{type(raised).__name__}: {raised}"
     if not step.handed:
         return {"norm": None, "relative_error": None, "ran": False, "error": error}
-    return {"norm": norm(step.handed), "relative_error": relative_error(step.handed, true), "ran": True,
-            "error": error}
+    return {
+        "norm": norm(step.handed),
+        "relative_error": relative_error(step.handed, true),
+        "ran": True,
+        "error": error,
+    }
 
 
-def true_gradient(model: MiniMind, micro_batches: Sequence[Tensor],
-                  clip: float) -> tuple[list[Tensor], float]:
+def true_gradient(
+    model: MiniMind, micro_batches: Sequence[Tensor], clip: float
+) -> tuple[list[Tensor], float]:
     """The FP32 gradient of all micro-batches as one batch after clipping, and its norm before."""
     copy, rows = copied(model), torch.cat(list(micro_batches))
     (logits_loss(copy, rows, None) / targets_in(rows)).backward()
@@ -138,8 +153,10 @@ def scaling_is_exact(model: MiniMind, rows: Tensor, scale: float) -> bool:
     plain, scaled = (copied(model).use_attention("eager") for _ in range(2))  # fused ones add in any order
     logits_loss(plain, rows, None).backward()
     (logits_loss(scaled, rows, None) * scale).backward()
-    return all(torch.equal(one, other / scale)
-               for one, other in zip(gradients(plain), gradients(scaled), strict=True))
+    return all(
+        torch.equal(one, other / scale)
+        for one, other in zip(gradients(plain), gradients(scaled), strict=True)
+    )
 
 
 def gradients(model: MiniMind) -> list[Tensor]:

@@ -35,15 +35,25 @@ class WindowParams(Params):
 class ScalerParams(Params):
     """A scaler before gradients that fit up to `fits`, with more steps that overflow in any case."""
 
-    init_scale: float = real(65536.0, 0, 2.0**100, step=1.0, label="q10.init_scale", above_minimum=True,
-                             primary=True, low_sentence=POSITIVE_SCALE)
+    init_scale: float = real(
+        65536.0,
+        0,
+        2.0**100,
+        step=1.0,
+        label="q10.init_scale",
+        above_minimum=True,
+        primary=True,
+        low_sentence=POSITIVE_SCALE,
+    )
     fits_exponent: int = _exponent(10, 24, "q10.fits_exponent")
     steps: int = whole(40, 1, MAX_STEPS, label="q10.steps", primary=True)
     growth_interval: int = whole(2000, 1, 5000, label="q10.growth_interval")
-    growth_factor: float = real(2.0, 1, 16, step=0.5, label="q10.growth_factor", above_minimum=True,
-                                low_sentence=FACTORS)
-    backoff_factor: float = real(0.5, 0, 1, step=0.05, label="q10.backoff_factor", above_minimum=True,
-                                 sentence=FACTORS)
+    growth_factor: float = real(
+        2.0, 1, 16, step=0.5, label="q10.growth_factor", above_minimum=True, low_sentence=FACTORS
+    )
+    backoff_factor: float = real(
+        0.5, 0, 1, step=0.05, label="q10.backoff_factor", above_minimum=True, sentence=FACTORS
+    )
     overflows: str = text("", label="q10.overflows", max_length=200)
     """Steps that overflow whatever the scale, such as "12, 30-35"; the first step is 1."""
 

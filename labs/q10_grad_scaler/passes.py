@@ -45,13 +45,16 @@ def full_precision(model: MiniMind, rows: Tensor) -> dict[str, Any]:
     with watching(model, histogram) as watched:
         loss = logits_loss(model, rows, None, watched, histogram)
         loss.backward()
-    places = {name: {"group": group_of(name), "histogram": watched.seen[name][0],
-                     "zeros": watched.seen[name][1]} for name in watched.names}
+    places = {
+        name: {"group": group_of(name), "histogram": watched.seen[name][0], "zeros": watched.seen[name][1]}
+        for name in watched.names
+    }
     return {"places": places, "loss": loss.item() / targets_in(rows), "dtypes": _dtypes(model, watched)}
 
 
-def half_precision(model: MiniMind, rows: Tensor, name: str, exponents: Sequence[int],
-                   told: Callable[[float], None]) -> dict[str, Any]:
+def half_precision(
+    model: MiniMind, rows: Tensor, name: str, exponents: Sequence[int], told: Callable[[float], None]
+) -> dict[str, Any]:
     """Counts by group [exponents, kinds] of one forward and a backward pass for each exponent.
 
     "nonfinite_gradients" are elements of the FP32 `.grad` that are Inf or NaN, which is all that the
@@ -69,9 +72,14 @@ def half_precision(model: MiniMind, rows: Tensor, name: str, exponents: Sequence
                 groups.setdefault(group, []).append(numbers)
             bad_gradients.append(nonfinite_gradients(model))
     stacked = {group: np.stack(each).astype(np.int32) for group, each in groups.items()}
-    return {"exponents": list(exponents), "counts": stacked, "nonfinite_gradients": bad_gradients,
-            "hooks_finite": [int(row[-1]) == 0 for row in stacked["all"]],
-            "loss": loss.item() / targets_in(rows), "dtypes": _dtypes(model, watched)}
+    return {
+        "exponents": list(exponents),
+        "counts": stacked,
+        "nonfinite_gradients": bad_gradients,
+        "hooks_finite": [int(row[-1]) == 0 for row in stacked["all"]],
+        "loss": loss.item() / targets_in(rows),
+        "dtypes": _dtypes(model, watched),
+    }
 
 
 def swallowed(dtype: torch.dtype) -> float:

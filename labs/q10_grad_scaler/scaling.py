@@ -36,8 +36,14 @@ def traced(scaler: GradScaler, gradients: Iterable[float], told: Callable[[int],
         scaler.step(optimizer)
         scaler.update()
         assert ran[0] or torch.equal(before.view(torch.int32), weight.detach().view(torch.int32))
-        trace.append({"applied": ran[0], "scale": scaler.get_scale(),
-                      "tracker": scaler._get_growth_tracker(), "spoilt": bool(weight.isnan())})
+        trace.append(
+            {
+                "applied": ran[0],
+                "scale": scaler.get_scale(),
+                "tracker": scaler._get_growth_tracker(),
+                "spoilt": bool(weight.isnan()),
+            }
+        )
     return trace
 
 
@@ -49,5 +55,10 @@ def gradients_of(params: ScalerParams) -> list[float]:
 
 def new_scaler(params: ScalerParams) -> GradScaler:
     """As the settings say."""
-    return GradScaler("cpu", init_scale=params.init_scale, growth_factor=params.growth_factor,
-                      backoff_factor=params.backoff_factor, growth_interval=params.growth_interval)
+    return GradScaler(
+        "cpu",
+        init_scale=params.init_scale,
+        growth_factor=params.growth_factor,
+        backoff_factor=params.backoff_factor,
+        growth_interval=params.growth_interval,
+    )

@@ -36,7 +36,7 @@ def outlier(model: MiniMind, layer: int = OUTLIER_LAYER, exponent: int = OUTLIER
 
 
 def specimen(name: str, ctx: Context) -> MiniMind:
-    """"random", "trained" or "outlier", in the shape of the checkpoint that the user chose."""
+    """ "random", "trained" or "outlier", in the shape of the checkpoint that the user chose."""
     loaded = ctx.model()
     if name == "random":
         return untrained(loaded.config, ctx.device)

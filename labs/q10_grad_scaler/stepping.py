@@ -15,8 +15,13 @@ from labs.q10_grad_scaler.ordering import gradients, relative_error
 from labs.q10_grad_scaler.passes import targets_in
 from minimind_core.model import MiniMind
 
-WAYS: dict[str, torch.dtype | None] = {"fp32": None, "tf32": None, "fp16": torch.float16,
-                                       "fp16_scaler": torch.float16, "bf16": torch.bfloat16}
+WAYS: dict[str, torch.dtype | None] = {
+    "fp32": None,
+    "tf32": None,
+    "fp16": torch.float16,
+    "fp16_scaler": torch.float16,
+    "bf16": torch.bfloat16,
+}
 COMPARED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 COMPARE_SCALE = 2.0**10
 """With it FP16's gradients lie well inside its window."""
@@ -33,10 +38,14 @@ class TrainingStep:
     def ways(self) -> dict[str, Callable[[], None]]:
         """A call that makes one step, by name; TF32 on CUDA only."""
         device = self.rows.device.type
-        scalers = {name: GradScaler(device, init_scale=COMPARE_SCALE, enabled=name == "fp16_scaler")
-                   for name in WAYS}
-        return {name: partial(self._step, name, scalers[name]) for name in WAYS
-                if name != "tf32" or device == "cuda"}
+        scalers = {
+            name: GradScaler(device, init_scale=COMPARE_SCALE, enabled=name == "fp16_scaler") for name in WAYS
+        }
+        return {
+            name: partial(self._step, name, scalers[name])
+            for name in WAYS
+            if name != "tf32" or device == "cuda"
+        }
 
     def _step(self, name: str, scaler: GradScaler) -> None:
         self.optimizer.zero_grad(set_to_none=True)

@@ -24,16 +24,23 @@ def window(params: WindowParams, result: Result) -> Result:
     nearest = min(range(len(measured)), key=lambda place: abs(measured[place] - shift))
     order = [*(group for group in groups if group != LOGITS), LOGITS]
     return {
-        "shift": shift, "where": where,
-        "precision": params.precision, "window": vars(FORMATS[params.precision]),
-        "scale": 2**params.scale_exponent, "tokens": 2**params.tokens_exponent,
+        "shift": shift,
+        "where": where,
+        "precision": params.precision,
+        "window": vars(FORMATS[params.precision]),
+        "scale": 2**params.scale_exponent,
+        "tokens": 2**params.tokens_exponent,
         "histogram": (histogram / max(histogram.sum() + zeros, 1)).astype(np.float32),
         "shares": shares(histogram, zeros, shift, params.precision),
         "curve": {str(e): shares(histogram, zeros, e, params.precision) for e in range(-20, 25)},
-        "layers": {group: shares(*summed(result["places"], group), shift, params.precision)
-                   for group in order},
-        "exponents": measured, "measured": _measured(result, where), "nearest": measured[nearest],
-        "nearest_place": nearest, "bad_gradients": list(result["fp16"]["nonfinite_gradients"]),
+        "layers": {
+            group: shares(*summed(result["places"], group), shift, params.precision) for group in order
+        },
+        "exponents": measured,
+        "measured": _measured(result, where),
+        "nearest": measured[nearest],
+        "nearest_place": nearest,
+        "bad_gradients": list(result["fp16"]["nonfinite_gradients"]),
         "exact": measured[nearest] == shift,
         "nonfinite_gradients": result["fp16"]["nonfinite_gradients"][nearest],
     }

@@ -46,8 +46,10 @@ def epsilon() -> dict[str, float]:
     """The largest gain of RMSNorm, and what it makes of inputs of RMS 0.01."""
     small = np.full(64, 0.01)
     epsilons = {"larger_eps": 1e-5, "smaller_eps": 1e-6}
-    return {**{name: round(1 / math.sqrt(eps)) for name, eps in epsilons.items()},
-            **{f"{name}_output": float(rms_norm(small, eps)[0]) for name, eps in epsilons.items()}}
+    return {
+        **{name: round(1 / math.sqrt(eps)) for name, eps in epsilons.items()},
+        **{f"{name}_output": float(rms_norm(small, eps)[0]) for name, eps in epsilons.items()},
+    }
 
 
 def tiny_epsilon() -> dict[str, Any]:
@@ -56,9 +58,13 @@ def tiny_epsilon() -> dict[str, Any]:
     ordered = np.arange(0x7C00, dtype=np.uint16).view(np.float16)  # every finite FP16 number from zero up
     silent = ordered[np.isinf(ordered * ordered)][0]
     assert rms_norm(np.full(8, silent), 1e-5).max() == 0
-    return {"zero_input": told(rms_norm(single, 1e-8)[0]), "without_eps": told(rms_norm(single, 0.0)[0]),
-            "eps_in_fp16": told(np.float16(1e-8)), "zero_input_fp16": told(rms_norm(half, 1e-8)[0]),
-            "silent_from": float(silent)}
+    return {
+        "zero_input": told(rms_norm(single, 1e-8)[0]),
+        "without_eps": told(rms_norm(single, 0.0)[0]),
+        "eps_in_fp16": told(np.float16(1e-8)),
+        "zero_input_fp16": told(rms_norm(half, 1e-8)[0]),
+        "silent_from": float(silent),
+    }
 
 
 def scores() -> dict[str, Any]:
@@ -71,19 +77,26 @@ def scores() -> dict[str, Any]:
         return float(left.astype(np.float32) @ right.astype(np.float32))
 
     score = product(query, query)
-    return {"product": score, "cast_before": score / root,
-            "cast_after": told(float(np.float16(score)) / root),
-            "scaled_before": told(np.float16(product(query / np.float16(root), query)))}
+    return {
+        "product": score,
+        "cast_before": score / root,
+        "cast_after": told(float(np.float16(score)) / root),
+        "scaled_before": told(np.float16(product(query / np.float16(root), query))),
+    }
 
 
 def empty_batch() -> dict[str, Any]:
     """The masked mean of nothing, and its gradient with respect to a loss under the mask."""
+
     def ratio(dtype: type) -> float | str:
         zero = dtype(0)
         return told(zero / (zero + dtype(1e-8)))
 
-    return {"fp32_loss": ratio(np.float32), "fp32_gradient": ratio(np.float32),  # mask / denominator
-            "fp16_loss": ratio(np.float16)}
+    return {
+        "fp32_loss": ratio(np.float32),
+        "fp32_gradient": ratio(np.float32),  # mask / denominator
+        "fp16_loss": ratio(np.float16),
+    }
 
 
 def schedules() -> dict[str, float]:
@@ -94,44 +107,55 @@ def schedules() -> dict[str, float]:
         return (1 + math.cos(math.pi * time)) / 2
 
     printed = {name: floor + cosine(time) for name, time in (("start", 0), ("middle", 0.5), ("end", 1))}
-    right = {f"right_{name}": floor + (1 - floor) * cosine(time)
-             for name, time in (("start", 0), ("middle", 0.5))}
+    right = {
+        f"right_{name}": floor + (1 - floor) * cosine(time) for name, time in (("start", 0), ("middle", 0.5))
+    }
     assert math.isclose(floor + (1 - floor) * cosine(1), printed["end"])
     return printed | right
 
 
 def monitor_alarms() -> dict[str, int]:
     """Alarms of the rule "maximum above twice the median" after a NaN and after one spike."""
+
     def alarms(losses: list[float]) -> int:
-        windows = [np.array(losses[end - WINDOW:end]) for end in range(WINDOW, len(losses) + 1)]
+        windows = [np.array(losses[end - WINDOW : end]) for end in range(WINDOW, len(losses) + 1)]
         return sum(bool(window.max() > 2 * np.median(window)) for window in windows)
 
     flat = [2.0] * 150
-    return {"alarms_after_nan": alarms([*flat, *[math.nan] * 150]),
-            "alarms_after_spike": alarms([*flat, 20.0, *[2.0] * 250])}
+    return {
+        "alarms_after_nan": alarms([*flat, *[math.nan] * 150]),
+        "alarms_after_spike": alarms([*flat, 20.0, *[2.0] * 250]),
+    }
 
 
 def plateau_alarms() -> float:
     """Percent of the steps of a flat noisy loss on which the last ten average more than the ten before."""
     source = random.Random(0)
     losses = [source.gauss(2, 0.1) for _ in range(20_000)]
-    fires = [sum(losses[end - SHORT:end]) > sum(losses[end - 2 * SHORT:end - SHORT])
-             for end in range(2 * SHORT, len(losses) + 1)]
+    fires = [
+        sum(losses[end - SHORT : end]) > sum(losses[end - 2 * SHORT : end - SHORT])
+        for end in range(2 * SHORT, len(losses) + 1)
+    ]
     return 100 * statistics.fmean(fires)
 
 
 def masked_mean() -> dict[str, Any]:
     """The mean under a mask, by product and by selection."""
     losses, mask = np.array([1, np.inf]), np.array([1, 0])
-    return {"multiplied": told((losses * mask).sum() / mask.sum()),
-            "selected": told(losses[mask == 1].mean())}
+    return {
+        "multiplied": told((losses * mask).sum() / mask.sum()),
+        "selected": told(losses[mask == 1].mean()),
+    }
 
 
 def masks() -> dict[str, Any]:
     """Additive masks in FP16."""
     lowest = np.finfo(np.float16).min
-    return {"minus_1e9": told(np.float16(-1e9)), "lowest_minus_16": told(lowest - np.float16(16)),
-            "mask_times_inf": told(np.float16(1 - 1) * np.float16(-np.inf))}
+    return {
+        "minus_1e9": told(np.float16(-1e9)),
+        "lowest_minus_16": told(lowest - np.float16(16)),
+        "mask_times_inf": told(np.float16(1 - 1) * np.float16(-np.inf)),
+    }
 
 
 def classics() -> dict[str, Any]:
@@ -139,9 +163,11 @@ def classics() -> dict[str, Any]:
     logits = np.array([1e4, 0])
     shifted = np.exp(logits - logits.max())
     zero = np.float16(0)
-    return {"written_out": told(-np.log(shifted[1] / shifted.sum())),
-            "fused": told(logits.max() + np.log(shifted.sum()) - logits[1]),
-            "adam_in_fp16": told(zero / (np.sqrt(zero) + np.float16(1e-8)))}
+    return {
+        "written_out": told(-np.log(shifted[1] / shifted.sum())),
+        "fused": told(logits.max() + np.log(shifted.sum()) - logits[1]),
+        "adam_in_fp16": told(zero / (np.sqrt(zero) + np.float16(1e-8))),
+    }
 
 
 def z_loss_slope() -> Finding:
@@ -154,37 +180,48 @@ def z_loss_slope() -> Finding:
 
     formula = 2 * weight * log_sum(logits) * np.exp(logits - log_sum(logits))
     steps = step * np.eye(len(logits))
-    quotients = np.array([weight * (log_sum(logits + one) ** 2 - log_sum(logits - one) ** 2) / (2 * step)
-                          for one in steps])
+    quotients = np.array(
+        [weight * (log_sum(logits + one) ** 2 - log_sum(logits - one) ** 2) / (2 * step) for one in steps]
+    )
     apart = float(abs(formula - quotients).max() / abs(formula).max())
     return Finding(apart < 1e-6, apart)
 
 
 def quietly(check: Check) -> Check:
     """The same without NumPy's warnings: not being finite is the point here."""
+
     def run() -> Any:
         with np.errstate(all="ignore"):
             return check()
+
     return run
 
 
-CHECKS: dict[str, Check] = {name: quietly(check) for name, check in {
-    "Q11-C1": epsilon,
-    "Q11-C2": tiny_epsilon,
-    "Q11-C3": lambda: {"one_infinite": clipped([math.inf, 4]), "one_nan": clipped([math.nan, 4]),
-                       "huge": clipped([3e38, 3e38])},
-    "Q11-C4": lambda: {"doubled": told(np.finfo(np.float16).max * np.float16(2))},
-    "Q11-C5": lambda: {"skips_saved": math.log2(given("scale") / given("low_scale")),
-                       "activation": told(np.float16(300) * np.float16(300))},
-    "Q11-C6": scores,
-    "Q11-C7": empty_batch,
-    "Q11-C10": schedules,
-    "Q11-C14": monitor_alarms,
-    "Q11-C16": masked_mean,
-    "Q11-C20": lambda: 100 / given("scale"),
-    "Q11-C24": lambda: math.log(given("vocabulary")),
-    "Q11-C25": plateau_alarms,
-    "Q11-C26": masks,
-    "Q11-C27": classics,
-    "Q11-C29": z_loss_slope,
-}.items()}
+CHECKS: dict[str, Check] = {
+    name: quietly(check)
+    for name, check in {
+        "Q11-C1": epsilon,
+        "Q11-C2": tiny_epsilon,
+        "Q11-C3": lambda: {
+            "one_infinite": clipped([math.inf, 4]),
+            "one_nan": clipped([math.nan, 4]),
+            "huge": clipped([3e38, 3e38]),
+        },
+        "Q11-C4": lambda: {"doubled": told(np.finfo(np.float16).max * np.float16(2))},
+        "Q11-C5": lambda: {
+            "skips_saved": math.log2(given("scale") / given("low_scale")),
+            "activation": told(np.float16(300) * np.float16(300)),
+        },
+        "Q11-C6": scores,
+        "Q11-C7": empty_batch,
+        "Q11-C10": schedules,
+        "Q11-C14": monitor_alarms,
+        "Q11-C16": masked_mean,
+        "Q11-C20": lambda: 100 / given("scale"),
+        "Q11-C24": lambda: math.log(given("vocabulary")),
+        "Q11-C25": plateau_alarms,
+        "Q11-C26": masks,
+        "Q11-C27": classics,
+        "Q11-C29": z_loss_slope,
+    }.items()
+}

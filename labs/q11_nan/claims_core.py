@@ -28,23 +28,32 @@ SMALL = PRESETS["nano-rope"].replace(num_layers=8)
 def planted_infinity() -> dict[str, str]:
     """Where the first Inf and the first NaN stand when an entry of a projection is Inf."""
     model, seen = _model(), dict[str, Tensor]()
-    hooks = [module.register_forward_hook(_keep(seen, name))
-             for name, module in model.model.named_modules() if name]
+    hooks = [
+        module.register_forward_hook(_keep(seen, name))
+        for name, module in model.model.named_modules()
+        if name
+    ]
     planted = model.model.get_submodule(f"layers.{given('block')}.mlp.up_proj")
     hooks.append(planted.register_forward_hook(_plant, prepend=True))
     with torch.inference_mode():
         model(_tokens())
     for hook in hooks:
         hook.remove()
-    first = {kind: next(name for name, out in seen.items() if test(out).any())
-             for kind, test in (("infinite", torch.isinf), ("nan", torch.isnan))}
+    first = {
+        kind: next(name for name, out in seen.items() if test(out).any())
+        for kind, test in (("infinite", torch.isinf), ("nan", torch.isnan))
+    }
     block = seen[f"layers.{given('block')}"]
-    return {"first_infinite": first["infinite"], "first_nan": first["nan"],
-            "block_output": "NaN" if block.isnan().any() else "Inf" if block.isinf().any() else "finite"}
+    return {
+        "first_infinite": first["infinite"],
+        "first_nan": first["nan"],
+        "block_output": "NaN" if block.isnan().any() else "Inf" if block.isinf().any() else "finite",
+    }
 
 
 def bad_row() -> dict[str, str]:
     """The loss with one NaN row of the embedding, tied or not, its token in the batch or not."""
+
     def outcome(tied: bool, present: bool) -> str:
         model, ids = _model(tied), _tokens()
         row = int(ids[0, 3]) if present else SMALL.vocab_size - 1
@@ -53,12 +62,16 @@ def bad_row() -> dict[str, str]:
             loss = F.cross_entropy(model(ids)[0, :-1], ids[0, 1:])
         return "finite" if loss.isfinite() else "NaN"
 
-    return {"tied_absent": outcome(True, False), "untied_absent": outcome(False, False),
-            "untied_present": outcome(False, True)}
+    return {
+        "tied_absent": outcome(True, False),
+        "untied_absent": outcome(False, False),
+        "untied_present": outcome(False, True),
+    }
 
 
 def recovery() -> dict[str, Any]:
     """A step of AdamW after poisoned moments, with weights restored alone and with its state."""
+
     def after_step(with_state: bool) -> str:
         weight, optimizer = _trained()
         good, state = weight.detach().clone(), optimizer.state_dict()
@@ -77,8 +90,11 @@ def recovery() -> dict[str, Any]:
     group["lr"] = planned / 2
     _step(weight, optimizer, 1.0)
     scheduler.step()
-    return {"weights_only": after_step(False), "weights_and_optimizer": after_step(True),
-            "halved_rate_survives": group["lr"] <= planned / 2}
+    return {
+        "weights_only": after_step(False),
+        "weights_and_optimizer": after_step(True),
+        "halved_rate_survives": group["lr"] <= planned / 2,
+    }
 
 
 def no_key_to_see() -> dict[str, Any]:
@@ -92,16 +108,21 @@ def no_key_to_see() -> dict[str, Any]:
     by_hand[..., [0, 2], :].sum().backward()
     fused = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)[0, 0, 1]
     assert value.grad is not None
-    return {"by_hand": _told(by_hand[0, 0, 1]), "fused": float(fused.detach().abs().max()),
-            "value_gradient": _told(value.grad)}
+    return {
+        "by_hand": _told(by_hand[0, 0, 1]),
+        "fused": float(fused.detach().abs().max()),
+        "value_gradient": _told(value.grad),
+    }
 
 
 def anomaly_mode() -> dict[str, str]:
     """What anomaly mode says to three graphs that are wrong in different ways."""
     zero, one = torch.zeros(1, requires_grad=True), torch.ones(1, requires_grad=True)
-    return {"nan_in_backward": _anomaly(lambda: torch.where(zero > 0, zero.sqrt(), 0 * zero)),
-            "infinite_gradient": _anomaly(lambda: one * torch.inf),
-            "nan_loss_clean_gradient": _anomaly(lambda: one + torch.nan)}
+    return {
+        "nan_in_backward": _anomaly(lambda: torch.where(zero > 0, zero.sqrt(), 0 * zero)),
+        "infinite_gradient": _anomaly(lambda: one * torch.inf),
+        "nan_loss_clean_gradient": _anomaly(lambda: one + torch.nan),
+    }
 
 
 def guarded_root() -> dict[str, str]:
@@ -124,8 +145,11 @@ def labels_and_ids() -> dict[str, Any]:
     loss = F.cross_entropy(logits, torch.tensor([-100, -100]))
     loss.backward()
     assert logits.grad is not None
-    return {"too_large": raised, "all_ignored_loss": _told(loss),
-            "all_ignored_gradient": float(logits.grad.abs().max())}
+    return {
+        "too_large": raised,
+        "all_ignored_loss": _told(loss),
+        "all_ignored_gradient": float(logits.grad.abs().max()),
+    }
 
 
 def none_in_a_batch() -> str:
@@ -150,6 +174,7 @@ def _keep(seen: dict[str, Tensor], name: str) -> Callable[..., None]:
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor):
             seen[name] = output
+
     return hook
 
 

@@ -71,17 +71,24 @@ def ratios() -> dict[str, float]:
     """What the run costs without the cache, over what it costs with it, in several currencies."""
     plain, cached = run_steps(cache=False), run_steps(cache=True)
     fed = fed_tokens(given("prompt"), given("new"), cache=False)
-    return {"passes": fed / with_cache()["passes"], "last_too": fed / with_cache()["last_too"],
-            "operations": operations(plain) / operations(cached),
-            "dense": operations(plain, dense=True) / operations(cached, dense=True),
-            "decode_only": operations(plain) / operations(cached[1:])}
+    return {
+        "passes": fed / with_cache()["passes"],
+        "last_too": fed / with_cache()["last_too"],
+        "operations": operations(plain) / operations(cached),
+        "dense": operations(plain, dense=True) / operations(cached, dense=True),
+        "decode_only": operations(plain) / operations(cached[1:]),
+    }
 
 
 def bytes_per_token() -> dict[str, int]:
     """In half and full precision, and with other numbers of key/value heads."""
     ours, half = given("kv_heads"), given("bytes")
-    return {"fp16": token_bytes(ours, half), "fp32": token_bytes(ours, 4),
-            "mha": token_bytes(given("query_heads"), half), "mqa": token_bytes(1, half)}
+    return {
+        "fp16": token_bytes(ours, half),
+        "fp32": token_bytes(ours, 4),
+        "mha": token_bytes(given("query_heads"), half),
+        "mqa": token_bytes(1, half),
+    }
 
 
 def run_bytes() -> dict[str, float]:
@@ -99,15 +106,21 @@ def batch_bytes() -> dict[str, float]:
 
 def exponents() -> dict[str, int]:
     """How passes and pairs grow when n doubles, n large."""
+
     def of(count: str, cache: bool) -> int:
         totals = []
         for new in (2000, 4000):
             steps = passes(1, new, cache=cache)
-            totals.append(sum(fed if count == "passes" else causal_pairs(fed, before)
-                              for fed, before in steps))
+            totals.append(
+                sum(fed if count == "passes" else causal_pairs(fed, before) for fed, before in steps)
+            )
         return round(math.log2(totals[1] / totals[0]))
-    return {f"{count}_{name}": of(count, name == "with")
-            for count in ("passes", "pairs") for name in ("without", "with")}
+
+    return {
+        f"{count}_{name}": of(count, name == "with")
+        for count in ("passes", "pairs")
+        for name in ("without", "with")
+    }
 
 
 def attention_growth() -> dict[str, float]:
@@ -129,7 +142,7 @@ def shared_in_one_pass() -> Finding:
     query, key, value = random.normal(size=(3, 12, given("head_dim")))
     scores = query @ key.T + np.triu(np.full((12, 12), -np.inf), 1)
     at_once = _softmax(scores) @ value
-    one_by_one = np.stack([_softmax(query[i] @ key[:i + 1].T) @ value[:i + 1] for i in range(12)])
+    one_by_one = np.stack([_softmax(query[i] @ key[: i + 1].T) @ value[: i + 1] for i in range(12)])
     difference = float(abs(at_once - one_by_one).max())
     return Finding(difference < 1e-12, difference)
 
@@ -137,18 +150,22 @@ def shared_in_one_pass() -> Finding:
 def memory() -> dict[str, int]:
     """Tokens that fit on the card, and tokens whose cache weighs as much as the weights."""
     per_token = bytes_per_token()["fp16"]
-    return {"tokens": given("card") * GIGA // per_token,
-            "as_weights": weight_bytes(ModelConfig(), given("bytes")) // per_token}
+    return {
+        "tokens": given("card") * GIGA // per_token,
+        "as_weights": weight_bytes(ModelConfig(), given("bytes")) // per_token,
+    }
 
 
 def printed_table() -> dict[str, object]:
     """The times in circulation against each other, and against the peak rate of the card they name."""
     tokens, without, cached = (_numbers(f"printed_{name}") for name in ("tokens", "without", "with"))
     whole_text = operations([(given("prompt") + given("new"), 0)])
-    return {"ratios": [one / other for one, other in zip(without, cached, strict=True)],
-            "without": [time / count for time, count in zip(without, tokens, strict=True)],
-            "with": [time / count for time, count in zip(cached, tokens, strict=True)],
-            "arithmetic": 1000 * whole_text / (given("peak") * 10**12)}
+    return {
+        "ratios": [one / other for one, other in zip(without, cached, strict=True)],
+        "without": [time / count for time, count in zip(without, tokens, strict=True)],
+        "with": [time / count for time, count in zip(cached, tokens, strict=True)],
+        "arithmetic": 1000 * whole_text / (given("peak") * 10**12),
+    }
 
 
 def concatenated() -> float:
@@ -161,8 +178,10 @@ def intensity() -> dict[str, float]:
     """Operations per byte of weights in a decode step and in prefill."""
     weights = matmul_parameters(ModelConfig())
     size = given("bytes") * sum(weights.values())
-    return {"decode": 2 * sum(weights.values()) / size,
-            "prefill": 2 * (given("prompt") * weights["layers"] + weights["head"]) / size}
+    return {
+        "decode": 2 * sum(weights.values()) / size,
+        "prefill": 2 * (given("prompt") * weights["layers"] + weights["head"]) / size,
+    }
 
 
 def batch_traffic() -> dict[str, float]:
@@ -200,7 +219,8 @@ CHECKS: dict[str, Check] = {
     "Q12-C17": printed_table,
     "Q12-C18": concatenated,
     "Q12-C20": intensity,
-    "Q12-C21": lambda: {name: operations(run_steps(cache=name == "with")) / GIGA
-                        for name in ("without", "with")},
+    "Q12-C21": lambda: {
+        name: operations(run_steps(cache=name == "with")) / GIGA for name in ("without", "with")
+    },
     "Q12-C22": batch_traffic,
 }

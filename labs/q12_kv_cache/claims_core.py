@@ -23,10 +23,14 @@ def same_tokens() -> Finding:
     """Greedy tokens of our model with the cache and without it."""
     loaded = load_model(DEFAULT_MODEL)
     prompt, greedy = loaded.prompt_ids(TEXT), SamplingParams(temperature=0)
-    cached, naive = (generate(loaded.model, [prompt], greedy, NEW, method=method).new_ids[0]
-                     for method in ("cached", "naive"))
-    return Finding(cached == naive and len(cached) == NEW,
-                   {"equal": sum(a == b for a, b in zip(cached, naive, strict=True)), "of": NEW})
+    cached, naive = (
+        generate(loaded.model, [prompt], greedy, NEW, method=method).new_ids[0]
+        for method in ("cached", "naive")
+    )
+    return Finding(
+        cached == naive and len(cached) == NEW,
+        {"equal": sum(a == b for a, b in zip(cached, naive, strict=True)), "of": NEW},
+    )
 
 
 def earlier_keys_stay() -> Finding:
@@ -40,7 +44,7 @@ def earlier_keys_stay() -> Finding:
     first, second = (_keys(model, tokens) for tokens in (ids, other))  # [layers, K, T, D]
     change = (first - second).abs()
     before = float(change[:, :, :CHANGED].max())
-    after = [float(layer) for layer in change[:, :, CHANGED + 1:].amax(dim=(1, 2, 3))]
+    after = [float(layer) for layer in change[:, :, CHANGED + 1 :].amax(dim=(1, 2, 3))]
     return Finding(before == 0 and after[0] == 0 and min(after[1:]) > 0, {"before": before, "after": after})
 
 
@@ -48,8 +52,9 @@ def upper_left_mask() -> Finding:
     """Output of one query with the causal flag, against the first value and against no mask."""
     random = torch.Generator().manual_seed(0)
     query = torch.randn(1, given("query_heads"), 1, given("head_dim"), generator=random)
-    key, value = (torch.randn(1, given("query_heads"), 9, given("head_dim"), generator=random)
-                  for _ in range(2))
+    key, value = (
+        torch.randn(1, given("query_heads"), 9, given("head_dim"), generator=random) for _ in range(2)
+    )
     flagged = F.scaled_dot_product_attention(query, key, value, is_causal=True)
     right = F.scaled_dot_product_attention(query, key, value)
     from_first, from_right = (float((flagged - one).abs().max()) for one in (value[:, :, :1], right))
@@ -63,8 +68,4 @@ def _keys(model: MiniMind, ids: torch.Tensor) -> torch.Tensor:
     return torch.stack(cache.keys)[:, 0]
 
 
-CHECKS: dict[str, Check] = {
-    "Q12-C10": same_tokens,
-    "Q12-C16": earlier_keys_stay,
-    "Q12-C19": upper_left_mask,
-}
+CHECKS: dict[str, Check] = {"Q12-C10": same_tokens, "Q12-C16": earlier_keys_stay, "Q12-C19": upper_left_mask}

@@ -56,8 +56,14 @@ class Filtered:
         return self.kept.sum(-1)
 
 
-def filter_probabilities(logits: Any, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
-                         min_p: float = 0.0, **options: Any) -> Floats:
+def filter_probabilities(
+    logits: Any,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    **options: Any,
+) -> Floats:
     """`filter_chain(...).probabilities`, with the arguments of the core's `filter_logits`.
 
     >>> filter_probabilities([8, 7, 6, 3, 2], top_p=0.9).round(4).tolist()
@@ -66,9 +72,18 @@ def filter_probabilities(logits: Any, temperature: float = 1.0, top_k: int = 0, 
     return filter_chain(logits, temperature, top_k, top_p, min_p, **options).probabilities
 
 
-def filter_chain(logits: Any, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
-                 min_p: float = 0.0, typical_p: float = 1.0, *, rule: BoundaryRule = "definition",
-                 order: Sequence[Stage] = DEFAULT_ORDER, dtype: Any = np.float64) -> Filtered:
+def filter_chain(
+    logits: Any,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    typical_p: float = 1.0,
+    *,
+    rule: BoundaryRule = "definition",
+    order: Sequence[Stage] = DEFAULT_ORDER,
+    dtype: Any = np.float64,
+) -> Filtered:
     """Apply the filters to logits [*, V] in `order`, each on what the one before left, renormalised.
 
     Temperature 0 is greedy in any order. Raises ConfigError for a setting out of range, an order that
@@ -101,8 +116,11 @@ def idle(settings: Mapping[Any, Any]) -> set[Stage]:
     ['min_p', 'top_k', 'typical_p']
     """
     greedy = settings["temperature"] == 0
-    return {stage for stage in DEFAULT_ORDER
-            if settings[stage] == _OFF[stage] or (greedy and stage != "temperature")}
+    return {
+        stage
+        for stage in DEFAULT_ORDER
+        if settings[stage] == _OFF[stage] or (greedy and stage != "temperature")
+    }
 
 
 def softmax(scores: Floats) -> Floats:

@@ -65,17 +65,21 @@ def softmax_cold() -> dict[str, float]:
 
 def boundary_rules() -> dict[str, int]:
     """How many each reading of top-p keeps where a cumulative mass meets p = 0.9."""
-    return {"definition": nucleus(given("nucleus"), "0.9"),
-            "strict_shift": _kept_by("strict_shift", 0.9, np.float64),
-            "transformers_fp32": _kept_by("transformers", 0.9, np.float32),
-            "transformers_fp64": _kept_by("transformers", 0.9, np.float64)}
+    return {
+        "definition": nucleus(given("nucleus"), "0.9"),
+        "strict_shift": _kept_by("strict_shift", 0.9, np.float64),
+        "transformers_fp32": _kept_by("transformers", 0.9, np.float32),
+        "transformers_fp64": _kept_by("transformers", 0.9, np.float64),
+    }
 
 
 def half_is_greedy() -> dict[str, int]:
     """The same at p = 0.5."""
-    return {"definition": nucleus(given("nucleus"), "0.5"),
-            "transformers": _kept_by("transformers", 0.5, np.float64),
-            "strict_shift": _kept_by("strict_shift", 0.5, np.float64)}
+    return {
+        "definition": nucleus(given("nucleus"), "0.5"),
+        "transformers": _kept_by("transformers", 0.5, np.float64),
+        "strict_shift": _kept_by("strict_shift", 0.5, np.float64),
+    }
 
 
 def nucleus_renormalized() -> list[float]:
@@ -97,8 +101,11 @@ def printed_nucleus() -> dict[str, Any]:
     """The four printed probabilities with the rest of the mass elsewhere, and as if they were all."""
     printed = given("printed")
     kept = nucleus(printed, "0.9")
-    return {"kept": kept, "renormalized": renormalized(printed, kept),
-            "without_tail": nucleus([Fraction(p) / Fraction(sum(printed)) for p in printed], "0.9")}
+    return {
+        "kept": kept,
+        "renormalized": renormalized(printed, kept),
+        "without_tail": nucleus([Fraction(p) / Fraction(sum(printed)) for p in printed], "0.9"),
+    }
 
 
 def unsure_nucleus() -> dict[str, Any]:
@@ -107,15 +114,23 @@ def unsure_nucleus() -> dict[str, Any]:
     assert isinstance(said, tuple)
     printed = [Decimal(str(p)) for p in said]
     sizes = nucleus(printed, "0.5"), nucleus(true, "0.5")
-    return {"printed": sizes[0], "printed_renormalized": renormalized(printed, sizes[0]),
-            "real": sizes[1], "real_renormalized": renormalized(true, sizes[1])}
+    return {
+        "printed": sizes[0],
+        "printed_renormalized": renormalized(printed, sizes[0]),
+        "real": sizes[1],
+        "real_renormalized": renormalized(true, sizes[1]),
+    }
 
 
 def slightly_cool() -> dict[str, float]:
     """The unsure step at T = 1 and T = 0.8."""
     before, after = softmax(given("unsure")), softmax(given("unsure"), 0.8)
-    return {"top_before": max(before), "top_after": max(after),
-            "entropy_before": entropy(before), "entropy_after": entropy(after)}
+    return {
+        "top_before": max(before),
+        "top_after": max(after),
+        "entropy_before": entropy(before),
+        "entropy_after": entropy(after),
+    }
 
 
 def orders() -> dict[str, list[int]]:
@@ -153,8 +168,9 @@ def entropy_slope() -> float:
     probabilities = softmax(logits, temperature)
     mean = math.fsum(p * z for p, z in zip(probabilities, logits, strict=True))
     variance = math.fsum(p * (z - mean) ** 2 for p, z in zip(probabilities, logits, strict=True))
-    quotient = (entropy(softmax(logits, temperature + step))
-                - entropy(softmax(logits, temperature - step))) / (2 * step)
+    quotient = (
+        entropy(softmax(logits, temperature + step)) - entropy(softmax(logits, temperature - step))
+    ) / (2 * step)
     slope = variance / temperature**3
     assert math.isclose(slope, quotient, rel_tol=1e-6), f"the formula gives {slope}, the quotient {quotient}"
     return slope

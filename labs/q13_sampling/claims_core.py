@@ -26,8 +26,10 @@ def batched_bug() -> dict[str, str]:
     assert torch.isfinite(circulating_function(_logits(random, 6400), 0.8, 0.9)).all()
     rows = {"one_row": 1, "two_rows": 2, "eight_rows": 8}
     every_id_is_last_once = -10 * torch.eye(6)
-    return {**{name: _outcome(_logits(random, count, 6400)) for name, count in rows.items()},
-            "six_rows_of_six": _outcome(every_id_is_last_once)}
+    return {
+        **{name: _outcome(_logits(random, count, 6400)) for name, count in rows.items()},
+        "six_rows_of_six": _outcome(every_id_is_last_once),
+    }
 
 
 def zero_temperature() -> dict[str, str]:
@@ -40,9 +42,12 @@ def zero_temperature() -> dict[str, str]:
     except RuntimeError as error:
         drawn = type(error).__name__
     greedy = filter_logits(logits, temperature=0)
-    return {"divided": "nan" if divided.isnan().all() else "numbers", "multinomial": drawn,
-            "core": "argmax" if greedy[logits.argmax()] == 1 and greedy.sum() == 1 else "something else",
-            "tiny_fp16": "inf" if math.isinf((logits.half() / 1e-8).max()) else "finite"}
+    return {
+        "divided": "nan" if divided.isnan().all() else "numbers",
+        "multinomial": drawn,
+        "core": "argmax" if greedy[logits.argmax()] == 1 and greedy.sum() == 1 else "something else",
+        "tiny_fp16": "inf" if math.isinf((logits.half() / 1e-8).max()) else "finite",
+    }
 
 
 def drawn_frequencies() -> list[float]:

@@ -35,31 +35,48 @@ class Written:
 
     def told(self) -> dict[str, Any]:
         """What is said of them: shares in 0 to 1; prose has no syntax to be valid."""
-        measures = {"distinct": texts.distinct_pairs(self.ids),
-                    "repetition": sum(map(texts.repetition, self.ids)) / len(self.ids)}
+        measures = {
+            "distinct": texts.distinct_pairs(self.ids),
+            "repetition": sum(map(texts.repetition, self.ids)) / len(self.ids),
+        }
         if self.kind == "python":
             measures["valid"] = sum(self.valid) / len(self.valid)
-        return {"kind": self.kind, "temperature": self.temperature, "top_p": self.top_p, **measures,
-                "first": self.first}
+        return {
+            "kind": self.kind,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            **measures,
+            "first": self.first,
+        }
 
 
 def written_cells(params: GridParams, loaded: LoadedModel, ctx: Context) -> Iterator[dict[str, Any]]:
     """Write Python, then prose, in every cell; yields what is said of each as soon as it is complete."""
     for number, (kind, prompts) in enumerate(PROMPTS.items()):
+
         def told(fraction: float, before: int = number, kind: str = kind) -> None:
             ctx.progress((before + fraction) / len(PROMPTS), kind)
 
         yield from _kind(params, loaded, kind, prompts, ctx.device, told)
 
 
-def _kind(params: GridParams, loaded: LoadedModel, kind: str, prompts: Sequence[str], device: str,
-          told: Callable[[float], None]) -> Iterator[dict[str, Any]]:
+def _kind(
+    params: GridParams,
+    loaded: LoadedModel,
+    kind: str,
+    prompts: Sequence[str],
+    device: str,
+    told: Callable[[float], None],
+) -> Iterator[dict[str, Any]]:
     where = device_class(device)
     count = num_samples(params, where)
     encoded = [loaded.prompt_ids(prompt) for prompt in prompts]
     every = [Written(kind, *cell) for cell in cells(params, where)]
-    settings = [SamplingParams(temperature=cell.temperature, top_p=cell.top_p, seed=params.seed + row)
-                for cell in every for row in range(count)]
+    settings = [
+        SamplingParams(temperature=cell.temperature, top_p=cell.top_p, seed=params.seed + row)
+        for cell in every
+        for row in range(count)
+    ]
     rows = [encoded[row % len(prompts)] for _ in every for row in range(count)]
     for row, ids in write(loaded, rows, settings, params.max_new_tokens, device, told):
         cell, prompt = every[row // count], prompts[row % count % len(prompts)]

@@ -9,8 +9,10 @@ from labs.contract import DeviceClass, Result
 from labs.q13_sampling.params import GridParams
 from labs.q13_sampling.presets import presets
 
-TEMPERATURES = {"small": (0.2, 0.3, 0.5, 0.8, 0.9, 1.2),
-                "full": (0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5)}
+TEMPERATURES = {
+    "small": (0.2, 0.3, 0.5, 0.8, 0.9, 1.2),
+    "full": (0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5),
+}
 TOP_PS = {"small": (0.85, 0.9, 0.95, 1.0), "full": (0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)}
 """Every recommended setting is a cell of its own."""
 AUTO: dict[DeviceClass, tuple[str, int]] = {"cpu": ("small", 8), "cuda": ("full", 32)}
@@ -19,7 +21,7 @@ KINDS = ("python", "prose")
 
 
 def size(params: GridParams, device: DeviceClass) -> str:
-    """"small" or "full"."""
+    """ "small" or "full"."""
     return AUTO[device][0] if params.size == "auto" else params.size
 
 
@@ -52,13 +54,16 @@ def together(told: Iterable[Mapping[str, Any]]) -> Result:
     for each in told:
         where = (each["temperature"], each["top_p"])
         cell = found.setdefault(where, {"temperature": where[0], "top_p": where[1]})
-        cell[each["kind"]] = {name: value for name, value in each.items()
-                              if name not in ("kind", "temperature", "top_p")}
+        cell[each["kind"]] = {
+            name: value for name, value in each.items() if name not in ("kind", "temperature", "top_p")
+        }
     marked = {task: found[place] for task, place in presets().items() if place in found}
     return {"cells": list(found.values()), "presets": marked}
 
 
 def axes(result: Result) -> tuple[Sequence[float], Sequence[float]]:
     """The temperatures and the top-p that a result has so far, ascending."""
-    return (sorted({cell["temperature"] for cell in result["cells"]}),
-            sorted({cell["top_p"] for cell in result["cells"]}))
+    return (
+        sorted({cell["temperature"] for cell in result["cells"]}),
+        sorted({cell["top_p"] for cell in result["cells"]}),
+    )

@@ -49,8 +49,10 @@ CANDIDATES = 256
 """Most likely tokens that come with their text."""
 ALTERNATIVES = 8
 SPECIMENS = ("nano-rope-early", "nano-rope", "minimind-26m")
-TEXT = ("The cat sat by the window and looked at the rain. It was cold outside, so the old woman made a fire "
-        "and told the children a story about the sea.")
+TEXT = (
+    "The cat sat by the window and looked at the rain. It was cold outside, so the old woman made a fire "
+    "and told the children a story about the sea."
+)
 
 
 def next_token(params: NextTokenParams, ctx: Context) -> Result:
@@ -87,15 +89,30 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     reader = TextReader(loaded.tokenizer)
     steps: list[dict[str, Any]] = []
     began = time.perf_counter()
-    for token in stream(loaded.model, prompt_ids, wanted, params.max_new_tokens,
-                        stop_ids=(loaded.config.eos_id,), num_alternatives=ALTERNATIVES):
+    for token in stream(
+        loaded.model,
+        prompt_ids,
+        wanted,
+        params.max_new_tokens,
+        stop_ids=(loaded.config.eos_id,),
+        num_alternatives=ALTERNATIVES,
+    ):
         piece = reader.read(token.id)
-        steps.append({
-            "step": len(steps), "id": token.id, "token": piece["token"], "text": piece["text"],
-            "probability": token.probability, "kept": token.kept, "entropy": token.entropy,
-            "alternatives": [{"id": other, "token": loaded.tokenizer.token_text(other), "probability": share}
-                             for other, share in token.alternatives],
-        })
+        steps.append(
+            {
+                "step": len(steps),
+                "id": token.id,
+                "token": piece["token"],
+                "text": piece["text"],
+                "probability": token.probability,
+                "kept": token.kept,
+                "entropy": token.entropy,
+                "alternatives": [
+                    {"id": other, "token": loaded.tokenizer.token_text(other), "probability": share}
+                    for other, share in token.alternatives
+                ],
+            }
+        )
         ctx.emit(steps[-1])
         ctx.progress(len(steps) / params.max_new_tokens, "Writing")
     seconds = time.perf_counter() - began
@@ -103,8 +120,11 @@ def continuation(params: ContinuationParams, ctx: Context) -> Result:
     return {
         **_about(loaded, params.prompt, len(prompt_ids) + len(ids)),
         "notes": wanted.notes(loaded.config.vocab_size),
-        "text": loaded.tokenizer.decode(ids), "ids": np.array(ids, np.int32), "steps": steps,
-        "ended": ids[-1] == loaded.config.eos_id, "device": ctx.device,
+        "text": loaded.tokenizer.decode(ids),
+        "ids": np.array(ids, np.int32),
+        "steps": steps,
+        "ended": ids[-1] == loaded.config.eos_id,
+        "device": ctx.device,
         "tokens_per_second": len(ids) / seconds,
     }
 
@@ -122,20 +142,32 @@ def wall(params: WallParams, ctx: Context) -> Result:
     prompts = [prompt_ids] * params.samples
     wanted = [settings(params, params.seed + row) for row in range(params.samples)]
     samples, ids = [], []
-    for _, new in write(loaded, prompts, wanted, params.max_new_tokens, ctx.device,
-                        lambda fraction: ctx.progress(0.8 * fraction, "Writing")):
+    for _, new in write(
+        loaded,
+        prompts,
+        wanted,
+        params.max_new_tokens,
+        ctx.device,
+        lambda fraction: ctx.progress(0.8 * fraction, "Writing"),
+    ):
         ended = new[-1] == loaded.config.eos_id
         text = loaded.tokenizer.decode(new[:-1] if ended else new).rstrip("\N{REPLACEMENT CHARACTER}")
-        samples.append({"text": text, "ended": ended,
-                        "distinct": distinct_pairs([new]), "repetition": repetition(new)})
+        samples.append(
+            {"text": text, "ended": ended, "distinct": distinct_pairs([new]), "repetition": repetition(new)}
+        )
         ctx.emit(samples[-1])
         ids.append(new)
-    likely = mean_log_probabilities(loaded, prompts, ids, ctx.device,
-                                    lambda fraction: ctx.progress(0.8 + 0.2 * fraction, "Scoring"))
+    likely = mean_log_probabilities(
+        loaded, prompts, ids, ctx.device, lambda fraction: ctx.progress(0.8 + 0.2 * fraction, "Scoring")
+    )
     for sample, mean in zip(samples, likely, strict=True):
         sample["log_probability"] = mean
-    return {**_about(loaded, params.prompt, len(prompt_ids) + params.max_new_tokens), "samples": samples,
-            "notes": wanted[0].notes(loaded.config.vocab_size), **summary(samples, ids)}
+    return {
+        **_about(loaded, params.prompt, len(prompt_ids) + params.max_new_tokens),
+        "samples": samples,
+        "notes": wanted[0].notes(loaded.config.vocab_size),
+        **summary(samples, ids),
+    }
 
 
 def grid(params: GridParams, ctx: Context) -> Result:
@@ -146,8 +178,12 @@ def grid(params: GridParams, ctx: Context) -> Result:
     for cell in written_cells(params, loaded, ctx):
         ctx.emit(cell)
         told.append(cell)
-    return {**together(told), "model": loaded.name, "max_new_tokens": params.max_new_tokens,
-            "samples": num_samples(params, device_class(ctx.device))}
+    return {
+        **together(told),
+        "model": loaded.name,
+        "max_new_tokens": params.max_new_tokens,
+        "samples": num_samples(params, device_class(ctx.device)),
+    }
 
 
 def confidence(params: ConfidenceParams, ctx: Context) -> Result:
@@ -166,10 +202,14 @@ def confidence(params: ConfidenceParams, ctx: Context) -> Result:
             kept = (filter_logits(logits, params.temperature, top_p=params.top_p) > 0).sum(-1)  # [T]
             spread = torch.special.entr(filter_logits(logits, params.temperature)).sum(-1)  # [T]
         models[name] = {
-            "kept": kept.tolist(), "entropy": spread.tolist(), "vocab_size": loaded.config.vocab_size,
+            "kept": kept.tolist(),
+            "entropy": spread.tolist(),
+            "vocab_size": loaded.config.vocab_size,
             "tokens": [loaded.tokenizer.token_text(token) for token in ids[1:]],
-            "mean_kept": float(kept.float().mean()), "median_kept": float(kept.float().quantile(0.5)),
-            "mean_entropy": float(spread.mean())}
+            "mean_kept": float(kept.float().mean()),
+            "median_kept": float(kept.float().quantile(0.5)),
+            "mean_entropy": float(spread.mean()),
+        }
     return {"models": models}
 
 
@@ -190,14 +230,21 @@ def bugs(params: BugsParams, ctx: Context) -> Result:
     def case(bug: str, name: str, call: Callable[..., Tensor], logits: Tensor, *settings: Any) -> Attempt:
         ctx.progress(len(cases) / 10, "Sampling wrongly")
         ended = attempt(call, logits, *settings)
-        cases.append({"bug": bug, "case": name, "input": list(logits.shape), "outcome": ended.outcome,
-                      "said": ended.said})
+        cases.append(
+            {
+                "bug": bug,
+                "case": name,
+                "input": list(logits.shape),
+                "outcome": ended.outcome,
+                "said": ended.said,
+            }
+        )
         return ended
 
     random = torch.Generator().manual_seed(0)
     for name, shape in {"vector": [6400], "one_row": [1, 6400], "eight_rows": [8, 6400]}.items():
         case("index", name, circulating_function, torch.randn(shape, generator=random), 0.8, 0.9)
-    logits = -10 * torch.eye(6).repeat(11, 1)[:params.rows]  # [B, 6], each id is the least likely of a row
+    logits = -10 * torch.eye(6).repeat(11, 1)[: params.rows]  # [B, 6], each id is the least likely of a row
     case("index", "six_rows", circulating_function, logits[:6], 0.8, 0.9)
     wiped = case("index", "more_rows", circulating_function, logits, 0.8, 0.9)
     shared = case("batch_sum", "more_rows", normalized_over_batch, logits, 0.8, 0.9)
@@ -208,20 +255,28 @@ def bugs(params: BugsParams, ctx: Context) -> Result:
     scores, seen = torch.tensor([1.0, 0.0, -2.0]), torch.tensor([False, False, True])
     wrong = case("penalty", "negative", divided_penalty, scores, seen, params.penalty)
     assert wrong.value is not None
-    penalized = {"before": scores, "divided": wrong.value,
-                 "right": apply_repetition_penalty(scores, seen, params.penalty)}
+    penalized = {
+        "before": scores,
+        "divided": wrong.value,
+        "right": apply_repetition_penalty(scores, seen, params.penalty),
+    }
 
     given_logits = torch.tensor([float(number) for number in given("logits")])
     divided = case("zero", "divided", lambda scores: torch.softmax(scores / 0.0, -1), given_logits)
     assert divided.value is not None
     case("zero", "draw", _draw, divided.value)
     return {
-        "cases": cases, "rows": params.rows, "ran_on": "cpu",
+        "cases": cases,
+        "rows": params.rows,
+        "ran_on": "cpu",
         "row_sums": {"wiped": _sums(wiped.value), "shared": _sums(shared.value), "right": _sums(right)},
         "wiped_rows": int((wiped.value.nan_to_num() == 0).all(-1).sum()),
         "log_probability_shift": float((shared.value / right).nanmean().log()),
-        "penalty": {"factor": params.penalty, "logit": {n: float(s[-1]) for n, s in penalized.items()},
-                    "probability": {n: float(s.softmax(-1)[-1]) for n, s in penalized.items()}},
+        "penalty": {
+            "factor": params.penalty,
+            "logit": {n: float(s[-1]) for n, s in penalized.items()},
+            "probability": {n: float(s.softmax(-1)[-1]) for n, s in penalized.items()},
+        },
         "zero": {"divided": divided.value.tolist(), "core": filter_logits(given_logits, 0).tolist()},
     }
 
@@ -236,6 +291,10 @@ def _sums(probabilities: Tensor) -> list[float]:
 
 def _about(loaded: LoadedModel, prompt: str, length: int) -> Result:
     """What a page may have to say beside any result: the model, and what is unusual about the input."""
-    return {"model": loaded.name, "vocab_size": loaded.config.vocab_size, "empty_prompt": not prompt,
-            "beyond_trained_length": length > loaded.config.max_length,
-            "trained_length": loaded.config.max_length}
+    return {
+        "model": loaded.name,
+        "vocab_size": loaded.config.vocab_size,
+        "empty_prompt": not prompt,
+        "beyond_trained_length": length > loaded.config.max_length,
+        "trained_length": loaded.config.max_length,
+    }

@@ -48,8 +48,9 @@ class NextTokenParams(Params):
     top_k: int = top_k("q13.top_k", view=True)
     min_p: float = min_p("q13.min_p", view=True)
     repetition_penalty: float = repetition_penalty("q13.repetition_penalty", view=True)
-    typical_p: float = real(1.0, 0, 1, above_minimum=True, step=0.01, label="q13.typical_p", view=True,
-                            sentence=_TYPICAL_P)
+    typical_p: float = real(
+        1.0, 0, 1, above_minimum=True, step=0.01, label="q13.typical_p", view=True, sentence=_TYPICAL_P
+    )
     rule: str = _rule()
     order: str = _order(*DEFAULT_ORDER)
     dtype: str = _dtype()
@@ -124,7 +125,7 @@ class ManualParams(Params):
 
     @property
     def read_as(self) -> str:
-        """"logits" or "probabilities"."""
+        """ "logits" or "probabilities"."""
         return kind_of(self.typed(), self.numbers_are)
 
 

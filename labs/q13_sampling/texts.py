@@ -24,10 +24,14 @@ PYTHON_PROMPTS = (
     'def reverse(items):\n    """Return the items in reverse order."""\n',
 )
 PROSE_PROMPTS = (
-    "Once upon a time, there was a little girl", "今天天气",
-    "The old man looked at the sea and", "从前有一只小猫，",
-    "In the morning the children", "春天来了，",
-    "The history of the city begins", "科学家发现，",
+    "Once upon a time, there was a little girl",
+    "今天天气",
+    "The old man looked at the sea and",
+    "从前有一只小猫，",
+    "In the morning the children",
+    "春天来了，",
+    "The history of the city begins",
+    "科学家发现，",
 )
 _FLAGS = ast.PyCF_ONLY_AST | codeop.PyCF_ALLOW_INCOMPLETE_INPUT  # type: ignore[attr-defined]
 _INCOMPLETE = "incomplete input"
@@ -43,7 +47,7 @@ def is_valid_python(text: str, *, ended: bool) -> bool:
     >>> is_valid_python("def f(x):\\n    return x x\\n", ended=False)
     False
     """
-    whole = text if ended else text[:text.rfind("\n") + 1]
+    whole = text if ended else text[: text.rfind("\n") + 1]
     try:
         with warnings.catch_warnings(action="ignore"):
             compile(whole, "<sample>", "exec", _FLAGS)
@@ -70,12 +74,14 @@ def repetition(ids: Sequence[int], length: int = 4) -> float:
     >>> repetition([1, 2, 3, 1, 2, 3, 1], length=3)
     0.4
     """
-    runs = [tuple(ids[start:start + length]) for start in range(len(ids) - length + 1)]
+    runs = [tuple(ids[start : start + length]) for start in range(len(ids) - length + 1)]
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
 def summary(samples: Sequence[Mapping[str, Any]], ids: Sequence[Sequence[int]]) -> dict[str, float]:
     """Of many texts together: `distinct` over all their pairs, the means of the rest."""
-    means = {name: statistics.fmean(sample[name] for sample in samples)
-             for name in ("repetition", "log_probability")}
+    means = {
+        name: statistics.fmean(sample[name] for sample in samples)
+        for name in ("repetition", "log_probability")
+    }
     return {"distinct": distinct_pairs(ids), **means, "mean_tokens": statistics.fmean(map(len, ids))}

@@ -33,7 +33,7 @@ _SENTENCES = {
 
 
 def kind_of(numbers: Sequence[float], numbers_are: str) -> str:
-    """"probabilities" or "logits"; "auto" takes numbers in 0 to 1 that add up to about 1 for probabilities.
+    """ "probabilities" or "logits"; "auto" takes numbers in 0 to 1 that add up to about 1 for probabilities.
 
     >>> kind_of([0.65, 0.12, 0.10, 0.08], "auto"), kind_of([8, 7, 6], "auto")
     ('probabilities', 'logits')

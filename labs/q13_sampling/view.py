@@ -39,16 +39,27 @@ def next_token(params: NextTokenParams, result: Result) -> Result:
     seen = np.zeros(len(logits), dtype=bool)
     seen[result["prompt_ids"]] = True
     scores = penalize(logits, seen, params.repetition_penalty)
-    filtered = filter_chain(scores, params.temperature, params.top_k, params.top_p, params.min_p,
-                            params.typical_p, rule=cast(BoundaryRule, params.rule),
-                            order=cast(list[Stage], params.order.split(",")), dtype=np.dtype(params.dtype))
+    filtered = filter_chain(
+        scores,
+        params.temperature,
+        params.top_k,
+        params.top_p,
+        params.min_p,
+        params.typical_p,
+        rule=cast(BoundaryRule, params.rule),
+        order=cast(list[Stage], params.order.split(",")),
+        dtype=np.dtype(params.dtype),
+    )
     before = filter_chain(scores, params.temperature).probabilities
     ids = result["candidate_ids"]
     order = np.lexsort((ids, -scores[ids]))
     texts = [result["candidate_texts"][index] for index in order]
     final = filtered.probabilities.astype(np.float64)
-    return {**_told(ids[order], before, final, filtered.kept, softmax(logits)),
-            "texts": texts, "top_p": params.top_p}
+    return {
+        **_told(ids[order], before, final, filtered.kept, softmax(logits)),
+        "texts": texts,
+        "top_p": params.top_p,
+    }
 
 
 def manual(params: ManualParams, _result: Result) -> Result:
@@ -65,16 +76,24 @@ def manual(params: ManualParams, _result: Result) -> Result:
         scores = np.log(alone) if given else numbers
     before = alone if params.temperature == 1 else filter_chain(scores, params.temperature).probabilities
     cut = alone if params.order.startswith("top_p") else before
-    masks = {rule: _kept(params, rule, cut) & (before > 0 if params.temperature == 0 else np.isfinite(scores))
-             for rule in get_args(BoundaryRule)}  # a typed probability of 0 is no candidate
+    masks = {
+        rule: _kept(params, rule, cut) & (before > 0 if params.temperature == 0 else np.isfinite(scores))
+        for rule in get_args(BoundaryRule)
+    }  # a typed probability of 0 is no candidate
     kept = masks[cast(BoundaryRule, params.rule)]
     final = np.where(kept, before, 0.0)
     order = np.lexsort((np.arange(len(numbers)), -scores)).astype(np.int32)
     symbol = "p" if given else "z"
     texts = [f"{symbol}{str(place + 1).translate(_SUBSCRIPTS)} = {numbers[place]:.6g}" for place in order]
-    return {**_told(order, before, final / final.sum(), kept, alone), "texts": texts, "top_p": params.top_p,
-            "rules": {rule: int(mask.sum()) for rule, mask in masks.items()}, "read_as": params.read_as,
-            "typed_sum": total, "normalized": total is not None and abs(total - 1) > 1e-9}
+    return {
+        **_told(order, before, final / final.sum(), kept, alone),
+        "texts": texts,
+        "top_p": params.top_p,
+        "rules": {rule: int(mask.sum()) for rule, mask in masks.items()},
+        "read_as": params.read_as,
+        "typed_sum": total,
+        "normalized": total is not None and abs(total - 1) > 1e-9,
+    }
 
 
 def _shares(numbers: Floats) -> Floats:
@@ -100,9 +119,15 @@ def _mass(params: ManualParams, rule: BoundaryRule) -> float:
 def _told(ids: Any, before: Floats, final: Floats, kept: Mask, alone: Floats) -> Result:
     spread = float(entropy(final))
     return {
-        "ids": ids, "probabilities": final[ids].astype(np.float32), "before": before[ids].astype(np.float32),
-        "alone": alone[ids].astype(np.float32), "kept": kept[ids].astype(np.int32),
-        "kept_count": int(kept.sum()), "top_probability": float(final.max()),
-        "removed_mass": float(before[~kept].sum()), "entropy": spread,
-        "effective_size": float(np.exp(spread)), "model_entropy": float(entropy(alone)),
+        "ids": ids,
+        "probabilities": final[ids].astype(np.float32),
+        "before": before[ids].astype(np.float32),
+        "alone": alone[ids].astype(np.float32),
+        "kept": kept[ids].astype(np.int32),
+        "kept_count": int(kept.sum()),
+        "top_probability": float(final.max()),
+        "removed_mass": float(before[~kept].sum()),
+        "entropy": spread,
+        "effective_size": float(np.exp(spread)),
+        "model_entropy": float(entropy(alone)),
     }

@@ -26,8 +26,14 @@ SCORED_TOKENS = {"cpu": 1024, "mps": 4096, "cuda": 16_384}
 CHECK_EVERY = {"cpu": 4, "mps": 8, "cuda": 16}
 
 
-def write(loaded: LoadedModel, prompts: Prompts, settings: Sequence[SamplingParams], max_new_tokens: int,
-          device: str, told: Callable[[float], None]) -> Iterator[tuple[int, list[int]]]:
+def write(
+    loaded: LoadedModel,
+    prompts: Prompts,
+    settings: Sequence[SamplingParams],
+    max_new_tokens: int,
+    device: str,
+    told: Callable[[float], None],
+) -> Iterator[tuple[int, list[int]]]:
     """Continue every prompt (ids) by itself; yields (row, new ids) in the order of the rows.
 
     `told(fraction)` is called all the while and may raise to stop. Raises ConfigError for prompts that
@@ -37,35 +43,43 @@ def write(loaded: LoadedModel, prompts: Prompts, settings: Sequence[SamplingPara
         asked = _Steps(told, start / len(prompts), end / len(prompts), max_new_tokens, CHECK_EVERY[device])
         capacity = max(map(len, prompts[start:end])) + max_new_tokens
         written = Generator(loaded.model, end - start, capacity).generate(
-            prompts[start:end], settings[start:end], max_new_tokens, stop_ids=(loaded.config.eos_id,),
-            check_every=CHECK_EVERY[device], should_stop=asked)
+            prompts[start:end],
+            settings[start:end],
+            max_new_tokens,
+            stop_ids=(loaded.config.eos_id,),
+            check_every=CHECK_EVERY[device],
+            should_stop=asked,
+        )
         yield from enumerate(written.new_ids, start)
 
 
 @torch.inference_mode()
-def mean_log_probabilities(loaded: LoadedModel, prompts: Prompts, new_ids: Prompts, device: str,
-                           told: Callable[[float], None]) -> list[float]:
+def mean_log_probabilities(
+    loaded: LoadedModel, prompts: Prompts, new_ids: Prompts, device: str, told: Callable[[float], None]
+) -> list[float]:
     """Of each row's new tokens under the model alone, at temperature 1 and without a filter, in nats."""
     means: list[float] = []
     whole = [[*prompt, *ids] for prompt, ids in zip(prompts, new_ids, strict=True)]
     for start, end in _chunks(whole, device, SCORED_TOKENS[device]):
         told(start / len(whole))
         longest = max(map(len, whole[start:end]))
-        ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in whole[start:end]],
-                           device=device)  # [B, T]
+        ids = torch.tensor(
+            [[*row, *[0] * (longest - len(row))] for row in whole[start:end]], device=device
+        )  # [B, T]
         logs = loaded.model(ids[:, :-1]).float().log_softmax(-1)  # [B, T - 1, V]
         chosen = logs.gather(-1, ids[:, 1:, None])[..., 0]  # [B, T - 1]
         for row, text in enumerate(whole[start:end], start):
             first = len(prompts[row]) - 1
-            means.append(float(chosen[row - start, first:len(text) - 1].mean()))
+            means.append(float(chosen[row - start, first : len(text) - 1].mean()))
     return means
 
 
 class _Steps:
     """Called between the steps of one chunk; says how far all of them are, and never stops by itself."""
 
-    def __init__(self, told: Callable[[float], None], begin: float, end: float, steps: int,
-                 every: int) -> None:
+    def __init__(
+        self, told: Callable[[float], None], begin: float, end: float, steps: int, every: int
+    ) -> None:
         self._told, self._begin, self._end = told, begin, end
         self._share, self._done = every / steps, 0.0
         told(begin)

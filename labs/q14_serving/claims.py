@@ -49,8 +49,14 @@ def table_curve() -> tuple[float, float]:
     return float(alpha), float(beta)
 
 
-def served(replicas: int, *, rate: float | None = None, lengths: str = "fixed", static: bool = False,
-           seconds: float = SIMULATED_SECONDS) -> Outcome:
+def served(
+    replicas: int,
+    *,
+    rate: float | None = None,
+    lengths: str = "fixed",
+    static: bool = False,
+    seconds: float = SIMULATED_SECONDS,
+) -> Outcome:
     """A simulated run of the table's machines."""
     arrivals = poisson(rate or given("rate"), seconds, SEED)
     fleet = Fleet(replicas, *table_curve(), cap=int(given("cap")), static=static)
@@ -64,16 +70,22 @@ def p95(outcome: Outcome) -> float:
 
 def little() -> dict[str, float]:
     """Requests in flight at the two latencies."""
-    return {"at_latency": given("rate") * given("latency") / SECOND,
-            "at_reply": given("rate") * given("reply") / SECOND}
+    return {
+        "at_latency": given("rate") * given("latency") / SECOND,
+        "at_reply": given("rate") * given("reply") / SECOND,
+    }
 
 
 def table_latencies() -> dict[str, Any]:
     """What the table implies for one request, and the throughput had latency stayed constant."""
     batches, rates = given_list("table_batches"), given_list("table_rates")
     alpha, beta = table_curve()
-    return {"latencies": [round(time) for time in SECOND * batches / rates], "alpha": alpha, "beta": beta,
-            "constant": round(batches[-1] * SECOND / given("latency"))}
+    return {
+        "latencies": [round(time) for time in SECOND * batches / rates],
+        "alpha": alpha,
+        "beta": beta,
+        "constant": round(batches[-1] * SECOND / given("latency")),
+    }
 
 
 def two_are_not_enough() -> dict[str, float]:
@@ -108,8 +120,11 @@ def freeze() -> dict[str, float]:
         closed.append(latency(now))
         now += closed[-1] + pause
     opened = [latency(pause * index) for index in range(int(given("rate") * given("seconds")))]
-    return {"closed_p99": percentile(closed, 99), "open_p95": percentile(opened, 95) / SECOND,
-            "open_p99": percentile(opened, 99) / SECOND}
+    return {
+        "closed_p99": percentile(closed, 99),
+        "open_p95": percentile(opened, 95) / SECOND,
+        "open_p99": percentile(opened, 99) / SECOND,
+    }
 
 
 def queue_bound() -> dict[str, float]:
@@ -139,6 +154,7 @@ def blocked_loop() -> Finding:
 
 def two_queues() -> dict[str, bool]:
     """Whether an urgent request reaches a worker waiting on the normal queue, and one waiting on a heap."""
+
     async def separate() -> bool:
         urgent, normal = asyncio.Queue[str](), asyncio.Queue[str]()
 
@@ -185,8 +201,10 @@ def busy_but_idle() -> dict[str, float]:
 def lengths_matter() -> dict[str, float]:
     """P95 of the needed GPUs with three kinds of output length of one mean, and of a lone long reply."""
     needed, (alpha, beta) = int(two_are_not_enough()["needed"]), table_curve()
-    return {**{kind: p95(served(needed, lengths=kind)) for kind in ("fixed", "uniform", "geometric")},
-            "alone": 90 * (alpha + beta)}
+    return {
+        **{kind: p95(served(needed, lengths=kind)) for kind in ("fixed", "uniform", "geometric")},
+        "alone": 90 * (alpha + beta),
+    }
 
 
 def erlang() -> dict[str, Any]:
@@ -203,14 +221,21 @@ def erlang() -> dict[str, Any]:
 def static_batches() -> dict[str, float]:
     """P95 of the needed GPUs with uniform lengths, rows joining at any step or only at the next batch."""
     needed = int(two_are_not_enough()["needed"])
-    return {name: p95(served(needed, lengths="uniform", static=name == "static"))
-            for name in ("continuous", "static")}
+    return {
+        name: p95(served(needed, lengths="uniform", static=name == "static"))
+        for name in ("continuous", "static")
+    }
 
 
 def by_replicas() -> dict[str, float]:
     """P95 with fixed lengths: two GPUs after a minute and later, then more GPUs."""
-    return {"two_after_minute": p95(served(2, seconds=given("seconds"))), "two_later": p95(served(2)),
-            "three": p95(served(3)), "four": p95(served(4)), "five": p95(served(5))}
+    return {
+        "two_after_minute": p95(served(2, seconds=given("seconds"))),
+        "two_later": p95(served(2)),
+        "three": p95(served(3)),
+        "four": p95(served(4)),
+        "five": p95(served(5)),
+    }
 
 
 def cost() -> dict[str, float]:
@@ -226,6 +251,7 @@ def cache_of_the_load() -> float:
 
 def starving() -> Finding:
     """When a normal request leaves one heap beside a stream of urgent ones, without and with ageing."""
+
     def place(ageing: float) -> int:
         heap, ticket = [(1.0, 0, "normal")], itertools.count(1)
         for step in range(100):

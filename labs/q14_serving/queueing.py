@@ -82,8 +82,9 @@ def simulate(fleet: Fleet, arrivals: Sequence[float], lengths: Sequence[int]) ->
                 duration = fleet.step_ms(replica.rows)
                 replica.busy_ms += duration
                 heapq.heappush(events, (now + duration, STEP, place))
-    return Outcome(latencies, sum(replica.busy_ms for replica in replicas) / (now * fleet.replicas),
-                   sum(latencies) / now)
+    return Outcome(
+        latencies, sum(replica.busy_ms for replica in replicas) / (now * fleet.replicas), sum(latencies) / now
+    )
 
 
 def poisson(rate: float, seconds: float, seed: int) -> list[float]:

@@ -22,9 +22,9 @@ from minimind_core.errors import MiniMindError
 class WorkerClient:
     """Workers for this machine: the chosen device, and beside a GPU also the CPU. Thread-safe.
 
-        runner = WorkerClient.start()                                        # returns at once
-        job = runner.submit("q13/next_token", {"prompt": "Once upon a time"})
-        job.wait(30), job.state                                              # (True, "done")
+    runner = WorkerClient.start()                                        # returns at once
+    job = runner.submit("q13/next_token", {"prompt": "Once upon a time"})
+    job.wait(30), job.state                                              # (True, "done")
     """
 
     def __init__(self, supervisor: Supervisor, registry: Registry, model: str) -> None:
@@ -33,17 +33,29 @@ class WorkerClient:
         self._model = model
 
     @classmethod
-    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "fp32",
-              registry: Registry | None = None, store: ResultStore | None = None,
-              wait_seconds: float = 0.0) -> WorkerClient:
+    def start(
+        cls,
+        device: str = "auto",
+        *,
+        model: str = DEFAULT_MODEL,
+        dtype: str = "fp32",
+        registry: Registry | None = None,
+        store: ResultStore | None = None,
+        wait_seconds: float = 0.0,
+    ) -> WorkerClient:
         """Start the worker for "auto", "cpu" or "cuda" and return without waiting for it.
 
         `model` is the checkpoint (name or path) that runs use unless they say otherwise. `wait_seconds`:
         how long it leaves the cores to others before it loads torch.
         """
         registry = registry or Registry.discover()
-        config = {"device": device, "dtype": dtype, "model": model, "experiments": list(registry.modules),
-                  "wait_seconds": wait_seconds}
+        config = {
+            "device": device,
+            "dtype": dtype,
+            "model": model,
+            "experiments": list(registry.modules),
+            "wait_seconds": wait_seconds,
+        }
         client = cls(Supervisor(config, store or ResultStore()), registry, model)
         atexit.register(client.close)
         return client
@@ -52,16 +64,24 @@ class WorkerClient:
         """The worker's state now; "cpu" asks for the CPU worker beside a GPU."""
         return self._supervisor.status(device or "auto")
 
-    def submit(self, experiment_id: str, params: Params | Mapping[str, Any] | None = None, *,
-               device: str = "auto", model: str | None = None, fresh: bool = False) -> Job:
+    def submit(
+        self,
+        experiment_id: str,
+        params: Params | Mapping[str, Any] | None = None,
+        *,
+        device: str = "auto",
+        model: str | None = None,
+        fresh: bool = False,
+    ) -> Job:
         """Queue a run and return its job at once. Never raises for what a user can get wrong:
 
         an unknown experiment or a bad parameter gives a failed job with one sentence. Equal jobs share
         a run. `fresh` measures again although a kept result exists.
         """
         try:
-            request = make_request(self._registry, experiment_id, params, device=device,
-                                   model=model or self._model, fresh=fresh)
+            request = make_request(
+                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+            )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
             job.end("failed", error=error.sentence, code="input")

@@ -29,8 +29,9 @@ class DeviceLock:
     with DeviceLock("cuda"): ...
     """
 
-    def __init__(self, device: str, *, while_waiting: Callable[[], None] = lambda: None,
-                 folder: Path | None = None) -> None:
+    def __init__(
+        self, device: str, *, while_waiting: Callable[[], None] = lambda: None, folder: Path | None = None
+    ) -> None:
         user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
         self.path = (folder or _folder()) / f"minimind-lab-{user}-{device}.lock"
         self._while_waiting = while_waiting
@@ -48,8 +49,9 @@ class DeviceLock:
         self._file = file
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._file.close()  # closing gives the lock back
             self._file = None

@@ -19,8 +19,10 @@ from labs.runner.job import WorkerStatus
 from minimind_core.errors import Sentence
 
 EXCHANGED = Sentence("The settings of the labs were changed meanwhile; run it again.", "runner.exchanged")
-_FAILED = Sentence("The new settings could not be tried; `python -m minimind_core doctor` says what is "
-                   "wrong.", "runner.not_tried")
+_FAILED = Sentence(
+    "The new settings could not be tried; `python -m minimind_core doctor` says what is wrong.",
+    "runner.not_tried",
+)
 _LOOK_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
@@ -41,8 +43,13 @@ class RunnerExchange:
     ones were refused, empty if they were not.
     """
 
-    def __init__(self, settings: RunnerSettings, start: Callable[..., WorkerClient] | None = None, *,
-                 wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        settings: RunnerSettings,
+        start: Callable[..., WorkerClient] | None = None,
+        *,
+        wait_seconds: float = 0.0,
+    ) -> None:
         """`wait_seconds`: how long the first workers leave the cores to others before they load torch."""
         self._start = start or _start
         self._lock = threading.Lock()
@@ -81,8 +88,9 @@ class RunnerExchange:
 
 
 def _start(settings: RunnerSettings, wait_seconds: float = 0.0) -> WorkerClient:
-    return WorkerClient.start(settings.device, dtype=settings.dtype, model=settings.model,
-                              wait_seconds=wait_seconds)
+    return WorkerClient.start(
+        settings.device, dtype=settings.dtype, model=settings.model, wait_seconds=wait_seconds
+    )
 
 
 def _settled(client: WorkerClient) -> WorkerStatus:

@@ -86,8 +86,15 @@ class RunContext:
             self._listener({"event": "alive"})
 
 
-def execute(experiment: Experiment, params: Params, host: Host, listener: Listener,
-            cancelled: threading.Event, *, model: str = DEFAULT_MODEL) -> Outcome:
+def execute(
+    experiment: Experiment,
+    params: Params,
+    host: Host,
+    listener: Listener,
+    cancelled: threading.Event,
+    *,
+    model: str = DEFAULT_MODEL,
+) -> Outcome:
     """Run `experiment` and return how it ended; nothing but KeyboardInterrupt is raised.
 
     `listener` hears {"event": "started" | "progress" | "partial" | "alive", ...} in order.

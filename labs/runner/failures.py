@@ -13,8 +13,14 @@ from labs.runner.schedule import SILENCE_SECONDS
 from minimind_core.errors import MiniMindError, Sentence
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
-_DEVICE_ASSERT = ("device-side assert", "cuda error", "cublas_status", "cudnn_status", "accelerator error",
-                  "an illegal memory access")
+_DEVICE_ASSERT = (
+    "device-side assert",
+    "cuda error",
+    "cublas_status",
+    "cudnn_status",
+    "accelerator error",
+    "an illegal memory access",
+)
 FRESH = "A fresh worker is starting."
 
 
@@ -33,35 +39,58 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, MiniMindError):
         return Failure(error.sentence, "input")
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
-        return _fatal("memory", f"The device ran out of memory; choose a smaller setting. {FRESH}",
-                      "failure.memory")
+        return _fatal(
+            "memory", f"The device ran out of memory; choose a smaller setting. {FRESH}", "failure.memory"
+        )
     if any(words in text for words in _DEVICE_ASSERT):
-        return _fatal("device", "A check on the GPU failed, after which its process can compute nothing "
-                      f"more. {FRESH}", "failure.device")
+        return _fatal(
+            "device",
+            f"A check on the GPU failed, after which its process can compute nothing more. {FRESH}",
+            "failure.device",
+        )
     what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:260]
-    return Failure(Sentence(f"The experiment stopped with an error: {what}", "failure.bug", {"what": what}),
-                   "bug")
+    return Failure(
+        Sentence(f"The experiment stopped with an error: {what}", "failure.bug", {"what": what}), "bug"
+    )
 
 
 def explain_exit(code: int | None) -> Failure:
     """The failure of a run whose worker process ended with this exit code (negative: a signal)."""
     if code is not None and -code == getattr(signal, "SIGKILL", None):
-        return _fatal("crash", "The worker was killed, most likely because the machine ran out of memory. "
-                      f"{FRESH}", "failure.killed")
+        return _fatal(
+            "crash",
+            f"The worker was killed, most likely because the machine ran out of memory. {FRESH}",
+            "failure.killed",
+        )
     if code is not None and code < 0:
-        return _fatal("crash", f"The worker stopped unexpectedly, by signal {-code}. {FRESH}",
-                      "failure.signal", number=-code)
-    return _fatal("crash", f"The worker stopped unexpectedly, with exit code {code}. {FRESH}",
-                  "failure.exit", number=code)
+        return _fatal(
+            "crash",
+            f"The worker stopped unexpectedly, by signal {-code}. {FRESH}",
+            "failure.signal",
+            number=-code,
+        )
+    return _fatal(
+        "crash",
+        f"The worker stopped unexpectedly, with exit code {code}. {FRESH}",
+        "failure.exit",
+        number=code,
+    )
 
 
 def explain_stop(reason: str, limit: float) -> Sentence:
     """Why a run was stopped that somebody still waited for: its "limit" in seconds, or "silence"."""
     if reason == "silence":
-        return Sentence(f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. "
-                        f"{FRESH}", "failure.silence", {"seconds": SILENCE_SECONDS})
-    return Sentence(f"Stopped after {limit:g} s because others were waiting; choose a smaller setting, or "
-                    "come back when nobody waits.", "failure.limit", {"seconds": limit})
+        return Sentence(
+            f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. {FRESH}",
+            "failure.silence",
+            {"seconds": SILENCE_SECONDS},
+        )
+    return Sentence(
+        f"Stopped after {limit:g} s because others were waiting; choose a smaller setting, or "
+        "come back when nobody waits.",
+        "failure.limit",
+        {"seconds": limit},
+    )
 
 
 def _fatal(code: str, text: str, key: str, **values: Any) -> Failure:

@@ -43,12 +43,12 @@ class Host:
 
     @property
     def device(self) -> str:
-        """"cpu", "cuda" or "mps"."""
+        """ "cpu", "cuda" or "mps"."""
         return self._device.type
 
     @property
     def dtype(self) -> str:
-        """"fp32", "bf16" or "fp16"."""
+        """ "fp32", "bf16" or "fp16"."""
         return devices.dtype_name(self._dtype)
 
     @property
@@ -65,8 +65,12 @@ class Host:
         if self.device == "cpu":
             about["device_name"] += f", {threads} thread{'s' if threads > 1 else ''}"
         versions = {name: version for name, version in about.pop("versions").items() if version is not None}
-        return {**about, "versions": versions, "unused_gpu": devices.cuda_notice() is not None,
-                "found": devices.found()}
+        return {
+            **about,
+            "versions": versions,
+            "unused_gpu": devices.cuda_notice() is not None,
+            "found": devices.found(),
+        }
 
     def model(self, name: str = DEFAULT_MODEL) -> LoadedModel:
         """Load a checkpoint by name or path, or take it from the kept ones. Raises CheckpointError."""
@@ -90,10 +94,20 @@ class Host:
 
 def _untrained(preset: str, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     if preset not in PRESETS:
-        raise CheckpointError(f"There is no shape {preset!r}; the shapes are {', '.join(PRESETS)}.",
-                              key="checkpoint.preset", name=preset, known=", ".join(PRESETS))
+        raise CheckpointError(
+            f"There is no shape {preset!r}; the shapes are {', '.join(PRESETS)}.",
+            key="checkpoint.preset",
+            name=preset,
+            known=", ".join(PRESETS),
+        )
     tokenizer = ByteTokenizer()
     config = PRESETS[preset].replace(vocab_size=tokenizer.vocab_size)
     model = untrained(config, device).to(dtype).eval()
-    return LoadedModel(model=model, tokenizer=tokenizer, config=config, name=RANDOM + preset,
-                       path=Path(RANDOM + preset), meta={})
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        config=config,
+        name=RANDOM + preset,
+        path=Path(RANDOM + preset),
+        meta={},
+    )

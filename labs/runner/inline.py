@@ -32,9 +32,15 @@ class InlineClient:
         self._host, self._registry, self._model, self._watch = host, registry, model, watch
 
     @classmethod
-    def start(cls, device: str = "auto", *, model: str = DEFAULT_MODEL, dtype: str = "fp32",
-              registry: Registry | None = None,
-              watch: Callable[[Job], None] = lambda _job: None) -> InlineClient:
+    def start(
+        cls,
+        device: str = "auto",
+        *,
+        model: str = DEFAULT_MODEL,
+        dtype: str = "fp32",
+        registry: Registry | None = None,
+        watch: Callable[[Job], None] = lambda _job: None,
+    ) -> InlineClient:
         """Import torch and take the device. Raises DeviceError for one that this machine lacks."""
         return cls(Host(device, dtype), registry or Registry.discover(), model, watch)
 
@@ -42,12 +48,20 @@ class InlineClient:
         """Always ready; there is one device."""
         return WorkerStatus(state="ready", model_name=self._model, **self._host.describe())
 
-    def submit(self, experiment_id: str, params: Params | Mapping[str, Any] | None = None, *,
-               device: str = "auto", model: str | None = None, fresh: bool = False) -> Job:
+    def submit(
+        self,
+        experiment_id: str,
+        params: Params | Mapping[str, Any] | None = None,
+        *,
+        device: str = "auto",
+        model: str | None = None,
+        fresh: bool = False,
+    ) -> Job:
         """Measure now. The job has ended when this returns; `watch` may cancel it before."""
         try:
-            request = make_request(self._registry, experiment_id, params, device=device,
-                                   model=model or self._model, fresh=fresh)
+            request = make_request(
+                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+            )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
             job.end("failed", error=error.sentence, code="input")
@@ -77,10 +91,15 @@ class InlineClient:
                 job.progress, job.text = message["fraction"], message["text"]
             self._watch(job)
 
-        outcome = execute(request.experiment, request.params, self._host, hear, cancelled,
-                          model=request.model)
+        outcome = execute(
+            request.experiment, request.params, self._host, hear, cancelled, model=request.model
+        )
         if outcome.result is None:
             job.end(outcome.state, error=outcome.error, code=outcome.code)
         else:
-            job.end("done", record=make_record(request.experiment.id, request.params.to_dict(), status,
-                                               outcome.seconds, outcome.result))
+            job.end(
+                "done",
+                record=make_record(
+                    request.experiment.id, request.params.to_dict(), status, outcome.seconds, outcome.result
+                ),
+            )

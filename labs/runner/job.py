@@ -104,8 +104,9 @@ class Job:
                 self.dtype, self.versions = status.dtype, status.versions
                 self.position, self.wait_seconds, self.state = 0, 0.0, "running"
 
-    def end(self, state: JobState, *, record: Mapping[str, Any] | None = None, error: str = "",
-            code: str = "") -> bool:
+    def end(
+        self, state: JobState, *, record: Mapping[str, Any] | None = None, error: str = "", code: str = ""
+    ) -> bool:
         """For backends: the first end counts, later ones are ignored. True if this one counted.
 
         A done job comes with its record (`store.make_record`).

@@ -19,15 +19,21 @@ RETRY_SECONDS = 10.0
 LOAD_SECONDS = 180.0
 """A worker that is not ready by then hangs: it is killed and counts as a failed start."""
 
-CANNOT_START = Sentence("The worker could not start; `python -m minimind_core doctor` says what is wrong.",
-                        "worker.failed_starts")
+CANNOT_START = Sentence(
+    "The worker could not start; `python -m minimind_core doctor` says what is wrong.", "worker.failed_starts"
+)
 
 
 class Lane:
     """Spawns its worker at once. `on_event(lane, process, message)` is called from a worker's thread."""
 
-    def __init__(self, name: str, config: Mapping[str, Any],
-                 on_event: Callable[[Lane, WorkerProcess, Message], None], now: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        on_event: Callable[[Lane, WorkerProcess, Message], None],
+        now: float,
+    ) -> None:
         self.name = name
         self._config = dict(config)
         self._on_event = on_event

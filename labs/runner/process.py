@@ -36,11 +36,18 @@ class WorkerProcess:
         self._on_event = on_event
         self._connection: Connection | None = None
         self._authkey = secrets.token_bytes(32)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(
-            [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "labs.runner.worker"], cwd=ROOT, env=environment, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, start_new_session=True)
+            [sys.executable, "-m", "labs.runner.worker"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         self._write_config({**config, "authkey": self._authkey.hex()})
         threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True).start()
 

@@ -30,12 +30,25 @@ class Request:
 
     def store_key(self, status: WorkerStatus) -> str:
         """Under which its result is kept: all that the result depends on, this machine included."""
-        return self.experiment.key(self.params, model=self.model, weights=self.weights, dtype=status.dtype,
-                                   device=status.device_name, torch=status.versions.get("torch", ""))
+        return self.experiment.key(
+            self.params,
+            model=self.model,
+            weights=self.weights,
+            dtype=status.dtype,
+            device=status.device_name,
+            torch=status.versions.get("torch", ""),
+        )
 
 
-def make_request(registry: Registry, experiment_id: str, params: Params | Mapping[str, Any] | None, *,
-                 device: str, model: str, fresh: bool) -> Request:
+def make_request(
+    registry: Registry,
+    experiment_id: str,
+    params: Params | Mapping[str, Any] | None,
+    *,
+    device: str,
+    model: str,
+    fresh: bool,
+) -> Request:
     """Look up and check. Raises ConfigError (ParamError for a parameter) with one sentence."""
     experiment = registry.find(experiment_id)
     if not isinstance(params, Params):

@@ -231,8 +231,14 @@ class Scheduler:
         return []
 
     def _current(self, run: int) -> _Run | None:
-        return next((lane.current for lane in self._lanes.values()
-                     if lane.current is not None and lane.current.id == run), None)
+        return next(
+            (
+                lane.current
+                for lane in self._lanes.values()
+                if lane.current is not None and lane.current.id == run
+            ),
+            None,
+        )
 
     def _take_current(self, lane: _Lane) -> list[int]:
         run, lane.current = lane.current, None

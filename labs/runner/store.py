@@ -40,13 +40,21 @@ FIELDS = {"experiment", "params", "device", "device_name", "dtype", "versions", 
 """Of a record; one that lacks any was kept by an older version and counts as none."""
 
 
-def make_record(experiment: str, params: dict[str, Any], status: WorkerStatus, seconds: float,
-                result: dict[str, Any]) -> Record:
+def make_record(
+    experiment: str, params: dict[str, Any], status: WorkerStatus, seconds: float, result: dict[str, Any]
+) -> Record:
     """A run that just ended on the worker with this status."""
-    return {"experiment": experiment, "params": params, "device": status.device,
-            "device_name": status.device_name, "dtype": status.dtype,
-            "versions": dict(status.versions), "seconds": seconds,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"), "result": result}
+    return {
+        "experiment": experiment,
+        "params": params,
+        "device": status.device,
+        "device_name": status.device_name,
+        "dtype": status.dtype,
+        "versions": dict(status.versions),
+        "seconds": seconds,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "result": result,
+    }
 
 
 class ResultStore:
@@ -70,8 +78,9 @@ class ResultStore:
         """Write a record, whole or not at all, and make room."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, suffix=".part",
-                                             delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=self.folder, suffix=".part", delete=False
+            ) as file:
                 file.write(jsonable.dumps(record))
             os.replace(file.name, self.folder / f"{key}.json")
             self._make_room()

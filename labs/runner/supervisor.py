@@ -157,15 +157,26 @@ class Supervisor:
             lane.process.kill()
         elif isinstance(action, Stop):
             lane.process.send({"do": "cancel", "run": action.run})
-            self._end(action.members, "failed", code=action.reason,
-                      error=explain_stop(action.reason, LIMITS[device_class(lane.status.device)]))
+            self._end(
+                action.members,
+                "failed",
+                code=action.reason,
+                error=explain_stop(action.reason, LIMITS[device_class(lane.status.device)]),
+            )
         elif problem := _refusal(live.request, lane):
             self._end(self._scheduler.finished(action.run), "failed", error=problem, code="device")
             del self._runs[action.run]
         else:
             live.sent_to = action.lane
-            lane.process.send({"do": "run", "run": action.run, "experiment": live.request.experiment.id,
-                               "params": live.request.params.to_dict(), "model": live.request.model})
+            lane.process.send(
+                {
+                    "do": "run",
+                    "run": action.run,
+                    "experiment": live.request.experiment.id,
+                    "params": live.request.params.to_dict(),
+                    "model": live.request.model,
+                }
+            )
 
     def _hear(self, lane: Lane, process: WorkerProcess, message: Message) -> None:
         if self._closing or process is not lane.process:
@@ -214,8 +225,11 @@ class Supervisor:
             self._end(self._scheduler.give_up(lane.name), "failed", error=lane.status.error, code="device")
 
     def _hear_end(self, lane: Lane, message: Message) -> None:
-        members = (self._scheduler.lane_lost(lane.name) if message["fatal"]  # its worker is ending itself
-                   else self._scheduler.finished(message["run"]))
+        members = (
+            self._scheduler.lane_lost(lane.name)
+            if message["fatal"]  # its worker is ending itself
+            else self._scheduler.finished(message["run"])
+        )
         request = self._runs.pop(message["run"]).request
         if message["state"] != "done":
             self._end(members, "failed", error=message["error"], code=message["code"])
@@ -239,14 +253,25 @@ class Supervisor:
         job.cached = True
         return job.end("done", record=record)
 
-    def _end(self, jobs: Iterable[int], state: JobState, *, record: Record | None = None, error: str = "",
-             code: str = "") -> None:
+    def _end(
+        self,
+        jobs: Iterable[int],
+        state: JobState,
+        *,
+        record: Record | None = None,
+        error: str = "",
+        code: str = "",
+    ) -> None:
         for number in jobs:
             self._waiting.pop(number).jobs.pop(number).end(state, record=record, error=error, code=code)
 
     def _open_lane(self, name: str, device: str) -> Lane:
-        return Lane(name, {**self._config, "device": device},
-                    lambda *event: self._inbox.put(lambda: self._hear(*event)), time.monotonic())
+        return Lane(
+            name,
+            {**self._config, "device": device},
+            lambda *event: self._inbox.put(lambda: self._hear(*event)),
+            time.monotonic(),
+        )
 
     def _settle_cpu_lane(self, own: Lane) -> None:
         """A GPU gets a CPU worker beside it; a CPU is its own."""
@@ -287,6 +312,9 @@ def _refusal(request: Request, lane: Lane | None) -> str:
         return lane.status.error
     if lane.status.device and request.device not in ("auto", lane.status.device):
         here = lane.status.device
-        return Sentence(f"This machine computes on {here}; {request.device} is not available here.",
-                        "runner.device", {"here": here, "asked": request.device})
+        return Sentence(
+            f"This machine computes on {here}; {request.device} is not available here.",
+            "runner.device",
+            {"here": here, "asked": request.device},
+        )
     return ""

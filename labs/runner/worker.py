@@ -99,13 +99,28 @@ class Worker:
 
         try:
             experiment = registry.find(order["experiment"])
-            outcome = execute(experiment, experiment.params.from_dict(order["params"]), host, tell,
-                              self._cancelled[run], model=order["model"])
+            outcome = execute(
+                experiment,
+                experiment.params.from_dict(order["params"]),
+                host,
+                tell,
+                self._cancelled[run],
+                model=order["model"],
+            )
         except MiniMindError as error:
             outcome = Outcome("failed", error=error.sentence, code="input")
         del self._cancelled[run]
-        tell({"event": "ended", "state": outcome.state, "result": outcome.result, "error": outcome.error,
-              "code": outcome.code, "seconds": outcome.seconds, "fatal": outcome.fatal})
+        tell(
+            {
+                "event": "ended",
+                "state": outcome.state,
+                "result": outcome.result,
+                "error": outcome.error,
+                "code": outcome.code,
+                "seconds": outcome.seconds,
+                "fatal": outcome.fatal,
+            }
+        )
         return outcome.fatal
 
     def _read(self) -> None:
@@ -134,8 +149,11 @@ def _listening(authkey: bytes) -> Iterator[Listener]:
     folder = tempfile.mkdtemp(prefix="minimind-lab-")
     unix = hasattr(socket, "AF_UNIX")
     try:
-        with Listener(os.path.join(folder, "worker") if unix else None, "AF_UNIX" if unix else "AF_PIPE",
-                      authkey=authkey) as listener:
+        with Listener(
+            os.path.join(folder, "worker") if unix else None,
+            "AF_UNIX" if unix else "AF_PIPE",
+            authkey=authkey,
+        ) as listener:
             yield listener
     finally:
         shutil.rmtree(folder, ignore_errors=True)

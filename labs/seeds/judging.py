@@ -20,11 +20,16 @@ def judged(values: Mapping[str, Sequence[float]]) -> Result:
     seeds = len(next(iter(values.values())))
     best = min(means, key=means.__getitem__)
     return {
-        "mean": means, "range": spans, "verdict": verdict(means, spans), "best": best,
+        "mean": means,
+        "range": spans,
+        "verdict": verdict(means, spans),
+        "best": best,
         "rivals": [kind for kind in values if kind != best and spans[kind]["low"] <= spans[best]["high"]],
         "chance": chance_of_a_verdict(len(values), seeds),
-        "orders": [sorted(values, key={kind: each[seed] for kind, each in values.items()}.__getitem__)
-                   for seed in range(seeds)],
+        "orders": [
+            sorted(values, key={kind: each[seed] for kind, each in values.items()}.__getitem__)
+            for seed in range(seeds)
+        ],
     }
 
 

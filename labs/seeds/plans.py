@@ -45,8 +45,9 @@ class Plan:
 PLANS = {
     "toy": Plan("toy", "nano-rope", 8, 5e-3, "fp32", 4096, 0.023, 0.3),
     "nano-rope": Plan("nano-rope", "nano-rope", 32, 3e-3, "bf16", 65_536, 0.0148, 0.5),
-    "minimind-26m": Plan("minimind-26m", "minimind-26m", 64, 2e-3, "bf16", 65_536, 0.036, 2.2,
-                         whole_library=True),
+    "minimind-26m": Plan(
+        "minimind-26m", "minimind-26m", 64, 2e-3, "bf16", 65_536, 0.036, 2.2, whole_library=True
+    ),
 }
 """By size; the seconds are an H200's, and for toys a CPU's."""
 SIZES = ("auto", *PLANS)
@@ -61,5 +62,8 @@ def plan_of(size: str, device: str) -> Plan:
 def check_size(size: str, device: str) -> None:
     """Raise ConfigError for a size that only a GPU trains while somebody waits."""
     if device != "cuda" and not plan_of(size, device).toy:
-        raise ConfigError(f"Training models of the size {size} takes a GPU; choose toy or auto.",
-                          key="seeds.size", size=size)
+        raise ConfigError(
+            f"Training models of the size {size} takes a GPU; choose toy or auto.",
+            key="seeds.size",
+            size=size,
+        )

@@ -66,19 +66,31 @@ class Series:
         """What a reader has to know about the trainings; tokens are those of one model."""
         length = self.rows.shape[1] - 1
         tokens = self.steps * self.plan.rows * length
-        return {"seeds": self.seeds, "steps": self.steps, "length": length, "toy": self.plan.toy,
-                "shape": self.plan.preset, "training_tokens": tokens,
-                "passes": tokens / (len(self.rows) * length),
-                "parameters": {kind: num_parameters(config) for kind, config in self.kinds.items()}}
+        return {
+            "seeds": self.seeds,
+            "steps": self.steps,
+            "length": length,
+            "toy": self.plan.toy,
+            "shape": self.plan.preset,
+            "training_tokens": tokens,
+            "passes": tokens / (len(self.rows) * length),
+            "parameters": {kind: num_parameters(config) for kind, config in self.kinds.items()},
+        }
 
     def _settings(self) -> TrainingConfig:
-        return TrainingConfig(steps=self.steps, batch_size=self.plan.rows, seq_len=self.rows.shape[1] - 1,
-                              learning_rate=self.plan.learning_rate, dtype=self.plan.dtype,
-                              warmup_steps=max(1, round(WARMUP_SHARE * self.steps)))
+        return TrainingConfig(
+            steps=self.steps,
+            batch_size=self.plan.rows,
+            seq_len=self.rows.shape[1] - 1,
+            learning_rate=self.plan.learning_rate,
+            dtype=self.plan.dtype,
+            warmup_steps=max(1, round(WARMUP_SHARE * self.steps)),
+        )
 
 
-def training_rows(tokenizer: Tokenizer, text: str, plan: Plan, steps: int,
-                  check: Callable[[], object]) -> Tensor:
+def training_rows(
+    tokenizer: Tokenizer, text: str, plan: Plan, steps: int, check: Callable[[], object]
+) -> Tensor:
     """As many different rows of the trained length as the steps can use, or as there are: [N, T + 1].
 
     `check` is called again and again while the text is read.

@@ -22,8 +22,13 @@ WIDTH, INDENT = 100, 18
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `doctor`."""
-    parser.add_argument("--model", action="append", default=[], metavar="NAME",
-                        help="a checkpoint by name or path; repeatable (all that are shipped)")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a checkpoint by name or path; repeatable (all that are shipped)",
+    )
     parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer, if not where it should be")
     for name, text in (("--config", "model settings, JSON"), ("--data", "texts, JSON Lines, plain or .xz")):
         parser.add_argument(name, nargs="+", default=[], type=Path, metavar="FILE", help=text)
@@ -34,8 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print every finding as it is made, then the verdict."""
     findings = []
-    for finding in examine(options.model, tokenizer=options.tokenizer, configs=options.config,
-                           data=options.data, device=options.device):
+    for finding in examine(
+        options.model,
+        tokenizer=options.tokenizer,
+        configs=options.config,
+        data=options.data,
+        device=options.device,
+    ):
         findings.append(finding)
         if not options.json:
             print(_line(finding), flush=True)
@@ -50,5 +60,10 @@ def run(options: argparse.Namespace) -> int:
 def _line(finding: Finding) -> str:
     """State and area in columns, the sentence wrapped beside them."""
     head = f"{finding.state:4}  {finding.area:10}  "
-    return textwrap.fill(head + finding.sentence, WIDTH, subsequent_indent=" " * INDENT,
-                         break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        head + finding.sentence,
+        WIDTH,
+        subsequent_indent=" " * INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -39,12 +39,27 @@ NO_LANGUAGE = "unlabelled"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `eval`."""
-    parser.add_argument("--data", nargs="+", required=True, type=Path, metavar="FILE",
-                        help="JSON Lines with text and lang, plain or .xz")
-    parser.add_argument("--max-tokens", type=positive, default=20_000, metavar="N",
-                        help="score at most N tokens of each language (20000)")
-    parser.add_argument("--seq-len", type=positive, metavar="N",
-                        help=f"tokens a window (the trained length, {WINDOW} at most)")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="JSON Lines with text and lang, plain or .xz",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=positive,
+        default=20_000,
+        metavar="N",
+        help="score at most N tokens of each language (20000)",
+    )
+    parser.add_argument(
+        "--seq-len",
+        type=positive,
+        metavar="N",
+        help=f"tokens a window (the trained length, {WINDOW} at most)",
+    )
     add_model_arguments(parser)
     add_device_arguments(parser)
     add_json_argument(parser)
@@ -61,18 +76,32 @@ def run(options: argparse.Namespace) -> int:
     report = ReadReport()
     documents = _labelled(read_documents(options.data, report))
     begin = time.perf_counter()
-    scores = evaluate(loaded.model, loaded.tokenizer, documents, max_tokens=options.max_tokens,
-                      seq_len=seq_len)
+    scores = evaluate(
+        loaded.model, loaded.tokenizer, documents, max_tokens=options.max_tokens, seq_len=seq_len
+    )
     ordered = sorted(scores, key=lambda language: ([*NAMES, language].index(language), language))
     languages = {language: dataclasses.asdict(scores[language]) for language in ordered}
     notes = [report.sentence(), *notes]
     if options.json:
-        print_json({"languages": languages, **where(loaded), "seq_len": seq_len, "notes": notes,
-                    "seconds": round(time.perf_counter() - begin, 2)})
+        print_json(
+            {
+                "languages": languages,
+                **where(loaded),
+                "seq_len": seq_len,
+                "notes": notes,
+                "seconds": round(time.perf_counter() - begin, 2),
+            }
+        )
         return 0
     print(f"{loaded.name}, windows of {seq_len} tokens\n")
-    print(table([["", "bits/byte", "perplexity", "loss", "tokens", "bytes"],
-                 *(_row(language, score) for language, score in languages.items())]))
+    print(
+        table(
+            [
+                ["", "bits/byte", "perplexity", "loss", "tokens", "bytes"],
+                *(_row(language, score) for language, score in languages.items()),
+            ]
+        )
+    )
     print("\n" + "\n".join(notes), file=sys.stderr)
     return 0
 
@@ -86,12 +115,22 @@ def _notes(config: ModelConfig, seq_len: int) -> list[str]:
     if seq_len <= config.max_length:
         return []
     if config.position == "learned":
-        raise ConfigError(f"This model has {config.max_length} learned positions; "
-                          f"use --seq-len {config.max_length} or less.")
-    return [f"Windows of {seq_len} tokens reach beyond the trained length of {config.max_length}: "
-            "it works, but expect a worse score."]
+        raise ConfigError(
+            f"This model has {config.max_length} learned positions; "
+            f"use --seq-len {config.max_length} or less."
+        )
+    return [
+        f"Windows of {seq_len} tokens reach beyond the trained length of {config.max_length}: "
+        "it works, but expect a worse score."
+    ]
 
 
 def _row(language: str, score: dict[str, Any]) -> list[str]:
-    return [NAMES.get(language, language), f"{score['bits_per_byte']:.4f}", f"{score['perplexity']:.2f}",
-            f"{score['loss']:.4f}", f"{score['tokens']:,}", f"{score['bytes']:,}"]
+    return [
+        NAMES.get(language, language),
+        f"{score['bits_per_byte']:.4f}",
+        f"{score['perplexity']:.2f}",
+        f"{score['loss']:.4f}",
+        f"{score['tokens']:,}",
+        f"{score['bytes']:,}",
+    ]

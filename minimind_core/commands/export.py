@@ -34,8 +34,15 @@ def run(options: argparse.Namespace) -> int:
     export_hf(loaded, options.out, DTYPES[options.dtype])  # type: ignore[arg-type]
     files = {path.name: path.stat().st_size for path in sorted(options.out.iterdir())}
     if options.json:
-        print_json({"model": loaded.name, "format": options.format, "dtype": options.dtype,
-                    "folder": str(options.out), "files": files})
+        print_json(
+            {
+                "model": loaded.name,
+                "format": options.format,
+                "dtype": options.dtype,
+                "folder": str(options.out),
+                "files": files,
+            }
+        )
     else:
         print(f"{options.out}: {loaded.name} in {options.dtype}, {sum(files.values()) / 1e6:.1f} MB")
         print(f"Load it with AutoModelForCausalLM.from_pretrained({str(options.out)!r}).")

@@ -43,8 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repetition-penalty", type=float, default=1.0, help="above 1 repeats less (1)")
     parser.add_argument("--seed", type=int, help="repeats a text; without it each run says its own")
     parser.add_argument("--ignore-eos", action="store_true", help="go on after the end of a text")
-    parser.add_argument("--method", choices=("naive", "cached", "compiled"), default="cached",
-                        help="how it is computed, never what (cached)")
+    parser.add_argument(
+        "--method",
+        choices=("naive", "cached", "compiled"),
+        default="cached",
+        help="how it is computed, never what (cached)",
+    )
     add_model_arguments(parser)
     add_device_arguments(parser)
     add_json_argument(parser)
@@ -52,9 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Generate; people see the text as it comes, with what it took on standard error."""
-    params = SamplingParams(options.temperature, options.top_k, options.top_p, options.min_p,
-                            options.repetition_penalty,
-                            secrets.randbelow(NEW_SEEDS) if options.seed is None else options.seed)
+    params = SamplingParams(
+        options.temperature,
+        options.top_k,
+        options.top_p,
+        options.min_p,
+        options.repetition_penalty,
+        secrets.randbelow(NEW_SEEDS) if options.seed is None else options.seed,
+    )
     prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
     loaded = load(options)
     ids = loaded.prompt_ids(prompt)
@@ -71,9 +80,14 @@ def run(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - begin
     reason = "stop" if new_ids[-1] in stop_ids else "length"
     facts: dict[str, Any] = {
-        **where(loaded), "method": options.method, "seed": params.seed, "finish_reason": reason,
-        "seconds": round(seconds, 4), "tokens_per_second": round(len(new_ids) / seconds, 2),
-        "notes": _notes(loaded, params, len(ids) + len(new_ids))}
+        **where(loaded),
+        "method": options.method,
+        "seed": params.seed,
+        "finish_reason": reason,
+        "seconds": round(seconds, 4),
+        "tokens_per_second": round(len(new_ids) / seconds, 2),
+        "notes": _notes(loaded, params, len(ids) + len(new_ids)),
+    }
     if options.json:
         print_json({"prompt_ids": ids, "new_token_ids": new_ids, "text": text, **facts})
     else:
@@ -81,16 +95,28 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _at_once(loaded: LoadedModel, ids: list[int], params: SamplingParams, options: argparse.Namespace,
-             stop_ids: tuple[int, ...]) -> list[int]:
+def _at_once(
+    loaded: LoadedModel,
+    ids: list[int],
+    params: SamplingParams,
+    options: argparse.Namespace,
+    stop_ids: tuple[int, ...],
+) -> list[int]:
     from minimind_core.generate import generate
 
-    return generate(loaded.model, [ids], params, options.max_new_tokens, method=options.method,
-                    stop_ids=stop_ids).new_ids[0]
+    return generate(
+        loaded.model, [ids], params, options.max_new_tokens, method=options.method, stop_ids=stop_ids
+    ).new_ids[0]
 
 
-def _as_it_comes(loaded: LoadedModel, prompt: str, ids: list[int], params: SamplingParams, count: int,
-                 stop_ids: tuple[int, ...]) -> list[int]:
+def _as_it_comes(
+    loaded: LoadedModel,
+    prompt: str,
+    ids: list[int],
+    params: SamplingParams,
+    count: int,
+    stop_ids: tuple[int, ...],
+) -> list[int]:
     """Print the prompt and each new piece of text, whole characters only. Returns the new ids."""
     from minimind_core.generate import stream
 
@@ -109,15 +135,19 @@ def _as_it_comes(loaded: LoadedModel, prompt: str, ids: list[int], params: Sampl
 def _notes(loaded: LoadedModel, params: SamplingParams, length: int) -> list[str]:
     notes = params.notes(loaded.config.vocab_size)
     if length > loaded.config.max_length:
-        notes.append(f"The text reached {length} tokens and this model was trained to "
-                     f"{loaded.config.max_length}: it works, but expect worse text beyond.")
+        notes.append(
+            f"The text reached {length} tokens and this model was trained to "
+            f"{loaded.config.max_length}: it works, but expect worse text beyond."
+        )
     return notes
 
 
 def _print_facts(facts: dict[str, Any], count: int) -> None:
     """What it took, apart from the text: on standard error."""
-    print(f"\n{count} tokens in {facts['seconds']:.2f} s, {facts['tokens_per_second']:.1f} a second; "
-          f"{facts['model']} in {facts['dtype']} on {facts['device_name']}; seed {facts['seed']}",
-          file=sys.stderr)
+    print(
+        f"\n{count} tokens in {facts['seconds']:.2f} s, {facts['tokens_per_second']:.1f} a second; "
+        f"{facts['model']} in {facts['dtype']} on {facts['device_name']}; seed {facts['seed']}",
+        file=sys.stderr,
+    )
     for note in facts["notes"]:
         print(note, file=sys.stderr)

@@ -37,12 +37,27 @@ def run(options: argparse.Namespace) -> int:
     imported = import_minimind(options.source, options.tokenizer)
     name = options.name or imported.meta["name"]
     dtype: Any = DTYPES[options.dtype] if options.dtype else imported.meta["dtype"]
-    save_checkpoint(options.out, imported.config, imported.state_dict, name=name, dtype=dtype,
-                    tokenizer=imported.tokenizer, trained={"imported_from": imported.meta})
+    save_checkpoint(
+        options.out,
+        imported.config,
+        imported.state_dict,
+        name=name,
+        dtype=dtype,
+        tokenizer=imported.tokenizer,
+        trained={"imported_from": imported.meta},
+    )
     assumed, parameters = imported.meta["assumed"], num_parameters(imported.config)
     if options.json:
-        print_json({"name": name, "folder": str(options.out), "dtype": dtype, "parameters": parameters,
-                    "family": imported.meta["family"], "assumed": assumed})
+        print_json(
+            {
+                "name": name,
+                "folder": str(options.out),
+                "dtype": dtype,
+                "parameters": parameters,
+                "family": imported.meta["family"],
+                "assumed": assumed,
+            }
+        )
         return 0
     print(f"{options.out}: {name}, {imported.meta['family']}, {parameters:,} parameters, stored as {dtype}")
     if assumed:

@@ -36,10 +36,15 @@ def run(options: argparse.Namespace) -> int:
 
         config, _, _, meta = import_minimind(path, options.tokenizer)
     card = {
-        "name": meta["name"], "path": str(path), "stored_bytes": _stored_bytes(path),
+        "name": meta["name"],
+        "path": str(path),
+        "stored_bytes": _stored_bytes(path),
         "checkpoint": {key: value for key, value in meta.items() if key not in ("name", "model")},
-        "config": config.to_dict(), "num_parameters": cost.num_parameters(config),
-        "parameters": cost.parameter_counts(config), "costs": _costs(config)}
+        "config": config.to_dict(),
+        "num_parameters": cost.num_parameters(config),
+        "parameters": cost.parameter_counts(config),
+        "costs": _costs(config),
+    }
     if options.json:
         print_json(card)
     else:
@@ -51,12 +56,14 @@ def _costs(config: ModelConfig) -> dict[str, int]:
     """Bytes and operations at the trained length, batch 1, each name with its unit."""
     length = config.max_length
     return {
-        "weight_bytes_fp32": cost.weight_bytes(config, 4), "weight_bytes_bf16": cost.weight_bytes(config, 2),
+        "weight_bytes_fp32": cost.weight_bytes(config, 4),
+        "weight_bytes_bf16": cost.weight_bytes(config, 2),
         "kv_cache_bytes_per_token_bf16": cost.kv_cache_bytes(config, 1, 1, 2),
         "kv_cache_bytes_trained_length_bf16": cost.kv_cache_bytes(config, 1, length, 2),
         "prefill_flops_trained_length": cost.forward_flops(config, 1, length, "last"),
         "decode_flops_at_trained_length": cost.decode_flops(config, 1, length),
-        "training_flops_per_token": cost.training_flops_per_token(config, length)}
+        "training_flops_per_token": cost.training_flops_per_token(config, length),
+    }
 
 
 def _stored_bytes(path: Path) -> int:
@@ -67,17 +74,26 @@ def _stored_bytes(path: Path) -> int:
 def _text(card: dict[str, Any]) -> str:
     checkpoint, total = card["checkpoint"], card["num_parameters"]
     trained = checkpoint.get("trained") or {}
-    parts = [(name.replace("_", " "), f"{count:,}", f"{count / total:.1%}")
-             for name, count in card["parameters"].items() if count]
+    parts = [
+        (name.replace("_", " "), f"{count:,}", f"{count / total:.1%}")
+        for name, count in card["parameters"].items()
+        if count
+    ]
     sections = {
-        "": _pairs({"name": card["name"], "path": card["path"],
-                    "stored as": f"{checkpoint.get('dtype')}, {card['stored_bytes'] / MEGA:.1f} MB",
-                    "tokenizer": checkpoint.get("tokenizer", "its own")}),
+        "": _pairs(
+            {
+                "name": card["name"],
+                "path": card["path"],
+                "stored as": f"{checkpoint.get('dtype')}, {card['stored_bytes'] / MEGA:.1f} MB",
+                "tokenizer": checkpoint.get("tokenizer", "its own"),
+            }
+        ),
         "Shape": _pairs({key: value for key, value in card["config"].items() if value is not None}),
         "Parameters": table([*parts, ("total", f"{total:,}", "")]),
         f"Costs at {card['config']['max_length']} tokens, one row": _pairs(_costs_text(card["costs"])),
-        "Training": _pairs({key: value for key, value in trained.items()
-                            if not isinstance(value, dict | list)}),
+        "Training": _pairs(
+            {key: value for key, value in trained.items() if not isinstance(value, dict | list)}
+        ),
     }
     return "\n\n".join(f"{title}\n{body}".strip() for title, body in sections.items() if body)
 
@@ -87,10 +103,11 @@ def _costs_text(costs: dict[str, int]) -> dict[str, str]:
         "weights, fp32": f"{costs['weight_bytes_fp32'] / MEGA:.1f} MB",
         "weights, bf16": f"{costs['weight_bytes_bf16'] / MEGA:.1f} MB",
         "KV cache, bf16": f"{costs['kv_cache_bytes_trained_length_bf16'] / MEGA:.2f} MB, "
-                          f"{costs['kv_cache_bytes_per_token_bf16']:,} bytes a token",
+        f"{costs['kv_cache_bytes_per_token_bf16']:,} bytes a token",
         "reading the prompt": f"{costs['prefill_flops_trained_length'] / 1e9:.2f} GFLOP",
         "one more token": f"{costs['decode_flops_at_trained_length'] / MEGA:.1f} MFLOP",
-        "training": f"{costs['training_flops_per_token'] / MEGA:.1f} MFLOP a token"}
+        "training": f"{costs['training_flops_per_token'] / MEGA:.1f} MFLOP a token",
+    }
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """`pack`: tokenize text for a recipe once, so that later runs start at once.
 
-    python -m minimind_core pack minimind-26m --data CORPUS/train-00.jsonl.xz --out runs/train-00.6.4k.npz
+python -m minimind_core pack minimind-26m --data CORPUS/train-00.jsonl.xz --out runs/train-00.6.4k.npz
 """
 
 from __future__ import annotations

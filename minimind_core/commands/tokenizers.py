@@ -19,12 +19,29 @@ HELP = "train the six shipped tokenizers"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `tokenizers`."""
-    parser.add_argument("--data", nargs="+", required=True, type=Path, metavar="FILE",
-                        help="texts to learn from: JSON Lines, plain or .xz")
-    parser.add_argument("--eval", nargs="*", default=[], type=Path, metavar="FILE",
-                        help="held-out texts, to tell the bytes a token")
-    parser.add_argument("--out", default=WEIGHTS_FOLDER / "tokenizers", type=Path, metavar="FOLDER",
-                        help="where NAME.json.xz go (weights/tokenizers)")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="texts to learn from: JSON Lines, plain or .xz",
+    )
+    parser.add_argument(
+        "--eval",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="held-out texts, to tell the bytes a token",
+    )
+    parser.add_argument(
+        "--out",
+        default=WEIGHTS_FOLDER / "tokenizers",
+        type=Path,
+        metavar="FOLDER",
+        help="where NAME.json.xz go (weights/tokenizers)",
+    )
     add_json_argument(parser)
 
 
@@ -39,15 +56,29 @@ def run(options: argparse.Namespace) -> int:
     for name, tokenizer in family.items():
         path = options.out / f"{name}.json.xz"
         tokenizer.save(path)
-        written.append({"name": name, "entries": tokenizer.vocab_size, "file_bytes": path.stat().st_size,
-                        "fingerprint": tokenizer.fingerprint,
-                        "bytes_per_token": bytes_per_token(tokenizer, held_out)})
+        written.append(
+            {
+                "name": name,
+                "entries": tokenizer.vocab_size,
+                "file_bytes": path.stat().st_size,
+                "fingerprint": tokenizer.fingerprint,
+                "bytes_per_token": bytes_per_token(tokenizer, held_out),
+            }
+        )
     if options.json:
         print_json({"folder": str(options.out), "tokenizers": written})
         return 0
     languages = sorted(written[0]["bytes_per_token"])
-    rows = [[item["name"], f"{item['entries']:,}", f"{item['file_bytes']:,}", item["fingerprint"],
-             *(f"{item['bytes_per_token'][language]:.3f}" for language in languages)] for item in written]
+    rows = [
+        [
+            item["name"],
+            f"{item['entries']:,}",
+            f"{item['file_bytes']:,}",
+            item["fingerprint"],
+            *(f"{item['bytes_per_token'][language]:.3f}" for language in languages),
+        ]
+        for item in written
+    ]
     header = ["", "entries", "bytes", "fingerprint", *(f"{name} bytes/token" for name in languages)]
     print(table([header, *rows]))
     return 0

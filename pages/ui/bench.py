@@ -50,8 +50,14 @@ def lab(names: Iterable[str]) -> None:
         panel(experiment(name))
 
 
-def panel(this: Experiment, *, prefix: str = "", elsewhere: Collection[str] = (),
-          above: Told = _nothing, below: Told = _nothing) -> None:
+def panel(
+    this: Experiment,
+    *,
+    prefix: str = "",
+    elsewhere: Collection[str] = (),
+    above: Told = _nothing,
+    below: Told = _nothing,
+) -> None:
     """One experiment with its title.
 
     The fields named `elsewhere` have their controls in another place of the page, under `prefix`.
@@ -153,8 +159,11 @@ def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | No
     if job is None or job.result is None or job.params is None:
         return None
     device = _device(job.device_name, job.dtype, job.versions)
-    where = (t("bench.kept", device=device, date=job.measured_at[:10]) if job.cached
-             else t("bench.measured", device=device))
+    where = (
+        t("bench.kept", device=device, date=job.measured_at[:10])
+        if job.cached
+        else t("bench.measured", device=device)
+    )
     if job.params.measured() != params.measured():
         where = f"{where}. {t('bench.changed')}"
     return Finding(_viewed(job.params, params), job.result, "measured", where)
@@ -203,8 +212,11 @@ def code(this: Experiment, params: Params) -> None:
     model = settings.model if here else PurePath(settings.model).name
 
     def draw() -> None:
-        st.code(this.command(params, device=settings.device, dtype=settings.dtype, model=model),
-                language="bash", wrap_lines=True)
+        st.code(
+            this.command(params, device=settings.device, dtype=settings.dtype, model=model),
+            language="bash",
+            wrap_lines=True,
+        )
         st.code(this.source(), language="python", wrap_lines=True)
 
     folded(t("bench.code"), draw, key=f"{_state(this)}.code")

@@ -45,10 +45,12 @@ _DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
 _PLAY_HEIGHT = 48
 _PATTERNS = {"recorded": ".", "removed": "/"}
 
-_plot = st.components.v2.component("plot", isolate_styles=False,
-                                   html='<div class="plot"></div>'
-                                        '<button type="button" class="plot-play" hidden></button>',
-                                   js=(Path(__file__).parent / "plot.js").read_text(encoding="utf-8"))
+_plot = st.components.v2.component(
+    "plot",
+    isolate_styles=False,
+    html='<div class="plot"></div><button type="button" class="plot-play" hidden></button>',
+    js=(Path(__file__).parent / "plot.js").read_text(encoding="utf-8"),
+)
 
 
 def show(figure: Any, *, key: str, alt: str, height: int) -> None:
@@ -58,8 +60,16 @@ def show(figure: Any, *, key: str, alt: str, height: int) -> None:
     Not `st.plotly_chart`: that mounts a new chart for every new figure, so each step of a slider blinks
     and comes 0.15 s later.
     """
-    _plot(key=key, data={"figure": to_json_plotly(paint(figure)), "alt": alt, "height": height,
-                         "plotly": PLOTLY_ADDRESS}, height=height + (_PLAY_HEIGHT if figure.frames else 0))
+    _plot(
+        key=key,
+        data={
+            "figure": to_json_plotly(paint(figure)),
+            "alt": alt,
+            "height": height,
+            "plotly": PLOTLY_ADDRESS,
+        },
+        height=height + (_PLAY_HEIGHT if figure.frames else 0),
+    )
 
 
 def paint(figure: Any) -> dict[str, Any]:
@@ -73,15 +83,27 @@ def paint(figure: Any) -> dict[str, Any]:
         if role is not None:
             _paint_trace(trace, role)
     layout = painted["layout"]
-    _put(layout, margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": _TEXT},
-         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", bargap=0.25, uirevision="keep",
-         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None})
+    _put(
+        layout,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        font={"size": _TEXT},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        bargap=0.25,
+        uirevision="keep",
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None},
+    )
     for letter in "xy":
         _tick_powers(layout.get(f"{letter}axis", {}), [trace.get(letter) for trace in painted["data"]])
     for name in {"xaxis", "yaxis", *(name for name in layout if name[1:].startswith("axis"))}:
         axis = layout.setdefault(name, {})
-        _put(axis, automargin=True, gridcolor=GRID, zeroline=False,
-             ticklabelstandoff=4 if name.startswith("x") else 8)
+        _put(
+            axis,
+            automargin=True,
+            gridcolor=GRID,
+            zeroline=False,
+            ticklabelstandoff=4 if name.startswith("x") else 8,
+        )
         if "title" in axis:
             _put(axis, title={"font": {"size": _TEXT}, "standoff": 12})
     return painted
@@ -119,12 +141,14 @@ def _paint_trace(trace: dict[str, Any], role: str) -> None:
         _put(trace, marker={"color": colour}, line={"color": colour, "dash": dash})
     elif role in _PATTERNS:
         pattern = {"shape": _PATTERNS[role], "fgcolor": colour, "size": 6, "solidity": 0.15}
-        _put(trace, marker={"color": "rgba(0,0,0,0)", "line": {"color": colour, "width": 1},
-                            "pattern": pattern})
+        _put(
+            trace,
+            marker={"color": "rgba(0,0,0,0)", "line": {"color": colour, "width": 1}, "pattern": pattern},
+        )
     else:
         _put(trace, marker={"color": colour, "line": {"color": colour, "width": 0}})
 
 
 def _faded(colour: str, alpha: float) -> str:
-    red, green, blue = (int(colour[start:start + 2], 16) for start in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

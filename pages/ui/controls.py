@@ -72,8 +72,11 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
     binding = {} if worded else {"bind": "query-params"}
     first = _first_value(params, spec, name, bound=not worded)
-    value = (_order(spec, label, name, off) if spec.kind == "order"
-             else _widget(spec, label, {"key": name} | binding | first))
+    value = (
+        _order(spec, label, name, off)
+        if spec.kind == "order"
+        else _widget(spec, label, {"key": name} | binding | first)
+    )
     if worded:
         _into_address(name, value, spec.default)
     _say_if_moved(name, value)
@@ -103,8 +106,9 @@ def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
         index = {} if first is None else {"index": spec.choices.index(first)}
         return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
     default = {} if first is None else {"default": first}
-    return st.segmented_control(label, spec.choices, format_func=words.__getitem__, required=True,
-                                **default, **common)
+    return st.segmented_control(
+        label, spec.choices, format_func=words.__getitem__, required=True, **default, **common
+    )
 
 
 def _order(spec: FieldSpec, label: str, name: str, off: Collection[str]) -> str:

@@ -23,5 +23,6 @@ _document = st.components.v2.component("document_language", js=_JS)
 def announce_language() -> None:
     """Tell the browser which language this page is in, and remember it for a year."""
     language = current_language()
-    _document(key="document", data={"lang": _HTML_LANG[language], "language": language, "cookie": COOKIE},
-              height=0)
+    _document(
+        key="document", data={"lang": _HTML_LANG[language], "language": language, "cookie": COOKIE}, height=0
+    )

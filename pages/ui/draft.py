@@ -17,9 +17,11 @@ from questions import Question
 
 _HERE = Path(__file__).parent
 _field = st.components.v2.component(
-    "draft", html=(_HERE / "draft.html").read_text(encoding="utf-8"),
+    "draft",
+    html=(_HERE / "draft.html").read_text(encoding="utf-8"),
     css=(_HERE / "draft.css").read_text(encoding="utf-8"),
-    js=(_HERE / "draft.js").read_text(encoding="utf-8"))
+    js=(_HERE / "draft.js").read_text(encoding="utf-8"),
+)
 
 
 def answer(question: Question) -> None:
@@ -31,22 +33,39 @@ def answer(question: Question) -> None:
     key = _key(question)
     kept, attempts = store.draft(question), store.attempts(question)
     current = attempts[0] if attempts and attempts[0].finished is None else None
-    _field(key=key, on_draft_change=store.guarded(lambda: take(question)),
-           data={"text": kept.text if kept else "", "revision": kept.revision if kept else 0,
-                 "storage": store.browser_key(question), "words": _words(question),
-                 "round": sum(attempt.finished is not None for attempt in attempts),
-                 "seconds": current.seconds if current else 0})
+    _field(
+        key=key,
+        on_draft_change=store.guarded(lambda: take(question)),
+        data={
+            "text": kept.text if kept else "",
+            "revision": kept.revision if kept else 0,
+            "storage": store.browser_key(question),
+            "words": _words(question),
+            "round": sum(attempt.finished is not None for attempt in attempts),
+            "seconds": current.seconds if current else 0,
+        },
+    )
     for copy in store.copies(question):
         with st.expander(t("draft.copy")):
             st.text(copy.text)
-            st.button(t("draft.discard"), key=f"discard-{copy.id}",
-                      on_click=store.guarded(store.discard_copy), args=(copy.id,))
+            st.button(
+                t("draft.discard"),
+                key=f"discard-{copy.id}",
+                on_click=store.guarded(store.discard_copy),
+                args=(copy.id,),
+            )
 
 
 def _words(question: Question) -> dict[str, str]:
-    words = {"label": t("draft.label", question=question.id), "placeholder": t("draft.placeholder"),
-             "saved": t("draft.saved"), "saving": t("draft.saving"), "empty": t("draft.empty"),
-             "start": t("draft.start"), "pause": t("draft.pause")}
+    words = {
+        "label": t("draft.label", question=question.id),
+        "placeholder": t("draft.placeholder"),
+        "saved": t("draft.saved"),
+        "saving": t("draft.saving"),
+        "empty": t("draft.empty"),
+        "start": t("draft.start"),
+        "pause": t("draft.pause"),
+    }
     return words | {"minutes": minutes_text(question)}
 
 

@@ -86,8 +86,14 @@ def _verdict(verdict: Verdict) -> None:
     if verdict.reason and verdict.reason != DOES_NOT_HOLD:
         st.caption(errors.said(verdict.sentence))
     measured, expected = dict(_leaves(verdict.measured)), dict(_leaves(verdict.expected))
-    rows = [{t("evidence.of"): name, t("evidence.measured"): measured.get(name, "–"),
-             t("evidence.expected"): expected.get(name, "–")} for name in {**expected, **measured}]
+    rows = [
+        {
+            t("evidence.of"): name,
+            t("evidence.measured"): measured.get(name, "–"),
+            t("evidence.expected"): expected.get(name, "–"),
+        }
+        for name in {**expected, **measured}
+    ]
     if rows:
         nameless = all(not name for name in {**expected, **measured})
         frame = pandas.DataFrame(rows[:_MOST_ROWS])

@@ -49,8 +49,15 @@ def draw(this: Experiment, finding: Finding, result: Result) -> None:
     figures(this, dict(others), finding.kind, named=True)
 
 
-def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, named: bool, key: str = "",
-            height: int | None = None) -> None:
+def figures(
+    this: Experiment,
+    drawn: Mapping[str, Any],
+    kind: Kind,
+    *,
+    named: bool,
+    key: str = "",
+    height: int | None = None,
+) -> None:
     """Figures of the lab, as high as said here or by the lab; `named` where there are several.
 
     `key` tells several runs apart.
@@ -61,8 +68,9 @@ def figures(this: Experiment, drawn: Mapping[str, Any], kind: Kind, *, named: bo
         title = t(f"{this.question}.figure.{this.name}.{name}")
         if named:
             st.markdown(f"**{title}**")
-        charts.show(figure, key=f"{this.id}.{name}{key}", alt=title,
-                    height=height or figure.layout.height or HEIGHT)
+        charts.show(
+            figure, key=f"{this.id}.{name}{key}", alt=title, height=height or figure.layout.height or HEIGHT
+        )
 
 
 def _table(rows: list[Row]) -> None:

@@ -69,8 +69,9 @@ def run_app() -> None:
     st.set_page_config(page_title="MiniMind Interview Lab", page_icon=str(_ICON), layout="centered")
     st.logo(_ICON, size="large")
     st.html(_STYLE)
-    with st.container(key="topbar", horizontal=True, horizontal_alignment="distribute",
-                      vertical_alignment="center"):
+    with st.container(
+        key="topbar", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         left = st.container()
         right = st.container(horizontal=True, width="content", vertical_alignment="center")
     with right:
@@ -93,6 +94,7 @@ def run_app() -> None:
 
 def _say_whose_work(place: DeltaGenerator) -> None:
     """After the page, though it stands above: the first page need not wait for the import of the store."""
+
     def draw() -> None:
         from pages.ui import settings_profiles
 
@@ -104,11 +106,18 @@ def _say_whose_work(place: DeltaGenerator) -> None:
 
 def _sections() -> dict[str, list[StreamlitPage]]:
     """Pages by section heading, in the session's language. Addresses are file names, so they never change."""
-    sections = {"": [st.Page(ROOT / "pages" / "home.py", title=t("home.nav"), default=True),
-                     st.Page(PLAYGROUND, title=t("playground.nav"))]}
+    sections = {
+        "": [
+            st.Page(ROOT / "pages" / "home.py", title=t("home.nav"), default=True),
+            st.Page(PLAYGROUND, title=t("playground.nav")),
+        ]
+    }
     for part in PARTS:
-        rows = [st.Page(page_file(question), title=f"{question.id} {question.short[current_language()]}")
-                for question in questions() if question.part == part and is_open(question)]
+        rows = [
+            st.Page(page_file(question), title=f"{question.id} {question.short[current_language()]}")
+            for question in questions()
+            if question.part == part and is_open(question)
+        ]
         if rows:
             sections[t(f"part.{part}")] = rows
     sections[t("nav.more")] = [st.Page(SETTINGS, title=t("settings.title"))]

@@ -23,9 +23,13 @@ def steps(question: Question, attempt: Attempt | None, renderer: Renderer) -> No
         st.markdown(f":gray-badge[{t('hints.step', step=step)}] {renderer.text(hint)}")
     finished = attempt is not None and attempt.finished is not None
     if opened < len(question.hints) and not finished:
-        st.button(t("hints.open", step=opened + 1, count=len(question.hints)), type="tertiary",
-                  key=f"{question.key}.hint", on_click=store.guarded(_open),
-                  args=(question, opened + 1))
+        st.button(
+            t("hints.open", step=opened + 1, count=len(question.hints)),
+            type="tertiary",
+            key=f"{question.key}.hint",
+            on_click=store.guarded(_open),
+            args=(question, opened + 1),
+        )
 
 
 def _open(question: Question, step: int) -> None:

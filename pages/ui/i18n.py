@@ -77,5 +77,11 @@ def language_switch() -> None:
     """
     if "lang" not in st.session_state and st.query_params.get("lang") not in LANGUAGES:
         st.session_state["lang"] = _first_language()
-    st.segmented_control("Language · 语言", LANGUAGES, key="lang", bind="query-params", required=True,
-                         label_visibility="collapsed")
+    st.segmented_control(
+        "Language · 语言",
+        LANGUAGES,
+        key="lang",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )

@@ -25,8 +25,14 @@ def button(this: Experiment, job: Job) -> None:
     pinned = _pinned(this)
     held, full = job in pinned, len(pinned) >= MOST
     label = t("pins.pinned") if held else t("pins.full", most=MOST) if full else t("pins.pin")
-    st.button(label, key=f"{this.id}.pin", disabled=held or full, icon=":material/keep:",
-              on_click=_pin, args=(this, job))
+    st.button(
+        label,
+        key=f"{this.id}.pin",
+        disabled=held or full,
+        icon=":material/keep:",
+        on_click=_pin,
+        args=(this, job),
+    )
 
 
 def compared(this: Experiment, job: Job | None) -> None:
@@ -63,18 +69,26 @@ def _one(this: Experiment, number: int, job: Job) -> None:
     """One pinned run: its number, its main figure, and the button that lets it go."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(t("pins.run", number=number + 1))
-        st.button(t("pins.unpin", number=number + 1), key=f"{this.id}.unpin.{job.id}", type="tertiary",
-                  on_click=_unpin, args=(this, job))
+        st.button(
+            t("pins.unpin", number=number + 1),
+            key=f"{this.id}.unpin.{job.id}",
+            type="tertiary",
+            on_click=_unpin,
+            args=(this, job),
+        )
     figures = this.figures(_completed(this, job), t)
     main = next(iter(figures))
-    findings.figures(this, {main: figures[main]}, "measured", named=False, key=f".pin.{job.id}",
-                     height=_HEIGHT)
+    findings.figures(
+        this, {main: figures[main]}, "measured", named=False, key=f".pin.{job.id}", height=_HEIGHT
+    )
 
 
 def _table(this: Experiment, runs: dict[str, Job]) -> pandas.DataFrame:
     """Rows are the settings that differ, the device and the main numbers; columns are the runs."""
-    rows = {controls.label_of(spec): [_setting(job, spec) for job in runs.values()]
-            for spec in _differing(this, list(runs.values()))}
+    rows = {
+        controls.label_of(spec): [_setting(job, spec) for job in runs.values()]
+        for spec in _differing(this, list(runs.values()))
+    }
     rows[t("pins.device")] = [job.device_name for job in runs.values()]
     numbers = [this.numbers(_completed(this, job), t) for job in runs.values()]
     for label in dict.fromkeys(label for each in numbers for label in each):
@@ -87,8 +101,11 @@ def _differing(this: Experiment, runs: Sequence[Job]) -> list[FieldSpec]:
     """The settings that are not the same in all runs; of a run alone, those that are not the default."""
     ways = [job.params.measured() for job in runs if job.params is not None]
     against = ways if len(ways) > 1 else [*ways, this.params().measured()]
-    return [spec for spec in this.params.specs() if spec.name in against[0]
-            and any(way[spec.name] != against[0][spec.name] for way in against)]
+    return [
+        spec
+        for spec in this.params.specs()
+        if spec.name in against[0] and any(way[spec.name] != against[0][spec.name] for way in against)
+    ]
 
 
 def _setting(job: Job, spec: FieldSpec) -> str:

@@ -37,9 +37,11 @@ def outcomes(question: Question, attempt: Attempt | None) -> dict[str, Outcome]:
     """Each measured prediction beside its measurement, by id."""
     if attempt is None:
         return {}
-    return {one.id: judge(one, attempt.predictions[one.id], attempt.measurements[one.id])
-            for one in asked(question)
-            if one.id in attempt.predictions and one.id in attempt.measurements}
+    return {
+        one.id: judge(one, attempt.predictions[one.id], attempt.measurements[one.id])
+        for one in asked(question)
+        if one.id in attempt.predictions and one.id in attempt.measurements
+    }
 
 
 def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> None:
@@ -58,8 +60,9 @@ def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> 
         _sentence(question.prediction(outcome.prediction), outcome, renderer)
     if skipped and not wanted:
         st.markdown(t("predict.unmeasured"))
-        st.button(t("predict.measure"), key=f"{question.key}.predict.measure", on_click=_want,
-                  args=(question,))
+        st.button(
+            t("predict.measure"), key=f"{question.key}.predict.measure", on_click=_want, args=(question,)
+        )
 
 
 def _unmeasured(question: Question, attempt: Attempt | None) -> list[Prediction]:
@@ -83,8 +86,9 @@ def _form(question: Question, renderer: Renderer) -> None:
         for prediction in asked(question):
             _field(question, prediction, renderer)
         with st.container(horizontal=True):
-            st.form_submit_button(t("predict.commit"), type="primary", on_click=store.guarded(_commit),
-                                  args=(question,))
+            st.form_submit_button(
+                t("predict.commit"), type="primary", on_click=store.guarded(_commit), args=(question,)
+            )
             st.form_submit_button(t("predict.skip"), on_click=store.guarded(_skip), args=(question,))
 
 
@@ -93,8 +97,14 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer) -> No
     st.markdown(text)
     if prediction.kind == "choice":
         names = {choice.id: renderer.text(choice.text) for choice in prediction.choices}
-        st.radio(text, list(names), index=None, format_func=names.__getitem__, key=key,
-                 label_visibility="collapsed")
+        st.radio(
+            text,
+            list(names),
+            index=None,
+            format_func=names.__getitem__,
+            key=key,
+            label_visibility="collapsed",
+        )
         return
     unit = prediction.unit[current_language()] if prediction.unit else t("predict.number")
     st.number_input(text, value=None, key=key, label_visibility="collapsed", placeholder=unit, width=220)
@@ -137,8 +147,9 @@ def _measure(question: Question, prediction: Prediction) -> None:
 def _measured(prediction: Prediction, job: Job) -> Answer:
     """The number, or the choice, that the prediction was about."""
     one = experiment(prediction.experiment)
-    value = value_at(one.complete(one.params.from_dict(prediction.params), job.result or {}),
-                     prediction.measures)
+    value = value_at(
+        one.complete(one.params.from_dict(prediction.params), job.result or {}), prediction.measures
+    )
     return value if isinstance(value, str) else float(value)
 
 
@@ -155,8 +166,11 @@ def _formula(prediction: Prediction) -> Any:
 def _sentence(prediction: Prediction, outcome: Outcome, renderer: Renderer) -> None:
     """*You said …, the formula …, measured …*, and why."""
     formula = _formula(prediction)
-    said = (t("predict.skipped") if outcome.answer is None
-            else t("predict.said", said=f":violet[**{_shown(prediction, outcome.answer, renderer)}**]"))
+    said = (
+        t("predict.skipped")
+        if outcome.answer is None
+        else t("predict.said", said=f":violet[**{_shown(prediction, outcome.answer, renderer)}**]")
+    )
     numbers = {"said": said, "measured": f":green[**{_shown(prediction, outcome.measured, renderer)}**]"}
     if formula is None:
         sentence = t("predict.measured", **numbers)

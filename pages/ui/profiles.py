@@ -19,8 +19,9 @@ def current() -> Profile:
     """The profile of this session. Raises StoreError if it was deleted in another window."""
     profile = store.store().profiles.find(store.profile())
     if profile is None:
-        raise StoreError("This profile no longer exists: reload the page and choose one.",
-                         key="store.no_profile")
+        raise StoreError(
+            "This profile no longer exists: reload the page and choose one.", key="store.no_profile"
+        )
     return profile
 
 

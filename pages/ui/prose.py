@@ -16,7 +16,7 @@ def draw(text: str) -> None:
     """Show `text`, each fenced block in the colours of its language."""
     place = 0
     for fence in _FENCE.finditer(text):
-        _markdown(text[place:fence.start()])
+        _markdown(text[place : fence.start()])
         st.code(fence[2].rstrip("\n"), language=fence[1] or None, wrap_lines=True)
         place = fence.end()
     _markdown(text[place:])

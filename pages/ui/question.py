@@ -17,8 +17,12 @@ from questions.values import Value
 def renderer_of(question: Question) -> Renderer:
     """The question's texts in the session's language; what was measured is that of our recorded runs."""
     found = _recorded(question.slug)
-    return Renderer(question, current_language(), {name: value for name, (value, _) in found.items()},
-                    {name: t("question.recorded", device=device) for name, (_, device) in found.items()})
+    return Renderer(
+        question,
+        current_language(),
+        {name: value for name, (value, _) in found.items()},
+        {name: t("question.recorded", device=device) for name, (_, device) in found.items()},
+    )
 
 
 @cache

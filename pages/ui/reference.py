@@ -27,8 +27,13 @@ def button(question: Question, *, locked: bool) -> None:
         st.markdown(t("reference.locked"))
         return
     st.markdown(t("reference.lead"))
-    st.button(t("reference.open"), type="primary", key=f"{question.key}.reference",
-              on_click=store.guarded(_open), args=(question,))
+    st.button(
+        t("reference.open"),
+        type="primary",
+        key=f"{question.key}.reference",
+        on_click=store.guarded(_open),
+        args=(question,),
+    )
 
 
 def _open(question: Question) -> None:
@@ -60,8 +65,11 @@ def claims(question: Question, renderer: Renderer) -> None:
     """Every claim with its status; opened, it shows what is said, what is true, and the evidence."""
     st.subheader(t("claims.title", count=len(question.claims)), anchor=False)
     present = {claim.status for claim in question.claims}
-    st.caption(" · ".join(f"{mark} {t(f'claims.status.{status}')}" for status, mark in MARKS.items()
-                          if status in present))
+    st.caption(
+        " · ".join(
+            f"{mark} {t(f'claims.status.{status}')}" for status, mark in MARKS.items() if status in present
+        )
+    )
     with st.container(key="claims", gap="xxsmall"):
         for claim in question.claims:
             with st.expander(f"{MARKS[claim.status]} {renderer.text(claim.statement, claim)}"):

@@ -38,8 +38,13 @@ def _section(question: Question) -> None:
         _tier(question, attempt, tier, decisions, renderer)
     _result(result, attempt)
     if attempt.finished is None:
-        st.button(t("score.keep"), type="primary", key=f"{question.key}.keep",
-                  on_click=store.guarded(store.finish), args=(question, result.points))
+        st.button(
+            t("score.keep"),
+            type="primary",
+            key=f"{question.key}.keep",
+            on_click=store.guarded(store.finish),
+            args=(question, result.points),
+        )
     else:
         st.button(t("score.again"), key=f"{question.key}.again", on_click=_again, args=(question,))
         if st.session_state.pop("score.again", False):
@@ -55,8 +60,13 @@ def _decisions(question: Question, attempt: Attempt) -> Mapping[str, bool | None
     return {name: outcome.correct for name, outcome in outcomes(question, attempt).items()}
 
 
-def _tier(question: Question, attempt: Attempt, tier: int | str, decisions: Mapping[str, bool | None],
-          renderer: Renderer) -> None:
+def _tier(
+    question: Question,
+    attempt: Attempt,
+    tier: int | str,
+    decisions: Mapping[str, bool | None],
+    renderer: Renderer,
+) -> None:
     lines = [line for line in question.rubric if line.tier == tier]
     if not lines:
         return
@@ -66,16 +76,22 @@ def _tier(question: Question, attempt: Attempt, tier: int | str, decisions: Mapp
             _line(question, attempt, line, decisions.get(line.decided_by or ""), renderer)
 
 
-def _line(question: Question, attempt: Attempt, line: RubricLine, decision: bool | None,
-          renderer: Renderer) -> None:
+def _line(
+    question: Question, attempt: Attempt, line: RubricLine, decision: bool | None, renderer: Renderer
+) -> None:
     text = renderer.text(line.text)
     if decision is not None:
         text = f"{text} :small[:violet[{t('score.decided')}]]"
     key = _key(question, attempt, line)
     value = line.id in attempt.ticks if decision is None else decision
-    st.checkbox(text, value=value, key=key if decision is None else f"{key}.decided",
-                disabled=decision is not None or attempt.finished is not None,
-                on_change=store.guarded(_tick), args=(question, attempt))
+    st.checkbox(
+        text,
+        value=value,
+        key=key if decision is None else f"{key}.decided",
+        disabled=decision is not None or attempt.finished is not None,
+        on_change=store.guarded(_tick),
+        args=(question, attempt),
+    )
 
 
 def _key(question: Question, attempt: Attempt, line: RubricLine) -> str:
@@ -84,8 +100,11 @@ def _key(question: Question, attempt: Attempt, line: RubricLine) -> str:
 
 def _tick(question: Question, attempt: Attempt) -> None:
     """Keep all boxes as they are now; lines without a box on this page keep their tick."""
-    ticks = {line.id for line in question.rubric
-             if st.session_state.get(_key(question, attempt, line), line.id in attempt.ticks)}
+    ticks = {
+        line.id
+        for line in question.rubric
+        if st.session_state.get(_key(question, attempt, line), line.id in attempt.ticks)
+    }
     store.record(question, ticks=ticks)
 
 

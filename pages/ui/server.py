@@ -96,9 +96,11 @@ async def _plotly_script(_request: Request) -> FileResponse:
     "identity" keeps Streamlit from compressing five megabytes for a browser on the same machine.
     """
     script = importlib.resources.files("plotly") / "package_data" / "plotly.min.js"
-    return FileResponse(str(script), media_type="text/javascript",
-                        headers={"Cache-Control": "public, max-age=31536000, immutable",
-                                 "Content-Encoding": "identity"})
+    return FileResponse(
+        str(script),
+        media_type="text/javascript",
+        headers={"Cache-Control": "public, max-age=31536000, immutable", "Content-Encoding": "identity"},
+    )
 
 
 @contextlib.asynccontextmanager

@@ -36,8 +36,11 @@ def section() -> None:
 
 def _versions(worker: dict[str, str]) -> list[str]:
     names = {"torch": "PyTorch", "cuda": "CUDA"}
-    return [f"Python {platform.python_version()}", f"Streamlit {st.__version__}",
-            *(f"{names[name]} {worker[name]}" for name in names if name in worker)]
+    return [
+        f"Python {platform.python_version()}",
+        f"Streamlit {st.__version__}",
+        *(f"{names[name]} {worker[name]}" for name in names if name in worker),
+    ]
 
 
 def _kept_results() -> None:

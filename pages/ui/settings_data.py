@@ -70,14 +70,25 @@ def _place() -> None:
 
 def _contents() -> None:
     kept, profile = store.store(), store.profile()
-    st.markdown(t("settings.data.contents", drafts=sum(bool(draft.text) for draft in kept.drafts.of(profile)),
-                  attempts=len(kept.attempts.of(profile)), copies=len(kept.drafts.copies(profile))))
+    st.markdown(
+        t(
+            "settings.data.contents",
+            drafts=sum(bool(draft.text) for draft in kept.drafts.of(profile)),
+            attempts=len(kept.attempts.of(profile)),
+            copies=len(kept.drafts.copies(profile)),
+        )
+    )
 
 
 def _export_button(place: str) -> None:
-    st.download_button(t("settings.data.export"), partial(store.store().transfer.export, store.profile()),
-                       f"minimind-lab-{date.today().isoformat()}.json", "application/json", on_click="ignore",
-                       key=f"settings.{place}")
+    st.download_button(
+        t("settings.data.export"),
+        partial(store.store().transfer.export, store.profile()),
+        f"minimind-lab-{date.today().isoformat()}.json",
+        "application/json",
+        on_click="ignore",
+        key=f"settings.{place}",
+    )
 
 
 def _import() -> None:
@@ -107,8 +118,13 @@ def ask_before_deleting(what: str, question: str, delete: Callable[[], None], do
         st.markdown(question)
         with st.container(horizontal=True):
             _export_button(f"export.before.{what}")
-            st.button(t("settings.data.for_good"), key=f"settings.really.{what}", type="primary",
-                      on_click=store.guarded(_delete), args=(delete, done))
+            st.button(
+                t("settings.data.for_good"),
+                key=f"settings.really.{what}",
+                type="primary",
+                on_click=store.guarded(_delete),
+                args=(delete, done),
+            )
             st.button(t("settings.data.keep"), key=f"settings.keep.{what}", on_click=_ask, args=(None,))
 
 

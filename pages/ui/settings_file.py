@@ -42,8 +42,11 @@ def keep(settings: RunnerSettings) -> str:
     try:
         write({name: value for name, value in asdict(settings).items() if name not in decided})
     except OSError as error:
-        return Sentence(f"{_path()} cannot be written ({error.strerror}): the settings hold until the app "
-                        "ends.", "settings.unwritable", {"path": str(_path()), "reason": error.strerror})
+        return Sentence(
+            f"{_path()} cannot be written ({error.strerror}): the settings hold until the app ends.",
+            "settings.unwritable",
+            {"path": str(_path()), "reason": error.strerror},
+        )
     return ""
 
 
@@ -63,8 +66,9 @@ def write(changes: dict[str, str]) -> None:
     with _writing:
         _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps(read() | changes, ensure_ascii=False, indent=1)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=_path().parent, suffix=".part",
-                                         delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=_path().parent, suffix=".part", delete=False
+        ) as file:
             file.write(text)
         os.replace(file.name, _path())
 

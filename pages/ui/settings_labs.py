@@ -39,8 +39,13 @@ def section() -> None:
     trying = exchange.trying is not None
     wanted = _controls(exchange.settings, status, disabled=trying)
     nothing_new = wanted == exchange.settings and not status.error
-    st.button(t("settings.labs.use"), type="primary", on_click=_use, args=(wanted,),
-              disabled=trying or nothing_new or not wanted.model)
+    st.button(
+        t("settings.labs.use"),
+        type="primary",
+        on_click=_use,
+        args=(wanted,),
+        disabled=trying or nothing_new or not wanted.model,
+    )
     _outcome(exchange)
 
 
@@ -55,11 +60,21 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
     for key, value in zip((_DEVICE, _DTYPE, _MODEL, _PATH), _first_values(now), strict=True):
         st.session_state.setdefault(key, value)
     device = fixed.get("device") or st.segmented_control(
-        t("settings.labs.device"), _with(("auto", *status.found), st.session_state[_DEVICE]), key=_DEVICE,
-        format_func=_device_name, required=True, disabled=disabled)
+        t("settings.labs.device"),
+        _with(("auto", *status.found), st.session_state[_DEVICE]),
+        key=_DEVICE,
+        format_func=_device_name,
+        required=True,
+        disabled=disabled,
+    )
     computes = status.found.get(status.device if device == "auto" else device, _DTYPES)
-    dtype = st.segmented_control(t("settings.labs.dtype"), _with(tuple(computes), st.session_state[_DTYPE]),
-                                 key=_DTYPE, required=True, disabled=disabled)
+    dtype = st.segmented_control(
+        t("settings.labs.dtype"),
+        _with(tuple(computes), st.session_state[_DTYPE]),
+        key=_DTYPE,
+        required=True,
+        disabled=disabled,
+    )
     model = fixed.get("model") or _checkpoint(disabled)
     for name, value in fixed.items():
         st.markdown(t(f"settings.labs.fixed_{name}", variable=settings_file.VARIABLES[name], value=value))
@@ -69,12 +84,14 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
 def _checkpoint(disabled: bool) -> str:
     """A shipped name or a path; empty while there is no path yet."""
     names = {name: _model_name(name) for name in _shipped()} | {_OWN: t("settings.labs.own")}
-    model = st.selectbox(t("settings.labs.model"), list(names), key=_MODEL, format_func=names.__getitem__,
-                         disabled=disabled)
+    model = st.selectbox(
+        t("settings.labs.model"), list(names), key=_MODEL, format_func=names.__getitem__, disabled=disabled
+    )
     if model != _OWN:
         return model
-    path = st.text_input(t("settings.labs.path"), key=_PATH, placeholder="~/minimind/full_sft_512.pth",
-                         disabled=disabled)
+    path = st.text_input(
+        t("settings.labs.path"), key=_PATH, placeholder="~/minimind/full_sft_512.pth", disabled=disabled
+    )
     st.caption(t("settings.labs.checked"))
     return _absolute(path)
 

@@ -15,8 +15,14 @@ def section() -> None:
     """The language, as the switch above has it, and a word on light and dark."""
     st.header(t("settings.look.title"), anchor=False)
     st.session_state[_KEY] = current_language()  # the switch above may have moved since
-    st.segmented_control(t("settings.look.language"), LANGUAGES, key=_KEY, required=True, on_change=_choose,
-                         format_func=_NAMES.__getitem__)
+    st.segmented_control(
+        t("settings.look.language"),
+        LANGUAGES,
+        key=_KEY,
+        required=True,
+        on_change=_choose,
+        format_func=_NAMES.__getitem__,
+    )
     st.markdown(t("settings.look.theme"))
 
 

@@ -42,8 +42,14 @@ def badge(settings: Path) -> None:
         if store.identity() == "named" and len(store.store().profiles.named()) > 1:
             name = profiles.current().name
             short = name if len(name) <= _BADGE_LIMIT else f"{name[:_BADGE_LIMIT]}…"
-            st.button(literal(short), key="who", type="tertiary", help=t("profile.badge"),
-                      on_click=leave_for, args=(settings,))
+            st.button(
+                literal(short),
+                key="who",
+                type="tertiary",
+                help=t("profile.badge"),
+                on_click=leave_for,
+                args=(settings,),
+            )
 
 
 def _chooser() -> None:
@@ -51,8 +57,13 @@ def _chooser() -> None:
     names = {one.id: one.name for one in store.store().profiles.named()}
     if len(names) > 1:
         st.session_state[_SWITCH] = current.id
-        st.selectbox(t("profile.current"), list(names), key=_SWITCH, format_func=names.__getitem__,
-                     on_change=lambda: profiles.switch(st.session_state[_SWITCH]))
+        st.selectbox(
+            t("profile.current"),
+            list(names),
+            key=_SWITCH,
+            format_func=names.__getitem__,
+            on_change=lambda: profiles.switch(st.session_state[_SWITCH]),
+        )
     else:
         st.markdown(t("profile.only", name=literal(current.name)))
     st.caption(t("profile.about"))
@@ -76,8 +87,9 @@ def _names(current: Profile) -> None:
 def _deletion(current: Profile) -> None:
     name = literal(current.name)
     delete_button("profile", t("profile.delete", name=name))
-    ask_before_deleting("profile", t("profile.really", name=name), profiles.delete,
-                        t("profile.deleted", name=name))
+    ask_before_deleting(
+        "profile", t("profile.really", name=name), profiles.delete, t("profile.deleted", name=name)
+    )
 
 
 def _create() -> None:

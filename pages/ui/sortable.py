@@ -14,13 +14,21 @@ from pages.ui.i18n import t
 
 _HERE = Path(__file__).parent
 _steps = st.components.v2.component(
-    "sortable", html=(_HERE / "sortable.html").read_text(encoding="utf-8"),
+    "sortable",
+    html=(_HERE / "sortable.html").read_text(encoding="utf-8"),
     css=(_HERE / "sortable.css").read_text(encoding="utf-8"),
-    js=(_HERE / "sortable.js").read_text(encoding="utf-8"))
+    js=(_HERE / "sortable.js").read_text(encoding="utf-8"),
+)
 
 
-def sortable(label: str, names: Mapping[str, str], *, off: Collection[str] = (), key: str,
-             on_order: Callable[[list[str]], None]) -> None:
+def sortable(
+    label: str,
+    names: Mapping[str, str],
+    *,
+    off: Collection[str] = (),
+    key: str,
+    on_order: Callable[[list[str]], None],
+) -> None:
     """`names` of the steps by id, in their order; those in `off` are shown as doing nothing now.
 
     `on_order(ids)` is called with all ids when somebody has moved one.
@@ -31,7 +39,14 @@ def sortable(label: str, names: Mapping[str, str], *, off: Collection[str] = (),
         if isinstance(ids, list) and sorted(map(str, ids)) == sorted(names):
             on_order(ids)
 
-    words = {"label": label, "off": t("sortable.off"), "help": t("sortable.help"),
-             "place": t("sortable.place", step="{step}", place="{place}", count="{count}")}
-    _steps(key=key, on_order_change=moved, data={
-        "words": words, "steps": [[step, name, step in off] for step, name in names.items()]})
+    words = {
+        "label": label,
+        "off": t("sortable.off"),
+        "help": t("sortable.help"),
+        "place": t("sortable.place", step="{step}", place="{place}", count="{count}"),
+    }
+    _steps(
+        key=key,
+        on_order_change=moved,
+        data={"words": words, "steps": [[step, name, step in off] for step, name in names.items()]},
+    )

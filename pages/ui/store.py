@@ -107,11 +107,18 @@ def attempt(question: Question) -> Attempt | None:
     return next(iter(attempts(question)), None)
 
 
-def record(question: Question, *, text: str | None = None, ticks: Collection[str] | None = None,
-           help_used: Collection[str] = (), seconds: float = 0.0) -> Attempt:
+def record(
+    question: Question,
+    *,
+    text: str | None = None,
+    ticks: Collection[str] | None = None,
+    help_used: Collection[str] = (),
+    seconds: float = 0.0,
+) -> Attempt:
     """Add to the unfinished attempt; begins one if there is none."""
-    return store().attempts.update(_open(question), text=text, ticks=ticks, help_used=help_used,
-                                   seconds=seconds)
+    return store().attempts.update(
+        _open(question), text=text, ticks=ticks, help_used=help_used, seconds=seconds
+    )
 
 
 def record_predictions(question: Question, answers: Mapping[str, Answer | None]) -> None:
@@ -144,6 +151,7 @@ def _open(question: Question) -> Attempt:
 
 def guarded(action: Callable[P, object]) -> Callable[P, None]:
     """A callback whose trouble with the store becomes a sentence on the page instead of an error."""
+
     def safely(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             action(*args, **kwargs)

@@ -64,8 +64,9 @@ def _written(this: Question, lab: Lab | None) -> None:
 
 
 def _introduction(this: Question, renderer: Renderer) -> None:
-    st.markdown(f"*{renderer.text(this.examines)}*" if current_language() == "en"
-                else renderer.text(this.examines))
+    st.markdown(
+        f"*{renderer.text(this.examines)}*" if current_language() == "en" else renderer.text(this.examines)
+    )
     if this.prerequisites:
         names = [f"{name} {question(name).short[current_language()]}" for name in this.prerequisites]
         st.caption(t("study.before", names=" · ".join(names)))

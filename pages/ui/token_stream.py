@@ -19,13 +19,16 @@ _WORDS = ("label", "about", "by_hand", "part", "token", "own", "filtered", "cut"
 _LATER = {name: f"{{{name}}}" for name in ("own", "filtered", "rank", "kept")}
 """Values that differ by token: token_stream.js fills them in."""
 _text = st.components.v2.component(
-    "token_stream", html=(_HERE / "token_stream.html").read_text(encoding="utf-8"),
+    "token_stream",
+    html=(_HERE / "token_stream.html").read_text(encoding="utf-8"),
     css=(_HERE / "token_stream.css").read_text(encoding="utf-8"),
-    js=(_HERE / "token_stream.js").read_text(encoding="utf-8"))
+    js=(_HERE / "token_stream.js").read_text(encoding="utf-8"),
+)
 
 
-def token_stream(prompt: str, steps: Sequence[Step], *, live: bool, key: str,
-                 on_branch: Callable[[int, int], None]) -> None:
+def token_stream(
+    prompt: str, steps: Sequence[Step], *, live: bool, key: str, on_branch: Callable[[int, int], None]
+) -> None:
     """The prompt and the tokens after it; `live` while more are to come.
 
     `on_branch(place, token_id)` is called when an alternative of the token at `place` is chosen.
@@ -36,9 +39,16 @@ def token_stream(prompt: str, steps: Sequence[Step], *, live: bool, key: str,
             case {"place": int(place), "id": int(token_id)}:
                 on_branch(place, token_id)
 
-    _text(key=key, on_branch_change=chosen, data={
-        "prompt": prompt, "live": live, "tokens": [_token(step) for step in steps],
-        "words": {word: t(f"playground.card.{word}", **_LATER) for word in _WORDS}})
+    _text(
+        key=key,
+        on_branch_change=chosen,
+        data={
+            "prompt": prompt,
+            "live": live,
+            "tokens": [_token(step) for step in steps],
+            "words": {word: t(f"playground.card.{word}", **_LATER) for word in _WORDS},
+        },
+    )
 
 
 def _token(step: Step) -> list[Any]:

@@ -69,5 +69,6 @@ class VisitorCookie:
 def _cookie(request: Request) -> str:
     name = visitor_name(request.cookies) or secrets.token_urlsafe(32)
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
-    return (f"{COOKIE}={name}; Path=/; Max-Age={_YEAR_SECONDS}; HttpOnly; SameSite=Lax"
-            + ("; Secure" if secure else ""))
+    return f"{COOKIE}={name}; Path=/; Max-Age={_YEAR_SECONDS}; HttpOnly; SameSite=Lax" + (
+        "; Secure" if secure else ""
+    )

@@ -24,14 +24,33 @@ if TYPE_CHECKING:
     from study.store.transfer import Imported
 
 _HOMES = {
-    "Attempt": "attempts", "ANSWER": "drafts", "Copy": "drafts", "Draft": "drafts", "Saved": "drafts",
-    "StoreError": "errors", "data_folder": "folder", "Store": "opening", "open_store": "opening",
-    "MAX_NAME": "profiles", "Profile": "profiles", "Imported": "transfer",
+    "Attempt": "attempts",
+    "ANSWER": "drafts",
+    "Copy": "drafts",
+    "Draft": "drafts",
+    "Saved": "drafts",
+    "StoreError": "errors",
+    "data_folder": "folder",
+    "Store": "opening",
+    "open_store": "opening",
+    "MAX_NAME": "profiles",
+    "Profile": "profiles",
+    "Imported": "transfer",
 }
 
 __all__ = [
-    "ANSWER", "MAX_NAME", "Attempt", "Copy", "Draft", "Imported", "Profile", "Saved", "Store",
-    "StoreError", "data_folder", "open_store",
+    "ANSWER",
+    "MAX_NAME",
+    "Attempt",
+    "Copy",
+    "Draft",
+    "Imported",
+    "Profile",
+    "Saved",
+    "Store",
+    "StoreError",
+    "data_folder",
+    "open_store",
 ]
 
 

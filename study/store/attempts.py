@@ -81,52 +81,80 @@ class Attempts:
     def predict(self, attempt: Attempt, prediction: str, answer: Answer | None) -> Attempt:
         """Commit a prediction, or skip it with None; one that was committed or skipped before stays."""
         assert not isinstance(answer, float) or math.isfinite(answer), "check_answer comes first"
-        return self._change(attempt, lambda now_: replace(
-            now_, predictions={prediction: plain(answer), **now_.predictions}))
+        return self._change(
+            attempt, lambda now_: replace(now_, predictions={prediction: plain(answer), **now_.predictions})
+        )
 
     def measure(self, attempt: Attempt, name: str, value: Any) -> Attempt:
         """Keep what was measured, JSON data; a later measurement of the same name replaces it."""
-        return self._change(attempt, lambda now_: replace(
-            now_, measurements={**now_.measurements, name: plain(value)}))
+        return self._change(
+            attempt, lambda now_: replace(now_, measurements={**now_.measurements, name: plain(value)})
+        )
 
-    def update(self, attempt: Attempt, *, text: str | None = None, ticks: Collection[str] | None = None,
-               help_used: Collection[str] = (), seconds: float = 0.0) -> Attempt:
+    def update(
+        self,
+        attempt: Attempt,
+        *,
+        text: str | None = None,
+        ticks: Collection[str] | None = None,
+        help_used: Collection[str] = (),
+        seconds: float = 0.0,
+    ) -> Attempt:
         """Replace text or ticks; help only adds up, and seconds only grow."""
         return self._change(attempt, lambda now_: _updated(now_, text, ticks, help_used, seconds))
 
-    def finish(self, attempt: Attempt, tier: Points, *, text: str | None = None,
-               ticks: Collection[str] | None = None, help_used: Collection[str] = (),
-               seconds: float = 0.0) -> Attempt:
+    def finish(
+        self,
+        attempt: Attempt,
+        tier: Points,
+        *,
+        text: str | None = None,
+        ticks: Collection[str] | None = None,
+        help_used: Collection[str] = (),
+        seconds: float = 0.0,
+    ) -> Attempt:
         """Score the attempt, for good. Again with the same tier (a double click) changes nothing."""
+
         def finished(now_: Attempt) -> Attempt:
             return replace(_updated(now_, text, ticks, help_used, seconds), tier=tier, finished=now())
+
         return self._change(attempt, finished, again=tier)
 
-    def _change(self, attempt: Attempt, changed: Callable[[Attempt], Attempt], *,
-                again: Points | None = None) -> Attempt:
+    def _change(
+        self, attempt: Attempt, changed: Callable[[Attempt], Attempt], *, again: Points | None = None
+    ) -> Attempt:
         with self._database.write() as connection:
             lock_profile(connection, attempt.profile)
             stored = get_attempt(connection, attempt.profile, attempt.id)
             if stored is None:
-                raise StoreError("This attempt no longer exists: reload the page to begin another.",
-                                 key="store.no_attempt")
+                raise StoreError(
+                    "This attempt no longer exists: reload the page to begin another.", key="store.no_attempt"
+                )
             if stored.finished is not None:
                 if again == stored.tier:
                     return stored
-                raise StoreError("This attempt is already scored: reload the page to begin another.",
-                                 key="store.scored")
+                raise StoreError(
+                    "This attempt is already scored: reload the page to begin another.", key="store.scored"
+                )
             new = replace(changed(stored), changed=now())
             put_attempt(connection, new)
             return new
 
 
-def _updated(attempt: Attempt, text: str | None, ticks: Collection[str] | None, help_used: Collection[str],
-             seconds: float) -> Attempt:
+def _updated(
+    attempt: Attempt,
+    text: str | None,
+    ticks: Collection[str] | None,
+    help_used: Collection[str],
+    seconds: float,
+) -> Attempt:
     return replace(
-        attempt, text=attempt.text if text is None else clean_text(text),
+        attempt,
+        text=attempt.text if text is None else clean_text(text),
         ticks=attempt.ticks if ticks is None else tuple(sorted(set(ticks))),
         help_used=(*attempt.help_used, *sorted(set(help_used) - set(attempt.help_used))),
-        seconds=max(attempt.seconds, float(seconds)))
+        seconds=max(attempt.seconds, float(seconds)),
+    )
 
 
 def get_attempt(connection: Connection, profile: str, attempt: str) -> Attempt | None:
@@ -155,7 +183,8 @@ def read_attempts(connection: Connection, profile: str, question: str | None = N
 
 def _unfinished(connection: Connection, profile: str, question: str) -> Attempt | None:
     statement = select(_TABLE).where(
-        _TABLE.c.profile == profile, _TABLE.c.question == question, _TABLE.c.finished.is_(None))
+        _TABLE.c.profile == profile, _TABLE.c.question == question, _TABLE.c.finished.is_(None)
+    )
     row = connection.execute(statement.order_by(_TABLE.c.started.desc(), _TABLE.c.id)).mappings().first()
     return _attempt(row) if row else None
 

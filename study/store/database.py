@@ -59,8 +59,9 @@ class Database:
                 yield connection
             return
         if not self._writing.acquire(timeout=2 * self._busy_seconds):
-            raise StoreError(f"{self.place} is too busy: try again in a moment.", key="store.busy",
-                             place=self.place)
+            raise StoreError(
+                f"{self.place} is too busy: try again in a moment.", key="store.busy", place=self.place
+            )
         try:
             with self._transaction(writes=True) as connection:
                 yield connection
@@ -80,8 +81,11 @@ class Database:
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         try:
-            with (translated(self.place), self._engine.connect() as connection,
-                  connection.execution_options(writes=writes).begin()):
+            with (
+                translated(self.place),
+                self._engine.connect() as connection,
+                connection.execution_options(writes=writes).begin(),
+            ):
                 yield connection
         except DamagedError:
             self._suspect = True  # looked at again before the next transaction
@@ -101,8 +105,11 @@ class Database:
                     aside = set_aside(self.path)
                     self.notice = StoreError(
                         f"{self.place} was damaged: it is kept as {aside.name}, and a new, empty file was "
-                        "begun; bring back an export of yours if you have one.", key="store.set_aside",
-                        place=self.place, aside=aside.name)
+                        "begun; bring back an export of yours if you have one.",
+                        key="store.set_aside",
+                        place=self.place,
+                        aside=aside.name,
+                    )
                 with self._engine.connect() as connection:
                     connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
                 with self._transaction(writes=True) as connection:
@@ -118,7 +125,10 @@ class Database:
             if _identity(self.path) != self._file:
                 self.notice = StoreError(
                     f"{self.place} was removed or replaced while the app ran: what it held is not here; "
-                    "bring back an export of yours if you have one.", key="store.replaced", place=self.place)
+                    "bring back an export of yours if you have one.",
+                    key="store.replaced",
+                    place=self.place,
+                )
             self._engine.dispose()
             self._prepare()
             self._file, self._suspect = _identity(self.path), False
@@ -131,24 +141,35 @@ def _checked(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise StoreError("The database's address cannot be read: use postgresql://USER@HOST/NAME "
-                         "or sqlite:///PATH.", key="store.address") from error
+        raise StoreError(
+            "The database's address cannot be read: use postgresql://USER@HOST/NAME or sqlite:///PATH.",
+            key="store.address",
+        ) from error
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in ("sqlite", "postgresql") or not parsed.database:
-        raise StoreError("The database must be a file (sqlite:///PATH) or PostgreSQL "
-                         "(postgresql://USER@HOST/NAME): change its address.", key="store.kind")
+        raise StoreError(
+            "The database must be a file (sqlite:///PATH) or PostgreSQL "
+            "(postgresql://USER@HOST/NAME): change its address.",
+            key="store.kind",
+        )
     return parsed
 
 
 def _engine(url: URL, busy_seconds: float) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
     try:
-        engine = create_engine(url, pool_pre_ping=not sqlite, pool_size=5, max_overflow=15,
-                               connect_args={"timeout": busy_seconds} if sqlite else {})
+        engine = create_engine(
+            url,
+            pool_pre_ping=not sqlite,
+            pool_size=5,
+            max_overflow=15,
+            connect_args={"timeout": busy_seconds} if sqlite else {},
+        )
     except (ImportError, NoSuchModuleError) as error:
-        raise StoreError('PostgreSQL needs a driver: pip install "psycopg[binary]".',
-                         key="store.no_driver") from error
+        raise StoreError(
+            'PostgreSQL needs a driver: pip install "psycopg[binary]".', key="store.no_driver"
+        ) from error
     if sqlite:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)

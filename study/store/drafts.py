@@ -64,8 +64,9 @@ class Drafts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, profile: str, question: str, field: str, text: str, revision: int, *,
-             base: int | None = None) -> Saved:
+    def save(
+        self, profile: str, question: str, field: str, text: str, revision: int, *, base: int | None = None
+    ) -> Saved:
         """Keep a text, by the rule above.
 
         `base` is the revision that this editor last got from the store. If the store has moved on since,
@@ -112,8 +113,11 @@ def put_draft(connection: Connection, profile: str, new: Draft, base: int | None
         return Saved(old, new.text == old.text)
     if base is not None and base != old.revision:
         put_copy(connection, profile, _copy(old), beside=new.text)
-    connection.execute(update(table).where(_is(table, profile, new.question, new.field)).values(
-        text=new.text, revision=new.revision, changed=new.changed))
+    connection.execute(
+        update(table)
+        .where(_is(table, profile, new.question, new.field))
+        .values(text=new.text, revision=new.revision, changed=new.changed)
+    )
     return Saved(new, True)
 
 
@@ -135,16 +139,19 @@ def read_drafts(connection: Connection, profile: str, question: str | None = Non
     """Drafts in the order of question and field."""
     table = schema.drafts
     statement = _select(table, profile, question).order_by(table.c.question, table.c.field)
-    return tuple(Draft(row.question, row.field, row.text, row.revision, row.changed)
-                 for row in connection.execute(statement))
+    return tuple(
+        Draft(row.question, row.field, row.text, row.revision, row.changed)
+        for row in connection.execute(statement)
+    )
 
 
 def read_copies(connection: Connection, profile: str, question: str | None = None) -> tuple[Copy, ...]:
     """Copies, newest first."""
     table = schema.copies
     statement = _select(table, profile, question).order_by(table.c.changed.desc(), table.c.id)
-    return tuple(Copy(row.id, row.question, row.field, row.text, row.changed)
-                 for row in connection.execute(statement))
+    return tuple(
+        Copy(row.id, row.question, row.field, row.text, row.changed) for row in connection.execute(statement)
+    )
 
 
 def _get(connection: Connection, profile: str, question: str, field: str) -> Draft | None:

@@ -19,10 +19,14 @@ _ELSEWHERE = "or set MINIMIND_DATA to another folder."
 SENTENCES = {
     sqlite3.SQLITE_BUSY: ("store.held", _HELD),
     sqlite3.SQLITE_LOCKED: ("store.held", _HELD),
-    sqlite3.SQLITE_READONLY: ("store.read_only", "{place} cannot be written: make it writable, "
-                              + _ELSEWHERE),
-    sqlite3.SQLITE_CANTOPEN: ("store.closed", "{place} cannot be opened: make its folder writable, "
-                              + _ELSEWHERE),
+    sqlite3.SQLITE_READONLY: (
+        "store.read_only",
+        "{place} cannot be written: make it writable, " + _ELSEWHERE,
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "store.closed",
+        "{place} cannot be opened: make its folder writable, " + _ELSEWHERE,
+    ),
     sqlite3.SQLITE_IOERR: ("store.disk", "The disk failed at {place}: free or mend it, " + _ELSEWHERE),
     sqlite3.SQLITE_FULL: ("store.full", "The disk is full: free some space for {place} and try again."),
     sqlite3.SQLITE_CORRUPT: ("store.damaged", _UNSOUND),
@@ -65,12 +69,20 @@ def translated(place: str) -> Iterator[None]:
             key, sentence = SENTENCES[code]
             raise kind(sentence.format(place=place), key=key, place=place) from error
         if code is None and isinstance(error, exc.OperationalError | exc.InterfaceError):
-            raise StoreError(f"{place} does not answer: check that it runs and lets us in.",
-                             key="store.silent", place=place) from error
+            raise StoreError(
+                f"{place} does not answer: check that it runs and lets us in.",
+                key="store.silent",
+                place=place,
+            ) from error
         raise
     except exc.TimeoutError as error:
-        raise StoreError(f"{place} is too busy: try again in a moment.", key="store.busy",
-                         place=place) from error
+        raise StoreError(
+            f"{place} is too busy: try again in a moment.", key="store.busy", place=place
+        ) from error
     except OSError as error:
-        raise StoreError(f"{place} cannot be written ({error.strerror}): make its folder writable, "
-                         + _ELSEWHERE, key="store.unwritable", place=place, reason=error.strerror) from error
+        raise StoreError(
+            f"{place} cannot be written ({error.strerror}): make its folder writable, " + _ELSEWHERE,
+            key="store.unwritable",
+            place=place,
+            reason=error.strerror,
+        ) from error

@@ -12,7 +12,7 @@ FILE_NAME = "study.sqlite3"
 def data_folder() -> Path:
     """The user's data folder for this app, in the place the system has for it; `MINIMIND_DATA` names another.
 
-        MINIMIND_DATA=~/study  ->  /home/ada/study
+    MINIMIND_DATA=~/study  ->  /home/ada/study
     """
     if named := os.environ.get("MINIMIND_DATA"):
         return Path(named).expanduser()

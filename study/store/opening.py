@@ -46,6 +46,9 @@ def open_store(url: str | None = None, *, busy_seconds: float = BUSY_SECONDS) ->
     `url` or the environment's MINIMIND_DATABASE names a database (postgresql://ada@host/study); without
     them it is a SQLite file in `data_folder()`.
     """
-    address = url or os.environ.get("MINIMIND_DATABASE") or URL.create(
-        "sqlite", database=str(data_folder().absolute() / FILE_NAME))
+    address = (
+        url
+        or os.environ.get("MINIMIND_DATABASE")
+        or URL.create("sqlite", database=str(data_folder().absolute() / FILE_NAME))
+    )
     return Store(Database(address, busy_seconds=busy_seconds))

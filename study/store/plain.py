@@ -19,8 +19,9 @@ def clean_text(text: str) -> str:
     A browser can send two halves of one character apart; here they come together again.
     """
     if len(text) > MAX_TEXT:
-        raise StoreError(f"The text is longer than {MAX_TEXT:,} characters: shorten it.", key="store.long",
-                         most=MAX_TEXT)
+        raise StoreError(
+            f"The text is longer than {MAX_TEXT:,} characters: shorten it.", key="store.long", most=MAX_TEXT
+        )
     return whole_characters(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

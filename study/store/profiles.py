@@ -58,8 +58,11 @@ class Profiles:
         name = checked_name(name)
         made, profile = self._find_or_make(_name_key(name), name)
         if not made:
-            raise StoreError(f"There is a profile named {profile.name} already: choose another name.",
-                             key="store.name_taken", name=profile.name)
+            raise StoreError(
+                f"There is a profile named {profile.name} already: choose another name.",
+                key="store.name_taken",
+                name=profile.name,
+            )
         return profile
 
     def named_or_new(self, name: str) -> Profile:
@@ -84,8 +87,11 @@ class Profiles:
             try:
                 connection.execute(update(_TABLE).where(this).values(name=name, key=key))
             except IntegrityError as error:
-                raise StoreError(f"There is a profile named {name} already: choose another name.",
-                                 key="store.name_taken", name=name) from error
+                raise StoreError(
+                    f"There is a profile named {name} already: choose another name.",
+                    key="store.name_taken",
+                    name=name,
+                ) from error
             return Profile(*connection.execute(select(*_COLUMNS).where(this)).one())
 
     def delete(self, profile: str) -> None:
@@ -105,8 +111,11 @@ class Profiles:
             profile = Profile(new_id(), name, now())
             try:
                 with connection.begin_nested():
-                    connection.execute(insert(_TABLE).values(
-                        id=profile.id, key=key, name=profile.name, created=profile.created))
+                    connection.execute(
+                        insert(_TABLE).values(
+                            id=profile.id, key=key, name=profile.name, created=profile.created
+                        )
+                    )
             except IntegrityError:  # PostgreSQL: somebody was faster
                 return False, Profile(*connection.execute(find).one())
             return True, profile
@@ -116,8 +125,9 @@ def checked_name(name: str) -> str:
     """The name as kept: one line, composed, without spaces around it."""
     name = unicodedata.normalize("NFC", " ".join(clean_text(name).split()))
     if not name or len(name) > MAX_NAME or not name.isprintable():
-        raise StoreError(f"A name has 1 to {MAX_NAME} visible characters: choose another.",
-                         key="store.name", most=MAX_NAME)
+        raise StoreError(
+            f"A name has 1 to {MAX_NAME} visible characters: choose another.", key="store.name", most=MAX_NAME
+        )
     return name
 
 
@@ -125,8 +135,9 @@ def lock_profile(connection: Connection, profile: str) -> None:
     """Let one transaction at a time change what belongs to a profile, which must exist."""
     found = connection.execute(select(_TABLE.c.id).where(_TABLE.c.id == profile).with_for_update()).first()
     if found is None:
-        raise StoreError("This profile no longer exists: reload the page and choose one.",
-                         key="store.no_profile")
+        raise StoreError(
+            "This profile no longer exists: reload the page and choose one.", key="store.no_profile"
+        )
 
 
 def _name_key(name: str) -> str:

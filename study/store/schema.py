@@ -20,11 +20,13 @@ metadata = MetaData()
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 profiles = Table(
-    "profiles", metadata,
+    "profiles",
+    metadata,
     Column("id", Text, primary_key=True),
     Column("key", Text, nullable=False, unique=True),  # "name:…" as compared, or "identity:…" hashed
     Column("name", Text, nullable=False),
-    Column("created", DOUBLE_PRECISION, nullable=False))
+    Column("created", DOUBLE_PRECISION, nullable=False),
+)
 
 
 def _owner() -> Column[str]:
@@ -32,25 +34,30 @@ def _owner() -> Column[str]:
 
 
 drafts = Table(
-    "drafts", metadata,
+    "drafts",
+    metadata,
     _owner(),
     Column("question", Text, primary_key=True),
     Column("field", Text, primary_key=True),
     Column("text", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("changed", DOUBLE_PRECISION, nullable=False))
+    Column("changed", DOUBLE_PRECISION, nullable=False),
+)
 
 copies = Table(
-    "draft_copies", metadata,
+    "draft_copies",
+    metadata,
     _owner(),
     Column("id", Text, primary_key=True),
     Column("question", Text, nullable=False),
     Column("field", Text, nullable=False),
     Column("text", Text, nullable=False),
-    Column("changed", DOUBLE_PRECISION, nullable=False))
+    Column("changed", DOUBLE_PRECISION, nullable=False),
+)
 
 attempts = Table(
-    "attempts", metadata,
+    "attempts",
+    metadata,
     _owner(),
     Column("id", Text, primary_key=True),
     Column("question", Text, nullable=False),
@@ -63,7 +70,8 @@ attempts = Table(
     Column("ticks", JSON, nullable=False),
     Column("help_used", JSON, nullable=False),
     Column("seconds", DOUBLE_PRECISION, nullable=False),
-    Column("tier", Integer))
+    Column("tier", Integer),
+)
 
 Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.started)
 Index("copies_by_draft", copies.c.profile, copies.c.question, copies.c.field)

@@ -64,8 +64,9 @@ def _whole(low: int, high: int) -> Check:
 
 
 def _dictionary(of: Check) -> Check:
-    return lambda value: (isinstance(value, dict) and all(map(_identifier, value))
-                          and all(map(of, value.values())))
+    return lambda value: (
+        isinstance(value, dict) and all(map(_identifier, value)) and all(map(of, value.values()))
+    )
 
 
 _ENTRY: dict[str, Check] = {"question": _identifier, "text": _text(MAX_TEXT), "changed": _moment}
@@ -73,11 +74,17 @@ _LISTS: dict[str, dict[str, Check]] = {
     "drafts": {**_ENTRY, "field": _identifier, "revision": _whole(1, MAX_REVISION)},
     "copies": {**_ENTRY, "field": _identifier},
     "attempts": {
-        **_ENTRY, "id": _identifier, "started": _moment,
-        "finished": _none_or(_moment), "predictions": _dictionary(_answer),
-        "measurements": _dictionary(_json), "ticks": _identifiers, "help_used": _identifiers,
+        **_ENTRY,
+        "id": _identifier,
+        "started": _moment,
+        "finished": _none_or(_moment),
+        "predictions": _dictionary(_answer),
+        "measurements": _dictionary(_json),
+        "ticks": _identifiers,
+        "help_used": _identifiers,
         "seconds": lambda value: _number(value) and value >= 0,
-        "tier": _none_or(lambda value: type(value) is int and value in _TIERS)},
+        "tier": _none_or(lambda value: type(value) is int and value in _TIERS),
+    },
 }
 _PROFILE: dict[str, Check] = {"name": _text(MAX_NAME)}
 
@@ -90,18 +97,28 @@ def read_export(data: str | bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _broken("it is no JSON text") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise StoreError("This file is no export of this app: choose the file that Export gave you.",
-                         key="store.no_export")
+        raise StoreError(
+            "This file is no export of this app: choose the file that Export gave you.", key="store.no_export"
+        )
     version = content.get("version")
     if type(version) is int and version > EXPORT_VERSION:
-        raise StoreError("This file is from a newer version of this app: update the app and try again.",
-                         key="store.newer_export")
+        raise StoreError(
+            "This file is from a newer version of this app: update the app and try again.",
+            key="store.newer_export",
+        )
     if type(version) is not int or version != EXPORT_VERSION:
         raise _broken("'version' is wrong")
-    _check(content, "the file", {
-        "format": lambda value: True, "version": lambda value: True, "exported": _moment,
-        "profile": lambda value: isinstance(value, dict),
-        **{name: lambda value: isinstance(value, list) for name in _LISTS}})
+    _check(
+        content,
+        "the file",
+        {
+            "format": lambda value: True,
+            "version": lambda value: True,
+            "exported": _moment,
+            "profile": lambda value: isinstance(value, dict),
+            **{name: lambda value: isinstance(value, list) for name in _LISTS},
+        },
+    )
     _check(content["profile"], "profile", _PROFILE)
     for name, shape in _LISTS.items():
         for number, entry in enumerate(content[name], 1):
@@ -132,5 +149,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _broken(what: str) -> StoreError:
-    return StoreError(f"This file is broken ({what}): nothing was imported; choose another, or export again.",
-                      key="store.broken_export")
+    return StoreError(
+        f"This file is broken ({what}): nothing was imported; choose another, or export again.",
+        key="store.broken_export",
+    )

@@ -42,12 +42,17 @@ class Transfer:
         """All data of a profile as JSON text, as of one moment."""
         with self._database.read() as connection:
             name = connection.execute(
-                select(schema.profiles.c.name).where(schema.profiles.c.id == profile)).scalar()
+                select(schema.profiles.c.name).where(schema.profiles.c.id == profile)
+            ).scalar()
             if name is None:
-                raise StoreError("This profile no longer exists: reload the page and choose one.",
-                                 key="store.no_profile")
+                raise StoreError(
+                    "This profile no longer exists: reload the page and choose one.", key="store.no_profile"
+                )
             content = {
-                "format": FORMAT, "version": EXPORT_VERSION, "exported": now(), "profile": {"name": name},
+                "format": FORMAT,
+                "version": EXPORT_VERSION,
+                "exported": now(),
+                "profile": {"name": name},
                 "drafts": _entries(read_drafts(connection, profile)),
                 "copies": _entries(read_copies(connection, profile), without=("id",)),
                 "attempts": _entries(read_attempts(connection, profile), without=("profile",)),
@@ -64,7 +69,8 @@ class Transfer:
                 put_copy(connection, profile, Copy(new_id(), **{**entry, "text": text}), beside=None)
             return Imported(
                 sum(_take_draft(connection, profile, entry) for entry in content["drafts"]),
-                sum(_take_attempt(connection, profile, entry) for entry in content["attempts"]))
+                sum(_take_attempt(connection, profile, entry) for entry in content["attempts"]),
+            )
 
 
 def _entries(items: Iterable[Draft | Copy | Attempt], without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -77,9 +83,15 @@ def _take_draft(connection: Connection, profile: str, entry: dict[str, Any]) -> 
 
 
 def _take_attempt(connection: Connection, profile: str, entry: dict[str, Any]) -> bool:
-    attempt = Attempt(profile=profile, **{
-        **entry, "text": clean_text(entry["text"]), "ticks": tuple(entry["ticks"]),
-        "help_used": tuple(entry["help_used"])})
+    attempt = Attempt(
+        profile=profile,
+        **{
+            **entry,
+            "text": clean_text(entry["text"]),
+            "ticks": tuple(entry["ticks"]),
+            "help_used": tuple(entry["help_used"]),
+        },
+    )
     stored = get_attempt(connection, profile, attempt.id)
     if stored is None:
         put_attempt(connection, attempt)

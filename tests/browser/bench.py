@@ -44,13 +44,30 @@ def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
     """A server with its address, process and the moment it was started."""
     port = free_port()
     open_the_labs(Path(folder))
-    environment = os.environ | {"MINIMIND_LAB_CACHE": folder, "TMPDIR": folder, "MINIMIND_DATA": folder,
-                                "MINIMIND_MODEL": os.environ.get("MINIMIND_MODEL", MODEL)}
+    environment = os.environ | {
+        "MINIMIND_LAB_CACHE": folder,
+        "TMPDIR": folder,
+        "MINIMIND_DATA": folder,
+        "MINIMIND_MODEL": os.environ.get("MINIMIND_MODEL", MODEL),
+    }
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-         "--server.headless", "true"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            str(port),
+            "--server.headless",
+            "true",
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     address = f"http://127.0.0.1:{port}"
     wait_until_healthy(address, process)
     try:
@@ -66,8 +83,11 @@ def report(name: str, seconds: list[float], budget: float, *, percentile: float 
     """One line; the budget is for the percentile."""
     worst = sorted(seconds)[math.ceil(percentile * len(seconds)) - 1]  # the nearest rank
     verdict = "met" if worst <= budget else "MISSED"
-    print(f"{name:58} median {statistics.median(seconds):6.2f} s   p95 {worst:6.2f} s   "
-          f"budget {budget:5.2f} s   {verdict}", flush=True)
+    print(
+        f"{name:58} median {statistics.median(seconds):6.2f} s   p95 {worst:6.2f} s   "
+        f"budget {budget:5.2f} s   {verdict}",
+        flush=True,
+    )
 
 
 def start_up(page: Page, address: str, began: float) -> tuple[float, float]:

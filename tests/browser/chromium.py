@@ -1,6 +1,6 @@
 """Finds a Chromium that starts: the system's, or the one that playwright brought.
 
-    python -m tests.browser.chromium      prints its path; exit code 1 if there is none
+python -m tests.browser.chromium      prints its path; exit code 1 if there is none
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 """For a quiet headless browser: nothing of its own leaves the machine."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

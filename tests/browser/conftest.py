@@ -39,13 +39,31 @@ def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> I
     With an empty `model` it is the settings that choose one.
     """
     log = (folder / "log").open("ab")
-    environment = os.environ | {"MINIMIND_MODEL": model, "MINIMIND_LAB_CACHE": str(folder),
-                                "MINIMIND_DATA": str(folder), "TMPDIR": str(folder)}
+    environment = os.environ | {
+        "MINIMIND_MODEL": model,
+        "MINIMIND_LAB_CACHE": str(folder),
+        "MINIMIND_DATA": str(folder),
+        "TMPDIR": str(folder),
+    }
     environment.pop("MINIMIND_DATABASE", None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-         "--server.headless", "true", *options], cwd=ROOT, env=environment, stdout=log,
-        stderr=subprocess.STDOUT)
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            str(port),
+            "--server.headless",
+            "true",
+            *options,
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_healthy(address, process)
@@ -92,8 +110,9 @@ def open_page(server: str, chromium: Browser) -> Iterator[OpenPage]:
     contexts = []
 
     def open_at(path: str = "/", *, locale: str = "en-US", theme: str = "light", width: int = 1280) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, locale=locale,
-                                       color_scheme=theme)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, locale=locale, color_scheme=theme
+        )
         contexts.append(context)
         page = context.new_page()
         watch(page, server, wrong)
@@ -117,6 +136,7 @@ def look_through(page: Page) -> None:
 
 def watch(page: Page, server: str, wrong: list[str]) -> None:
     """Note requests that leave the machine, errors in the console and failed scripts."""
+
     def request(sent) -> None:
         if not sent.url.startswith((server, server.replace("http", "ws"), "data:", "blob:")):
             wrong.append(f"request to {sent.url}")
@@ -134,7 +154,9 @@ def watch(page: Page, server: str, wrong: list[str]) -> None:
 def settle(page: Page) -> None:
     """Wait until the app has nothing left to draw."""
     page.wait_for_timeout(200)  # a widget waits this long for more input before it sends
-    page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]"
-                           "[data-test-script-state=notRunning]", timeout=30_000)
+    page.wait_for_selector(
+        "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]",
+        timeout=30_000,
+    )
     page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=30_000)
     assert page.get_by_test_id("stException").count() == 0

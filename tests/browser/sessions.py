@@ -33,8 +33,11 @@ class Session:
     def __init__(self, address: str, page: str, **query: object) -> None:
         self._page, self._query, self._hash = page, urlencode(query), ""
         self._open = contextlib.ExitStack()
-        self._socket = self._open.enter_context(connect(
-            address.replace("http", "ws") + "/_stcore/stream", subprotocols=["streamlit"], max_size=None))
+        self._socket = self._open.enter_context(
+            connect(
+                address.replace("http", "ws") + "/_stcore/stream", subprotocols=["streamlit"], max_size=None
+            )
+        )
         self._drawn: dict[tuple[int, ...], tuple[str, Element]] = {}
         self._polls: dict[str, None] = {}
         self.run()
@@ -42,8 +45,9 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._open.close()
 
     def go(self, page: str) -> None:
@@ -79,8 +83,11 @@ class Session:
 
     def slide(self, slider: str, value: float) -> float:
         """Move a slider and return the seconds until its part of the page was drawn again."""
-        fragment, found = next((fragment, element.slider) for fragment, element in self._drawn.values()
-                               if element.HasField("slider") and element.slider.id.endswith(slider))
+        fragment, found = next(
+            (fragment, element.slider)
+            for fragment, element in self._drawn.values()
+            if element.HasField("slider") and element.slider.id.endswith(slider)
+        )
         began = time.perf_counter()
         self.run(fragment, found.id, double_array_value=[value])
         return time.perf_counter() - began

@@ -185,10 +185,12 @@ def one_round(address: str, server: psutil.Process) -> str:
     ends = rush(address)
     back = kill_a_busy_worker(address, server)
     times = redraws(address, 40)
-    return (f"{ends['result']} results and {ends['sentence']} sentences of {VISITORS}, "
-            f"{ends['first position']} by way of the queue; a killed worker cost {back:.1f} s; "
-            f"sliders beside a run {statistics.median(times):.2f} s (p95 {p95(times):.2f} s); "
-            f"web process {check_web_process(server):.0f} MB")
+    return (
+        f"{ends['result']} results and {ends['sentence']} sentences of {VISITORS}, "
+        f"{ends['first position']} by way of the queue; a killed worker cost {back:.1f} s; "
+        f"sliders beside a run {statistics.median(times):.2f} s (p95 {p95(times):.2f} s); "
+        f"web process {check_web_process(server):.0f} MB"
+    )
 
 
 def main(say: Callable[[str], None] = lambda line: print(line, flush=True)) -> None:

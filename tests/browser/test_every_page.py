@@ -48,11 +48,13 @@ def visit_all(page: Page, address: str, lang: str) -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize(("lang", "theme", "width", "labs_open"), [
-    pytest.param("en", "light", 1280, False, marks=pytest.mark.slow), ("zh", "dark", 390, True),
-])
-def test_every_page_is_calm_and_stays_on_this_machine(app: tuple[str, Path], chromium: Browser, lang: str,
-                                                      theme: str, width: int, labs_open: bool) -> None:
+@pytest.mark.parametrize(
+    ("lang", "theme", "width", "labs_open"),
+    [pytest.param("en", "light", 1280, False, marks=pytest.mark.slow), ("zh", "dark", 390, True)],
+)
+def test_every_page_is_calm_and_stays_on_this_machine(
+    app: tuple[str, Path], chromium: Browser, lang: str, theme: str, width: int, labs_open: bool
+) -> None:
     address, folder = app
     if labs_open:
         soak.open_the_labs(folder)

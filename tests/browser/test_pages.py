@@ -42,10 +42,12 @@ def skip_predictions(page: Page) -> None:
 def check_page(page: Page) -> None:
     """No sideways scrolling, and nothing that axe calls serious."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    found = [f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
-             for rule in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-             if rule["impact"] in ("serious", "critical") and rule["id"] not in FRAMEWORK
-             for node in rule["nodes"]]
+    found = [
+        f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+        for rule in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        if rule["impact"] in ("serious", "critical") and rule["id"] not in FRAMEWORK
+        for node in rule["nodes"]
+    ]
     assert not found, "\n".join(found)
 
 
@@ -57,12 +59,16 @@ def test_a_deep_link_opens_its_page_on_a_fresh_server(open_page: OpenPage) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("locale", "theme", "width", "start", "lang", "title"), [
-    ("en-US", "light", 1280, "Start with Q1", "en", "Temperature and top-p"),
-    ("zh-CN", "dark", 390, "从 Q1 开始", "zh-Hans", "温度与 Top-p"),
-])
-def test_from_home_to_two_questions(open_page: OpenPage, locale: str, theme: str, width: int, start: str,
-                                         lang: str, title: str) -> None:
+@pytest.mark.parametrize(
+    ("locale", "theme", "width", "start", "lang", "title"),
+    [
+        ("en-US", "light", 1280, "Start with Q1", "en", "Temperature and top-p"),
+        ("zh-CN", "dark", 390, "从 Q1 开始", "zh-Hans", "温度与 Top-p"),
+    ],
+)
+def test_from_home_to_two_questions(
+    open_page: OpenPage, locale: str, theme: str, width: int, start: str, lang: str, title: str
+) -> None:
     page = open_page(locale=locale, theme=theme, width=width)
     assert page.evaluate("document.documentElement.lang") == lang
     page.locator(".plot").first.scroll_into_view_if_needed(timeout=PATIENCE)  # drawn when it is looked at

@@ -19,11 +19,26 @@ pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 90_000
 WORDS = {
-    "en": {"prompt": "Prompt", "write": "Write", "same": "Again, same seed", "new": "Again, new seed",
-           "repeated": "token for token", "command": "Copy as a command", "cut": "cut off",
-           "own": "the model's own"},
-    "zh": {"prompt": "提示词", "write": "续写", "same": "同一种子重写", "new": "换个种子重写",
-           "repeated": "逐个词元完全一致", "command": "复制为命令", "cut": "已剔除", "own": "模型原本"},
+    "en": {
+        "prompt": "Prompt",
+        "write": "Write",
+        "same": "Again, same seed",
+        "new": "Again, new seed",
+        "repeated": "token for token",
+        "command": "Copy as a command",
+        "cut": "cut off",
+        "own": "the model's own",
+    },
+    "zh": {
+        "prompt": "提示词",
+        "write": "续写",
+        "same": "同一种子重写",
+        "new": "换个种子重写",
+        "repeated": "逐个词元完全一致",
+        "command": "复制为命令",
+        "cut": "已剔除",
+        "own": "模型原本",
+    },
 }
 
 
@@ -49,15 +64,23 @@ def finish(page: Page, words: dict[str, str]) -> None:
     settle(page)
 
 
-@pytest.mark.parametrize(("lang", "locale", "theme", "width", "prompt"), [
-    ("en", "en-US", "light", 1280, "The cat's \"hat\"\nwas $5 and"),
-    pytest.param("zh", "zh-CN", "dark", 390, "从前有一只小猫", marks=pytest.mark.slow),
-])
-def test_type_write_look_repeat_and_copy(open_page: OpenPage, lang: str, locale: str, theme: str, width: int,
-                                         prompt: str) -> None:
+@pytest.mark.parametrize(
+    ("lang", "locale", "theme", "width", "prompt"),
+    [
+        ("en", "en-US", "light", 1280, 'The cat\'s "hat"\nwas $5 and'),
+        pytest.param("zh", "zh-CN", "dark", 390, "从前有一只小猫", marks=pytest.mark.slow),
+    ],
+)
+def test_type_write_look_repeat_and_copy(
+    open_page: OpenPage, lang: str, locale: str, theme: str, width: int, prompt: str
+) -> None:
     words = WORDS[lang]
-    page = open_page("/playground?playground_max_new_tokens=40&playground_top_p=0.5", locale=locale,
-                     theme=theme, width=width)
+    page = open_page(
+        "/playground?playground_max_new_tokens=40&playground_top_p=0.5",
+        locale=locale,
+        theme=theme,
+        width=width,
+    )
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("textbox", name=words["prompt"]).fill(prompt)
     button(page, words["write"]).click()  # at once: what was typed last has to count
@@ -101,8 +124,14 @@ def copied(page: Page) -> str:
 def run(command: str) -> dict:
     assert command.startswith("python -m minimind_core generate ")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(["sh", "-c", f"{command} --json"], cwd=ROOT, env=os.environ | {"PATH": path},
-                          text=True, capture_output=True, timeout=120)
+    done = subprocess.run(
+        ["sh", "-c", f"{command} --json"],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -16,8 +16,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Q10 = "/q10_grad_scaler"
 PATIENCE = 240_000
 """Milliseconds for the slowest run of the page beside other tests."""
-TITLES = {"en": ("Move the histogram into the window", "Four trainings, four precisions"),
-          "zh": ("把直方图移进窗口", "四种精度，四场训练")}
+TITLES = {
+    "en": ("Move the histogram into the window", "Four trainings, four precisions"),
+    "zh": ("把直方图移进窗口", "四种精度，四场训练"),
+}
 ITSELF = {"en": "FP16 itself, run at 2{}", "zh": "FP16 真跑一遍，因子 2{}"}
 SCALE = {"en": re.compile("^Loss scale"), "zh": re.compile("^损失倍数")}
 CURVES = """() => [...document.querySelectorAll('.js-plotly-plot')]
@@ -53,9 +55,11 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
         numbers.nth(place).fill(said)
     page.get_by_role("button", name="Commit").focus()
     page.keyboard.press("Enter")
-    for sentence in ("You said 5,000 tokens; the formula says 5,242 tokens, this machine measured 5,242",
-                     "You said 1 steps; the formula says 6 steps, this machine measured 6 steps",
-                     "You said 50%; this machine measured -8.379%"):
+    for sentence in (
+        "You said 5,000 tokens; the formula says 5,242 tokens, this machine measured 5,242",
+        "You said 1 steps; the formula says 6 steps, this machine measured 6 steps",
+        "You said 50%; this machine measured -8.379%",
+    ):
         expect(page.get_by_text(sentence, exact=False)).to_be_visible(timeout=PATIENCE)
     for title in TITLES["en"]:
         expect(lab(page, title)).to_be_visible(timeout=PATIENCE)
@@ -63,10 +67,12 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
     check_page(page)
 
 
-@pytest.mark.parametrize(("lang", "locale", "theme", "width"), [
-    ("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)])
+@pytest.mark.parametrize(
+    ("lang", "locale", "theme", "width"), [("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)]
+)
 def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
-        open_page: OpenPage, lang: str, locale: str, theme: str, width: int) -> None:
+    open_page: OpenPage, lang: str, locale: str, theme: str, width: int
+) -> None:
     page = open_lab(open_page, lang, locale=locale, theme=theme, width=width)
     run_button(page, "window").focus()
     page.keyboard.press("Enter")

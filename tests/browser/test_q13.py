@@ -55,11 +55,13 @@ class Journey:
     def write(self) -> None:
         self.button("q13.task.creative").click()
         expect(self.page.get_by_role("slider", name=self.word("q13.top_p")).first).to_have_attribute(
-            "aria-valuetext", "0.85", timeout=PATIENCE)
+            "aria-valuetext", "0.85", timeout=PATIENCE
+        )
         settle(self.page)
         self.button("q13.page.write").click()
-        self.page.wait_for_function("document.querySelector('.sample')?.innerText.length > 20",
-                                    timeout=PATIENCE)
+        self.page.wait_for_function(
+            "document.querySelector('.sample')?.innerText.length > 20", timeout=PATIENCE
+        )
         stop = self.button("job.stop")
         expect(stop).to_have_count(0, timeout=PATIENCE)
         settle(self.page)
@@ -112,8 +114,10 @@ def journey(request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory)
     wrong: list[str] = []
     with running_app(tmp_path_factory.mktemp("q13"), free_port()) as address:
         context = chromium.new_context(
-            viewport={"width": 390 if phone else 1280, "height": 900}, locale="zh-CN" if phone else "en-US",
-            color_scheme="dark" if phone else "light")
+            viewport={"width": 390 if phone else 1280, "height": 900},
+            locale="zh-CN" if phone else "en-US",
+            color_scheme="dark" if phone else "light",
+        )
         page = context.new_page()
         watch(page, address, wrong)
         page.goto(f"{address}/q13_sampling?lang={request.param}")

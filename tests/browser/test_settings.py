@@ -69,15 +69,44 @@ def write(page: Page, text: str) -> None:
 
 
 @pytest.mark.slow  # quick in `tests/pages/test_settings.py`, without a browser
-@pytest.mark.parametrize(("lang", "theme", "width", "words"), [
-    ("en", "light", 1280, ("Q2 The empty text", "Settings", "Export my data", "Delete my data …",
-                           "Delete for good", "Your data are deleted.", "Add to my data",
-                           "Added from the file: answers 1, attempts 1.")),
-    ("zh", "dark", 390, ("Q2 空文本的后果", "设置", "导出我的数据", "删除我的数据……", "彻底删除",
-                         "你的数据已删除。", "加入我的数据", "已从文件加入：答案 1 份，作答记录 1 次。")),
-])
-def test_data_go_out_are_deleted_and_come_back(address: str, chromium: Browser, tmp_path: Path, lang: str,
-                                               theme: str, width: int, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("lang", "theme", "width", "words"),
+    [
+        (
+            "en",
+            "light",
+            1280,
+            (
+                "Q2 The empty text",
+                "Settings",
+                "Export my data",
+                "Delete my data …",
+                "Delete for good",
+                "Your data are deleted.",
+                "Add to my data",
+                "Added from the file: answers 1, attempts 1.",
+            ),
+        ),
+        (
+            "zh",
+            "dark",
+            390,
+            (
+                "Q2 空文本的后果",
+                "设置",
+                "导出我的数据",
+                "删除我的数据……",
+                "彻底删除",
+                "你的数据已删除。",
+                "加入我的数据",
+                "已从文件加入：答案 1 份，作答记录 1 次。",
+            ),
+        ),
+    ],
+)
+def test_data_go_out_are_deleted_and_come_back(
+    address: str, chromium: Browser, tmp_path: Path, lang: str, theme: str, width: int, words: tuple[str, ...]
+) -> None:
     question, settings, export, delete, really, deleted, take, taken = words
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
     page = visit(context, f"{address}/q02_empty_text?lang={lang}")
@@ -158,8 +187,12 @@ def damaged(folder: Path) -> list[tuple[Path, str]]:
     os.truncate(cut / "model.safetensors", 5000)
     foreign.write_text("not weights")
     code.write_bytes(pickle.dumps(os.getcwd))
-    return [(folder / "gone", "There is no checkpoint at"), (cut, "truncated"),
-            (foreign, str(foreign)), (code, str(code))]
+    return [
+        (folder / "gone", "There is no checkpoint at"),
+        (cut, "truncated"),
+        (foreign, str(foreign)),
+        (code, str(code)),
+    ]
 
 
 @pytest.mark.slow

@@ -116,8 +116,9 @@ def tab_to(page: Page, name: str, key: str = "Tab") -> None:
     """Press Tab until the control of this name has the focus."""
     for _ in range(150):
         page.keyboard.press(key)
-        focused = page.evaluate("document.activeElement.getAttribute('aria-label')"
-                                " || document.activeElement.textContent")
+        focused = page.evaluate(
+            "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+        )
         if re.fullmatch(name, focused.strip()):
             return
     raise AssertionError(f"Tab never comes to {name}")

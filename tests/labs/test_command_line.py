@@ -33,24 +33,35 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str,
 def test_run_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     code, shown, _ = run(capsys, "run", "q13", "--set", "temperature=0.7", "--device", "cpu", *MODEL)
     assert code == 0 and list(shown) == [
-        "experiment", "params", "device", "device_name", "versions", "seconds", "result"]
+        "experiment",
+        "params",
+        "device",
+        "device_name",
+        "versions",
+        "seconds",
+        "result",
+    ]
     assert (shown["experiment"], shown["device"]) == ("q13/next_token", "cpu")
     assert shown["params"]["temperature"] == 0.7 and shown["result"]["view"]["kept_count"] >= 1
     assert jsonable.decode(shown["result"])["logits"].shape == (259,)
 
 
-@pytest.mark.parametrize(("words", "code", "sentence"), [
-    (["run", "q99"], 2, "There is no experiment 'q99'"),
-    (["run", "q13", "--set", "temperature=-1"], 2, "Negative temperature would favour the worst tokens."),
-    (["run", "q13", "--set", "temprature=1"], 2, "did you mean 'temperature'?"),
-    (["run", "q13", "--set", "temperature"], 2, "--set takes NAME=VALUE, not 'temperature'."),
-    (["record"], 2, "Say what to record"),
-    (["record", "q13", "--all"], 2, "Say what to record"),
-    (["run", "q13", "--model", "no-such"], 1, "no-such"),
-    (["run", "q13", "--device", "mps"], 1, "not available here"),
-])
-def test_errors_are_one_sentence_on_both_channels(capsys: pytest.CaptureFixture[str], words: list[str],
-                                                  code: int, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["run", "q99"], 2, "There is no experiment 'q99'"),
+        (["run", "q13", "--set", "temperature=-1"], 2, "Negative temperature would favour the worst tokens."),
+        (["run", "q13", "--set", "temprature=1"], 2, "did you mean 'temperature'?"),
+        (["run", "q13", "--set", "temperature"], 2, "--set takes NAME=VALUE, not 'temperature'."),
+        (["record"], 2, "Say what to record"),
+        (["record", "q13", "--all"], 2, "Say what to record"),
+        (["run", "q13", "--model", "no-such"], 1, "no-such"),
+        (["run", "q13", "--device", "mps"], 1, "not available here"),
+    ],
+)
+def test_errors_are_one_sentence_on_both_channels(
+    capsys: pytest.CaptureFixture[str], words: list[str], code: int, sentence: str
+) -> None:
     got, shown, errors = run(capsys, *words)
     assert got == code and list(shown) == ["error"]
     assert sentence in shown["error"] and shown["error"] in errors and "Traceback" not in errors
@@ -75,8 +86,14 @@ def open_files(pid: int) -> str:
 def test_an_interrupt_is_130() -> None:
     with DeviceLock("cpu"):  # the run waits for this program, so it is certain to be interrupted in time
         command = [sys.executable, "-m", "labs", "run", "q13", "--device", "cpu", "--json", *MODEL]
-        process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, preexec_fn=hear_interrupts)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=hear_interrupts,
+        )
         while "minimind-lab" not in open_files(process.pid):
             assert process.poll() is None
             time.sleep(0.05)

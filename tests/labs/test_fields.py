@@ -23,23 +23,26 @@ class Sample(Params):
     steps: str = order("a", "b", "c", label="s")
 
 
-@pytest.mark.parametrize(("given_", "sentence"), [
-    ({"temperature": -1}, "Negative temperature is bad."),
-    ({"top_p": 0}, "top_p must be above 0, not 0."),
-    ({"count": 11}, "count must be at most 10, not 11."),
-    ({"count": 2.5}, "count must be a whole number, not 2.5."),
-    ({"count": True}, "count must be a whole number, not True."),
-    ({"count": "many"}, "count must be a whole number, not 'many'."),
-    ({"temperature": "nan"}, "temperature must be a number, not 'nan'."),
-    ({"kind": "mqa"}, "kind must be one of mha, gqa, not 'mqa'."),
-    ({"steps": "a,b"}, "steps must name each of a, b, c once, not 'a,b'."),
-    ({"steps": "a,b,b"}, "steps must name each of a, b, c once, not 'a,b,b'."),
-    ({"steps": 3}, "steps must name each of a, b, c once, not '3'."),
-    ({"causal": "perhaps"}, "causal must be true or false, not 'perhaps'."),
-    ({"prompt": "longer"}, "prompt has 6 characters; the most is 5."),
-    ({"prompt": 3}, "prompt must be text, not 3."),
-    ({"temprature": 1}, "Unknown setting 'temprature'; did you mean 'temperature'?"),
-])
+@pytest.mark.parametrize(
+    ("given_", "sentence"),
+    [
+        ({"temperature": -1}, "Negative temperature is bad."),
+        ({"top_p": 0}, "top_p must be above 0, not 0."),
+        ({"count": 11}, "count must be at most 10, not 11."),
+        ({"count": 2.5}, "count must be a whole number, not 2.5."),
+        ({"count": True}, "count must be a whole number, not True."),
+        ({"count": "many"}, "count must be a whole number, not 'many'."),
+        ({"temperature": "nan"}, "temperature must be a number, not 'nan'."),
+        ({"kind": "mqa"}, "kind must be one of mha, gqa, not 'mqa'."),
+        ({"steps": "a,b"}, "steps must name each of a, b, c once, not 'a,b'."),
+        ({"steps": "a,b,b"}, "steps must name each of a, b, c once, not 'a,b,b'."),
+        ({"steps": 3}, "steps must name each of a, b, c once, not '3'."),
+        ({"causal": "perhaps"}, "causal must be true or false, not 'perhaps'."),
+        ({"prompt": "longer"}, "prompt has 6 characters; the most is 5."),
+        ({"prompt": 3}, "prompt must be text, not 3."),
+        ({"temprature": 1}, "Unknown setting 'temprature'; did you mean 'temperature'?"),
+    ],
+)
 def test_bad_values_get_one_sentence(given_: dict[str, object], sentence: str) -> None:
     with pytest.raises(ParamError) as caught:
         Sample.from_dict(given_)
@@ -48,8 +51,9 @@ def test_bad_values_get_one_sentence(given_: dict[str, object], sentence: str) -
 
 
 def test_text_forms_are_read_in_the_field_type() -> None:
-    read = Sample.from_dict({"temperature": "0.7", "count": "3", "bits": "4", "causal": "no", "prompt": "嗨",
-                             "steps": "c, a ,b"})
+    read = Sample.from_dict(
+        {"temperature": "0.7", "count": "3", "bits": "4", "causal": "no", "prompt": "嗨", "steps": "c, a ,b"}
+    )
     assert read == Sample(temperature=0.7, count=3, bits=4, causal=False, prompt="嗨", steps="c,a,b")
     assert Sample.from_dict(read.to_dict()) == read
 

@@ -59,13 +59,16 @@ def test_settings_change_what_was_drawn_from(client: InlineClient) -> None:
     _, greedy = written(client, temperature=0, max_new_tokens=4)
     assert all(step["filtered"] == 1 and step["kept"] == 1 and step["rank"] == 1 for step in greedy["steps"])
     _, few = written(client, top_k=2, top_p=1, max_new_tokens=4)
-    assert all([other["filtered"] > 0 for other in step["alternatives"]].count(True) == 2
-               for step in few["steps"])
+    assert all(
+        [other["filtered"] > 0 for other in step["alternatives"]].count(True) == 2 for step in few["steps"]
+    )
 
 
 def test_the_seed_alone_decides(client: InlineClient) -> None:
-    ids = [[step["id"] for step in written(client, temperature=1.5, max_new_tokens=12, seed=seed)[1]["steps"]]
-           for seed in (4, 4, 5)]
+    ids = [
+        [step["id"] for step in written(client, temperature=1.5, max_new_tokens=12, seed=seed)[1]["steps"]]
+        for seed in (4, 4, 5)
+    ]
     assert ids[0] == ids[1] != ids[2]
 
 
@@ -97,28 +100,41 @@ def test_what_is_no_text_cannot_be_branched_to() -> None:
 
 
 AWKWARD = ["Once upon a time", "", "-5 degrees", "~/*; #", "--help me"]
-QUOTED = ["it's a \"test\" $HOME `id` \\n !\n\n  今天天气\t", "-"]
+QUOTED = ['it\'s a "test" $HOME `id` \\n !\n\n  今天天气\t', "-"]
 
 
 @pytest.mark.parametrize("prompt", [*AWKWARD, *QUOTED])
-def test_the_command_writes_the_same_text(client: InlineClient, prompt: str,
-                                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_same_text(
+    client: InlineClient, prompt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The quoted ones through a real shell, for the quoting is half of it."""
-    job, result = written(client, SHIPPED, prompt=prompt, max_new_tokens=16, temperature=1.3, top_k=50,
-                          repetition_penalty=1.2, seed=7)
+    job, result = written(
+        client,
+        SHIPPED,
+        prompt=prompt,
+        max_new_tokens=16,
+        temperature=1.3,
+        top_k=50,
+        repetition_penalty=1.2,
+        seed=7,
+    )
     shown = run_in_shell(command(job, 16)) if prompt in QUOTED else run_here(command(job, 16), capsys)
     assert shown["text"] == result["text"]
     assert shown["new_token_ids"] == [step["id"] for step in result["steps"]]
     assert len(shown["prompt_ids"]) == result["about"]["prompt_tokens"]
 
 
-@pytest.mark.parametrize("settings", [
-    pytest.param({"temperature": 0}, marks=pytest.mark.slow),
-    pytest.param({"temperature": 1, "top_p": 1, "seed": 3}, marks=pytest.mark.slow),
-    {"min_p": 0.1, "top_p": 0.5, "seed": 2**31 - 1},
-])
-def test_the_command_repeats_the_shipped_model(client: InlineClient, settings: dict[str, Any],
-                                               capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"temperature": 0}, marks=pytest.mark.slow),
+        pytest.param({"temperature": 1, "top_p": 1, "seed": 3}, marks=pytest.mark.slow),
+        {"min_p": 0.1, "top_p": 0.5, "seed": 2**31 - 1},
+    ],
+)
+def test_the_command_repeats_the_shipped_model(
+    client: InlineClient, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Stopped early, too: then the command asks for as many tokens as came."""
     job, result = written(client, "minimind-26m", prompt="今天天气", max_new_tokens=60, **settings)
     for count in (60, 11):
@@ -141,20 +157,30 @@ def run_here(line: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def run_in_shell(line: str) -> dict[str, Any]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(["sh", "-c", f"{line} --json"], cwd=ROOT, text=True, timeout=120,
-                          capture_output=True, env=os.environ | {"PATH": path})
+    done = subprocess.run(
+        ["sh", "-c", f"{line} --json"],
+        cwd=ROOT,
+        text=True,
+        timeout=120,
+        capture_output=True,
+        env=os.environ | {"PATH": path},
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize(("params", "model", "words"), [
-    ({}, "no-such-model", "There is no checkpoint at 'no-such-model'"),
-    ({"max_new_tokens": 600}, "nano-learned", "512 learned positions"),
-    ({"temperature": -1}, TINY, "Negative temperature would favour the worst tokens."),
-    ({"prompt": "x" * 8001}, TINY, "prompt has 8,001 characters; the most is 8,000."),
-])
-def test_what_cannot_be_done_is_one_sentence(client: InlineClient, params: dict[str, Any], model: str,
-                                             words: str) -> None:
+@pytest.mark.parametrize(
+    ("params", "model", "words"),
+    [
+        ({}, "no-such-model", "There is no checkpoint at 'no-such-model'"),
+        ({"max_new_tokens": 600}, "nano-learned", "512 learned positions"),
+        ({"temperature": -1}, TINY, "Negative temperature would favour the worst tokens."),
+        ({"prompt": "x" * 8001}, TINY, "prompt has 8,001 characters; the most is 8,000."),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    client: InlineClient, params: dict[str, Any], model: str, words: str
+) -> None:
     job = client.submit(ID, params, model=model)
     assert job.state == "failed" and words in job.error and job.error.endswith(".") and "\n" not in job.error
 
@@ -171,8 +197,9 @@ def test_the_longest_result_fits_the_wire(client: InlineClient) -> None:
     assert len(jsonable.dumps(result)) * longest / 40 < jsonable.MAX_RESULT_BYTES
 
 
-def test_it_is_listed_but_not_recorded(capsys: pytest.CaptureFixture[str],
-                                       monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_listed_but_not_recorded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["list"]) == 0 and ID in capsys.readouterr().out
     assert REGISTRY.find("playground").id == ID
     monkeypatch.setattr("labs.__main__._client", lambda *_: None)

@@ -30,8 +30,12 @@ from questions import load_question
 
 REGISTRY = Registry.discover()
 SMALL: dict[str, dict[str, Any]] = {
-    "decode": {"tokens": 24, "max_batch": 4}, "cache": {"tokens": 20}, "wiring": {},
-    "layer": {"tokens": 64, "batch": 2}, "quality": {"windows": 4}, "convert": {"steps": 2},
+    "decode": {"tokens": 24, "max_batch": 4},
+    "cache": {"tokens": 20},
+    "wiring": {},
+    "layer": {"tokens": 64, "batch": 2},
+    "quality": {"windows": 4},
+    "convert": {"steps": 2},
 }
 
 
@@ -149,20 +153,29 @@ def test_a_capped_run_says_so(client: InlineClient) -> None:
     assert job.result["asked"]["bytes"] == 2 * job.result["bytes"]
 
 
-@pytest.mark.parametrize(("name", "params", "sentence"), [
-    ("cache", {"cache_type": "int8"}, "8- and 4-bit caches are computed, not run, in this lab."),
-    ("cache", {"kv_heads": 3}, "8 query heads cannot be split evenly over 3 KV heads. Pick 1, 2, 4 or 8."),
-    ("decode", {"tokens": 40_000}, "The position table ends at 32,768 tokens."),
-    ("layer", {"tokens": 0}, "The cache length must be a whole number from 1 to 32,768."),
-])
-def test_bad_input_is_one_sentence(client: InlineClient, name: str, params: dict[str, Any],
-                                   sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "params", "sentence"),
+    [
+        ("cache", {"cache_type": "int8"}, "8- and 4-bit caches are computed, not run, in this lab."),
+        (
+            "cache",
+            {"kv_heads": 3},
+            "8 query heads cannot be split evenly over 3 KV heads. Pick 1, 2, 4 or 8.",
+        ),
+        ("decode", {"tokens": 40_000}, "The position table ends at 32,768 tokens."),
+        ("layer", {"tokens": 0}, "The cache length must be a whole number from 1 to 32,768."),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    client: InlineClient, name: str, params: dict[str, Any], sentence: str
+) -> None:
     job = client.submit(f"q06/{name}", params)
     assert (job.state, job.error) == ("failed", sentence)
 
 
-def test_a_cache_that_does_not_fit_is_one_sentence(client: InlineClient,
-                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_does_not_fit_is_one_sentence(
+    client: InlineClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("labs.q06_gqa.limits.available_bytes", lambda _device: 10**6)
     for name in ("cache", "layer"):
         job = client.submit(f"q06/{name}")
@@ -186,8 +199,7 @@ def test_one_layer_agrees_and_repetition_asks_for_memory(jobs: dict[str, Job]) -
     assert max(result["differences"].values()) < 1e-5
     assert result["extra_bytes"]["repeat"] > 2 * result["extra_bytes"]["native"]
     assert result["relative"]["mha"]["median"] == 1 and result["slowest"] in measure.OPTIONS
-    assert set(measure.OPTIONS) == {
-        choice.id for choice in load_question("q06_gqa").predictions[2].choices}
+    assert set(measure.OPTIONS) == {choice.id for choice in load_question("q06_gqa").predictions[2].choices}
 
 
 def test_repetition_is_the_slowest(client: InlineClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +229,7 @@ def test_no_verdict_where_intervals_overlap() -> None:
     assert verdict({n: float(v.mean()) for n, v in close.items()}, intervals(close, 0)) == UNRESOLVED
     far = {"a": base, "b": base + 2}
     assert verdict({n: float(v.mean()) for n, v in far.items()}, intervals(far, 0)) == "a"
-    pair, = differences(close, 0)
+    (pair,) = differences(close, 0)
     assert pair["low"] < pair["difference"] < pair["high"] < 0  # a difference on this text is no verdict
     assert intervals(close, 0) == intervals(close, 0) != intervals(close, 1)
 
@@ -243,7 +255,7 @@ def test_a_python_without_sources_is_one_sentence(monkeypatch: pytest.MonkeyPatc
 
 
 def test_window_losses_are_mean_cross_entropies() -> None:
-    model, = untrained([1], "cpu", torch.float32)
+    (model,) = untrained([1], "cpu", torch.float32)
     rows = torch.arange(3 * 5).view(3, 5) + 3
     with torch.inference_mode():
         logits = model(rows[:, :-1])
@@ -258,7 +270,8 @@ def test_conversion_hurts_more_the_fewer_heads_and_training_mends(jobs: dict[str
     assert [len(curve) for curve in result["curves"].values()] == [2] * 4
     pieces = jobs["convert"].partials
     assert [(piece["kv_heads"], piece["step"]) for piece in pieces] == [
-        (heads, step) for heads in (8, 4, 2, 1) for step in (0, 1)]
+        (heads, step) for heads in (8, 4, 2, 1) for step in (0, 1)
+    ]
     for heads in ("4", "2", "1"):
         assert result["perplexity"][heads]["after"] < result["perplexity"][heads]["before"]
     assert result["training_tokens"] == 2 * measure.BATCH_SIZE * LENGTH
@@ -331,5 +344,6 @@ def test_estimates_grow_with_the_work() -> None:
     for device in ("cpu", "cuda"):
         assert decode.seconds(decode.params(max_batch=16), device) > 0  # type: ignore[arg-type]
         assert convert.seconds(convert.params(steps=100), device) > convert.seconds(  # type: ignore[arg-type]
-            convert.params(steps=0), device)  # type: ignore[arg-type]
+            convert.params(steps=0), device
+        )  # type: ignore[arg-type]
     assert decode.seconds(decode.params(), "cpu") <= 10 and decode.seconds(decode.params(), "cuda") <= 5

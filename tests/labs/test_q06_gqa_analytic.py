@@ -59,7 +59,8 @@ def test_agrees_with_the_independent_claims() -> None:
     names = {"mha": "8", "gqa": "2", "mqa": "1"}
     assert {name: result["capacity"][heads] for name, heads in names.items()} == claims.capacity()
     assert {f"kv_{heads}": count for heads, count in result["parameters"].items()} == {
-        f"kv_{heads}": claims.parameters(heads) for heads in (8, 4, 2, 1)}
+        f"kv_{heads}": claims.parameters(heads) for heads in (8, 4, 2, 1)
+    }
     assert result["latent"]["elements"] == claims.latent_attention()["scaled"] == 288
     assert result["latent"]["bytes"] > result["bytes"]
     assert result["gigaflops"]["prefill"] == pytest.approx(claims.operations()["prefill_gqa"])
@@ -93,17 +94,20 @@ def test_capacity_never_falls_below_nothing() -> None:
     assert analytic.capacity(2, 2048, 80, 8) == pytest.approx(2 * analytic.capacity(2, 2048, 80), abs=1)
 
 
-@pytest.mark.parametrize(("kind", "data", "sentence"), [
-    (CacheParams, {"kv_heads": 3}, UNEVEN.format(3)),
-    (LayerParams, {"kv_heads": "5"}, UNEVEN.format(5)),
-    (CacheParams, {"kv_heads": 0}, UNEVEN.format(0)),
-    (WiringParams, {"kv_heads": 16}, UNEVEN.format(16)),
-    (CacheParams, {"tokens": 0}, "The cache length must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": -4}, "The cache length must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": "2.5"}, "The cache length must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": "many"}, "The cache length must be a whole number from 1 to 32,768."),
-    (DecodeParams, {"tokens": 32_769}, "The position table ends at 32,768 tokens."),
-])
+@pytest.mark.parametrize(
+    ("kind", "data", "sentence"),
+    [
+        (CacheParams, {"kv_heads": 3}, UNEVEN.format(3)),
+        (LayerParams, {"kv_heads": "5"}, UNEVEN.format(5)),
+        (CacheParams, {"kv_heads": 0}, UNEVEN.format(0)),
+        (WiringParams, {"kv_heads": 16}, UNEVEN.format(16)),
+        (CacheParams, {"tokens": 0}, "The cache length must be a whole number from 1 to 32,768."),
+        (DecodeParams, {"tokens": -4}, "The cache length must be a whole number from 1 to 32,768."),
+        (DecodeParams, {"tokens": "2.5"}, "The cache length must be a whole number from 1 to 32,768."),
+        (DecodeParams, {"tokens": "many"}, "The cache length must be a whole number from 1 to 32,768."),
+        (DecodeParams, {"tokens": 32_769}, "The position table ends at 32,768 tokens."),
+    ],
+)
 def test_bad_input_is_one_sentence(kind: Any, data: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ParamError) as error:
         kind.from_dict(data)
@@ -146,6 +150,8 @@ def test_published_changes_are_those_of_the_claims() -> None:
 
 
 def test_the_formula_side_needs_no_torch() -> None:
-    code = ("import sys, labs.q06_gqa.params, labs.q06_gqa.analytic, labs.q06_gqa.figures, "
-            "labs.q06_gqa.view; assert 'torch' not in sys.modules")
+    code = (
+        "import sys, labs.q06_gqa.params, labs.q06_gqa.analytic, labs.q06_gqa.figures, "
+        "labs.q06_gqa.view; assert 'torch' not in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

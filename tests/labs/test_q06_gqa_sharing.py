@@ -22,8 +22,9 @@ from labs.q06_gqa.sharing import (
 from minimind_core.config import ModelConfig
 from minimind_core.model import MiniMind
 
-SMALL = ModelConfig(vocab_size=40, hidden_size=32, num_layers=2, num_heads=8, num_kv_heads=2, head_dim=8,
-                    intermediate_size=32)
+SMALL = ModelConfig(
+    vocab_size=40, hidden_size=32, num_layers=2, num_heads=8, num_kv_heads=2, head_dim=8, intermediate_size=32
+)
 
 
 def inputs(kv_heads: int, tokens: int = 96, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

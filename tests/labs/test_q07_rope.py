@@ -32,7 +32,10 @@ from questions import load_question
 
 REGISTRY = Registry.discover()
 SMALL: dict[str, dict[str, Any]] = {
-    "invariance": {}, "spectrum": {}, "shift": {"tokens": 64}, "lengths": {"documents": 1},
+    "invariance": {},
+    "spectrum": {},
+    "shift": {"tokens": 64},
+    "lengths": {"documents": 1},
 }
 THETA = plain_inv_freq(64, 1e6)
 FAST = settings(deadline=None, max_examples=40)
@@ -113,8 +116,9 @@ def test_the_microscope_sees_what_rounding_predicts(jobs: dict[str, Job]) -> Non
         ratio = result["error"][name] / result["formula"][name]
         assert ratio.min() > 0.1 and ratio.max() < 4, name
         assert (result["largest"][name] >= result["error"][name]).all()
-    error = {name: dict(zip(result["starts"], values, strict=True)) for name, values in
-             result["error"].items()}
+    error = {
+        name: dict(zip(result["starts"], values, strict=True)) for name, values in result["error"].items()
+    }
     assert error["fp64"][100_000] < 1e-9
     assert error["fp32"][1_000_000] > 50 * error["fp32"][1000] > 200 * error["fp32"][1]
     assert error["bf16_values"][100_000] < 2 * error["bf16_values"][100]
@@ -163,7 +167,8 @@ def test_real_queries_and_keys_are_the_models_own(client: InlineClient) -> None:
     ids = torch.arange(3, 23)[None]
     seen: list[tuple[torch.Tensor, ...]] = []
     hook = loaded.model.model.layers[2].self_attn.register_forward_hook(
-        lambda module, inputs, _output: seen.append(module.project(inputs[0])))
+        lambda module, inputs, _output: seen.append(module.project(inputs[0]))
+    )
     with torch.inference_mode():
         loaded.model(ids)
     hook.remove()
@@ -175,18 +180,34 @@ def test_real_queries_and_keys_are_the_models_own(client: InlineClient) -> None:
     assert job.result["head_dim"] == 32 and job.result["error"]["fp64"].max() < 1e-9
 
 
-@pytest.mark.parametrize(("name", "params", "model", "sentence"), [
-    ("invariance", {"vectors": "model", "layer": 5}, "nano-rope",
-     "nano-rope has 5 layers, numbered from 0; there is no 5."),
-    ("invariance", {"vectors": "model", "head": 8}, "nano-rope",
-     "nano-rope has 8 query heads, numbered from 0; there is no 8."),
-    ("shift", {}, "nano-alibi", "nano-alibi has alibi positions; choose a model with RoPE."),
-    ("lengths", {"pasted": "too short"}, "minimind-26m",
-     "The pasted text has 5 tokens; chunks of 2,048 need more. Lower the longest length or paste more."),
-    ("spectrum", {"head_dim": 9}, "minimind-26m", "Head dimension must be even: RoPE rotates pairs."),
-])
-def test_what_cannot_be_is_one_sentence(client: InlineClient, name: str, params: dict[str, Any], model: str,
-                                        sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "params", "model", "sentence"),
+    [
+        (
+            "invariance",
+            {"vectors": "model", "layer": 5},
+            "nano-rope",
+            "nano-rope has 5 layers, numbered from 0; there is no 5.",
+        ),
+        (
+            "invariance",
+            {"vectors": "model", "head": 8},
+            "nano-rope",
+            "nano-rope has 8 query heads, numbered from 0; there is no 8.",
+        ),
+        ("shift", {}, "nano-alibi", "nano-alibi has alibi positions; choose a model with RoPE."),
+        (
+            "lengths",
+            {"pasted": "too short"},
+            "minimind-26m",
+            "The pasted text has 5 tokens; chunks of 2,048 need more. Lower the longest length or paste more.",
+        ),
+        ("spectrum", {"head_dim": 9}, "minimind-26m", "Head dimension must be even: RoPE rotates pairs."),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    client: InlineClient, name: str, params: dict[str, Any], model: str, sentence: str
+) -> None:
     job = client.submit(f"q07/{name}", params, model=model)
     assert (job.state, job.error) == ("failed", sentence)
 
@@ -197,7 +218,12 @@ def test_what_cannot_be_is_one_sentence(client: InlineClient, name: str, params:
 def test_the_cores_tables_are_the_formulas(jobs: dict[str, Job]) -> None:
     result = result_of(jobs, "spectrum")
     assert max(result["core"].values()) < 1e-12 and set(result["core"]) == {
-        "pi", "ntk", "yarn", "custom", "wavelength"}
+        "pi",
+        "ntk",
+        "yarn",
+        "custom",
+        "wavelength",
+    }
     assert result["full_turns"] == 11 == result["sentence"]["measured"]
     for name, factor in result["factors"].items():
         assert result["temperature"][name]["factor"] == pytest.approx(factor)
@@ -237,8 +263,12 @@ def test_a_twin_shares_its_weights_and_leaves_the_model_alone() -> None:
 
 def test_reading_past_the_learned_table_raises_for_real() -> None:
     model = load_model("nano-learned").model
-    assert past_the_table(model) == {"error": "IndexError", "message": "index out of range in self",
-                                     "rows": 512, "position": 512}
+    assert past_the_table(model) == {
+        "error": "IndexError",
+        "message": "index out of range in self",
+        "rows": 512,
+        "position": 512,
+    }
     longer = with_longer_table(model, 1024, seed=0)
     ids = torch.randint(3, 1000, (1, 600), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -256,8 +286,12 @@ def test_the_same_tokens_are_scored_at_every_length() -> None:
     torch.manual_seed(0)
     model, calls = MiniMind(PRESETS["byte-128"]).eval(), []
     documents = torch.randint(0, 256, (2, 65))
-    rows = {length: reading.read(reading.Row("rope", lambda _: model, (length,)), length, documents,
-                                 lambda: calls.append(1)) for length in (16, 32, 64)}
+    rows = {
+        length: reading.read(
+            reading.Row("rope", lambda _: model, (length,)), length, documents, lambda: calls.append(1)
+        )
+        for length in (16, 32, 64)
+    }
     assert all(losses.shape == (2, 64) for losses in rows.values())
     assert len(calls) == 4 * (8 + 4 + 2)  # a cancel is heard before each layer of each chunk
     with torch.inference_mode():
@@ -312,15 +346,28 @@ def test_growth_lies_within_its_range_over_documents(client: InlineClient) -> No
     assert result["growth"]["rope"]["512"] > 2 > 1.1 > result["window"]["growth"]["512"]
     assert result["perplexity"]["yarn"]["512"] < result["perplexity"]["rope"]["512"]
     assert [(piece["row"], piece["length"]) for piece in job.partials][:3] == [
-        ("rope", 128), ("rope", 256), ("rope", 512)]
+        ("rope", 128),
+        ("rope", 256),
+        ("rope", 512),
+    ]
     first = job.partials[0]
     assert first["perplexity"] == pytest.approx(result["perplexity"]["rope"]["128"])
 
 
 def test_switches_and_a_fixed_factor_do_what_they_say(client: InlineClient) -> None:
-    job = client.submit("q07/lengths", {
-        "documents": 1, "model": "byte-128", "reach": 512, "factor": 16, "window": False, "shift": False,
-        "temperature": False, "original": 2048})
+    job = client.submit(
+        "q07/lengths",
+        {
+            "documents": 1,
+            "model": "byte-128",
+            "reach": 512,
+            "factor": 16,
+            "window": False,
+            "shift": False,
+            "temperature": False,
+            "original": 2048,
+        },
+    )
     assert job.result is not None, job.error
     perplexity = job.result["perplexity"]
     assert set(perplexity) == {"rope", "pi", "ntk", "yarn", "upstream"}
@@ -351,23 +398,28 @@ def test_a_cpu_stops_at_2048_and_a_gpu_at_8192(monkeypatch: pytest.MonkeyPatch) 
     assert lengths_for(LengthsParams(), 128, "cpu")[0] == (128, 256, 512, 1024, 2048)
 
 
-def test_what_a_cpu_does_not_read_comes_from_a_stored_run(jobs: dict[str, Job],
-                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_cpu_does_not_read_comes_from_a_stored_run(
+    jobs: dict[str, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
     experiment, measured = REGISTRY.find("q07/lengths"), jobs["lengths"].result
     assert measured is not None
     params = experiment.params.from_dict({"reach": 4096})
     capped = {**measured, "capped": True}
-    stored = {"lengths": [512, 1024, 2048, 4096, 8192],
-              "perplexity": {"rope": {"2048": 40.0, "4096": 80.0, "8192": 160.0}}}
+    stored = {
+        "lengths": [512, 1024, 2048, 4096, 8192],
+        "perplexity": {"rope": {"2048": 40.0, "4096": 80.0, "8192": 160.0}},
+    }
     record = {"device_name": "Some GPU", "date": "2026-01-02T03:04:05", "result": stored}
     monkeypatch.setattr(view, "recorded", lambda _name: [record])
     result = experiment.complete(params, capped)
     assert result["view"]["stored"]["lengths"] == [4096]
     text = REGISTRY.strings("en").__getitem__
-    assert any("the stored measurement of 2026-01-02 on Some GPU" in note
-               for note in experiment.notes(result, text))
-    lines = [trace for trace in experiment.figures(result, text)["kinds"].data
-             if trace.meta["role"] == "recorded"]
+    assert any(
+        "the stored measurement of 2026-01-02 on Some GPU" in note for note in experiment.notes(result, text)
+    )
+    lines = [
+        trace for trace in experiment.figures(result, text)["kinds"].data if trace.meta["role"] == "recorded"
+    ]
     assert [list(line.x) for line in lines] == [[2048, 4096]]
     monkeypatch.setattr(view, "recorded", lambda _name: [])
     alone = experiment.complete(params, capped)
@@ -451,8 +503,10 @@ def test_results_fit_the_wire_and_words_are_complete(jobs: dict[str, Job]) -> No
 def test_estimates_grow_with_the_work() -> None:
     lengths = REGISTRY.find("q07/lengths")
     for device in ("cpu", "cuda"):
-        few, many = (lengths.seconds(lengths.params(documents=count), device)  # type: ignore[arg-type, call-arg]
-                     for count in (1, 16))
+        few, many = (
+            lengths.seconds(lengths.params(documents=count), device)  # type: ignore[arg-type, call-arg]
+            for count in (1, 16)
+        )
         assert few < many
     assert REGISTRY.find("q07").id == "q07/invariance"
     for experiment in REGISTRY.of_question("q07"):  # training from scratch is slow everywhere

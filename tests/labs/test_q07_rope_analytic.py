@@ -60,8 +60,9 @@ def test_frequencies_are_powers_of_the_base(head_dim: int, base: float) -> None:
 
 @FAST
 @given(HEAD_DIMS, BASES, FACTORS, LENGTHS, KINDS)
-def test_the_formula_is_what_the_core_does(head_dim: int, base: float, factor: float, length: int,
-                                           kind: Any) -> None:
+def test_the_formula_is_what_the_core_does(
+    head_dim: int, base: float, factor: float, length: int, kind: Any
+) -> None:
     scaling = RopeScaling(kind, factor, length)
     stretched, on_cos = scaled_inv_freq(head_dim, base, scaling)
     expected = frequencies(head_dim, base) * multipliers(head_dim, base, scaling)
@@ -71,8 +72,9 @@ def test_the_formula_is_what_the_core_does(head_dim: int, base: float, factor: f
 
 @FAST
 @given(HEAD_DIMS, BASES, FACTORS, LENGTHS)
-def test_yarn_falls_from_one_to_one_over_the_factor(head_dim: int, base: float, factor: float,
-                                                    length: int) -> None:
+def test_yarn_falls_from_one_to_one_over_the_factor(
+    head_dim: int, base: float, factor: float, length: int
+) -> None:
     values = multipliers(head_dim, base, RopeScaling("yarn", factor, length))
     assert (values <= 1 + 1e-12).all() and (values >= 1 / factor - 1e-12).all()
     assert (np.diff(values) <= 1e-12).all()
@@ -93,8 +95,9 @@ def test_a_factor_of_one_changes_nothing(head_dim: int, base: float, kind: Any, 
 
 @FAST
 @given(HEAD_DIMS, BASES, FACTORS, st.integers(0, 100_000))
-def test_pi_at_a_multiple_is_plain_and_ntk_divides_only_the_last(head_dim: int, base: float, factor: float,
-                                                                 position: int) -> None:
+def test_pi_at_a_multiple_is_plain_and_ntk_divides_only_the_last(
+    head_dim: int, base: float, factor: float, position: int
+) -> None:
     plain = frequencies(head_dim, base)
     squeezed = plain * multipliers(head_dim, base, RopeScaling("pi", factor))
     np.testing.assert_allclose(factor * position * squeezed, position * plain, rtol=1e-12)
@@ -113,12 +116,16 @@ def test_treatments_equal_transformers_initialisers(kind: str, factor: float) ->
     rope = {"rope_type": kind, "rope_theta": 1e6, "factor": factor}
     if kind == "yarn":
         rope["original_max_position_embeddings"] = 512
-    config = transformers.LlamaConfig(hidden_size=256, num_attention_heads=4, head_dim=64,
-                                      max_position_embeddings=512, rope_parameters=rope)
+    config = transformers.LlamaConfig(
+        hidden_size=256, num_attention_heads=4, head_dim=64, max_position_embeddings=512, rope_parameters=rope
+    )
     theirs, on_cos = ROPE_INIT_FUNCTIONS[kind](config, "cpu", seq_len=1024)
     # their dynamic NTK at twice the length has this static factor
-    ours = {"linear": RopeScaling("pi", factor), "yarn": RopeScaling("yarn", factor, 512),
-            "dynamic": RopeScaling("ntk", factor * 2 - (factor - 1))}[kind]
+    ours = {
+        "linear": RopeScaling("pi", factor),
+        "yarn": RopeScaling("yarn", factor, 512),
+        "dynamic": RopeScaling("ntk", factor * 2 - (factor - 1)),
+    }[kind]
     values = frequencies(64, 1e6) * multipliers(64, 1e6, ours)
     np.testing.assert_allclose(theirs.numpy(), values, rtol=2e-6)
     assert temperature(ours)["factor"] == pytest.approx(on_cos)
@@ -132,8 +139,9 @@ def test_the_spectrum_agrees_with_the_independent_claims() -> None:
     assert result["temperature"]["yarn"] == pytest.approx(claims.temperature())
     assert result["temperature"]["custom"]["factor"] == 1
     assert result["wavelength"][-1] == pytest.approx(claims.spectrum()["wavelength"])
-    turned = [analytic.spectrum(SpectrumParams(length=length))["full_turns"]
-              for length in (512, 2048, 8192, 32_768)]
+    turned = [
+        analytic.spectrum(SpectrumParams(length=length))["full_turns"] for length in (512, 2048, 8192, 32_768)
+    ]
     assert turned == claims.full_turns()["turned"]
     assert analytic.spectrum(SpectrumParams(temperature=False))["temperature"]["yarn"]["factor"] == 1
     assert "custom" not in analytic.spectrum(SpectrumParams(custom=""))["multipliers"]
@@ -155,17 +163,21 @@ def test_a_dictionary_is_read_as_transformers_writes_it() -> None:
     assert read_scaling(unset) == RopeScaling("yarn", 2)
 
 
-@pytest.mark.parametrize(("text", "sentence"), [
-    ("{oops", "The dictionary is not readable"), ("[1]", "The dictionary is not readable"),
-    ('{"factor": 2}', "rope_type None is not known here"),
-    ('{"rope_type": "longrope"}', "rope_type 'longrope' is not known here"),
-    ('{"rope_type": ["yarn"]}', "is not known here"),
-    ('{"rope_type": "yarn", "speed": 2}', "'speed' is not known here"),
-    ('{"rope_type": "yarn", "factor": "16"}', "'factor' must be a number"),
-    ('{"rope_type": "yarn", "factor": NaN}', "'factor' must be a number"),
-    ('{"rope_type": "yarn", "factor": null}', "'factor' must be a number"),
-    ('{"rope_type": "yarn", "factor": 0.5}', LOW_FACTOR),
-])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{oops", "The dictionary is not readable"),
+        ("[1]", "The dictionary is not readable"),
+        ('{"factor": 2}', "rope_type None is not known here"),
+        ('{"rope_type": "longrope"}', "rope_type 'longrope' is not known here"),
+        ('{"rope_type": ["yarn"]}', "is not known here"),
+        ('{"rope_type": "yarn", "speed": 2}', "'speed' is not known here"),
+        ('{"rope_type": "yarn", "factor": "16"}', "'factor' must be a number"),
+        ('{"rope_type": "yarn", "factor": NaN}', "'factor' must be a number"),
+        ('{"rope_type": "yarn", "factor": null}', "'factor' must be a number"),
+        ('{"rope_type": "yarn", "factor": 0.5}', LOW_FACTOR),
+    ],
+)
 def test_a_bad_dictionary_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=r"^[^\n]+$") as error:
         read_scaling(text)
@@ -202,21 +214,30 @@ def test_the_prediction_is_finite_at_every_distance(distance: int) -> None:
 # Bad input
 
 
-@pytest.mark.parametrize(("kind", "data", "sentence"), [
-    (SpectrumParams, {"head_dim": 63}, ODD),
-    (SpectrumParams, {"base": 1}, LOW_BASE),
-    (SpectrumParams, {"base": "-4"}, LOW_BASE),
-    (SpectrumParams, {"factor": 0.5}, LOW_FACTOR),
-    (SpectrumParams, {"beta_fast": 1, "beta_slow": 1}, "beta_fast must be larger than beta_slow."),
-    (LengthsParams, {"factor": "0.5"}, LOW_FACTOR),
-    (LengthsParams, {"factor": -1}, LOW_FACTOR),
-    (LengthsParams, {"reach": "3000"},
-     "The longest length must be one of 512, 1024, 2048, 4096 and 8192 tokens."),
-    (LengthsParams, {"model": "nano-mha"},
-     "model must be one of nano-rope, nano-rope-1e4, byte-128, minimind-26m, not 'nano-mha'."),
-    (InvarianceParams, {"distance": 512}, "distance must be at most 511, not 512."),
-    (ShiftParams, {"tokens": 100}, "tokens must be one of 64, 128, 256, 512, not 100."),
-])
+@pytest.mark.parametrize(
+    ("kind", "data", "sentence"),
+    [
+        (SpectrumParams, {"head_dim": 63}, ODD),
+        (SpectrumParams, {"base": 1}, LOW_BASE),
+        (SpectrumParams, {"base": "-4"}, LOW_BASE),
+        (SpectrumParams, {"factor": 0.5}, LOW_FACTOR),
+        (SpectrumParams, {"beta_fast": 1, "beta_slow": 1}, "beta_fast must be larger than beta_slow."),
+        (LengthsParams, {"factor": "0.5"}, LOW_FACTOR),
+        (LengthsParams, {"factor": -1}, LOW_FACTOR),
+        (
+            LengthsParams,
+            {"reach": "3000"},
+            "The longest length must be one of 512, 1024, 2048, 4096 and 8192 tokens.",
+        ),
+        (
+            LengthsParams,
+            {"model": "nano-mha"},
+            "model must be one of nano-rope, nano-rope-1e4, byte-128, minimind-26m, not 'nano-mha'.",
+        ),
+        (InvarianceParams, {"distance": 512}, "distance must be at most 511, not 512."),
+        (ShiftParams, {"tokens": 100}, "tokens must be one of 64, 128, 256, 512, not 100."),
+    ],
+)
 def test_bad_input_is_one_sentence(kind: Any, data: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ParamError) as error:
         kind.from_dict(data)
@@ -231,8 +252,9 @@ def test_bad_input_is_one_sentence(kind: Any, data: dict[str, Any], sentence: st
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=9))
 def test_names_are_moved_apart_and_keep_their_order(places: list[float]) -> None:
     moved = spread(places, GAP)
-    assert sorted(range(len(places)), key=places.__getitem__) == sorted(range(len(moved)),
-                                                                        key=moved.__getitem__)
+    assert sorted(range(len(places)), key=places.__getitem__) == sorted(
+        range(len(moved)), key=moved.__getitem__
+    )
     assert (np.diff(sorted(moved)) >= GAP - 1e-9).all()
     if (np.diff(sorted(places)) >= GAP).all():
         assert moved == pytest.approx(places)
@@ -244,7 +266,9 @@ def test_ticks_lie_within_the_axis() -> None:
 
 
 def test_the_formula_side_needs_no_torch() -> None:
-    code = ("import sys, labs.q07_rope, labs.q07_rope.analytic, labs.q07_rope.figures, labs.q07_rope.view, "
-            "labs.q07_rope.live, labs.q07_rope.notes, labs.q07_rope.tables, labs.q07_rope.numbers; "
-            "assert 'torch' not in sys.modules")
+    code = (
+        "import sys, labs.q07_rope, labs.q07_rope.analytic, labs.q07_rope.figures, labs.q07_rope.view, "
+        "labs.q07_rope.live, labs.q07_rope.notes, labs.q07_rope.tables, labs.q07_rope.numbers; "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -35,8 +35,12 @@ REGISTRY = Registry.discover()
 MODEL = "random:byte-128"
 SHAPE = PRESETS["byte-128"]
 SMALL: dict[str, dict[str, Any]] = {
-    "window": {}, "scaler": {"overflows": "20"}, "orders": {"accumulation": 2}, "duel": {"steps": 20},
-    "memory": {"batch": 5, "length": 32}, "speed": {},
+    "window": {},
+    "scaler": {"overflows": "20"},
+    "orders": {"accumulation": 2},
+    "duel": {"steps": 20},
+    "memory": {"batch": 5, "length": 32},
+    "speed": {},
 }
 
 
@@ -122,8 +126,12 @@ def test_groups_add_up_to_the_whole(jobs: dict[str, Job]) -> None:
 def test_the_loss_and_parameter_gradients_are_fp32_all_along(jobs: dict[str, Job]) -> None:
     dtypes = result_of(jobs, "window")["dtypes"]
     for name, between in (("fp16", "float16"), ("bf16", "bfloat16"), ("fp32", "float32")):
-        assert dtypes[name] == {"logits": between, "loss": "float32", "grad_output": between,
-                                "parameter_grad": "float32"}
+        assert dtypes[name] == {
+            "logits": between,
+            "loss": "float32",
+            "grad_output": between,
+            "parameter_grad": "float32",
+        }
 
 
 def test_bf16_swallows_the_updates_of_the_claim(jobs: dict[str, Job]) -> None:
@@ -151,9 +159,15 @@ def test_the_outlier_is_the_same_function_and_no_fp16_number_holds_it() -> None:
     model = load_model("nano-rope").model
     plain, rewritten = copied(model), outlier(copied(model))
     rows = torch.arange(3, 20)[None]
-    losses = {name: [full_precision(one, rows)["loss"] if name == "fp32"
-                     else half_precision(one, rows, name, [0], lambda _share: None)["loss"]
-                     for one in (plain, rewritten)] for name in ("fp32", "bf16", "fp16")}
+    losses = {
+        name: [
+            full_precision(one, rows)["loss"]
+            if name == "fp32"
+            else half_precision(one, rows, name, [0], lambda _share: None)["loss"]
+            for one in (plain, rewritten)
+        ]
+        for name in ("fp32", "bf16", "fp16")
+    }
     assert losses["fp32"][0] == losses["fp32"][1] and losses["bf16"][0] == losses["bf16"][1]
     assert losses["fp32"][0] == pytest.approx(losses["bf16"][0], rel=0.02)
     assert math.isfinite(losses["fp16"][0]) and math.isnan(losses["fp16"][1])
@@ -164,11 +178,14 @@ def test_no_scale_mends_the_outlier(client: InlineClient) -> None:
     assert job.result is not None, job.error
     assert all(bad > 0 for bad in job.result["fp16"]["nonfinite_gradients"])
     experiment = REGISTRY.find("q10/window")
-    notes = experiment.notes(experiment.complete(experiment.params(), job.result),
-                             REGISTRY.strings("en").__getitem__)
+    notes = experiment.notes(
+        experiment.complete(experiment.params(), job.result), REGISTRY.strings("en").__getitem__
+    )
     assert "NaN in FP16" in notes[-1]
-    assert job.result["loss"]["fp32"] == client.submit(
-        "q10/window", {"specimen": "trained"}).result["loss"]["fp32"]  # type: ignore[index]
+    assert (
+        job.result["loss"]["fp32"]
+        == client.submit("q10/window", {"specimen": "trained"}).result["loss"]["fp32"]
+    )  # type: ignore[index]
 
 
 def test_hooks_may_see_nothing_while_a_weight_gradient_overflows() -> None:
@@ -191,10 +208,15 @@ def test_the_scaler_and_its_formula_agree(jobs: dict[str, Job]) -> None:
     assert result["sentence"]["measured"] == 7
 
 
-@pytest.mark.parametrize("params", [
-    {"steps": 600, "growth_interval": 20}, {"init_scale": 1e6, "growth_factor": 1.5, "backoff_factor": 0.35},
-    {"fits_exponent": 24, "growth_interval": 1, "steps": 30}, {"init_scale": 2.0**60},
-])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"steps": 600, "growth_interval": 20},
+        {"init_scale": 1e6, "growth_factor": 1.5, "backoff_factor": 0.35},
+        {"fits_exponent": 24, "growth_interval": 1, "steps": 30},
+        {"init_scale": 2.0**60},
+    ],
+)
 def test_the_scaler_agrees_with_other_settings(client: InlineClient, params: dict[str, Any]) -> None:
     job = client.submit("q10/scaler", params)
     assert job.result is not None and job.result["equal"], job.error
@@ -342,14 +364,18 @@ def test_progress_comes_at_once_and_a_cancel_is_heard(name: str, client: InlineC
     assert cancelling.submit(f"q10/{name}", steps).state == "cancelled"
 
 
-@pytest.mark.parametrize(("name", "params", "sentence"), [
-    ("scaler", {"init_scale": -1}, "The scale must be positive."),
-    ("scaler", {"growth_interval": 0}, "Need at least one step."),
-    ("scaler", {"backoff_factor": 1.0}, "Backoff must be below 1 and growth above 1."),
-    ("memory", {"batch": 0}, "batch must be at least 1, not 0."),
-])
-def test_bad_input_is_one_sentence(client: InlineClient, name: str, params: dict[str, Any],
-                                   sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "params", "sentence"),
+    [
+        ("scaler", {"init_scale": -1}, "The scale must be positive."),
+        ("scaler", {"growth_interval": 0}, "Need at least one step."),
+        ("scaler", {"backoff_factor": 1.0}, "Backoff must be below 1 and growth above 1."),
+        ("memory", {"batch": 0}, "batch must be at least 1, not 0."),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    client: InlineClient, name: str, params: dict[str, Any], sentence: str
+) -> None:
     job = client.submit(f"q10/{name}", params)
     assert (job.state, str(job.error)) == ("failed", sentence)
 

@@ -38,8 +38,13 @@ def test_the_cliff_is_where_the_question_says() -> None:
 
 def torch_trace(found_inf: list[bool], **settings: Any) -> list[dict[str, Any]]:
     """The real scaler on gradients that are Inf where asked and small elsewhere."""
-    scaler = torch.amp.GradScaler("cpu", init_scale=settings["init"], growth_factor=settings["growth"],
-                                  backoff_factor=settings["backoff"], growth_interval=settings["interval"])
+    scaler = torch.amp.GradScaler(
+        "cpu",
+        init_scale=settings["init"],
+        growth_factor=settings["growth"],
+        backoff_factor=settings["backoff"],
+        growth_interval=settings["interval"],
+    )
     trace = scaling.traced(scaler, [math.inf if bad else 0.0 for bad in found_inf], lambda _step: None)
     return [{name: entry[name] for name in ("applied", "scale", "tracker")} for entry in trace]
 
@@ -49,9 +54,12 @@ def test_traces_equal_torch_on_500_random_sequences() -> None:
     for _ in range(500):
         share = chance.choice([0.0, 0.1, 0.5, 0.9])
         found_inf = [chance.random() < share for _ in range(chance.randrange(1, 25))]
-        settings = {"init": chance.choice([1.0, 1024.0, 65536.0, 12345.678, 2.0**100, 1e-40]),
-                    "growth": chance.choice([2.0, 1.5, 1.1, 16.0]),
-                    "backoff": chance.choice([0.5, 0.3, 0.9, 0.01]), "interval": chance.randrange(1, 8)}
+        settings = {
+            "init": chance.choice([1.0, 1024.0, 65536.0, 12345.678, 2.0**100, 1e-40]),
+            "growth": chance.choice([2.0, 1.5, 1.1, 16.0]),
+            "backoff": chance.choice([0.5, 0.3, 0.9, 0.01]),
+            "interval": chance.randrange(1, 8),
+        }
         assert scaler_trace(found_inf, **settings) == torch_trace(found_inf, **settings), settings
 
 
@@ -129,12 +137,20 @@ def test_steps_are_read_as_people_write_them() -> None:
             read_steps(wrong)
 
 
-@pytest.mark.parametrize(("settings", "sentence"), [
-    ({"init_scale": 0}, SCALE), ({"init_scale": -5}, SCALE),
-    ({"backoff_factor": 1}, FACTORS), ({"backoff_factor": 1.2}, FACTORS), ({"growth_factor": 1}, FACTORS),
-    ({"growth_factor": 0.5}, FACTORS), ({"growth_interval": 0}, INTERVAL), ({"steps": 0}, INTERVAL),
-    ({"overflows": "many"}, "Write overflowing steps as in 12, 30-35; not 'many'."),
-])
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"init_scale": 0}, SCALE),
+        ({"init_scale": -5}, SCALE),
+        ({"backoff_factor": 1}, FACTORS),
+        ({"backoff_factor": 1.2}, FACTORS),
+        ({"growth_factor": 1}, FACTORS),
+        ({"growth_factor": 0.5}, FACTORS),
+        ({"growth_interval": 0}, INTERVAL),
+        ({"steps": 0}, INTERVAL),
+        ({"overflows": "many"}, "Write overflowing steps as in 12, 30-35; not 'many'."),
+    ],
+)
 def test_bad_settings_are_one_sentence(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ParamError) as raised:
         ScalerParams.from_dict(settings)
@@ -142,16 +158,25 @@ def test_bad_settings_are_one_sentence(settings: dict[str, Any], sentence: str) 
 
 
 def test_other_bad_settings_are_refused() -> None:
-    for params, settings in ((WindowParams, {"scale_exponent": 25}), (WindowParams, {"specimen": "none"}),
-                             (OrdersParams, {"accumulation": 9}), (OrdersParams, {"clip_norm": 0}),
-                             (DuelParams, {"steps": 10})):
+    for params, settings in (
+        (WindowParams, {"scale_exponent": 25}),
+        (WindowParams, {"specimen": "none"}),
+        (OrdersParams, {"accumulation": 9}),
+        (OrdersParams, {"clip_norm": 0}),
+        (DuelParams, {"steps": 10}),
+    ):
         with pytest.raises(ParamError):
             params.from_dict(settings)
 
 
 def test_numbers_are_written_for_reading() -> None:
     assert [percent(value) for value in (0, 0.0002, 34.567, 99.98, 100)] == [
-        "0 %", "< 0.01 %", "34.6 %", "99.98 %", "100 %"]
+        "0 %",
+        "< 0.01 %",
+        "34.6 %",
+        "99.98 %",
+        "100 %",
+    ]
     assert number(36_690_942) == "36,690,942" and number(np.float32(0.5)) == "0.5"
 
 

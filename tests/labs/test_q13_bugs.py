@@ -30,7 +30,7 @@ def result() -> dict[str, Any]:
 
 
 def case(result: dict[str, Any], bug: str, name: str) -> dict[str, Any]:
-    found, = (each for each in result["cases"] if (each["bug"], each["case"]) == (bug, name))
+    (found,) = (each for each in result["cases"] if (each["bug"], each["case"]) == (bug, name))
     assert isinstance(found, dict)
     return found
 
@@ -79,8 +79,9 @@ def test_any_number_of_rows_can_be_told_and_drawn(rows: int) -> None:
     result = run(rows=rows)
     assert result["wiped_rows"] == 6 and len(result["row_sums"]["wiped"]) == rows
     assert math.isnan(result["row_sums"]["wiped"][0]) == (rows == 6)
-    figures = REGISTRY.find("q13/bugs").figures(jsonable.loads(jsonable.dumps(result)),
-                                                REGISTRY.strings("en").__getitem__)
+    figures = REGISTRY.find("q13/bugs").figures(
+        jsonable.loads(jsonable.dumps(result)), REGISTRY.strings("en").__getitem__
+    )
     assert list(figures) == ["sums", "penalty"]
     assert [len(trace.x) for trace in figures["sums"].data] == [rows] * 3
     json.dumps([json.loads(figure.to_json()) for figure in figures.values()])

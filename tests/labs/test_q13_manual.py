@@ -20,15 +20,18 @@ REGISTRY = Registry.discover()
 EXPERIMENT = REGISTRY.find("q13/manual")
 NUCLEUS = "0.5, 0.25, 0.15, 0.05, 0.03, 0.02"
 BAD = [
-    ("", "logits", "empty", {}), (" ，[ ] ", "logits", "empty", {}),
+    ("", "logits", "empty", {}),
+    (" ，[ ] ", "logits", "empty", {}),
     ("8, seven, 6", "logits", "number", {"word": "seven"}),
     ("65%", "probabilities", "number", {"word": "65%"}),
-    ("1_0", "logits", "number", {"word": "1_0"}), ("1, nan", "logits", "finite", {"word": "nan"}),
+    ("1_0", "logits", "number", {"word": "1_0"}),
+    ("1, nan", "logits", "finite", {"word": "nan"}),
     ("-inf, 2", "logits", "finite", {"word": "-inf"}),
     ("1e999", "logits", "large", {"word": "1e999", "largest": "1,000,000"}),
     ("-2000000", "logits", "large", {"word": "-2000000", "largest": "1,000,000"}),
     ("0.5, -0.1, 0.6", "probabilities", "negative", {"word": "-0.1"}),
-    ("0, 0", "probabilities", "zero", {}), ("1 " * 65, "logits", "many", {"count": 65, "most": 64}),
+    ("0, 0", "probabilities", "zero", {}),
+    ("1 " * 65, "logits", "many", {"count": 65, "most": 64}),
 ]
 
 
@@ -39,14 +42,20 @@ def view(numbers: str, numbers_are: str = "probabilities", **settings: Any) -> d
     return seen
 
 
-@pytest.mark.parametrize("settings", [
-    {"temperature": 0.5, "top_p": 0.9}, {"temperature": 2.0, "top_p": 0.8},
-    {"temperature": 0.0, "top_p": 1.0}, {"temperature": 0.0, "top_p": 0.3},
-    {"temperature": 1.0, "top_p": 0.01}, {"temperature": 3.0, "top_p": 1.0},
-])
-@pytest.mark.parametrize(("text", "numbers_are"), [
-    ("3, 8, 6, 7, 2, -40", "logits"), ("3 1 0 4 2", "probabilities"),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 0.5, "top_p": 0.9},
+        {"temperature": 2.0, "top_p": 0.8},
+        {"temperature": 0.0, "top_p": 1.0},
+        {"temperature": 0.0, "top_p": 0.3},
+        {"temperature": 1.0, "top_p": 0.01},
+        {"temperature": 3.0, "top_p": 1.0},
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "numbers_are"), [("3, 8, 6, 7, 2, -40", "logits"), ("3 1 0 4 2", "probabilities")]
+)
 def test_the_view_equals_the_core(text: str, numbers_are: str, settings: dict[str, float]) -> None:
     numbers = torch.tensor([float(word) for word in text.replace(",", " ").split()], dtype=torch.float64)
     logits = numbers if numbers_are == "logits" else numbers.log()
@@ -71,10 +80,17 @@ def test_the_briefs_examples_come_out() -> None:
     assert hot["entropy"] == pytest.approx(1.232, abs=5e-4)
 
 
-@pytest.mark.parametrize(("rule", "top_p", "kept"), [
-    ("definition", 0.9, 3), ("strict_shift", 0.9, 4), ("transformers", 0.9, 4),
-    ("definition", 0.5, 1), ("strict_shift", 0.5, 2), ("transformers", 0.5, 1),
-])
+@pytest.mark.parametrize(
+    ("rule", "top_p", "kept"),
+    [
+        ("definition", 0.9, 3),
+        ("strict_shift", 0.9, 4),
+        ("transformers", 0.9, 4),
+        ("definition", 0.5, 1),
+        ("strict_shift", 0.5, 2),
+        ("transformers", 0.5, 1),
+    ],
+)
 def test_a_tie_is_decided_by_the_rule(rule: str, top_p: float, kept: int) -> None:
     assert view(NUCLEUS, rule=rule, top_p=top_p)["kept_count"] == kept
 
@@ -83,25 +99,32 @@ def test_a_tie_is_decided_by_the_rule(rule: str, top_p: float, kept: int) -> Non
 def test_the_dtype_decides_a_tie_of_transformers(dtype: str, kept: int) -> None:
     seen = view(NUCLEUS, rule="transformers", dtype=dtype, top_p=0.9)
     assert seen["kept_count"] == kept
-    assert seen["rules"] == {"definition": 3, "strict_shift": 4,
-                             "transformers": kept}
+    assert seen["rules"] == {"definition": 3, "strict_shift": 4, "transformers": kept}
 
 
-@pytest.mark.parametrize(("order", "kept"), [
-    ("temperature,top_p", [2, 2, 3]), ("top_p,temperature", [2, 2, 2]),
-])
+@pytest.mark.parametrize(
+    ("order", "kept"), [("temperature,top_p", [2, 2, 3]), ("top_p,temperature", [2, 2, 2])]
+)
 def test_the_order_decides_what_temperature_does_to_the_nucleus(order: str, kept: list[int]) -> None:
-    seen = [view("8, 7, 6, 3, 2", "logits", order=order, temperature=temperature, top_p=0.9)
-            for temperature in (0.5, 1.0, 2.0)]
+    seen = [
+        view("8, 7, 6, 3, 2", "logits", order=order, temperature=temperature, top_p=0.9)
+        for temperature in (0.5, 1.0, 2.0)
+    ]
     assert [each["kept_count"] for each in seen] == kept
     ratio = seen[2]["probabilities"][0] / seen[2]["probabilities"][1]
     assert ratio == pytest.approx(np.exp(1 / 2), rel=1e-5), "the kept ones are tempered in either order"
 
 
-@pytest.mark.parametrize(("text", "read_as"), [
-    ("8, 7, 6", "logits"), ("0.65, 0.12, 0.10, 0.08", "probabilities"), ("0.5, 0.2", "logits"),
-    ("1.2, -0.2", "logits"), ("1", "probabilities"),
-])
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("8, 7, 6", "logits"),
+        ("0.65, 0.12, 0.10, 0.08", "probabilities"),
+        ("0.5, 0.2", "logits"),
+        ("1.2, -0.2", "logits"),
+        ("1", "probabilities"),
+    ],
+)
 def test_numbers_are_read_as_what_they_look_like(text: str, read_as: str) -> None:
     assert view(text, "auto")["read_as"] == read_as
     assert view(text, "logits")["read_as"] == "logits"
@@ -120,9 +143,9 @@ def test_a_probability_of_zero_is_no_candidate() -> None:
         assert seen["kept_count"] == 2 and seen["probabilities"].tolist() == [0.5, 0.5, 0.0]
 
 
-@pytest.mark.parametrize("text", [
-    "8,7,-6.5", "[8; 7; -6.5]", "８，７、−6.5", " 8\n7\t-65e-1 ", "8., +7, -6.50",
-])
+@pytest.mark.parametrize(
+    "text", ["8,7,-6.5", "[8; 7; -6.5]", "８，７、−6.5", " 8\n7\t-65e-1 ", "8., +7, -6.50"]
+)
 def test_separators_are_forgiven(text: str) -> None:
     assert read_numbers(text, "logits") == [8, 7, -6.5]
 
@@ -166,7 +189,10 @@ def test_it_runs_and_draws_the_same_bars() -> None:
 
 def test_typing_never_starts_a_run() -> None:
     settings: list[dict[str, Any]] = [
-        {}, {"numbers": "1 2"}, {"top_p": 0.2}, {"numbers_are": "probabilities"},
+        {},
+        {"numbers": "1 2"},
+        {"top_p": 0.2},
+        {"numbers_are": "probabilities"},
     ]
     assert len({EXPERIMENT.key(EXPERIMENT.params.from_dict(each)) for each in settings}) == 1
 
@@ -180,4 +206,5 @@ def test_the_choices_have_words() -> None:
 
 def test_the_default_is_the_problems_own() -> None:
     assert read_numbers(ManualParams().numbers, "logits") == [
-        float(z) for z in load_question("q13_sampling").given["logits"]]  # type: ignore[union-attr]
+        float(z) for z in load_question("q13_sampling").given["logits"]
+    ]  # type: ignore[union-attr]

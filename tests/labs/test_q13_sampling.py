@@ -49,10 +49,16 @@ def test_logits_are_those_of_the_model(client: InlineClient) -> None:
     assert result["candidate_texts"][0] == loaded.tokenizer.token_text(int(expected.argmax()))
 
 
-@pytest.mark.parametrize("settings", [
-    {"temperature": 0.7, "top_p": 0.5}, {"temperature": 0.0}, {"temperature": 2.0, "top_k": 7, "top_p": 1.0},
-    {"min_p": 0.5, "top_p": 1.0}, {"repetition_penalty": 1.5, "top_p": 0.3},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 0.7, "top_p": 0.5},
+        {"temperature": 0.0},
+        {"temperature": 2.0, "top_k": 7, "top_p": 1.0},
+        {"min_p": 0.5, "top_p": 1.0},
+        {"repetition_penalty": 1.5, "top_p": 0.3},
+    ],
+)
 def test_the_view_equals_the_core(client: InlineClient, settings: dict[str, Any]) -> None:
     result = completed(client, {"prompt": "Hello", **settings})
     view, logits = result["view"], torch.tensor(result["logits"])
@@ -67,11 +73,17 @@ def test_the_view_equals_the_core(client: InlineClient, settings: dict[str, Any]
     assert view["entropy"] == pytest.approx(float(torch.special.entr(expected).sum()), abs=1e-4)
 
 
-@pytest.mark.parametrize("settings", [
-    {"typical_p": 0.4}, {"order": "top_k,typical_p,top_p,min_p,temperature", "temperature": 2.0},
-    {"order": "top_p,temperature,top_k,min_p,typical_p", "top_p": 0.5},
-    {"rule": "transformers"}, {"rule": "strict_shift", "dtype": "float16"}, {"dtype": "float32", "top_k": 5},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"typical_p": 0.4},
+        {"order": "top_k,typical_p,top_p,min_p,temperature", "temperature": 2.0},
+        {"order": "top_p,temperature,top_k,min_p,typical_p", "top_p": 0.5},
+        {"rule": "transformers"},
+        {"rule": "strict_shift", "dtype": "float16"},
+        {"dtype": "float32", "top_k": 5},
+    ],
+)
 def test_what_the_core_lacks_is_the_chain_of_filters(client: InlineClient, settings: dict[str, Any]) -> None:
     result = completed(client, {"prompt": "Hello", **settings})
     view, asked = result["view"], {"temperature": 0.8, "top_p": 0.9, **settings}
@@ -100,9 +112,12 @@ def test_continuation_streams_and_repeats_with_its_seed(client: InlineClient) ->
         assert 0 < step["probability"] <= 1 and 1 <= step["kept"] <= result["vocab_size"]
         assert step["entropy"] >= 0
         assert [a["probability"] for a in step["alternatives"]] == sorted(
-            (a["probability"] for a in step["alternatives"]), reverse=True)
-    assert "".join(step["text"] for step in job.partials) == result["text"][:sum(
-        len(step["text"]) for step in job.partials)]
+            (a["probability"] for a in step["alternatives"]), reverse=True
+        )
+    assert (
+        "".join(step["text"] for step in job.partials)
+        == result["text"][: sum(len(step["text"]) for step in job.partials)]
+    )
     assert result["tokens_per_second"] > 0 and result["device"] == "cpu"
 
 
@@ -112,12 +127,16 @@ def test_greedy_takes_the_top_token(client: InlineClient) -> None:
     assert job.result is not None and "greedy" in job.result["notes"][0]
 
 
-@pytest.mark.parametrize(("params", "sentence"), [
-    ({"temperature": -0.1}, "Negative temperature would favour the worst tokens."),
-    ({"temperature": 5}, "temperature must be at most 3, not 5."),
-    ({"top_p": 0}, "Top-p must be in (0, 1]."), ({"top_p": 1.5}, "Top-p must be in (0, 1]."),
-    ({"prompt": "x" * 2001}, "prompt has 2,001 characters; the most is 2,000."),
-])
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"temperature": -0.1}, "Negative temperature would favour the worst tokens."),
+        ({"temperature": 5}, "temperature must be at most 3, not 5."),
+        ({"top_p": 0}, "Top-p must be in (0, 1]."),
+        ({"top_p": 1.5}, "Top-p must be in (0, 1]."),
+        ({"prompt": "x" * 2001}, "prompt has 2,001 characters; the most is 2,000."),
+    ],
+)
 def test_bad_input_is_one_sentence(client: InlineClient, params: dict[str, Any], sentence: str) -> None:
     for name in ("next_token", "continuation"):
         job = client.submit(f"q13/{name}", params)

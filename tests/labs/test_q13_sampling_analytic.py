@@ -36,13 +36,20 @@ SIX = np.array([0.5, 0.25, 0.15, 0.05, 0.03, 0.02])
 # Equal to the core
 
 
-@given(st.integers(0, 2**31), st.integers(1, 60), st.sampled_from([0, 0.05, 0.7, 1.0, 1.9]),
-       st.integers(0, 70), st.floats(1e-6, 1), st.sampled_from([0, 0.01, 0.2, 1.0]))
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 60),
+    st.sampled_from([0, 0.05, 0.7, 1.0, 1.9]),
+    st.integers(0, 70),
+    st.floats(1e-6, 1),
+    st.sampled_from([0, 0.01, 0.2, 1.0]),
+)
 @settings(deadline=None, max_examples=150)
-def test_equals_the_core(seed: int, vocab_size: int, temperature: float, top_k: int, top_p: float,
-                         min_p: float) -> None:
+def test_equals_the_core(
+    seed: int, vocab_size: int, temperature: float, top_k: int, top_p: float, min_p: float
+) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, (3, vocab_size))
-    logits[1, vocab_size // 2:] = -np.inf if vocab_size > 1 else 0
+    logits[1, vocab_size // 2 :] = -np.inf if vocab_size > 1 else 0
     logits[2] = logits[2].round()  # many ties
     ours = filter_probabilities(logits, temperature, top_k, top_p, min_p)
     core = filter_logits(torch.from_numpy(logits), temperature, top_k, top_p, min_p).numpy()
@@ -54,8 +61,11 @@ def test_equals_the_core(seed: int, vocab_size: int, temperature: float, top_k: 
 def test_equals_the_core_on_model_sized_float32_logits() -> None:
     logits = (np.random.default_rng(0).normal(0, 3, (20, 6400))).astype(np.float32)
     choices: list[dict[str, Any]] = [
-        {}, {"temperature": 0.8, "top_p": 0.9}, {"top_k": 50, "top_p": 0.95},
-        {"min_p": 0.05, "temperature": 2.0}]
+        {},
+        {"temperature": 0.8, "top_p": 0.9},
+        {"top_k": 50, "top_p": 0.95},
+        {"min_p": 0.05, "temperature": 2.0},
+    ]
     for choice in choices:
         for dtype in (np.float32, np.float64):
             ours = filter_chain(logits, dtype=dtype, **choice)
@@ -85,13 +95,20 @@ def test_rules_and_typical_equal_transformers() -> None:
 # The boundary rules where a cumulative mass meets p
 
 
-@pytest.mark.parametrize(("rule", "dtype", "p", "count"), [
-    ("definition", np.float64, 0.9, 3), ("definition", np.float32, 0.9, 3),
-    ("strict_shift", np.float64, 0.9, 4), ("strict_shift", np.float32, 0.9, 4),
-    ("transformers", np.float64, 0.9, 4), ("transformers", np.float32, 0.9, 3),
-    ("definition", np.float64, 0.5, 1), ("strict_shift", np.float64, 0.5, 2),
-    ("transformers", np.float64, 0.5, 1),
-])
+@pytest.mark.parametrize(
+    ("rule", "dtype", "p", "count"),
+    [
+        ("definition", np.float64, 0.9, 3),
+        ("definition", np.float32, 0.9, 3),
+        ("strict_shift", np.float64, 0.9, 4),
+        ("strict_shift", np.float32, 0.9, 4),
+        ("transformers", np.float64, 0.9, 4),
+        ("transformers", np.float32, 0.9, 3),
+        ("definition", np.float64, 0.5, 1),
+        ("strict_shift", np.float64, 0.5, 2),
+        ("transformers", np.float64, 0.5, 1),
+    ],
+)
 def test_counts_at_the_boundary(rule: Any, dtype: Any, p: float, count: int) -> None:
     assert keep_top_p(SIX.astype(dtype), p, rule).sum() == count
 
@@ -105,8 +122,9 @@ def test_rules_agree_away_from_the_boundary() -> None:
 
 
 def test_renormalized_nucleus() -> None:
-    np.testing.assert_allclose(filter_probabilities(np.log(SIX), top_p=0.89)[:4], [0.5556, 0.2778, 0.1667, 0],
-                               atol=5e-5)
+    np.testing.assert_allclose(
+        filter_probabilities(np.log(SIX), top_p=0.89)[:4], [0.5556, 0.2778, 0.1667, 0], atol=5e-5
+    )
 
 
 # Order, entropy and laws
@@ -126,11 +144,14 @@ def test_every_order_gives_a_distribution() -> None:
         assert bool((found.count >= 1).all()) and not found.probabilities[~found.kept].any()
 
 
-@pytest.mark.parametrize("chosen", [
-    {"temperature": 1.0, "top_k": 0, "top_p": 0.9, "min_p": 0.0, "typical_p": 1.0},
-    {"temperature": 0.7, "top_k": 3, "top_p": 1.0, "min_p": 0.1, "typical_p": 1.0},
-    {"temperature": 0.0, "top_k": 3, "top_p": 0.9, "min_p": 0.1, "typical_p": 0.5},
-])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"temperature": 1.0, "top_k": 0, "top_p": 0.9, "min_p": 0.0, "typical_p": 1.0},
+        {"temperature": 0.7, "top_k": 3, "top_p": 1.0, "min_p": 0.1, "typical_p": 1.0},
+        {"temperature": 0.0, "top_k": 3, "top_p": 0.9, "min_p": 0.1, "typical_p": 0.5},
+    ],
+)
 def test_what_is_idle_changes_nothing_wherever_it_stands(chosen: dict[str, Any]) -> None:
     logits, off = np.random.default_rng(5).normal(0, 2, 30), idle(chosen)
     awake: list[Stage] = [stage for stage in DEFAULT_ORDER if stage not in off]
@@ -181,10 +202,15 @@ def test_a_kept_token_may_round_to_zero() -> None:
     assert found.count == 2 and found.probabilities.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize(("choice", "sentence"), [
-    ({"temperature": -1}, "Negative temperature"), ({"top_p": 0}, r"Top-p must be in \(0, 1\]"),
-    ({"typical_p": 0}, "Typical-p must be"), ({"order": ("top_k", "top_p")}, "The order must name each of"),
-])
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"temperature": -1}, "Negative temperature"),
+        ({"top_p": 0}, r"Top-p must be in \(0, 1\]"),
+        ({"typical_p": 0}, "Typical-p must be"),
+        ({"order": ("top_k", "top_p")}, "The order must name each of"),
+    ],
+)
 def test_bad_settings_get_one_sentence(choice: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         filter_chain(EXAMPLE, **choice)

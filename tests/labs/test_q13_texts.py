@@ -48,17 +48,23 @@ def nothing(_fraction: float) -> None:
     """Nobody listens."""
 
 
-@pytest.mark.parametrize(("text", "ended", "valid"), [
-    ("def f(x):\n    return x\n", True, True),
-    ("def f(x):\n    return x\n    y = (1,", False, True),
-    ("def f(x):\n    return x\n    y = 1 2\n    z", False, False),
-    ("def f(x):\n    y = (x,\n         2,\n", False, True),
-    ("def f(x):\n    y = (x,\n         2,\n", True, False),
-    ("def f(x):\n", False, True), ("def f(x):\n", True, False),
-    ("if x:\n    pass\n  else:\n    pass\n", False, False),
-    ('def f():\n    """cut', False, True), ("print 'x'\n", False, False), ("x = '\0'\n", True, False),
-    ("(" * 3000 + "\n", True, False),
-])
+@pytest.mark.parametrize(
+    ("text", "ended", "valid"),
+    [
+        ("def f(x):\n    return x\n", True, True),
+        ("def f(x):\n    return x\n    y = (1,", False, True),
+        ("def f(x):\n    return x\n    y = 1 2\n    z", False, False),
+        ("def f(x):\n    y = (x,\n         2,\n", False, True),
+        ("def f(x):\n    y = (x,\n         2,\n", True, False),
+        ("def f(x):\n", False, True),
+        ("def f(x):\n", True, False),
+        ("if x:\n    pass\n  else:\n    pass\n", False, False),
+        ('def f():\n    """cut', False, True),
+        ("print 'x'\n", False, False),
+        ("x = '\0'\n", True, False),
+        ("(" * 3000 + "\n", True, False),
+    ],
+)
 def test_python_is_parsed_and_a_cut_is_no_error(text: str, ended: bool, valid: bool) -> None:
     assert texts.is_valid_python(text, ended=ended) is valid
 
@@ -126,8 +132,9 @@ def test_the_grid_fills_cell_by_cell(grid: Job) -> None:
     assert len(result["cells"]) == 24 and len(grid.partials) == 48
     for cell in result["cells"]:
         assert set(cell["python"]) == {"valid", "repetition", "distinct", "first"}
-        assert all(0 <= cell[kind][name] <= 1 for kind in ("python", "prose")
-                   for name in ("repetition", "distinct"))
+        assert all(
+            0 <= cell[kind][name] <= 1 for kind in ("python", "prose") for name in ("repetition", "distinct")
+        )
     assert set(result["presets"]) == set(presets())
     half = experiment.live(grid.params, grid.partials[:10])
     assert half is not None and len(half["cells"]) == 10 and "prose" not in half["cells"][0]
@@ -141,8 +148,9 @@ def test_cells_differ_by_their_settings_only(client: InlineClient, grid: Job) ->
     assert grid.result is not None
     again = client.submit("q13/grid", SMALL).result
     assert again is not None and again["cells"] == grid.result["cells"]
-    firsts = {cell["top_p"]: cell["python"]["first"] for cell in grid.result["cells"]
-              if cell["temperature"] == 1.2}
+    firsts = {
+        cell["top_p"]: cell["python"]["first"] for cell in grid.result["cells"] if cell["temperature"] == 1.2
+    }
     assert all(first.startswith(texts.PYTHON_PROMPTS[0]) for first in firsts.values())
 
 

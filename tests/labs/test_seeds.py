@@ -68,8 +68,9 @@ def series(*positions: str, steps: int = 2, seeds: int = 2) -> Series:
 def test_kinds_with_one_seed_begin_alike_and_read_alike() -> None:
     plan = plan_of("auto", "cpu")
     first, second = (untrained(plan.config.replace(position=name), "cpu", 1) for name in ("rope", "none"))
-    assert all(torch.equal(one, other) for one, other
-               in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True)
+    )
     some = series("rope", "none")
     assert torch.equal(some.source(1).batch(3).inputs, some.source(1).batch(3).inputs)
     assert not torch.equal(some.source(0).batch(0).inputs, some.source(1).batch(0).inputs)
@@ -79,15 +80,18 @@ def test_kinds_with_one_seed_begin_alike_and_read_alike() -> None:
 
 def test_a_kind_is_the_same_whatever_is_trained_beside_it() -> None:
     alone = {one.seed: one.model.state_dict() for one in series("none").models(Quiet())}
-    beside = {one.seed: one.model.state_dict() for one in series("rope", "none").models(Quiet())
-              if one.kind == "none"}
+    beside = {
+        one.seed: one.model.state_dict()
+        for one in series("rope", "none").models(Quiet())
+        if one.kind == "none"
+    }
     for seed in (0, 1):
         assert all(torch.equal(alone[seed][name], beside[seed][name]) for name in alone[seed])
     assert not torch.equal(alone[0]["model.embed_tokens.weight"], alone[1]["model.embed_tokens.weight"])
 
 
 def test_training_trains_and_leaves_a_model_that_reads() -> None:
-    only, = series("rope", steps=12, seeds=1).models(Quiet())
+    (only,) = series("rope", steps=12, seeds=1).models(Quiet())
     rows = series("rope").rows[:4, :-1]
     assert not only.model.training
 
@@ -100,7 +104,7 @@ def test_training_trains_and_leaves_a_model_that_reads() -> None:
 
 
 def test_a_longer_table_changes_nothing_within_the_trained_length() -> None:
-    only, = series("learned", seeds=1).models(Quiet())
+    (only,) = series("learned", seeds=1).models(Quiet())
     documents = torch.arange(129).view(1, -1) + 3
     longer = with_longer_table(only.model, 128, 0)
     same = mean_losses(only.model, (64,), documents, lambda: None)[64]
@@ -139,7 +143,8 @@ def test_every_kind_is_trained_from_every_seed(jobs: dict[str, Job], name: str) 
     for losses in result["loss"].values():
         assert len(losses) == 2 and losses[0] != losses[1] and all(2 < loss < 12 for loss in losses)
     assert [(piece["kind"], piece["seed"]) for piece in jobs[name].partials] == [
-        (kind, seed) for seed in range(2) for kind in KINDS[name]]
+        (kind, seed) for seed in range(2) for kind in KINDS[name]
+    ]
     assert result["toy"] and result["steps"] == 2 and result["training_tokens"] == 2 * 8 * 64
     assert result["judged"]["verdict"] in (*KINDS[name], UNRESOLVED)
     assert len(jsonable.dumps(result)) < 20_000
@@ -196,10 +201,12 @@ def test_the_words_say_verdict_and_toy(jobs: dict[str, Job], name: str, language
     assert toy not in experiment.notes({**result, "toy": False}, words.__getitem__)
     opening = words[f"{lab}.seeds.unresolved"].partition("%(")[0]
     open_one = judged({kind: [1.0, 2.0] for kind in KINDS[name]})
-    assert any(opening in note for note in experiment.notes({**result, "judged": open_one},
-                                                            words.__getitem__))
+    assert any(
+        opening in note for note in experiment.notes({**result, "judged": open_one}, words.__getitem__)
+    )
     assert [len(row) for row in experiment.table(result, words.__getitem__)] == [
-        4 if lab == "q06" else 5] * len(KINDS[name])
+        4 if lab == "q06" else 5
+    ] * len(KINDS[name])
     assert len(experiment.numbers(result, words.__getitem__)) == len(KINDS[name])
 
 

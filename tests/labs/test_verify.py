@@ -20,8 +20,12 @@ from questions import Claim, Question, Tolerance, load_question, load_questions
 from questions.values import agree
 
 WRITTEN = [question for question in load_questions() if question.written]
-CHECKED = [(question, claim) for question in WRITTEN for claim in question.claims
-           if claim.kind == "exact" and claim.check in checks_of(question.slug)]
+CHECKED = [
+    (question, claim)
+    for question in WRITTEN
+    for claim in question.claims
+    if claim.kind == "exact" and claim.check in checks_of(question.slug)
+]
 PATTERN = load_question("q13_sampling")
 REGISTRY = Registry(["tests.labs.specimens"])
 
@@ -49,7 +53,7 @@ def altered(value: Any) -> Iterator[Any]:
             yield from ({**value, name: other} for other in altered(item))
     elif isinstance(value, tuple):
         for place, item in enumerate(value):
-            yield from ((*value[:place], other, *value[place + 1:]) for other in altered(item))
+            yield from ((*value[:place], other, *value[place + 1 :]) for other in altered(item))
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, str):
@@ -63,20 +67,31 @@ def test_the_command_prints_the_contract(capsys: pytest.CaptureFixture[str]) -> 
     shown = json.loads(capsys.readouterr().out)
     assert list(shown) == ["claims"] and len(shown["claims"]) == len(PATTERN.claims)
     for entry in shown["claims"]:
-        assert list(entry) == ["id", "kind", "agrees", "measured", "expected", "tolerance", "reason",
-                               "key", "values"]
+        assert list(entry) == [
+            "id",
+            "kind",
+            "agrees",
+            "measured",
+            "expected",
+            "tolerance",
+            "reason",
+            "key",
+            "values",
+        ]
         assert entry["agrees"] is True or (entry["agrees"] is None and entry["reason"])
 
 
-@pytest.mark.parametrize(("name", "sentence"), [
-    ("q99", "There is no question 'q99'"), ("x", "There is no question 'x'")])
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("q99", "There is no question 'q99'"), ("x", "There is no question 'x'")]
+)
 def test_an_unknown_question_is_usage(capsys: pytest.CaptureFixture[str], name: str, sentence: str) -> None:
     assert main(["verify", name]) == 2
     assert sentence in capsys.readouterr().err
 
 
-def test_a_claim_that_disagrees_fails(monkeypatch: pytest.MonkeyPatch,
-                                      capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_claim_that_disagrees_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     wrong = with_claim(dataclasses.replace(PATTERN.claim("Q13-C20"), value=Decimal("0.5")))
     monkeypatch.setattr(verify, "load_questions", lambda: (wrong,))
     assert main(["verify", "q13", "--json"]) == 1
@@ -90,18 +105,23 @@ def with_claim(claim: Claim) -> Question:
 def raising(error: Exception) -> Any:
     def check() -> None:
         raise error
+
     return check
 
 
-@pytest.mark.parametrize(("check", "agrees", "reason"), [
-    (lambda: 3, True, ""),
-    (lambda: 4, False, "does not hold"),
-    (lambda: Finding(False, 3), False, "does not hold"),
-    (raising(CannotCheck("No GPU here.")), None, "No GPU here."),
-    (raising(ZeroDivisionError("by 0")), False, "ZeroDivisionError: by 0"),
-])
-def test_what_a_check_may_answer(monkeypatch: pytest.MonkeyPatch, check: Any, agrees: bool | None,
-                                 reason: str) -> None:
+@pytest.mark.parametrize(
+    ("check", "agrees", "reason"),
+    [
+        (lambda: 3, True, ""),
+        (lambda: 4, False, "does not hold"),
+        (lambda: Finding(False, 3), False, "does not hold"),
+        (raising(CannotCheck("No GPU here.")), None, "No GPU here."),
+        (raising(ZeroDivisionError("by 0")), False, "ZeroDivisionError: by 0"),
+    ],
+)
+def test_what_a_check_may_answer(
+    monkeypatch: pytest.MonkeyPatch, check: Any, agrees: bool | None, reason: str
+) -> None:
     claim = dataclasses.replace(PATTERN.claim("Q13-C1"), value=3)
     monkeypatch.setattr(verify, "checks_of", lambda _slug: {"Q13-C1": check})
     [verdict] = verdicts(claim)
@@ -109,14 +129,21 @@ def test_what_a_check_may_answer(monkeypatch: pytest.MonkeyPatch, check: Any, ag
 
 
 def verdicts(claim: Claim, *, recordings: Path = Path("none")) -> list[verify.Verdict]:
-    verifier = verify.Verifier(REGISTRY, lambda: InlineClient.start("cpu", registry=REGISTRY),
-                               recordings=recordings)
+    verifier = verify.Verifier(
+        REGISTRY, lambda: InlineClient.start("cpu", registry=REGISTRY), recordings=recordings
+    )
     return list(verifier.verdicts([with_claim(claim)]))
 
 
 def measured_claim(experiment: str, measures: str) -> Claim:
-    return dataclasses.replace(PATTERN.claim("Q13-C19"), value=None, check=None, experiment=experiment,
-                               measures=measures, tolerance=Tolerance("relative", 0.1))
+    return dataclasses.replace(
+        PATTERN.claim("Q13-C19"),
+        value=None,
+        check=None,
+        experiment=experiment,
+        measures=measures,
+        tolerance=Tolerance("relative", 0.1),
+    )
 
 
 def record(folder: Path, experiment: str, device_name: str, result: dict[str, Any]) -> None:
@@ -130,8 +157,12 @@ def test_a_measured_claim_is_compared_with_the_recorded_run(tmp_path: Path) -> N
     claim = measured_claim("q00/kept", "steps.3")
     [verdict] = verdicts(claim)
     assert verdict.agrees is None and verdict.measured == 2 and "no recorded run" in verdict.reason
-    for folder, name, recorded, agrees in (("a", here, 2.1, True), ("b", here, 4.0, False),
-                                           ("c", "another", 4.0, None), ("d", "another", 2.0, True)):
+    for folder, name, recorded, agrees in (
+        ("a", here, 2.1, True),
+        ("b", here, 4.0, False),
+        ("c", "another", 4.0, None),
+        ("d", "another", 2.0, True),
+    ):
         record(tmp_path / folder, "q00/kept", name, {"steps": [0.0, 1.0, recorded]})
         [verdict] = verdicts(claim, recordings=tmp_path / folder)
         assert (verdict.agrees, verdict.measured, verdict.expected) == (agrees, 2, recorded)

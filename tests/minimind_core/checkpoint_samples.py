@@ -13,8 +13,16 @@ from minimind_core.config import ModelConfig
 from minimind_core.errors import MiniMindError
 from minimind_core.model import MiniMind
 
-TINY = ModelConfig(vocab_size=259, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=32,
-                   intermediate_size=192, max_length=32)
+TINY = ModelConfig(
+    vocab_size=259,
+    hidden_size=64,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=192,
+    max_length=32,
+)
 """Fits the byte tokenizer; head_dim * num_heads differs from hidden_size; every matrix divides by 64."""
 
 
@@ -72,8 +80,9 @@ def save_upstream_minimind3(path: Path) -> None:
     _save_upstream(path, hidden=768, kv_width=4 * 96, inner=2432, qk_norm=96, dense=False)
 
 
-def _save_upstream(path: Path, hidden: int, kv_width: int, inner: int, qk_norm: int | None,
-                   dense: bool, layers: int = 8) -> None:
+def _save_upstream(
+    path: Path, hidden: int, kv_width: int, inner: int, qk_norm: int | None, dense: bool, layers: int = 8
+) -> None:
     """Names and shapes written out here, independent of minimind_core."""
     generator = torch.Generator().manual_seed(0)
 
@@ -85,18 +94,24 @@ def _save_upstream(path: Path, hidden: int, kv_width: int, inner: int, qk_norm: 
     state = {"model.embed_tokens.weight": tensor(6400, hidden)}
     for layer in range(layers):
         prefix = f"model.layers.{layer}."
-        state |= {prefix + "self_attn.q_proj.weight": tensor(hidden, hidden),
-                  prefix + "self_attn.k_proj.weight": tensor(kv_width, hidden),
-                  prefix + "self_attn.v_proj.weight": tensor(kv_width, hidden),
-                  prefix + "self_attn.o_proj.weight": tensor(hidden, hidden)}
+        state |= {
+            prefix + "self_attn.q_proj.weight": tensor(hidden, hidden),
+            prefix + "self_attn.k_proj.weight": tensor(kv_width, hidden),
+            prefix + "self_attn.v_proj.weight": tensor(kv_width, hidden),
+            prefix + "self_attn.o_proj.weight": tensor(hidden, hidden),
+        }
         if qk_norm:
-            state |= {prefix + "self_attn.q_norm.weight": tensor(qk_norm),
-                      prefix + "self_attn.k_norm.weight": tensor(qk_norm)}
-        state |= {prefix + "input_layernorm.weight": tensor(hidden),
-                  prefix + "post_attention_layernorm.weight": tensor(hidden),
-                  prefix + "mlp.gate_proj.weight": tensor(inner, hidden),
-                  prefix + "mlp.up_proj.weight": tensor(inner, hidden),
-                  prefix + "mlp.down_proj.weight": tensor(hidden, inner)}
+            state |= {
+                prefix + "self_attn.q_norm.weight": tensor(qk_norm),
+                prefix + "self_attn.k_norm.weight": tensor(qk_norm),
+            }
+        state |= {
+            prefix + "input_layernorm.weight": tensor(hidden),
+            prefix + "post_attention_layernorm.weight": tensor(hidden),
+            prefix + "mlp.gate_proj.weight": tensor(inner, hidden),
+            prefix + "mlp.up_proj.weight": tensor(inner, hidden),
+            prefix + "mlp.down_proj.weight": tensor(hidden, inner),
+        }
     embedding = state["model.embed_tokens.weight"]
     state["model.norm.weight"] = tensor(hidden)
     state["lm_head.weight"] = embedding.clone() if dense else embedding

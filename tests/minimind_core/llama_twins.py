@@ -40,17 +40,29 @@ def twin(model: MiniMind) -> Any:
     config = model.config
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": config.rope_theta}
     if config.rope_scaling is not None:
-        rope |= {"rope_type": "yarn", "factor": config.rope_scaling.factor,
-                 "original_max_position_embeddings": config.rope_scaling.original_length}
+        rope |= {
+            "rope_type": "yarn",
+            "factor": config.rope_scaling.factor,
+            "original_max_position_embeddings": config.rope_scaling.original_length,
+        }
     kind = "Qwen3" if config.qk_norm else "Llama"
     theirs = getattr(transformers, f"{kind}Config")(
-        vocab_size=config.vocab_size, hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size, num_hidden_layers=config.num_layers,
-        num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads,
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        num_key_value_heads=config.num_kv_heads,
         head_dim=config.head_dim,
-        max_position_embeddings=4 * config.max_length, rms_norm_eps=config.rms_norm_eps, rope_parameters=rope,
-        tie_word_embeddings=config.tie_word_embeddings, pad_token_id=None, bos_token_id=None,
-        eos_token_id=None, attn_implementation="eager")
+        max_position_embeddings=4 * config.max_length,
+        rms_norm_eps=config.rms_norm_eps,
+        rope_parameters=rope,
+        tie_word_embeddings=config.tie_word_embeddings,
+        pad_token_id=None,
+        bos_token_id=None,
+        eos_token_id=None,
+        attn_implementation="eager",
+    )
     llama = getattr(transformers, f"{kind}ForCausalLM")(theirs).eval()
     missing, unexpected = llama.load_state_dict(model.state_dict(), strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)

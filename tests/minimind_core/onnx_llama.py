@@ -64,8 +64,10 @@ class GraphBuilder:
         angles = np.outer(np.arange(self.length), frequencies)  # [T, D/2]
         cos, sin = (self.constant(table(angles).astype(np.float32)) for table in (np.cos, np.sin))
         first, second = self.half(x, 0), self.half(x, 1)
-        turned = [self.op("Sub", self.op("Mul", first, cos), self.op("Mul", second, sin)),
-                  self.op("Add", self.op("Mul", second, cos), self.op("Mul", first, sin))]
+        turned = [
+            self.op("Sub", self.op("Mul", first, cos), self.op("Mul", second, sin)),
+            self.op("Add", self.op("Mul", second, cos), self.op("Mul", first, sin)),
+        ]
         return self.op("Concat", *turned, axis=-1)
 
     def half(self, x: str, which: int) -> str:
@@ -77,8 +79,14 @@ class GraphBuilder:
         kv_heads, size = self.config["num_key_value_heads"], self.config["head_dim"]
         groups = self.config["num_attention_heads"] // kv_heads
         query, key, value = (
-            self.heads(self.linear(x, f"{prefix}{part}_proj.weight"), kv_heads, groups if part == "q" else 1,
-                       f"{prefix}{part}_norm.weight") for part in "qkv")
+            self.heads(
+                self.linear(x, f"{prefix}{part}_proj.weight"),
+                kv_heads,
+                groups if part == "q" else 1,
+                f"{prefix}{part}_norm.weight",
+            )
+            for part in "qkv"
+        )
         keys = self.op("Transpose", self.rotate(key), perm=[0, 1, 2, 4, 3])  # [B, K, 1, D, T]
         scores = self.op("Div", self.op("MatMul", self.rotate(query), keys), self.number(size**0.5))
         future = np.triu(np.full((self.length, self.length), -1e30, np.float32), 1)
@@ -112,10 +120,12 @@ def logits(folder: Path, ids: Sequence[Sequence[int]]) -> np.ndarray:
     builder = GraphBuilder(folder, tokens.shape[1])
     result = builder.logits()
     graph = helper.make_graph(
-        builder.nodes, "llama",
+        builder.nodes,
+        "llama",
         [helper.make_tensor_value_info("ids", TensorProto.INT64, [None, tokens.shape[1]])],
         [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(value, name) for name, value in builder.constants.items()])
+        [numpy_helper.from_array(value, name) for name, value in builder.constants.items()],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     options = SessionOptions()
     options.intra_op_num_threads = 1

@@ -78,8 +78,10 @@ def test_a_kill_at_any_step_leaves_one_whole_version(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_leaves_the_old_version(tmp_path: Path) -> None:
     save(tmp_path / "x", "old")
-    with pytest.raises(CheckpointError, match=r"No space left on device.*unchanged"), \
-            replace_folder(tmp_path / "x", OWN) as partial:
+    with (
+        pytest.raises(CheckpointError, match=r"No space left on device.*unchanged"),
+        replace_folder(tmp_path / "x", OWN) as partial,
+    ):
         write_file(partial / "a.txt", b"new")
         write_file(Path("/dev/full"), b"new")
     assert content(tmp_path / "x") == ["old", "old"] and os.listdir(tmp_path) == ["x"]

@@ -39,9 +39,9 @@ def written_out(model: MiniMind, ids: Tensor) -> Tensor:
         heads = torch.zeros(length, config.num_heads, config.head_dim)
         for head in range(config.num_heads):
             for i in range(length):
-                scores = keys[:i + 1, head // group] @ queries[i, head] / config.head_dim**0.5
+                scores = keys[: i + 1, head // group] @ queries[i, head] / config.head_dim**0.5
                 scores -= slopes[head] * torch.arange(i, -1, -1)
-                heads[i, head] = scores.softmax(0) @ values[:i + 1, head // group]
+                heads[i, head] = scores.softmax(0) @ values[: i + 1, head // group]
         hidden = hidden + heads.flatten(1) @ part["o"].T
         x = norm(hidden, prefix + "post_attention_layernorm.weight")
         gate, up, down = (weights[f"{prefix}mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))

@@ -101,17 +101,23 @@ def test_too_little_text_is_said(corpus: PackedCorpus) -> None:
         PaddedBatches(dataset, batch_size=4, seed=0)
 
 
-@pytest.mark.parametrize(("rule", "scored"), [
-    (PaddingRule(), "text and eos"), (PaddingRule(score_padding=True), "everything"),
-    (PaddingRule(pad_is_eos=True), "text without eos"),
-])
+@pytest.mark.parametrize(
+    ("rule", "scored"),
+    [
+        (PaddingRule(), "text and eos"),
+        (PaddingRule(score_padding=True), "everything"),
+        (PaddingRule(pad_is_eos=True), "text without eos"),
+    ],
+)
 def test_a_padding_rule_decides_what_is_scored(rule: PaddingRule, scored: str) -> None:
     dataset = PretrainDataset([Document("abc")], TOKENIZER, max_length=9)
     batch = PaddedBatches(dataset, 1, seed=0, rule=rule).batch(0)
     pad = TOKENIZER.eos_id if rule.pad_is_eos else TOKENIZER.pad_id
     a, b, c = TOKENIZER.encode("abc")
     assert batch.inputs.tolist() == [[TOKENIZER.bos_id, a, b, c, TOKENIZER.eos_id, pad, pad, pad]]
-    targets = {"text and eos": [a, b, c, TOKENIZER.eos_id, *[IGNORE] * 4],
-               "everything": [a, b, c, TOKENIZER.eos_id, *[TOKENIZER.pad_id] * 4],
-               "text without eos": [a, b, c, *[IGNORE] * 5]}
+    targets = {
+        "text and eos": [a, b, c, TOKENIZER.eos_id, *[IGNORE] * 4],
+        "everything": [a, b, c, TOKENIZER.eos_id, *[TOKENIZER.pad_id] * 4],
+        "text without eos": [a, b, c, *[IGNORE] * 5],
+    }
     assert batch.targets.tolist() == [targets[scored]]

@@ -76,8 +76,10 @@ def test_shards_stay_below_15_mib(tmp_path: Path) -> None:
     config = TINY.replace(hidden_size=512, num_heads=8, num_kv_heads=8, head_dim=64, intermediate_size=1408)
     state = save_tiny(tmp_path / "x", config=config)
     shards = sorted((tmp_path / "x").glob("model-*.safetensors"))
-    assert [shard.name for shard in shards] == ["model-00001-of-00002.safetensors",
-                                                "model-00002-of-00002.safetensors"]
+    assert [shard.name for shard in shards] == [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ]
     assert all(shard.stat().st_size < 15 * 2**20 for shard in shards)
     loaded = load_state_dict(tmp_path / "x")[1]
     assert set(loaded) == set(state) and all(torch.equal(loaded[name], state[name]) for name in state)
@@ -109,8 +111,9 @@ def test_bare_names_are_shipped_checkpoints(tmp_path: Path, monkeypatch: pytest.
 def save_draft(folder: Path, embedding: Tensor) -> None:
     config = TINY.replace(num_layers=1)
     state = random_state(config, seed=5) | {"model.embed_tokens.weight": embedding}
-    save_checkpoint(folder, config, state, name="draft", tokenizer="byte", dtype="int8",
-                    shares_embedding_with="big")
+    save_checkpoint(
+        folder, config, state, name="draft", tokenizer="byte", dtype="int8", shares_embedding_with="big"
+    )
 
 
 def test_a_draft_borrows_the_embedding(tmp_path: Path) -> None:
@@ -167,8 +170,10 @@ def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_web_process_reads_names_and_shapes_without_torch() -> None:
-    program = ("import sys; from minimind_core.checkpoint_config import shipped_checkpoints, read_config;"
-               "from minimind_core.hf_config import write_hf_config; shipped_checkpoints();"
-               "sys.exit('torch' in sys.modules)")
+    program = (
+        "import sys; from minimind_core.checkpoint_config import shipped_checkpoints, read_config;"
+        "from minimind_core.hf_config import write_hf_config; shipped_checkpoints();"
+        "sys.exit('torch' in sys.modules)"
+    )
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", program], cwd=root).returncode == 0

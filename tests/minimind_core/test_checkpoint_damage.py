@@ -37,34 +37,54 @@ def replace_weights(folder: Path, state: dict[str, Tensor]) -> None:
     edit_config(folder, weights_fingerprint=checkpoint.combined_fingerprint([digest]))
 
 
-@pytest.mark.parametrize(("damage", "expected"), [
-    (lambda f: (f / "config.json").unlink(), "config.json"),
-    (lambda f: (f / "model.safetensors").unlink(), "holds no weights"),
-    (lambda f: (f / "config.json").write_text("{"), "not JSON"),
-    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not JSON"),
-    (lambda f: (f / "config.json").write_text("[]"), "no JSON object"),
-    (lambda f: edit_config(f, format_version=2), "update the program"),
-    (lambda f: edit_config(f, dtype="int3"), "dtype"),
-    (lambda f: edit_config(f, model={"hidden_sise": 3}), "did you mean 'hidden_size'"),
-    (lambda f: edit_config(f, model={"rope_theta": "big"}), "no model that can be built"),
-    (lambda f: edit_config(f, model=TINY.replace(num_layers=3).to_dict()), "lacks tensor 'model.layers.2."),
-    (lambda f: edit_config(f, model=TINY.replace(num_layers=10**12).to_dict()), "too few for 1000000000000"),
-    (lambda f: edit_config(f, model=TINY.replace(vocab_size=260).to_dict()),
-     "has shape [259, 64], expected [260, 64]"),
-    (lambda f: edit_config(f, tokenizer=None), "no tokenizer"),
-    (lambda f: edit_config(f, tokenizer_fingerprint="0" * 16), "another tokenizer"),
-    (lambda f: os.truncate(f / "model.safetensors", 5000), "truncated or no safetensors"),
-    (lambda f: os.truncate(f / "model.safetensors", 0), "truncated or no safetensors"),
-    (lambda f: (f / "model.safetensors").write_bytes(os.urandom(4096)), "truncated or no safetensors"),
-    (lambda f: (f / "model.safetensors").write_bytes(LFS_POINTER), "git lfs pull"),
-    (lambda f: replace_weights(f, random_state() | {"extra": torch.zeros(2)}), "'extra' has no place"),
-    (lambda f: replace_weights(f, random_state() | {"model.norm.weight": torch.zeros(64, dtype=torch.int32)}),
-     "'model.norm.weight' is torch.int32"),
-    (lambda f: replace_weights(f, random_state() | {"model.norm.weight": torch.zeros(64, dtype=torch.int8)}),
-     "'model.norm.weight' is torch.int8"),
-])
-def test_damage_is_named_in_one_sentence(tmp_path: Path, damage: Callable[[Path], object],
-                                         expected: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda f: (f / "config.json").unlink(), "config.json"),
+        (lambda f: (f / "model.safetensors").unlink(), "holds no weights"),
+        (lambda f: (f / "config.json").write_text("{"), "not JSON"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not JSON"),
+        (lambda f: (f / "config.json").write_text("[]"), "no JSON object"),
+        (lambda f: edit_config(f, format_version=2), "update the program"),
+        (lambda f: edit_config(f, dtype="int3"), "dtype"),
+        (lambda f: edit_config(f, model={"hidden_sise": 3}), "did you mean 'hidden_size'"),
+        (lambda f: edit_config(f, model={"rope_theta": "big"}), "no model that can be built"),
+        (
+            lambda f: edit_config(f, model=TINY.replace(num_layers=3).to_dict()),
+            "lacks tensor 'model.layers.2.",
+        ),
+        (
+            lambda f: edit_config(f, model=TINY.replace(num_layers=10**12).to_dict()),
+            "too few for 1000000000000",
+        ),
+        (
+            lambda f: edit_config(f, model=TINY.replace(vocab_size=260).to_dict()),
+            "has shape [259, 64], expected [260, 64]",
+        ),
+        (lambda f: edit_config(f, tokenizer=None), "no tokenizer"),
+        (lambda f: edit_config(f, tokenizer_fingerprint="0" * 16), "another tokenizer"),
+        (lambda f: os.truncate(f / "model.safetensors", 5000), "truncated or no safetensors"),
+        (lambda f: os.truncate(f / "model.safetensors", 0), "truncated or no safetensors"),
+        (lambda f: (f / "model.safetensors").write_bytes(os.urandom(4096)), "truncated or no safetensors"),
+        (lambda f: (f / "model.safetensors").write_bytes(LFS_POINTER), "git lfs pull"),
+        (lambda f: replace_weights(f, random_state() | {"extra": torch.zeros(2)}), "'extra' has no place"),
+        (
+            lambda f: replace_weights(
+                f, random_state() | {"model.norm.weight": torch.zeros(64, dtype=torch.int32)}
+            ),
+            "'model.norm.weight' is torch.int32",
+        ),
+        (
+            lambda f: replace_weights(
+                f, random_state() | {"model.norm.weight": torch.zeros(64, dtype=torch.int8)}
+            ),
+            "'model.norm.weight' is torch.int8",
+        ),
+    ],
+)
+def test_damage_is_named_in_one_sentence(
+    tmp_path: Path, damage: Callable[[Path], object], expected: str
+) -> None:
     save_tiny(tmp_path / "x")
     damage(tmp_path / "x")
     assert expected in sentence(lambda: load_model(tmp_path / "x"))
@@ -124,17 +144,22 @@ def test_a_file_size_limit_leaves_the_old_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_a_kill_between_two_files_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     state = save_tiny(tmp_path / "x")
-    program = ("import os, signal, sys; from pathlib import Path\n"
-               "from minimind_core import checkpoint\n"
-               "from tests.minimind_core.checkpoint_samples import save_tiny\n"
-               "write = checkpoint.write_file\n"
-               "def killed(path, data):\n"
-               "    write(path, data[:1000])\n"
-               "    os.kill(os.getpid(), signal.SIGKILL)\n"
-               "checkpoint.write_file = killed\n"
-               "save_tiny(Path(sys.argv[1]), seed=1)\n")
-    run = subprocess.run([sys.executable, "-c", program, str(tmp_path / "x")], capture_output=True,
-                         cwd=Path(__file__).resolve().parents[2])
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from minimind_core import checkpoint\n"
+        "from tests.minimind_core.checkpoint_samples import save_tiny\n"
+        "write = checkpoint.write_file\n"
+        "def killed(path, data):\n"
+        "    write(path, data[:1000])\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "checkpoint.write_file = killed\n"
+        "save_tiny(Path(sys.argv[1]), seed=1)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "x")],
+        capture_output=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
     assert run.returncode == -9, run.stderr.decode()
     assert same(state, load_state_dict(tmp_path / "x")[1])
     newer = save_tiny(tmp_path / "x", seed=2)

@@ -63,12 +63,33 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) 
 
 
 def test_generate_gives_ids_and_text(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--prompt", "Hi 你", "--max-new-tokens", 12, "--temperature", 0.9, "--top-p", 0.8, "--seed", 3,
-               "--device", "cpu", "--dtype", "fp32", "--model", tiny)
+    options = (
+        "--prompt",
+        "Hi 你",
+        "--max-new-tokens",
+        12,
+        "--temperature",
+        0.9,
+        "--top-p",
+        0.8,
+        "--seed",
+        3,
+        "--device",
+        "cpu",
+        "--dtype",
+        "fp32",
+        "--model",
+        tiny,
+    )
     result = answer(capsys, "generate", *options)
     assert result["prompt_ids"] == [1, *BYTES.encode("Hi 你")]
-    expected = generate(load_model(tiny).model, [result["prompt_ids"]],
-                        SamplingParams(0.9, top_p=0.8, seed=3), 12, stop_ids=(2,)).new_ids[0]
+    expected = generate(
+        load_model(tiny).model,
+        [result["prompt_ids"]],
+        SamplingParams(0.9, top_p=0.8, seed=3),
+        12,
+        stop_ids=(2,),
+    ).new_ids[0]
     assert result["new_token_ids"] == expected and result["text"] == BYTES.decode(expected)
     assert (result["model"], result["device"], result["dtype"], result["seed"]) == ("tiny", "cpu", "fp32", 3)
     assert result["finish_reason"] in ("stop", "length") and result["tokens_per_second"] > 0
@@ -78,16 +99,28 @@ def test_generate_gives_ids_and_text(tiny: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_text_that_comes_piece_by_piece_is_the_whole_text(tiny: Path, capsys: pytest.CaptureFixture[str],
-                                                          seed: int) -> None:
+def test_text_that_comes_piece_by_piece_is_the_whole_text(
+    tiny: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
     """A byte model splits characters: nothing may be printed before a character is whole."""
-    options = ("generate", "--prompt", "一", "--temperature", 3, "--seed", seed, "--model", tiny,
-               "--ignore-eos")
+    options = (
+        "generate",
+        "--prompt",
+        "一",
+        "--temperature",
+        3,
+        "--seed",
+        seed,
+        "--model",
+        tiny,
+        "--ignore-eos",
+    )
     assert said(capsys, *options)[0] == "一" + answer(capsys, *options)["text"] + "\n"
 
 
-def test_a_prompt_may_come_from_standard_input(tiny: Path, capsys: pytest.CaptureFixture[str],
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prompt_may_come_from_standard_input(
+    tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("two\nlines"))
     result = answer(capsys, "generate", "--prompt", "-", "--max-new-tokens", 2, "--model", tiny)
     assert result["prompt_ids"] == [1, *BYTES.encode("two\nlines")]
@@ -100,48 +133,77 @@ def test_a_seed_is_told_and_repeats_the_text(tiny: Path, capsys: pytest.CaptureF
 
 
 def test_beyond_the_trained_length_works_and_says_so(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("generate", "--prompt", "x" * 40, "--temperature", 0, "--max-new-tokens", 5, "--ignore-eos",
-               "--model", tiny)
+    options = (
+        "generate",
+        "--prompt",
+        "x" * 40,
+        "--temperature",
+        0,
+        "--max-new-tokens",
+        5,
+        "--ignore-eos",
+        "--model",
+        tiny,
+    )
     greedy, beyond = answer(capsys, *options)["notes"]
     assert greedy.startswith("Temperature 0 is greedy")
-    assert beyond == ("The text reached 46 tokens and this model was trained to 32: "
-                      "it works, but expect worse text beyond.")
+    assert beyond == (
+        "The text reached 46 tokens and this model was trained to 32: it works, but expect worse text beyond."
+    )
     assert beyond in said(capsys, *options)[1]
 
 
-@pytest.mark.parametrize(("option", "value", "sentence"), [
-    ("--temperature", "-1", "Negative temperature would favour the worst tokens."),
-    ("--top-p", "0", "Top-p must be in (0, 1]."),
-    ("--seed", "-4", "Seed must be a whole number"),
-    ("--max-new-tokens", "0", "Ask for at least one token."),
-])
-def test_a_wrong_value_is_usage(tiny: Path, capsys: pytest.CaptureFixture[str], option: str, value: str,
-                                sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--temperature", "-1", "Negative temperature would favour the worst tokens."),
+        ("--top-p", "0", "Top-p must be in (0, 1]."),
+        ("--seed", "-4", "Seed must be a whole number"),
+        ("--max-new-tokens", "0", "Ask for at least one token."),
+    ],
+)
+def test_a_wrong_value_is_usage(
+    tiny: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, sentence: str
+) -> None:
     options = ("generate", "--prompt", "a", "--model", tiny, option, value)
     assert answer(capsys, *options, code=2)["error"].startswith(sentence)
     out, err = said(capsys, *options, code=2)
     assert out == "" and err.startswith(sentence) and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [
-    (), ("sing",), ("generate",), ("generate", "--prompt", "a", "--dtype", "int3"),
-    ("generate", "--prompt", "a", "--device", "tpu"), ("eval", "--data", "x", "--max-tokens", "0"),
-    ("generate", "--prompt", "a", "--temperature", "warm"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("sing",),
+        ("generate",),
+        ("generate", "--prompt", "a", "--dtype", "int3"),
+        ("generate", "--prompt", "a", "--device", "tpu"),
+        ("eval", "--data", "x", "--max-tokens", "0"),
+        ("generate", "--prompt", "a", "--temperature", "warm"),
+    ],
+)
 def test_a_wrong_option_is_usage(arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (("generate", "--prompt", "a", "--model", "no-such-model"), "There is no checkpoint at 'no-such-model'"),
-    (("info", "--model", "no-such-model"), "There is no checkpoint at 'no-such-model'"),
-    (("eval", "--data", "no-such-file.jsonl"), "Cannot read no-such-file.jsonl"),
-    (("generate", "--prompt", "\udcff"), "Not valid UTF-8"),
-])
-def test_what_fails_is_one_sentence(tiny: Path, capsys: pytest.CaptureFixture[str],
-                                    arguments: tuple[str, ...], sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("generate", "--prompt", "a", "--model", "no-such-model"),
+            "There is no checkpoint at 'no-such-model'",
+        ),
+        (("info", "--model", "no-such-model"), "There is no checkpoint at 'no-such-model'"),
+        (("eval", "--data", "no-such-file.jsonl"), "Cannot read no-such-file.jsonl"),
+        (("generate", "--prompt", "\udcff"), "Not valid UTF-8"),
+    ],
+)
+def test_what_fails_is_one_sentence(
+    tiny: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
     arguments = arguments if "--model" in arguments else (*arguments, "--model", str(tiny))
     assert answer(capsys, *arguments, code=1)["error"].startswith(sentence)
     out, err = said(capsys, *arguments, code=1)
@@ -166,8 +228,9 @@ def test_eval_scores_each_language(tiny: Path, texts: Path, capsys: pytest.Captu
     assert len({len(line) for line in lines[2:]}) == 1 and "null text" in err  # columns end alike
 
 
-def test_eval_beyond_the_trained_length_says_so(tiny: Path, texts: Path, tmp_path: Path,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_beyond_the_trained_length_says_so(
+    tiny: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = answer(capsys, "eval", "--data", texts, "--seq-len", 64, "--model", tiny)
     assert "beyond the trained length of 32: it works" in result["notes"][1]
     save_tiny(tmp_path / "learned", config=TINY.replace(position="learned"))
@@ -175,8 +238,9 @@ def test_eval_beyond_the_trained_length_says_so(tiny: Path, texts: Path, tmp_pat
     assert error["error"] == "This model has 32 learned positions; use --seq-len 32 or less."
 
 
-def test_export_and_import_give_the_model_back(tiny: Path, tmp_path: Path,
-                                               capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_and_import_give_the_model_back(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     exported = answer(capsys, "export", "--format", "hf", "--out", tmp_path / "hf", "--model", tiny)
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(exported["files"])
     imported = answer(capsys, "import", tmp_path / "hf", "--out", tmp_path / "back", "--name", "back")
@@ -209,8 +273,9 @@ def test_info_tells_shape_costs_and_training(tiny: Path, capsys: pytest.CaptureF
     assert f"{card['num_parameters']:,}" in out and "kv heads" in out and "curve" not in out
 
 
-def test_info_reads_a_foreign_checkpoint_too(tiny: Path, tmp_path: Path,
-                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_reads_a_foreign_checkpoint_too(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", "--out", str(tmp_path / "hf"), "--model", str(tiny)]) == 0
     capsys.readouterr()
     card = answer(capsys, "info", "--model", tmp_path / "hf")
@@ -218,8 +283,10 @@ def test_info_reads_a_foreign_checkpoint_too(tiny: Path, tmp_path: Path,
 
 
 def test_help_and_info_load_no_torch(tiny: Path) -> None:
-    code = ("import sys; from minimind_core.__main__ import main; main(['info', '--model', sys.argv[1]])\n"
-            "try: main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)")
+    code = (
+        "import sys; from minimind_core.__main__ import main; main(['info', '--model', sys.argv[1]])\n"
+        "try: main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(tiny)], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False", done.stderr
 
@@ -237,14 +304,22 @@ def test_every_command_is_found_and_described(capsys: pytest.CaptureFixture[str]
         assert caught.value.code == 0
 
 
-@pytest.mark.parametrize(("error", "code", "sentence"), [
-    (KeyboardInterrupt(), 130, "Interrupted."),
-    (MemoryError(), 1, "There is not enough memory"),
-    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "There is not enough memory"),
-    (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), 1, "There is not enough memory"),
-])
-def test_what_ends_a_command_from_outside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-                                          error: BaseException, code: int, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (MemoryError(), 1, "There is not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "There is not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), 1, "There is not enough memory"),
+    ],
+)
+def test_what_ends_a_command_from_outside(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    sentence: str,
+) -> None:
     def fail(_options: object) -> int:
         raise error
 
@@ -263,9 +338,25 @@ def test_a_programmers_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_control_c_ends_a_run_with_130(tiny: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-m", "minimind_core", "generate", "--prompt", "a", "--max-new-tokens", "20000",
-         "--ignore-eos", "--model", str(tiny)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, preexec_fn=hear_interrupts)
+        [
+            sys.executable,
+            "-m",
+            "minimind_core",
+            "generate",
+            "--prompt",
+            "a",
+            "--max-new-tokens",
+            "20000",
+            "--ignore-eos",
+            "--model",
+            str(tiny),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=hear_interrupts,
+    )
     assert child.stdout is not None and child.stdout.read(1) == b"a"  # it is writing
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
@@ -280,8 +371,12 @@ def test_a_reader_that_leaves_is_no_traceback(tiny: Path) -> None:
 
 
 def test_any_text_can_be_printed_whatever_the_locale(tiny: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "minimind_core", "info", "--model", "没有"], cwd=ROOT,
-                          capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    done = subprocess.run(
+        [sys.executable, "-m", "minimind_core", "info", "--model", "没有"],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
     assert done.returncode == 1 and "没有" in done.stderr.decode()
 
 

@@ -14,39 +14,50 @@ from minimind_core.training_config import TrainingConfig
 from tests.minimind_core.checkpoint_samples import sentence
 
 
-@pytest.mark.parametrize(("changes", "expected"), [
-    ({"num_kv_heads": 3}, "8 query heads cannot be split evenly over 3 KV heads."),
-    ({"head_dim": 63}, "Head dimension must be even: RoPE rotates pairs."),
-    ({"rope_theta": 1.0}, "Base must be larger than 1, or the frequencies do not fall."),
-    ({"num_layers": 0}, "num_layers must be a whole number of at least 1, not 0."),
-    ({"hidden_size": 2.5}, "hidden_size must be a whole number of at least 1, not 2.5."),
-    ({"position": "absolute"},
-     "position must be one of rope, learned, sinusoidal, alibi, none, not 'absolute'."),
-    ({"position": "alibi", "rope_scaling": RopeScaling("pi")}, "RoPE scaling needs position='rope'."),
-    ({"eos_id": 6400}, "Special token ids must lie in 0-6399."),
-    ({"rms_norm_eps": 0}, "rms_norm_eps must be positive."),
-])
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"num_kv_heads": 3}, "8 query heads cannot be split evenly over 3 KV heads."),
+        ({"head_dim": 63}, "Head dimension must be even: RoPE rotates pairs."),
+        ({"rope_theta": 1.0}, "Base must be larger than 1, or the frequencies do not fall."),
+        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, not 0."),
+        ({"hidden_size": 2.5}, "hidden_size must be a whole number of at least 1, not 2.5."),
+        (
+            {"position": "absolute"},
+            "position must be one of rope, learned, sinusoidal, alibi, none, not 'absolute'.",
+        ),
+        ({"position": "alibi", "rope_scaling": RopeScaling("pi")}, "RoPE scaling needs position='rope'."),
+        ({"eos_id": 6400}, "Special token ids must lie in 0-6399."),
+        ({"rms_norm_eps": 0}, "rms_norm_eps must be positive."),
+    ],
+)
 def test_a_shape_that_cannot_work_is_said(changes: dict[str, Any], expected: str) -> None:
     assert sentence(lambda: ModelConfig(**changes)) == expected
 
 
-@pytest.mark.parametrize(("values", "expected"), [
-    ({"kind": "pi", "factor": 0.5}, "Factor must be at least 1; 1 means no scaling."),
-    ({"kind": "longrope"}, "RoPE scaling must be one of pi, ntk, yarn, not 'longrope'."),
-    ({"kind": "yarn", "original_length": 0}, "The original length must be at least 1."),
-    ({"kind": "yarn", "beta_fast": 1.0}, "beta_fast must be larger than beta_slow, and both positive."),
-])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"kind": "pi", "factor": 0.5}, "Factor must be at least 1; 1 means no scaling."),
+        ({"kind": "longrope"}, "RoPE scaling must be one of pi, ntk, yarn, not 'longrope'."),
+        ({"kind": "yarn", "original_length": 0}, "The original length must be at least 1."),
+        ({"kind": "yarn", "beta_fast": 1.0}, "beta_fast must be larger than beta_slow, and both positive."),
+    ],
+)
 def test_a_scaling_that_cannot_work_is_said(values: dict[str, Any], expected: str) -> None:
     assert sentence(lambda: RopeScaling(**values)) == expected
 
 
-@pytest.mark.parametrize(("values", "expected"), [
-    ({"steps": 0}, "steps must be at least 1, not 0."),
-    ({"batch_size": 10, "grad_accum": 4}, "batch_size 10 cannot be split into 4 micro-batches."),
-    ({"optimizer": "sgd"}, "optimizer must be one of adamw, muon, not 'sgd'."),
-    ({"dtype": "int8"}, "dtype must be one of fp32, bf16, fp16, not 'int8'."),
-    ({"learning_rate": 0.0}, "learning_rate and eps must be positive."),
-])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"steps": 0}, "steps must be at least 1, not 0."),
+        ({"batch_size": 10, "grad_accum": 4}, "batch_size 10 cannot be split into 4 micro-batches."),
+        ({"optimizer": "sgd"}, "optimizer must be one of adamw, muon, not 'sgd'."),
+        ({"dtype": "int8"}, "dtype must be one of fp32, bf16, fp16, not 'int8'."),
+        ({"learning_rate": 0.0}, "learning_rate and eps must be positive."),
+    ],
+)
 def test_a_training_setting_that_cannot_work_is_said(values: dict[str, Any], expected: str) -> None:
     assert sentence(lambda: TrainingConfig(**{"steps": 1, **values})) == expected
 

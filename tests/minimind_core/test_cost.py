@@ -12,10 +12,13 @@ from minimind_core.kv_cache import StaticCache
 from minimind_core.model import MiniMind
 from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_model
 
-SHAPES = {"gqa": TINY, "mha": TINY.replace(num_kv_heads=4),
-          "mqa, untied": TINY.replace(num_kv_heads=1, tie_word_embeddings=False),
-          "learned, qk_norm": TINY.replace(position="learned", qk_norm=True),
-          "alibi": TINY.replace(position="alibi", num_layers=3)}
+SHAPES = {
+    "gqa": TINY,
+    "mha": TINY.replace(num_kv_heads=4),
+    "mqa, untied": TINY.replace(num_kv_heads=1, tie_word_embeddings=False),
+    "learned, qk_norm": TINY.replace(position="learned", qk_norm=True),
+    "alibi": TINY.replace(position="alibi", num_layers=3),
+}
 
 
 @pytest.fixture(params=SHAPES)
@@ -39,8 +42,14 @@ def test_parameters_of_the_standard_shape() -> None:
     assert cost.num_parameters(ModelConfig(tie_word_embeddings=False)) == 29_106_688
     assert cost.num_parameters(ModelConfig(intermediate_size=1365)) == 25_301_504
     parts = cost.parameter_counts(ModelConfig())
-    assert parts == {"embedding": 3_276_800, "positions": 0, "attention": 8 * 655_360,
-                     "feed_forward": 8 * 2_162_688, "norms": 17 * 512, "lm_head": 0}
+    assert parts == {
+        "embedding": 3_276_800,
+        "positions": 0,
+        "attention": 8 * 655_360,
+        "feed_forward": 8 * 2_162_688,
+        "norms": 17 * 512,
+        "lm_head": 0,
+    }
 
 
 def counted(model: MiniMind, *arguments: object, **options: object) -> int:

@@ -47,16 +47,32 @@ def test_a_null_source_is_no_source(tmp_path: Path) -> None:
     assert documents == [Document("x", "", "")]
 
 
-@pytest.mark.parametrize(("line", "kind"), [
-    ("", "empty"), ("  \t", "empty"), ('{"text": ""}', "empty"), ('{"text": null}', "null"),
-    ('{"text": "cut', "broken"), ("[1, 2]", "broken"), ('"text"', "broken"), ("7", "broken"),
-    ("null", "broken"), ("{}", "broken"), ('{"Text": "x"}', "broken"), ('{"text": 5}', "broken"),
-    ('{"text": ["x"]}', "broken"),
-    (r'{"text": "\ud800"}', "broken"), (b'{"text": "\xff"}', "broken"), (b"\x00\x01\x02", "broken"),
-    ("[" * 100_000, "broken"), ('{"text": ' + "9" * 5000 + "}", "broken"),
-])
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("", "empty"),
+        ("  \t", "empty"),
+        ('{"text": ""}', "empty"),
+        ('{"text": null}', "null"),
+        ('{"text": "cut', "broken"),
+        ("[1, 2]", "broken"),
+        ('"text"', "broken"),
+        ("7", "broken"),
+        ("null", "broken"),
+        ("{}", "broken"),
+        ('{"Text": "x"}', "broken"),
+        ('{"text": 5}', "broken"),
+        ('{"text": ["x"]}', "broken"),
+        (r'{"text": "\ud800"}', "broken"),
+        (b'{"text": "\xff"}', "broken"),
+        (b"\x00\x01\x02", "broken"),
+        ("[" * 100_000, "broken"),
+        ('{"text": ' + "9" * 5000 + "}", "broken"),
+    ],
+)
 def test_a_bad_line_is_counted_with_its_place_and_reading_goes_on(
-        tmp_path: Path, line: str | bytes, kind: str) -> None:
+    tmp_path: Path, line: str | bytes, kind: str
+) -> None:
     documents, report = read(write(tmp_path / "a.jsonl", '{"text": "one"}', line, '{"text": "two"}'))
     assert [document.text for document in documents] == ["one", "two"]
     assert (report.lines, report.documents, getattr(report, kind)) == (3, 2, 1)
@@ -66,8 +82,10 @@ def test_a_bad_line_is_counted_with_its_place_and_reading_goes_on(
 
 def test_the_report_names_the_first_places_only(tmp_path: Path) -> None:
     _, report = read(write(tmp_path / "a.jsonl", *["{"] * 5, '{"text": null}'))
-    assert report.sentence() == ("Read 0 documents from 6 lines; left out 1 with a null text (a.jsonl:6), "
-                                 "5 broken (a.jsonl:1, a.jsonl:2, a.jsonl:3).")
+    assert report.sentence() == (
+        "Read 0 documents from 6 lines; left out 1 with a null text (a.jsonl:6), "
+        "5 broken (a.jsonl:1, a.jsonl:2, a.jsonl:3)."
+    )
 
 
 def test_texts_that_look_empty_are_texts(tmp_path: Path) -> None:
@@ -83,8 +101,10 @@ def test_a_truncated_xz_file_gives_what_it_has_and_says_so(tmp_path: Path) -> No
     path.write_bytes(path.read_bytes()[:-5000])
     documents, report = read(path)
     assert 100 < len(documents) < 20_000
-    assert report.sentence() == (f"Read {len(documents)} documents from {len(documents)} lines; "
-                                 "a.jsonl.xz ended early, so fetch it again.")
+    assert report.sentence() == (
+        f"Read {len(documents)} documents from {len(documents)} lines; "
+        "a.jsonl.xz ended early, so fetch it again."
+    )
     path.write_bytes(b"")
     assert read(path)[1].truncated == ["a.jsonl.xz"]
 

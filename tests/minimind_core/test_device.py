@@ -46,7 +46,8 @@ def test_apples_gpu_comes_before_the_cpu(no_gpu: None, monkeypatch: pytest.Monke
 def test_a_device_that_is_not_there_is_said(no_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "cuda_notice", lambda: None)
     assert sentence(lambda: pick_device("cuda")) == (
-        "CUDA is not available here: no NVIDIA GPU was found; use --device cpu.")
+        "CUDA is not available here: no NVIDIA GPU was found; use --device cpu."
+    )
     assert "Apple's MPS is not available" in sentence(lambda: pick_device("mps"))
     assert sentence(lambda: pick_device("tpu")) == "Unknown device 'tpu'; use auto, cpu, cuda or mps."
     assert "use fp32, bf16, fp16 or auto" in sentence(lambda: pick_dtype("int3", torch.device("cpu")))
@@ -56,11 +57,13 @@ def test_a_gpu_beyond_the_last_is_said(gpus: None) -> None:
     assert sentence(lambda: pick_device("cuda:2")) == "There is no cuda:2 here; the last GPU is cuda:1."
 
 
-@pytest.mark.parametrize(("version", "tool", "noticed"), [
-    (None, "/usr/bin/nvidia-smi", True), ("13.0", "/usr/bin/nvidia-smi", False), (None, None, False),
-])
-def test_a_cpu_build_beside_a_gpu_is_noticed(monkeypatch: pytest.MonkeyPatch, version: str | None,
-                                             tool: str | None, noticed: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "tool", "noticed"),
+    [(None, "/usr/bin/nvidia-smi", True), ("13.0", "/usr/bin/nvidia-smi", False), (None, None, False)],
+)
+def test_a_cpu_build_beside_a_gpu_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, version: str | None, tool: str | None, noticed: bool
+) -> None:
     monkeypatch.setattr(torch.version, "cuda", version)
     monkeypatch.setattr(shutil, "which", lambda name: tool)
     assert (cuda_notice() is not None) == noticed

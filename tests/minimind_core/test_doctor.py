@@ -81,13 +81,17 @@ def test_no_weights_at_all_is_to_be_mended(monkeypatch: pytest.MonkeyPatch) -> N
     assert finding.state == "mend" and "There are no trained weights in" in finding.sentence
 
 
-@pytest.mark.parametrize(("version", "state", "sentence"), [
-    (None, "mend", "torch is not installed; run pip install -r requirements.txt."),
-    ("2.4.1+cu121", "mend", "torch 2.4.1+cu121 is older than 2.11; run pip install -r requirements.txt."),
-    ("2.11.0+cpu", "ok", "Python"),
-])
-def test_a_package_that_is_missing_or_old(monkeypatch: pytest.MonkeyPatch, tiny: Path, version: str | None,
-                                          state: str, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "state", "sentence"),
+    [
+        (None, "mend", "torch is not installed; run pip install -r requirements.txt."),
+        ("2.4.1+cu121", "mend", "torch 2.4.1+cu121 is older than 2.11; run pip install -r requirements.txt."),
+        ("2.11.0+cpu", "ok", "Python"),
+    ],
+)
+def test_a_package_that_is_missing_or_old(
+    monkeypatch: pytest.MonkeyPatch, tiny: Path, version: str | None, state: str, sentence: str
+) -> None:
     real = importlib.metadata.version
 
     def pretend(package: str) -> str:
@@ -115,8 +119,13 @@ def test_a_device_that_is_not_there_is_to_be_mended(tiny: Path) -> None:
 
 
 def test_configs_are_checked_alone_and_inside_a_checkpoint(tiny: Path, tmp_path: Path) -> None:
-    contents = {"good.json": '{"num_layers": 2}', "typo.json": '{"num_layer": 2}', "list.json": "[1]",
-                "broken.json": "{", "heads.json": '{"num_kv_heads": 3}'}
+    contents = {
+        "good.json": '{"num_layers": 2}',
+        "typo.json": '{"num_layer": 2}',
+        "list.json": "[1]",
+        "broken.json": "{",
+        "heads.json": '{"num_kv_heads": 3}',
+    }
     for name, content in contents.items():
         (tmp_path / name).write_text(content)
     paths = [tiny / "config.json", *(tmp_path / name for name in contents), tmp_path / "none.json"]
@@ -136,14 +145,16 @@ def test_data_is_read_to_its_end(tiny: Path, tmp_path: Path) -> None:
     cut.write_bytes(b"not xz")
     findings = {path: found("data", tiny, data=[path])[0] for path in (good, holes, empty, cut)}
     assert findings[good] == Finding(
-        "data", "ok", "Read 2 documents from 2 lines. Languages: 1 en, 1 unlabelled.")
+        "data", "ok", "Read 2 documents from 2 lines. Languages: 1 en, 1 unlabelled."
+    )
     assert findings[holes].state == "note" and "1 empty (holes.jsonl:2)" in findings[holes].sentence
     assert findings[empty].state == "mend" and 'lines such as {"text"' in findings[empty].sentence
     assert findings[cut].state == "mend" and "fetch it again" in findings[cut].sentence
 
 
-def test_the_command_ends_with_1_where_something_must_be_mended(tiny: Path, tmp_path: Path,
-                                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ends_with_1_where_something_must_be_mended(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["doctor", "--model", str(tiny), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["healthy"] and {"area", "state", "sentence"} == set(answer["findings"][0])

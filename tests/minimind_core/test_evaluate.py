@@ -18,15 +18,16 @@ from tests.minimind_core.checkpoint_samples import TINY, random_model
 BYTES = ByteTokenizer()
 
 
-def by_hand(model: MiniMind, tokenizer: Tokenizer, text: str, window: int,
-            most: int = 10**9) -> tuple[float, int, int]:
+def by_hand(
+    model: MiniMind, tokenizer: Tokenizer, text: str, window: int, most: int = 10**9
+) -> tuple[float, int, int]:
     """Nats, tokens and bytes of one text: windows one after the other, each predicting its successors."""
-    ids = [tokenizer.bos_id, *tokenizer.encode(text)][:most + 1]
+    ids = [tokenizer.bos_id, *tokenizer.encode(text)][: most + 1]
     nats = 0.0
     for start in range(0, len(ids) - 1, window):
-        inputs, targets = ids[start:start + window], ids[start + 1:start + window + 1]
+        inputs, targets = ids[start : start + window], ids[start + 1 : start + window + 1]
         with torch.no_grad():
-            log_probabilities = model(torch.tensor([inputs[:len(targets)]]))[0].log_softmax(-1)
+            log_probabilities = model(torch.tensor([inputs[: len(targets)]]))[0].log_softmax(-1)
         nats -= sum(float(log_probabilities[i, target]) for i, target in enumerate(targets))
     return nats, len(ids) - 1, sum(len(tokenizer.token_bytes(i)) for i in ids[1:])
 
@@ -35,8 +36,10 @@ def by_hand(model: MiniMind, tokenizer: Tokenizer, text: str, window: int,
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_scores_equal_those_worked_out_by_hand(window: int, batch_size: int) -> None:
     model = random_model()
-    texts = {"en": ["The weather is fine.", "a", "Once upon a time there was a tree. " * 3],
-             "zh": ["今天天气很好。"]}
+    texts = {
+        "en": ["The weather is fine.", "a", "Once upon a time there was a tree. " * 3],
+        "zh": ["今天天气很好。"],
+    }
     documents = [Document(text, lang=lang) for lang, group in texts.items() for text in group]
     scores = evaluate(model, BYTES, documents, max_tokens=10_000, seq_len=window, batch_size=batch_size)
     assert set(scores) == {"en", "zh"}
@@ -44,8 +47,11 @@ def test_scores_equal_those_worked_out_by_hand(window: int, batch_size: int) -> 
         counts = [by_hand(model, BYTES, text, window) for text in group]
         nats, tokens, num_bytes = map(sum, zip(*counts, strict=True))
         score = scores[lang]
-        assert (score.tokens, score.bytes) == (tokens, num_bytes) == (
-            sum(len(text.encode()) for text in group),) * 2
+        assert (
+            (score.tokens, score.bytes)
+            == (tokens, num_bytes)
+            == (sum(len(text.encode()) for text in group),) * 2
+        )
         assert score.loss == pytest.approx(nats / tokens, rel=1e-5)
         assert score.perplexity == pytest.approx(math.exp(nats / tokens), rel=1e-4)
         assert score.bits_per_byte == pytest.approx(nats / math.log(2) / num_bytes, rel=1e-5)

@@ -21,8 +21,16 @@ from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_mode
 
 transformers = pytest.importorskip("transformers")
 MINIMIND3 = TINY.replace(qk_norm=True, tie_word_embeddings=False, rms_norm_eps=1e-6, rope_theta=1e4)
-TEXTS = ["", " ", "Hello, world!  two spaces", "机器学习很有趣。", "tab\tnew\nline\r\n", "e\u0301 é 🙂 ‮",
-         "a<|im_end|>b <|endoftext|>", "don't  do'nt .  , !"]
+TEXTS = [
+    "",
+    " ",
+    "Hello, world!  two spaces",
+    "机器学习很有趣。",
+    "tab\tnew\nline\r\n",
+    "e\u0301 é 🙂 ‮",
+    "a<|im_end|>b <|endoftext|>",
+    "don't  do'nt .  , !",
+]
 
 
 def loaded(config: ModelConfig = TINY, tokenizer: Tokenizer | None = None) -> LoadedModel:
@@ -43,15 +51,19 @@ def onnx_logits(folder: Path, ids: Tensor) -> Tensor:
     return torch.from_numpy(onnx_llama.logits(folder, ids.tolist()))
 
 
-@pytest.mark.parametrize("config", [
-    TINY,
-    TINY.replace(num_kv_heads=4, rope_theta=1e4),
-    MINIMIND3,
-    TINY.replace(rope_scaling=RopeScaling("pi", 4.0, 32)),
-    TINY.replace(rope_scaling=RopeScaling("ntk", 4.0, 32)),
-    TINY.replace(rope_scaling=RopeScaling("yarn", 4.0, 32)),
-    MINIMIND3.replace(rope_scaling=RopeScaling("yarn", 16.0, 64, beta_fast=2.0, attention_factor=1.0)),
-], ids=["gqa", "mha", "qk-norm-untied", "pi", "ntk", "yarn", "yarn-minimind"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        TINY,
+        TINY.replace(num_kv_heads=4, rope_theta=1e4),
+        MINIMIND3,
+        TINY.replace(rope_scaling=RopeScaling("pi", 4.0, 32)),
+        TINY.replace(rope_scaling=RopeScaling("ntk", 4.0, 32)),
+        TINY.replace(rope_scaling=RopeScaling("yarn", 4.0, 32)),
+        MINIMIND3.replace(rope_scaling=RopeScaling("yarn", 16.0, 64, beta_fast=2.0, attention_factor=1.0)),
+    ],
+    ids=["gqa", "mha", "qk-norm-untied", "pi", "ntk", "yarn", "yarn-minimind"],
+)
 def test_transformers_computes_the_same_logits(tmp_path: Path, config: ModelConfig) -> None:
     source = loaded(config)
     export_hf(source, tmp_path / "hf")
@@ -88,8 +100,9 @@ def test_greedy_text_is_the_same(tmp_path: Path) -> None:
     export_hf(source, tmp_path / "hf")
     model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf")
     prompt = random_ids(batch_size=1, length=5)
-    theirs = model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=12,
-                            do_sample=False, eos_token_id=None)
+    theirs = model.generate(
+        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=12, do_sample=False, eos_token_id=None
+    )
     ids = prompt
     with torch.no_grad():
         for _ in range(12):
@@ -113,8 +126,11 @@ def test_transformers_gives_the_same_token_ids(tmp_path: Path, kind: str) -> Non
     assert len(theirs) == tokenizer.vocab_size
 
 
-@pytest.mark.parametrize("config", [TINY, MINIMIND3, TINY.replace(rope_scaling=RopeScaling("yarn", 4.0, 32))],
-                         ids=["llama", "qwen3", "yarn"])
+@pytest.mark.parametrize(
+    "config",
+    [TINY, MINIMIND3, TINY.replace(rope_scaling=RopeScaling("yarn", 4.0, 32))],
+    ids=["llama", "qwen3", "yarn"],
+)
 def test_an_export_comes_back_by_import(tmp_path: Path, config: ModelConfig) -> None:
     source = loaded(config)
     export_hf(source, tmp_path / "hf")

@@ -16,10 +16,21 @@ import minimind_core
 from minimind_core import errors
 
 ROOT = Path(__file__).resolve().parents[2]
-TORCH_FREE = ("minimind_core", "minimind_core.config", "minimind_core.cost", "minimind_core.errors",
-              "minimind_core.sampling_params", "minimind_core.training_config", "minimind_core.schedule",
-              "minimind_core.checkpoint_config", "minimind_core.atomic_folder", "minimind_core.__main__",
-              "minimind_core.commands.info", "minimind_core.commands.doctor", "minimind_core.doctor")
+TORCH_FREE = (
+    "minimind_core",
+    "minimind_core.config",
+    "minimind_core.cost",
+    "minimind_core.errors",
+    "minimind_core.sampling_params",
+    "minimind_core.training_config",
+    "minimind_core.schedule",
+    "minimind_core.checkpoint_config",
+    "minimind_core.atomic_folder",
+    "minimind_core.__main__",
+    "minimind_core.commands.info",
+    "minimind_core.commands.doctor",
+    "minimind_core.doctor",
+)
 
 
 def run(code: str) -> str:
@@ -37,8 +48,11 @@ def test_public_names_are_sorted_and_each_is_there() -> None:
 
 
 def test_every_error_is_public() -> None:
-    tree = {name for name, value in vars(errors).items()
-            if inspect.isclass(value) and issubclass(value, Exception)}
+    tree = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, Exception)
+    }
     assert tree <= set(minimind_core.__all__)
 
 

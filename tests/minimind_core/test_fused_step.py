@@ -11,13 +11,22 @@ from minimind_core.kv_cache import StaticCache
 from minimind_core.model import MiniMind
 from minimind_core.step_model import make_step_model
 
-CONFIG = ModelConfig(vocab_size=128, hidden_size=96, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=32,
-                     intermediate_size=136, max_length=256)
+CONFIG = ModelConfig(
+    vocab_size=128,
+    hidden_size=96,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=136,
+    max_length=256,
+)
 """Widths that are no power of two; more tokens than one block of the attention kernel."""
 CUDA = torch.device("cuda")
 
 pytestmark = pytest.mark.skipif(
-    not is_available(CUDA, 2, 32) or not torch.cuda.is_available(), reason="needs a GPU and triton")
+    not is_available(CUDA, 2, 32) or not torch.cuda.is_available(), reason="needs a GPU and triton"
+)
 
 
 def spread_out(config: ModelConfig, dtype: torch.dtype) -> MiniMind:
@@ -30,13 +39,16 @@ def spread_out(config: ModelConfig, dtype: torch.dtype) -> MiniMind:
     return model.to(CUDA, dtype)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float16, 1e-2),
-                                                  (torch.bfloat16, 6e-2)])
-@pytest.mark.parametrize("changes", [{}, {"num_kv_heads": 4}, {"num_kv_heads": 1},
-                                     {"tie_word_embeddings": False}])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float16, 1e-2), (torch.bfloat16, 6e-2)]
+)
+@pytest.mark.parametrize(
+    "changes", [{}, {"num_kv_heads": 4}, {"num_kv_heads": 1}, {"tie_word_embeddings": False}]
+)
 @torch.inference_mode()
 def test_the_kernels_give_the_logits_and_the_cache_of_the_model(
-        dtype: torch.dtype, tolerance: float, changes: dict[str, int]) -> None:
+    dtype: torch.dtype, tolerance: float, changes: dict[str, int]
+) -> None:
     config = CONFIG.replace(**changes)
     model = spread_out(config, dtype)
     fused = make_step_model(model, batch_size=1)

@@ -20,8 +20,12 @@ from tests.minimind_core.llama_twins import SHAPES, sample, twin
 
 GREEDY = SamplingParams(temperature=0)
 PROMPTS = [[5, 40, 7, 33], [250], [11, 12, 13, 14, 15, 16, 17, 18, 19], [100, 3]]
-MIXED = [SamplingParams(0.7, seed=1), SamplingParams(1.3, top_k=30, top_p=0.8, seed=2), GREEDY,
-         SamplingParams(1.0, min_p=0.05, repetition_penalty=1.3, seed=3)]
+MIXED = [
+    SamplingParams(0.7, seed=1),
+    SamplingParams(1.3, top_k=30, top_p=0.8, seed=2),
+    GREEDY,
+    SamplingParams(1.0, min_p=0.05, repetition_penalty=1.3, seed=3),
+]
 METHODS: tuple[Method, ...] = ("naive", "cached")
 
 
@@ -30,17 +34,26 @@ def model() -> MiniMind:
     return random_model()
 
 
-def continued(model: MiniMind, prompts: Sequence[Sequence[int]],
-              params: SamplingParams | list[SamplingParams], count: int = 40, method: Method = "cached",
-              stop_ids: Sequence[int] = ()) -> list[list[int]]:
+def continued(
+    model: MiniMind,
+    prompts: Sequence[Sequence[int]],
+    params: SamplingParams | list[SamplingParams],
+    count: int = 40,
+    method: Method = "cached",
+    stop_ids: Sequence[int] = (),
+) -> list[list[int]]:
     return generate(model, prompts, params, count, method=method, stop_ids=stop_ids).new_ids
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_200_greedy_tokens_equal_transformers(shape: str) -> None:
     model = sample(shape)
-    theirs = twin(model).generate(torch.tensor([PROMPTS[0]]), max_new_tokens=200, do_sample=False,
-                                  attention_mask=torch.ones(1, 4, dtype=torch.int64))
+    theirs = twin(model).generate(
+        torch.tensor([PROMPTS[0]]),
+        max_new_tokens=200,
+        do_sample=False,
+        attention_mask=torch.ones(1, 4, dtype=torch.int64),
+    )
     ours = continued(model, [PROMPTS[0]], GREEDY, 200)[0]
     assert ours == theirs[0, 4:].tolist()
     assert len(set(ours)) > 5  # not one token for ever, which any error would also give
@@ -67,8 +80,9 @@ def test_a_request_does_not_depend_on_its_batch(model: MiniMind, method: Method)
 def test_seeds_repeat_and_differ(model: MiniMind) -> None:
     texts = [continued(model, [PROMPTS[0]], SamplingParams(1.0, seed=seed))[0] for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
-    assert continued(model, [PROMPTS[0]] * 2, SamplingParams(1.0)) != \
-        continued(model, [PROMPTS[0]] * 2, SamplingParams(1.0))
+    assert continued(model, [PROMPTS[0]] * 2, SamplingParams(1.0)) != continued(
+        model, [PROMPTS[0]] * 2, SamplingParams(1.0)
+    )
 
 
 def test_equal_requests_of_one_seed_give_equal_rows(model: MiniMind) -> None:
@@ -80,8 +94,11 @@ def test_a_generator_forgets_its_last_batch(model: MiniMind) -> None:
     generator = Generator(model, batch_size=2, capacity=64)
     first = generator.generate(PROMPTS[:2], MIXED[:2], 30).new_ids
     generator.generate(PROMPTS[2:], MIXED[2:], 40)
-    assert generator.generate(PROMPTS[:2], MIXED[:2], 30).new_ids == first == continued(
-        model, PROMPTS[:2], MIXED[:2], 30)
+    assert (
+        generator.generate(PROMPTS[:2], MIXED[:2], 30).new_ids
+        == first
+        == continued(model, PROMPTS[:2], MIXED[:2], 30)
+    )
 
 
 @pytest.mark.parametrize("check_every", [1, 2, 7, 100])
@@ -99,7 +116,7 @@ def test_each_row_ends_with_its_first_stop_id(model: MiniMind, method: Method) -
     ended = continued(model, PROMPTS, MIXED, method=method, stop_ids=tuple(stops))
     for row, whole in zip(ended, free, strict=True):
         first = next((index for index, token in enumerate(whole) if token in stops), len(whole) - 1)
-        assert row == whole[:first + 1]
+        assert row == whole[: first + 1]
     assert len(ended[2]) == 1 < len(ended[0]) < 40
 
 
@@ -116,7 +133,7 @@ def test_stream_gives_the_same_tokens(model: MiniMind, params: SamplingParams) -
     assert [token.id for token in stream(model, PROMPTS[0], params, 25)] == expected
     stop = expected[10]
     ended = [token.id for token in stream(model, PROMPTS[0], params, 25, stop_ids=(stop,))]
-    assert ended == expected[:expected.index(stop) + 1]
+    assert ended == expected[: expected.index(stop) + 1]
 
 
 def test_stream_tells_what_was_chosen_from(model: MiniMind) -> None:
@@ -153,8 +170,9 @@ def test_stream_tells_what_the_settings_made_of_it(model: MiniMind, params: Samp
         ids.append(token.id)
 
 
-def test_stream_reads_the_last_position_of_the_prompt_only(model: MiniMind,
-                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_reads_the_last_position_of_the_prompt_only(
+    model: MiniMind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A head over a whole long prompt would cost its length times the vocabulary, for nothing."""
     shapes = []
     head = model.head
@@ -169,15 +187,19 @@ def test_stream_refuses_logits_without_a_candidate() -> None:
     assert "no candidate" in sentence(lambda: next(stream(broken, [5], GREEDY, 1)))
 
 
-@pytest.mark.parametrize(("prompts", "count", "expected"), [
-    ([[1]], 0, "Ask for at least one token."),
-    ([], 5, "The prompt needs at least one token (BOS will do)."),
-    ([[1], []], 5, "The prompt needs at least one token (BOS will do)."),
-    ([[1, 259]], 5, "Token id out of range 0-258; use the tokenizer that belongs to these weights."),
-    ([[-1]], 5, "Token id out of range 0-258; use the tokenizer that belongs to these weights."),
-])
-def test_what_cannot_be_generated_from_is_said(model: MiniMind, prompts: list[list[int]], count: int,
-                                               expected: str) -> None:
+@pytest.mark.parametrize(
+    ("prompts", "count", "expected"),
+    [
+        ([[1]], 0, "Ask for at least one token."),
+        ([], 5, "The prompt needs at least one token (BOS will do)."),
+        ([[1], []], 5, "The prompt needs at least one token (BOS will do)."),
+        ([[1, 259]], 5, "Token id out of range 0-258; use the tokenizer that belongs to these weights."),
+        ([[-1]], 5, "Token id out of range 0-258; use the tokenizer that belongs to these weights."),
+    ],
+)
+def test_what_cannot_be_generated_from_is_said(
+    model: MiniMind, prompts: list[list[int]], count: int, expected: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         check_prompts(TINY, prompts, count)
     assert str(caught.value) == expected
@@ -223,8 +245,11 @@ def test_the_shipped_model_writes_what_transformers_writes() -> None:
     loaded = load_model("minimind-26m")
     ids = [loaded.config.bos_id, *loaded.tokenizer.encode("今天天气")]
     theirs = twin(loaded.model).generate(
-        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.int64), max_new_tokens=200,
-        do_sample=False)
+        torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.int64),
+        max_new_tokens=200,
+        do_sample=False,
+    )
     ours = continued(loaded.model, [ids, ids[:2]], GREEDY, 200)
-    assert ours[0] == theirs[0, len(ids):].tolist()
+    assert ours[0] == theirs[0, len(ids) :].tolist()
     assert continued(loaded.model, [ids], GREEDY, 30, "naive")[0] == ours[0][:30]

@@ -12,15 +12,33 @@ from minimind_core.errors import ConfigError
 from minimind_core.hf_config import read_hf_config, write_hf_config
 
 HERE = Path("model")
-SCALINGS = st.sampled_from([None, RopeScaling("pi", 4.0, 128), RopeScaling("yarn", 2.0, 128),
-                            RopeScaling("yarn", 8.0, 128, 16.0, 2.0, 1.25)])
+SCALINGS = st.sampled_from(
+    [
+        None,
+        RopeScaling("pi", 4.0, 128),
+        RopeScaling("yarn", 2.0, 128),
+        RopeScaling("yarn", 8.0, 128, 16.0, 2.0, 1.25),
+    ]
+)
 CONFIGS = st.builds(
-    ModelConfig, vocab_size=st.integers(3, 70000), hidden_size=st.integers(1, 1024),
-    num_layers=st.integers(1, 40), num_heads=st.just(12), num_kv_heads=st.sampled_from([1, 2, 3, 4, 6, 12]),
-    head_dim=st.sampled_from([32, 96]), intermediate_size=st.integers(1, 4096), max_length=st.just(128),
-    rms_norm_eps=st.sampled_from([1e-5, 1e-6]), rope_theta=st.floats(2, 1e7), rope_scaling=SCALINGS,
-    qk_norm=st.booleans(), tie_word_embeddings=st.booleans(),
-    pad_id=st.integers(0, 2), bos_id=st.integers(0, 2), eos_id=st.integers(0, 2))
+    ModelConfig,
+    vocab_size=st.integers(3, 70000),
+    hidden_size=st.integers(1, 1024),
+    num_layers=st.integers(1, 40),
+    num_heads=st.just(12),
+    num_kv_heads=st.sampled_from([1, 2, 3, 4, 6, 12]),
+    head_dim=st.sampled_from([32, 96]),
+    intermediate_size=st.integers(1, 4096),
+    max_length=st.just(128),
+    rms_norm_eps=st.sampled_from([1e-5, 1e-6]),
+    rope_theta=st.floats(2, 1e7),
+    rope_scaling=SCALINGS,
+    qk_norm=st.booleans(),
+    tie_word_embeddings=st.booleans(),
+    pad_id=st.integers(0, 2),
+    bos_id=st.integers(0, 2),
+    eos_id=st.integers(0, 2),
+)
 
 
 def read(config: ModelConfig, *without: str) -> ModelConfig:

@@ -63,8 +63,12 @@ def test_the_26m_pth(tmp_path: Path, tokenizer_6400: Tokenizer) -> None:
     assert sum(parameter.numel() for parameter in loaded.model.parameters()) == 25_829_888
     name = "model.layers.7.mlp.down_proj.weight"
     assert torch.equal(loaded.model.state_dict()[name], raw[name].float())
-    assert loaded.meta["assumed"] == {"num_heads": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e6,
-                                      "max_length": 512}
+    assert loaded.meta["assumed"] == {
+        "num_heads": 8,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 1e6,
+        "max_length": 512,
+    }
     assert loaded.meta["family"] == "MiniMind2" and loaded.meta["dtype"] == "float16"
 
 
@@ -113,36 +117,87 @@ def test_an_untied_head_stays(byte_folder: Path) -> None:
 
 def hf_model(family: str, tied: bool, **options: object) -> torch.nn.Module:
     transformers = pytest.importorskip("transformers")
-    config_class, model_class = {"llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
-                                 "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM)}[family]
-    config = config_class(vocab_size=259, hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
-                          num_key_value_heads=2, head_dim=32, intermediate_size=160, rms_norm_eps=3e-6,
-                          max_position_embeddings=128, tie_word_embeddings=tied, initializer_range=0.2,
-                          bos_token_id=1, eos_token_id=2, pad_token_id=0, **options)
+    config_class, model_class = {
+        "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+        "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
+    }[family]
+    config = config_class(
+        vocab_size=259,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        intermediate_size=160,
+        rms_norm_eps=3e-6,
+        max_position_embeddings=128,
+        tie_word_embeddings=tied,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        **options,
+    )
     torch.manual_seed(0)
     return model_class(config).eval()
 
 
-YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1e4,
-        "beta_fast": 16.0, "attention_factor": 1.1}
+YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 32,
+    "rope_theta": 1e4,
+    "beta_fast": 16.0,
+    "attention_factor": 1.1,
+}
 
 
-@pytest.mark.parametrize(("family", "tied", "rope", "expected"), [
-    ("llama", True, {"rope_type": "default", "rope_theta": 5e5}, ModelConfig(rope_theta=5e5, max_length=128)),
-    ("llama", False, {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4},
-     ModelConfig(rope_theta=1e4, rope_scaling=RopeScaling("pi", 2.0, 64), max_length=64)),
-    ("qwen3", True, {"rope_type": "default", "rope_theta": 1e6}, ModelConfig(max_length=128)),
-    ("qwen3", False, YARN, ModelConfig(rope_theta=1e4, max_length=32, rope_scaling=RopeScaling(
-        "yarn", 4.0, 32, beta_fast=16.0, attention_factor=1.1))),
-])
-def test_logits_equal_transformers(byte_folder: Path, family: str, tied: bool, rope: dict[str, object],
-                                   expected: ModelConfig) -> None:
+@pytest.mark.parametrize(
+    ("family", "tied", "rope", "expected"),
+    [
+        (
+            "llama",
+            True,
+            {"rope_type": "default", "rope_theta": 5e5},
+            ModelConfig(rope_theta=5e5, max_length=128),
+        ),
+        (
+            "llama",
+            False,
+            {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4},
+            ModelConfig(rope_theta=1e4, rope_scaling=RopeScaling("pi", 2.0, 64), max_length=64),
+        ),
+        ("qwen3", True, {"rope_type": "default", "rope_theta": 1e6}, ModelConfig(max_length=128)),
+        (
+            "qwen3",
+            False,
+            YARN,
+            ModelConfig(
+                rope_theta=1e4,
+                max_length=32,
+                rope_scaling=RopeScaling("yarn", 4.0, 32, beta_fast=16.0, attention_factor=1.1),
+            ),
+        ),
+    ],
+)
+def test_logits_equal_transformers(
+    byte_folder: Path, family: str, tied: bool, rope: dict[str, object], expected: ModelConfig
+) -> None:
     reference = hf_model(family, tied, rope_parameters=rope)
     reference.save_pretrained(byte_folder)
     loaded = load_model(byte_folder)
     assert loaded.config == expected.replace(
-        vocab_size=259, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=32,
-        rms_norm_eps=3e-6, intermediate_size=160, tie_word_embeddings=tied, qk_norm=family == "qwen3")
+        vocab_size=259,
+        hidden_size=64,
+        num_layers=2,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=32,
+        rms_norm_eps=3e-6,
+        intermediate_size=160,
+        tie_word_embeddings=tied,
+        qk_norm=family == "qwen3",
+    )
     assert loaded.meta["assumed"] == {} and loaded.meta["format"] == "transformers"
     ids = random_ids(length=100)  # beyond the original length of the stretched ones
     with torch.no_grad():
@@ -161,13 +216,33 @@ def test_a_folder_with_pytorch_model_bin(byte_folder: Path) -> None:
 def test_upstreams_own_config_json(byte_folder: Path) -> None:
     """MiniMind's custom class writes rope_theta and its YaRN switch in its own way."""
     torch.save(pth_state(TINY), byte_folder / "pytorch_model.bin")
-    yarn = {"type": "yarn", "factor": 16, "original_max_position_embeddings": 2048, "beta_fast": 32,
-            "beta_slow": 1, "attention_factor": 1.0}
-    (byte_folder / "config.json").write_text(json.dumps({
-        "model_type": "minimind", "architectures": ["MiniMindForCausalLM"], "use_moe": False, "dropout": 0.0,
-        "num_attention_heads": 4, "hidden_act": "silu", "rope_theta": 1e6, "intermediate_size": None,
-        "max_position_embeddings": 32768, "rms_norm_eps": 1e-5, "inference_rope_scaling": True,
-        "rope_scaling": yarn, "eos_token_id": [2, 0]}))
+    yarn = {
+        "type": "yarn",
+        "factor": 16,
+        "original_max_position_embeddings": 2048,
+        "beta_fast": 32,
+        "beta_slow": 1,
+        "attention_factor": 1.0,
+    }
+    (byte_folder / "config.json").write_text(
+        json.dumps(
+            {
+                "model_type": "minimind",
+                "architectures": ["MiniMindForCausalLM"],
+                "use_moe": False,
+                "dropout": 0.0,
+                "num_attention_heads": 4,
+                "hidden_act": "silu",
+                "rope_theta": 1e6,
+                "intermediate_size": None,
+                "max_position_embeddings": 32768,
+                "rms_norm_eps": 1e-5,
+                "inference_rope_scaling": True,
+                "rope_scaling": yarn,
+                "eos_token_id": [2, 0],
+            }
+        )
+    )
     config = import_minimind(byte_folder).config
     assert config == TINY.replace(max_length=2048, rope_scaling=RopeScaling("yarn", 16, 2048, 32, 1, 1.0))
 
@@ -185,14 +260,18 @@ class Malicious:
         return Path.touch, (self.victim,)
 
 
-@pytest.mark.parametrize(("write", "expected"), [
-    (lambda state, path: torch.save(state, path), "may run code"),
-    (lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False), "may run code"),
-    (lambda state, path: path.write_bytes(pickle.dumps(state)), "may run code"),
-    (lambda state, path: path.write_bytes(pickle.dumps(state, protocol=0)), "not a PyTorch weight file"),
-])
-def test_code_in_a_pickle_is_refused_and_not_run(byte_folder: Path, write: Callable[[object, Path], object],
-                                                 expected: str) -> None:
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        (lambda state, path: torch.save(state, path), "may run code"),
+        (lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False), "may run code"),
+        (lambda state, path: path.write_bytes(pickle.dumps(state)), "may run code"),
+        (lambda state, path: path.write_bytes(pickle.dumps(state, protocol=0)), "not a PyTorch weight file"),
+    ],
+)
+def test_code_in_a_pickle_is_refused_and_not_run(
+    byte_folder: Path, write: Callable[[object, Path], object], expected: str
+) -> None:
     path, victim = byte_folder / "evil.pth", byte_folder / "it-ran"
     write({**pth_state(), "evil": Malicious(victim)}, path)
     assert expected in sentence(lambda: load_model(path))
@@ -206,11 +285,14 @@ def test_a_whole_pickled_model_is_refused(byte_folder: Path) -> None:
     assert "may run code" in sentence(lambda: load_model(path))
 
 
-@pytest.mark.parametrize(("content", "expected"), [
-    (b"", "truncated or no PyTorch"),
-    (b"\x00\x01 not a pickle at all" * 40, "PyTorch weight file"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 58239525\n", "git-lfs pointer"),
-])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "truncated or no PyTorch"),
+        (b"\x00\x01 not a pickle at all" * 40, "PyTorch weight file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 58239525\n", "git-lfs pointer"),
+    ],
+)
 def test_other_bytes_are_refused(byte_folder: Path, content: bytes, expected: str) -> None:
     (byte_folder / "x.pth").write_bytes(content)
     assert expected in sentence(lambda: load_model(byte_folder / "x.pth"))
@@ -222,7 +304,7 @@ def test_a_truncated_pth_is_refused(byte_folder: Path, zipped: bool) -> None:
     torch.save(pth_state(), path, _use_new_zipfile_serialization=zipped)
     for share in (0.1, 0.6, 0.99):
         whole = path.read_bytes()
-        (byte_folder / "cut.pth").write_bytes(whole[:int(len(whole) * share)])
+        (byte_folder / "cut.pth").write_bytes(whole[: int(len(whole) * share)])
         assert "cut.pth" in sentence(lambda: load_model(byte_folder / "cut.pth"))
 
 
@@ -233,41 +315,48 @@ def without(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 V_PROJ = "model.layers.1.self_attn.v_proj.weight"
 
 
-@pytest.mark.parametrize(("state", "expected"), [
-    ([torch.zeros(2)], "no dictionary of tensors"),
-    ({}, "no dictionary of tensors"),
-    ({"a": 3}, "entry 'a' is no named tensor"),
-    ({"a": torch.zeros(2)}, "lacks tensor 'model.embed_tokens.weight'"),
-    (pth_state() | {"model.embed_tokens.weight": torch.zeros(64)}, "expected 2 dimensions"),
-    (pth_state() | {V_PROJ: torch.zeros(8, 64)}, f"'{V_PROJ}' has shape [8, 64], expected [16, 64]"),
-    (without(pth_state(), V_PROJ), f"lacks tensor '{V_PROJ}' of shape [16, 64]"),
-    (pth_state() | {V_PROJ: torch.zeros(16, 64, dtype=torch.int8)}, "is torch.int8"),
-    (pth_state() | {"model.vision.weight": torch.zeros(2)}, "'model.vision.weight' has no place"),
-    (pth_state() | {"model.layers.0.mlp.experts.0.up_proj.weight": torch.zeros(2)}, "mixture of experts"),
-    (pth_state() | {"model.layers.0.self_attn.q_proj.lora.A.weight": torch.zeros(2)}, "LoRA adapter"),
-    (pth_state() | {"model.layers.0.self_attn.q_proj.bias": torch.zeros(2)}, "has biases"),
-    ({"tok_embeddings.weight": torch.zeros(2, 2)}, "April 2025"),
-    (pth_state() | {"model.layers.0.self_attn.q_proj.weight": torch.zeros(7, 64)}, "usable shape"),
-])
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ([torch.zeros(2)], "no dictionary of tensors"),
+        ({}, "no dictionary of tensors"),
+        ({"a": 3}, "entry 'a' is no named tensor"),
+        ({"a": torch.zeros(2)}, "lacks tensor 'model.embed_tokens.weight'"),
+        (pth_state() | {"model.embed_tokens.weight": torch.zeros(64)}, "expected 2 dimensions"),
+        (pth_state() | {V_PROJ: torch.zeros(8, 64)}, f"'{V_PROJ}' has shape [8, 64], expected [16, 64]"),
+        (without(pth_state(), V_PROJ), f"lacks tensor '{V_PROJ}' of shape [16, 64]"),
+        (pth_state() | {V_PROJ: torch.zeros(16, 64, dtype=torch.int8)}, "is torch.int8"),
+        (pth_state() | {"model.vision.weight": torch.zeros(2)}, "'model.vision.weight' has no place"),
+        (pth_state() | {"model.layers.0.mlp.experts.0.up_proj.weight": torch.zeros(2)}, "mixture of experts"),
+        (pth_state() | {"model.layers.0.self_attn.q_proj.lora.A.weight": torch.zeros(2)}, "LoRA adapter"),
+        (pth_state() | {"model.layers.0.self_attn.q_proj.bias": torch.zeros(2)}, "has biases"),
+        ({"tok_embeddings.weight": torch.zeros(2, 2)}, "April 2025"),
+        (pth_state() | {"model.layers.0.self_attn.q_proj.weight": torch.zeros(7, 64)}, "usable shape"),
+    ],
+)
 def test_foreign_names_and_shapes_are_named(byte_folder: Path, state: object, expected: str) -> None:
     path = save_pth(byte_folder, state)
     assert expected in sentence(lambda: load_model(path))
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    ('"model_type": "gpt2"', "type 'gpt2'"),
-    ('"hidden_act": "gelu"', "hidden_act='gelu'"),
-    ('"use_moe": true', "use_moe=True"),
-    ('"rope_scaling": {"rope_type": "llama3", "factor": 8}', "'llama3'"),
-    ('"rope_scaling": {"rope_type": "yarn", "factor": 8, "mscale": 1}', "'mscale'"),
-    ('"rope_scaling": {"rope_type": "yarn", "factor": 0.5}', "unusable rope_scaling"),
-    ('"hidden_size": 128', "hidden_size=128 but the tensors have 64"),
-    ('"num_attention_heads": "many"', "usable shape"),
-])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ('"model_type": "gpt2"', "type 'gpt2'"),
+        ('"hidden_act": "gelu"', "hidden_act='gelu'"),
+        ('"use_moe": true', "use_moe=True"),
+        ('"rope_scaling": {"rope_type": "llama3", "factor": 8}', "'llama3'"),
+        ('"rope_scaling": {"rope_type": "yarn", "factor": 8, "mscale": 1}', "'mscale'"),
+        ('"rope_scaling": {"rope_type": "yarn", "factor": 0.5}', "unusable rope_scaling"),
+        ('"hidden_size": 128', "hidden_size=128 but the tensors have 64"),
+        ('"num_attention_heads": "many"', "usable shape"),
+    ],
+)
 def test_a_config_that_ours_is_not_is_refused(byte_folder: Path, change: str, expected: str) -> None:
     torch.save(pth_state(TINY), byte_folder / "pytorch_model.bin")
     (byte_folder / "config.json").write_text(
-        f'{{"model_type": "llama", "num_attention_heads": 4, "rope_theta": 1e4, {change}}}')
+        f'{{"model_type": "llama", "num_attention_heads": 4, "rope_theta": 1e4, {change}}}'
+    )
     assert expected in sentence(lambda: load_model(byte_folder))
 
 

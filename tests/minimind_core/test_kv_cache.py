@@ -30,8 +30,9 @@ def same(left: StaticCache, right: StaticCache) -> bool:
     visible = left.positions != EMPTY  # [B, S]
     shown = visible[:, None, :, None]  # [B, 1, S, 1]
     pairs = zip([*left.keys, *left.values], [*right.keys, *right.values], strict=True)
-    return (torch.equal(left.positions, right.positions)
-            and all(torch.equal(one * shown, other * shown) for one, other in pairs))
+    return torch.equal(left.positions, right.positions) and all(
+        torch.equal(one * shown, other * shown) for one, other in pairs
+    )
 
 
 def test_token_by_token_equals_at_once() -> None:
@@ -39,7 +40,7 @@ def test_token_by_token_equals_at_once() -> None:
     at_once, stepwise = StaticCache(TINY, 2, 16), StaticCache(TINY, 2, 16)
     append(at_once, 0, keys, values)
     for step in range(10):
-        append(stepwise, step, keys[:, :, step:step + 1], values[:, :, step:step + 1])
+        append(stepwise, step, keys[:, :, step : step + 1], values[:, :, step : step + 1])
     assert same(at_once, stepwise)
     assert torch.equal(at_once.keys[1][:, :, :10], keys) and torch.equal(at_once.values[0][:, :, :10], values)
     assert at_once.positions.tolist() == [[*range(10), *[EMPTY] * 6]] * 2

@@ -37,7 +37,7 @@ def stepwise(model: MiniMind, ids: Tensor, chunks: list[int], capacity: int) -> 
     pieces, start = [], 0
     for size in chunks:
         positions = torch.arange(start, start + size)
-        pieces.append(model(ids[:, start:start + size], positions, cache=cache))
+        pieces.append(model(ids[:, start : start + size], positions, cache=cache))
         start += size
     return torch.cat(pieces, dim=1)
 
@@ -126,7 +126,7 @@ def test_rows_of_a_batch_may_stand_at_different_positions(any_position: MiniMind
         newest = ids.gather(1, lengths)
         step = any_position(newest, lengths, cache=cache)
         for row in range(2):
-            alone = any_position(ids[row:row + 1, :int(lengths[row]) + 1])
+            alone = any_position(ids[row : row + 1, : int(lengths[row]) + 1])
             assert difference(step[row, 0], alone[0, -1]) < TOLERANCE
 
 
@@ -150,7 +150,7 @@ def test_a_window_hides_what_is_further_away() -> None:
     edited[0, 5] += 1
     with torch.no_grad():
         change = (model(ids, mask=near) - model(edited, mask=near))[0].abs().amax(-1)
-    assert (change[5:5 + reach + 1] > 0).all() and (change[5 + reach + 1:] == 0).all()
+    assert (change[5 : 5 + reach + 1] > 0).all() and (change[5 + reach + 1 :] == 0).all()
 
 
 def test_a_window_in_one_layer_equals_the_last_tokens_alone() -> None:

@@ -18,9 +18,10 @@ def parameters() -> list[torch.nn.Parameter]:
 def test_updates_equal_torchs() -> None:
     ours, theirs = parameters(), parameters()
     before = [parameter.detach().clone() for parameter in ours]
-    optimizers = (Muon(ours, lr=0.02, weight_decay=0.1),
-                  torch.optim.Muon(theirs, lr=0.02, weight_decay=0.1, momentum=0.95,
-                                   adjust_lr_fn="match_rms_adamw"))
+    optimizers = (
+        Muon(ours, lr=0.02, weight_decay=0.1),
+        torch.optim.Muon(theirs, lr=0.02, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+    )
     generator = torch.Generator().manual_seed(1)
     for _ in range(4):
         for one, other in zip(ours, theirs, strict=True):

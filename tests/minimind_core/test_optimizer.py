@@ -19,8 +19,11 @@ POSITIONS_TOO = TINY.replace(position="learned", tie_word_embeddings=False, qk_n
 def test_every_trainable_weight_is_owned_once(kind: OptimizerKind) -> None:
     model = MiniMind(POSITIONS_TOO)
     model.model.embed_tokens.weight.requires_grad_(False)
-    groups = [group for optimizer in make_optimizers(model, TrainingConfig(steps=1, optimizer=kind))
-              for group in optimizer.param_groups]
+    groups = [
+        group
+        for optimizer in make_optimizers(model, TrainingConfig(steps=1, optimizer=kind))
+        for group in optimizer.param_groups
+    ]
     owned = Counter(id(parameter) for group in groups for parameter in group["params"])
     assert set(owned) == {id(p) for p in model.parameters() if p.requires_grad} and set(owned.values()) == {1}
     for group in groups:

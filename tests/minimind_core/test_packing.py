@@ -91,8 +91,10 @@ def test_masked_attention_over_packed_documents_equals_each_alone() -> None:
     causal = torch.ones(8, 8, dtype=torch.bool).tril()
     mask = document_mask(torch.from_numpy(corpus.document_ids(np.array([0]), 8))) & causal
     packed = torch.nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=mask)
-    alone = [torch.nn.functional.scaled_dot_product_attention(part, part, part, is_causal=True)
-             for part in x.split([3, 5], dim=1)]
+    alone = [
+        torch.nn.functional.scaled_dot_product_attention(part, part, part, is_causal=True)
+        for part in x.split([3, 5], dim=1)
+    ]
     torch.testing.assert_close(packed, torch.cat(alone, dim=1))
 
 

@@ -38,8 +38,14 @@ def tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
-    rows = [{"text": f"line {i} of a tale\nand line {i + 1}, once more", "lang": "en" if i % 3 else "zh",
-             "source": "lines" if i % 2 else "twice"} for i in range(24)]
+    rows = [
+        {
+            "text": f"line {i} of a tale\nand line {i + 1}, once more",
+            "lang": "en" if i % 3 else "zh",
+            "source": "lines" if i % 2 else "twice",
+        }
+        for i in range(24)
+    ]
     path = tmp_path / "text.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     return path
@@ -55,8 +61,9 @@ def curve(folder: Path) -> list[list[float]]:
     return load_state_dict(folder)[2]["trained"]["curve"]
 
 
-def test_train_writes_a_checkpoint_that_runs(texts: Path, tmp_path: Path,
-                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_writes_a_checkpoint_that_runs(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "out" / "tiny"
     told = train(capsys, "tiny", "--data", texts, "--eval", texts, "--eval-tokens", 50, "--out", folder)
     assert told["steps"] == 6 and told["tokens"] == 6 * 4 * 16
@@ -70,8 +77,9 @@ def test_train_writes_a_checkpoint_that_runs(texts: Path, tmp_path: Path,
     assert len(trained["curve"]) == 6 and told["loss"] == pytest.approx(trained["curve"][-1][1], abs=1e-4)
 
 
-def test_options_replace_settings_of_the_recipe(texts: Path, tmp_path: Path,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_replace_settings_of_the_recipe(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "out"
     options = ("tiny", "--data", texts, "--out", folder)
     train(capsys, *options, "--steps", 2, "--batch-size", 6, "--optimizer", "muon")
@@ -83,8 +91,9 @@ def test_options_replace_settings_of_the_recipe(texts: Path, tmp_path: Path,
     assert "No file matches" in train(capsys, "tiny", "--data", tmp_path / "none*", code=1)["error"]
 
 
-def test_packed_text_trains_to_the_same_weights(texts: Path, tmp_path: Path,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_packed_text_trains_to_the_same_weights(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     packed = tmp_path / "text.npz"
     assert main(["pack", "tiny", "--data", str(texts), "--out", str(packed)]) == 0
     train(capsys, "tiny", "--data", texts, "--out", tmp_path / "one")
@@ -95,8 +104,9 @@ def test_packed_text_trains_to_the_same_weights(texts: Path, tmp_path: Path,
     assert "was packed with another tokenizer than '1k'" in message
 
 
-def test_resume_goes_on_and_keeps_the_whole_curve(texts: Path, tmp_path: Path,
-                                                  capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_goes_on_and_keeps_the_whole_curve(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(capsys, "tiny", "--data", texts, "--out", tmp_path / "whole")
     folder = tmp_path / "cut"
     options = ("tiny", "--data", texts, "--out", folder)
@@ -106,15 +116,17 @@ def test_resume_goes_on_and_keeps_the_whole_curve(texts: Path, tmp_path: Path,
     assert told["steps"] == 6 and curve(folder) == curve(tmp_path / "whole")
 
 
-def test_an_early_stop_keeps_its_place_in_the_schedule(texts: Path, tmp_path: Path,
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_early_stop_keeps_its_place_in_the_schedule(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(capsys, "tiny", "--data", texts, "--out", tmp_path / "whole", "--seed", 0)
     told = train(capsys, "early", "--data", texts, "--out", tmp_path / "early")
     assert told["steps"] == 3 and len(curve(tmp_path / "early")) == 3
 
 
-def test_padded_recipes_take_lines_of_their_sources(texts: Path, tmp_path: Path,
-                                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_padded_recipes_take_lines_of_their_sources(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, _ = pretraining.make_source(TINY_RECIPES["padded"], [texts], lambda _text: None)
     assert isinstance(source, PaddedBatches) and len(source.dataset) == 24  # two lines of each odd document
     assert source.batch(0).inputs.shape == (4, 16)
@@ -123,13 +135,15 @@ def test_padded_recipes_take_lines_of_their_sources(texts: Path, tmp_path: Path,
 
 def test_lines_become_documents() -> None:
     documents = [Document("one\n\n  two \n", "a", "en"), Document("three", "b", "en")]
-    assert list(pretraining.split_lines(documents, {"a": 1})) == [Document("one", "a", "en"),
-                                                                 Document("two", "a", "en")]
+    assert list(pretraining.split_lines(documents, {"a": 1})) == [
+        Document("one", "a", "en"),
+        Document("two", "a", "en"),
+    ]
 
 
-def test_a_shared_embedding_is_frozen_and_stored_once(texts: Path, tmp_path: Path,
-                                                      monkeypatch: pytest.MonkeyPatch,
-                                                      capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shared_embedding_is_frozen_and_stored_once(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(checkpoint_config, "WEIGHTS_FOLDER", tmp_path)
     monkeypatch.setattr(checkpoint, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(CheckpointError, match="There is no checkpoint at 'tiny'"):
@@ -153,8 +167,9 @@ def test_a_shipped_recipe_can_run(name: str) -> None:
 
 
 def test_specimens_of_a_family_share_all_but_their_shape() -> None:
-    nanos = [recipe for name, recipe in RECIPES.items()
-             if name.startswith("nano-") and name != "nano-rope-early"]
+    nanos = [
+        recipe for name, recipe in RECIPES.items() if name.startswith("nano-") and name != "nano-rope-early"
+    ]
     assert len(nanos) == 8 and len({(r.tokenizer, r.training, tuple(r.repeats.items())) for r in nanos}) == 1
     toys = [recipe for name, recipe in RECIPES.items() if name.startswith("toy-")]
     assert len(toys) == len({recipe.padding for recipe in toys}) == 5

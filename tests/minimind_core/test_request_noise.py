@@ -16,8 +16,13 @@ DRAWS = 100_000
 
 
 def test_mixing_equals_splitmix64() -> None:
-    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
-                 16408922859458223821]
+    published = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
     states = [1234567 + n * request_noise._GAMMA for n in range(1, 6)]
     assert [request_noise._mix_int(z) for z in states] == published
     mixed = request_noise._mix(torch.tensor([request_noise._signed(z) for z in states]))

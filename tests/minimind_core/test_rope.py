@@ -22,19 +22,27 @@ FACTORS = st.floats(1, 64)
 FAST = settings(deadline=None, max_examples=60)
 
 
-def theirs(kind: str, head_dim: int, theta: float, seq_len: int | None = None, length: int = 512,
-           **parameters: Any) -> tuple[Tensor, float]:
+def theirs(
+    kind: str, head_dim: int, theta: float, seq_len: int | None = None, length: int = 512, **parameters: Any
+) -> tuple[Tensor, float]:
     """inv_freq and attention factor as transformers initialises them."""
     rope = {"rope_type": kind, "rope_theta": theta, **parameters}
-    config = transformers.LlamaConfig(hidden_size=4 * head_dim, num_attention_heads=4, head_dim=head_dim,
-                                      max_position_embeddings=length, rope_parameters=rope)
+    config = transformers.LlamaConfig(
+        hidden_size=4 * head_dim,
+        num_attention_heads=4,
+        head_dim=head_dim,
+        max_position_embeddings=length,
+        rope_parameters=rope,
+    )
     return ROPE_INIT_FUNCTIONS[kind](config, "cpu", seq_len=seq_len)
 
 
 def same(ours: tuple[Tensor, float], reference: tuple[Tensor, float]) -> bool:
     """Equal to the precision of transformers' float32."""
-    return (torch.allclose(ours[0].float(), reference[0], rtol=2e-6, atol=0)
-            and abs(ours[1] - reference[1]) < 1e-9)
+    return (
+        torch.allclose(ours[0].float(), reference[0], rtol=2e-6, atol=0)
+        and abs(ours[1] - reference[1]) < 1e-9
+    )
 
 
 def rotated(x: Tensor, positions: Tensor, inv_freq: Tensor) -> Tensor:
@@ -60,19 +68,26 @@ def test_ntk_equals_transformers_dynamic_at_one_length(head_dim: int, growth: fl
     assert same(ours, theirs("dynamic", head_dim, 1e4, seq_len=reach, factor=growth))
 
 
-@pytest.mark.parametrize(("head_dim", "theta", "scaling"), [
-    (64, 1e6, RopeScaling("yarn", 16.0, 2048)),
-    (64, 1e6, RopeScaling("yarn", 16.0, 512)),
-    (64, 1e6, RopeScaling("yarn", 1.0, 512)),
-    (128, 1e4, RopeScaling("yarn", 4.0, 4096)),
-    (128, 5e5, RopeScaling("yarn", 40.0, 4096, beta_fast=64.0, beta_slow=2.0)),
-    (32, 1e6, RopeScaling("yarn", 8.0, 512, attention_factor=1.0)),
-    (32, 1e4, RopeScaling("yarn", 2.0, 128, beta_fast=4.0, beta_slow=1.5)),
-    (8, 1e4, RopeScaling("yarn", 32.0, 64)),
-])
+@pytest.mark.parametrize(
+    ("head_dim", "theta", "scaling"),
+    [
+        (64, 1e6, RopeScaling("yarn", 16.0, 2048)),
+        (64, 1e6, RopeScaling("yarn", 16.0, 512)),
+        (64, 1e6, RopeScaling("yarn", 1.0, 512)),
+        (128, 1e4, RopeScaling("yarn", 4.0, 4096)),
+        (128, 5e5, RopeScaling("yarn", 40.0, 4096, beta_fast=64.0, beta_slow=2.0)),
+        (32, 1e6, RopeScaling("yarn", 8.0, 512, attention_factor=1.0)),
+        (32, 1e4, RopeScaling("yarn", 2.0, 128, beta_fast=4.0, beta_slow=1.5)),
+        (8, 1e4, RopeScaling("yarn", 32.0, 64)),
+    ],
+)
 def test_yarn_equals_transformers(head_dim: int, theta: float, scaling: RopeScaling) -> None:
-    parameters = {"factor": scaling.factor, "original_max_position_embeddings": scaling.original_length,
-                  "beta_fast": scaling.beta_fast, "beta_slow": scaling.beta_slow}
+    parameters = {
+        "factor": scaling.factor,
+        "original_max_position_embeddings": scaling.original_length,
+        "beta_fast": scaling.beta_fast,
+        "beta_slow": scaling.beta_slow,
+    }
     if scaling.attention_factor is not None:
         parameters["attention_factor"] = scaling.attention_factor
     assert same(scaled_inv_freq(head_dim, theta, scaling), theirs("yarn", head_dim, theta, **parameters))
@@ -94,13 +109,14 @@ def test_yarn_bands_of_the_standard_head(original_length: int, kept: int, ramp: 
     inv_freq, factor = scaled_inv_freq(64, 1e6, scaling)
     plain = plain_inv_freq(64, 1e6)
     assert torch.equal(inv_freq[:kept], plain[:kept]) and abs(factor - 1.27726) < 1e-5
-    assert torch.allclose(inv_freq[kept + ramp:], plain[kept + ramp:] / 16, rtol=1e-15)
+    assert torch.allclose(inv_freq[kept + ramp :], plain[kept + ramp :] / 16, rtol=1e-15)
 
 
 @FAST
 @given(HEAD_DIMS, THETAS, FACTORS, st.integers(1, 32_768))
-def test_yarn_multipliers_fall_from_1_to_1_over_factor(head_dim: int, theta: float, factor: float,
-                                                       length: int) -> None:
+def test_yarn_multipliers_fall_from_1_to_1_over_factor(
+    head_dim: int, theta: float, factor: float, length: int
+) -> None:
     inv_freq, _ = scaled_inv_freq(head_dim, theta, RopeScaling("yarn", factor, length))
     multiplier = inv_freq / plain_inv_freq(head_dim, theta)
     assert (multiplier <= 1 + 1e-12).all() and (multiplier >= 1 / factor - 1e-12).all()
@@ -112,8 +128,11 @@ def test_yarn_multipliers_fall_from_1_to_1_over_factor(head_dim: int, theta: flo
 def test_frequencies_start_at_1_and_fall(head_dim: int, theta: float) -> None:
     plain = plain_inv_freq(head_dim, theta)
     assert plain.dtype == torch.float64 and plain[0] == 1 and (plain.diff() < 0).all()
-    assert torch.allclose(plain, torch.tensor([theta ** (-2 * j / head_dim) for j in range(head_dim // 2)],
-                                              dtype=torch.float64), rtol=1e-13)
+    assert torch.allclose(
+        plain,
+        torch.tensor([theta ** (-2 * j / head_dim) for j in range(head_dim // 2)], dtype=torch.float64),
+        rtol=1e-13,
+    )
     for kind in ("pi", "ntk", "yarn"):  # a factor of 1 changes nothing
         scaled, factor = scaled_inv_freq(head_dim, theta, RopeScaling(kind, 1.0, 64))  # type: ignore[arg-type]
         assert torch.allclose(scaled, plain, rtol=1e-14) and factor == 1

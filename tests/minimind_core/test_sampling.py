@@ -27,10 +27,12 @@ CONFIDENT = torch.tensor([15.0, 3.0, 2.8, 2.5], dtype=torch.float64)
 UNCERTAIN = torch.tensor([5.0, 4.8, 4.5, 4.3], dtype=torch.float64)
 
 distinct_logits = st.lists(st.integers(-4000, 4000), min_size=1, max_size=40, unique=True).map(
-    lambda values: torch.tensor(values, dtype=torch.float64) / 400)
+    lambda values: torch.tensor(values, dtype=torch.float64) / 400
+)
 temperatures = st.floats(0.05, 5)
 filters = st.fixed_dictionaries(
-    {"top_k": st.integers(0, 45), "top_p": st.floats(1e-6, 1), "min_p": st.floats(0, 1)})
+    {"top_k": st.integers(0, 45), "top_p": st.floats(1e-6, 1), "min_p": st.floats(0, 1)}
+)
 
 
 def log_of(*probabilities: float) -> Tensor:
@@ -49,13 +51,17 @@ def near(values: Tensor, expected: list[float], digits: int = 4) -> bool:
 # Known vectors
 
 
-@pytest.mark.parametrize(("logits", "temperature", "expected"), [
-    (EXAMPLE, 1.0, [0.6612, 0.2432, 0.0895, 0.0045, 0.0016]),
-    (EXAMPLE, 2.0, [0.4748, 0.2880, 0.1747, 0.0390, 0.0236]),
-    (CONFIDENT, 2.0, [0.9934, 0.0025, 0.0022, 0.0019]),
-])
-def test_softmax_claims_hold_to_four_decimals(logits: Tensor, temperature: float,
-                                              expected: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("logits", "temperature", "expected"),
+    [
+        (EXAMPLE, 1.0, [0.6612, 0.2432, 0.0895, 0.0045, 0.0016]),
+        (EXAMPLE, 2.0, [0.4748, 0.2880, 0.1747, 0.0390, 0.0236]),
+        (CONFIDENT, 2.0, [0.9934, 0.0025, 0.0022, 0.0019]),
+    ],
+)
+def test_softmax_claims_hold_to_four_decimals(
+    logits: Tensor, temperature: float, expected: list[float]
+) -> None:
     found = filter_logits(logits, temperature=temperature)
     assert near(found, expected)
     torch.testing.assert_close(found.tolist(), formula(logits, temperature), rtol=1e-14, atol=0)
@@ -127,9 +133,15 @@ def test_each_filter_equals_transformers() -> None:
         ({"top_p": 0.35}, [t.TopPLogitsWarper(0.35)]),
         ({"top_p": 0.97}, [t.TopPLogitsWarper(0.97)]),
         ({"min_p": 0.08}, [t.MinPLogitsWarper(0.08)]),
-        ({"temperature": 1.7, "top_k": 60, "top_p": 0.8, "min_p": 0.1},
-         [t.TemperatureLogitsWarper(1.7), t.TopKLogitsWarper(60), t.TopPLogitsWarper(0.8),
-          t.MinPLogitsWarper(0.1)]),
+        (
+            {"temperature": 1.7, "top_k": 60, "top_p": 0.8, "min_p": 0.1},
+            [
+                t.TemperatureLogitsWarper(1.7),
+                t.TopKLogitsWarper(60),
+                t.TopPLogitsWarper(0.8),
+                t.MinPLogitsWarper(0.1),
+            ],
+        ),
     ]
     for ours, theirs in cases:
         expected = logits
@@ -147,8 +159,9 @@ def test_each_filter_equals_transformers() -> None:
 
 @given(distinct_logits, temperatures, filters)
 @settings(deadline=None, max_examples=100)
-def test_kept_set_is_a_prefix_and_rows_sum_to_one(logits: Tensor, temperature: float,
-                                                  chosen: dict[str, float]) -> None:
+def test_kept_set_is_a_prefix_and_rows_sum_to_one(
+    logits: Tensor, temperature: float, chosen: dict[str, float]
+) -> None:
     found = filter_logits(logits, temperature, **chosen)
     kept = (found > 0)[logits.argsort(descending=True)]
     count = int(kept.sum())
@@ -162,15 +175,16 @@ def test_kept_set_is_a_prefix_and_rows_sum_to_one(logits: Tensor, temperature: f
 def test_top_p_is_the_smallest_set_that_reaches_p(logits: Tensor, temperature: float, p: float) -> None:
     full = filter_logits(logits, temperature).sort(descending=True).values.tolist()
     count = int((filter_logits(logits, temperature, top_p=p) > 0).sum())
-    before, after = math.fsum(full[:count - 1]), math.fsum(full[:count])
+    before, after = math.fsum(full[: count - 1]), math.fsum(full[:count])
     assume(abs(before - p) > 1e-12 and abs(after - p) > 1e-12 and full[count - 1] > 1e-300)
     assert before < p and (p <= after or count == len(full))
 
 
 @given(distinct_logits, temperatures, st.floats(1e-6, 1))
 @settings(deadline=None, max_examples=100)
-def test_min_p_keeps_gaps_up_to_temperature_times_log(logits: Tensor, temperature: float,
-                                                      min_p: float) -> None:
+def test_min_p_keeps_gaps_up_to_temperature_times_log(
+    logits: Tensor, temperature: float, min_p: float
+) -> None:
     gaps, bound = logits.max() - logits, temperature * math.log(1 / min_p)
     clear = (gaps - bound).abs() > 1e-9
     kept = filter_logits(logits, temperature, min_p=min_p) > 0
@@ -179,8 +193,9 @@ def test_min_p_keeps_gaps_up_to_temperature_times_log(logits: Tensor, temperatur
 
 @given(distinct_logits, temperatures, st.floats(1.001, 3))
 @settings(deadline=None, max_examples=100)
-def test_entropy_grows_with_temperature_by_the_variance_law(logits: Tensor, temperature: float,
-                                                            factor: float) -> None:
+def test_entropy_grows_with_temperature_by_the_variance_law(
+    logits: Tensor, temperature: float, factor: float
+) -> None:
     def entropy(t: float) -> float:
         return float(torch.special.entr(filter_logits(logits, t)).sum())
 
@@ -200,8 +215,9 @@ def test_entropy_slope_of_the_example() -> None:
 
 @given(distinct_logits, temperatures, filters, st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=60)
-def test_renaming_the_tokens_renames_the_result(logits: Tensor, temperature: float, chosen: dict[str, float],
-                                                random: object) -> None:
+def test_renaming_the_tokens_renames_the_result(
+    logits: Tensor, temperature: float, chosen: dict[str, float], random: object
+) -> None:
     order = list(range(len(logits)))
     random.shuffle(order)  # type: ignore[attr-defined]
     found, renamed = (filter_logits(x, temperature, **chosen) for x in (logits, logits[order]))
@@ -228,8 +244,14 @@ def test_temperature_towards_zero_is_the_argmax(temperature: float) -> None:
 def test_masked_tokens_stay_at_zero() -> None:
     logits = torch.full((3, 9), -math.inf)
     logits[:, 4], logits[:, 7] = 1.0, -5.0
-    for choice in ({}, {"temperature": 9.0}, {"top_k": 5}, {"top_p": 0.99999}, {"min_p": 0.001},
-                   {"temperature": 0}):
+    for choice in (
+        {},
+        {"temperature": 9.0},
+        {"top_k": 5},
+        {"top_p": 0.99999},
+        {"min_p": 0.001},
+        {"temperature": 0},
+    ):
         found = filter_logits(logits, **choice)
         assert bool(found.isfinite().all()) and set(found.nonzero()[:, 1].tolist()) <= {4, 7}, choice
 
@@ -249,8 +271,16 @@ def test_the_input_is_not_modified(dtype: torch.dtype) -> None:
     logits = (torch.randn(4, 64) * 5).to(dtype)
     before, noise = logits.clone(), RequestNoise([1, 2, 3, 4], 64).draw()
     noise_before = noise.clone()
-    next_tokens(logits, noise, seen_mask=logits > 0, repetition_penalty=1.2, temperature=0.5, top_k=9,
-                top_p=0.8, min_p=0.1)
+    next_tokens(
+        logits,
+        noise,
+        seen_mask=logits > 0,
+        repetition_penalty=1.2,
+        temperature=0.5,
+        top_k=9,
+        top_p=0.8,
+        min_p=0.1,
+    )
     filter_logits(logits, 0)
     assert torch.equal(logits, before) and torch.equal(noise, noise_before)
 
@@ -258,20 +288,23 @@ def test_the_input_is_not_modified(dtype: torch.dtype) -> None:
 # What a person may type
 
 
-@pytest.mark.parametrize(("setting", "sentence"), [
-    ({"temperature": -0.1}, "Negative temperature would favour the worst tokens."),
-    ({"temperature": math.inf}, "Temperature must be finite"),
-    ({"temperature": math.nan}, "Temperature must be a number, not nan."),
-    ({"temperature": "hot"}, "Temperature must be a number, not 'hot'."),
-    ({"top_p": 0.0}, r"Top-p must be in \(0, 1\]."),
-    ({"top_p": 1.5}, r"Top-p must be in \(0, 1\]."),
-    ({"top_k": -1}, "Top-k must be a whole number of at least 0"),
-    ({"top_k": 2.5}, "Top-k must be a whole number of at least 0"),
-    ({"min_p": 1.1}, r"Min-p must be in \[0, 1\]"),
-    ({"repetition_penalty": 0.0}, "Repetition penalty must be positive"),
-    ({"seed": -1}, "Seed must be a whole number"),
-    ({"seed": 1.5}, "Seed must be a whole number"),
-])
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"temperature": -0.1}, "Negative temperature would favour the worst tokens."),
+        ({"temperature": math.inf}, "Temperature must be finite"),
+        ({"temperature": math.nan}, "Temperature must be a number, not nan."),
+        ({"temperature": "hot"}, "Temperature must be a number, not 'hot'."),
+        ({"top_p": 0.0}, r"Top-p must be in \(0, 1\]."),
+        ({"top_p": 1.5}, r"Top-p must be in \(0, 1\]."),
+        ({"top_k": -1}, "Top-k must be a whole number of at least 0"),
+        ({"top_k": 2.5}, "Top-k must be a whole number of at least 0"),
+        ({"min_p": 1.1}, r"Min-p must be in \[0, 1\]"),
+        ({"repetition_penalty": 0.0}, "Repetition penalty must be positive"),
+        ({"seed": -1}, "Seed must be a whole number"),
+        ({"seed": 1.5}, "Seed must be a whole number"),
+    ],
+)
 def test_bad_settings_get_one_sentence(setting: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         SamplingParams(**setting)
@@ -286,12 +319,15 @@ def test_notes_explain_valid_but_odd_settings() -> None:
     assert len(SamplingParams(temperature=0, top_k=6401).notes(6400)) == 2
 
 
-@pytest.mark.parametrize(("row", "sentence"), [
-    ([-math.inf, -math.inf], "These logits contain no candidate"),
-    ([math.nan, math.nan], "These logits contain no candidate"),
-    ([1.0, math.nan], "These logits contain no candidate"),
-    ([1.0, math.inf], "overflowed"),
-])
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ([-math.inf, -math.inf], "These logits contain no candidate"),
+        ([math.nan, math.nan], "These logits contain no candidate"),
+        ([1.0, math.nan], "These logits contain no candidate"),
+        ([1.0, math.inf], "overflowed"),
+    ],
+)
 def test_logits_without_a_candidate_are_refused(row: list[float], sentence: str) -> None:
     for dtype in (torch.float32, torch.float16):
         with pytest.raises(ConfigError, match=sentence):

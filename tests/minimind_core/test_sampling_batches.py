@@ -19,8 +19,14 @@ from minimind_core.sampling import (
 
 
 def varied(rows: int) -> list[SamplingParams]:
-    choices = [(0.0, 0, 1.0, 0.0, 1.0), (0.7, 20, 0.9, 0.0, 1.1), (1.0, 0, 1.0, 0.0, 1.0),
-               (2.0, 0, 0.95, 0.02, 1.0), (1.3, 5000, 0.5, 0.3, 1.5), (0.01, 3, 1.0, 1.0, 1.0)]
+    choices = [
+        (0.0, 0, 1.0, 0.0, 1.0),
+        (0.7, 20, 0.9, 0.0, 1.1),
+        (1.0, 0, 1.0, 0.0, 1.0),
+        (2.0, 0, 0.95, 0.02, 1.0),
+        (1.3, 5000, 0.5, 0.3, 1.5),
+        (0.01, 3, 1.0, 1.0, 1.0),
+    ]
     return [SamplingParams(*choices[i % len(choices)], seed=i) for i in range(rows)]
 
 
@@ -116,6 +122,8 @@ def test_compiles_as_one_graph(as_tensors: bool) -> None:
     shared = [[SamplingParams(t, 20, 0.9, 0.01, 1.1)] * 6 for t in (0, 0.8, 1.2)]
     for params in (varied(6), varied(7)[1:]) if as_tensors else shared:
         chosen = batch_settings(params, as_tensors=as_tensors)
-        eager, traced = (f(logits, RequestNoise(range(6), 100), torch.zeros(6, 100, dtype=torch.bool), chosen)
-                         for f in (step, compiled))
+        eager, traced = (
+            f(logits, RequestNoise(range(6), 100), torch.zeros(6, 100, dtype=torch.bool), chosen)
+            for f in (step, compiled)
+        )
         assert torch.equal(eager, traced)

@@ -29,13 +29,15 @@ def test_shapes_at_a_quarter_half_and_three_quarters() -> None:
     assert at("constant") == [1, 1, 1, 1]
     assert at("linear") == pytest.approx([0.775, 0.55, 0.325, 0.19])
     assert at("cosine") == pytest.approx(
-        [0.1 + 0.9 * (1 + math.cos(math.pi * share)) / 2 for share in (0.25, 0.5, 0.75, 0.9)])
+        [0.1 + 0.9 * (1 + math.cos(math.pi * share)) / 2 for share in (0.25, 0.5, 0.75, 0.9)]
+    )
     assert at("wsd") == pytest.approx([1, 1, 1, 0.55])  # the last fifth decays
 
 
 @given(st.sampled_from(KINDS), st.integers(1, 300), st.integers(0, 50), st.floats(0, 1))
-def test_factors_never_rise_after_warm_up_nor_leave_their_range(kind: ScheduleKind, decay: int, warmup: int,
-                                                                final: float) -> None:
+def test_factors_never_rise_after_warm_up_nor_leave_their_range(
+    kind: ScheduleKind, decay: int, warmup: int, final: float
+) -> None:
     total = warmup + decay
     fall = [learning_rate_factor(kind, step, total, warmup, final) for step in range(warmup, total)]
     assert fall[0] == pytest.approx(1)

@@ -12,8 +12,15 @@ from minimind_core.model import MiniMind
 from minimind_core.quantize import dequantize_int8, quantize_int8
 from minimind_core.step_model import make_step_model
 
-CONFIG = ModelConfig(vocab_size=128, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=32,
-                     intermediate_size=128)
+CONFIG = ModelConfig(
+    vocab_size=128,
+    hidden_size=64,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=128,
+)
 
 
 def model_from_int8(config: ModelConfig = CONFIG) -> MiniMind:
@@ -35,8 +42,9 @@ def assert_same_steps(model: MiniMind, twin: MiniMind, rows: int) -> None:
             assert torch.allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}, {"qk_norm": True},
-                                     {"num_kv_heads": 4}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"tie_word_embeddings": False}, {"qk_norm": True}, {"num_kv_heads": 4}]
+)
 def test_joined_projections_give_the_same_logits(changes: dict[str, bool]) -> None:
     model = model_from_int8(CONFIG.replace(**changes))
     twin = make_step_model(model, batch_size=3)

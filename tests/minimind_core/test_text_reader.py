@@ -29,5 +29,9 @@ def test_a_character_comes_with_its_last_byte() -> None:
     reader = TextReader(load_tokenizer("byte"))
     pieces = [reader.read(token) for token in load_tokenizer("byte").encode("天a")]
     assert [(piece["text"], piece["open"]) for piece in pieces] == [
-        ("", True), ("", True), ("天", False), ("a", False)]
+        ("", True),
+        ("", True),
+        ("天", False),
+        ("a", False),
+    ]
     assert reader.read(2) == {"id": 2, "token": "<|im_end|>", "text": "", "open": False, "special": True}

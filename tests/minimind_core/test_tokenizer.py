@@ -20,10 +20,27 @@ from minimind_core.tokenizer import (
 )
 from minimind_core.train_tokenizers import SIZES
 
-SAMPLE = ["今天天气很好，我们去公园玩。今天天气很好。", "The weather is fine today; the weather was fine.\n",
-          "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"] * 3
-ODD = ["", " ", "\n\n\t  ", "鱻龘", "🏳️‍🌈 emoji", "caf\u0065\u0301", "\ufeff\u200b\0", "é\r\n",
-       "12345678 2024年", "<|im_end|>", "a<|endoftext|>b", "don't DON’T", "    if x:\n        pass", "ﬁ ２０"]
+SAMPLE = [
+    "今天天气很好，我们去公园玩。今天天气很好。",
+    "The weather is fine today; the weather was fine.\n",
+    "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n",
+] * 3
+ODD = [
+    "",
+    " ",
+    "\n\n\t  ",
+    "鱻龘",
+    "🏳️‍🌈 emoji",
+    "caf\u0065\u0301",
+    "\ufeff\u200b\0",
+    "é\r\n",
+    "12345678 2024年",
+    "<|im_end|>",
+    "a<|endoftext|>b",
+    "don't DON’T",
+    "    if x:\n        pass",
+    "ﬁ ２０",
+]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 SHIPPED = ["1k", "6.4k"]
 
@@ -156,10 +173,14 @@ def test_training_stops_where_no_pair_repeats() -> None:
 
 
 def test_pieces_end_where_the_pattern_says(small: Tokenizer) -> None:
-    pieces = [small._backend.pre_tokenizer.pre_tokenize_str(text) for text in
-              ("It's 20241 now", "def f():\n        return", "今天天气很好，走")]
+    pieces = [
+        small._backend.pre_tokenizer.pre_tokenize_str(text)
+        for text in ("It's 20241 now", "def f():\n        return", "今天天气很好，走")
+    ]
     assert [[text for text, _ in piece] for piece in pieces[:2]] == [
-        ["It", "'s", "Ġ", "202", "41", "Ġnow"], ["def", "Ġf", "():Ċ", "ĠĠĠĠĠĠĠ", "Ġreturn"]]
+        ["It", "'s", "Ġ", "202", "41", "Ġnow"],
+        ["def", "Ġf", "():Ċ", "ĠĠĠĠĠĠĠ", "Ġreturn"],
+    ]
     assert [span for _, span in pieces[2]] == [(0, 6), (6, 8)]
 
 
@@ -188,8 +209,11 @@ def test_missing_and_damaged_files_say_what_to_do(tmp_path: Path, small: Tokeniz
 
 def test_foreign_files_are_refused_or_read(tmp_path: Path, small: Tokenizer) -> None:
     path = tmp_path / "tokenizer.json"
-    word_level = {"version": "1.0", "added_tokens": [],
-                  "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"}}
+    word_level = {
+        "version": "1.0",
+        "added_tokens": [],
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"},
+    }
     path.write_text(json.dumps(word_level))
     with pytest.raises(TokenizerError, match="not a byte-level BPE"):
         load_tokenizer(path)

@@ -10,8 +10,11 @@ from minimind_core.__main__ import main
 from minimind_core.data import Document
 from minimind_core.tokenizer import load_tokenizer, train_bpe
 
-DOCUMENTS = [Document("今天天气很好。", lang="zh"), Document("the weather", lang="en"),
-             Document("def f(): pass", lang="code")]
+DOCUMENTS = [
+    Document("今天天气很好。", lang="zh"),
+    Document("the weather", lang="en"),
+    Document("def f(): pass", lang="code"),
+]
 
 
 def test_languages_count_as_often_as_stated() -> None:
@@ -31,8 +34,9 @@ def test_bytes_per_token_by_language() -> None:
     assert train_tokenizers.bytes_per_token(tokenizer, DOCUMENTS) == {"code": 1.0, "en": 1.0, "zh": 1.0}
 
 
-def test_command_writes_the_family_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                               capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_writes_the_family_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(train_tokenizers, "SIZES", {"a": 262, "b": 270})
     data = tmp_path / "a.jsonl"
     data.write_text("\n".join(json.dumps({"text": d.text, "lang": d.lang}) for d in DOCUMENTS))
@@ -41,15 +45,25 @@ def test_command_writes_the_family_and_reports(tmp_path: Path, monkeypatch: pyte
     assert load_tokenizer(tmp_path / "out" / "b.json.xz").vocab_size == 270
     first = (tmp_path / "out" / "a.json.xz").read_bytes()
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].split() == ["entries", "bytes", "fingerprint",
-                                  "code", "bytes/token", "en", "bytes/token", "zh", "bytes/token"]
+    assert printed[0].split() == [
+        "entries",
+        "bytes",
+        "fingerprint",
+        "code",
+        "bytes/token",
+        "en",
+        "bytes/token",
+        "zh",
+        "bytes/token",
+    ]
     assert printed[1].split()[:2] == ["a", "262"] and printed[2].split()[:2] == ["b", "270"]
     main(arguments)
     assert (tmp_path / "out" / "a.json.xz").read_bytes() == first
 
 
-def test_too_little_text_is_said_and_nothing_written(tmp_path: Path,
-                                                     capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_little_text_is_said_and_nothing_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = tmp_path / "a.jsonl"
     data.write_text('{"text": "ab ab"}')
     assert main(["tokenizers", "--data", str(data), "--out", str(tmp_path / "out")]) == 1

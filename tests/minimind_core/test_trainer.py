@@ -76,8 +76,11 @@ def test_an_update_is_the_one_written_out() -> None:
     model = MiniMind(TINY)
     matrices = [p for p in model.parameters() if p.dim() == 2]
     norms = [p for p in model.parameters() if p.dim() == 1]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1},
-                                   {"params": norms, "weight_decay": 0.0}], betas=(0.9, 0.95), eps=SMOOTH.eps)
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.1}, {"params": norms, "weight_decay": 0.0}],
+        betas=(0.9, 0.95),
+        eps=SMOOTH.eps,
+    )
     for record in trainer.steps():
         batch = trainer.source.batch(record.step)
         loss = mean_loss(model, batch)
@@ -117,8 +120,13 @@ def test_records_tell_every_log_every_steps_and_the_last() -> None:
 
 def test_resume_after_kill_is_bit_identical(tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
-    child = subprocess.Popen([sys.executable, "-m", "tests.minimind_core.training_run", str(state)], cwd=ROOT,
-                             env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.minimind_core.training_run", str(state)],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout is not None
     printed = [float.fromhex(child.stdout.readline()) for _ in range(4)]
     child.kill()  # SIGKILL, wherever it is
@@ -132,9 +140,11 @@ def test_resume_after_kill_is_bit_identical(tmp_path: Path) -> None:
     assert printed == whole[:4] and rest == whole[begin:]  # equal in every bit
 
 
-@pytest.mark.parametrize("change", [
-    {"optimizer": "muon"}, {"dtype": "bf16"}, {"dtype": "fp16"}, {"schedule": "cosine", "clip_norm": 0.0},
-], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"optimizer": "muon"}, {"dtype": "bf16"}, {"dtype": "fp16"}, {"schedule": "cosine", "clip_norm": 0.0}],
+    ids=str,
+)
 def test_resume_is_bit_identical(tmp_path: Path, change: dict[str, str]) -> None:
     config = dataclasses.replace(SHORT, **change)  # type: ignore[arg-type]
     whole, first = fresh_trainer(config), fresh_trainer(config)
@@ -156,9 +166,24 @@ def test_two_processes_equal_one(device: str) -> None:
     """gloo on the CPU; NCCL where there are two GPUs."""
     if device == "cuda" and torch.cuda.device_count() < 2:
         pytest.skip("needs two GPUs")
-    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-                           "2", "-m", "tests.minimind_core.training_run", device], cwd=ROOT, env=ENVIRONMENT,
-                          capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            "-m",
+            "tests.minimind_core.training_run",
+            device,
+        ],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr
     both = json.loads(done.stdout.strip().splitlines()[-1])
     alone = fresh_trainer(SHORT, device=device)
@@ -208,7 +233,7 @@ def test_documents_of_a_row_are_trained_apart() -> None:
     with torch.no_grad():
         for row, borders in ((0, (0, 6, 17)), (1, (0, 4, 6, 17))):
             for start, stop in pairwise(borders):
-                alone = ids[row:row + 1, start:stop]
+                alone = ids[row : row + 1, start:stop]
                 logits = model(alone[:, :-1])
                 nats += float(F.cross_entropy(logits[0], alone[0, 1:], reduction="sum"))
                 count += stop - start - 1
@@ -239,7 +264,7 @@ def test_an_unusable_state_is_said(tmp_path: Path) -> None:
     assert "No training state at" in sentence(lambda: trainer.load(path))
     trainer.save(path)
     whole = path.read_bytes()
-    for damaged in (whole[:len(whole) // 2], b"", b"not a state"):
+    for damaged in (whole[: len(whole) // 2], b"", b"not a state"):
         path.write_bytes(damaged)
         assert "is not a whole training state" in sentence(lambda: trainer.load(path))
     path.write_bytes(whole)

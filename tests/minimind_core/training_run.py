@@ -1,7 +1,7 @@
 """A small training run that a test can kill, resume, or spread over processes.
 
-    python -m tests.minimind_core.training_run STATE       saves after every update, prints each loss exactly
-    torchrun ... -m tests.minimind_core.training_run cpu   trains to the end; the first process tells
+python -m tests.minimind_core.training_run STATE       saves after every update, prints each loss exactly
+torchrun ... -m tests.minimind_core.training_run cpu   trains to the end; the first process tells
 """
 
 from __future__ import annotations
@@ -65,8 +65,16 @@ def main() -> None:
     leave_processes()
     if processes.is_first:
         weights = [float(parameter.detach().double().norm()) for parameter in trainer.parameters]
-        print(json.dumps({"processes": processes.count, "losses": losses, "weights": weights,
-                          "gloo_threads": gloo_threads()}))
+        print(
+            json.dumps(
+                {
+                    "processes": processes.count,
+                    "losses": losses,
+                    "weights": weights,
+                    "gloo_threads": gloo_threads(),
+                }
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -102,8 +102,9 @@ def running_server(monkeypatch: pytest.MonkeyPatch) -> None:
 def open_app(worker: CountingClient, running_server: None) -> OpenApp:
     """Runs the app in a language, on a page, with what else the address says."""
 
-    def open_page(page: str = "", *, lang: str | None = "en", locale: str | None = None,
-                  **query: str) -> AppTest:
+    def open_page(
+        page: str = "", *, lang: str | None = "en", locale: str | None = None, **query: str
+    ) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
         app.query_params.update(query | ({"lang": lang} if lang else {}))
         if locale:

@@ -93,16 +93,20 @@ def test_the_formula_moves_with_the_slider_and_nothing_runs(open_panel: OpenPane
 
 def test_a_run_that_a_prediction_made_is_shown(open_panel: OpenPanel, worker: Worker) -> None:
     app = open_panel("q99/line")
-    app.session_state["adopted"] = [worker.submit("q99/line", {}), worker.submit("q99/look", {}),
-                                    worker.submit("q99/bare", {"slope": 5})]
+    app.session_state["adopted"] = [
+        worker.submit("q99/line", {}),
+        worker.submit("q99/look", {}),
+        worker.submit("q99/bare", {"slope": 5}),
+    ]
     assert "measured" not in lines(app.run())
     app.session_state["adopting"] = True
     assert lines(app.run()) == {"formula": 3, "measured": 3}
     assert "q99_look.bench" not in app.session_state and "q99_bare.bench" not in app.session_state
 
 
-def test_an_experiment_of_views_alone_has_no_run(open_panel: OpenPanel, worker: Worker,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_experiment_of_views_alone_has_no_run(
+    open_panel: OpenPanel, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bench, "recorded", lambda _id: [{"params": {}, "result": {}}])
     app = open_panel("q99/look")
     app.slider(key="q99_look_zoom").set_value(3.0).run()
@@ -110,8 +114,9 @@ def test_an_experiment_of_views_alone_has_no_run(open_panel: OpenPanel, worker: 
     assert not app.button and not worker.jobs
 
 
-def test_a_run_is_shown_until_the_settings_change_and_again_when_they_are_back(open_panel: OpenPanel,
-                                                                              worker: Worker) -> None:
+def test_a_run_is_shown_until_the_settings_change_and_again_when_they_are_back(
+    open_panel: OpenPanel, worker: Worker
+) -> None:
     app = run(open_panel("q99/line"))
     assert lines(app) == {"formula": 3, "measured": 3} and "Measured here" in captions(app)
     app.slider(key="q99_line_slope").set_value(3.0).run()
@@ -177,7 +182,10 @@ def test_the_exact_numbers_stand_below_the_figure(open_panel: OpenPanel) -> None
     app.run()
     assert app.code[0].value.startswith("python -m labs run q99/line")
     assert app.table[0].value.to_dict("records") == [
-        {"x": "0", "y (m)": "0.25"}, {"x": "1", "y (m)": "2.25"}, {"x": "2", "y (m)": "4.25"}]
+        {"x": "0", "y (m)": "0.25"},
+        {"x": "1", "y (m)": "2.25"},
+        {"x": "2", "y (m)": "4.25"},
+    ]
 
 
 def compared(app: AppTest) -> dict[str, list[str]]:
@@ -204,7 +212,8 @@ def test_pinned_runs_stand_side_by_side(open_panel: OpenPanel) -> None:
 
 def test_what_a_model_wrote_is_never_markdown() -> None:
     assert findings.shown("![x](http://elsewhere) **a** strict_shift") == (
-        "\\!\\[x\\](http://elsewhere) \\*\\*a\\*\\* strict_shift")
+        "\\!\\[x\\](http://elsewhere) \\*\\*a\\*\\* strict_shift"
+    )
 
 
 def test_at_most_four_runs_are_pinned_and_each_can_be_let_go(open_panel: OpenPanel, worker: Worker) -> None:

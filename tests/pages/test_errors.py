@@ -48,16 +48,28 @@ def check_both(error: str | Exception) -> str:
     return chinese
 
 
-@pytest.mark.parametrize("error", [
-    explain(MemoryError()).sentence, explain(RuntimeError("CUDA error: device-side assert")).sentence,
-    explain(KeyError("x")).sentence, explain_exit(-signal.SIGKILL).sentence,
-    explain_exit(-signal.SIGSEGV).sentence, explain_exit(3).sentence, explain_stop("silence", 60),
-    explain_stop("limit", 60), CANNOT_START, CLOSED, EXCHANGED,
-], ids=lambda error: error.key)
+@pytest.mark.parametrize(
+    "error",
+    [
+        explain(MemoryError()).sentence,
+        explain(RuntimeError("CUDA error: device-side assert")).sentence,
+        explain(KeyError("x")).sentence,
+        explain_exit(-signal.SIGKILL).sentence,
+        explain_exit(-signal.SIGSEGV).sentence,
+        explain_exit(3).sentence,
+        explain_stop("silence", 60),
+        explain_stop("limit", 60),
+        CANNOT_START,
+        CLOSED,
+        EXCHANGED,
+    ],
+    ids=lambda error: error.key,
+)
 def test_each_end_of_a_run_has_a_sentence_in_both_languages(error: Sentence) -> None:
     chinese = check_both(error)
-    assert all(f"{value:g}" if isinstance(value, float) else str(value) in chinese
-               for value in error.values.values())
+    assert all(
+        f"{value:g}" if isinstance(value, float) else str(value) in chinese for value in error.values.values()
+    )
 
 
 def bad_settings() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -81,32 +93,54 @@ def test_whatever_an_experiment_refuses_has_a_sentence_in_both_languages() -> No
             Registry.discover().find(name).params.from_dict(settings)
         check_both(caught.value)
         refused.add(caught.value.key)
-    assert {"param.unknown", "param.int", "param.float", "param.bool", "param.low", "param.high",
-            "param.choice", "param.long", "q06.tokens", "q13.top_p", "q13.temperature.low",
-            "q10.one_step"} <= refused
+    assert {
+        "param.unknown",
+        "param.int",
+        "param.float",
+        "param.bool",
+        "param.low",
+        "param.high",
+        "param.choice",
+        "param.long",
+        "q06.tokens",
+        "q13.top_p",
+        "q13.temperature.low",
+        "q10.one_step",
+    } <= refused
 
 
-@pytest.mark.parametrize(("name", "settings", "chinese"), [
-    ("q06", {"tokens": 0}, "缓存长度必须是 1 到 32,768 之间的整数。"),
-    ("q06/cache", {"tokens": 2.5}, "缓存长度必须是 1 到 32,768 之间的整数。"),
-    ("q06/cache", {"kv_heads": 3}, "8 个查询头无法平均分给 3 个 KV 头。请选 1、2、4 或 8。"),
-    ("q07/spectrum", {"custom": "{"}, "读不懂这个字典"),
-    ("q07/spectrum", {"beta_fast": 1, "beta_slow": 2}, "beta_fast 必须大于"),
-    ("q10/scaler", {"backoff_factor": 1}, "回退因子必须小于 1"),
-    ("q10/scaler", {"overflows": "soon"}, "而不是 soon。"),
-    ("q13/manual", {"numbers": "a"}, "a 不是数字。"),
-    ("q13", {"top_k": -2}, "“Top-k（0 表示关闭）”不能小于 0"),
-])
+@pytest.mark.parametrize(
+    ("name", "settings", "chinese"),
+    [
+        ("q06", {"tokens": 0}, "缓存长度必须是 1 到 32,768 之间的整数。"),
+        ("q06/cache", {"tokens": 2.5}, "缓存长度必须是 1 到 32,768 之间的整数。"),
+        ("q06/cache", {"kv_heads": 3}, "8 个查询头无法平均分给 3 个 KV 头。请选 1、2、4 或 8。"),
+        ("q07/spectrum", {"custom": "{"}, "读不懂这个字典"),
+        ("q07/spectrum", {"beta_fast": 1, "beta_slow": 2}, "beta_fast 必须大于"),
+        ("q10/scaler", {"backoff_factor": 1}, "回退因子必须小于 1"),
+        ("q10/scaler", {"overflows": "soon"}, "而不是 soon。"),
+        ("q13/manual", {"numbers": "a"}, "a 不是数字。"),
+        ("q13", {"top_k": -2}, "“Top-k（0 表示关闭）”不能小于 0"),
+    ],
+)
 def test_bad_input_is_said_in_chinese(name: str, settings: dict[str, Any], chinese: str) -> None:
     with pytest.raises(ParamError) as caught:
         Registry.discover().find(name).params.from_dict(settings)
     assert chinese in check_both(caught.value)
 
 
-@pytest.mark.parametrize("act", [
-    lambda folder: load_model(folder / "gone"), load_model, lambda _: pick_device("tpu"),
-    lambda _: check_cache(2**60, "cpu"), lambda _: check_live_type("int4"), lambda _: read_scaling("{}"),
-], ids=["missing", "no weights", "device", "memory", "computed only", "dictionary"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda folder: load_model(folder / "gone"),
+        load_model,
+        lambda _: pick_device("tpu"),
+        lambda _: check_cache(2**60, "cpu"),
+        lambda _: check_live_type("int4"),
+        lambda _: read_scaling("{}"),
+    ],
+    ids=["missing", "no weights", "device", "memory", "computed only", "dictionary"],
+)
 def test_what_the_core_and_the_labs_cannot_do_is_said_in_chinese(act: Any, tmp_path: Path) -> None:
     with pytest.raises(MiniMindError) as caught:
         act(tmp_path)
@@ -160,8 +194,11 @@ def test_every_chinese_sentence_is_of_an_error_that_exists_and_fills_in_its_valu
     known |= {f"param.{kind}": {"label", "given"} for kind in ("int", "float", "bool", "text")}
     known |= {f"param.{kind}": {"label", "given", "limit"} for kind in ("low", "above", "high")}
     known |= {key: {"place"} for key, _ in STORE_SENTENCES.values()}
-    known |= {key: {"count", "most", "word", "largest"} for key in errors.sentences("zh")
-              if key.startswith("q13.numbers.")}
+    known |= {
+        key: {"count", "most", "word", "largest"}
+        for key in errors.sentences("zh")
+        if key.startswith("q13.numbers.")
+    }
     for key, text in errors.sentences("zh").items():
         assert key in known, key
         wanted = {name for _, name, _, _ in string.Formatter().parse(text) if name}
@@ -186,8 +223,9 @@ def shown(app: AppTest) -> list[str]:
     return [error.value for error in app.error]
 
 
-def test_a_chinese_page_says_why_a_run_failed(worker: CountingClient,
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chinese_page_says_why_a_run_failed(
+    worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = Job("q13/bugs", None, lambda _job: None)
     job.end("failed", error=explain_exit(-signal.SIGKILL).sentence, code="crash")
     monkeypatch.setattr(worker, "submit", lambda *_args, **_options: job)
@@ -202,18 +240,20 @@ def test_a_chinese_page_says_which_setting_cannot_be(worker: CountingClient) -> 
     assert shown(app) == ["seven 不是数字。"]
 
 
-def test_a_chinese_page_says_which_checkpoint_is_missing(worker: CountingClient,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chinese_page_says_which_checkpoint_is_missing(
+    worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submit = worker.submit
     monkeypatch.setattr(worker, "submit", lambda *what: submit(*what, model="/no/such/place"))
     app = AppTest.from_function(_panel, args=("q13/continuation",), default_timeout=20).run()
     app.button(key="q13_continuation.bench.run").click().run()
-    message, = shown(app)
+    (message,) = shown(app)
     assert message.startswith("“/no/such/place”处没有检查点；") and "minimind-26m" in message
 
 
-def test_a_chinese_page_says_what_the_store_cannot_do(open_app: OpenApp, study: Store,
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chinese_page_says_what_the_store_cannot_do(
+    open_app: OpenApp, study: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_args: object) -> None:
         raise StoreError("The disk is full.", key="store.full", place="study.sqlite3")
 

@@ -34,8 +34,9 @@ def said(app: AppTest) -> list[str]:
     return [element.value for element in app.markdown]
 
 
-def test_nothing_is_checked_unasked_nor_before_the_reference_is_open(open_app: OpenApp,
-                                                                     worker: CountingClient) -> None:
+def test_nothing_is_checked_unasked_nor_before_the_reference_is_open(
+    open_app: OpenApp, worker: CountingClient
+) -> None:
     settle_predictions(PAGE)
     app = open_app(PAGE)
     assert not [button for button in app.button if str(button.key).startswith("evidence.")]
@@ -54,14 +55,31 @@ def test_a_claim_is_checked_by_the_worker_and_agrees(opened: AppTest, worker: Co
     assert {"Of": "strict_shift", "Computed or measured here": "4", "Expected": "4"} in rows
 
 
-def test_a_claim_that_does_not_hold_says_so(opened: AppTest, worker: CountingClient,
-                                            monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_that_does_not_hold_says_so(
+    opened: AppTest, worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def submit(experiment_id: str, params: dict[str, str]) -> Job:
         job = Job(experiment_id, None, lambda _job: None)
-        job.end("done", record={
-            "seconds": 1, "date": "", "versions": {}, "device": "cpu", "device_name": "", "dtype": "fp32",
-            "result": {"id": params["claim"], "kind": "exact", "agrees": False, "measured": 3, "expected": 4,
-                       "tolerance": {"absolute": 0.5}, "reason": "It does not hold here."}})
+        job.end(
+            "done",
+            record={
+                "seconds": 1,
+                "date": "",
+                "versions": {},
+                "device": "cpu",
+                "device_name": "",
+                "dtype": "fp32",
+                "result": {
+                    "id": params["claim"],
+                    "kind": "exact",
+                    "agrees": False,
+                    "measured": 3,
+                    "expected": 4,
+                    "tolerance": {"absolute": 0.5},
+                    "reason": "It does not hold here.",
+                },
+            },
+        )
         return job
 
     monkeypatch.setattr(worker, "submit", submit)
@@ -70,10 +88,17 @@ def test_a_claim_that_does_not_hold_says_so(opened: AppTest, worker: CountingCli
     assert any("may differ by 0.5" in caption.value for caption in app.caption)
 
 
-def test_a_measured_claim_runs_its_experiment(opened: AppTest, worker: CountingClient,
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    claim = dataclasses.replace(QUESTION.claim("Q13-C19"), check=None, value=None, experiment="q13/bugs",
-                                measures="wiped_rows", tolerance=Tolerance("relative", 0.1))
+def test_a_measured_claim_runs_its_experiment(
+    opened: AppTest, worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = dataclasses.replace(
+        QUESTION.claim("Q13-C19"),
+        check=None,
+        value=None,
+        experiment="q13/bugs",
+        measures="wiped_rows",
+        tolerance=Tolerance("relative", 0.1),
+    )
     verdict = evidence._judged(claim, worker.submit("q13/bugs"))
     assert verdict.measured == 6 and verdict.agrees in (True, None)
     assert drawn(dataclasses.replace(claim, experiment="q99/none")) == 0
@@ -81,6 +106,7 @@ def test_a_measured_claim_runs_its_experiment(opened: AppTest, worker: CountingC
 
 def drawn(claim: Claim) -> int:
     """How many buttons the section of a claim has."""
+
     def script(claim: Claim) -> None:
         import streamlit as st
 

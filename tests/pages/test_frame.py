@@ -27,13 +27,19 @@ def test_every_page_file_is_a_question_or_has_a_name() -> None:
     assert {"home", "playground", "settings", *(question.slug for question in OPEN)} == set(NAMES)
 
 
-@pytest.mark.parametrize(("lang", "locale", "title"), [
-    ("zh", "en-US", "MiniMind 面试实验室"), ("en", "zh-CN", "MiniMind Interview Lab"),
-    (None, "zh-CN", "MiniMind 面试实验室"), (None, "de-DE", "MiniMind Interview Lab"),
-    ("xx", "zh-CN", "MiniMind 面试实验室"),
-])
-def test_the_address_decides_the_language_then_the_browser(open_app: OpenApp, lang: str | None, locale: str,
-                                                           title: str) -> None:
+@pytest.mark.parametrize(
+    ("lang", "locale", "title"),
+    [
+        ("zh", "en-US", "MiniMind 面试实验室"),
+        ("en", "zh-CN", "MiniMind Interview Lab"),
+        (None, "zh-CN", "MiniMind 面试实验室"),
+        (None, "de-DE", "MiniMind Interview Lab"),
+        ("xx", "zh-CN", "MiniMind 面试实验室"),
+    ],
+)
+def test_the_address_decides_the_language_then_the_browser(
+    open_app: OpenApp, lang: str | None, locale: str, title: str
+) -> None:
     app = open_app(lang=lang, locale=locale)
     assert app.title[0].value == title
 

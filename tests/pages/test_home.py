@@ -39,18 +39,41 @@ def test_the_parameter_chart_adds_up(open_app: OpenApp) -> None:
     assert (bars["y"][-1], bars["text"][-1]) == ("Feed-forward", "17.30 M · 67 %")
 
 
-@pytest.mark.parametrize(("status", "said"), [
-    (WorkerStatus(), "Being looked for"),
-    (WorkerStatus(state="loading"), "Loading the model"),
-    (WorkerStatus(state="dead", error="No device: plug one in."), "No device: plug one in."),
-    (WorkerStatus(state="ready", device_name="Test GPU", dtype="bfloat16", versions={"torch": "9.9"},
-                  model_name="tiny"), "Test GPU in bfloat16 with torch 9.9"),
-    (WorkerStatus(state="ready", device_name="Test GPU", dtype="bfloat16", versions={"torch": "9.9"},
-                  error="There is no model: train one."), "no model"),
-])
-def test_the_device_is_told_in_every_state(open_app: OpenApp, worker: CountingClient,
-                                           monkeypatch: pytest.MonkeyPatch, status: WorkerStatus,
-                                           said: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (WorkerStatus(), "Being looked for"),
+        (WorkerStatus(state="loading"), "Loading the model"),
+        (WorkerStatus(state="dead", error="No device: plug one in."), "No device: plug one in."),
+        (
+            WorkerStatus(
+                state="ready",
+                device_name="Test GPU",
+                dtype="bfloat16",
+                versions={"torch": "9.9"},
+                model_name="tiny",
+            ),
+            "Test GPU in bfloat16 with torch 9.9",
+        ),
+        (
+            WorkerStatus(
+                state="ready",
+                device_name="Test GPU",
+                dtype="bfloat16",
+                versions={"torch": "9.9"},
+                error="There is no model: train one.",
+            ),
+            "no model",
+        ),
+    ],
+)
+def test_the_device_is_told_in_every_state(
+    open_app: OpenApp,
+    worker: CountingClient,
+    monkeypatch: pytest.MonkeyPatch,
+    status: WorkerStatus,
+    said: str,
+) -> None:
     monkeypatch.setattr(worker, "status", lambda: status)
     app = open_app()
     assert not app.exception

@@ -36,8 +36,9 @@ def patterns(node: ast.expr) -> Iterator[str]:
         case ast.Constant(str(text)):
             yield re.escape(text)
         case ast.JoinedStr(values):
-            yield "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[^.]+"
-                          for part in values)
+            yield "".join(
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[^.]+" for part in values
+            )
         case ast.IfExp(body=first, orelse=second):
             yield from patterns(first)
             yield from patterns(second)
@@ -61,8 +62,9 @@ def test_every_key_is_used_and_every_used_key_exists() -> None:
     wanted = list(asked_for())
     unused = [key for key in own_keys("en") if not any(re.fullmatch(pattern, key) for pattern in wanted)]
     assert not unused
-    missing = [pattern for pattern in wanted
-               if not any(re.fullmatch(pattern, key) for key in catalogue("en"))]
+    missing = [
+        pattern for pattern in wanted if not any(re.fullmatch(pattern, key) for key in catalogue("en"))
+    ]
     assert not missing
 
 
@@ -71,10 +73,18 @@ def test_chinese_is_chinese() -> None:
     assert set(latin) <= {"controls.with_unit", "home.and", "unit.GB"}
 
 
-@pytest.mark.parametrize(("cookie", "locale", "language"), [
-    (None, None, "en"), (None, "fr-FR", "en"), (None, "zh-CN", "zh"), (None, "zh-TW", "zh"),
-    ("en", "zh-CN", "en"), ("zh", "en-US", "zh"), ("xx", "zh", "zh"),
-])
+@pytest.mark.parametrize(
+    ("cookie", "locale", "language"),
+    [
+        (None, None, "en"),
+        (None, "fr-FR", "en"),
+        (None, "zh-CN", "zh"),
+        (None, "zh-TW", "zh"),
+        ("en", "zh-CN", "en"),
+        ("zh", "en-US", "zh"),
+        ("xx", "zh", "zh"),
+    ],
+)
 def test_first_language(cookie: str | None, locale: str | None, language: str) -> None:
     assert preferred_language(cookie, locale) == language
     assert language in LANGUAGES

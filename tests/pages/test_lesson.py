@@ -12,6 +12,7 @@ from tests.pages.conftest import settle_predictions
 
 def sentence(kv_heads: int, measured: float) -> str:
     """What is said of a cache of so many KV heads, on Question 6's page of a person who predicted 4.2 MB."""
+
     def script(kv_heads: int, measured: float) -> None:
         import streamlit as st
 
@@ -20,8 +21,10 @@ def sentence(kv_heads: int, measured: float) -> str:
 
         st.session_state.setdefault("lang", "en")
         this = experiment("q06/cache")
-        result = {"megabytes": 8.39, "sentence": {
-            "said": 4.19, "formula": 8.388608, "measured": measured, "unit": "MB"}}
+        result = {
+            "megabytes": 8.39,
+            "sentence": {"said": 4.19, "formula": 8.388608, "measured": measured, "unit": "MB"},
+        }
         lesson.sentence(this, this.params.from_dict({"kv_heads": kv_heads}), result, here=True)
 
     app = AppTest.from_function(script, args=(kv_heads, measured)).run()
@@ -48,8 +51,9 @@ def test_the_own_prediction_stands_first_and_its_claim_says_why(predicted: None)
 
 
 @pytest.mark.parametrize(("kv_heads", "measured"), [(4, 8.39), (2, 9.0)])
-def test_a_prediction_of_another_number_is_not_mixed_in(predicted: None, kv_heads: int,
-                                                        measured: float) -> None:
+def test_a_prediction_of_another_number_is_not_mixed_in(
+    predicted: None, kv_heads: int, measured: float
+) -> None:
     assert sentence(kv_heads, measured).startswith("Commonly said: :orange[**4.19")
 
 

@@ -39,8 +39,11 @@ def press(app: AppTest, button: str) -> AppTest:
 
 def drawn(app: AppTest) -> dict[str, Any]:
     """What the component is given."""
-    return next(json.loads(block.proto.json) for block in app.get("bidi_component")
-                if block.proto.component_name == "token_stream")
+    return next(
+        json.loads(block.proto.json)
+        for block in app.get("bidi_component")
+        if block.proto.component_name == "token_stream"
+    )
 
 
 def text(app: AppTest) -> str:
@@ -66,10 +69,11 @@ def test_a_text_is_written_and_told(open_app: OpenApp, worker: CountingClient) -
     assert says(app, "12 tokens, the most you asked for") and says(app, f"{literal(MODEL)}, fp32")
 
 
-def test_the_command_writes_the_text_on_the_page(open_app: OpenApp,
-                                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_text_on_the_page(
+    open_app: OpenApp, capsys: pytest.CaptureFixture[str]
+) -> None:
     app = open_small(open_app)
-    app.text_area(key="playground_prompt").set_value("It's a \"test\"\nof  $quoting 今天")
+    app.text_area(key="playground_prompt").set_value('It\'s a "test"\nof  $quoting 今天')
     app.slider(key="playground_temperature").set_value(1.2)
     app.number_input(key="playground_top_k").set_value(40)
     app = press(app, "write")
@@ -98,8 +102,9 @@ def test_a_changed_prompt_is_what_is_written_again(open_app: OpenApp) -> None:
     assert drawn(press(app, "new_seed"))["prompt"] == "The dog"
 
 
-def test_an_alternative_is_written_on_from(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch,
-                                           capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_alternative_is_written_on_from(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     wishes: list[tuple[int, int]] = []
     draw = token_stream.token_stream
 
@@ -128,8 +133,10 @@ def test_an_alternative_is_written_on_from(open_app: OpenApp, monkeypatch: pytes
     assert not app.exception and len(drawn(app)["tokens"]) == 5 + 12
 
 
-@pytest.mark.parametrize(("prompt", "said"), [
-    ("", "begin-of-text"), ("long " * 600, "trained on 512"), ("word " * 250, "grew beyond the 512")])
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [("", "begin-of-text"), ("long " * 600, "trained on 512"), ("word " * 250, "grew beyond the 512")],
+)
 def test_unusual_prompts_work_and_say_so(open_app: OpenApp, prompt: str, said: str) -> None:
     app = open_small(open_app)
     app.text_area(key="playground_prompt").set_value(prompt)
@@ -145,12 +152,16 @@ def test_greedy_says_that_it_is(open_app: OpenApp) -> None:
     assert says(press(app, "write"), "is greedy")
 
 
-@pytest.mark.parametrize(("model", "words"), [
-    ("/no/such/folder", "There is no checkpoint at '/no/such/folder'"),
-    ("README.md", "README.md is not a PyTorch weight file")])
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("/no/such/folder", "There is no checkpoint at '/no/such/folder'"),
+        ("README.md", "README.md is not a PyTorch weight file"),
+    ],
+)
 def test_a_checkpoint_that_cannot_be_used_is_one_sentence(
-        open_app: OpenApp, worker: CountingClient, monkeypatch: pytest.MonkeyPatch, model: str,
-        words: str) -> None:
+    open_app: OpenApp, worker: CountingClient, monkeypatch: pytest.MonkeyPatch, model: str, words: str
+) -> None:
     """As if it had been typed: AppTest can only pick from the list."""
     submit = worker.submit
     with monkeypatch.context() as patch:
@@ -160,8 +171,9 @@ def test_a_checkpoint_that_cannot_be_used_is_one_sentence(
     assert not press(app, "write").error and text(app)
 
 
-def test_a_stopped_text_stays_and_its_command_ends_there(open_app: OpenApp, worker: CountingClient,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_text_stays_and_its_command_ends_there(
+    open_app: OpenApp, worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submit = worker.submit
 
     def stop_early(*asked: Any, **options: Any) -> Job:
@@ -207,7 +219,8 @@ def test_prompt_and_text_are_there_after_another_page(open_app: OpenApp) -> None
 
 
 def test_somebody_elsewhere_reads_and_chooses_no_path(
-        open_app: OpenApp, worker: CountingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_app: OpenApp, worker: CountingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = tmp_path / "secret" / "mine"
     shutil.copytree(WEIGHTS_FOLDER / "byte-128", mine)
     asked: list[str | None] = []

@@ -31,13 +31,24 @@ def notes(app: AppTest) -> str:
     return "\n".join(caption.value for caption in app.caption)
 
 
-@pytest.mark.parametrize(("lang", "titles"), [
-    ("en", ["Rotation microscope", "The spectrum of a head", "The whole model, somewhere else",
-            "Length bench"]),
-    ("zh", ["旋转显微镜", "一个头的频谱", "整个模型换个位置", "长度测试台"]),
-])
+@pytest.mark.parametrize(
+    ("lang", "titles"),
+    [
+        (
+            "en",
+            [
+                "Rotation microscope",
+                "The spectrum of a head",
+                "The whole model, somewhere else",
+                "Length bench",
+            ],
+        ),
+        ("zh", ["旋转显微镜", "一个头的频谱", "整个模型换个位置", "长度测试台"]),
+    ],
+)
 def test_all_experiments_are_there_and_nothing_runs_by_itself(
-        lab_is_open: None, open_app: OpenApp, worker: CountingClient, lang: str, titles: list[str]) -> None:
+    lab_is_open: None, open_app: OpenApp, worker: CountingClient, lang: str, titles: list[str]
+) -> None:
     app = open_app(PAGE, lang=lang)
     assert [heading.value for heading in app.subheader if heading.value in titles] == titles
     assert not worker.submitted and not app.exception
@@ -49,8 +60,9 @@ def test_the_lab_waits_for_the_predictions(open_app: OpenApp, worker: CountingCl
     assert len(app.number_input) == 2 and len(app.radio) == 1
 
 
-def test_the_spectrum_follows_its_controls_without_a_run(lab_is_open: None, open_app: OpenApp,
-                                                         worker: CountingClient) -> None:
+def test_the_spectrum_follows_its_controls_without_a_run(
+    lab_is_open: None, open_app: OpenApp, worker: CountingClient
+) -> None:
     app = open_app(PAGE)
     assert bars(app) == {"formula": 11, "removed": 21}
     app.selectbox(key="q07_spectrum_length").set_value(8192).run()
@@ -75,7 +87,8 @@ def test_a_dictionary_that_nobody_could_read_is_one_sentence(lab_is_open: None, 
     app = open_app(PAGE)
     app.text_input(key="q07_spectrum_custom").set_value("{oops").run()
     assert [error.value for error in app.error] == [
-        "The dictionary is not readable; write it as in a config.json, with rope_type linear, ntk or yarn."]
+        "The dictionary is not readable; write it as in a config.json, with rope_type linear, ntk or yarn."
+    ]
     assert not app.exception
 
 

@@ -38,12 +38,14 @@ def test_nothing_is_measured_before_the_predictions(open_app: OpenApp, worker: C
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_experiment_has_its_panel_and_nothing_runs_unasked(
-        open_app: OpenApp, worker: CountingClient, language: str) -> None:
+    open_app: OpenApp, worker: CountingClient, language: str
+) -> None:
     settle_predictions(PAGE)
     app = open_app(PAGE, lang=language)
     assert not app.exception and worker.submitted == []
-    titles = {Registry.discover().strings(language)[f"q10.{name.partition('/')[2]}.title"]
-              for name in EXPERIMENTS}
+    titles = {
+        Registry.discover().strings(language)[f"q10.{name.partition('/')[2]}.title"] for name in EXPERIMENTS
+    }
     assert titles <= {element.value for element in app.subheader}
     assert ("No GPU here" if language == "en" else "这里没有 GPU") in texts(app)
 
@@ -59,12 +61,17 @@ def test_the_scale_moves_the_histogram_without_a_run(open_app: OpenApp, worker: 
 
 
 def test_the_scaler_is_drawn_from_its_formula_until_it_is_run(
-        open_app: OpenApp, worker: CountingClient) -> None:
+    open_app: OpenApp, worker: CountingClient
+) -> None:
     settle_predictions(PAGE)
     app = open_app(PAGE)
     app.slider(key="q10_scaler_fits_exponent").set_value(12).run()
-    scales = [trace["y"] for plot in plots(app) for trace in plot["data"]
-              if len(trace["y"]) == 41 and trace["meta"]["role"] == "formula"]
+    scales = [
+        trace["y"]
+        for plot in plots(app)
+        for trace in plot["data"]
+        if len(trace["y"]) == 41 and trace["meta"]["role"] == "formula"
+    ]
     assert [scale[-1] for scale in scales] == [2**12] and worker.submitted == []
     run(app, "scaler")
     assert worker.submitted == ["q10/scaler"] and "equal the formula at every step" in texts(app)
@@ -81,8 +88,9 @@ def test_bad_factors_are_one_sentence(open_app: OpenApp, worker: CountingClient)
     assert worker.submitted == [] and not app.exception
 
 
-def test_the_duel_shows_its_curves_while_it_runs(open_app: OpenApp, worker: CountingClient,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_duel_shows_its_curves_while_it_runs(
+    open_app: OpenApp, worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settle_predictions(PAGE)
     params = Registry.discover().find("q10/duel").params()
     running = Job("q10/duel", params, lambda _job: None)
@@ -91,7 +99,6 @@ def test_the_duel_shows_its_curves_while_it_runs(open_app: OpenApp, worker: Coun
         running.add_partial({"step": step, "losses": losses, "scale": 65536.0})
     monkeypatch.setattr(worker, "submit", lambda *_arguments, **_options: running)
     app = run(open_app(PAGE), "duel")
-    drawn = [plot for plot in plots(app)
-             if [len(trace.get("y", ())) for trace in plot["data"]] == [3] * 4]
+    drawn = [plot for plot in plots(app) if [len(trace.get("y", ())) for trace in plot["data"]] == [3] * 4]
     assert len(drawn) == 1 and any(button.label == "Stop" for button in app.button)
     running.cancel()

@@ -26,8 +26,11 @@ def says(app: AppTest, words: str) -> bool:
 
 def bars(app: AppTest) -> dict[str, int]:
     """How many bars the plot shows as kept and as removed."""
-    return {trace["meta"]["role"]: len(trace["customdata"]) for trace in plots(app)[0]["data"]
-            if trace["type"] == "bar"}
+    return {
+        trace["meta"]["role"]: len(trace["customdata"])
+        for trace in plots(app)[0]["data"]
+        if trace["type"] == "bar"
+    }
 
 
 def sample(app: AppTest) -> str:
@@ -98,8 +101,9 @@ def test_settings_are_kept_while_another_page_is_read(open_app: OpenApp) -> None
     assert app.slider(key="q13_top_p").value == 0.4
 
 
-def test_a_failed_run_is_one_sentence(open_app: OpenApp, worker: CountingClient,
-                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_run_is_one_sentence(
+    open_app: OpenApp, worker: CountingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(experiment_id: str, params=None, **options) -> Job:
         job = Job(experiment_id, None, lambda _job: None)
         job.end("failed", error="There is no checkpoint weights/minimind-26m; train one.")
@@ -142,14 +146,20 @@ def test_every_setting_acts_on_the_bars(open_app: OpenApp, worker: CountingClien
 
 def steps(app: AppTest) -> list[list[object]]:
     """The order as it is shown: id, name and whether the step does nothing, from the first step on."""
-    return next(json.loads(block.proto.json)["steps"] for block in app.get("bidi_component")
-                if block.proto.component_name == "sortable")
+    return next(
+        json.loads(block.proto.json)["steps"]
+        for block in app.get("bidi_component")
+        if block.proto.component_name == "sortable"
+    )
 
 
 def test_the_order_decides_what_the_temperature_does_to_the_nucleus(open_app: OpenApp) -> None:
     app = open_app(PAGE, q13_order="top_p,temperature,top_k,min_p,typical_p", q13_top_p="0.05")
     assert steps(app)[:3] == [
-        ["top_p", "top-p", False], ["temperature", "temperature", False], ["top_k", "top-k", True]]
+        ["top_p", "top-p", False],
+        ["temperature", "temperature", False],
+        ["top_k", "top-k", True],
+    ]
     nucleus = bars(app)
     app.slider(key="q13_temperature").set_value(2.0).run()
     assert bars(app) == nucleus
@@ -169,7 +179,9 @@ def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worke
     params = app.session_state["q13.writing"].params
     assert (params.top_k, params.repetition_penalty) == (7, 1.5)
     assert [figure["layout"]["yaxis"]["title"]["text"] for figure in plots(app)[1:3]] == [
-        "Tokens kept", "Entropy (nats)"]
+        "Tokens kept",
+        "Entropy (nats)",
+    ]
     app.slider(key="q13_samples").set_value(3)
     press(app, "wall")
     job = app.session_state["q13_wall.bench"]
@@ -178,11 +190,16 @@ def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worke
     assert all(html.escape(sample["text"]) in wall for sample in job.result["samples"])
 
 
-@pytest.mark.parametrize(("lang", "read", "refused"), [
-    ("en", "Read as probabilities. **4** of 5", "seven is not a number."),
-    ("zh", "读作：概率。 5 个词元中保留 **4** 个", "seven 不是数字。")])
+@pytest.mark.parametrize(
+    ("lang", "read", "refused"),
+    [
+        ("en", "Read as probabilities. **4** of 5", "seven is not a number."),
+        ("zh", "读作：概率。 5 个词元中保留 **4** 个", "seven 不是数字。"),
+    ],
+)
 def test_typed_numbers_are_read_at_once_or_refused_in_one_sentence(
-        open_app: OpenApp, worker: CountingClient, lang: str, read: str, refused: str) -> None:
+    open_app: OpenApp, worker: CountingClient, lang: str, read: str, refused: str
+) -> None:
     app = open_app(PAGE, lang=lang)
     app.text_input(key="q13_manual_numbers").set_value("0.65, 0.12, 0.10, 0.08, 0.05").run()
     assert says(app, read)

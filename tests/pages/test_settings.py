@@ -43,9 +43,20 @@ def started(worker: CountingClient, monkeypatch: pytest.MonkeyPatch) -> list[Can
 
     def start(settings: RunnerSettings, **_options: float) -> Candidate:
         error = "weights/x is truncated; fetch it again." if settings.model.startswith("toy") else ""
-        candidates.append(Candidate(WorkerStatus(
-            state="ready", device="cpu", device_name="Test CPU", dtype=settings.dtype, error=error,
-            versions={"torch": "9"}, model_name=settings.model, found={"cpu": ["fp32", "bf16"]})))
+        candidates.append(
+            Candidate(
+                WorkerStatus(
+                    state="ready",
+                    device="cpu",
+                    device_name="Test CPU",
+                    dtype=settings.dtype,
+                    error=error,
+                    versions={"torch": "9"},
+                    model_name=settings.model,
+                    found={"cpu": ["fp32", "bf16"]},
+                )
+            )
+        )
         return candidates[-1]
 
     exchange = RunnerExchange(RunnerSettings("auto", "fp32", "minimind-26m"), start)
@@ -75,8 +86,9 @@ def write(study: Store, profile: str, text: str) -> None:
     study.drafts.save(profile, "q06", "answer", text, revision=1)
 
 
-def test_a_choice_reaches_the_labs_and_is_kept(open_app: OpenApp, started: list[Candidate],
-                                               tmp_path: Path) -> None:
+def test_a_choice_reaches_the_labs_and_is_kept(
+    open_app: OpenApp, started: list[Candidate], tmp_path: Path
+) -> None:
     app = open_app(OPEN)
     assert button(app, "Use these").disabled, "nothing was chosen yet"
     app.segmented_control(key="settings.dtype").set_value("bf16")
@@ -90,19 +102,22 @@ def test_a_choice_reaches_the_labs_and_is_kept(open_app: OpenApp, started: list[
     assert settings_file.runner_settings() == RunnerSettings("auto", "bf16", "byte-128")
 
 
-def test_a_checkpoint_that_cannot_be_loaded_changes_nothing(open_app: OpenApp, started: list[Candidate],
-                                                            tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_loaded_changes_nothing(
+    open_app: OpenApp, started: list[Candidate], tmp_path: Path
+) -> None:
     app = open_app(OPEN)
     app.selectbox(key="settings.model").set_value("toy-masked").run()
     use(app)
-    assert app.error[0].value == ("Nothing was changed: the labs go on as before. "
-                                  "weights/x is truncated; fetch it again.")
+    assert app.error[0].value == (
+        "Nothing was changed: the labs go on as before. weights/x is truncated; fetch it again."
+    )
     assert server.worker() is started[0] and started[0].farewell is None
     assert not (tmp_path / "settings.json").exists()
 
 
-def test_a_path_that_is_not_there_is_said_at_once(open_app: OpenApp, started: list[Candidate],
-                                                  tmp_path: Path) -> None:
+def test_a_path_that_is_not_there_is_said_at_once(
+    open_app: OpenApp, started: list[Candidate], tmp_path: Path
+) -> None:
     app = open_app(OPEN)
     app.selectbox(key="settings.model").set_value("own").run()
     assert button(app, "Use these").disabled, "no path yet"
@@ -112,8 +127,9 @@ def test_a_path_that_is_not_there_is_said_at_once(open_app: OpenApp, started: li
     assert len(started) == 1
 
 
-def test_settings_that_cannot_be_kept_hold_and_say_so(open_app: OpenApp, started: list[Candidate],
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_cannot_be_kept_hold_and_say_so(
+    open_app: OpenApp, started: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_changes: dict[str, str]) -> None:
         raise OSError(28, "No space left on device")
 
@@ -125,8 +141,9 @@ def test_settings_that_cannot_be_kept_hold_and_say_so(open_app: OpenApp, started
     assert server.worker() is started[1]
 
 
-def test_the_environment_wins_and_is_named(open_app: OpenApp, started: list[Candidate],
-                                           monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_wins_and_is_named(
+    open_app: OpenApp, started: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     settings_file.write({"device": "cuda", "dtype": "bf16", "model": "byte-128"})
     monkeypatch.setenv("MINIMIND_DEVICE", "cpu")
     monkeypatch.setenv("MINIMIND_MODEL", "minimind-26m")
@@ -147,7 +164,8 @@ def test_a_damaged_file_counts_as_none(damage: str, tmp_path: Path) -> None:
 
 
 def test_somebody_elsewhere_reads_the_labs_settings_and_no_path(
-        open_app: OpenApp, started: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    open_app: OpenApp, started: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     server.runner().settings = RunnerSettings("cpu", "fp32", "/home/ada/secret/model.pth")
     monkeypatch.setattr(visitor, "at_this_machine", lambda _headers: False)
     monkeypatch.setattr(visitor, "visitor_name", lambda _cookies: None)
@@ -258,8 +276,9 @@ def test_a_profile_deleted_in_another_window_is_one_sentence(open_app: OpenApp, 
     assert app.header[-1].value == "About this app", "the rest of the page is there"
 
 
-def test_kept_results_can_be_cleared(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch,
-                                     tmp_path: Path) -> None:
+def test_kept_results_can_be_cleared(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MINIMIND_LAB_CACHE", str(tmp_path / "cache"))
     results = tmp_path / "cache" / "results"
     results.mkdir(parents=True)
@@ -273,6 +292,7 @@ def test_kept_results_can_be_cleared(open_app: OpenApp, monkeypatch: pytest.Monk
 @pytest.fixture
 def logged_in(open_app: OpenApp) -> Callable[[dict[str, object]], AppTest]:
     """The settings page of somebody whom the server's login knows so."""
+
     def open_as(user: dict[str, object]) -> AppTest:
         app = open_app()
         app.user = user
@@ -290,8 +310,9 @@ def test_a_login_is_asked_for_before_anything_else(logged_in: Callable[[dict[str
     assert app.error[0].value.startswith("This server's login is not set up: ") and not app.exception
 
 
-def test_a_login_finds_its_work_and_no_list_of_others(logged_in: Callable[[dict[str, object]], AppTest],
-                                                      study: Store) -> None:
+def test_a_login_finds_its_work_and_no_list_of_others(
+    logged_in: Callable[[dict[str, object]], AppTest], study: Store
+) -> None:
     study.profiles.create("Ada")
     one = logged_in({"is_logged_in": True, "iss": "https://id", "sub": "1", "name": "Grace *H*"})
     again = logged_in({"is_logged_in": True, "iss": "https://id", "sub": "1", "name": "Grace *H*"})

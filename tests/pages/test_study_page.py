@@ -20,6 +20,7 @@ Q5, Q6, Q13 = "q05_shapes", "q06_gqa", "q13_sampling"
 
 def sent(app: AppTest) -> str:
     """Every text of the page that reaches the browser."""
+
     def texts(message) -> Iterator[str]:
         for field, value in message.ListFields():
             for one in value if field.is_repeated else [value]:
@@ -45,8 +46,9 @@ def current(study: Store, name: str) -> Attempt:
 def secrets(question: Question, lang: str) -> list[str]:
     """Sentences that only somebody who opened the reference may read."""
     renderer = Renderer(question, lang)
-    claims = [renderer.text(text, claim) for claim in question.claims
-              for text in (claim.statement, claim.truth)]
+    claims = [
+        renderer.text(text, claim) for claim in question.claims for text in (claim.statement, claim.truth)
+    ]
     lines = [renderer.text(line.text) for line in question.rubric]
     answers = [renderer.text(one.answer) for one in question.follow_ups]
     return [*claims, *lines, *answers, *(renderer.fill(part.body) for part in question.prose[lang].answer)]
@@ -54,8 +56,9 @@ def secrets(question: Question, lang: str) -> list[str]:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
-def test_nothing_of_the_reference_is_there_before_it_is_opened(open_app: OpenApp, question: Question,
-                                                               lang: str) -> None:
+def test_nothing_of_the_reference_is_there_before_it_is_opened(
+    open_app: OpenApp, question: Question, lang: str
+) -> None:
     app = open_app(question.slug, lang=lang)
     page = sent(app)
     assert question.title[lang] in page
@@ -65,8 +68,9 @@ def test_nothing_of_the_reference_is_there_before_it_is_opened(open_app: OpenApp
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
-def test_the_opened_reference_shows_answer_claims_and_rubric(open_app: OpenApp, question: Question,
-                                                             lang: str) -> None:
+def test_the_opened_reference_shows_answer_claims_and_rubric(
+    open_app: OpenApp, question: Question, lang: str
+) -> None:
     settle_predictions(question.slug)
     app = open_app(question.slug, lang=lang)
     app.button(key=f"{question.key}.reference").click().run()
@@ -127,7 +131,8 @@ def test_a_prediction_is_kept_and_set_beside_the_measurement(open_app: OpenApp, 
 
 
 def test_skipping_opens_the_lab_and_is_measured_when_asked_for(
-        open_app: OpenApp, study: Store, inline: CountingClient) -> None:
+    open_app: OpenApp, study: Store, inline: CountingClient
+) -> None:
     app = open_app(Q13)
     inline.submitted.clear()
     next(button for button in app.button if button.label == "Skip").click().run()
@@ -142,8 +147,11 @@ def test_a_kept_draft_comes_back_without_naming_the_profile(open_app: OpenApp, s
     open_app(Q6)
     profile = study.profiles.named()[0].id
     study.drafts.save(profile, "q06", "answer", "Fewer heads", 3)
-    data = next(json.loads(one.proto.json) for one in open_app(Q6).get("bidi_component")
-                if one.proto.component_name == "draft")
+    data = next(
+        json.loads(one.proto.json)
+        for one in open_app(Q6).get("bidi_component")
+        if one.proto.component_name == "draft"
+    )
     assert (data["text"], data["revision"]) == ("Fewer heads", 3)
     assert profile not in data["storage"]
 
@@ -161,8 +169,9 @@ def test_a_broken_store_is_one_sentence(open_app: OpenApp, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("lang", "heading"), [("en", "Kata"), ("zh", "动手写")])
-def test_a_kata_shows_its_task_and_says_that_nothing_is_run(open_app: OpenApp, lang: str,
-                                                            heading: str) -> None:
+def test_a_kata_shows_its_task_and_says_that_nothing_is_run(
+    open_app: OpenApp, lang: str, heading: str
+) -> None:
     app = open_app("q10_grad_scaler", lang=lang)
     assert heading in [header.value for header in app.header]
     assert app.code[0].value.startswith("def scaler_trace(")

@@ -34,8 +34,10 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def browser(base: str = "http://lab.example") -> TestClient:
-    return TestClient(Starlette(routes=[Route("/", page), Route("/data", data)],
-                                middleware=server.middleware()), base_url=base)
+    return TestClient(
+        Starlette(routes=[Route("/", page), Route("/data", data)], middleware=server.middleware()),
+        base_url=base,
+    )
 
 
 def cookie(response) -> SimpleCookie | None:
@@ -71,11 +73,19 @@ def test_a_made_up_name_is_replaced(everywhere: None) -> None:
     assert cookie(client.get("/")).value != "shared"
 
 
-@pytest.mark.parametrize(("headers", "here"), [
-    ({}, True), ({"host": "127.0.0.1:8501"}, True), ({"host": "localhost"}, True),
-    ({"host": "[::1]:80"}, True), ({"host": "lab.example"}, False), ({"host": "127.0.0.1.example"}, False),
-    ({"host": "localhost", "x-forwarded-for": "10.0.0.7"}, False), ({"x-real-ip": "10.0.0.7"}, False),
-])
+@pytest.mark.parametrize(
+    ("headers", "here"),
+    [
+        ({}, True),
+        ({"host": "127.0.0.1:8501"}, True),
+        ({"host": "localhost"}, True),
+        ({"host": "[::1]:80"}, True),
+        ({"host": "lab.example"}, False),
+        ({"host": "127.0.0.1.example"}, False),
+        ({"host": "localhost", "x-forwarded-for": "10.0.0.7"}, False),
+        ({"x-real-ip": "10.0.0.7"}, False),
+    ],
+)
 def test_a_proxy_on_this_machine_is_not_the_person_who_sits_here(headers: dict[str, str], here: bool) -> None:
     assert config.get_option("server.address") == "127.0.0.1"
     assert at_this_machine(headers) is here

@@ -17,7 +17,9 @@ _ALLOWED = re.compile(
     | (?<![\d.,])(?:19[5-9]\d|20[0-2]\d)(?![\d.,]\d|\d)   # years
     | (?<![\d.,])\d{1,3}(?:\.\d)?[BM](?![A-Za-z])         # sizes that name a model: the 26M, 7B
     | (?<![A-Za-z0-9])[A-Za-z][A-Za-z_]*(?:[-_.+]?[A-Za-z0-9]+)*   # names: FP16, LLaMA-2, top-k, Q6
-    """, re.VERBOSE | re.MULTILINE)
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
 _NUMBER = re.compile(r"\d[\d.,]*")
 
 
@@ -29,5 +31,6 @@ def stray_digits(text: str) -> list[str]:
 def code_numbers(text: str) -> list[str]:
     """Numbers inside code and formulas, sorted: they must be the same in both languages."""
     without_comments = re.sub(r"#[^\n]*$", "", text, flags=re.MULTILINE)
-    return sorted(number.rstrip(".,") for code in _CODE.findall(without_comments)
-                  for number in _NUMBER.findall(code))
+    return sorted(
+        number.rstrip(".,") for code in _CODE.findall(without_comments) for number in _NUMBER.findall(code)
+    )

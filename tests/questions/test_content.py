@@ -21,6 +21,7 @@ Broken = Callable[[str, str, str], str]
 @pytest.fixture
 def broken(tmp_path: Path) -> Broken:
     """The complaint after one replacement in one file of a good question."""
+
     def complaint(name: str, old: str, new: str) -> str:
         folder = tmp_path / SLUG
         shutil.copytree(SOURCE, folder)
@@ -31,47 +32,65 @@ def broken(tmp_path: Path) -> Broken:
             read_question(folder / "question.toml")
         path, _, rest = str(caught.value).partition(": ")
         return f"{Path(path).name}: {rest}"
+
     return complaint
 
 
-@pytest.mark.parametrize(("name", "old", "new", "complaint"), [
-    ("claims.toml", 'kind = "exact"', 'kind = "sure"', "claims.1.kind: must be one of exact, order"),
-    ("claims.toml", 'status = "corrected"', "", "claims.toml: claims.1.status: is missing."),
-    ("claims.toml", "formula = ", "formulae = ", "formulae: unknown key; did you mean formula?"),
-    ("claims.toml", 'id = "Q13-C2"', 'id = "Q13-C1"', "claims.2.id: Q13-C1 is already taken."),
-    ("claims.toml", 'id = "Q13-C1"', 'id = "Q6-C1"', "claims.1.id: must be Q13-C and a number"),
-    ("claims.toml", "value = [0.6612", "values = [0.6612", "values: unknown key; did you mean value?"),
-    ("claims.toml", "tolerance.absolute = 0.0057", "", "is missing; a claim of kind measured"),
-    ("claims.toml", "tolerance.absolute = 0.0057", "tolerance.factor = 0.5", "a number of at least 1"),
-    ("claims.toml", "tolerance.absolute = 0.0057", "tolerance.about = 1", "must have exactly one of"),
-    ("claims.toml", "{said}: flatter", "{said.top}: flatter", "claims.toml: Q13-C2.common_en: "),
-    ("claims.toml", "is {value}.", "is {value.top}.", "C1.statement_en: there is no item top"),
-    ("claims.toml", "is {value}.", "is {given.logit}.", "there is no logit among logits, "),
-    ("claims.toml", "is {value}.", "is so.", "Q13-C1.statement: names given.logits in English"),
-    ("claims.toml", "[[claims]]", "[claims]", "claims.toml: cannot be read"),
-    ("question.toml", "[[hints]]", "[[hint]]", "hint: unknown key; did you mean hints?"),
-    ("question.toml", "{given.logits} and compute", "{Q13-C1} and compute", "hints.2.text"),
-    ("question.toml", "How many tokens survive", "{Q13-C9.kept} or", "predictions.survivors.question"),
-    ("question.toml", 'claim = "Q13-C9"', 'claim = "Q13-C99"', "there is no claim Q13-C99"),
-    ("question.toml", 'decided_by = "survivors"', 'decided_by = "x"', "nucleus-size.decided_by: there is no"),
-    ("question.toml", "tier = 80", 'tier = "80"', 'must be 60, 80, 100 or "bonus", not \'80\''),
-    ("question.toml", 'id = "top-p-restricts"', 'id = "temperature-randomness"', "rubric.2.id: temperature"),
-    ("question.toml", 'id = "top-p-restricts"', 'id = "Top p"', "a name in small letters"),
-    ("question.toml", "tolerance.absolute = 0\n", "", "a number needs a tolerance"),
-    ("question.toml", 'kind = "number"', 'kind = "choice"', "a choice needs at least two"),
-    ("question.toml", "answer = 3", 'answer = "3"', "1.wrong_answers.1.answer: must be"),
-    ("question.toml", 'experiment = "q13/manual"', 'experiment = "manual"', "1.experiment: must be such as"),
-    ("question.toml", 'prerequisites = ["Q3", "Q5"]', 'prerequisites = "Q3"', "must be a list"),
-    ("question.toml", "examines_zh", "examines_fr", "examines_fr: unknown key"),
-    ("en.md", "# Reference answer", "# Answer", "en.md: headings: must be # Question"),
-    ("en.md", "## Code that survives", "Code that survives", "the answer has 7 sections, and 6"),
-    ("en.md", "{given.nucleus} for top-p", "{Q13-C5} for top-p", "en.md: question: {Q13-C5} would"),
-    ("en.md", "{Q13-C13.truth}", "{Q13-C13.truht}", "en.md: Code that survives a batch: there"),
-    ("zh.md", "{Q13-C13.truth}", "", "batch 的代码: {Q13-C13.truth} stands"),
-    ("zh.md", "# 题目", "前言\n\n# 题目", "zh.md: headings: must be # 题目"),
-])
-def test_it_names_file_key_and_reason(broken: Broken, name: str, old: str, new: str,
-                                      complaint: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "old", "new", "complaint"),
+    [
+        ("claims.toml", 'kind = "exact"', 'kind = "sure"', "claims.1.kind: must be one of exact, order"),
+        ("claims.toml", 'status = "corrected"', "", "claims.toml: claims.1.status: is missing."),
+        ("claims.toml", "formula = ", "formulae = ", "formulae: unknown key; did you mean formula?"),
+        ("claims.toml", 'id = "Q13-C2"', 'id = "Q13-C1"', "claims.2.id: Q13-C1 is already taken."),
+        ("claims.toml", 'id = "Q13-C1"', 'id = "Q6-C1"', "claims.1.id: must be Q13-C and a number"),
+        ("claims.toml", "value = [0.6612", "values = [0.6612", "values: unknown key; did you mean value?"),
+        ("claims.toml", "tolerance.absolute = 0.0057", "", "is missing; a claim of kind measured"),
+        ("claims.toml", "tolerance.absolute = 0.0057", "tolerance.factor = 0.5", "a number of at least 1"),
+        ("claims.toml", "tolerance.absolute = 0.0057", "tolerance.about = 1", "must have exactly one of"),
+        ("claims.toml", "{said}: flatter", "{said.top}: flatter", "claims.toml: Q13-C2.common_en: "),
+        ("claims.toml", "is {value}.", "is {value.top}.", "C1.statement_en: there is no item top"),
+        ("claims.toml", "is {value}.", "is {given.logit}.", "there is no logit among logits, "),
+        ("claims.toml", "is {value}.", "is so.", "Q13-C1.statement: names given.logits in English"),
+        ("claims.toml", "[[claims]]", "[claims]", "claims.toml: cannot be read"),
+        ("question.toml", "[[hints]]", "[[hint]]", "hint: unknown key; did you mean hints?"),
+        ("question.toml", "{given.logits} and compute", "{Q13-C1} and compute", "hints.2.text"),
+        ("question.toml", "How many tokens survive", "{Q13-C9.kept} or", "predictions.survivors.question"),
+        ("question.toml", 'claim = "Q13-C9"', 'claim = "Q13-C99"', "there is no claim Q13-C99"),
+        (
+            "question.toml",
+            'decided_by = "survivors"',
+            'decided_by = "x"',
+            "nucleus-size.decided_by: there is no",
+        ),
+        ("question.toml", "tier = 80", 'tier = "80"', "must be 60, 80, 100 or \"bonus\", not '80'"),
+        (
+            "question.toml",
+            'id = "top-p-restricts"',
+            'id = "temperature-randomness"',
+            "rubric.2.id: temperature",
+        ),
+        ("question.toml", 'id = "top-p-restricts"', 'id = "Top p"', "a name in small letters"),
+        ("question.toml", "tolerance.absolute = 0\n", "", "a number needs a tolerance"),
+        ("question.toml", 'kind = "number"', 'kind = "choice"', "a choice needs at least two"),
+        ("question.toml", "answer = 3", 'answer = "3"', "1.wrong_answers.1.answer: must be"),
+        (
+            "question.toml",
+            'experiment = "q13/manual"',
+            'experiment = "manual"',
+            "1.experiment: must be such as",
+        ),
+        ("question.toml", 'prerequisites = ["Q3", "Q5"]', 'prerequisites = "Q3"', "must be a list"),
+        ("question.toml", "examines_zh", "examines_fr", "examines_fr: unknown key"),
+        ("en.md", "# Reference answer", "# Answer", "en.md: headings: must be # Question"),
+        ("en.md", "## Code that survives", "Code that survives", "the answer has 7 sections, and 6"),
+        ("en.md", "{given.nucleus} for top-p", "{Q13-C5} for top-p", "en.md: question: {Q13-C5} would"),
+        ("en.md", "{Q13-C13.truth}", "{Q13-C13.truht}", "en.md: Code that survives a batch: there"),
+        ("zh.md", "{Q13-C13.truth}", "", "batch 的代码: {Q13-C13.truth} stands"),
+        ("zh.md", "# 题目", "前言\n\n# 题目", "zh.md: headings: must be # 题目"),
+    ],
+)
+def test_it_names_file_key_and_reason(broken: Broken, name: str, old: str, new: str, complaint: str) -> None:
     said = broken(name, old, new)
     assert complaint in said and re.match(r"[a-z]+\.(toml|md): [^:]+: ", said)
 

@@ -31,7 +31,10 @@ def test_the_fourteen_questions_stand_in_order_in_five_parts() -> None:
     assert [sum(question.part == part for question in questions) for part in PARTS] == [4, 4, 3, 2, 1]
     assert [question.part for question in questions] == sorted(question.part for question in questions)
     assert {(question.level, question.minutes) for question in questions} == {
-        (1, (5, 10)), (2, (10, 15)), (3, (15, 30))}
+        (1, (5, 10)),
+        (2, (10, 15)),
+        (3, (15, 30)),
+    }
 
 
 def test_a_good_file_reads(tmp_path: Path) -> None:
@@ -39,20 +42,24 @@ def test_a_good_file_reads(tmp_path: Path) -> None:
     assert (question.id, question.minutes, question.title["zh"]) == ("Q1", (5, 10), "甲")
 
 
-@pytest.mark.parametrize(("old", "new", "key", "reason"), [
-    ("level = 1", "level = 4", "level", "must be one of 1, 2, 3, not 4"),
-    ("level = 1", "level = true", "level", "not True"),
-    ("level = 1", "", "level", "is missing"),
-    ("level = 1", "levle = 1", "levle", "did you mean level?"),
-    ("minutes = [5, 10]", "minutes = [10, 5]", "minutes", "shortest and longest"),
-    ("minutes = [5, 10]", "minutes = 5", "minutes", "not 5"),
-    ('title_zh = "甲"', 'title_zh = " "', "title_zh", "must be a text"),
-    ('id = "Q1"', 'id = "13"', "id", "such as Q13"),
-    ('slug = "q01_x"', 'slug = "q02_x"', "slug", "its folder's name, 'q01_x'"),
-    ("part = 1", "part = ", "cannot be read", "line 3"),
-])
-def test_a_broken_file_names_file_key_and_reason(tmp_path: Path, old: str, new: str, key: str,
-                                                 reason: str) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "key", "reason"),
+    [
+        ("level = 1", "level = 4", "level", "must be one of 1, 2, 3, not 4"),
+        ("level = 1", "level = true", "level", "not True"),
+        ("level = 1", "", "level", "is missing"),
+        ("level = 1", "levle = 1", "levle", "did you mean level?"),
+        ("minutes = [5, 10]", "minutes = [10, 5]", "minutes", "shortest and longest"),
+        ("minutes = [5, 10]", "minutes = 5", "minutes", "not 5"),
+        ('title_zh = "甲"', 'title_zh = " "', "title_zh", "must be a text"),
+        ('id = "Q1"', 'id = "13"', "id", "such as Q13"),
+        ('slug = "q01_x"', 'slug = "q02_x"', "slug", "its folder's name, 'q01_x'"),
+        ("part = 1", "part = ", "cannot be read", "line 3"),
+    ],
+)
+def test_a_broken_file_names_file_key_and_reason(
+    tmp_path: Path, old: str, new: str, key: str, reason: str
+) -> None:
     path = write(tmp_path, GOOD.replace(old, new))
     with pytest.raises(QuestionError) as caught:
         load_questions(tmp_path)

@@ -26,21 +26,25 @@ def pairs(question: Question) -> Iterator[tuple[str, str, str]]:
         yield name, text["en"], text["zh"]
     for key, localized, _ in question.texts():
         yield key, localized["en"], localized["zh"]
-    for (title, english), (_, chinese) in zip(question.prose["en"].texts(), question.prose["zh"].texts(),
-                                              strict=True):
+    for (title, english), (_, chinese) in zip(
+        question.prose["en"].texts(), question.prose["zh"].texts(), strict=True
+    ):
         yield title, english, chinese
 
 
-@pytest.mark.parametrize(("text", "stray"), [
-    ("`T = 2` gives {Q13-C2} and {given.logits.1}", []),
-    ("pass@100, FP16, LLaMA-2, Q6, GQA-2, T5-XXL, top-k, the 26M, 7B, int8, UTF-8 and H200", []),
-    ("Fan et al. 2018, arXiv 2506.13681, Table 18, [a link](https://x.org/1234)", []),
-    ("1. a list\n2. with numbers\n\n$x_1 = 2$\n\n```python\nx = 3\n```", []),
-    ("用 FP16 时，LLaMA-2 的第1层（2024）", []),
-    ("it takes 3 tokens, 33.6 MB or 87.5 %", ["3", "33.6", "87.5"]),
-    ("2,048 tokens, 2048 tokens, 16.8M", ["2,048", "2048"]),
-    ("快了4倍，占26.7MB", ["4", "26.7"]),
-])
+@pytest.mark.parametrize(
+    ("text", "stray"),
+    [
+        ("`T = 2` gives {Q13-C2} and {given.logits.1}", []),
+        ("pass@100, FP16, LLaMA-2, Q6, GQA-2, T5-XXL, top-k, the 26M, 7B, int8, UTF-8 and H200", []),
+        ("Fan et al. 2018, arXiv 2506.13681, Table 18, [a link](https://x.org/1234)", []),
+        ("1. a list\n2. with numbers\n\n$x_1 = 2$\n\n```python\nx = 3\n```", []),
+        ("用 FP16 时，LLaMA-2 的第1层（2024）", []),
+        ("it takes 3 tokens, 33.6 MB or 87.5 %", ["3", "33.6", "87.5"]),
+        ("2,048 tokens, 2048 tokens, 16.8M", ["2,048", "2048"]),
+        ("快了4倍，占26.7MB", ["4", "26.7"]),
+    ],
+)
 def test_the_search_for_digits(text: str, stray: list[str]) -> None:
     assert [number.rstrip(".,") for number in prose_digits.stray_digits(text)] == stray
 
@@ -49,19 +53,29 @@ def test_the_search_for_digits(text: str, stray: list[str]) -> None:
 def test_no_digit_stands_in_prose(question: Question) -> None:
     """A title has no placeholders, so it may show the problem's own data as they are."""
     data = {str(value) for value in question.given.values() if isinstance(value, int)}
-    found = {f"{key} ({language})": stray
-             for key, *texts in pairs(question)
-             for language, text in zip(("en", "zh"), texts, strict=True)
-             if (stray := [number for number in prose_digits.stray_digits(text)
-                           if key != "title" or number.replace(",", "") not in data])}
+    found = {
+        f"{key} ({language})": stray
+        for key, *texts in pairs(question)
+        for language, text in zip(("en", "zh"), texts, strict=True)
+        if (
+            stray := [
+                number
+                for number in prose_digits.stray_digits(text)
+                if key != "title" or number.replace(",", "") not in data
+            ]
+        )
+    }
     assert not found
 
 
 @pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
 def test_code_and_formulas_hold_the_same_numbers_in_both_languages(question: Question) -> None:
-    different = {key: numbers for key, english, chinese in pairs(question)
-                 if (numbers := (prose_digits.code_numbers(english), prose_digits.code_numbers(chinese)))
-                 and numbers[0] != numbers[1]}
+    different = {
+        key: numbers
+        for key, english, chinese in pairs(question)
+        if (numbers := (prose_digits.code_numbers(english), prose_digits.code_numbers(chinese)))
+        and numbers[0] != numbers[1]
+    }
     assert not different
 
 

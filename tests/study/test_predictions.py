@@ -16,31 +16,49 @@ from study.predictions import AnswerError, Outcome, calibrate, check_answer, jud
 SURVIVORS = load_question("q13_sampling").prediction("survivors")
 TEXT = {"en": "a", "zh": "甲"}
 CHOICE = dataclasses.replace(
-    SURVIVORS, kind="choice", tolerance=None, choices=(Choice("more", TEXT), Choice("less", TEXT)),
-    wrong_answers=(WrongAnswer("less", TEXT),))
+    SURVIVORS,
+    kind="choice",
+    tolerance=None,
+    choices=(Choice("more", TEXT), Choice("less", TEXT)),
+    wrong_answers=(WrongAnswer("less", TEXT),),
+)
 POSITIVE = st.floats(1e-6, 1e6)
 TOLERANCES = st.one_of(
     st.builds(Tolerance, st.sampled_from(["absolute", "relative"]), st.floats(0, 10)),
-    st.builds(Tolerance, st.just("factor"), st.floats(1, 10)))
+    st.builds(Tolerance, st.just("factor"), st.floats(1, 10)),
+)
 
 
 def number(kind: str, amount: float) -> Prediction:
     return dataclasses.replace(SURVIVORS, tolerance=Tolerance(kind, amount), wrong_answers=())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("prediction", "answer", "measured", "correct"), [
-    (number("absolute", 0), 4, 4, True), (number("absolute", 0), 3, 4, False),
-    (number("absolute", 0.02), 0.641187, 0.661187, True), (number("absolute", 0.02), 0.64, 0.661187, False),
-    (number("absolute", 0.15), 1.23, 1.08, True), (number("absolute", 0.15), 4, 1.08, False),
-    (number("relative", 0.03), 8.39 * 1.03, 8.39, True), (number("relative", 0.03), 8.0, 8.39, False),
-    (number("relative", 0.2), -8, -10, True), (number("relative", 0.2), 0, 0, True),
-    (number("factor", 2), 5, 10, True), (number("factor", 2), 20, 10, True),
-    (number("factor", 2), 4.9, 10, False), (number("factor", 2), -10, 10, False),
-    (number("factor", 2), 0, 10, False), (number("factor", 2), 0, 0, True),
-    (CHOICE, "more", "more", True), (CHOICE, "less", "more", False),
-])
-def test_tolerances(prediction: Prediction, answer: float | str, measured: float | str,
-                    correct: bool) -> None:
+@pytest.mark.parametrize(
+    ("prediction", "answer", "measured", "correct"),
+    [
+        (number("absolute", 0), 4, 4, True),
+        (number("absolute", 0), 3, 4, False),
+        (number("absolute", 0.02), 0.641187, 0.661187, True),
+        (number("absolute", 0.02), 0.64, 0.661187, False),
+        (number("absolute", 0.15), 1.23, 1.08, True),
+        (number("absolute", 0.15), 4, 1.08, False),
+        (number("relative", 0.03), 8.39 * 1.03, 8.39, True),
+        (number("relative", 0.03), 8.0, 8.39, False),
+        (number("relative", 0.2), -8, -10, True),
+        (number("relative", 0.2), 0, 0, True),
+        (number("factor", 2), 5, 10, True),
+        (number("factor", 2), 20, 10, True),
+        (number("factor", 2), 4.9, 10, False),
+        (number("factor", 2), -10, 10, False),
+        (number("factor", 2), 0, 10, False),
+        (number("factor", 2), 0, 0, True),
+        (CHOICE, "more", "more", True),
+        (CHOICE, "less", "more", False),
+    ],
+)
+def test_tolerances(
+    prediction: Prediction, answer: float | str, measured: float | str, correct: bool
+) -> None:
     assert judge(prediction, answer, measured).correct is correct
 
 
@@ -55,9 +73,17 @@ def test_an_answer_that_turns_out_right_is_not_explained_away() -> None:
     assert judge(SURVIVORS, 3, 3).explanation is None
 
 
-@pytest.mark.parametrize(("prediction", "answer"), [
-    (SURVIVORS, math.nan), (SURVIVORS, math.inf), (SURVIVORS, "3"), (SURVIVORS, True),
-    (CHOICE, "same"), (CHOICE, 1)])
+@pytest.mark.parametrize(
+    ("prediction", "answer"),
+    [
+        (SURVIVORS, math.nan),
+        (SURVIVORS, math.inf),
+        (SURVIVORS, "3"),
+        (SURVIVORS, True),
+        (CHOICE, "same"),
+        (CHOICE, 1),
+    ],
+)
 def test_answers_that_make_no_sense(prediction: Prediction, answer: float | str) -> None:
     with pytest.raises(AnswerError):
         check_answer(prediction, answer)
@@ -71,8 +97,9 @@ def test_the_measured_number_itself_is_always_right(measured: float, tolerance: 
 
 
 @given(POSITIVE, POSITIVE, TOLERANCES, st.floats(1, 5))
-def test_a_wider_tolerance_accepts_no_less(answer: float, measured: float, tolerance: Tolerance,
-                                           wider: float) -> None:
+def test_a_wider_tolerance_accepts_no_less(
+    answer: float, measured: float, tolerance: Tolerance, wider: float
+) -> None:
     if tolerance.accepts(answer, measured):
         assert Tolerance(tolerance.kind, tolerance.amount * wider).accepts(answer, measured)
 
@@ -84,8 +111,9 @@ def test_a_factor_is_fair_to_both_sides(answer: float, measured: float, amount: 
 
 
 @given(POSITIVE, POSITIVE, st.floats(0, 2), st.floats(1e-3, 1e3))
-def test_relative_and_factor_do_not_depend_on_the_unit(answer: float, measured: float, amount: float,
-                                                       unit: float) -> None:
+def test_relative_and_factor_do_not_depend_on_the_unit(
+    answer: float, measured: float, amount: float, unit: float
+) -> None:
     for tolerance in (Tolerance("relative", amount), Tolerance("factor", 1 + amount)):
         ratio = answer / measured
         off = abs(ratio - 1) if tolerance.kind == "relative" else max(ratio, 1 / ratio) - 1

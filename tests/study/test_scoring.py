@@ -10,25 +10,47 @@ from questions import RubricLine, load_question
 from study.scoring import met_lines, score
 
 TEXT = {"en": "a", "zh": "甲"}
-LINES = tuple(RubricLine(name, tier, TEXT, decided_by) for name, tier, decided_by in (
-    ("a", 60, None), ("b", 60, "prediction"), ("c", 80, None), ("d", 80, None), ("e", 100, "Q1-C1"),
-    ("x", "bonus", None), ("y", "bonus", None)))
+LINES = tuple(
+    RubricLine(name, tier, TEXT, decided_by)
+    for name, tier, decided_by in (
+        ("a", 60, None),
+        ("b", 60, "prediction"),
+        ("c", 80, None),
+        ("d", 80, None),
+        ("e", 100, "Q1-C1"),
+        ("x", "bonus", None),
+        ("y", "bonus", None),
+    )
+)
 IDS = [line.id for line in LINES]
 SUBSETS = st.sets(st.sampled_from(IDS))
 
 
-@pytest.mark.parametrize(("met", "points", "missing"), [
-    ("", 0, "ab"), ("xy", 0, "ab"), ("a", 40, "b"), ("cde", 40, "ab"), ("e", 40, "ab"),
-    ("ab", 60, "cd"), ("abc", 60, "d"), ("abe", 60, "cd"), ("abcd", 80, "e"), ("abcde", 100, ""),
-    ("acde", 40, "b"),
-])
+@pytest.mark.parametrize(
+    ("met", "points", "missing"),
+    [
+        ("", 0, "ab"),
+        ("xy", 0, "ab"),
+        ("a", 40, "b"),
+        ("cde", 40, "ab"),
+        ("e", 40, "ab"),
+        ("ab", 60, "cd"),
+        ("abc", 60, "d"),
+        ("abe", 60, "cd"),
+        ("abcd", 80, "e"),
+        ("abcde", 100, ""),
+        ("acde", 40, "b"),
+    ],
+)
 def test_tiers_are_cumulative(met: str, points: int, missing: str) -> None:
     got = score(LINES, set(met))
     assert (got.points, got.missing) == (points, tuple(missing))
 
 
-@pytest.mark.parametrize(("points", "rating", "met"), [
-    (0, "again", ""), (40, "again", "a"), (60, "hard", "ab"), (80, "good", "abcd"), (100, "easy", "abcde")])
+@pytest.mark.parametrize(
+    ("points", "rating", "met"),
+    [(0, "again", ""), (40, "again", "a"), (60, "hard", "ab"), (80, "good", "abcd"), (100, "easy", "abcde")],
+)
 def test_the_rating_follows_the_points(points: int, rating: str, met: str) -> None:
     assert (score(LINES, met).points, score(LINES, met).rating) == (points, rating)
 
@@ -61,10 +83,12 @@ def test_the_order_of_lines_does_not_matter(met: set[str], lines: list[RubricLin
     assert (got.points, set(got.missing), set(got.bonus)) == (same.points, set(same.missing), set(same.bonus))
 
 
-@given(SUBSETS, st.dictionaries(st.sampled_from(["prediction", "Q1-C1"]),
-                                st.sampled_from([True, False, None])))
-def test_what_decides_beats_the_tick_and_nothing_else_does(ticked: set[str],
-                                                           decisions: dict[str, bool | None]) -> None:
+@given(
+    SUBSETS, st.dictionaries(st.sampled_from(["prediction", "Q1-C1"]), st.sampled_from([True, False, None]))
+)
+def test_what_decides_beats_the_tick_and_nothing_else_does(
+    ticked: set[str], decisions: dict[str, bool | None]
+) -> None:
     met = met_lines(LINES, ticked, decisions)
     for line in LINES:
         decision = decisions.get(line.decided_by or "")

@@ -16,21 +16,28 @@ def test_an_attempt_from_start_to_score(store: Store, ada: str) -> None:
     attempt = store.attempts.predict(attempt, "choice", "memory")
     attempt = store.attempts.predict(attempt, "cache", None)
     attempt = store.attempts.measure(attempt, "speedup", {"value": 1.08, "spread": [1.0, 1.1], "说明": "真"})
-    attempt = store.attempts.update(attempt, text="Fewer KV heads", ticks={"b", "a"}, help_used={"hint-1"},
-                                    seconds=12)
+    attempt = store.attempts.update(
+        attempt, text="Fewer KV heads", ticks={"b", "a"}, help_used={"hint-1"}, seconds=12
+    )
     done = store.attempts.finish(attempt, 80, text="Fewer KV heads.", seconds=30.5)
     assert done.predictions == {"speedup": 4.0, "choice": "memory", "cache": None}
     assert done.measurements == {"speedup": {"value": 1.08, "spread": [1.0, 1.1], "说明": "真"}}
     assert (done.text, done.ticks, done.help_used, done.seconds, done.tier) == (
-        "Fewer KV heads.", ("a", "b"), ("hint-1",), 30.5, 80)
+        "Fewer KV heads.",
+        ("a", "b"),
+        ("hint-1",),
+        30.5,
+        80,
+    )
     assert done.finished and done.started <= done.finished
     assert store.attempts.of(ada) == (done,) and store.attempts.current(ada, "q06") is None
 
 
 def test_one_attempt_is_open_at_a_time(store: Store, ada: str) -> None:
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(store.attempts.open(ada, "q06").id))
-               for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(store.attempts.open(ada, "q06").id)) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -63,10 +70,12 @@ def test_a_scored_attempt_is_final(store: Store, ada: str) -> None:
     attempt = store.attempts.open(ada, "q06")
     done = store.attempts.finish(attempt, 60)
     assert store.attempts.finish(attempt, 60, text="double click") == done
-    for change in (lambda: store.attempts.finish(attempt, 100),
-                   lambda: store.attempts.update(attempt, text="x"),
-                   lambda: store.attempts.predict(attempt, "speedup", 1.0),
-                   lambda: store.attempts.measure(attempt, "speedup", 1.0)):
+    for change in (
+        lambda: store.attempts.finish(attempt, 100),
+        lambda: store.attempts.update(attempt, text="x"),
+        lambda: store.attempts.predict(attempt, "speedup", 1.0),
+        lambda: store.attempts.measure(attempt, "speedup", 1.0),
+    ):
         with pytest.raises(StoreError, match="already scored"):
             change()
     assert store.attempts.of(ada) == (done,)

@@ -62,11 +62,18 @@ def test_keystrokes_of_one_stale_editor_leave_one_copy(store: Store, ada: str) -
 
 def test_profiles_questions_and_fields_are_apart(store: Store, ada: str) -> None:
     bob = store.profiles.create("Bob").id
-    for profile, question, field in ((ada, "q06", "answer"), (ada, "q06", "notes"), (ada, "q13", "answer"),
-                                     (bob, "q06", "answer")):
+    for profile, question, field in (
+        (ada, "q06", "answer"),
+        (ada, "q06", "notes"),
+        (ada, "q13", "answer"),
+        (bob, "q06", "answer"),
+    ):
         store.drafts.save(profile, question, field, f"{profile}{question}{field}", 1)
     assert [(draft.question, draft.field) for draft in store.drafts.of(ada)] == [
-        ("q06", "answer"), ("q06", "notes"), ("q13", "answer")]
+        ("q06", "answer"),
+        ("q06", "notes"),
+        ("q13", "answer"),
+    ]
     assert [draft.text for draft in store.drafts.of(bob, "q06")] == [f"{bob}q06answer"]
     store.drafts.save(ada, *KEY, "older", 1)
     [copy] = store.drafts.copies(ada)
@@ -74,9 +81,16 @@ def test_profiles_questions_and_fields_are_apart(store: Store, ada: str) -> None
     assert store.drafts.copies(ada) and not store.drafts.copies(bob)
 
 
-@pytest.mark.parametrize(("given", "kept"), [
-    ("温度 → 0\r\n\ttab 🙂", "温度 → 0\r\n\ttab 🙂"), ("\ud83d\ude42", "🙂"), ("half \ud83d", "half \ufffd"),
-    ("a\0b", "a\ufffdb"), ("'; DROP TABLE drafts; --", "'; DROP TABLE drafts; --")])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("温度 → 0\r\n\ttab 🙂", "温度 → 0\r\n\ttab 🙂"),
+        ("\ud83d\ude42", "🙂"),
+        ("half \ud83d", "half \ufffd"),
+        ("a\0b", "a\ufffdb"),
+        ("'; DROP TABLE drafts; --", "'; DROP TABLE drafts; --"),
+    ],
+)
 def test_any_text_a_browser_sends_is_kept(store: Store, ada: str, given: str, kept: str) -> None:
     assert store.drafts.save(ada, *KEY, given, 1).draft.text == kept
     draft = store.drafts.get(ada, *KEY)
@@ -132,8 +146,13 @@ class Typing(RuleBasedStateMachine):
     def open(self) -> Store:
         return open_store(f"sqlite:///{self.folder}/study.sqlite3")
 
-    @rule(target=copies, field=FIELDS, text=st.text("abc", max_size=4), revision=st.integers(1, 9),
-          base=st.none() | st.integers(1, 9))
+    @rule(
+        target=copies,
+        field=FIELDS,
+        text=st.text("abc", max_size=4),
+        revision=st.integers(1, 9),
+        base=st.none() | st.integers(1, 9),
+    )
     def save(self, field: str, text: str, revision: int, base: int | None) -> object:
         saved = self.store.drafts.save(self.ada, "q06", field, text, revision, base=base)
         old = self.drafts.get(field)

@@ -19,15 +19,27 @@ VERSIONS = range(1, len(MIGRATIONS) + 1)
 def columns(connection: Connection) -> dict[str, set[tuple[str, str, bool, bool]]]:
     """What each table has: its columns with type, whether they may be empty, and are part of the key."""
     found = inspect(connection)
-    return {table: {(str(column["name"]), str(column["type"]), bool(column["nullable"]),
-                     column["name"] in found.get_pk_constraint(table)["constrained_columns"])
-                    for column in found.get_columns(table)} for table in found.get_table_names()}
+    return {
+        table: {
+            (
+                str(column["name"]),
+                str(column["type"]),
+                bool(column["nullable"]),
+                column["name"] in found.get_pk_constraint(table)["constrained_columns"],
+            )
+            for column in found.get_columns(table)
+        }
+        for table in found.get_table_names()
+    }
 
 
 def indexes(connection: Connection) -> set[tuple[str, str | None, tuple[str | None, ...]]]:
     found = inspect(connection)
-    return {(table, index["name"], tuple(index["column_names"]))
-            for table in found.get_table_names() for index in found.get_indexes(table)}
+    return {
+        (table, index["name"], tuple(index["column_names"]))
+        for table in found.get_table_names()
+        for index in found.get_indexes(table)
+    }
 
 
 def version_of(place: Path) -> int:
@@ -42,8 +54,13 @@ def test_migrated_tables_are_those_of_the_schema() -> None:
         schema.metadata.create_all(other)
         assert columns(one) == columns(other) and indexes(one) == indexes(other)
         for table in schema.metadata.tables:
-            keys = [[(key["referred_table"], key["constrained_columns"], key["options"])
-                     for key in inspect(connection).get_foreign_keys(table)] for connection in (one, other)]
+            keys = [
+                [
+                    (key["referred_table"], key["constrained_columns"], key["options"])
+                    for key in inspect(connection).get_foreign_keys(table)
+                ]
+                for connection in (one, other)
+            ]
             assert keys[0] == keys[1]
 
 
@@ -63,9 +80,23 @@ def test_what_an_older_version_kept_is_all_there(place: Path, version: int) -> N
     assert ada.name == "Ada" and draft and (draft.text, draft.revision) == ("少 KV 头", 7)
     assert [copy.text for copy in store.drafts.copies(ada.id)] == ["older"]
     [attempt] = store.attempts.of(ada.id)
-    assert (attempt.text, attempt.predictions, attempt.measurements, attempt.ticks, attempt.help_used,
-            attempt.seconds, attempt.tier) == ("Fewer KV heads", {"speedup": 4.0, "cache": None},
-                                               {"speedup": {"value": 1.08}}, ("a",), ("hint-1",), 31.5, 80)
+    assert (
+        attempt.text,
+        attempt.predictions,
+        attempt.measurements,
+        attempt.ticks,
+        attempt.help_used,
+        attempt.seconds,
+        attempt.tier,
+    ) == (
+        "Fewer KV heads",
+        {"speedup": 4.0, "cache": None},
+        {"speedup": {"value": 1.08}},
+        ("a",),
+        ("hint-1",),
+        31.5,
+        80,
+    )
     assert store.drafts.save(ada.id, "q06", "answer", "on it goes", 8).accepted
     store.close()
 
@@ -81,6 +112,7 @@ def step(number: int, *, fails: bool = False) -> Migration:
         connection.execute(text(f"CREATE TABLE t{number} (x INTEGER)"))
         if fails:
             raise RuntimeError("power cut")
+
     return migration
 
 
@@ -92,7 +124,9 @@ def test_steps_run_in_order_and_once_from_any_version(older: int) -> None:
             migrate(connection, "here", steps[:upto])
             assert connection.execute(text("SELECT version FROM schema_version")).scalar_one() == upto
             assert set(inspect(connection).get_table_names()) == {
-                "schema_version", *(f"t{number}" for number in range(upto))}
+                "schema_version",
+                *(f"t{number}" for number in range(upto)),
+            }
 
 
 def test_a_migration_that_fails_leaves_the_old_version(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +151,14 @@ def test_a_newer_version_is_left_alone(place: Path) -> None:
     assert version_of(place) == 99
 
 
-@pytest.mark.parametrize("script", [
-    "CREATE TABLE films (title TEXT)", "CREATE TABLE schema_version (version TEXT)",
-    "CREATE TABLE schema_version (version TEXT); INSERT INTO schema_version VALUES ('2024-01-01')"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE films (title TEXT)",
+        "CREATE TABLE schema_version (version TEXT)",
+        "CREATE TABLE schema_version (version TEXT); INSERT INTO schema_version VALUES ('2024-01-01')",
+    ],
+)
 def test_the_database_of_another_program_is_left_alone(place: Path, script: str) -> None:
     with closing(sqlite3.connect(place)) as connection:
         connection.executescript(script)

@@ -56,8 +56,9 @@ def test_renaming(store: Store, ada: str) -> None:
 
 def test_the_first_visit_in_many_tabs_makes_one_profile(store: Store) -> None:
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(store.profiles.named_or_new("Me").id))
-               for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(store.profiles.named_or_new("Me").id)) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

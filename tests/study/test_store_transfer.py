@@ -70,15 +70,19 @@ def test_of_two_versions_of_an_attempt_the_finished_then_the_later_stays(store: 
     done_file = store.transfer.export(ada)
     assert store.transfer.import_into(ada, open_file) == Imported(0, 0)
     bob = store.profiles.create("Bob").id
-    assert [store.transfer.import_into(bob, file).attempts for file in (open_file, done_file, open_file)] \
-        == [1, 1, 0]
+    assert [store.transfer.import_into(bob, file).attempts for file in (open_file, done_file, open_file)] == [
+        1,
+        1,
+        0,
+    ]
     assert [found.tier for found in store.attempts.of(bob)] == [60] and store.attempts.of(ada) == (done,)
     assert not store.drafts.copies(ada) and not store.drafts.copies(bob), "the same text needs no copy"
 
 
 @pytest.mark.parametrize("later_is_here", [True, False])
-def test_a_text_of_an_attempt_that_was_finished_twice_is_kept(store: Store, ada: str,
-                                                              later_is_here: bool) -> None:
+def test_a_text_of_an_attempt_that_was_finished_twice_is_kept(
+    store: Store, ada: str, later_is_here: bool
+) -> None:
     attempt = store.attempts.open(ada, "q06")
     bob = store.profiles.create("Bob").id
     store.transfer.import_into(bob, store.transfer.export(ada))
@@ -87,8 +91,10 @@ def test_a_text_of_an_attempt_that_was_finished_twice_is_kept(store: Store, ada:
     data = store.transfer.export(ada)
     for _ in range(2):
         store.transfer.import_into(bob, data)
-        texts = [*(found.text for found in store.attempts.of(bob)),
-                 *(kept.text for kept in store.drafts.copies(bob))]
+        texts = [
+            *(found.text for found in store.attempts.of(bob)),
+            *(kept.text for kept in store.drafts.copies(bob)),
+        ]
         assert texts == ([f"of {bob}", f"of {ada}"] if later_is_here else [f"of {ada}", f"of {bob}"])
 
 
@@ -110,24 +116,58 @@ def damage(path: str, value: object) -> Callable[[Content], None]:
             del place[last]
         else:
             place[last] = value
+
     return change
 
 
-BROKEN = [damage(path, value) for path, value in [
-    ("version", 0), ("version", True), ("version", "1"), ("exported", "today"), ("exported", ...),
-    ("profile", []), ("profile.name", 3), ("profile.id", "x"), ("drafts", {}), ("drafts", ...), ("more", 1),
-    ("drafts", [None]), ("drafts.0.text", None), ("drafts.0.text", "x" * 1_000_001), ("drafts.0.revision", 0),
-    ("drafts.0.revision", 1.0), ("drafts.0.revision", 2**53), ("drafts.0.revision", True),
-    ("drafts.0.question", ""), ("drafts.0.question", "a\0"), ("drafts.0.field", "\ud800"),
-    ("drafts.0.changed", -1), ("drafts.0.changed", 10**400), ("drafts.0.changed", float("inf")),
-    ("copies.0.text", 5), ("attempts.0.id", None), ("attempts.0.tier", 50), ("attempts.0.tier", 80.0),
-    ("attempts.1.tier", None), ("attempts.1.finished", None), ("attempts.0.ticks", "abc"),
-    ("attempts.0.help_used", [1]), ("attempts.0.predictions", {"speedup": []}),
-    ("attempts.0.predictions", {"speedup": True}), ("attempts.0.measurements", []),
-    ("attempts.0.measurements", {"loss": float("nan")}), ("attempts.0.seconds", -1),
-    ("attempts.0.profile", "somebody"), ("attempts.1.text", ...)]]
-BROKEN += [lambda content: content["drafts"].append(content["drafts"][0]),
-           lambda content: content["attempts"].append(content["attempts"][0])]
+BROKEN = [
+    damage(path, value)
+    for path, value in [
+        ("version", 0),
+        ("version", True),
+        ("version", "1"),
+        ("exported", "today"),
+        ("exported", ...),
+        ("profile", []),
+        ("profile.name", 3),
+        ("profile.id", "x"),
+        ("drafts", {}),
+        ("drafts", ...),
+        ("more", 1),
+        ("drafts", [None]),
+        ("drafts.0.text", None),
+        ("drafts.0.text", "x" * 1_000_001),
+        ("drafts.0.revision", 0),
+        ("drafts.0.revision", 1.0),
+        ("drafts.0.revision", 2**53),
+        ("drafts.0.revision", True),
+        ("drafts.0.question", ""),
+        ("drafts.0.question", "a\0"),
+        ("drafts.0.field", "\ud800"),
+        ("drafts.0.changed", -1),
+        ("drafts.0.changed", 10**400),
+        ("drafts.0.changed", float("inf")),
+        ("copies.0.text", 5),
+        ("attempts.0.id", None),
+        ("attempts.0.tier", 50),
+        ("attempts.0.tier", 80.0),
+        ("attempts.1.tier", None),
+        ("attempts.1.finished", None),
+        ("attempts.0.ticks", "abc"),
+        ("attempts.0.help_used", [1]),
+        ("attempts.0.predictions", {"speedup": []}),
+        ("attempts.0.predictions", {"speedup": True}),
+        ("attempts.0.measurements", []),
+        ("attempts.0.measurements", {"loss": float("nan")}),
+        ("attempts.0.seconds", -1),
+        ("attempts.0.profile", "somebody"),
+        ("attempts.1.text", ...),
+    ]
+]
+BROKEN += [
+    lambda content: content["drafts"].append(content["drafts"][0]),
+    lambda content: content["attempts"].append(content["attempts"][0]),
+]
 
 
 def test_a_broken_file_is_one_sentence_and_changes_nothing(store: Store, ada: str) -> None:
@@ -158,8 +198,10 @@ def test_foreign_and_newer_files_say_so(store: Store, ada: str) -> None:
         store.transfer.export("nobody")
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

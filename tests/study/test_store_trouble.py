@@ -21,8 +21,11 @@ def test_the_folder_is_where_the_system_keeps_data(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("MINIMIND_DATA", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     monkeypatch.setenv("LOCALAPPDATA", "/local")
-    expected = {"linux": Path("/data/minimind-lab"), "win32": Path("/local/minimind-lab/data"),
-                "darwin": Path.home() / "Library/Application Support/minimind-lab"}
+    expected = {
+        "linux": Path("/data/minimind-lab"),
+        "win32": Path("/local/minimind-lab/data"),
+        "darwin": Path.home() / "Library/Application Support/minimind-lab",
+    }
     for system, folder in expected.items():
         monkeypatch.setattr(sys, "platform", system)
         assert data_folder() == folder
@@ -90,13 +93,19 @@ def test_a_full_disk_loses_nothing_committed(place: Path) -> None:
 
 
 def overwrite(start: int, count: int) -> Callable[[bytes], bytes]:
-    return lambda content: content[:start] + b"\xa5" * count + content[start + count:]
+    return lambda content: content[:start] + b"\xa5" * count + content[start + count :]
 
 
-@pytest.mark.parametrize("damage", [
-    overwrite(0, 100), overwrite(4096, 8192), lambda content: content[:5000],
-    lambda content: b"not a database",
-], ids=["header", "pages", "cut", "foreign"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        overwrite(0, 100),
+        overwrite(4096, 8192),
+        lambda content: content[:5000],
+        lambda content: b"not a database",
+    ],
+    ids=["header", "pages", "cut", "foreign"],
+)
 def test_a_damaged_file_is_kept_aside_and_said_so(place: Path, damage: Callable[[bytes], bytes]) -> None:
     for expected in (f"study.sqlite3.damaged-{date.today()}", f"study.sqlite3.damaged-{date.today()}-2"):
         store = open_store()
@@ -140,9 +149,15 @@ def test_a_file_removed_while_the_app_runs_is_noticed(store: Store, ada: str, pl
     assert open_store().profiles.create("Bob") in store.profiles.named()
 
 
-@pytest.mark.parametrize(("url", "sentence"), [
-    ("nonsense", "cannot be read"), ("mysql://host/study", "change its address"),
-    ("sqlite://", "change its address"), ("postgresql://host", "change its address")])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("nonsense", "cannot be read"),
+        ("mysql://host/study", "change its address"),
+        ("sqlite://", "change its address"),
+        ("postgresql://host", "change its address"),
+    ],
+)
 def test_an_address_that_is_none(url: str, sentence: str) -> None:
     with pytest.raises(StoreError, match=sentence):
         open_store(url)

@@ -70,8 +70,10 @@ def test_a_job_queued_while_loading_is_done_later(client: WorkerClient) -> None:
 
 
 def test_this_process_never_imports_torch() -> None:
-    code = ("import sys; from labs.runner import WorkerClient; from labs.registry import Registry; "
-            "[e.params() for e in Registry.discover()]; print('torch' in sys.modules)")
+    code = (
+        "import sys; from labs.runner import WorkerClient; from labs.registry import Registry; "
+        "[e.params() for e in Registry.discover()]; print('torch' in sys.modules)"
+    )
     import subprocess
 
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -85,20 +87,26 @@ def test_the_worker_is_modest(client: WorkerClient) -> None:
     assert result["threads"] == max(1, (os.cpu_count() or 2) - 1)
 
 
-@pytest.mark.parametrize(("name", "params", "sentence"), [
-    ("wait", {"seconds": -1}, "seconds must be at least 0, not -1."),
-    ("wait", {"second": 1}, "Unknown setting 'second'; did you mean 'seconds'?"),
-    ("wiat", {}, "There is no experiment 'q00/wiat'; did you mean 'q00/wait'?"),
-])
-def test_bad_input_is_a_failed_job_with_one_sentence(client: WorkerClient, name: str,
-                                                     params: dict[str, object], sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "params", "sentence"),
+    [
+        ("wait", {"seconds": -1}, "seconds must be at least 0, not -1."),
+        ("wait", {"second": 1}, "Unknown setting 'second'; did you mean 'seconds'?"),
+        ("wiat", {}, "There is no experiment 'q00/wiat'; did you mean 'q00/wait'?"),
+    ],
+)
+def test_bad_input_is_a_failed_job_with_one_sentence(
+    client: WorkerClient, name: str, params: dict[str, object], sentence: str
+) -> None:
     job = client.submit(f"q00/{name}", params)
     assert (job.state, job.error, job.error_code) == ("failed", sentence, "input")
 
 
 def test_a_missing_device_is_one_sentence(client: WorkerClient) -> None:
-    assert run(client, "wait", device="cuda").error == \
-        "This machine computes on cpu; cuda is not available here."
+    assert (
+        run(client, "wait", device="cuda").error
+        == "This machine computes on cpu; cuda is not available here."
+    )
 
 
 def test_printing_much_does_not_block(client: WorkerClient) -> None:
@@ -146,8 +154,12 @@ def test_equal_jobs_share_a_run_and_one_may_leave(client: WorkerClient) -> None:
 
 def test_twenty_threads_may_submit_at_once(client: WorkerClient) -> None:
     jobs: list[Job] = []
-    threads = [threading.Thread(target=lambda n=n: jobs.append(client.submit(
-        "q00/wait", {"seconds": 0.0, "tag": 100 + n % 10}))) for n in range(20)]
+    threads = [
+        threading.Thread(
+            target=lambda n=n: jobs.append(client.submit("q00/wait", {"seconds": 0.0, "tag": 100 + n % 10}))
+        )
+        for n in range(20)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -165,12 +177,13 @@ def test_results_are_kept_and_say_so(client: WorkerClient) -> None:
     assert not run(client, "kept", {"seconds": 0.0, "tag": 4}).cached
 
 
-@pytest.mark.parametrize(("name", "words", "code"), [
-    ("crash", "stopped unexpectedly", "crash"),
-    ("out_of_memory", "ran out of memory", "memory"),
-])
-def test_after_a_spoilt_worker_a_fresh_one_serves(client: WorkerClient, name: str, words: str,
-                                                  code: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [("crash", "stopped unexpectedly", "crash"), ("out_of_memory", "ran out of memory", "memory")],
+)
+def test_after_a_spoilt_worker_a_fresh_one_serves(
+    client: WorkerClient, name: str, words: str, code: str
+) -> None:
     behind = client.submit("q00/whoami")
     pid = behind.wait(30) and behind.result["pid"]  # type: ignore[index]
     job = run(client, name)
@@ -207,8 +220,9 @@ def test_a_hang_is_killed_within_two_seconds_of_cancel(client: WorkerClient, nam
 
 
 def test_close_leaves_no_process(tmp_path: Path) -> None:
-    client = WorkerClient.start("cpu", model="random:byte-128", registry=SPECIMENS,
-                                store=ResultStore(tmp_path))
+    client = WorkerClient.start(
+        "cpu", model="random:byte-128", registry=SPECIMENS, store=ResultStore(tmp_path)
+    )
     job = started(client, "hang")
     queued = client.submit("q00/wait")
     client.close()

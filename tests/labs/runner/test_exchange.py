@@ -21,9 +21,14 @@ OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
 @pytest.fixture
 def exchange(tmp_path) -> Iterator[RunnerExchange]:
     def start(settings: RunnerSettings, **options: float) -> WorkerClient:
-        return WorkerClient.start(settings.device, dtype=settings.dtype, model=settings.model,
-                                  registry=Registry(["tests.labs.specimens"]),
-                                  store=ResultStore(tmp_path), **options)
+        return WorkerClient.start(
+            settings.device,
+            dtype=settings.dtype,
+            model=settings.model,
+            registry=Registry(["tests.labs.specimens"]),
+            store=ResultStore(tmp_path),
+            **options,
+        )
 
     exchange = RunnerExchange(OLD, start)
     yield exchange
@@ -59,12 +64,16 @@ def test_settings_that_work_take_over(exchange: RunnerExchange) -> None:
     assert job.wait(60) and job.state == "done" and exchange.client.num_jobs() == 0
 
 
-@pytest.mark.parametrize(("settings", "sentence"), [
-    (RunnerSettings("cpu", "fp32", "nowhere"), "There is no checkpoint at 'nowhere'; "),
-    (RunnerSettings("tpu"), "The worker cannot start: Unknown device 'tpu'; "),
-])
-def test_settings_that_do_not_work_change_nothing(exchange: RunnerExchange, settings: RunnerSettings,
-                                                  sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (RunnerSettings("cpu", "fp32", "nowhere"), "There is no checkpoint at 'nowhere'; "),
+        (RunnerSettings("tpu"), "The worker cannot start: Unknown device 'tpu'; "),
+    ],
+)
+def test_settings_that_do_not_work_change_nothing(
+    exchange: RunnerExchange, settings: RunnerSettings, sentence: str
+) -> None:
     old = exchange.client
     running = old.submit("q00/wait", {"seconds": 60.0})
     wait_for(lambda: running.partials)

@@ -19,8 +19,12 @@ pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="no N
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
-    client = WorkerClient.start("cuda", model="random:byte-128", registry=Registry(["tests.labs.specimens"]),
-                                store=ResultStore(tmp_path_factory.mktemp("results")))
+    client = WorkerClient.start(
+        "cuda",
+        model="random:byte-128",
+        registry=Registry(["tests.labs.specimens"]),
+        store=ResultStore(tmp_path_factory.mktemp("results")),
+    )
     yield client
     client.close()
 
@@ -39,8 +43,9 @@ def pid(client: WorkerClient, device: str = "auto") -> int:
 
 
 @pytest.mark.parametrize(("name", "code"), [("device_assert", "device"), ("out_of_memory", "memory")])
-def test_a_spoilt_gpu_process_is_replaced_and_the_cpu_worker_goes_on(client: WorkerClient, name: str,
-                                                                     code: str) -> None:
+def test_a_spoilt_gpu_process_is_replaced_and_the_cpu_worker_goes_on(
+    client: WorkerClient, name: str, code: str
+) -> None:
     own, cpu = pid(client), pid(client, "cpu")
     job = run(client, name)
     assert (job.state, job.error_code) == ("failed", code), job.error

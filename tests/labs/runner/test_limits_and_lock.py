@@ -20,8 +20,12 @@ from labs.runner.store import ResultStore
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(supervisor.LIMITS, "cpu", 0.5)
-        client = WorkerClient.start("cpu", model="no-such-model", registry=Registry(["tests.labs.specimens"]),
-                                    store=ResultStore(tmp_path_factory.mktemp("results")))
+        client = WorkerClient.start(
+            "cpu",
+            model="no-such-model",
+            registry=Registry(["tests.labs.specimens"]),
+            store=ResultStore(tmp_path_factory.mktemp("results")),
+        )
         yield client
         client.close()
 
@@ -52,8 +56,10 @@ def test_the_limit_counts_only_while_others_wait(client: WorkerClient) -> None:
     assert long.error.startswith("Stopped after 0.5 s because others were waiting")
 
 
-HOLD = ("import sys, time; from labs.runner.device_lock import DeviceLock\n"
-        "with DeviceLock('cpu'): print('held', flush=True); time.sleep(600)")
+HOLD = (
+    "import sys, time; from labs.runner.device_lock import DeviceLock\n"
+    "with DeviceLock('cpu'): print('held', flush=True); time.sleep(600)"
+)
 
 
 def test_two_programs_do_not_measure_at_once_and_a_dead_one_lets_go(client: WorkerClient) -> None:
@@ -72,8 +78,11 @@ def test_lock_waiting_can_be_given_up(tmp_path: Path) -> None:
     def impatient() -> None:
         raise KeyboardInterrupt
 
-    with DeviceLock("cpu", folder=tmp_path), pytest.raises(KeyboardInterrupt), \
-            DeviceLock("cpu", folder=tmp_path, while_waiting=impatient):
+    with (
+        DeviceLock("cpu", folder=tmp_path),
+        pytest.raises(KeyboardInterrupt),
+        DeviceLock("cpu", folder=tmp_path, while_waiting=impatient),
+    ):
         pytest.fail("two holders")
     with DeviceLock("cuda", folder=tmp_path), DeviceLock("cpu", folder=tmp_path):
         pass

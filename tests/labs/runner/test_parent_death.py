@@ -29,8 +29,9 @@ time.sleep(600)
 
 def members(group: int) -> list[str]:
     """Commands of the living processes of a process group."""
-    listed = subprocess.run(["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True,
-                            check=True)
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    )
     rows = (line.split(None, 2) for line in listed.stdout.splitlines())
     return [row[2] for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
 
@@ -38,8 +39,9 @@ def members(group: int) -> list[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9 and process groups")
 @pytest.mark.parametrize("doing", ["loading", "hang_in_c", "children"])
 def test_kill_9_of_the_server_ends_its_worker(doing: str, tmp_path: object) -> None:
-    server = subprocess.Popen([sys.executable, "-c", SERVER, doing, str(tmp_path)], stdout=subprocess.PIPE,
-                              text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, doing, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert server.stdout is not None
         worker = int(server.stdout.readline())

@@ -39,11 +39,22 @@ def test_a_pickle_is_not_read() -> None:
 
 
 def test_a_worker_wants_its_key_and_leaves_no_file() -> None:
-    config = {"authkey": "00" * 32, "device": "cpu", "dtype": "fp32", "model": "random:byte-128",
-              "experiments": []}
+    config = {
+        "authkey": "00" * 32,
+        "device": "cpu",
+        "dtype": "fp32",
+        "model": "random:byte-128",
+        "experiments": [],
+    }
     command = [sys.executable, "-m", "labs.runner.worker"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, start_new_session=True) as worker:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as worker:
         assert worker.stdin is not None and worker.stdout is not None
         worker.stdin.write(json.dumps(config).encode() + b"\n")
         worker.stdin.flush()

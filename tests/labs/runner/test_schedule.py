@@ -145,8 +145,9 @@ class Runner(RuleBasedStateMachine):
     def positions_count_runs_from_one(self) -> None:
         for lane in self.lane_names:
             places = {job: self.scheduler.place(job, self.now) for job in self.queued(lane)}
-            assert {place.position for place in places.values()} == set(range(1, len(
-                {self.waiting[job][1] for job in places}) + 1)) or self.has_twins(lane)
+            assert {place.position for place in places.values()} == set(
+                range(1, len({self.waiting[job][1] for job in places}) + 1)
+            ) or self.has_twins(lane)
             assert all(place.wait_seconds >= 0 for place in places.values())
 
     def has_twins(self, lane: str) -> bool:

@@ -41,8 +41,16 @@ class PlayedWorker:
             self.runs.append(message)
             self.say(event="started", run=message["run"])
             result = {"device": self.config["device"]}
-            self.say(event="ended", run=message["run"], state="done", result=result, error="", code="",
-                     seconds=1.0, fatal=False)
+            self.say(
+                event="ended",
+                run=message["run"],
+                state="done",
+                result=result,
+                error="",
+                code="",
+                seconds=1.0,
+                fatal=False,
+            )
 
     def kill(self) -> None:
         self.killed = True
@@ -79,7 +87,8 @@ def test_a_gpu_host_has_a_cpu_worker_too(client: WorkerClient) -> None:
 
 
 def test_three_failed_starts_are_given_up_with_a_sentence_and_tried_again_later(
-        client: WorkerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    client: WorkerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wait_for(lambda: client.status().state == "ready")
     monkeypatch.setattr(PlayedWorker, "fails", True)
     before = len(PlayedWorker.started)

@@ -23,8 +23,12 @@ LIMIT_SECONDS = 1.0
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WorkerClient]:
     monkeypatch.setattr(supervisor, "LIMITS", {"cpu": LIMIT_SECONDS, "cuda": LIMIT_SECONDS})
-    client = WorkerClient.start("cpu", model="random:byte-128", store=ResultStore(tmp_path),
-                                registry=Registry(["tests.labs.specimens"]))
+    client = WorkerClient.start(
+        "cpu",
+        model="random:byte-128",
+        store=ResultStore(tmp_path),
+        registry=Registry(["tests.labs.specimens"]),
+    )
     yield client
     client.close()
 

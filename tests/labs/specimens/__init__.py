@@ -27,8 +27,16 @@ def _experiment(name: str, params: type[Params] = NoParams, *, keep: bool = Fals
 
 
 EXPERIMENTS = (
-    _experiment("wait", WaitParams), _experiment("kept", WaitParams, keep=True), _experiment("hang"),
-    _experiment("hang_in_c"), _experiment("crash"), _experiment("out_of_memory"),
-    _experiment("device_assert"), _experiment("hang_on_device"), _experiment("children"),
-    _experiment("bug"), _experiment("noisy"), _experiment("whoami"),
+    _experiment("wait", WaitParams),
+    _experiment("kept", WaitParams, keep=True),
+    _experiment("hang"),
+    _experiment("hang_in_c"),
+    _experiment("crash"),
+    _experiment("out_of_memory"),
+    _experiment("device_assert"),
+    _experiment("hang_on_device"),
+    _experiment("children"),
+    _experiment("bug"),
+    _experiment("noisy"),
+    _experiment("whoami"),
 )

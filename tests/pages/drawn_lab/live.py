@@ -7,5 +7,7 @@ from typing import Any
 
 def line(params: Any, partials: Any) -> dict[str, Any]:
     """The points that were emitted."""
-    return {"formula": [params.slope * x for x in range(params.points)],
-            "measured": [one["y"] for one in partials]}
+    return {
+        "formula": [params.slope * x for x in range(params.points)],
+        "measured": [one["y"] for one in partials],
+    }

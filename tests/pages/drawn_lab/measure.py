@@ -14,8 +14,11 @@ def line(params: Any, ctx: Any) -> dict[str, Any]:
         measured.append(params.slope * x + OFFSET)
         ctx.emit({"y": measured[-1]})
     formula = [params.slope * x for x in range(params.points)]
-    return {"formula": formula, "measured": measured,
-            "sentence": {"said": 4.0, "formula": formula[-1], "measured": measured[-1], "unit": "×"}}
+    return {
+        "formula": formula,
+        "measured": measured,
+        "sentence": {"said": 4.0, "formula": formula[-1], "measured": measured[-1], "unit": "×"},
+    }
 
 
 def bare(params: Any, ctx: Any) -> dict[str, Any]:
