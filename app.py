@@ -7,13 +7,13 @@ rerun. It finds `app` by reading the source, so keep that line a plain assignmen
 import streamlit as st
 
 if __name__ != "__main__":
-    from pages.ui.server import lifespan, middleware, on_script_error, prepare, routes
+    from pages.ui.site.server import lifespan, middleware, on_script_error, prepare, routes
 
     prepare()
     app = st.App(
         __file__, lifespan=lifespan, routes=routes(), middleware=middleware(), on_script_error=on_script_error
     )
 else:
-    from pages.ui.frame import run_app
+    from pages.ui.site.frame import run_app
 
     run_app()

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labs import jsonable
-from labs.contract import DEFAULT_MODEL, Experiment
-from labs.fields import Params
-from labs.registry import Registry
+from labs.contract import jsonable
+from labs.contract.experiment import DEFAULT_MODEL, Experiment
+from labs.contract.fields import Params
+from labs.contract.registry import Registry
 from labs.runner.job import Job
 from minimind_core.errors import ConfigError, MiniMindError
 
@@ -143,7 +143,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from labs.recordings import record
+    from labs.claims.recordings import record
 
     registry = Registry.discover()
     if options.all == bool(options.name) or options.runs < 1:
@@ -167,7 +167,7 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from labs.verify import Verifier, as_json, chosen
+    from labs.claims.verify import Verifier, as_json, chosen
 
     questions, registry = chosen(options.names), Registry.discover()
     verifier = Verifier(registry, lambda: _client(options, registry), full=options.full)

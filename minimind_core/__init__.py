@@ -3,8 +3,8 @@
 Names are loaded when they are first used, so that importing the package, its configuration or its cost
 accounting never loads torch. Knows nothing of labs, questions or pages.
 
-`generate`, `evaluate` and `export_hf` are functions of the modules of the same name and are imported from
-there (`from minimind_core.generate import generate`): in the package a module hides what shares its name.
+The rooms: `model/` the forward pass, `decoding/` writing with it, `training/` teaching it, `files/` models on
+disk, `commands/` the command line.
 """
 
 from __future__ import annotations
@@ -13,44 +13,47 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "ModelConfig": "config",
-    "RopeScaling": "config",
-    "PRESETS": "config",
+    "ModelConfig": "model.config",
+    "RopeScaling": "model.config",
+    "PRESETS": "model.config",
     "MiniMindError": "errors",
     "ConfigError": "errors",
     "CheckpointError": "errors",
     "TokenizerError": "errors",
     "DataError": "errors",
     "DeviceError": "errors",
-    "MiniMind": "model",
-    "StaticCache": "kv_cache",
+    "MiniMind": "model.minimind",
+    "StaticCache": "model.kv_cache",
     "ByteTokenizer": "tokenizer",
     "Tokenizer": "tokenizer",
     "load_tokenizer": "tokenizer",
-    "LoadedModel": "checkpoint",
-    "load_model": "checkpoint",
-    "save_checkpoint": "checkpoint",
-    "Generation": "generate",
-    "Generator": "generate",
-    "stream": "generate",
-    "SamplingParams": "sampling_params",
-    "filter_logits": "sampling",
-    "Document": "data",
-    "ReadReport": "data",
-    "read_documents": "data",
-    "PretrainDataset": "data",
-    "PackedCorpus": "packing",
-    "pack_documents": "packing",
-    "PackedBatches": "batches",
-    "PaddedBatches": "batches",
-    "Trainer": "trainer",
-    "StepRecord": "trainer",
-    "TrainingConfig": "training_config",
-    "LanguageScore": "evaluate",
-    "forward_flops": "cost",
-    "kv_cache_bytes": "cost",
-    "num_parameters": "cost",
-    "parameter_counts": "cost",
+    "LoadedModel": "files.checkpoint",
+    "load_model": "files.checkpoint",
+    "save_checkpoint": "files.checkpoint",
+    "Generation": "decoding.generate",
+    "Generator": "decoding.generate",
+    "stream": "decoding.generate",
+    "SamplingParams": "decoding.sampling_params",
+    "filter_logits": "decoding.sampling",
+    "Document": "training.data",
+    "ReadReport": "training.data",
+    "read_documents": "training.data",
+    "PretrainDataset": "training.data",
+    "PackedCorpus": "training.packing",
+    "pack_documents": "training.packing",
+    "PackedBatches": "training.batches",
+    "PaddedBatches": "training.batches",
+    "Trainer": "training.trainer",
+    "StepRecord": "training.trainer",
+    "TrainingConfig": "training.training_config",
+    "LanguageScore": "training.evaluate",
+    "evaluate": "training.evaluate",
+    "export_hf": "files.export_hf",
+    "generate": "decoding.generate",
+    "forward_flops": "model.cost",
+    "kv_cache_bytes": "model.cost",
+    "num_parameters": "model.cost",
+    "parameter_counts": "model.cost",
 }
 
 __all__ = sorted(_HOMES)

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from minimind_core.batches import Batch
-from minimind_core.generate import Generator
-from minimind_core.model import MiniMind
-from minimind_core.peers import as_transformers
-from minimind_core.sampling_params import SamplingParams
+from minimind_core.decoding.generate import Generator
+from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.files.peers import as_transformers
+from minimind_core.model.minimind import MiniMind
 from minimind_core.timing import Timing, time_calls
-from minimind_core.trainer import Trainer
-from minimind_core.training_config import TrainingConfig
+from minimind_core.training.batches import Batch
+from minimind_core.training.trainer import Trainer
+from minimind_core.training.training_config import TrainingConfig
 
 GREEDY = SamplingParams(temperature=0)
 PROMPT_LENGTH = 16
@@ -132,7 +132,7 @@ def batch_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int) -
 
 def training_row(device: torch.device, repeats: int, batch_size: int = 128, seq_len: int = 512) -> Row:
     """Updates of the 26M in bf16 against transformers + torch.compile with the same data and AdamW."""
-    from minimind_core.config import PRESETS
+    from minimind_core.model.config import PRESETS
 
     config = PRESETS["minimind-26m"]
     rows = torch.randint(3, config.vocab_size, (batch_size, seq_len + 1))

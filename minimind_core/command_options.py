@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minimind_core.checkpoint import LoadedModel
+    from minimind_core.files.checkpoint import LoadedModel
 
 DEFAULT_MODEL = "minimind-26m"
 
@@ -49,8 +49,8 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 
 def load(options: argparse.Namespace) -> LoadedModel:
     """The model that the options name, where they say. Raises a MiniMindError with one sentence."""
-    from minimind_core.checkpoint import load_model
     from minimind_core.device import pick_device, pick_dtype
+    from minimind_core.files.checkpoint import load_model
 
     device = pick_device(options.device)
     return load_model(options.model, device, pick_dtype(options.dtype, device), options.tokenizer)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from minimind_core.checkpoint_config import WEIGHTS_FOLDER, shipped_checkpoints
-from minimind_core.config import ModelConfig
-from minimind_core.cost import num_parameters
 from minimind_core.errors import ConfigError, MiniMindError
+from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER, shipped_checkpoints
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import num_parameters
 
 State = Literal["ok", "note", "mend"]
 OLDEST = {"torch": (2, 11), "tokenizers": (0, 20), "safetensors": (0, 4), "numpy": (2, 0)}
@@ -161,7 +161,7 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
     import torch
     import torch.nn.functional as F
 
-    from minimind_core.checkpoint import load_model
+    from minimind_core.files.checkpoint import load_model
 
     loaded = load_model(name, tokenizer=tokenizer)
     bad = [key for key, value in loaded.model.state_dict().items() if not bool(value.isfinite().all())]
@@ -202,7 +202,7 @@ def _config(path: Path) -> Iterator[Finding]:
 
 
 def _data(paths: Sequence[Path]) -> Iterator[Finding]:
-    from minimind_core.data import ReadReport, read_documents
+    from minimind_core.training.data import ReadReport, read_documents
 
     report = ReadReport()
     documents = read_documents(paths, report)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from minimind_core.config import PRESETS
-from minimind_core.cost import num_parameters, parameter_counts
-from pages.ui.device import device_sentence
-from pages.ui.frame import PLAYGROUND, page, page_file, questions
-from pages.ui.i18n import current_language, t
-from pages.ui.lab import registry
-from pages.ui.later import when_imported
-from pages.ui.navigate import go_to
-from pages.ui.question import question_facts
+from minimind_core.model.config import PRESETS
+from minimind_core.model.cost import num_parameters, parameter_counts
+from pages.ui.experiments import registry
+from pages.ui.site.device import device_sentence
+from pages.ui.site.frame import PLAYGROUND, page, page_file, questions
+from pages.ui.site.later import when_imported
+from pages.ui.site.navigate import go_to
+from pages.ui.words.i18n import current_language, t
+from pages.ui.words.question_text import question_facts
 from questions import PARTS, Question
 
 _MODEL = PRESETS["minimind-26m"]
@@ -31,7 +31,7 @@ def home() -> None:
             for question in questions():
                 if question.part == part:
                     _row(question)
-    when_imported("pages.ui.charts", _parameters_chart)
+    when_imported("pages.ui.lab.charts", _parameters_chart)
 
 
 def _first_panel() -> None:
@@ -66,7 +66,7 @@ def _parameters_chart() -> None:
     """Last on the page; what it is drawn with takes longer to import than all the rest."""
     import plotly.graph_objects as go
 
-    from pages.ui import charts
+    from pages.ui.lab import charts
 
     total = num_parameters(_MODEL)
     counts = sorted((count, name) for name, count in parameter_counts(_MODEL).items() if count)

@@ -14,19 +14,20 @@ from typing import Any
 
 import streamlit as st
 
-from labs.contract import DEFAULT_MODEL
+from labs.contract.experiment import DEFAULT_MODEL
 from labs.playground.branches import Start, Step, closed
 from labs.playground.command import generate_command
 from labs.playground.params import MAX_PROMPT, MAX_SEED, ContinuationParams
 from labs.runner.job import Job
-from minimind_core.checkpoint_config import locate, read_config, shipped_checkpoints
-from minimind_core.cost import num_parameters
-from pages.ui import controls, jobs, server, visitor
-from pages.ui.frame import page
-from pages.ui.i18n import t
-from pages.ui.lab import experiment
-from pages.ui.prose import literal
-from pages.ui.token_stream import token_stream
+from minimind_core.files.checkpoint_config import locate, read_config, shipped_checkpoints
+from minimind_core.model.cost import num_parameters
+from pages.ui.experiments import experiment
+from pages.ui.lab import controls, jobs
+from pages.ui.lab.token_stream import token_stream
+from pages.ui.site import server, visitor
+from pages.ui.site.frame import page
+from pages.ui.words.i18n import t
+from pages.ui.words.prose import literal
 
 _THIS = experiment("playground/continuation")
 _NAME = _THIS.question

@@ -1,5 +1,5 @@
 """The page of Question 4."""
 
-from pages.ui.study_page import question_page
+from pages.ui.study.study_page import question_page
 
 question_page("Q4")

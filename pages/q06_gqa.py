@@ -1,7 +1,7 @@
 """The page of Question 6. Its lab: decoding with fewer KV heads, their cache, wiring, and what they cost."""
 
-from pages.ui import bench
-from pages.ui.study_page import question_page
+from pages.ui.lab import bench
+from pages.ui.study.study_page import question_page
 
 EXPERIMENTS = (
     "q06/decode",

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import bench, server
-from pages.ui.i18n import t
-from pages.ui.study_page import question_page
+from pages.ui.lab import bench
+from pages.ui.site import server
+from pages.ui.study.study_page import question_page
+from pages.ui.words.i18n import t
 
 EXPERIMENTS = ("q10/window", "q10/scaler", "q10/orders", "q10/duel", "q10/memory", "q10/speed")
 

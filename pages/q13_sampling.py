@@ -9,16 +9,17 @@ import html
 
 import streamlit as st
 
-from labs.contract import Result
+from labs.contract.experiment import Result
 from labs.q13_sampling.analytic import idle
 from labs.q13_sampling.params import ContinuationParams, NextTokenParams, WallParams
 from labs.q13_sampling.presets import presets
 from labs.runner.job import Job
-from pages.ui import bench, charts, controls, findings, jobs, server
-from pages.ui.folded import folded
-from pages.ui.i18n import t
-from pages.ui.lab import experiment
-from pages.ui.study_page import question_page
+from pages.ui.experiments import experiment
+from pages.ui.lab import bench, charts, controls, findings, jobs
+from pages.ui.lab.folded import folded
+from pages.ui.site import server
+from pages.ui.study.study_page import question_page
+from pages.ui.words.i18n import t
 
 _Q = "q13"
 _NEXT_TOKEN = experiment("q13/next_token")

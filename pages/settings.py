@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import (
-    errors,
-    settings_about,
-    settings_data,
-    settings_labs,
-    settings_look,
-    settings_profiles,
-    store,
-)
-from pages.ui.frame import page
-from pages.ui.i18n import t
+from pages.ui.settings import about as settings_about
+from pages.ui.settings import data as settings_data
+from pages.ui.settings import labs as settings_labs
+from pages.ui.settings import look as settings_look
+from pages.ui.settings import profiles as settings_profiles
+from pages.ui.site import store
+from pages.ui.site.frame import page
+from pages.ui.words import errors
+from pages.ui.words.i18n import t
 from study.store import StoreError
 
 

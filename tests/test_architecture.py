@@ -65,7 +65,7 @@ def test_app_py_does_nothing_but_start() -> None:
     tree = ast.parse((ROOT / "app.py").read_text())
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert modules == {"streamlit", "pages.ui.server", "pages.ui.frame"}
+    assert modules == {"streamlit", "pages.ui.site.server", "pages.ui.site.frame"}
 
 
 def test_torch_is_absent_after_visiting_every_page() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("labs", "minimind_core", "pages", "questions", "study")
-NEEDS_TRITON = ("minimind_core.fused_kernels", "minimind_core.fused_step")
+NEEDS_TRITON = ("minimind_core.decoding.fused_kernels", "minimind_core.decoding.fused_step")
 """Found only where torch is a CUDA build."""
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -46,7 +46,7 @@ def test_every_specimen_is_on_the_card() -> None:
 
 
 def test_the_commands_name_every_recipe() -> None:
-    from minimind_core.recipes import RECIPES
+    from minimind_core.training.recipes import RECIPES
 
     commands = CARD[CARD.index("## Train them again") :]
     assert all(re.search(rf"\b{name}\b", commands) for name in RECIPES)

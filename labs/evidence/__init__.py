@@ -1,12 +1,12 @@
 """The check of one claim as an experiment, so that a page can have it run in the worker.
 
 Belongs to no question: `python -m labs verify` checks the claims of all. A claim whose number comes from
-a run needs none of this; its experiment is run itself (`labs/verdicts.py`).
+a run needs none of this; its experiment is run itself (`labs/claims/verdicts.py`).
 """
 
 from __future__ import annotations
 
-from labs.contract import Experiment, constant
+from labs.contract.experiment import Experiment, constant
 from labs.evidence.params import ClaimParams
 
 EXPERIMENTS = (Experiment("evidence/claim", __name__, ClaimParams, constant(cpu=2, cuda=2), keep=False),)

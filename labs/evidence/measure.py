@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from labs.checks import checks_of
-from labs.contract import Context, Result
+from labs.claims.checks import checks_of
+from labs.claims.verdicts import NO_CHECK, by_check, undecided
+from labs.contract.experiment import Context, Result
 from labs.evidence.params import ClaimParams
-from labs.verdicts import NO_CHECK, by_check, undecided
 
 
 def claim(params: ClaimParams, ctx: Context) -> Result:
-    """The verdict of `labs verify` on this claim, here and now (`labs.verdicts.Verdict`)."""
+    """The verdict of `labs verify` on this claim, here and now (`labs.claims.verdicts.Verdict`)."""
     ctx.progress(0.0, params.claim)
     question, found = params.found()
     assert found.check is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from labs.contract import Context, Result
+from labs.contract.experiment import Context, Result
 from labs.playground.params import ContinuationParams
-from labs.sampler import settings
-from minimind_core.checkpoint import LoadedModel
-from minimind_core.checkpoint_config import WEIGHTS_FOLDER
-from minimind_core.generate import StreamedToken, stream
-from minimind_core.text_reader import TextReader
+from labs.tools.sampler import settings
+from minimind_core.decoding.generate import StreamedToken, stream
+from minimind_core.decoding.text_reader import TextReader
+from minimind_core.files.checkpoint import LoadedModel
+from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 
 ALTERNATIVES = 6
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labs.fields import Params, text, whole
-from labs.sampler import min_p, repetition_penalty, temperature, top_k, top_p
+from labs.contract.fields import Params, text, whole
+from labs.tools.sampler import min_p, repetition_penalty, temperature, top_k, top_p
 
 MAX_PROMPT = 8000
 """Characters; several times the trained length of every shipped model."""

@@ -1,6 +1,6 @@
 """The claims of Question 1 that follow from counting, recomputed. Its other claims: `claims_core.py`.
 
-Written out with lists rather than with `minimind_core.data`, so that the two can disagree.
+Written out with lists rather than with `minimind_core.training.data`, so that the two can disagree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding, given_whole
+from labs.claims.checks import Check, Finding, given_whole
 from minimind_core.tokenizer import load_tokenizer
 from questions import load_question
 

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labs.checks import Check, Finding
-from labs.contract import DEFAULT_MODEL
+from labs.claims.checks import Check, Finding
+from labs.contract.experiment import DEFAULT_MODEL
 from labs.q01_loss_mask.claims import given
-from minimind_core.checkpoint import load_model
-from minimind_core.config import ModelConfig
-from minimind_core.model import MiniMind
+from minimind_core.files.checkpoint import load_model
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
 
 ROW = 12
 TINY = ModelConfig(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from labs.contract import Experiment
+from labs.contract.experiment import Experiment
 
 EXPERIMENTS: tuple[Experiment, ...] = ()

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding, given_whole
+from labs.claims.checks import Check, Finding, given_whole
 from minimind_core.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from questions import load_question
 

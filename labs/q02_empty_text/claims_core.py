@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from labs.checks import Check
+from labs.claims.checks import Check
 from labs.q02_empty_text.claims import given
-from minimind_core.config import ModelConfig
-from minimind_core.cost import num_parameters
-from minimind_core.model import MiniMind
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import num_parameters
+from minimind_core.model.minimind import MiniMind
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 TINY = ModelConfig(

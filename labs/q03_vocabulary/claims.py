@@ -1,6 +1,6 @@
 """The claims of Question 3 that follow from counting and encoding. Its other claim: `claims_core.py`.
 
-Written out in integers rather than with `minimind_core.cost`, so that the two can disagree.
+Written out in integers rather than with `minimind_core.model.cost`, so that the two can disagree.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from functools import cache, partial
 
-from labs.checks import Check, Finding, given_text, given_whole
-from labs.registry import ROOT
-from minimind_core.config import ModelConfig
+from labs.claims.checks import Check, Finding, given_text, given_whole
+from labs.contract.registry import ROOT
+from minimind_core.model.config import ModelConfig
 from minimind_core.tokenizer import SMALLEST_VOCAB, Tokenizer, load_tokenizer, train_bpe
 from questions import load_question
 

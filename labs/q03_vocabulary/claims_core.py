@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labs.checks import Check
-from minimind_core.config import ModelConfig
-from minimind_core.model import MiniMind
+from labs.claims.checks import Check
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
 
 TINY = ModelConfig(
     vocab_size=300,

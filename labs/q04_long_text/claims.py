@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding, given_text, given_whole
-from minimind_core.config import ModelConfig
+from labs.claims.checks import Check, Finding, given_text, given_whole
+from minimind_core.model.config import ModelConfig
 from minimind_core.tokenizer import load_tokenizer
 from questions import load_question
 

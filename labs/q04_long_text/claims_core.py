@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labs.checks import Check
+from labs.claims.checks import Check
 from labs.q04_long_text.claims import given
-from minimind_core.config import ModelConfig, RopeScaling
-from minimind_core.model import MiniMind
+from minimind_core.model.config import ModelConfig, RopeScaling
+from minimind_core.model.minimind import MiniMind
 
 TINY = ModelConfig(
     vocab_size=300,

@@ -1,6 +1,7 @@
 """The claims of Question 5 that follow from counting or from a small pass in NumPy. No torch.
 
-Counts are summed matrix by matrix and compared with `minimind_core.cost`; the layer is `written_out.py`.
+Counts are summed matrix by matrix and compared with `minimind_core.model.cost`; the layer is
+`written_out.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 from labs.q05_shapes.written_out import (
     block,
     example,
@@ -25,8 +26,8 @@ from labs.q05_shapes.written_out import (
     total,
     width,
 )
-from minimind_core.config import ModelConfig
-from minimind_core.cost import num_parameters
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import num_parameters
 
 
 def shape(name: str) -> list[int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from labs.checks import Check, Finding
-from minimind_core.attention import attend
+from labs.claims.checks import Check, Finding
+from minimind_core.model.attention import attend
 
 
 def fused_agrees() -> Finding:

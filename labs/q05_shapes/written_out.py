@@ -11,9 +11,9 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.checks import given_whole
-from minimind_core.config import ModelConfig
-from minimind_core.cost import forward_flops
+from labs.claims.checks import given_whole
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import forward_flops
 from questions import load_question
 
 QUESTION = load_question("q05_shapes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract import DeviceClass, Experiment, constant
+from labs.contract.experiment import DeviceClass, Experiment, constant
 from labs.q06_gqa.analytic import VARIANTS
 from labs.q06_gqa.params import (
     CacheParams,
@@ -13,7 +13,7 @@ from labs.q06_gqa.params import (
     SeedsParams,
     WiringParams,
 )
-from labs.seeds.plans import plan_of
+from labs.tools.seeds.plans import plan_of
 
 
 def _decode_seconds(params: DecodeParams, device: DeviceClass) -> float:

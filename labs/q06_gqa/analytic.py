@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from labs.contract import Result
+from labs.contract.experiment import Result
 from labs.q06_gqa.params import BITS, QUERY_HEADS, CacheParams, DecodeParams, LayerParams, WiringParams
-from minimind_core.config import ModelConfig
-from minimind_core.cost import (
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import (
     attention_flops_per_pair,
     forward_flops,
     kv_cache_bytes,

@@ -1,6 +1,6 @@
 """The claims of Question 6 that follow from counting, recomputed. Its other claims: `claims_core.py`.
 
-Written out in integers rather than with `minimind_core.cost`, so that the two can disagree.
+Written out in integers rather than with `minimind_core.model.cost`, so that the two can disagree.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, given_whole
-from minimind_core.config import ModelConfig
+from labs.claims.checks import Check, given_whole
+from minimind_core.model.config import ModelConfig
 from questions import load_question
 
 QUESTION = load_question("q06_gqa")

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 from labs.q06_gqa.claims import given
-from minimind_core.attention import attend
-from minimind_core.config import ModelConfig
-from minimind_core.kv_cache import StaticCache
+from minimind_core.model.attention import attend
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.kv_cache import StaticCache
 
 BATCH, REPEATS = 8, 5
 

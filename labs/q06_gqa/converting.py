@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from labs.heldout import Stretches
-from minimind_core.model import MiniMind
-from minimind_core.trainer import StepRecord, Trainer
-from minimind_core.training_config import TrainingConfig
+from labs.tools.heldout import Stretches
+from minimind_core.model.minimind import MiniMind
+from minimind_core.training.trainer import StepRecord, Trainer
+from minimind_core.training.training_config import TrainingConfig
 
 BATCH_SIZE, LENGTH = 4, 128
 """One update: 512 tokens."""

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from labs.interleaved import seconds_a_call
 from labs.q06_gqa.analytic import shape
 from labs.q06_gqa.params import QUERY_HEADS
-from minimind_core.config import ModelConfig
+from labs.tools.interleaved import seconds_a_call
 from minimind_core.device import memory_bytes
-from minimind_core.kv_cache import StaticCache
-from minimind_core.model import INIT_STD, MiniMind
-from minimind_core.parameter_shapes import parameter_shapes
-from minimind_core.rope import RotaryEmbedding
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.kv_cache import StaticCache
+from minimind_core.model.minimind import INIT_STD, MiniMind
+from minimind_core.model.parameter_shapes import parameter_shapes
+from minimind_core.model.rope import RotaryEmbedding
 
 BANDWIDTH_BYTES = {"cpu": 2**28, "cuda": 2**30, "mps": 2**28}
 _FILLING, _BLOCK = 0.01, 1_000_003

@@ -11,13 +11,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract import Result, Text
-from labs.line_ends import name_ends
+from labs.contract.experiment import Result, Text
 from labs.q06_gqa.analytic import MEGA, SHARED, VARIANTS, cache_bytes
 from labs.q06_gqa.params import BITS, QUERY_HEADS
 from labs.q06_gqa.published import changes
-from labs.seeds.dots import dots
-from labs.seeds.telling import words
+from labs.tools.line_ends import name_ends
+from labs.tools.seeds.dots import dots
+from labs.tools.seeds.telling import words
 
 HEADS = (8, 4, 2, 1)
 SYMBOLS = {"mha": "circle", "gqa": "square", "mqa": "diamond"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.contract import Result
+from labs.contract.experiment import Result
 from labs.q06_gqa.params import SeedsParams
-from labs.seeds.telling import so_far
+from labs.tools.seeds.telling import so_far
 
 
 def seeds(params: SeedsParams, partials: Sequence[Mapping[str, Any]]) -> Result:

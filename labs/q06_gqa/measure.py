@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from labs import heldout
-from labs.contract import DEFAULT_MODEL, Context, Result
-from labs.interleaved import clock, interleaved, middle
+from labs.contract.experiment import DEFAULT_MODEL, Context, Result
 from labs.q06_gqa import analytic
 from labs.q06_gqa.converting import BATCH_SIZE, LENGTH, pooled, uptrained
 from labs.q06_gqa.decoding import DecodeStep, read_bandwidth, untrained
@@ -44,10 +42,12 @@ from labs.q06_gqa.sharing import (
     largest_differences,
     sentinel_reads,
 )
-from labs.ranking import verdict
-from labs.seeds.judging import judged
-from labs.seeds.plans import check_size, plan_of
-from labs.seeds.training import Series, scored_rows, training_rows
+from labs.tools import heldout
+from labs.tools.interleaved import clock, interleaved, middle
+from labs.tools.ranking import verdict
+from labs.tools.seeds.judging import judged
+from labs.tools.seeds.plans import check_size, plan_of
+from labs.tools.seeds.training import Series, scored_rows, training_rows
 from minimind_core.device import DTYPES
 
 DECODE_SECONDS = {"cpu": 5.5, "cuda": 1.8, "mps": 4.0}
@@ -329,7 +329,7 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
     """Train MHA, GQA and MQA models from scratch from several seeds each, and read held-out text with all.
 
     Emits {"kind", "seed", "loss"} for every finished model. "loss" by kind, one number a seed; "judged" says
-    what they say (`labs/seeds/judging.py`), and where ranges overlap its "verdict" is "unresolved".
+    what they say (`labs/tools/seeds/judging.py`), and where ranges overlap its "verdict" is "unresolved".
     """
     check_size(params.size, ctx.device)
     ctx.progress(0.0, "Reading text")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from labs.fields import ParamError, Params, choice, real, whole
-from labs.seeds.plans import SIZES, plan_of
+from labs.contract.fields import ParamError, Params, choice, real, whole
+from labs.tools.seeds.plans import SIZES, plan_of
 
 QUERY_HEADS = 8
 MAX_TOKENS = 32_768

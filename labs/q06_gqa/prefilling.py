@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from labs.contract import Context
-from minimind_core.kv_cache import StaticCache
-from minimind_core.model import MiniMind
+from labs.contract.experiment import Context
+from minimind_core.model.kv_cache import StaticCache
+from minimind_core.model.minimind import MiniMind
 
 GROUP_TOKENS = {"cuda": 32_768}
 """Tokens read at once; elsewhere one row."""

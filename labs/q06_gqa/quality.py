@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 RESAMPLES = 2000
 LEVEL = 0.95

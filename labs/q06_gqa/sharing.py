@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from minimind_core.attention import attend
-from minimind_core.config import ModelConfig
+from minimind_core.model.attention import attend
+from minimind_core.model.config import ModelConfig
 
 Way = Callable[[], Tensor]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labs.contract import Result, Row, Text
+from labs.contract.experiment import Result, Row, Text
 from labs.q06_gqa.analytic import VARIANTS
-from labs.seeds import telling
+from labs.tools.seeds import telling
 
 
 def seeds(result: Result, text: Text) -> list[Row]:

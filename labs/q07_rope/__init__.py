@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract import DeviceClass, Experiment, constant
+from labs.contract.experiment import DeviceClass, Experiment, constant
 from labs.q07_rope.params import (
     LIVE_REACH,
     POSITIONS,
@@ -12,7 +12,7 @@ from labs.q07_rope.params import (
     ShiftParams,
     SpectrumParams,
 )
-from labs.seeds.plans import plan_of
+from labs.tools.seeds.plans import plan_of
 
 _SLOWER = {"minimind-26m": 5.7}
 """Than the small models."""

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Result
+from labs.contract.experiment import Result
 from labs.q07_rope.params import ARITHMETICS, InvarianceParams, SpectrumParams
 from labs.q07_rope.scaling import frequencies, kept_share, multipliers, read_scaling, temperature, wavelengths
-from minimind_core.config import RopeScaling
+from minimind_core.model.config import RopeScaling
 
 Array = NDArray[np.float64]
 HEAD_DIM, BASE = 64, 1e6

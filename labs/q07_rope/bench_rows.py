@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from labs.contract import Context
+from labs.contract.experiment import Context
 from labs.q07_rope.params import LengthsParams
 from labs.q07_rope.reading import Row
 from labs.q07_rope.twins import twin, with_longer_table
-from minimind_core.config import RopeScaling, RopeScalingKind
-from minimind_core.model import MiniMind
+from minimind_core.model.config import RopeScaling, RopeScalingKind
+from minimind_core.model.minimind import MiniMind
 
 KINDS: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
 TREATMENTS = ("none", *KINDS)

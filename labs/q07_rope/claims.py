@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.checks import Check, Finding, given_whole
-from minimind_core.config import ModelConfig
-from minimind_core.cost import num_parameters
+from labs.claims.checks import Check, Finding, given_whole
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import num_parameters
 from questions import load_question
 
 QUESTION = load_question("q07_rope")

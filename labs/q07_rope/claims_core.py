@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labs.checks import Check, Finding
-from minimind_core.config import PRESETS
-from minimind_core.model import MiniMind
+from labs.claims.checks import Check, Finding
+from minimind_core.model.config import PRESETS
+from minimind_core.model.minimind import MiniMind
 
 SHIFTS = (100, 10_000, 1_000_000)
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from labs.contract import Result, Text
-from labs.line_ends import name_ends
+from labs.contract.experiment import Result, Text
 from labs.q07_rope.figures_lengths import lengths
 from labs.q07_rope.figures_seeds import seeds
 from labs.q07_rope.labels import log_axes
 from labs.q07_rope.params import ANGLES, ARITHMETICS
-from labs.ticks import power_ticks, round_ticks
+from labs.tools.line_ends import name_ends
+from labs.tools.ticks import power_ticks, round_ticks
 
 __all__ = ["invariance", "lengths", "seeds", "shift", "spectrum"]
 

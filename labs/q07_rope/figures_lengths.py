@@ -8,10 +8,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract import Result, Text
-from labs.line_ends import name_ends
+from labs.contract.experiment import Result, Text
 from labs.q07_rope.labels import log_axes
-from labs.ticks import round_ticks
+from labs.tools.line_ends import name_ends
+from labs.tools.ticks import round_ticks
 
 KINDS = {
     "rope": "circle",

@@ -6,13 +6,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract import Result, Text
-from labs.line_ends import name_ends
+from labs.contract.experiment import Result, Text
 from labs.q07_rope.figures_lengths import KINDS, length_axis
 from labs.q07_rope.labels import log_axes, position_names
-from labs.seeds.dots import dots
-from labs.seeds.telling import words
-from labs.ticks import round_ticks
+from labs.tools.line_ends import name_ends
+from labs.tools.seeds.dots import dots
+from labs.tools.seeds.telling import words
+from labs.tools.ticks import round_ticks
 
 ALWAYS_SHOWN = (0.6, 1.8)
 """Growth within the axis of every run, so that one without any looks like it."""

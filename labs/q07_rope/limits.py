@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labs import heldout
-from labs.contract import DEFAULT_MODEL, Context
+from labs.contract.experiment import DEFAULT_MODEL, Context
 from labs.q07_rope.params import LIVE_REACH, LengthsParams
-from minimind_core.checkpoint import LoadedModel
+from labs.tools import heldout
 from minimind_core.errors import ConfigError, DataError
+from minimind_core.files.checkpoint import LoadedModel
 from minimind_core.tokenizer import Tokenizer
 
 REACHES = (8192, 4096, LIVE_REACH)

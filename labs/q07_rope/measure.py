@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from labs.contract import Context, Result
+from labs.contract.experiment import Context, Result
 from labs.q07_rope import analytic
 from labs.q07_rope.bench_rows import base_name, cost, rows
 from labs.q07_rope.limits import lengths_for, long_documents, rope_model
@@ -33,11 +33,11 @@ from labs.q07_rope.shifting import compared, logits_at, text_rows
 from labs.q07_rope.summary import summarised
 from labs.q07_rope.twins import past_the_table, twin, with_longer_table
 from labs.q07_rope.vectors import pairs_of_vectors
-from labs.seeds.judging import judged
-from labs.seeds.plans import check_size, plan_of
-from labs.seeds.training import Series, scored_rows, training_rows
-from minimind_core.config import ModelConfig
-from minimind_core.rope import scaled_inv_freq
+from labs.tools.seeds.judging import judged
+from labs.tools.seeds.plans import check_size, plan_of
+from labs.tools.seeds.training import Series, scored_rows, training_rows
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.rope import scaled_inv_freq
 
 LAYOUT_START = 1000
 SHOWN_PAIRS = (0, 10, 20)
@@ -242,8 +242,8 @@ def seeds(params: SeedsParams, ctx: Context) -> Result:
 
     Emits {"kind", "seed", "loss", "growth"} for every finished model. "loss" by kind, one number a seed, at
     the trained length; "growth" by kind, for each seed the perplexity by length over that at the trained
-    one. "judged" says what the losses say (`labs/seeds/judging.py`), "judged_growth" what the growth to the
-    longest chunks says; where ranges overlap "verdict" is "unresolved".
+    one. "judged" says what the losses say (`labs/tools/seeds/judging.py`), "judged_growth" what the growth
+    to the longest chunks says; where ranges overlap "verdict" is "unresolved".
     """
     check_size(params.size, ctx.device)
     ctx.progress(0.0, "Reading text")

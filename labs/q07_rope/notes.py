@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from labs.contract import Result, Text
+from labs.contract.experiment import Result, Text
 from labs.q07_rope.labels import position_names
 from labs.q07_rope.params import LIVE_REACH
-from labs.seeds import telling
+from labs.tools.seeds import telling
 
 
 def invariance(result: Result, text: Text) -> list[str]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from labs.contract import DEFAULT_MODEL
-from labs.fields import ParamError, Params, choice, real, switch, whole
-from labs.fields import text as free_text
+from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract.fields import ParamError, Params, choice, real, switch, whole
+from labs.contract.fields import text as free_text
 from labs.q07_rope.scaling import UPSTREAM, read_scaling
-from labs.seeds.plans import SIZES, plan_of
-from minimind_core.config import PositionKind
+from labs.tools.seeds.plans import SIZES, plan_of
 from minimind_core.errors import ConfigError
+from minimind_core.model.config import PositionKind
 
 ARITHMETICS = ("fp64", "fp32", "bf16_values", "bf16_angles")
 """bf16_values: angles in fp32, everything else in bf16. bf16_angles: all of it in bf16."""

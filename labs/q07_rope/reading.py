@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 Losses = NDArray[np.float32]
 AT_ONCE = {"cuda": 8192}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from minimind_core.rope import apply_rope
+from minimind_core.model.rope import apply_rope
 
 DTYPES = {
     "fp64": (torch.float64, torch.float64),

@@ -1,7 +1,7 @@
 """Frequencies of RoPE and what stretches them, as formulas in NumPy: PI, NTK, YaRN. No torch.
 
-Written apart from the core's own (`minimind_core/rope.py`), so that a run can compare the two. Reads the
-`rope_scaling` dictionary of a config.json.
+Written apart from the core's own (`minimind_core/model/rope.py`), so that a run can compare the two. Reads
+the `rope_scaling` dictionary of a config.json.
 
     multipliers(64, 1e6, RopeScaling("yarn", 16, 2048))[[0, 31]]      # 1 and 1/16
 """
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minimind_core.config import RopeScaling, RopeScalingKind
 from minimind_core.errors import ConfigError
+from minimind_core.model.config import RopeScaling, RopeScalingKind
 
 Array = NDArray[np.float64]
 UPSTREAM = (

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labs import heldout
 from labs.q07_rope.params import ShiftParams
 from labs.q07_rope.reading import checked
-from minimind_core.model import MiniMind
+from labs.tools import heldout
+from minimind_core.model.minimind import MiniMind
 from minimind_core.tokenizer import Tokenizer
 
 

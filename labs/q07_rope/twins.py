@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from labs.q07_rope.rotating import place_of
-from minimind_core.config import ModelConfig, RopeScaling
-from minimind_core.model import INIT_STD, MiniMind
-from minimind_core.rope import RotaryEmbedding, plain_inv_freq
+from minimind_core.model.config import ModelConfig, RopeScaling
+from minimind_core.model.minimind import INIT_STD, MiniMind
+from minimind_core.model.rope import RotaryEmbedding, plain_inv_freq
 
 ANGLE_TYPES = {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}
 TABLE = "model.embed_positions.weight"

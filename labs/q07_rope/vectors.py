@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labs import heldout
-from labs.contract import Context
+from labs.contract.experiment import Context
 from labs.q07_rope.analytic import BASE, HEAD_DIM
 from labs.q07_rope.limits import rope_model
 from labs.q07_rope.params import InvarianceParams
-from minimind_core.checkpoint import LoadedModel
+from labs.tools import heldout
 from minimind_core.errors import ConfigError
-from minimind_core.rope import plain_inv_freq
+from minimind_core.files.checkpoint import LoadedModel
+from minimind_core.model.rope import plain_inv_freq
 
 PAIRS = 256
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labs.contract import Result
+from labs.claims.recordings import recorded
+from labs.contract.experiment import Result
 from labs.q07_rope.params import InvarianceParams, LengthsParams
-from labs.recordings import recorded
 
 
 def invariance(params: InvarianceParams, result: Result) -> Result:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding
-from minimind_core.config import ModelConfig, swiglu_width
-from minimind_core.cost import num_parameters, parameter_counts, weight_bytes
+from labs.claims.checks import Check, Finding
+from minimind_core.model.config import ModelConfig, swiglu_width
+from minimind_core.model.cost import num_parameters, parameter_counts, weight_bytes
 from questions import load_question
 
 QUESTION = load_question("q08_speedup")

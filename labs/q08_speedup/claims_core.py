@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
-from labs.checks import CannotCheck, Check, Finding
-from minimind_core.config import PRESETS
-from minimind_core.decode import Decoding
-from minimind_core.model import MiniMind
-from minimind_core.sampling_params import SamplingParams
+from labs.claims.checks import CannotCheck, Check, Finding
+from minimind_core.decoding.decode import Decoding
+from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.model.config import PRESETS
+from minimind_core.model.minimind import MiniMind
 
 STEPS = 50
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 from labs.q09_accumulation.logistic import (
     FEATURES,
     SGD,
@@ -27,8 +27,8 @@ from labs.q09_accumulation.logistic import (
     update_ratio,
     window,
 )
-from minimind_core.config import ModelConfig
-from minimind_core.cost import weight_bytes
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import weight_bytes
 
 
 def equals_big_batch() -> Finding:

@@ -6,7 +6,7 @@ import inspect
 
 import torch
 
-from labs.checks import Check
+from labs.claims.checks import Check
 
 
 def initial_scale() -> int:

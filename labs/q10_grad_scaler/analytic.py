@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from labs.contract import Result
+from labs.contract.experiment import Result
 from labs.q10_grad_scaler.formats import FORMATS, INFINITE_FP16, LARGEST_FP16
 from labs.q10_grad_scaler.params import MemoryParams, ScalerParams, WindowParams
 from labs.q10_grad_scaler.steps_text import read_steps
-from minimind_core.config import ModelConfig
-from minimind_core.cost import matmul_parameters, num_parameters
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import matmul_parameters, num_parameters
 
 VOCABULARY = ModelConfig().vocab_size
 FRESH_DEVIATION = 0.02 * math.sqrt(ModelConfig().hidden_size)

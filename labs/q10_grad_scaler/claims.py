@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, given_whole
-from minimind_core.config import ModelConfig
-from minimind_core.cost import matmul_parameters, num_parameters
+from labs.claims.checks import Check, given_whole
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import matmul_parameters, num_parameters
 from questions import load_question
 
 QUESTION = load_question("q10_grad_scaler")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 
 
 def defaults() -> dict[str, float]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from labs.contract import Result, Text
+from labs.contract.experiment import Result, Text
 from labs.q10_grad_scaler.params import ScalerParams
 from labs.q10_grad_scaler.words import number
-from labs.ticks import power_ticks
+from labs.tools.ticks import power_ticks
 
 MANY = 300
 """More steps than this are drawn as a line without marks."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labs.q10_grad_scaler.formats import HIGHEST, KINDS, LOWEST, PER_OCTAVE
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 SMALLEST_NORMAL = {torch.float16: 2.0**-14, torch.bfloat16: 2.0**-126, torch.float32: 2.0**-126}
 LOGITS = "logits"

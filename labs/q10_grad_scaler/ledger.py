@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from labs.q10_grad_scaler.gradients import logits_loss
 from labs.q10_grad_scaler.limits import random_rows
 from labs.q10_grad_scaler.params import MemoryParams
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 VARIANTS: dict[str, torch.dtype | None] = {
     "fp32": None,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from labs.q10_grad_scaler.params import MemoryParams
-from minimind_core.config import ModelConfig
+from minimind_core.model.config import ModelConfig
 
 COUNTED_TOKENS = {"cuda": 2**30}
 """Tokens of a forward pass whose bytes are counted; elsewhere 256."""

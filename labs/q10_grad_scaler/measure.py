@@ -11,9 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labs import heldout
-from labs.contract import Context, Result
-from labs.interleaved import clock, interleaved, middle
+from labs.contract.experiment import Context, Result
 from labs.q10_grad_scaler import analytic, ledger, ordering
 from labs.q10_grad_scaler.cliff import cliff
 from labs.q10_grad_scaler.dueling import ARMS, Arm
@@ -30,9 +28,11 @@ from labs.q10_grad_scaler.passes import full_precision, grid, half_precision, sw
 from labs.q10_grad_scaler.scaling import gradients_of, new_scaler, traced
 from labs.q10_grad_scaler.specimens import copied, specimen
 from labs.q10_grad_scaler.stepping import TrainingStep, gradient_errors
-from labs.untrained import untrained
-from minimind_core.config import PRESETS, ModelConfig
+from labs.tools import heldout
+from labs.tools.interleaved import clock, interleaved, middle
+from labs.tools.untrained import untrained
 from minimind_core.device import DTYPES
+from minimind_core.model.config import PRESETS, ModelConfig
 
 EVERY = {"cuda": 1}
 """Powers of two between two FP16 backward passes, which a CPU does slowly; elsewhere 4."""

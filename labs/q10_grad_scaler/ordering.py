@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 from labs.q10_grad_scaler.gradients import logits_loss
 from labs.q10_grad_scaler.passes import targets_in
 from labs.q10_grad_scaler.specimens import copied
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 
 @dataclass

@@ -22,7 +22,7 @@ from labs.q10_grad_scaler.gradients import (
     logits_loss,
     watching,
 )
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 EXPONENTS = range(-20, 21)
 OFFSET = -14

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from labs.contract import Context
-from labs.untrained import untrained
-from minimind_core.model import MiniMind
+from labs.contract.experiment import Context
+from labs.tools.untrained import untrained
+from minimind_core.model.minimind import MiniMind
 
 OUTLIER_EXPONENT = 20
 OUTLIER_LAYER = 2

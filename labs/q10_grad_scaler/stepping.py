@@ -13,7 +13,7 @@ from torch.amp import GradScaler
 from labs.q10_grad_scaler.gradients import logits_loss
 from labs.q10_grad_scaler.ordering import gradients, relative_error
 from labs.q10_grad_scaler.passes import targets_in
-from minimind_core.model import MiniMind
+from minimind_core.model.minimind import MiniMind
 
 WAYS: dict[str, torch.dtype | None] = {
     "fp32": None,

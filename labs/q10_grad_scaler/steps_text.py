@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labs.fields import ParamError
+from labs.contract.fields import ParamError
 
 LONGEST = 20_000
 _PART = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding, given_whole
+from labs.claims.checks import Check, Finding, given_whole
 from questions import load_question
 
 QUESTION = load_question("q11_nan")

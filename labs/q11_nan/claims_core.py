@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 from labs.q11_nan.claims import given
-from minimind_core.batches import Batch
-from minimind_core.config import PRESETS
-from minimind_core.model import MiniMind
-from minimind_core.trainer import Trainer
-from minimind_core.training_config import TrainingConfig
+from minimind_core.model.config import PRESETS
+from minimind_core.model.minimind import MiniMind
+from minimind_core.training.batches import Batch
+from minimind_core.training.trainer import Trainer
+from minimind_core.training.training_config import TrainingConfig
 
 SMALL = PRESETS["nano-rope"].replace(num_layers=8)
 

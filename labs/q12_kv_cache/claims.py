@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from labs.checks import Check, Finding, given_whole
-from minimind_core.config import ModelConfig
-from minimind_core.cost import attention_flops_per_pair, matmul_parameters, weight_bytes
+from labs.claims.checks import Check, Finding, given_whole
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import attention_flops_per_pair, matmul_parameters, weight_bytes
 from questions import load_question
 
 QUESTION = load_question("q12_kv_cache")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from labs.checks import Check, Finding
-from labs.contract import DEFAULT_MODEL
+from labs.claims.checks import Check, Finding
+from labs.contract.experiment import DEFAULT_MODEL
 from labs.q12_kv_cache.claims import given
-from minimind_core.checkpoint import load_model
-from minimind_core.config import PRESETS
-from minimind_core.generate import generate
-from minimind_core.kv_cache import StaticCache
-from minimind_core.model import MiniMind
-from minimind_core.sampling_params import SamplingParams
+from minimind_core.decoding.generate import generate
+from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.files.checkpoint import load_model
+from minimind_core.model.config import PRESETS
+from minimind_core.model.kv_cache import StaticCache
+from minimind_core.model.minimind import MiniMind
 
 TEXT = "今天天气很好，我们一起去"
 NEW, LENGTH, CHANGED = 24, 40, 20

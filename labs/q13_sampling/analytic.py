@@ -1,7 +1,7 @@
 """The formula side of the sampler bench: every filter of the core in NumPy, so that a slider redraws at once.
 
-Equal to `minimind_core.sampling` at its rule and order (a test holds them together), and it can also do
-what the core does not: other orders, typical-p, and two other readings of top-p's boundary. It draws no
+Equal to `minimind_core.decoding.sampling` at its rule and order (a test holds them together), and it can also
+do what the core does not: other orders, typical-p, and two other readings of top-p's boundary. It draws no
 tokens and runs no model.
 
 The boundary rules, for probabilities sorted from the most likely and cumulative mass c_1, c_2, …:
@@ -26,10 +26,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Result
-from labs.fields import Params
+from labs.contract.experiment import Result
+from labs.contract.fields import Params
+from minimind_core.decoding.sampling_params import check_setting
 from minimind_core.errors import ConfigError
-from minimind_core.sampling_params import check_setting
 
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 from labs.q13_sampling.analytic import BoundaryRule, keep_top_p
 from questions import load_question
 

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labs.checks import CannotCheck, Check, Finding
-from labs.contract import DEFAULT_MODEL
+from labs.claims.checks import CannotCheck, Check, Finding
+from labs.contract.experiment import DEFAULT_MODEL
 from labs.q13_sampling.broken import circulating_function
 from labs.q13_sampling.claims import given
 from labs.q13_sampling.params import PROMPT
-from minimind_core.checkpoint import load_model
+from minimind_core.decoding.sampling import filter_logits, sample
 from minimind_core.errors import CheckpointError
-from minimind_core.sampling import filter_logits, sample
+from minimind_core.files.checkpoint import load_model
 
 DRAWS = 100_000
 

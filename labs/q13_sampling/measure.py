@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labs.contract import Context, Result
+from labs.contract.experiment import Context, Result
 from labs.q13_sampling.broken import (
     Attempt,
     attempt,
@@ -39,11 +39,11 @@ from labs.q13_sampling.params import (
 from labs.q13_sampling.texts import distinct_pairs, repetition, summary
 from labs.q13_sampling.writing import mean_log_probabilities, write
 from labs.runner.request import device_class
-from labs.sampler import settings
-from minimind_core.checkpoint import LoadedModel
-from minimind_core.generate import check_prompts, stream
-from minimind_core.sampling import apply_repetition_penalty, check_logits, filter_logits
-from minimind_core.text_reader import TextReader
+from labs.tools.sampler import settings
+from minimind_core.decoding.generate import check_prompts, stream
+from minimind_core.decoding.sampling import apply_repetition_penalty, check_logits, filter_logits
+from minimind_core.decoding.text_reader import TextReader
+from minimind_core.files.checkpoint import LoadedModel
 
 CANDIDATES = 256
 """Most likely tokens that come with their text."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from labs.fields import Params, choice, order, real, text, whole
+from labs.contract.fields import Params, choice, order, real, text, whole
 from labs.q13_sampling.analytic import DEFAULT_ORDER, BoundaryRule
 from labs.q13_sampling.typed import KINDS, kind_of, read_numbers
-from labs.sampler import min_p, repetition_penalty, temperature, top_k, top_p
+from labs.tools.sampler import min_p, repetition_penalty, temperature, top_k, top_p
 
 PROMPT = "今天天气"
 NUMBERS = "8, 7, 6, 3, 2"

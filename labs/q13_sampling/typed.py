@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from labs.fields import ParamError
+from labs.contract.fields import ParamError
 
 KINDS = ("auto", "probabilities", "logits")
 _NEAR_ONE = (0.9, 1.1)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from minimind_core.checkpoint import LoadedModel
-from minimind_core.generate import Generator
-from minimind_core.sampling_params import SamplingParams
+from minimind_core.decoding.generate import Generator
+from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.files.checkpoint import LoadedModel
 
 Prompts = Sequence[Sequence[int]]
 ROWS = {"cpu": 32, "mps": 128, "cuda": 1024}

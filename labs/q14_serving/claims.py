@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from labs.checks import Check, Finding
+from labs.claims.checks import Check, Finding
 from labs.q14_serving.queueing import Fleet, Outcome, erlang_wait, lengths_of, percentile, poisson, simulate
-from minimind_core.config import ModelConfig
-from minimind_core.cost import kv_cache_bytes
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.cost import kv_cache_bytes
 from questions import load_question
 
 QUESTION = load_question("q14_serving")

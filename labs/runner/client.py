@@ -9,9 +9,9 @@ import atexit
 from collections.abc import Mapping
 from typing import Any
 
-from labs.contract import DEFAULT_MODEL
-from labs.fields import Params
-from labs.registry import Registry
+from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract.fields import Params
+from labs.contract.registry import Registry
 from labs.runner.job import Job, WorkerStatus
 from labs.runner.request import make_request
 from labs.runner.store import ResultStore

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from labs import jsonable
-from labs.contract import DEFAULT_MODEL, Cancelled, Experiment
-from labs.fields import Params
+from labs.contract import jsonable
+from labs.contract.experiment import DEFAULT_MODEL, Cancelled, Experiment
+from labs.contract.fields import Params
 from labs.runner.device_lock import DeviceLock
 from labs.runner.failures import explain
 from labs.runner.host import Host

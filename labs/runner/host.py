@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from labs.contract import DEFAULT_MODEL
+from labs.contract.experiment import DEFAULT_MODEL
 from labs.runner.weights import weights_version
-from labs.untrained import untrained
+from labs.tools.untrained import untrained
 from minimind_core import device as devices
-from minimind_core.checkpoint import LoadedModel, load_model
-from minimind_core.config import PRESETS
 from minimind_core.errors import CheckpointError
+from minimind_core.files.checkpoint import LoadedModel, load_model
+from minimind_core.model.config import PRESETS
 from minimind_core.tokenizer import ByteTokenizer
 
 MAX_MODELS = 16

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labs.contract import DEFAULT_MODEL
-from labs.fields import Params
-from labs.registry import Registry
+from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract.fields import Params
+from labs.contract.registry import Registry
 from labs.runner.execute import execute
 from labs.runner.host import Host
 from labs.runner.job import Job, WorkerStatus

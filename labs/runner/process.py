@@ -18,7 +18,7 @@ from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
-from labs.registry import ROOT
+from labs.contract.registry import ROOT
 from labs.runner import protocol
 from labs.runner.protocol import Message
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from multiprocessing.connection import Connection
 from typing import Any
 
-from labs import jsonable
+from labs.contract import jsonable
 from minimind_core.errors import Sentence
 
 Message = dict[str, Any]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.contract import DeviceClass, Experiment
-from labs.fields import Params
-from labs.registry import Registry
+from labs.contract.experiment import DeviceClass, Experiment
+from labs.contract.fields import Params
+from labs.contract.registry import Registry
 from labs.runner.job import WorkerStatus
 from labs.runner.weights import weights_version
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labs import jsonable
+from labs.contract import jsonable
 from labs.runner.job import WorkerStatus
 
 MAX_BYTES = 200 * 2**20

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
-from minimind_core.checkpoint_config import locate
 from minimind_core.errors import CheckpointError
+from minimind_core.files.checkpoint_config import locate
 
 
 def weights_version(name: str) -> str:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner import protocol
 from labs.runner.failures import explain
 from labs.runner.protocol import Message

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure every line that this device has a budget for; 1 if one is missed."""
     from minimind_core.benchmark import Row, benchmark
-    from minimind_core.checkpoint import load_model
     from minimind_core.device import describe, pick_device, pick_dtype
+    from minimind_core.files.checkpoint import load_model
 
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)

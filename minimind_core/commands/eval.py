@@ -25,11 +25,11 @@ from minimind_core.command_options import (
     table,
     where,
 )
-from minimind_core.config import ModelConfig
 from minimind_core.errors import ConfigError
+from minimind_core.model.config import ModelConfig
 
 if TYPE_CHECKING:
-    from minimind_core.data import Document
+    from minimind_core.training.data import Document
 
 HELP = "score a model on held-out text, for each language"
 WINDOW = 512
@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score and print a table, or the JSON of design.md section 2."""
-    from minimind_core.data import ReadReport, read_documents
-    from minimind_core.evaluate import evaluate
+    from minimind_core.training.data import ReadReport, read_documents
+    from minimind_core.training.evaluate import evaluate
 
     loaded = load(options)
     seq_len = options.seq_len or min(WINDOW, loaded.config.max_length)

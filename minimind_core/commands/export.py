@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the folder and name its files."""
-    from minimind_core.checkpoint import load_model
-    from minimind_core.export_hf import export_hf
+    from minimind_core.files.checkpoint import load_model
+    from minimind_core.files.export_hf import export_hf
 
     loaded = load_model(options.model, tokenizer=options.tokenizer)
     export_hf(loaded, options.out, DTYPES[options.dtype])  # type: ignore[arg-type]

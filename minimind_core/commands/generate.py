@@ -23,10 +23,10 @@ from minimind_core.command_options import (
     print_json,
     where,
 )
-from minimind_core.sampling_params import SamplingParams
+from minimind_core.decoding.sampling_params import SamplingParams
 
 if TYPE_CHECKING:
-    from minimind_core.checkpoint import LoadedModel
+    from minimind_core.files.checkpoint import LoadedModel
 
 HELP = "continue a text"
 NEW_SEEDS = 2**31
@@ -102,7 +102,7 @@ def _at_once(
     options: argparse.Namespace,
     stop_ids: tuple[int, ...],
 ) -> list[int]:
-    from minimind_core.generate import generate
+    from minimind_core.decoding.generate import generate
 
     return generate(
         loaded.model, [ids], params, options.max_new_tokens, method=options.method, stop_ids=stop_ids
@@ -118,7 +118,7 @@ def _as_it_comes(
     stop_ids: tuple[int, ...],
 ) -> list[int]:
     """Print the prompt and each new piece of text, whole characters only. Returns the new ids."""
-    from minimind_core.generate import stream
+    from minimind_core.decoding.generate import stream
 
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     new_ids: list[int] = []

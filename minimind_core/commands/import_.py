@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, save, and say what the source did not tell."""
-    from minimind_core.checkpoint import save_checkpoint
-    from minimind_core.cost import num_parameters
-    from minimind_core.import_minimind import import_minimind
+    from minimind_core.files.checkpoint import save_checkpoint
+    from minimind_core.files.import_minimind import import_minimind
+    from minimind_core.model.cost import num_parameters
 
     imported = import_minimind(options.source, options.tokenizer)
     name = options.name or imported.meta["name"]

@@ -11,10 +11,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from minimind_core import cost
-from minimind_core.checkpoint_config import is_native, locate, read_config
 from minimind_core.command_options import add_json_argument, add_model_arguments, print_json, table
-from minimind_core.config import ModelConfig
+from minimind_core.files.checkpoint_config import is_native, locate, read_config
+from minimind_core.model import cost
+from minimind_core.model.config import ModelConfig
 
 HELP = "tell shape, parameters, costs and training of a checkpoint"
 MEGA = 1e6
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     if is_native(path):
         config, meta = read_config(path)
     else:
-        from minimind_core.import_minimind import import_minimind
+        from minimind_core.files.import_minimind import import_minimind
 
         config, _, _, meta = import_minimind(path, options.tokenizer)
     card = {

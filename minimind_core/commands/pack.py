@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pack and save."""
-    from minimind_core.pretraining import load_corpus
-    from minimind_core.recipes import find_recipe
+    from minimind_core.training.pretraining import load_corpus
+    from minimind_core.training.recipes import find_recipe
 
     say = (lambda text: None) if options.json else print
     corpus, _ = load_corpus(options.data, find_recipe(options.recipe), say)

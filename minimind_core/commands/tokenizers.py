@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from minimind_core.checkpoint_config import WEIGHTS_FOLDER
 from minimind_core.command_options import add_json_argument, print_json, table
+from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 
 HELP = "train the six shipped tokenizers"
 
@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, save and tell sizes."""
-    from minimind_core.data import ReadReport, read_documents
-    from minimind_core.train_tokenizers import SIZES, bytes_per_token, train_family
+    from minimind_core.training.data import ReadReport, read_documents
+    from minimind_core.training.train_tokenizers import SIZES, bytes_per_token, train_family
 
     family = train_family(read_documents(options.data, ReadReport()), SIZES)
     held_out = list(read_documents(options.eval, ReadReport()))

@@ -56,10 +56,10 @@ def run(options: argparse.Namespace) -> int:
     """Train, save, score; the first process speaks for all."""
     import torch
 
-    from minimind_core import pretraining
     from minimind_core.device import pick_device
-    from minimind_core.distributed import join_processes, leave_processes
-    from minimind_core.recipes import find_recipe
+    from minimind_core.training import pretraining
+    from minimind_core.training.distributed import join_processes, leave_processes
+    from minimind_core.training.recipes import find_recipe
 
     recipe = find_recipe(options.recipe)
     device = pick_device(options.device)
@@ -104,7 +104,7 @@ def _save_and_score(
     records: list[Any],
     held_out: list[Path],
 ) -> None:
-    from minimind_core import pretraining
+    from minimind_core.training import pretraining
 
     facts: dict[str, Any] = {"recipe": options.recipe, "processes": _process_count()}
     pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pages.ui.i18n import catalogue
+from pages.ui.words.i18n import catalogue
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_pages import check_page
 

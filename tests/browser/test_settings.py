@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from minimind_core.tokenizer import load_tokenizer
-from pages.ui.visitor import COOKIE
+from pages.ui.site.visitor import COOKIE
 from tests.browser.conftest import ROOT, free_port, running_app, settle
 from tests.browser.test_pages import check_page
 from tests.browser.test_study_page import PATIENCE, answer

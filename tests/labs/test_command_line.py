@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from labs import jsonable, recordings
 from labs.__main__ import main
-from labs.registry import ROOT, Registry
+from labs.claims import recordings
+from labs.contract import jsonable
+from labs.contract.registry import ROOT, Registry
 from labs.runner.device_lock import DeviceLock
 from labs.runner.inline import InlineClient
 from tests.interrupts import hear_interrupts

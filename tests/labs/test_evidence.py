@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from labs.claims.verify import Verifier
+from labs.contract.registry import Registry
 from labs.evidence import measure, params
-from labs.registry import Registry
 from labs.runner.inline import InlineClient
-from labs.verify import Verifier
 from questions import load_question
 
 REGISTRY = Registry.discover()

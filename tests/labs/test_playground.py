@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from labs import jsonable
 from labs.__main__ import main
-from labs.contract import Result
+from labs.contract import jsonable
+from labs.contract.experiment import Result
+from labs.contract.registry import ROOT, Registry
 from labs.playground.branches import Start, closed, leads_on, readable
 from labs.playground.command import generate_command
 from labs.playground.measure import ALTERNATIVES
 from labs.playground.params import ContinuationParams
-from labs.registry import ROOT, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
@@ -204,7 +204,7 @@ def test_it_is_listed_but_not_recorded(
     assert REGISTRY.find("playground").id == ID
     monkeypatch.setattr("labs.__main__._client", lambda *_: None)
     monkeypatch.setattr("labs.__main__._measure", lambda _client, experiment, _params: experiment.id)
-    monkeypatch.setattr("labs.recordings.record", lambda measured: measured[0])
+    monkeypatch.setattr("labs.claims.recordings.record", lambda measured: measured[0])
     assert main(["record", "--all", "--runs", "1", "--json"]) == 0
     recorded = json.loads(capsys.readouterr().out)["recorded"]
     assert len(recorded) > 1 and not [name for name in recorded if not name.startswith("q")]

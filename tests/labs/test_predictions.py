@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labs.checks import value_at
-from labs.registry import Registry
+from labs.claims.checks import value_at
+from labs.contract.registry import Registry
 from labs.runner.inline import InlineClient
 from minimind_core.errors import ConfigError
 from questions import Prediction, load_questions

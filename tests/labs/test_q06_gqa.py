@@ -13,19 +13,20 @@ import numpy as np
 import pytest
 import torch
 
-from labs import heldout, jsonable
-from labs.checks import value_at
-from labs.interleaved import clock, interleaved, middle
+from labs.claims.checks import value_at
+from labs.contract import jsonable
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q06_gqa import analytic, measure
 from labs.q06_gqa.converting import LENGTH
 from labs.q06_gqa.decoding import DecodeStep, read_bandwidth, untrained
 from labs.q06_gqa.quality import differences, intervals, window_losses
-from labs.ranking import UNRESOLVED, verdict
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from minimind_core.checkpoint import load_model
+from labs.tools import heldout
+from labs.tools.interleaved import clock, interleaved, middle
+from labs.tools.ranking import UNRESOLVED, verdict
 from minimind_core.errors import DataError
+from minimind_core.files.checkpoint import load_model
 from questions import load_question
 
 REGISTRY = Registry.discover()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from labs.fields import ParamError
+from labs.contract.fields import ParamError
 from labs.q06_gqa import analytic, claims
 from labs.q06_gqa.limits import (
     CPU_TOKENS,
@@ -21,9 +21,9 @@ from labs.q06_gqa.limits import (
 )
 from labs.q06_gqa.params import BITS, CacheParams, DecodeParams, LayerParams, WiringParams
 from labs.q06_gqa.published import changes
-from minimind_core.cost import num_parameters
 from minimind_core.errors import ConfigError
-from minimind_core.kv_cache import StaticCache
+from minimind_core.model.cost import num_parameters
+from minimind_core.model.kv_cache import StaticCache
 from questions import load_question
 
 UNEVEN = "8 query heads cannot be split evenly over {} KV heads. Pick 1, 2, 4 or 8."

@@ -19,8 +19,8 @@ from labs.q06_gqa.sharing import (
     sentinel_reads,
     tile_kv,
 )
-from minimind_core.config import ModelConfig
-from minimind_core.model import MiniMind
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
 
 SMALL = ModelConfig(
     vocab_size=40, hidden_size=32, num_layers=2, num_heads=8, num_kv_heads=2, head_dim=8, intermediate_size=32

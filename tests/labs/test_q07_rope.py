@@ -13,21 +13,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labs import heldout, jsonable, recordings
-from labs.checks import value_at
+from labs.claims import recordings
+from labs.claims.checks import value_at
+from labs.contract import jsonable
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q07_rope import bench_rows, limits, reading, view
 from labs.q07_rope.limits import lengths_for
 from labs.q07_rope.params import ARITHMETICS, STARTS, LengthsParams
 from labs.q07_rope.rotating import interleaved_scores, rotated, scores, to_interleaved
 from labs.q07_rope.twins import past_the_table, twin, with_longer_table
 from labs.q07_rope.vectors import unrotated
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from minimind_core.checkpoint import load_model
-from minimind_core.config import PRESETS, RopeScaling
-from minimind_core.model import MiniMind
-from minimind_core.rope import plain_inv_freq
+from labs.tools import heldout
+from minimind_core.files.checkpoint import load_model
+from minimind_core.model.config import PRESETS, RopeScaling
+from minimind_core.model.minimind import MiniMind
+from minimind_core.model.rope import plain_inv_freq
 from questions import load_question
 
 REGISTRY = Registry.discover()
@@ -200,7 +202,8 @@ def test_real_queries_and_keys_are_the_models_own(client: InlineClient) -> None:
             "lengths",
             {"pasted": "too short"},
             "minimind-26m",
-            "The pasted text has 5 tokens; chunks of 2,048 need more. Lower the longest length or paste more.",
+            "The pasted text has 5 tokens; chunks of 2,048 need more. "
+            "Lower the longest length or paste more.",
         ),
         ("spectrum", {"head_dim": 9}, "minimind-26m", "Head dimension must be even: RoPE rotates pairs."),
     ],

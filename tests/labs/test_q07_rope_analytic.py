@@ -12,8 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labs.fields import ParamError
-from labs.line_ends import GAP, spread
+from labs.contract.fields import ParamError
 from labs.q07_rope import analytic, claims
 from labs.q07_rope.params import (
     LOW_BASE,
@@ -33,10 +32,11 @@ from labs.q07_rope.scaling import (
     temperature,
     wavelengths,
 )
-from labs.ticks import power_ticks, round_ticks
-from minimind_core.config import RopeScaling
+from labs.tools.line_ends import GAP, spread
+from labs.tools.ticks import power_ticks, round_ticks
 from minimind_core.errors import ConfigError
-from minimind_core.rope import scaled_inv_freq
+from minimind_core.model.config import RopeScaling
+from minimind_core.model.rope import scaled_inv_freq
 
 HEAD_DIMS = st.sampled_from([8, 16, 32, 64, 128])
 BASES = st.sampled_from([1e2, 1e4, 5e5, 1e6, 1e8])

@@ -15,20 +15,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from labs import jsonable
-from labs.checks import value_at
-from labs.fields import Params
+from labs.claims.checks import value_at
+from labs.contract import jsonable
+from labs.contract.fields import Params
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q10_grad_scaler import analytic, ledger, limits, measure, ordering
 from labs.q10_grad_scaler.cliff import last_safe_tokens, zero_share
 from labs.q10_grad_scaler.formats import shares, summed
 from labs.q10_grad_scaler.params import MemoryParams
 from labs.q10_grad_scaler.passes import full_precision, half_precision
 from labs.q10_grad_scaler.specimens import copied, outlier, untrained
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from minimind_core.checkpoint import load_model
-from minimind_core.config import PRESETS, ModelConfig
+from minimind_core.files.checkpoint import load_model
+from minimind_core.model.config import PRESETS, ModelConfig
 from questions import load_question
 
 REGISTRY = Registry.discover()

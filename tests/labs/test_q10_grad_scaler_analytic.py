@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from labs.fields import ParamError
+from labs.contract.fields import ParamError
 from labs.q10_grad_scaler import analytic, claims, scaling
 from labs.q10_grad_scaler.analytic import scaler_trace
 from labs.q10_grad_scaler.formats import FORMATS, KINDS, shares

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from labs import jsonable
+from labs.contract import jsonable
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q13_sampling.broken import attempt, circulating_function, normalized_over_batch
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
-from minimind_core.sampling import filter_logits
+from minimind_core.decoding.sampling import filter_logits
 
 REGISTRY = Registry.discover()
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from labs.fields import ParamError
+from labs.contract.fields import ParamError
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q13_sampling.params import ManualParams
 from labs.q13_sampling.typed import read_numbers
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
-from minimind_core.sampling import filter_logits
+from minimind_core.decoding.sampling import filter_logits
 from questions import load_question
 
 REGISTRY = Registry.discover()

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from labs import jsonable
+from labs.contract import jsonable
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q13_sampling.analytic import filter_chain
 from labs.q13_sampling.figures import SHOWN
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from minimind_core.sampling import apply_repetition_penalty, filter_logits
+from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits
 
 MODEL = "random:byte-128"
 REGISTRY = Registry.discover()

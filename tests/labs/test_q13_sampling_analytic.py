@@ -26,8 +26,8 @@ from labs.q13_sampling.analytic import (
     min_p_gap,
     penalize,
 )
+from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits
 from minimind_core.errors import ConfigError
-from minimind_core.sampling import apply_repetition_penalty, filter_logits
 
 EXAMPLE = np.array([8.0, 7, 6, 3, 2])
 SIX = np.array([0.5, 0.25, 0.15, 0.05, 0.03, 0.02])

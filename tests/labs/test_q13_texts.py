@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from labs import jsonable
+from labs.contract import jsonable
+from labs.contract.registry import LANGUAGES, Registry
 from labs.q13_sampling import grids, texts
 from labs.q13_sampling.params import GridParams
 from labs.q13_sampling.presets import presets
 from labs.q13_sampling.writing import mean_log_probabilities, write
-from labs.registry import LANGUAGES, Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from minimind_core.checkpoint import LoadedModel
-from minimind_core.generate import generate
-from minimind_core.sampling_params import SamplingParams
+from minimind_core.decoding.generate import generate
+from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.files.checkpoint import LoadedModel
 
 MODEL = "random:byte-128"
 REGISTRY = Registry.discover()

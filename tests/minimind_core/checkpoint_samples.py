@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from minimind_core.checkpoint import save_checkpoint
-from minimind_core.config import ModelConfig
 from minimind_core.errors import MiniMindError
-from minimind_core.model import MiniMind
+from minimind_core.files.checkpoint import save_checkpoint
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
 
 TINY = ModelConfig(
     vocab_size=259,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from minimind_core.config import ModelConfig, RopeScaling
-from minimind_core.model import MiniMind
+from minimind_core.model.config import ModelConfig, RopeScaling
+from minimind_core.model.minimind import MiniMind
 from tests.minimind_core.checkpoint_samples import TINY, random_model
 
 transformers = pytest.importorskip("transformers")

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 
 from minimind_core import device, doctor
 from minimind_core.__main__ import main
-from minimind_core.checkpoint import save_checkpoint
 from minimind_core.doctor import Finding, examine
-from minimind_core.model import MiniMind
+from minimind_core.files.checkpoint import save_checkpoint
+from minimind_core.model.minimind import MiniMind
 from minimind_core.tokenizer import ByteTokenizer
 from tests.minimind_core.checkpoint_samples import TINY, random_state, save_tiny
 

@@ -18,7 +18,7 @@ from minimind_core.tokenizer import (
     load_tokenizer,
     train_bpe,
 )
-from minimind_core.train_tokenizers import SIZES
+from minimind_core.training.train_tokenizers import SIZES
 
 SAMPLE = [
     "今天天气很好，我们去公园玩。今天天气很好。",

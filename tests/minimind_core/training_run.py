@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from minimind_core.batches import IGNORE, Batch
-from minimind_core.distributed import Processes, join_processes, leave_processes
-from minimind_core.model import MiniMind
-from minimind_core.trainer import Trainer
-from minimind_core.training_config import TrainingConfig
+from minimind_core.model.minimind import MiniMind
+from minimind_core.training.batches import IGNORE, Batch
+from minimind_core.training.distributed import Processes, join_processes, leave_processes
+from minimind_core.training.trainer import Trainer
+from minimind_core.training.training_config import TrainingConfig
 from tests.minimind_core.checkpoint_samples import TINY
 
 CONFIG = TrainingConfig(steps=400, batch_size=8, grad_accum=2, seq_len=16, learning_rate=1e-3, warmup_steps=5)

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
-from pages.ui import server, store
+from pages.ui.site import server, store
 from questions import load_question
 from study.store import Attempt, Store
 

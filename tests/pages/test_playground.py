@@ -13,10 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
-from minimind_core.checkpoint_config import WEIGHTS_FOLDER
-from pages.ui import token_stream, visitor
-from pages.ui.i18n import catalogue
-from pages.ui.prose import literal
+from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
+from pages.ui.lab import token_stream
+from pages.ui.site import visitor
+from pages.ui.words.i18n import catalogue
+from pages.ui.words.prose import literal
 from tests.pages.conftest import CountingClient, OpenApp
 
 PAGE = "playground"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner.job import Job
 from tests.pages.conftest import CountingClient, OpenApp, plots, settle_predictions
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
 from labs.runner.job import WorkerStatus
-from pages.ui import server, settings_file, visitor
+from pages.ui.site import server, settings_file, visitor
 from study.store import Store
 from tests.pages.conftest import MODEL, CountingClient, OpenApp
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner import WorkerClient
 from labs.runner.job import Job
 from labs.runner.store import ResultStore
@@ -71,7 +71,7 @@ def test_a_job_queued_while_loading_is_done_later(client: WorkerClient) -> None:
 
 def test_this_process_never_imports_torch() -> None:
     code = (
-        "import sys; from labs.runner import WorkerClient; from labs.registry import Registry; "
+        "import sys; from labs.runner import WorkerClient; from labs.contract.registry import Registry; "
         "[e.params() for e in Registry.discover()]; print('torch' in sys.modules)"
     )
     import subprocess

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import EXCHANGED, RunnerExchange, RunnerSettings
 from labs.runner.store import ResultStore

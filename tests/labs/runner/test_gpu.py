@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner import WorkerClient
 from labs.runner.job import Job
 from labs.runner.store import ResultStore

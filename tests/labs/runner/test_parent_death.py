@@ -11,7 +11,7 @@ import pytest
 
 SERVER = """
 import sys, time
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner import WorkerClient
 from labs.runner.store import ResultStore
 import pathlib

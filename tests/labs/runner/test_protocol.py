@@ -13,7 +13,7 @@ from multiprocessing.connection import Client
 import numpy as np
 import pytest
 
-from labs.registry import ROOT
+from labs.contract.registry import ROOT
 from labs.runner import protocol
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner import lane as lanes
 from labs.runner.client import WorkerClient
 from labs.runner.job import WorkerStatus

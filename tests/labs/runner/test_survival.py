@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.registry import Registry
+from labs.contract.registry import Registry
 from labs.runner import WorkerClient, supervisor
 from labs.runner.job import Job
 from labs.runner.store import ResultStore

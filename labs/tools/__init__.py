@@ -1,0 +1,1 @@
+"""What experiments share: drawing, models, budgets, texts to read, timing. No experiment of its own."""

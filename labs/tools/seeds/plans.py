@@ -1,0 +1,69 @@
+"""How the models of a run are trained, and how long that takes. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minimind_core.errors import ConfigError
+from minimind_core.model.config import PRESETS, ModelConfig
+from minimind_core.training.training_config import TrainingDtype
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all models of a run have in common besides their steps: `rows` of the trained length a step."""
+
+    preset: str
+    tokenizer: str
+    """The checkpoint whose tokenizer all of them read with."""
+    rows: int
+    learning_rate: float
+    dtype: TrainingDtype
+    scored_tokens: int
+    """Of held-out text; fewer where that ends."""
+    seconds_a_step: float
+    seconds_a_model: float
+    """Making and scoring one."""
+    whole_library: bool = False
+    """Reads all of Python's library, and not a few files of it."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """The shape that the kinds differ from in one thing."""
+        return PRESETS[self.preset]
+
+    @property
+    def toy(self) -> bool:
+        """True where so little is trained that only the method can be seen."""
+        return self.preset == "toy"
+
+    def seconds(self, models: int, steps: int) -> float:
+        """What a run of so many models takes."""
+        return 2 + models * (self.seconds_a_model + steps * self.seconds_a_step)
+
+
+PLANS = {
+    "toy": Plan("toy", "nano-rope", 8, 5e-3, "fp32", 4096, 0.023, 0.3),
+    "nano-rope": Plan("nano-rope", "nano-rope", 32, 3e-3, "bf16", 65_536, 0.0148, 0.5),
+    "minimind-26m": Plan(
+        "minimind-26m", "minimind-26m", 64, 2e-3, "bf16", 65_536, 0.036, 2.2, whole_library=True
+    ),
+}
+"""By size; the seconds are an H200's, and for toys a CPU's."""
+SIZES = ("auto", *PLANS)
+
+
+def plan_of(size: str, device: str) -> Plan:
+    """The plan of a size; "auto" is a nano model on "cuda" and a toy elsewhere."""
+    suits = "nano-rope" if device == "cuda" else "toy"
+    return PLANS[suits if size == "auto" else size]
+
+
+def check_size(size: str, device: str) -> None:
+    """Raise ConfigError for a size that only a GPU trains while somebody waits."""
+    if device != "cuda" and not plan_of(size, device).toy:
+        raise ConfigError(
+            f"Training models of the size {size} takes a GPU; choose toy or auto.",
+            key="seeds.size",
+            size=size,
+        )

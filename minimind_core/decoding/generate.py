@@ -1,0 +1,280 @@
+"""Text from a model, token ids in and out: naive, cached, or compiled with a CUDA graph.
+
+The three give the same tokens; they differ in how much is computed again and in what is launched.
+Knows no text and no tokenizer. Rows stop on their own; the batch ends with its last row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from minimind_core.decoding.decode import Decoding
+from minimind_core.decoding.request_noise import RequestNoise
+from minimind_core.decoding.sampling import (
+    apply_repetition_penalty,
+    batch_settings,
+    check_logits,
+    filter_logits,
+    next_tokens,
+    seen_tokens,
+)
+from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.errors import ConfigError
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
+
+Method = Literal["naive", "cached", "compiled"]
+CAPACITY_STEP = 128
+"""Compiled caches come in multiples of this, so that prompts of similar lengths share a graph."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What was generated for each prompt, up to and including a stop id, and how long it took."""
+
+    new_ids: list[list[int]]
+    prefill_seconds: float
+    decode_seconds: float
+    beyond_trained_length: bool
+    """Positions past the trained length were used: it works, but quality is not what it was trained for."""
+
+
+class Generator:
+    """Continues batches of one size; keeps its cache and its compiled step between calls."""
+
+    def __init__(
+        self, model: MiniMind, batch_size: int = 1, capacity: int = 1024, method: Method = "cached"
+    ) -> None:
+        self.model, self.method = model.eval(), method
+        if method == "compiled":
+            capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
+        self.batch_size, self.capacity = batch_size, capacity
+        self.decoding = (
+            None
+            if method == "naive"
+            else Decoding(model, batch_size, capacity, "compiled" if method == "compiled" else "eager")
+        )
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        params: SamplingParams | Sequence[SamplingParams],
+        max_new_tokens: int,
+        *,
+        stop_ids: Sequence[int] = (),
+        check_every: int = 32,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Generation:
+        """Continue every prompt by at most `max_new_tokens`.
+
+        prompts: token ids, at least one each. One `params` for all or one a prompt. The host looks at
+        the tokens every `check_every` steps only, so that the device never waits for it.
+        Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity.
+        """
+        requests = _requests(params, len(prompts))
+        assert len(prompts) == self.batch_size, (len(prompts), self.batch_size)
+        check_prompts(self.model.config, prompts, max_new_tokens, self.capacity)
+        begin = time.perf_counter()
+        new_ids: list[list[int]] = [[] for _ in prompts]
+        chunks = (
+            self._naive(prompts, requests, max_new_tokens)
+            if self.decoding is None
+            else self._cached(self.decoding, prompts, requests, max_new_tokens, check_every)
+        )
+        prefilled = None
+        for chunk in chunks:  # [B, n]
+            prefilled = prefilled or time.perf_counter()
+            for row, ids in zip(new_ids, chunk.tolist(), strict=True):
+                row.extend(ids if not row or row[-1] not in stop_ids else [])
+                _cut_after_stop(row, stop_ids)
+            if should_stop() or all(row[-1] in stop_ids for row in new_ids):
+                break
+        prefilled = prefilled or begin
+        longest = max(len(prompt) + len(row) for prompt, row in zip(prompts, new_ids, strict=True))
+        return Generation(
+            new_ids,
+            prefilled - begin,
+            time.perf_counter() - prefilled,
+            longest > self.model.config.max_length,
+        )
+
+    def _cached(
+        self,
+        decoding: Decoding,
+        prompts: Sequence[Sequence[int]],
+        requests: Sequence[SamplingParams],
+        count: int,
+        check_every: int,
+    ) -> Iterator[Tensor]:
+        decoding.start(prompts, requests)
+        position = decoding.positions.clone()
+        yield decoding.new_ids(position, 1)
+        done = 1
+        while done < count:
+            steps = min(check_every, count - done)
+            decoding.advance(steps)
+            yield decoding.new_ids(position + done, steps)
+            done += steps
+
+    @torch.inference_mode()
+    def _naive(
+        self, prompts: Sequence[Sequence[int]], requests: Sequence[SamplingParams], count: int
+    ) -> Iterator[Tensor]:
+        """Every step reads everything again; the yardstick that the fast ways must equal."""
+        device = self.model.model.embed_tokens.weight.device
+        noise = RequestNoise([request.seed for request in requests], self.model.config.vocab_size, device)
+        settings = batch_settings(requests, device)
+        rows = [list(prompt) for prompt in prompts]
+        for _ in range(count):
+            longest = max(map(len, rows))
+            ids = torch.tensor(
+                [[*row, *[-1] * (longest - len(row))] for row in rows], device=device
+            )  # [B, T]
+            last = torch.tensor([len(row) - 1 for row in rows], device=device)
+            logits = self.model(ids.clamp(min=0))[torch.arange(len(rows), device=device), last]  # [B, V]
+            seen = seen_tokens(ids, self.model.config.vocab_size)
+            chosen = next_tokens(logits, noise.draw(), seen_mask=seen, **settings)
+            for row, token in zip(rows, chosen.tolist(), strict=True):
+                row.append(token)
+            yield chosen[:, None]
+
+
+def generate(
+    model: MiniMind,
+    prompts: Sequence[Sequence[int]],
+    params: SamplingParams | Sequence[SamplingParams],
+    max_new_tokens: int,
+    *,
+    method: Method = "cached",
+    stop_ids: Sequence[int] = (),
+) -> Generation:
+    """Continue prompts once; `Generator` is the same for many batches. See `Generator.generate`."""
+    check_prompts(model.config, prompts, max_new_tokens)
+    capacity = max(map(len, prompts)) + max_new_tokens
+    generator = Generator(model, len(prompts), capacity, method)
+    return generator.generate(prompts, params, max_new_tokens, stop_ids=stop_ids)
+
+
+@dataclass(frozen=True)
+class StreamedToken:
+    """One chosen token and what it was chosen from."""
+
+    id: int
+    probability: float
+    """Under the model's own distribution, before any sampling setting."""
+    filtered_probability: float
+    """Under the distribution that it was drawn from, after every setting."""
+    rank: int
+    """Its place in the model's own distribution; 1 is the most likely."""
+    kept: int
+    """Tokens that the settings left to choose from."""
+    entropy: float
+    """Of the filtered distribution, in nats."""
+    alternatives: list[tuple[int, float]]
+    """The most likely ids and their own probabilities, best first."""
+    filtered_alternatives: list[float]
+    """What the settings made of those probabilities, in the same order; 0 where an id was cut off."""
+
+
+@torch.inference_mode()
+def stream(
+    model: MiniMind,
+    prompt: Sequence[int],
+    params: SamplingParams,
+    max_new_tokens: int,
+    *,
+    stop_ids: Sequence[int] = (),
+    num_alternatives: int = 5,
+) -> Iterator[StreamedToken]:
+    """Continue one prompt and tell of every token as soon as it is chosen.
+
+    Raises ConfigError as `Generator.generate` does, and when the logits hold no candidate.
+    """
+    check_prompts(model.config, [prompt], max_new_tokens)
+    decoding = Decoding(model.eval(), 1, len(prompt) + max_new_tokens)
+    noise = RequestNoise([params.seed], model.config.vocab_size, decoding.device)
+    settings = batch_settings([params], decoding.device)
+    penalty = settings.pop("repetition_penalty")
+    ids = torch.tensor([list(prompt)], device=decoding.device)
+    seen = seen_tokens(ids, model.config.vocab_size)
+    positions: Tensor | None = None
+    for position in range(len(prompt), len(prompt) + max_new_tokens):
+        hidden = model.model(ids, positions, cache=decoding.cache)[:, -1:]  # [1, 1, C]
+        logits = model.head(hidden)[:, 0]  # [1, V]
+        check_logits(logits)
+        chosen = next_tokens(logits, noise.draw(), seen_mask=seen, repetition_penalty=penalty, **settings)
+        yield _describe(logits[0].float(), int(chosen), seen[0], penalty, settings, num_alternatives)
+        if int(chosen) in stop_ids:
+            return
+        seen[0, chosen] = True
+        ids, positions = chosen[:, None], torch.tensor([position], device=decoding.device)
+
+
+def _describe(
+    logits: Tensor,
+    chosen: int,
+    seen: Tensor,
+    penalty: float,
+    settings: dict[str, float],
+    num_alternatives: int,
+) -> StreamedToken:
+    probabilities = logits.softmax(-1)  # [V]
+    filtered = filter_logits(apply_repetition_penalty(logits, seen, penalty), **settings)  # [V]
+    best = probabilities.topk(min(num_alternatives, len(probabilities)))
+    return StreamedToken(
+        id=chosen,
+        probability=float(probabilities[chosen]),
+        filtered_probability=float(filtered[chosen]),
+        rank=int((probabilities > probabilities[chosen]).sum()) + 1,
+        kept=int((filtered > 0).sum()),
+        entropy=float(torch.special.entr(filtered).sum()),
+        alternatives=list(zip(best.indices.tolist(), best.values.tolist(), strict=True)),
+        filtered_alternatives=filtered[best.indices].tolist(),
+    )
+
+
+def check_prompts(
+    config: ModelConfig, prompts: Sequence[Sequence[int]], max_new_tokens: int, capacity: int | None = None
+) -> None:
+    """Raise ConfigError, with one sentence, for what cannot be generated from."""
+    if max_new_tokens < 1:
+        raise ConfigError("Ask for at least one token.")
+    if not prompts or not all(len(prompt) for prompt in prompts):
+        raise ConfigError("The prompt needs at least one token (BOS will do).")
+    if any(not 0 <= token < config.vocab_size for prompt in prompts for token in prompt):
+        raise ConfigError(
+            f"Token id out of range 0-{config.vocab_size - 1}; "
+            "use the tokenizer that belongs to these weights.",
+            key="generate.id",
+            last=config.vocab_size - 1,
+        )
+    total = max(map(len, prompts)) + max_new_tokens
+    if config.position == "learned" and total > config.max_length:
+        raise ConfigError(
+            f"This model has {config.max_length} learned positions (0-{config.max_length - 1}); "
+            f"prompt and new tokens together are {total}: shorten them.",
+            key="generate.learned",
+            positions=config.max_length,
+            total=total,
+        )
+    if capacity is not None and total > capacity:
+        raise ConfigError(f"Prompt and new tokens together are {total}; this cache holds {capacity}.")
+
+
+def _requests(params: SamplingParams | Sequence[SamplingParams], count: int) -> list[SamplingParams]:
+    requests = [params] * count if isinstance(params, SamplingParams) else list(params)
+    assert len(requests) == count, (len(requests), count)
+    return requests
+
+
+def _cut_after_stop(row: list[int], stop_ids: Sequence[int]) -> None:
+    for index, token in enumerate(row):
+        if token in stop_ids:
+            del row[index + 1 :]
+            return

@@ -1,0 +1,106 @@
+"""The same model laid out for the one-token step: fewer, larger products; int8 weights on a CPU.
+
+A step with one token a row is bound by launches on a GPU and by the bytes of its weights on a CPU. Queries,
+keys and values come from one product here, gate and up from another; every number is the same. One row on
+CUDA goes further: `fused_step.py` runs a layer in five kernels. Made for decoding only: the names of the
+parameters are no longer Llama's, and nothing here is trained or saved.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from minimind_core.decoding.int8_linear import Int8Linear, exact_int8, is_available
+from minimind_core.model import decode_attention
+from minimind_core.model.minimind import Attention, FeedForward, MiniMind
+
+if TYPE_CHECKING:
+    from minimind_core.decoding.fused_step import FusedStep
+
+MakeLinear = Callable[[Tensor], nn.Module]
+
+
+class JoinedAttention(Attention):
+    """Attention whose three projections are one matrix."""
+
+    def __init__(self, attention: Attention, make_linear: MakeLinear) -> None:
+        nn.Module.__init__(self)
+        self.layer, self.head_dim = attention.layer, attention.head_dim
+        parts = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+        self.widths = [len(part) for part in parts]
+        self.qkv_proj = make_linear(torch.cat(parts))
+        self.o_proj = make_linear(attention.o_proj.weight)
+        self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
+
+    def project(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        """As `Attention.project`."""
+        return self.qkv_proj(hidden).split(self.widths, dim=-1)
+
+
+class JoinedFeedForward(FeedForward):
+    """Feed-forward whose gate and up are one matrix."""
+
+    def __init__(self, feed_forward: FeedForward, make_linear: MakeLinear) -> None:
+        nn.Module.__init__(self)
+        parts = [feed_forward.gate_proj.weight, feed_forward.up_proj.weight]
+        self.gate_up_proj = make_linear(torch.cat(parts))
+        self.down_proj = make_linear(feed_forward.down_proj.weight)
+
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """As `FeedForward.project`."""
+        return self.gate_up_proj(x).chunk(2, dim=-1)
+
+
+def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep:
+    """A copy of `model` with the same logits, up to the order of sums.
+
+    Reads int8 for one row on a CPU where that changes no weight and `int8_linear` can run here. For one row
+    on CUDA it is a `FusedStep`, whose kernels need no compiler, where they know the model.
+    """
+    one_row_on_cpu = batch_size == 1 and model.head_weight.device.type == "cpu"
+    int8 = one_row_on_cpu and _is_exactly_int8(model) and is_available()
+    twin = _joined(model, _int8_linear if int8 else _linear)
+    if int8:
+        twin.config = model.config.replace(tie_word_embeddings=False)
+        twin.lm_head = _int8_linear(model.head_weight)
+    return _fused(twin) if batch_size == 1 else twin
+
+
+def _joined(model: MiniMind, make_linear: MakeLinear) -> MiniMind:
+    twin = copy.deepcopy(model)
+    for layer in twin.model.layers:
+        layer.self_attn = JoinedAttention(layer.self_attn, make_linear)
+        layer.mlp = JoinedFeedForward(layer.mlp, make_linear)
+    return twin
+
+
+def _fused(joined: MiniMind) -> MiniMind | FusedStep:
+    """The kernels for one row where they can run, else `joined` itself."""
+    config, device = joined.config, joined.model.embed_tokens.weight.device
+    if not decode_attention.is_available(device, config.group_size, config.head_dim):
+        return joined
+    from minimind_core.decoding.fused_step import FusedStep, can_fuse  # needs triton
+
+    return FusedStep(joined) if can_fuse(joined) else joined
+
+
+def _is_exactly_int8(model: MiniMind) -> bool:
+    weights = [model.head_weight, *(m.weight for m in model.modules() if isinstance(m, nn.Linear))]
+    return all(exact_int8(weight) is not None for weight in weights)
+
+
+def _linear(weight: Tensor) -> nn.Module:
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    return linear
+
+
+def _int8_linear(weight: Tensor) -> nn.Module:
+    exact = exact_int8(weight)
+    assert exact is not None, "checked before"
+    return Int8Linear(*exact)

@@ -1,0 +1,190 @@
+"""Read official MiniMind checkpoints: a `.pth` state dict, or a transformers folder.
+
+Shapes come from the tensors. What tensors cannot tell (head count, RoPE base, eps, trained length) comes
+from config.json, else from the defaults of the family, and `meta["assumed"]` says which values were so
+found. Reads dense Llama and Qwen3 shapes only: no mixture of experts, no adapters, no biases.
+Source of names and defaults: jingyaogong/minimind at d65ef2c.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from minimind_core.errors import CheckpointError, ConfigError, TokenizerError
+from minimind_core.files.checkpoint_config import CONFIG_FILE, AnyPath, read_json
+from minimind_core.files.hf_config import read_hf_config
+from minimind_core.files.tensor_files import find_weight_files, read_tensors, to_float32
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.parameter_shapes import EMBEDDING, LM_HEAD, check_parameters
+from minimind_core.tokenizer import Tokenizer, load_tokenizer
+
+Q_PROJ, K_PROJ = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"
+GATE_PROJ, Q_NORM = "model.layers.0.mlp.gate_proj.weight", "model.layers.0.self_attn.q_norm.weight"
+UPSTREAM_DEFAULTS: dict[str, dict[str, Any]] = {
+    "MiniMind2": {"num_heads": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e6, "max_length": 512},
+    "MiniMind-3": {"rms_norm_eps": 1e-6, "rope_theta": 1e6, "max_length": 768},
+}
+"""What tensors do not tell, by family; max_length is the longest text of the last training stage."""
+FOREIGN_NAMES = {
+    r"\.(shared_)?experts\.": "is a mixture of experts; choose a dense checkpoint",
+    r"\.lora\.|lora_[AB]\.": "is a LoRA adapter; merge it into its base model first",
+    r"^tok_embeddings\.": "is older than MiniMind's names of April 2025; choose a later release",
+    r"\.bias$": "has biases, which MiniMind does not; choose a plain Llama or Qwen3 checkpoint",
+}
+
+
+class Imported(NamedTuple):
+    """A foreign checkpoint in our own terms."""
+
+    config: ModelConfig
+    state_dict: dict[str, Tensor]
+    """fp32, by the names of `parameter_shapes`."""
+    tokenizer: Tokenizer
+    meta: dict[str, Any]
+    """name, format, family, dtype of the files, fingerprints, and `assumed`: settings that no file told."""
+
+
+def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported:
+    """Read a `.pth` file or a transformers folder. Never runs code from the file.
+
+    `tokenizer` says where the tokenizer is; None looks inside the folder, beside the `.pth` file, and in
+    `../model` as upstream's repository has it. Raises CheckpointError or TokenizerError, one sentence each.
+    """
+    source = Path(path)
+    in_folder = source.is_dir()
+    told = read_hf_config(read_json(source / CONFIG_FILE), source) if in_folder else {}
+    stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source])
+    state_dict = {
+        name: to_float32(name, tensor, source)
+        for name, tensor in stored.items()
+        if not name.endswith("rotary_emb.inv_freq")
+    }  # a table that old transformers stored
+    _refuse_foreign_names(state_dict, source)
+    loaded = load_tokenizer(tokenizer or (source if in_folder else _tokenizer_near(source)))
+    family = "MiniMind-3" if Q_NORM in state_dict else "MiniMind2"
+    assumed = {key: value for key, value in UPSTREAM_DEFAULTS[family].items() if key not in told}
+    config = _config(state_dict, {**assumed, **told}, loaded, source)
+    if config.tie_word_embeddings:
+        state_dict.pop(LM_HEAD, None)
+    check_parameters({name: tensor.shape for name, tensor in state_dict.items()}, config, str(source))
+    if loaded.vocab_size > config.vocab_size or (loaded.vocab_size < config.vocab_size and not in_folder):
+        raise TokenizerError(
+            f"{source} has a vocabulary of {config.vocab_size} but the tokenizer has "
+            f"{loaded.vocab_size} entries; use the tokenizer that came with it.",
+            key="tokenizer.size",
+            path=str(source),
+            vocabulary=config.vocab_size,
+            entries=loaded.vocab_size,
+        )
+    meta = {
+        "name": source.resolve().name if in_folder else source.stem,
+        "format": "transformers" if in_folder else "pth",
+        "family": family,
+        "assumed": assumed,
+        "dtype": str(stored[EMBEDDING].dtype).removeprefix("torch."),
+        "weights_fingerprint": fingerprint,
+        "tokenizer_fingerprint": loaded.fingerprint,
+    }
+    return Imported(config, state_dict, loaded, meta)
+
+
+def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> None:
+    """Raise CheckpointError for known other kinds of checkpoint, and where shapes could not be read."""
+    for name in state_dict:
+        for pattern, reason in FOREIGN_NAMES.items():
+            if re.search(pattern, name):
+                raise CheckpointError(
+                    f"{source} (tensor {name!r}) {reason}.",
+                    key="checkpoint.other_kind",
+                    path=str(source),
+                    tensor=name,
+                )
+    for name, rank in ((EMBEDDING, 2), (Q_PROJ, 2), (K_PROJ, 2), (GATE_PROJ, 2), (Q_NORM, 1)):
+        tensor = state_dict.get(name)
+        if tensor is None and name != Q_NORM:
+            raise CheckpointError(
+                f"{source} lacks tensor {name!r}; choose a MiniMind, Llama or Qwen3 checkpoint.",
+                key="checkpoint.no_tensor",
+                path=str(source),
+                tensor=name,
+            )
+        if tensor is not None and (tensor.dim() != rank or tensor.numel() == 0):
+            raise CheckpointError(
+                f"{source}: tensor {name!r} has shape {list(tensor.shape)}, expected "
+                f"{rank} dimensions; choose a MiniMind, Llama or Qwen3 checkpoint.",
+                key="checkpoint.rank",
+                path=str(source),
+                tensor=name,
+                found=str(list(tensor.shape)),
+                rank=rank,
+            )
+
+
+def _config(
+    state_dict: Mapping[str, Tensor], settings: Mapping[str, Any], tokenizer: Tokenizer, source: Path
+) -> ModelConfig:
+    """Shapes from the tensors, the rest from `settings`, which may repeat but not contradict them."""
+    ids = {"pad_id": tokenizer.pad_id, "bos_id": tokenizer.bos_id, "eos_id": tokenizer.eos_id}
+    try:
+        shape = _shape_of(state_dict, settings)
+        config = ModelConfig(**{**ids, **settings, **shape})
+    except (ConfigError, TypeError, ZeroDivisionError) as error:
+        raise CheckpointError(
+            f"{source} does not tell a usable shape ({error}); "
+            "choose a transformers folder with its own config.json.",
+            key="checkpoint.no_shape",
+            path=str(source),
+            reason=str(error),
+        ) from error
+    for key, value in shape.items():
+        if key != "tie_word_embeddings" and settings.get(key, value) != value:
+            raise CheckpointError(
+                f"{source}: config.json says {key}={settings[key]!r} but the tensors have "
+                f"{value}; choose weights that belong to this configuration.",
+                key="checkpoint.contradiction",
+                path=str(source),
+                name=key,
+                told=str(settings[key]),
+                found=str(value),
+            )
+    return config
+
+
+def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ModelConfig that the tensors tell, given the head count where no norm tells it."""
+    layers = {match[1] for name in state_dict if (match := re.match(r"model\.layers\.(\d+)\.", name))}
+    embedding, head = state_dict[EMBEDDING], state_dict.get(LM_HEAD)
+    query_width, kv_width = len(state_dict[Q_PROJ]), len(state_dict[K_PROJ])
+    qk_norm = Q_NORM in state_dict
+    head_dim = len(state_dict[Q_NORM]) if qk_norm else query_width // settings["num_heads"]
+    tied = head is None or settings.get("tie_word_embeddings") is True or torch.equal(head, embedding)
+    return {
+        "vocab_size": embedding.shape[0],
+        "hidden_size": embedding.shape[1],
+        "num_layers": len(layers),
+        "num_heads": query_width // head_dim,
+        "num_kv_heads": kv_width // head_dim,
+        "head_dim": head_dim,
+        "intermediate_size": len(state_dict[GATE_PROJ]),
+        "qk_norm": qk_norm,
+        "tie_word_embeddings": tied,
+    }
+
+
+def _tokenizer_near(weights: Path) -> Path:
+    """The folder that holds a `.pth` file's tokenizer. Raises TokenizerError if there is none."""
+    for folder in (weights.parent, weights.resolve().parent.parent / "model"):
+        if (folder / "tokenizer.json").is_file():
+            return folder
+    raise TokenizerError(
+        f"{weights} needs the tokenizer that it was trained with (ours has other ids); "
+        "put its tokenizer.json beside it.",
+        key="tokenizer.needed",
+        path=str(weights),
+    )

@@ -1,0 +1,191 @@
+"""Pretraining as an iterator: every update yields a record, whoever consumes it.
+
+Prints nothing and draws no progress bar; the command line and the labs do. The gradient of an
+update is the mean over all its scored tokens, however they are spread over micro-batches and
+processes. A run that was killed continues from its last checkpoint with bit-identical losses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from minimind_core.errors import CheckpointError, ConfigError
+from minimind_core.model.minimind import MiniMind
+from minimind_core.training.batches import IGNORE, Batch, BatchSource
+from minimind_core.training.distributed import Processes
+from minimind_core.training.optimizer import make_optimizers, set_learning_rate
+from minimind_core.training.schedule import learning_rate_factor
+from minimind_core.training.training_config import TrainingConfig
+
+AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one update did. Plain numbers, ready for a curve or a log line."""
+
+    step: int
+    loss: float
+    """Mean over the update's scored tokens, in nats, before the update."""
+    learning_rate: float
+    grad_norm: float
+    """Of the whole gradient before clipping."""
+    loss_scale: float
+    tokens: int
+    """Scored tokens since step 0."""
+    seconds: float
+    """Of training, time before an interruption included."""
+
+
+class Trainer:
+    """Holds a model and what its optimizers remember; `steps` moves it forward."""
+
+    def __init__(
+        self, model: MiniMind, source: BatchSource, config: TrainingConfig, processes: Processes | None = None
+    ) -> None:
+        self.model, self.source, self.config = model, source, config
+        self.processes = processes or Processes()
+        if config.batch_size % (config.grad_accum * self.processes.count):
+            raise ConfigError(
+                f"batch_size {config.batch_size} cannot be split over {config.grad_accum} micro-batches "
+                f"in {self.processes.count} processes; choose a multiple."
+            )
+        self.device = next(model.parameters()).device
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizers = make_optimizers(model, config)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.dtype == "fp16")
+        self.step, self.tokens = 0, 0
+        self.records: list[StepRecord] = []
+        self._loss_sum = torch.compile(self._forward_loss) if config.compile else self._forward_loss
+
+    def steps(self, until: int | None = None) -> Iterator[StepRecord]:
+        """Update until the configured number of steps (or `until`); yields every `log_every` updates."""
+        begin, before = time.perf_counter(), self.records[-1].seconds if self.records else 0.0
+        last = self.config.steps if until is None else min(until, self.config.steps)
+        self.model.train()
+        while self.step < last:
+            learning_rate = self._schedule()
+            loss_scale = self.scaler.get_scale()
+            loss, grad_norm = self._update(self.source.batch(self.step))
+            self.step += 1
+            if self.step % self.config.log_every == 0 or self.step == last:
+                self.records.append(
+                    StepRecord(
+                        self.step - 1,
+                        float(loss),
+                        learning_rate,
+                        float(grad_norm),
+                        loss_scale,
+                        self.tokens,
+                        before + time.perf_counter() - begin,
+                    )
+                )
+                yield self.records[-1]
+
+    def _schedule(self) -> float:
+        config = self.config
+        factor = learning_rate_factor(
+            config.schedule, self.step, config.steps, config.warmup_steps, config.final_factor
+        )
+        set_learning_rate(self.optimizers, config.learning_rate * factor)
+        return config.learning_rate * factor
+
+    def _update(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """One update from a global batch. Returns its mean loss and gradient norm, still on the device."""
+        num_targets = max(batch.num_targets, 1)
+        loss = torch.zeros((), device=self.device)
+        for micro in self._own_micro_batches(batch):
+            with self._autocast():
+                share = self._loss_sum(micro) / num_targets
+            self.scaler.scale(share).backward()
+            loss += share.detach()
+        for parameter in self.parameters:
+            if parameter.grad is None:  # unused here, perhaps used by another process
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        self.processes.sum_([*gradients, loss])
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm or float("inf"))
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.tokens += num_targets
+        return loss, grad_norm
+
+    def _own_micro_batches(self, batch: Batch) -> Iterator[Batch]:
+        """This process's rows, one micro-batch after the other, on its device."""
+        size = self.config.batch_size // (self.config.grad_accum * self.processes.count)
+        first = self.processes.rank * self.config.grad_accum
+        for index in range(first, first + self.config.grad_accum):
+            yield batch.rows(index * size, (index + 1) * size).to(self.device)
+
+    def _forward_loss(self, batch: Batch) -> Tensor:
+        """Summed cross-entropy of a micro-batch, in nats."""
+        logits = self.model(batch.inputs, positions=batch.positions, mask=batch.attention_mask())  # [B, T, V]
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        return F.cross_entropy(
+            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="sum"
+        )
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        dtype = AUTOCAST_DTYPES.get(self.config.dtype)
+        return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next step depends on; the file appears whole or not at all."""
+        state = {
+            "training": self.config.to_dict(),
+            "model_config": self.model.config.to_dict(),
+            "model": self.model.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "tokens": self.tokens,
+            "records": [dataclasses.astuple(record) for record in self.records],
+        }
+        temporary = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(state, temporary)
+            os.replace(temporary, path)
+        except (OSError, RuntimeError) as error:
+            temporary.unlink(missing_ok=True)
+            raise CheckpointError(
+                f"Cannot write the training state to {path} ({error}): free some space and "
+                "save again; what was there before is unchanged."
+            ) from error
+
+    def load(self, path: Path) -> None:
+        """Continue from `save`. Raises CheckpointError when the file belongs to another run."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            settings = state["training"], state["model_config"]
+        except FileNotFoundError:
+            raise CheckpointError(f"No training state at {path}; start without --resume.") from None
+        except Exception as error:
+            raise CheckpointError(
+                f"{path} is not a whole training state; use an older one or start anew."
+            ) from error
+        if settings != (self.config.to_dict(), self.model.config.to_dict()):
+            raise CheckpointError(
+                f"{path} was saved by a run with other settings; resume with the same ones."
+            )
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.tokens = state["step"], state["tokens"]
+        self.records = [StepRecord(*values) for values in state["records"]]

@@ -1,0 +1,63 @@
+"""How a model is trained: one frozen dataclass, checked when it is made. No torch here."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from minimind_core.errors import ConfigError
+from minimind_core.training.schedule import ScheduleKind
+
+OptimizerKind = Literal["adamw", "muon"]
+TrainingDtype = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides a run besides the model and the data. A run is a function of these."""
+
+    steps: int
+    batch_size: int = 64
+    """Rows of one update, over all micro-batches and all processes."""
+    seq_len: int = 512
+    grad_accum: int = 1
+    """Micro-batches an update; the gradient is that of the whole batch whatever their token counts."""
+    optimizer: OptimizerKind = "adamw"
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    schedule: ScheduleKind = "linear"
+    final_factor: float = 0.0
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 turns clipping off."""
+    dtype: TrainingDtype = "fp32"
+    document_mask: bool = False
+    """Packed rows: attend within a document only, positions counted from its start."""
+    seed: int = 0
+    compile: bool = False
+    log_every: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "seq_len", "grad_accum", "log_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.batch_size % self.grad_accum:
+            raise ConfigError(
+                f"batch_size {self.batch_size} cannot be split into {self.grad_accum} micro-batches."
+            )
+        kinds = {"optimizer": OptimizerKind, "schedule": ScheduleKind, "dtype": TrainingDtype}
+        for name, kind in kinds.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}."
+                )
+        if self.learning_rate <= 0 or self.eps <= 0:
+            raise ConfigError("learning_rate and eps must be positive.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,1 @@
+"""An experiment on a page: controls, runs, figures and what stands beside them."""

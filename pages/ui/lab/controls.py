@@ -1,0 +1,163 @@
+"""Draws the parameters of an experiment as widgets, from the same field specs that check a run.
+
+Each widget stands in the address under `<question>_<field>`, so that a link carries the state. What
+an address asks for beyond a field's limits is moved to the nearest allowed value, and said.
+
+Streamlit's own binding writes an option's visible text into the address. Choices that have words of their
+own are put there by hand, so that a link means the same in both languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import streamlit as st
+
+from labs.contract.fields import FieldSpec, Params
+from pages.ui.lab.sortable import sortable
+from pages.ui.words.i18n import catalogue, current_language, t
+
+_LONGEST_SLIDER = 1000
+"""Steps that a slider can still be set to by hand; a longer field gets a number box."""
+_WIDEST_ROW = 260
+"""Pixels that a row of buttons has in a third of the page; more choices get a menu."""
+
+
+def key(question: str, field: str) -> str:
+    """The widget key of a field, which is its name in the address as well."""
+    return f"{question}_{field}"
+
+
+def spec_of(params: type[Params], field: str) -> FieldSpec:
+    """What `field` accepts."""
+    return next(spec for spec in params.specs() if spec.name == field)
+
+
+def label_of(spec: FieldSpec) -> str:
+    """What a field is called, with its unit."""
+    label = t(spec.label)
+    return t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}")) if spec.unit else label
+
+
+def values(params: type[Params], question: str) -> dict[str, Any]:
+    """What the widgets say now; of a field without a widget yet, what its widget will say first."""
+    return {spec.name: _value(params, spec, key(question, spec.name)) for spec in params.specs()}
+
+
+def _value(params: type[Params], spec: FieldSpec, name: str) -> Any:
+    if name in st.session_state:
+        return st.session_state[name]
+    asked = st.query_params.get(name)
+    if asked is not None:
+        return getattr(params.clamp({spec.name: asked})[0], spec.name)
+    return st.session_state.get(f"{name}.kept", spec.default)
+
+
+def put(question: str, field: str, value: Any) -> None:
+    """Set a widget from a callback, to a value that its field allows."""
+    name = key(question, field)
+    st.session_state[name] = value
+    st.session_state[f"{name}.put"] = True
+
+
+def control(params: type[Params], field: str, question: str, *, off: Collection[str] = ()) -> Any:
+    """One widget with its label and unit; returns its value.
+
+    `off` are steps of an order that do nothing now.
+    """
+    spec = spec_of(params, field)
+    name = key(question, field)
+    label = label_of(spec)
+    worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
+    binding = {} if worded else {"bind": "query-params"}
+    first = _first_value(params, spec, name, bound=not worded)
+    value = (
+        _order(spec, label, name, off)
+        if spec.kind == "order"
+        else _widget(spec, label, {"key": name} | binding | first)
+    )
+    if worded:
+        _into_address(name, value, spec.default)
+    _say_if_moved(name, value)
+    st.session_state[f"{name}.kept"] = value
+    return value
+
+
+def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
+    if spec.kind == "text":
+        return st.text_input(label, max_chars=spec.max_length, **common)
+    if spec.kind == "bool":
+        return st.toggle(label, **common)
+    if spec.kind == "choice":
+        return _choice(spec, label, common)
+    assert spec.step is not None, f"{spec.name} is a number without a step"
+    low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
+    if high - low > _LONGEST_SLIDER * step:
+        return st.number_input(label, low, high, step=step, **common)
+    return st.slider(label, low, high, step=step, **common)
+
+
+def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
+    """A row of buttons, or a menu where they would run out of the column."""
+    first = common.pop("value", None)
+    words = {choice: word_of(spec, choice) for choice in spec.choices}
+    if sum(30 + 8 * len(word) for word in words.values()) > _WIDEST_ROW:
+        index = {} if first is None else {"index": spec.choices.index(first)}
+        return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
+    default = {} if first is None else {"default": first}
+    return st.segmented_control(
+        label, spec.choices, format_func=words.__getitem__, required=True, **default, **common
+    )
+
+
+def _order(spec: FieldSpec, label: str, name: str, off: Collection[str]) -> str:
+    """Steps to drag. Not a widget of Streamlit's: its value is kept here, under the name of the field."""
+    value: str = st.session_state.setdefault(name, spec.default)
+
+    def put(steps: Sequence[str]) -> None:
+        st.session_state[name] = ",".join(steps)
+
+    names = {step: word_of(spec, step) for step in value.split(",")}
+    sortable(label, names, off=off, key=f"{name}.steps", on_order=put)
+    return value
+
+
+def word_of(spec: FieldSpec, choice: Any) -> str:
+    """What a choice is called: the text under `<label>.<choice>`, or the choice itself."""
+    return catalogue(current_language()).get(f"{spec.label}.{choice}", str(choice))
+
+
+def _into_address(name: str, value: Any, default: Any) -> None:
+    """The value under its own name, which is the same in both languages; a default stays out."""
+    if value == default:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != str(value):
+        st.query_params[name] = str(value)
+
+
+def _first_value(params: type[Params], spec: FieldSpec, name: str, *, bound: bool) -> dict[str, Any]:
+    """The widget's default, unless it is new on the page.
+
+    Then what the address asks for counts, made to fit, and after that what it said when the page was left.
+    """
+    if name in st.session_state:
+        return {} if st.session_state.pop(f"{name}.put", False) else {"value": spec.default}
+    asked, kept = st.query_params.get(name), st.session_state.get(f"{name}.kept")
+    if asked is not None:
+        fitting, moved = params.clamp({spec.name: asked})
+        if not moved and bound:
+            return {"value": spec.default}
+        if moved:
+            st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
+        kept = getattr(fitting, spec.name)
+    if kept is None:
+        return {"value": spec.default}
+    st.session_state[name] = kept
+    return {}
+
+
+def _say_if_moved(name: str, value: Any) -> None:
+    asked, used = st.session_state.get(f"{name}.moved", (None, None))
+    if asked is not None and value == used:
+        st.caption(t("controls.moved", asked=asked, used=used))

@@ -1,0 +1,138 @@
+"""My data: where they lie, how large they are, out as one file, in again, and gone for good.
+
+What an import and a deletion do is decided in study.store (`transfer.py`, `profiles.py`); here it is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui.site import profiles, store, visitor
+from pages.ui.words.i18n import t
+from study.store import data_folder
+
+_MEGABYTE = 2**20
+_MOST_MEGABYTES = 50
+"""An export of years of work has a few; the text of a person must always find its way back."""
+_ASKED, _DONE, _FORGET, _ROUND = "settings.asked", "settings.done", "settings.forget", "settings.round"
+_FORGET_DRAFTS = """
+export default function ({ data }) {
+  for (const key of Object.keys(localStorage)) if (key.startsWith(data.keys)) localStorage.removeItem(key)
+}
+"""
+_forget_drafts = st.components.v2.component("forget_drafts", js=_FORGET_DRAFTS)
+
+
+def section() -> None:
+    """Place and size, export, import, deletion."""
+    st.header(t("settings.data.title"), anchor=False)
+    _place()
+    _contents()
+    if keys := st.session_state.get(_FORGET):
+        _forget_drafts(key=_FORGET + ".component", data={"keys": keys}, height=0)
+    if done := st.session_state.pop(_DONE, None):
+        st.success(done)
+    _export_button("export")
+    _import()
+    st.markdown(t("settings.data.delete_about"))
+    delete_button("data", t("settings.data.delete"))
+    ask_before_deleting("data", t("settings.data.really"), profiles.empty, t("settings.data.deleted"))
+
+
+def size(files: Iterable[Path]) -> str:
+    """What files take on the disk, in MB; one that vanishes meanwhile or may not be read counts nothing."""
+    total = 0
+    for path in files:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return f"{total / _MEGABYTE:.1f}"
+
+
+def _place() -> None:
+    if not visitor.at_this_machine(st.context.headers):
+        st.markdown(t("settings.data.on_server"))
+    elif store.store().place.startswith("postgresql"):
+        st.markdown(t("settings.data.database", place=store.store().place, folder=data_folder()))
+    else:
+        database = Path(store.store().place)
+        files = sorted(database.parent.glob(f"{database.name}*"))
+        st.markdown(t("settings.data.folder", folder=database.parent, size=size(files)))
+        for aside in files:
+            if ".damaged-" in aside.name:
+                st.markdown(t("settings.data.damaged", name=f"`{aside.name}`"))
+
+
+def _contents() -> None:
+    kept, profile = store.store(), store.profile()
+    st.markdown(
+        t(
+            "settings.data.contents",
+            drafts=sum(bool(draft.text) for draft in kept.drafts.of(profile)),
+            attempts=len(kept.attempts.of(profile)),
+            copies=len(kept.drafts.copies(profile)),
+        )
+    )
+
+
+def _export_button(place: str) -> None:
+    st.download_button(
+        t("settings.data.export"),
+        partial(store.store().transfer.export, store.profile()),
+        f"minimind-lab-{date.today().isoformat()}.json",
+        "application/json",
+        on_click="ignore",
+        key=f"settings.{place}",
+    )
+
+
+def _import() -> None:
+    key = f"settings.upload.{st.session_state.get(_ROUND, 0)}"
+    st.markdown(t("settings.data.import_about"))
+    uploaded = st.file_uploader(t("settings.data.file"), "json", key=key, max_upload_size=_MOST_MEGABYTES)
+    if uploaded is not None:
+        st.button(t("settings.data.import"), type="primary", on_click=store.guarded(_take), args=(key,))
+
+
+def _take(key: str) -> None:
+    imported = store.store().transfer.import_into(store.profile(), st.session_state[key].getvalue())
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1  # an empty field for the next file
+    st.session_state[_DONE] = t("settings.data.imported", drafts=imported.drafts, attempts=imported.attempts)
+
+
+def delete_button(what: str, label: str) -> None:
+    """Asks whether to delete `what`; `ask_before_deleting` draws the question."""
+    st.button(label, key=f"settings.delete.{what}", on_click=_ask, args=(what,))
+
+
+def ask_before_deleting(what: str, question: str, delete: Callable[[], None], done: str) -> None:
+    """The second question, if the button for `what` was pressed: an export first, delete, or keep."""
+    if st.session_state.get(_ASKED) != what:
+        return
+    with st.container(border=True, key=f"really-{what}"):
+        st.markdown(question)
+        with st.container(horizontal=True):
+            _export_button(f"export.before.{what}")
+            st.button(
+                t("settings.data.for_good"),
+                key=f"settings.really.{what}",
+                type="primary",
+                on_click=store.guarded(_delete),
+                args=(delete, done),
+            )
+            st.button(t("settings.data.keep"), key=f"settings.keep.{what}", on_click=_ask, args=(None,))
+
+
+def _ask(what: str | None) -> None:
+    st.session_state[_ASKED] = what
+
+
+def _delete(delete: Callable[[], None], done: str) -> None:
+    keys = store.browser_keys()
+    delete()  # clears the session too
+    st.session_state[_FORGET], st.session_state[_DONE] = keys, done

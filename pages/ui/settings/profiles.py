@@ -1,0 +1,101 @@
+"""Whose work this is: named profiles at this machine; elsewhere a login, or the cookie of the browser."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui.settings.data import ask_before_deleting, delete_button
+from pages.ui.site import profiles, store
+from pages.ui.site.navigate import leave_for
+from pages.ui.words.i18n import t
+from pages.ui.words.prose import literal
+from study.store import MAX_NAME, Profile, StoreError
+
+_BADGE_LIMIT = 20
+_SWITCH, _NEW, _NAME = "settings.profile", "settings.new_profile", "settings.profile_name"
+
+
+def section() -> None:
+    """The chooser of profiles, or how a browser is known."""
+    st.header(t("profile.title"), anchor=False)
+    match store.identity():
+        case "named":
+            _chooser()
+        case "login":
+            st.markdown(t("profile.login", name=literal(str(st.user.get("name") or st.user["sub"]))))
+            st.button(t("profile.log_out"), on_click=st.logout)
+        case "browser":
+            st.markdown(t("profile.browser"))
+        case "session":
+            st.warning(t("profile.session"))
+
+
+def badge(settings: Path) -> None:
+    """Whose work this is, where several share this machine; leads to the settings. Nothing otherwise.
+
+    A store that fails says so on the pages that need it.
+    """
+    with contextlib.suppress(StoreError):
+        if store.identity() == "named" and len(store.store().profiles.named()) > 1:
+            name = profiles.current().name
+            short = name if len(name) <= _BADGE_LIMIT else f"{name[:_BADGE_LIMIT]}…"
+            st.button(
+                literal(short),
+                key="who",
+                type="tertiary",
+                help=t("profile.badge"),
+                on_click=leave_for,
+                args=(settings,),
+            )
+
+
+def _chooser() -> None:
+    current = profiles.current()
+    names = {one.id: one.name for one in store.store().profiles.named()}
+    if len(names) > 1:
+        st.session_state[_SWITCH] = current.id
+        st.selectbox(
+            t("profile.current"),
+            list(names),
+            key=_SWITCH,
+            format_func=names.__getitem__,
+            on_change=lambda: profiles.switch(st.session_state[_SWITCH]),
+        )
+    else:
+        st.markdown(t("profile.only", name=literal(current.name)))
+    st.caption(t("profile.about"))
+    with st.expander(t("profile.manage")):
+        _names(current)
+        if len(names) > 1:
+            _deletion(current)
+
+
+def _names(current: Profile) -> None:
+    st.session_state.setdefault(_NAME, current.name)
+    new, rename = st.columns(2)
+    with new:
+        st.text_input(t("profile.new"), key=_NEW, max_chars=MAX_NAME)
+        st.button(t("profile.create"), on_click=store.guarded(_create))
+    with rename:
+        st.text_input(t("profile.name"), key=_NAME, max_chars=MAX_NAME)
+        st.button(t("profile.rename"), on_click=store.guarded(_rename))
+
+
+def _deletion(current: Profile) -> None:
+    name = literal(current.name)
+    delete_button("profile", t("profile.delete", name=name))
+    ask_before_deleting(
+        "profile", t("profile.really", name=name), profiles.delete, t("profile.deleted", name=name)
+    )
+
+
+def _create() -> None:
+    profiles.create(st.session_state[_NEW])
+    st.session_state[_NEW] = ""  # the browser would go on showing the name
+
+
+def _rename() -> None:
+    profiles.rename(st.session_state[_NAME])

@@ -1,0 +1,1 @@
+"""What surrounds every page: frame, server, visitor, the person whose work it is."""

@@ -1,0 +1,63 @@
+"""The device and model badge: what the numbers on every page were measured on.
+
+Polls the worker while it is still starting, and goes quiet once it is ready or dead.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import streamlit as st
+
+from labs.runner.client import WorkerStatus
+from pages.ui.site import server
+from pages.ui.words import errors
+from pages.ui.words.i18n import t
+
+_POLL_SECONDS = 1.0
+_SETTLED = ("ready", "dead")
+
+
+def worker_status() -> WorkerStatus:
+    """What the worker says of itself right now."""
+    return server.worker().status()
+
+
+def device_badge() -> None:
+    """One quiet line: device, number format, torch version, model. Redraws the page once it settles."""
+    settled = worker_status().state in _SETTLED
+    st.fragment(_badge, run_every=None if settled else _POLL_SECONDS)(settled)
+
+
+def _badge(settled_before: bool) -> None:
+    status = worker_status()
+    if status.state in _SETTLED and not settled_before:
+        st.rerun()
+    st.caption(_line(status))
+
+
+def _line(status: WorkerStatus) -> str:
+    if status.state != "ready":
+        return f":gray[○] {t(f'device.{status.state}')}"
+    dot = ":orange[●]" if status.error else ":green[●]"
+    return f"{dot} {' · '.join((status.device_name, status.dtype, _torch(status), model_name(status)))}"
+
+
+def model_name(status: WorkerStatus) -> str:
+    """The checkpoint that was loaded: its name, or the last part of its path."""
+    return t("device.no_model") if status.error else PurePath(status.model_name).name
+
+
+def _torch(status: WorkerStatus) -> str:
+    return f"torch {status.versions['torch']}"
+
+
+def device_sentence() -> None:
+    """The device as a sentence, for people who see it for the first time; an error takes its place."""
+    status = worker_status()
+    if status.error:
+        st.markdown(t("device.failed", error=errors.said(status.error)))
+    elif status.state == "ready":
+        st.markdown(t("device.found", device=status.device_name, dtype=status.dtype, torch=_torch(status)))
+    else:
+        st.markdown(t("device.looking"))

@@ -1,0 +1,67 @@
+"""Named profiles at this machine: which one the session works in, and going over to another.
+
+What belongs to one person never stays in the session for the next. Shows nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import streamlit as st
+
+from pages.ui.site import settings_file, store
+from study.store import Profile, StoreError
+
+_STAYS = ("lang",)
+
+
+def current() -> Profile:
+    """The profile of this session. Raises StoreError if it was deleted in another window."""
+    profile = store.store().profiles.find(store.profile())
+    if profile is None:
+        raise StoreError(
+            "This profile no longer exists: reload the page and choose one.", key="store.no_profile"
+        )
+    return profile
+
+
+def switch(profile: str) -> None:
+    """Work in another profile, here and in every window that is opened from now on."""
+    for key in list(st.session_state):
+        if key not in _STAYS:
+            del st.session_state[key]
+    st.session_state["profile"] = profile
+    with contextlib.suppress(OSError):  # then it holds for this window only
+        settings_file.write({settings_file.PROFILE: profile})
+
+
+def create(name: str) -> None:
+    """A new profile, and go over to it. Raises StoreError."""
+    switch(store.store().profiles.create(name).id)
+
+
+def rename(name: str) -> None:
+    """Another name for this profile. Raises StoreError."""
+    store.store().profiles.rename(store.profile(), name)
+
+
+def delete() -> None:
+    """Delete this profile with all that belongs to it, and go over to the oldest of the others."""
+    profiles = store.store().profiles
+    profiles.delete(store.profile())
+    named = profiles.named()
+    switch((named[0] if named else profiles.named_or_new("Me")).id)
+
+
+def empty() -> None:
+    """Delete all data of this session's person, who goes on with nothing under the same name.
+
+    The profile is made anew: under its old id, a window that is still open could write old text back.
+    """
+    profiles, old = store.store().profiles, current()
+    profiles.delete(old.id)
+    if store.identity() == "named":
+        switch(profiles.named_or_new(old.name).id)
+    else:
+        del st.session_state["profile"]
+        switch(store.profile())

@@ -1,0 +1,1 @@
+"""The steps of a question page, from the answer to the score."""

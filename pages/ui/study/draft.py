@@ -1,0 +1,88 @@
+"""The answer being written: a text field that loses nothing, and a clock that ticks in the browser.
+
+Every input is in the browser's storage at once and in the store 400 ms after the last key; draft.js says
+how the two agree. A text that lost against another window stays below until it is discarded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui.site import store
+from pages.ui.words.i18n import t
+from pages.ui.words.question_text import minutes_text
+from questions import Question
+
+_HERE = Path(__file__).parent
+_field = st.components.v2.component(
+    "draft",
+    html=(_HERE / "draft.html").read_text(encoding="utf-8"),
+    css=(_HERE / "draft.css").read_text(encoding="utf-8"),
+    js=(_HERE / "draft.js").read_text(encoding="utf-8"),
+)
+
+
+def answer(question: Question) -> None:
+    """The field for the answer to a question.
+
+    Not a fragment: what is saved on the way to a button asks for a run, as the button does, and Streamlit
+    merges two runs of the page, but loses one if the other is only a fragment's.
+    """
+    key = _key(question)
+    kept, attempts = store.draft(question), store.attempts(question)
+    current = attempts[0] if attempts and attempts[0].finished is None else None
+    _field(
+        key=key,
+        on_draft_change=store.guarded(lambda: take(question)),
+        data={
+            "text": kept.text if kept else "",
+            "revision": kept.revision if kept else 0,
+            "storage": store.browser_key(question),
+            "words": _words(question),
+            "round": sum(attempt.finished is not None for attempt in attempts),
+            "seconds": current.seconds if current else 0,
+        },
+    )
+    for copy in store.copies(question):
+        with st.expander(t("draft.copy")):
+            st.text(copy.text)
+            st.button(
+                t("draft.discard"),
+                key=f"discard-{copy.id}",
+                on_click=store.guarded(store.discard_copy),
+                args=(copy.id,),
+            )
+
+
+def _words(question: Question) -> dict[str, str]:
+    words = {
+        "label": t("draft.label", question=question.id),
+        "placeholder": t("draft.placeholder"),
+        "saved": t("draft.saved"),
+        "saving": t("draft.saving"),
+        "empty": t("draft.empty"),
+        "start": t("draft.start"),
+        "pause": t("draft.pause"),
+    }
+    return words | {"minutes": minutes_text(question)}
+
+
+def take(question: Question) -> None:
+    """Keep what the browser sent last, once, if it is what draft.js sends."""
+    sent = (st.session_state.get(_key(question)) or {}).get("draft")
+    taken = f"{_key(question)}.taken"
+    if sent is None or sent == st.session_state.get(taken):
+        return
+    match sent:
+        case {"text": str(text), "revision": int(revision), "base": int(base), "seconds": int(seconds)}:
+            store.save_draft(question, text, revision, base)
+            st.session_state[taken] = sent
+            newest = store.attempt(question)
+            if text.strip() and (newest is None or newest.finished is None):
+                store.record(question, seconds=max(0, seconds))
+
+
+def _key(question: Question) -> str:
+    return f"{question.key}.answer"

@@ -1,0 +1,53 @@
+"""What every question page shows of its question: number, title, level, minutes, and its texts filled."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import streamlit as st
+
+from labs.claims.recorded_values import recorded_values
+from pages.ui.experiments import registry
+from pages.ui.words.i18n import current_language, t
+from questions import Question, Renderer, load_question
+from questions.loader import LEVELS
+from questions.values import Value
+
+
+def renderer_of(question: Question) -> Renderer:
+    """The question's texts in the session's language; what was measured is that of our recorded runs."""
+    found = _recorded(question.slug)
+    return Renderer(
+        question,
+        current_language(),
+        {name: value for name, (value, _) in found.items()},
+        {name: t("question.recorded", device=device) for name, (_, device) in found.items()},
+    )
+
+
+@cache
+def _recorded(slug: str) -> dict[str, tuple[Value, str]]:
+    return recorded_values(load_question(slug), registry())
+
+
+def level_dots(question: Question) -> str:
+    """The level as filled dots out of three."""
+    return "●" * question.level + "○" * (len(LEVELS) - question.level)
+
+
+def minutes_text(question: Question) -> str:
+    """How long an answer takes, such as "10–15 min"."""
+    return t("question.minutes", shortest=question.minutes[0], longest=question.minutes[1])
+
+
+def question_facts(question: Question) -> str:
+    """Level and time for a list; never broken over two lines."""
+    facts = f"{level_dots(question)} {minutes_text(question)}"
+    return facts.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+
+
+def header(question: Question) -> None:
+    """Number, part, level and time on one line, the title below."""
+    level = f"{level_dots(question)} {t(f'level.{question.level}')}"
+    st.caption(" · ".join((question.id, t(f"part.{question.part}"), level, minutes_text(question))))
+    st.title(question.title[current_language()], anchor=False)

@@ -1,0 +1,90 @@
+"""Both catalogues say the same things, and nothing in them is unused."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pages.ui.experiments import registry
+from pages.ui.words.i18n import LANGUAGES, catalogue, preferred_language
+
+UNITS = {"millions", "wan"}
+"""Chinese counts in ten thousands, English in millions; each takes its own."""
+PAGES = Path(__file__).resolve().parents[3] / "pages"
+
+
+def own_keys(language: str) -> set[str]:
+    """The keys of the pages' catalogue, without those of the labs."""
+    return set(catalogue(language)) - set(registry().strings(language))
+
+
+def asked_for() -> Iterator[str]:
+    """Each key that a page asks `t` for, as a pattern; `t(f"part.{n}")` asks for `part\\..+`."""
+    for path in PAGES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t":
+                yield from patterns(node.args[0])
+
+
+def patterns(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Constant(str(text)):
+            yield re.escape(text)
+        case ast.JoinedStr(values):
+            yield "".join(
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[^.]+" for part in values
+            )
+        case ast.IfExp(body=first, orelse=second):
+            yield from patterns(first)
+            yield from patterns(second)
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert set(catalogue("en")) == set(catalogue("zh"))
+
+
+@pytest.mark.parametrize("key", sorted(own_keys("en")))
+def test_both_languages_fill_in_the_same_values(key: str) -> None:
+    english, chinese = placeholders(catalogue("en")[key]), placeholders(catalogue("zh")[key])
+    assert english - UNITS == chinese - UNITS, (english, chinese)
+
+
+def test_every_key_is_used_and_every_used_key_exists() -> None:
+    wanted = list(asked_for())
+    unused = [key for key in own_keys("en") if not any(re.fullmatch(pattern, key) for pattern in wanted)]
+    assert not unused
+    missing = [
+        pattern for pattern in wanted if not any(re.fullmatch(pattern, key) for key in catalogue("en"))
+    ]
+    assert not missing
+
+
+def test_chinese_is_chinese() -> None:
+    latin = [key for key in own_keys("zh") if not re.search(r"[\u4e00-\u9fff]", catalogue("zh")[key])]
+    assert set(latin) <= {"controls.with_unit", "home.and", "unit.GB"}
+
+
+@pytest.mark.parametrize(
+    ("cookie", "locale", "language"),
+    [
+        (None, None, "en"),
+        (None, "fr-FR", "en"),
+        (None, "zh-CN", "zh"),
+        (None, "zh-TW", "zh"),
+        ("en", "zh-CN", "en"),
+        ("zh", "en-US", "zh"),
+        ("xx", "zh", "zh"),
+    ],
+)
+def test_first_language(cookie: str | None, locale: str | None, language: str) -> None:
+    assert preferred_language(cookie, locale) == language
+    assert language in LANGUAGES
