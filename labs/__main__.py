@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labs.contract import jsonable
-from labs.contract.experiment import DEFAULT_MODEL, Experiment
-from labs.contract.fields import Params
-from labs.contract.registry import Registry
+from labs.contract import DEFAULT_MODEL, Experiment, Params, jsonable
+from labs.contract.registry import Registry, words_of
 from labs.runner.job import Job
 from minimind_core.errors import ConfigError, MiniMindError
 
@@ -205,7 +203,14 @@ def _measure(client: InlineClient, experiment: Experiment, params: Params) -> Jo
 
 
 def _show_progress(job: Job) -> None:
-    print(f"\r\033[K{job.progress:4.0%} {job.text}", end="", file=sys.stderr, flush=True)
+    print(f"\r\033[K{job.progress:4.0%} {_doing(job)}", end="", file=sys.stderr, flush=True)
+
+
+def _doing(job: Job) -> str:
+    """What the run does now, in English."""
+    key, values = job.doing
+    words = words_of(job.experiment_id.partition("/")[0], Registry.discover().strings("en"))
+    return words(f"progress.{key}", **values) if key else ""
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from labs.contract.drawing import Figure
 from minimind_core.model.config import PRESETS
 from minimind_core.model.cost import num_parameters, parameter_counts
 from pages.ui.experiments import registry
@@ -59,32 +60,26 @@ def _row(question: Question) -> None:
 
 def _has_lab(question: Question) -> bool:
     """Whether something can be measured on its page already."""
-    return any(one.question == question.key for one in registry())
+    return any(one.lab == question.key for one in registry())
 
 
 def _parameters_chart() -> None:
     """Last on the page; what it is drawn with takes longer to import than all the rest."""
-    import plotly.graph_objects as go
-
     from pages.ui.lab import charts
 
     total = num_parameters(_MODEL)
     counts = sorted((count, name) for name, count in parameter_counts(_MODEL).items() if count)
     st.header(t("home.parameters.title", total=f"{total:,}"), anchor=False)
-    figure = go.Figure(
-        go.Bar(
-            x=[count for count, _ in counts],
-            y=[t(f"home.parameters.{name}") for _, name in counts],
-            text=[_amount(count, total) for count, _ in counts],
-            textposition="outside",
-            orientation="h",
-            cliponaxis=False,
-            hoverinfo="skip",
-            meta={"role": "formula"},
-        )
+    figure = Figure()
+    figure.bars(
+        [count for count, _ in counts],
+        [t(f"home.parameters.{name}") for _, name in counts],
+        "formula",
+        labels=[_amount(count, total) for count, _ in counts],
+        horizontal=True,
     )
-    figure.update_xaxes(visible=False, range=[0, counts[-1][0] * 1.5])
-    figure.update_yaxes(showgrid=False)
+    figure.x_axis(hidden=True, span=(0, counts[-1][0] * 1.5))
+    figure.y_axis(showgrid=False)
     charts.show(figure, key="parameters", height=180, alt=t("home.parameters.alt"))
 
 

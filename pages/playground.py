@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract import DEFAULT_MODEL
 from labs.playground.branches import Start, Step, closed
 from labs.playground.command import generate_command
 from labs.playground.params import MAX_PROMPT, MAX_SEED, ContinuationParams
@@ -30,7 +30,7 @@ from pages.ui.words.i18n import t
 from pages.ui.words.prose import literal
 
 _THIS = experiment("playground/continuation")
-_NAME = _THIS.question
+_NAME = _THIS.lab
 _PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "model", "seed"))
 _WRITING = f"{_NAME}.writing"
 _EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")

@@ -9,7 +9,7 @@ import html
 
 import streamlit as st
 
-from labs.contract.experiment import Result
+from labs.contract import Data as Result
 from labs.q13_sampling.analytic import idle
 from labs.q13_sampling.params import ContinuationParams, NextTokenParams, WallParams
 from labs.q13_sampling.presets import presets
@@ -78,7 +78,7 @@ def _bars(measured: Result) -> None:
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
-    for name, figure in _NEXT_TOKEN.figures(result, t).items():
+    for name, figure in findings.shown(_NEXT_TOKEN, result).figures.items():
         charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, alt=t(f"q13.figure.next_token.{name}"))
     bench.code(_NEXT_TOKEN, params)
 
@@ -151,9 +151,8 @@ def _writing() -> None:
     else:
         _text(job)
         if job.result is not None:
-            findings.figures(
-                _CONTINUATION, _CONTINUATION.figures(job.result, t), "measured", named=True, height=220
-            )
+            figures = findings.shown(_CONTINUATION, job.result).figures
+            findings.figures(_CONTINUATION, figures, "measured", named=True, height=220)
 
 
 def _write() -> None:

@@ -16,8 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from labs.contract import jsonable
-from labs.contract.fields import Params
+from labs.contract import Params, jsonable
 from labs.contract.registry import ROOT
 from labs.runner.job import Job
 

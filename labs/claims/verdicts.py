@@ -15,9 +15,9 @@ import numpy as np
 
 from labs.claims.checks import CannotCheck, Finding, value_at
 from labs.claims.recordings import FOLDER, recorded
-from labs.contract.experiment import Experiment
+from labs.contract import Experiment
 from labs.runner.job import Job
-from labs.runner.request import device_class
+from labs.tools.budgets import device_class
 from minimind_core.errors import Sentence
 from questions import Claim
 from questions.values import agree, plain

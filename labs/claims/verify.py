@@ -19,7 +19,7 @@ from labs.claims.verdicts import NO_CHECK, Verdict, by_check, by_run, undecided
 from labs.contract.registry import Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from labs.runner.request import device_class
+from labs.tools.budgets import device_class
 from minimind_core.errors import ConfigError
 from questions import Claim, Question, load_questions
 

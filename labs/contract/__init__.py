@@ -1,1 +1,46 @@
-"""What a lab is made of: experiments, their fields, where they are found, and how results travel."""
+"""What a lab is made of: experiments, their parameters, where they are found, and how results travel.
+
+Reading order: `experiment.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The names that an
+experiment's file needs are imported from here.
+"""
+
+from labs.contract.experiment import (
+    DEFAULT_MODEL,
+    Cancelled,
+    Context,
+    Data,
+    DeviceClass,
+    Experiment,
+    OnProgress,
+    Partials,
+    Row,
+    Shown,
+    ThreeNumbers,
+    Words,
+)
+from labs.contract.fields import Field, ParamError, choice, order, real, switch, text, whole
+from labs.contract.params import Params
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Cancelled",
+    "Context",
+    "Data",
+    "DeviceClass",
+    "Experiment",
+    "Field",
+    "OnProgress",
+    "ParamError",
+    "Params",
+    "Partials",
+    "Row",
+    "Shown",
+    "ThreeNumbers",
+    "Words",
+    "choice",
+    "order",
+    "real",
+    "switch",
+    "text",
+    "whole",
+]

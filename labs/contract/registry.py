@@ -1,83 +1,118 @@
-"""Finds the experiments: every `labs/qNN_slug/__init__.py` lists its own, and so do the labs of no question.
+"""Finds the labs and their experiments: a folder of `labs/` with words (`en.toml`) is a lab.
 
-Imports no measurement and no figure; `python -m labs list` prints what is found.
+Imports no torch and no plotly; `python -m labs list` prints what is found.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from labs.contract.experiment import Experiment
+from labs.contract.experiment import Experiment, Words
+from labs.contract.params import lab_of
 from minimind_core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder."""
 LANGUAGES = ("en", "zh")
-APART = ("playground", "evidence")
-"""The labs that belong to no question: a text written on, and the check of a claim."""
 
 
 class Registry:
-    """Experiments by id, in the order of the questions.
+    """Experiments by id, those of the questions first, in the order of their numbers.
 
     >>> Registry.discover().find("q13").id
     'q13/next_token'
     """
 
-    def __init__(self, modules: Iterable[str]) -> None:
-        self.modules = tuple(modules)
-        self._by_id: dict[str, Experiment] = {}
-        for module in self.modules:
-            for experiment in importlib.import_module(module).EXPERIMENTS:
+    def __init__(self, packages: Iterable[str]) -> None:
+        self.packages = tuple(packages)
+        self._by_id: dict[str, Experiment[Any, Any]] = {}
+        for package in self.packages:
+            for experiment in importlib.import_module(package).EXPERIMENTS:
                 assert experiment.id not in self._by_id, f"two experiments are called {experiment.id}"
                 self._by_id[experiment.id] = experiment
 
     @classmethod
     def discover(cls) -> Registry:
         """All labs of this project."""
-        folders = [path.parent.name for path in sorted((ROOT / "labs").glob("q[0-9]*_*/__init__.py"))]
-        return cls(f"labs.{folder}" for folder in [*folders, *APART])
+        folders = [path.parent.name for path in (ROOT / "labs").glob("*/en.toml")]
+        return cls(
+            f"labs.{folder}" for folder in sorted(folders, key=lambda name: (not _of_question(name), name))
+        )
 
-    def __iter__(self) -> Iterator[Experiment]:
+    def __iter__(self) -> Iterator[Experiment[Any, Any]]:
         return iter(self._by_id.values())
 
-    def find(self, name: str) -> Experiment:
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_id
+
+    def find(self, name: str) -> Experiment[Any, Any]:
         """The experiment "q13/next_token", or for "q13" the primary one. Raises ConfigError."""
         if name in self._by_id:
             return self._by_id[name]
-        primary = next((e for e in self._by_id.values() if e.question == name), None)
+        primary = next((experiment for experiment in self if experiment.lab == name), None)
         if primary is not None:
             return primary
-        names = [*self._by_id, *(e.question for e in self._by_id.values())]
+        names = [*self._by_id, *(experiment.lab for experiment in self)]
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "`python -m labs list` names them."
         raise ConfigError(f"There is no experiment {name!r}; {hint}")
 
-    def of_question(self, question: str) -> list[Experiment]:
+    def of_question(self, key: str) -> list[Experiment[Any, Any]]:
         """The experiments of "q13", the primary first; empty where the lab is still to come."""
-        return [e for e in self._by_id.values() if e.question == question]
+        return [experiment for experiment in self if experiment.lab == key]
 
-    def of_questions(self) -> list[Experiment]:
+    def of_questions(self) -> list[Experiment[Any, Any]]:
         """The experiments that a question stands behind: what is worth recording."""
-        return [e for e in self._by_id.values() if e.question not in APART]
+        return [experiment for experiment in self if _of_question(experiment.lab)]
 
     def strings(self, language: str) -> dict[str, str]:
-        """The words of all labs in "en" or "zh", by key."""
-        return self._words(language)
+        """The words of all labs in "en" or "zh" by full key, such as "q13.axis.kept".
+
+        Under every lab stand its own words and those that all labs share (`labs/en.toml`) where it has none.
+        """
+        return self._strings(language)
 
     def errors(self, language: str) -> dict[str, str]:
         """What all labs say of bad input in a language, by key; English stands in their code."""
-        return self._words(f"errors_{language}")
+        return self._strings(f"errors_{language}")
 
-    def _words(self, name: str) -> dict[str, str]:
-        words: dict[str, str] = {}
-        for module in self.modules:
-            folder = Path(importlib.import_module(module).__file__ or "").parent
-            path = folder / f"{name}.toml"
-            if path.is_file():
-                words |= tomllib.loads(path.read_text(encoding="utf-8"))
-        return words
+    def _strings(self, name: str) -> dict[str, str]:
+        shared = _read(ROOT / "labs" / f"{name}.toml")
+        strings: dict[str, str] = {}
+        for package in self.packages:
+            folder = Path(importlib.import_module(package).__file__ or "").parent
+            lab, words = lab_of(f"{package}.words"), shared | _read(folder / f"{name}.toml")
+            strings |= {f"{lab}.{key.removeprefix(lab + '.')}": text for key, text in words.items()}
+        return strings
+
+
+def words_of(lab: str, strings: Mapping[str, str]) -> Words:
+    """The words of one lab out of all strings by full key."""
+
+    def words(key: str, **values: Any) -> str:
+        return strings[f"{lab}.{key}"].format(**values)
+
+    return words
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The texts of nested TOML tables by dotted key; an empty key names its table."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield (prefix + name).removesuffix("."), value
+
+
+def _read(path: Path) -> dict[str, str]:
+    return dict(flatten(tomllib.loads(path.read_text(encoding="utf-8")))) if path.is_file() else {}
+
+
+def _of_question(name: str) -> bool:
+    return re.match(r"q\d", name) is not None

@@ -6,7 +6,7 @@ a run needs none of this; its experiment is run itself (`labs/claims/verdicts.py
 
 from __future__ import annotations
 
-from labs.contract.experiment import Experiment, constant
+from labs.contract.columns import Experiment, constant
 from labs.evidence.params import ClaimParams
 
 EXPERIMENTS = (Experiment("evidence/claim", __name__, ClaimParams, constant(cpu=2, cuda=2), keep=False),)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from labs.claims.checks import checks_of
 from labs.claims.verdicts import NO_CHECK, by_check, undecided
-from labs.contract.experiment import Context, Result
+from labs.contract.columns import Context, Result
 from labs.evidence.params import ClaimParams
 
 

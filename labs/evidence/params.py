@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from labs.contract.fields import ParamError, Params, text
+from labs.contract import ParamError, Params, text
 from questions import Claim, Question, load_questions
 
 

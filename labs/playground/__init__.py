@@ -6,7 +6,7 @@ hand-picked ids, only by a prompt, which is what the command line takes too.
 
 from __future__ import annotations
 
-from labs.contract.experiment import DeviceClass, Experiment
+from labs.contract.columns import DeviceClass, Experiment
 from labs.playground.params import ContinuationParams
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from labs.contract.experiment import Context, Result
+from labs.contract.columns import Context, Result
 from labs.playground.params import ContinuationParams
 from labs.tools.sampler import settings
 from minimind_core.decoding.generate import StreamedToken, stream

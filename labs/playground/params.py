@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labs.contract.fields import Params, text, whole
+from labs.contract import Params, text, whole
 from labs.tools.sampler import min_p, repetition_penalty, temperature, top_k, top_p
 
 MAX_PROMPT = 8000

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q06_gqa.params import BITS, QUERY_HEADS, CacheParams, DecodeParams, LayerParams, WiringParams
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import (

@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q06_gqa.analytic import MEGA, SHARED, VARIANTS, cache_bytes
 from labs.q06_gqa.params import BITS, QUERY_HEADS
 from labs.q06_gqa.published import changes

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from labs.contract.experiment import DEFAULT_MODEL, Context, Result
+from labs.contract.columns import DEFAULT_MODEL, Context, Result
 from labs.q06_gqa import analytic
 from labs.q06_gqa.converting import BATCH_SIZE, LENGTH, pooled, uptrained
 from labs.q06_gqa.decoding import DecodeStep, read_bandwidth, untrained

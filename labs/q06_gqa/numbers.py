@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 
 
 def seeds(result: Result, text: Text) -> dict[str, float]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from labs.contract.fields import ParamError, Params, choice, real, whole
+from labs.contract import ParamError, Params, choice, real, whole
 from labs.tools.seeds.plans import SIZES, plan_of
 
 QUERY_HEADS = 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from labs.contract.experiment import Context
+from labs.contract.columns import Context
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 

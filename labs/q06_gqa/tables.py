@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import Result, Row, Text
+from labs.contract.columns import Result, Row, Text
 from labs.q06_gqa.analytic import VARIANTS
 from labs.tools.seeds import telling
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q06_gqa import analytic
 from labs.q06_gqa.params import CacheParams, WiringParams
 

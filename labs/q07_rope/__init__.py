@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import DeviceClass, Experiment, constant
+from labs.contract.columns import DeviceClass, Experiment, constant
 from labs.q07_rope.params import (
     LIVE_REACH,
     POSITIONS,

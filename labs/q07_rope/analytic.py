@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q07_rope.params import ARITHMETICS, InvarianceParams, SpectrumParams
 from labs.q07_rope.scaling import frequencies, kept_share, multipliers, read_scaling, temperature, wavelengths
 from minimind_core.model.config import RopeScaling

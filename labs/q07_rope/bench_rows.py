@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from labs.contract.experiment import Context
+from labs.contract.columns import Context
 from labs.q07_rope.params import LengthsParams
 from labs.q07_rope.reading import Row
 from labs.q07_rope.twins import twin, with_longer_table

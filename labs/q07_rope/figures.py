@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q07_rope.figures_lengths import lengths
 from labs.q07_rope.figures_seeds import seeds
 from labs.q07_rope.labels import log_axes

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q07_rope.labels import log_axes
 from labs.tools.line_ends import name_ends
 from labs.tools.ticks import round_ticks

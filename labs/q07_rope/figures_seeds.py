@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q07_rope.figures_lengths import KINDS, length_axis
 from labs.q07_rope.labels import log_axes, position_names
 from labs.tools.line_ends import name_ends

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labs.contract.experiment import Text
+from labs.contract.columns import Text
 from labs.q07_rope.params import POSITIONS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labs.contract.experiment import DEFAULT_MODEL, Context
+from labs.contract.columns import DEFAULT_MODEL, Context
 from labs.q07_rope.params import LIVE_REACH, LengthsParams
 from labs.tools import heldout
 from minimind_core.errors import ConfigError, DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q07_rope.params import LengthsParams, SeedsParams, ShiftParams
 from labs.tools.seeds.telling import so_far
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from labs.contract.experiment import Context, Result
+from labs.contract.columns import Context, Result
 from labs.q07_rope import analytic
 from labs.q07_rope.bench_rows import base_name, cost, rows
 from labs.q07_rope.limits import lengths_for, long_documents, rope_model

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from labs.contract.experiment import DEFAULT_MODEL
-from labs.contract.fields import ParamError, Params, choice, real, switch, whole
+from labs.contract import ParamError, Params, choice, real, switch, whole
+from labs.contract.columns import DEFAULT_MODEL
 from labs.contract.fields import text as free_text
 from labs.q07_rope.scaling import UPSTREAM, read_scaling
 from labs.tools.seeds.plans import SIZES, plan_of

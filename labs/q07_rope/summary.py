@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q07_rope.bench_rows import SHIFT, TREATMENTS
 from labs.q07_rope.reading import Losses, by_position, growth_range, perplexity, tail_perplexity
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import Result, Row, Text
+from labs.contract.columns import Result, Row, Text
 from labs.q07_rope.labels import position_names
 from labs.q07_rope.params import ANGLES, ARITHMETICS, STARTS
 from labs.tools.seeds import telling

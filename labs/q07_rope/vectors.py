@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labs.contract.experiment import Context
+from labs.contract.columns import Context
 from labs.q07_rope.analytic import BASE, HEAD_DIM
 from labs.q07_rope.limits import rope_model
 from labs.q07_rope.params import InvarianceParams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labs.claims.recordings import recorded
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q07_rope.params import InvarianceParams, LengthsParams
 
 

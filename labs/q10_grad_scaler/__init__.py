@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import DeviceClass, Experiment
+from labs.contract.columns import DeviceClass, Experiment
 from labs.q10_grad_scaler.params import (
     DuelParams,
     MemoryParams,

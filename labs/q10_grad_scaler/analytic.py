@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q10_grad_scaler.formats import FORMATS, INFINITE_FP16, LARGEST_FP16
 from labs.q10_grad_scaler.params import MemoryParams, ScalerParams, WindowParams
 from labs.q10_grad_scaler.steps_text import read_steps

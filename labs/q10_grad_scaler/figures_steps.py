@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q10_grad_scaler.params import ScalerParams
 from labs.q10_grad_scaler.words import number
 from labs.tools.ticks import power_ticks

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q10_grad_scaler.formats import KINDS, PER_OCTAVE, edges
 from labs.q10_grad_scaler.words import percent
 

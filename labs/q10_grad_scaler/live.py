@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q10_grad_scaler.params import DuelParams, OrdersParams
 
 Partials = Sequence[Mapping[str, Any]]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labs.contract.experiment import Context, Result
+from labs.contract.columns import Context, Result
 from labs.q10_grad_scaler import analytic, ledger, ordering
 from labs.q10_grad_scaler.cliff import cliff
 from labs.q10_grad_scaler.dueling import ARMS, Arm

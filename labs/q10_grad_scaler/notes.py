@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q10_grad_scaler.words import percent, raised
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from labs.contract.fields import ParamError, Params, choice, real, text, whole
+from labs.contract import ParamError, Params, choice, real, text, whole
 from labs.q10_grad_scaler.steps_text import read_steps
 
 MAX_STEPS = 20_000

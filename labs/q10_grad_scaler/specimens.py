@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from labs.contract.experiment import Context
+from labs.contract.columns import Context
 from labs.tools.untrained import untrained
 from minimind_core.model.minimind import MiniMind
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import Result, Row, Text
+from labs.contract.columns import Result, Row, Text
 from labs.q10_grad_scaler.analytic import MEGA
 from labs.q10_grad_scaler.figures_costs import VARIANTS, WAYS
 from labs.q10_grad_scaler.figures_steps import ARMS

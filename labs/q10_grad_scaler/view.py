@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q10_grad_scaler.formats import FORMATS, KINDS, shares, summed
 from labs.q10_grad_scaler.params import WindowParams
 

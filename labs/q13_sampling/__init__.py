@@ -5,7 +5,7 @@ Also on many texts at once, on numbers that a person types, and the codes that g
 
 from __future__ import annotations
 
-from labs.contract.experiment import DeviceClass, Experiment, constant
+from labs.contract.columns import DeviceClass, Experiment, constant
 from labs.q13_sampling import grids
 from labs.q13_sampling.params import (
     BugsParams,

@@ -26,8 +26,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract.experiment import Result
-from labs.contract.fields import Params
+from labs.contract import Params
+from labs.contract.columns import Result
 from minimind_core.decoding.sampling_params import check_setting
 from minimind_core.errors import ConfigError
 

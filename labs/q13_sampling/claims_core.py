@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from labs.claims.checks import CannotCheck, Check, Finding
-from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract.columns import DEFAULT_MODEL
 from labs.q13_sampling.broken import circulating_function
 from labs.q13_sampling.claims import given
 from labs.q13_sampling.params import PROMPT

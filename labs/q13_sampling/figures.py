@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q13_sampling.figures_texts import confidence, grid, shown, wall
 
 __all__ = ["bugs", "confidence", "continuation", "grid", "manual", "next_token", "wall"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Result, Text
+from labs.contract.columns import Result, Text
 from labs.q13_sampling.grids import axes
 
 _SYMBOLS = {"nano-rope-early": "circle-open", "nano-rope": "circle", "minimind-26m": "diamond"}

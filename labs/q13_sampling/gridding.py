@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.contract.experiment import Context
+from labs.contract.columns import Context
 from labs.q13_sampling import texts
 from labs.q13_sampling.grids import cells, num_samples
 from labs.q13_sampling.params import GridParams
 from labs.q13_sampling.writing import write
-from labs.runner.request import device_class
+from labs.tools.budgets import device_class
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.checkpoint import LoadedModel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from labs.contract.experiment import DeviceClass, Result
+from labs.contract.columns import DeviceClass, Result
 from labs.q13_sampling.params import GridParams
 from labs.q13_sampling.presets import presets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q13_sampling.grids import together
 from labs.q13_sampling.params import GridParams
 

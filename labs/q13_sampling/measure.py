@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labs.contract.experiment import Context, Result
+from labs.contract.columns import Context, Result
 from labs.q13_sampling.broken import (
     Attempt,
     attempt,
@@ -38,7 +38,7 @@ from labs.q13_sampling.params import (
 )
 from labs.q13_sampling.texts import distinct_pairs, repetition, summary
 from labs.q13_sampling.writing import mean_log_probabilities, write
-from labs.runner.request import device_class
+from labs.tools.budgets import device_class
 from labs.tools.sampler import settings
 from minimind_core.decoding.generate import check_prompts, stream
 from minimind_core.decoding.sampling import apply_repetition_penalty, check_logits, filter_logits

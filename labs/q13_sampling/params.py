@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from labs.contract.fields import Params, choice, order, real, text, whole
+from labs.contract import Params, choice, order, real, text, whole
 from labs.q13_sampling.analytic import DEFAULT_ORDER, BoundaryRule
 from labs.q13_sampling.typed import KINDS, kind_of, read_numbers
 from labs.tools.sampler import min_p, repetition_penalty, temperature, top_k, top_p

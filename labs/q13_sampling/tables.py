@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import Result, Row, Text
+from labs.contract.columns import Result, Row, Text
 from labs.q13_sampling.figures_texts import shown
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.q13_sampling.analytic import (
     BoundaryRule,
     Floats,

@@ -9,8 +9,7 @@ import atexit
 from collections.abc import Mapping
 from typing import Any
 
-from labs.contract.experiment import DEFAULT_MODEL
-from labs.contract.fields import Params
+from labs.contract import DEFAULT_MODEL, Params
 from labs.contract.registry import Registry
 from labs.runner.job import Job, WorkerStatus
 from labs.runner.request import make_request
@@ -53,7 +52,7 @@ class WorkerClient:
             "device": device,
             "dtype": dtype,
             "model": model,
-            "experiments": list(registry.modules),
+            "experiments": list(registry.packages),
             "wait_seconds": wait_seconds,
         }
         client = cls(Supervisor(config, store or ResultStore()), registry, model)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract.experiment import DeviceClass, Experiment
-from labs.contract.fields import Params
+from labs.contract import DeviceClass, Experiment, Params
 
 WEIGHT = 0.5
 """How much of the correction the newest run decides."""

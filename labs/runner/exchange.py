@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
 from labs.runner.job import WorkerStatus
 from minimind_core.errors import Sentence

@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from labs.contract import jsonable
-from labs.contract.experiment import DEFAULT_MODEL, Cancelled, Experiment
-from labs.contract.fields import Params
+from labs.contract import DEFAULT_MODEL, Cancelled, Context, Experiment, Params, jsonable
 from labs.runner.device_lock import DeviceLock
 from labs.runner.failures import explain
 from labs.runner.host import Host
+from labs.runner.job import NOTHING, Doing
 
 PROGRESS_SECONDS = 0.05
 """Progress words closer together than this are dropped: no eye can follow them."""
@@ -40,12 +39,13 @@ class Outcome:
     fatal: bool = False
 
 
-class RunContext:
+class RunContext(Context):
     """The `Context` that a measurement sees (contract.py); tells `listener` what it says."""
 
     def __init__(self, host: Host, model: str, listener: Listener, cancelled: threading.Event) -> None:
         self._host, self._model, self._listener, self._cancelled = host, model, listener, cancelled
         self._told = self._alive = 0.0
+        self._doing: Doing = NOTHING
 
     @property
     def device(self) -> str:
@@ -62,14 +62,16 @@ class RunContext:
         self.check_cancelled()
         return self._host.model(name or self._model)
 
-    def progress(self, fraction: float, text: str = "") -> None:
-        """See Context."""
+    def progress(self, fraction: float, doing: str = "", **values: Any) -> None:
+        """See Context. What is said anew is never dropped."""
         self.check_cancelled()
         now = time.monotonic()
-        if now - self._told >= PROGRESS_SECONDS:
+        if doing:
+            self._doing = (doing, values)
+        if doing or now - self._told >= PROGRESS_SECONDS:
             self._told = now
             fraction = min(max(float(fraction), 0.0), 1.0)
-            self._listener({"event": "progress", "fraction": fraction, "text": text})
+            self._listener({"event": "progress", "fraction": fraction, "doing": self._doing})
 
     def emit(self, partial: Mapping[str, Any]) -> None:
         """See Context."""
@@ -119,4 +121,4 @@ def execute(
 
 
 def _wait_word(context: RunContext) -> None:
-    context.progress(0.0, "Another program of this app is measuring on this device; waiting for it.")
+    context.progress(0.0, "waiting")

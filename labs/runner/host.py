@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract import DEFAULT_MODEL
 from labs.runner.weights import weights_version
-from labs.tools.untrained import untrained
+from labs.tools.models import untrained
 from minimind_core import device as devices
 from minimind_core.errors import CheckpointError
 from minimind_core.files.checkpoint import LoadedModel, load_model

@@ -10,14 +10,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labs.contract.experiment import DEFAULT_MODEL
-from labs.contract.fields import Params
+from labs.contract import DEFAULT_MODEL, Params
 from labs.contract.registry import Registry
 from labs.runner.execute import execute
 from labs.runner.host import Host
 from labs.runner.job import Job, WorkerStatus
-from labs.runner.request import Request, device_class, make_request
+from labs.runner.request import Request, make_request
 from labs.runner.store import make_record
+from labs.tools.budgets import device_class
 from minimind_core.errors import MiniMindError
 
 
@@ -88,7 +88,7 @@ class InlineClient:
             elif message["event"] == "partial":
                 job.add_partial(message["partial"])
             elif message["event"] == "progress":
-                job.progress, job.text = message["fraction"], message["text"]
+                job.progress, job.doing = message["fraction"], tuple(message["doing"])
             self._watch(job)
 
         outcome = execute(

@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labs.contract.fields import Params
+from labs.contract import Params
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 WorkerState = Literal["starting", "loading", "ready", "dead"]
+Doing = tuple[str, Mapping[str, Any]]
+"""What a run does now: a key under `progress` in its lab's catalogue, and the values that fill it."""
+NOTHING: Doing = ("", {})
 ENDED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 _ids = itertools.count(1)
 
@@ -42,7 +45,7 @@ class WorkerStatus:
 class Job:
     """One caller's wish to have an experiment run.
 
-    `progress` is 0 to 1 and `text` says what happens now. `position` counts from 1 for the next to run
+    `progress` is 0 to 1 and `doing` says what happens now. `position` counts from 1 for the next to run
     (0 when not queued) and `wait_seconds` estimates the time until the start. `error` is one English
     sentence, as a rule a Sentence, which other languages have by its key. `cached` is True when the
     result was kept from an earlier run, made at `measured_at` (ISO 8601, UTC).
@@ -54,7 +57,7 @@ class Job:
         self.params = params
         self.state: JobState = "queued"
         self.progress = 0.0
-        self.text = ""
+        self.doing = NOTHING
         self.result: dict[str, Any] | None = None
         self.error = ""
         self.error_code = ""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.contract.experiment import DeviceClass, Experiment
-from labs.contract.fields import Params
+from labs.contract import Experiment, Params
 from labs.contract.registry import Registry
 from labs.runner.job import WorkerStatus
 from labs.runner.weights import weights_version
@@ -55,8 +54,3 @@ def make_request(
         params = experiment.params.from_dict(params or {})
     assert isinstance(params, experiment.params), f"{experiment.id} takes {experiment.params.__name__}"
     return Request(experiment, params, device, model, weights_version(model), fresh)
-
-
-def device_class(device: str) -> DeviceClass:
-    """The class that limits and estimates are given for."""
-    return "cuda" if device == "cuda" else "cpu"

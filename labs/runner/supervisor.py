@@ -17,13 +17,14 @@ from typing import Any
 
 from labs.runner.estimate import Estimates
 from labs.runner.failures import explain_exit, explain_stop
-from labs.runner.job import Job, JobState, WorkerStatus
+from labs.runner.job import NOTHING, Doing, Job, JobState, WorkerStatus
 from labs.runner.lane import Lane
 from labs.runner.process import WorkerProcess
 from labs.runner.protocol import Message
-from labs.runner.request import Request, device_class
+from labs.runner.request import Request
 from labs.runner.schedule import Action, Kill, Scheduler, Stop
 from labs.runner.store import Record, ResultStore, make_record
+from labs.tools.budgets import device_class
 from minimind_core.errors import Sentence
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class _Live:
     jobs: dict[int, Job] = field(default_factory=dict)
     partials: list[dict[str, Any]] = field(default_factory=list)
     progress: float = 0.0
-    text: str = ""
+    doing: Doing = NOTHING
     sent_to: str = ""
     started: bool = False
 
@@ -134,7 +135,7 @@ class Supervisor:
         self._waiting[job.id] = live
         for partial in live.partials:
             job.add_partial(partial)
-        job.progress, job.text = live.progress, live.text
+        job.progress, job.doing = live.progress, live.doing
         if live.started and lane is not None:
             job.start(lane.status)
 
@@ -299,9 +300,9 @@ def _pass_on(live: _Live, message: Message) -> None:
         for job in live.jobs.values():
             job.add_partial(message["partial"])
         return
-    live.progress, live.text = message["fraction"], message["text"]
+    live.progress, live.doing = message["fraction"], tuple(message["doing"])
     for job in live.jobs.values():
-        job.progress, job.text = live.progress, live.text
+        job.progress, job.doing = live.progress, live.doing
 
 
 def _refusal(request: Request, lane: Lane | None) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from labs.contract.fields import Params, real, whole
+from labs.contract import Params, real, whole
 from minimind_core.decoding.sampling_params import SamplingParams
 
 

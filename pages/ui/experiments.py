@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from labs.contract.experiment import Experiment
+from labs.contract import Experiment
 from labs.contract.registry import Registry
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from labs.contract.experiment import Text
+from labs.contract.columns import Text
 
 SPREAD = 0.3
 """The share of a lane over which its dots are set apart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from labs.contract.experiment import Result
+from labs.contract.columns import Result
 from labs.tools.ranking import verdict
 
 

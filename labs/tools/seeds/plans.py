@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+from labs.contract import Params, choice, whole
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import PRESETS, ModelConfig
 from minimind_core.training.training_config import TrainingDtype
@@ -67,3 +70,19 @@ def check_size(size: str, device: str) -> None:
             key="seeds.size",
             size=size,
         )
+
+
+@dataclass(frozen=True)
+class SeedsParams(Params):
+    """What can be set of a series of trainings. A lab's own class names the steps that suit each size."""
+
+    default_steps: ClassVar[Mapping[str, int]]
+
+    size: str = choice("auto", SIZES, primary=True)
+    seeds: int = whole(3, 2, 5, primary=True)
+    steps: int = whole(0, 0, 1000, step=10, label="steps_or_auto", primary=True)
+    text: str = choice("both", ("both", "code", "english"))
+
+    def steps_on(self, device: str) -> int:
+        """The training steps of each model on a device."""
+        return self.steps or self.default_steps[plan_of(self.size, device).preset]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.contract.experiment import Result, Row, Text
+from labs.contract.columns import Result, Row, Text
 from labs.tools.ranking import UNRESOLVED
 from labs.tools.seeds.plans import PLANS
 

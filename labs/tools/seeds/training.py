@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labs.contract.experiment import Context, Result
+from labs.contract.columns import Context, Result
 from labs.tools import heldout
+from labs.tools.models import untrained
 from labs.tools.seeds.plans import Plan
-from labs.tools.untrained import untrained
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind

@@ -16,11 +16,10 @@ from typing import Any
 import streamlit as st
 
 from labs.claims.recordings import recorded, variants
-from labs.contract.experiment import Experiment, Result
-from labs.contract.fields import ParamError, Params
+from labs.contract import Data, Experiment, ParamError, Params
 from labs.runner.job import Job
-from labs.runner.request import device_class
-from pages.ui.experiments import experiment
+from labs.tools.budgets import device_class
+from pages.ui import experiments
 from pages.ui.lab import controls, findings, jobs, pins
 from pages.ui.lab.findings import Finding
 from pages.ui.lab.folded import folded
@@ -28,136 +27,144 @@ from pages.ui.site import server, visitor
 from pages.ui.words import errors
 from pages.ui.words.i18n import t
 
-Told = Callable[[Result], None]
+Draw = Callable[[Data], None]
 """Draws something of a completed result."""
 
 
-def _nothing(_result: Result) -> None:
+def _nothing(_result: Data) -> None:
     """Adds nothing."""
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Panel:
     """Where a panel's controls stand, and what the page adds to it."""
 
     prefix: str
     elsewhere: tuple[str, ...]
-    above: Told
-    below: Told
+    above: Draw
+    below: Draw
 
 
 def lab(names: Iterable[str]) -> None:
     """The experiments of these ids one below the other, the primary one first."""
     for name in names:
-        panel(experiment(name))
+        panel(experiments.experiment(name))
 
 
 def panel(
-    this: Experiment,
+    experiment: Experiment,
     *,
     prefix: str = "",
     elsewhere: Collection[str] = (),
-    above: Told = _nothing,
-    below: Told = _nothing,
+    above: Draw = _nothing,
+    below: Draw = _nothing,
 ) -> None:
     """One experiment with its title.
 
     The fields named `elsewhere` have their controls in another place of the page, under `prefix`.
     `above` and `below` draw what the page adds around the figures of a completed result.
     """
-    st.subheader(t(this.title), anchor=False)
-    st.markdown(t(f"{this.question}.{this.name}.about"))
-    place = _Place(prefix or this.id.replace("/", "_"), tuple(elsewhere), above, below)
-    st.fragment(_body, key=f"{_state(this)}.panel")(this, place)
+    st.subheader(t(experiment.title), anchor=False)
+    st.markdown(t(f"{experiment.lab}.{experiment.name}.about"))
+    around = _Panel(prefix or experiment.id.replace("/", "_"), tuple(elsewhere), above, below)
+    st.fragment(_body, key=f"{_state(experiment)}.panel")(experiment, around)
 
 
 def adopt(job: Job) -> None:
     """Let a done run that was made elsewhere, such as for a prediction, be its panel's first one."""
-    this = experiment(job.experiment_id)
-    if job.params is not None and not this.instant and job.params.measured() == this.params().measured():
-        st.session_state.setdefault(_state(this), job)
+    experiment = experiments.experiment(job.experiment_id)
+    if (
+        job.params is not None
+        and not experiment.instant
+        and job.params.measured() == experiment.params().measured()
+    ):
+        st.session_state.setdefault(_state(experiment), job)
 
 
-def _body(this: Experiment, place: _Place) -> None:
-    params = _params(this, place)
+def _body(experiment: Experiment, panel: _Panel) -> None:
+    params = _params(experiment, panel)
     if params is None:
         return
-    job: Job | None = st.session_state.get(_state(this))
+    job: Job | None = st.session_state.get(_state(experiment))
     if job is not None and job.active:
-        jobs.follow(job, partial(_running, this))
+        jobs.follow(job, partial(_running, experiment))
     else:
-        if not this.instant:
-            _run_button(this, params, place)
+        if not experiment.instant:
+            _run_button(experiment, params, panel)
         if job is not None and job.error:
             jobs.failure(job)
-        _show(this, _finding(this, params, job), job, place)
-        pins.compared(this, job)
-    code(this, params)
+        _show(experiment, _finding(experiment, params, job), job, panel)
+        pins.compared(experiment, job)
+    code(experiment, params)
 
 
-def _params(this: Experiment, place: _Place) -> Params | None:
+def _params(experiment: Experiment, panel: _Panel) -> Params | None:
     """What the controls say; None, with one sentence, where they cannot be run together."""
-    specs = [spec for spec in this.params.specs() if spec.name not in place.elsewhere]
+    specs = [spec for spec in experiment.params.specs() if spec.name not in panel.elsewhere]
     primary = [spec.name for spec in specs if spec.primary]
     for field, column in zip(primary, st.columns(max(len(primary), 1)), strict=False):
         with column:
-            controls.control(this.params, field, place.prefix)
+            controls.control(experiment.params, field, panel.prefix)
     if rest := [spec.name for spec in specs if not spec.primary]:
         with st.expander(t("bench.more")):
             for field in rest:
-                controls.control(this.params, field, place.prefix)
+                controls.control(experiment.params, field, panel.prefix)
     try:
-        return this.params.from_dict(controls.values(this.params, place.prefix))
+        return experiment.params.from_dict(controls.values(experiment.params, panel.prefix))
     except ParamError as error:
         st.error(errors.said(error))
         return None
 
 
-def _run_button(this: Experiment, params: Params, place: _Place) -> None:
+def _run_button(experiment: Experiment, params: Params, panel: _Panel) -> None:
     status = server.worker().status()
-    seconds = this.seconds(params, device_class(status.device))
+    seconds = experiment.seconds(params, device_class(status.device))
     label = t("bench.run", seconds=jobs.rounded(seconds))
-    st.button(label, key=f"{_state(this)}.run", type="primary", on_click=_run, args=(this, place))
+    st.button(label, key=f"{_state(experiment)}.run", type="primary", on_click=_run, args=(experiment, panel))
 
 
-def _run(this: Experiment, place: _Place) -> None:
+def _run(experiment: Experiment, panel: _Panel) -> None:
     """Run with what the controls say now: a slider may have moved since the button was drawn."""
-    settings = controls.values(this.params, place.prefix)
-    st.session_state[_state(this)] = server.worker().submit(this.id, settings)
+    settings = controls.values(experiment.params, panel.prefix)
+    st.session_state[_state(experiment)] = server.worker().submit(experiment.id, settings)
 
 
-def _running(this: Experiment, job: Job) -> None:
+def _running(experiment: Experiment, job: Job) -> None:
     """How far it is, and the figures of what it has so far where the lab can draw them."""
     jobs.progress(job)
     jobs.stop_button(job)
     assert job.params is not None
-    so_far = this.live(job.params, job.partials)
+    so_far = experiment.so_far(job.params, job.partials) if job.partials else None
     if so_far is not None:
-        drawn = this.figures(so_far, t)
-        findings.figures(this, drawn, "measured", named=len(drawn) > 1)
+        drawn = findings.shown(experiment, experiment.complete(job.params, so_far)).figures
+        findings.figures(experiment, drawn, "measured", named=len(drawn) > 1)
 
 
-def _finding(this: Experiment, params: Params, job: Job | None) -> Finding | None:
+def _finding(experiment: Experiment, params: Params, job: Job | None) -> Finding | None:
     """What fits the settings best: a run with them, the formula, or else a run with other ones."""
-    runs = [] if this.instant else [_recorded(this, params, record) for record in _records(this)]
-    measured = _measured(this, params, job)
+    runs = (
+        []
+        if experiment.instant
+        else [_recorded(experiment, params, record) for record in _records(experiment)]
+    )
+    measured = _measured(experiment, params, job)
     if measured is not None:
         runs.insert(0, measured)
     for found in runs:
         if found.params.measured() == params.measured():
             return found
-    analytic = this.analytic(params) if this.drawn_by_formula else None
-    if analytic is None:
+    formula = experiment.formula(params) if experiment.drawn_by_formula else None
+    if formula is None:
         return runs[0] if runs else None
-    return Finding(params, analytic, "formula", "" if this.instant else t("bench.formula"))
+    return Finding(params, formula, "formula", "" if experiment.instant else t("bench.formula"))
 
 
-def _records(this: Experiment) -> list[dict[str, Any]]:
+def _records(experiment: Experiment) -> list[dict[str, Any]]:
     """One recording at the defaults, of a GPU where there is one, and all at other settings."""
-    return recorded(this.id)[:1] + variants(this.id)
+    return recorded(experiment.id)[:1] + variants(experiment.id)
 
 
-def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | None:
+def _measured(experiment: Experiment, params: Params, job: Job | None) -> Finding | None:
     if job is None or job.result is None or job.params is None:
         return None
     device = _device(job.device_name, job.dtype, job.versions)
@@ -171,11 +178,11 @@ def _measured(this: Experiment, params: Params, job: Job | None) -> Finding | No
     return Finding(_viewed(job.params, params), job.result, "measured", where)
 
 
-def _recorded(this: Experiment, params: Params, record: dict[str, Any]) -> Finding:
+def _recorded(experiment: Experiment, params: Params, record: dict[str, Any]) -> Finding:
     device = _device(record["device_name"], record["dtype"], record["versions"])
     facts = {"device": device, "date": record["date"][:10], "runs": record["runs"]}
     where = t("bench.recorded", **facts) if record["runs"] > 1 else t("bench.recorded_once", **facts)
-    run_with = this.params.from_dict(record["params"])
+    run_with = experiment.params.from_dict(record["params"])
     if run_with.measured() != params.measured():
         where = f"{where}. {t('bench.defaults')}"
     return Finding(_viewed(run_with, params), record["result"], "recorded", where)
@@ -194,20 +201,20 @@ def _viewed(run_with: Params, now: Params) -> Params:
         return run_with
 
 
-def _show(this: Experiment, finding: Finding | None, job: Job | None, place: _Place) -> None:
+def _show(experiment: Experiment, finding: Finding | None, job: Job | None, panel: _Panel) -> None:
     if finding is None:
         return
     if finding.where:
         st.caption(finding.where)
-    result = this.complete(finding.params, finding.result)
-    place.above(result)
-    findings.draw(this, finding, result)
-    place.below(result)
+    result = experiment.complete(finding.params, finding.result)
+    panel.above(result)
+    findings.draw(experiment, finding, result)
+    panel.below(result)
     if finding.kind == "measured" and job is not None:
-        pins.button(this, job)
+        pins.button(experiment, job)
 
 
-def code(this: Experiment, params: Params) -> None:
+def code(experiment: Experiment, params: Params) -> None:
     """The command that repeats the run, and the source of what runs."""
     settings = server.runner().settings
     here = visitor.at_this_machine(st.context.headers)  # somebody elsewhere reads no path of this machine
@@ -215,14 +222,14 @@ def code(this: Experiment, params: Params) -> None:
 
     def draw() -> None:
         st.code(
-            this.command(params, device=settings.device, dtype=settings.dtype, model=model),
+            experiment.command(params, device=settings.device, dtype=settings.dtype, model=model),
             language="bash",
             wrap_lines=True,
         )
-        st.code(this.source(), language="python", wrap_lines=True)
+        st.code(experiment.source(), language="python", wrap_lines=True)
 
-    folded(t("bench.code"), draw, key=f"{_state(this)}.code")
+    folded(t("bench.code"), draw, key=f"{_state(experiment)}.code")
 
 
-def _state(this: Experiment) -> str:
-    return f"{this.id.replace('/', '_')}.bench"
+def _state(experiment: Experiment) -> str:
+    return f"{experiment.id.replace('/', '_')}.bench"

@@ -7,22 +7,14 @@ colours serves both themes: each has a contrast of at least 3:1 on either backgr
 
 from __future__ import annotations
 
-import importlib
+import json
 from pathlib import Path
 from typing import Any
 
-import plotly.io
 import streamlit as st
-from plotly.io.json import to_json_plotly
 
-from labs.tools.ticks import round_ticks
+from labs.contract.drawing import Figure, axis_settings, round_ticks
 from pages.ui.site.server import PLOTLY_ADDRESS
-
-# plotly looks whether pandas is loaded each time it checks a value, and fails if another session is
-# just importing it. Import it before the first figure, then nobody can.
-importlib.import_module("pandas")
-# Nor should plotly copy its own look into every figure.
-plotly.io.templates.default = None
 
 COLOURS = {
     "predicted": "#a770c2",
@@ -53,36 +45,22 @@ _plot = st.components.v2.component(
 )
 
 
-def show(figure: Any, *, key: str, alt: str, height: int) -> None:
+def show(figure: Figure, *, key: str, alt: str, height: int, recorded: bool = False) -> None:
     """Draw a lab's figure in the house's look, `height` pixels high; `alt` says in words what it shows.
 
-    A figure with frames gets a button below it that plays them; its words are `layout.meta["play"]`.
-    Not `st.plotly_chart`: that mounts a new chart for every new figure, so each step of a slider blinks
-    and comes 0.15 s later.
+    What a `recorded` figure calls measured gets the look of a recorded run. A figure with frames gets a
+    button below it that plays them; its words are `layout.meta["play"]`. Not `st.plotly_chart`: that mounts a
+    new chart for every new figure, so each step of a slider blinks and comes 0.15 s later.
     """
-    _plot(
-        key=key,
-        data={
-            "figure": to_json_plotly(paint(figure)),
-            "alt": alt,
-            "height": height,
-            "plotly": PLOTLY_ADDRESS,
-        },
-        height=height + (_PLAY_HEIGHT if figure.frames else 0),
-    )
+    painted = json.dumps(paint(figure, recorded=recorded), ensure_ascii=False, allow_nan=False)
+    data = {"figure": painted, "alt": alt, "height": height, "plotly": PLOTLY_ADDRESS}
+    _plot(key=key, data=data, height=height + (_PLAY_HEIGHT if figure.frames else 0))
 
 
-def paint(figure: Any) -> dict[str, Any]:
-    """A plotly figure as plain data, its traces coloured by role and laid out as all our plots are.
-
-    Plain data, because plotly's own updates check every value anew: 8 ms a figure, on every redraw.
-    """
-    painted: dict[str, Any] = figure.to_plotly_json()
-    for trace in painted["data"]:
-        role = (trace.get("meta") or {}).get("role")
-        if role is not None:
-            _paint_trace(trace, role)
-    layout = painted["layout"]
+def paint(figure: Figure, *, recorded: bool = False) -> dict[str, Any]:
+    """A figure as plotly.js reads it, its traces coloured by role and laid out as all our plots are."""
+    traces = [_painted(trace, recorded) for trace in figure.data]
+    layout = dict(figure.layout)
     _put(
         layout,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -93,10 +71,9 @@ def paint(figure: Any) -> dict[str, Any]:
         uirevision="keep",
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None},
     )
-    for letter in "xy":
-        _tick_powers(layout.get(f"{letter}axis", {}), [trace.get(letter) for trace in painted["data"]])
-    for name in {"xaxis", "yaxis", *(name for name in layout if name[1:].startswith("axis"))}:
-        axis = layout.setdefault(name, {})
+    for name in ("xaxis", "yaxis"):
+        axis = layout[name] = dict(layout.get(name, {}))
+        _tick_powers(axis, [trace.get(name[0]) for trace in traces])
         _put(
             axis,
             automargin=True,
@@ -106,7 +83,7 @@ def paint(figure: Any) -> dict[str, Any]:
         )
         if "title" in axis:
             _put(axis, title={"font": {"size": _TEXT}, "standoff": 12})
-    return painted
+    return {**figure.to_dict(), "data": traces, "layout": layout}
 
 
 def _tick_powers(axis: dict[str, Any], data: list[Any]) -> None:
@@ -115,7 +92,8 @@ def _tick_powers(axis: dict[str, Any], data: list[Any]) -> None:
         return
     shown = [float(value) for values in data for value in (() if values is None else values) if value]
     low, high = min(shown, default=1.0), max(shown, default=1.0)
-    _put(axis, **(round_ticks(low, high) if high < _FEW_POWERS * low else {"dtick": 1, "tickformat": "~s"}))
+    few = high < _FEW_POWERS * low
+    _put(axis, **(axis_settings(ticks=round_ticks(low, high)) if few else {"dtick": 1, "tickformat": "~s"}))
 
 
 def _put(table: dict[str, Any], **values: Any) -> None:
@@ -124,11 +102,14 @@ def _put(table: dict[str, Any], **values: Any) -> None:
         table[name] = {**table.get(name, {}), **value} if isinstance(value, dict) else value
 
 
-def mark_as_recorded(figure: Any) -> None:
-    """Give what a figure calls measured the look of a recorded run."""
-    for trace in figure.data:
-        if (trace.meta or {}).get("role") == "measured":
-            trace.meta = {**trace.meta, "role": "recorded"}
+def _painted(trace: dict[str, Any], recorded: bool) -> dict[str, Any]:
+    """A copy of the trace in the colour of its role, if it has one."""
+    painted, role = dict(trace), (trace.get("meta") or {}).get("role")
+    if recorded and role == "measured":
+        role = "recorded"
+    if role is not None:
+        _paint_trace(painted, role)
+    return painted
 
 
 def _paint_trace(trace: dict[str, Any], role: str) -> None:

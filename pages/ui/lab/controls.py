@@ -14,7 +14,8 @@ from typing import Any
 
 import streamlit as st
 
-from labs.contract.fields import FieldSpec, Params
+from labs.contract import Field, Params
+from labs.contract.fields import Choice, Number, Order, Switch, Text
 from pages.ui.lab.sortable import sortable
 from pages.ui.words.i18n import catalogue, current_language, t
 
@@ -29,12 +30,12 @@ def key(question: str, field: str) -> str:
     return f"{question}_{field}"
 
 
-def spec_of(params: type[Params], field: str) -> FieldSpec:
+def spec_of(params: type[Params], field: str) -> Field:
     """What `field` accepts."""
     return next(spec for spec in params.specs() if spec.name == field)
 
 
-def label_of(spec: FieldSpec) -> str:
+def label_of(spec: Field) -> str:
     """What a field is called, with its unit."""
     label = t(spec.label)
     return t("controls.with_unit", label=label, unit=t(f"unit.{spec.unit}")) if spec.unit else label
@@ -45,7 +46,7 @@ def values(params: type[Params], question: str) -> dict[str, Any]:
     return {spec.name: _value(params, spec, key(question, spec.name)) for spec in params.specs()}
 
 
-def _value(params: type[Params], spec: FieldSpec, name: str) -> Any:
+def _value(params: type[Params], spec: Field, name: str) -> Any:
     if name in st.session_state:
         return st.session_state[name]
     asked = st.query_params.get(name)
@@ -74,7 +75,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     first = _first_value(params, spec, name, bound=not worded)
     value = (
         _order(spec, label, name, off)
-        if spec.kind == "order"
+        if isinstance(spec, Order)
         else _widget(spec, label, {"key": name} | binding | first)
     )
     if worded:
@@ -84,21 +85,21 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     return value
 
 
-def _widget(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
-    if spec.kind == "text":
+def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
+    if isinstance(spec, Text):
         return st.text_input(label, max_chars=spec.max_length, **common)
-    if spec.kind == "bool":
+    if isinstance(spec, Switch):
         return st.toggle(label, **common)
-    if spec.kind == "choice":
+    if isinstance(spec, Choice):
         return _choice(spec, label, common)
-    assert spec.step is not None, f"{spec.name} is a number without a step"
+    assert isinstance(spec, Number), spec
     low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
     if high - low > _LONGEST_SLIDER * step:
         return st.number_input(label, low, high, step=step, **common)
     return st.slider(label, low, high, step=step, **common)
 
 
-def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
+def _choice(spec: Field, label: str, common: dict[str, Any]) -> Any:
     """A row of buttons, or a menu where they would run out of the column."""
     first = common.pop("value", None)
     words = {choice: word_of(spec, choice) for choice in spec.choices}
@@ -111,7 +112,7 @@ def _choice(spec: FieldSpec, label: str, common: dict[str, Any]) -> Any:
     )
 
 
-def _order(spec: FieldSpec, label: str, name: str, off: Collection[str]) -> str:
+def _order(spec: Field, label: str, name: str, off: Collection[str]) -> str:
     """Steps to drag. Not a widget of Streamlit's: its value is kept here, under the name of the field."""
     value: str = st.session_state.setdefault(name, spec.default)
 
@@ -123,7 +124,7 @@ def _order(spec: FieldSpec, label: str, name: str, off: Collection[str]) -> str:
     return value
 
 
-def word_of(spec: FieldSpec, choice: Any) -> str:
+def word_of(spec: Field, choice: Any) -> str:
     """What a choice is called: the text under `<label>.<choice>`, or the choice itself."""
     return catalogue(current_language()).get(f"{spec.label}.{choice}", str(choice))
 
@@ -136,7 +137,7 @@ def _into_address(name: str, value: Any, default: Any) -> None:
         st.query_params[name] = str(value)
 
 
-def _first_value(params: type[Params], spec: FieldSpec, name: str, *, bound: bool) -> dict[str, Any]:
+def _first_value(params: type[Params], spec: Field, name: str, *, bound: bool) -> dict[str, Any]:
     """The widget's default, unless it is new on the page.
 
     Then what the address asks for counts, made to fit, and after that what it said when the page was left.

@@ -7,19 +7,19 @@ here or recorded elsewhere is said, and drawn so that the three are never mixed 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import pandas
 import streamlit as st
 
-from labs.contract.experiment import Experiment, Result, Row
-from labs.contract.fields import Params
+from labs.contract import Data, Experiment, Params, Row, Shown
+from labs.contract.drawing import Figure
 from pages.ui.lab import charts, lesson
 from pages.ui.lab.folded import folded
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import t, words_of_lab
 
 Kind = Literal["measured", "recorded", "formula"]
 HEIGHT = 360
@@ -31,27 +31,33 @@ class Finding:
     """A result that is not completed by `view` yet, with its settings. `where` says where it comes from."""
 
     params: Params
-    result: Result
+    result: Data
     kind: Kind
     where: str = ""
 
 
-def draw(this: Experiment, finding: Finding, result: Result) -> None:
+def shown(experiment: Experiment, result: Data) -> Shown:
+    """What a reader sees of a completed result, in the session's language."""
+    return experiment.show(result, words_of_lab(experiment.lab))
+
+
+def draw(experiment: Experiment, finding: Finding, result: Data) -> None:
     """Of a completed `result`: the sentence, the main figure with notes and table, the other figures."""
-    if finding.kind != "formula":
-        lesson.sentence(this, finding.params, result, here=finding.kind == "measured")
-    main, *others = this.figures(result, t).items()
-    figures(this, dict([main]), finding.kind, named=bool(others))
-    for note in this.notes(result, t):
+    drawn = shown(experiment, result)
+    if finding.kind != "formula" and drawn.sentence is not None:
+        lesson.sentence(experiment, finding.params, result, drawn.sentence, here=finding.kind == "measured")
+    main, *others = drawn.figures.items()
+    figures(experiment, dict([main]), finding.kind, named=bool(others))
+    for note in drawn.notes:
         st.caption(note)
-    if rows := this.table(result, t):
-        folded(t("bench.table"), partial(_table, rows), key=f"{this.id}.table")
-    figures(this, dict(others), finding.kind, named=True)
+    if drawn.rows:
+        folded(t("bench.table"), partial(_table, drawn.rows), key=f"{experiment.id}.table")
+    figures(experiment, dict(others), finding.kind, named=True)
 
 
 def figures(
-    this: Experiment,
-    drawn: Mapping[str, Any],
+    experiment: Experiment,
+    drawn: Mapping[str, Figure],
     kind: Kind,
     *,
     named: bool,
@@ -63,25 +69,27 @@ def figures(
     `key` tells several runs apart.
     """
     for name, figure in drawn.items():
-        if kind == "recorded":
-            charts.mark_as_recorded(figure)
-        title = t(f"{this.question}.figure.{this.name}.{name}")
+        title = t(f"{experiment.lab}.figure.{experiment.name}.{name}")
         if named:
             st.markdown(f"**{title}**")
         charts.show(
-            figure, key=f"{this.id}.{name}{key}", alt=title, height=height or figure.layout.height or HEIGHT
+            figure,
+            key=f"{experiment.id}.{name}{key}",
+            alt=title,
+            height=height or figure.height or HEIGHT,
+            recorded=kind == "recorded",
         )
 
 
-def _table(rows: list[Row]) -> None:
-    frame = pandas.DataFrame([{name: shown(value) for name, value in row.items()} for row in rows])
+def _table(rows: Sequence[Row]) -> None:
+    frame = pandas.DataFrame([{name: cell(value) for name, value in row.items()} for row in rows])
     st.table(frame, border="horizontal", hide_index=True)
 
 
-def shown(value: str | int | float, digits: int = 4) -> str:
+def cell(value: str | int | float, digits: int = 4) -> str:
     """A value of a table: thousands apart, so many significant digits; text as it is, never as Markdown.
 
-    >>> shown(33554432), shown(0.123456), shown("gqa")
+    >>> cell(33554432), cell(0.123456), cell("gqa")
     ('33,554,432', '0.1235', 'gqa')
     """
     if isinstance(value, str | bool):

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from labs.contract.experiment import Result
+from labs.contract import Data
 from labs.runner.job import Job
 from pages.ui.words import errors
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import t, words_of_lab
 
 _POLL_SECONDS = 0.25
 _QUICK_SECONDS = 0.3
@@ -28,7 +28,7 @@ def rounded(seconds: float) -> str:
     return f"{float(f'{max(seconds, 0.1):.2g}'):g}"
 
 
-def result_of(job: Job) -> Result | None:
+def result_of(job: Job) -> Data | None:
     """The result; until it is there how far the run is, and if it never will be, why.
 
     A run that is nearly instant gets the time to end, so that no progress bar flashes by.
@@ -56,8 +56,15 @@ def follow(job: Job, draw: Callable[[Job], None]) -> None:
 def progress(job: Job) -> None:
     """The bar with its place in the queue or what the run does now."""
     waiting = job.state == "queued" and job.position > 0
-    text = t("job.position", position=job.position) if waiting else t("job.running")
+    text = t("job.position", position=job.position) if waiting else _doing(job)
     st.progress(job.progress, text=text)
+
+
+def _doing(job: Job) -> str:
+    """What the run does now, in the session's language."""
+    key, values = job.doing
+    lab = job.experiment_id.partition("/")[0]
+    return words_of_lab(lab)(f"progress.{key}", **values) if key else t("job.running")
 
 
 def stop_button(job: Job) -> None:

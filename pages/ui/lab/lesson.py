@@ -1,6 +1,6 @@
 """The sentence of three numbers that a lab is about: what was said, what the formula says, what was measured.
 
-What was said is the person's own prediction, where one was made of this very number, and else what is
+What was said is the person's own prediction, where one was made of experiment very number, and else what is
 commonly said. The why is that of the prediction's claim; without a prediction the plot has to say it.
 """
 
@@ -12,8 +12,7 @@ from typing import Any
 import streamlit as st
 
 from labs.claims.checks import value_at
-from labs.contract.experiment import Experiment, Result
-from labs.contract.fields import Params
+from labs.contract import Data, Experiment, Params, ThreeNumbers
 from pages.ui.site import store
 from pages.ui.site.frame import questions
 from pages.ui.words.i18n import t
@@ -21,16 +20,15 @@ from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question
 
 
-def sentence(this: Experiment, params: Params, result: Result, *, here: bool) -> None:
-    """Draw it for a result made with `params`, where its lab gives the numbers; `here` is on this device."""
-    numbers = result.get("sentence")
-    if numbers is None:
-        return
+def sentence(
+    experiment: Experiment, params: Params, result: Data, numbers: ThreeNumbers, *, here: bool
+) -> None:
+    """Draw the three numbers of a result made with `params`; `here` is on experiment device."""
     unit = numbers["unit"]
     formula = _strong("blue", numbers["formula"], unit)
     measured = _strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers)
     device = t("bench.device") if here else t("bench.device_recorded")
-    said = _predicted(this, params, result)
+    said = _predicted(experiment, params, result)
     if said is None:
         common = _strong("orange", numbers["said"], unit)
         st.markdown(t("bench.common", said=common, formula=formula, measured=measured, device=device))
@@ -40,23 +38,23 @@ def sentence(this: Experiment, params: Params, result: Result, *, here: bool) ->
     st.markdown(t("bench.own", said=own, formula=formula, measured=measured, device=device, because=because))
 
 
-def _predicted(this: Experiment, params: Params, result: Result) -> tuple[float, str] | None:
+def _predicted(experiment: Experiment, params: Params, result: Data) -> tuple[float, str] | None:
     """The person's answer to the prediction of the measured number, and why that is what it is."""
-    question = next((one for one in questions() if one.key == this.question), None)
+    question = next((one for one in questions() if one.key == experiment.lab), None)
     attempt = store.attempt(question) if question is not None else None
     if question is None or attempt is None:
         return None
     for prediction in question.predictions:
         answer = attempt.predictions.get(prediction.id)
-        if isinstance(answer, int | float) and _is_about(prediction, this, params, result):
+        if isinstance(answer, int | float) and _is_about(prediction, experiment, params, result):
             return answer, _why(question, prediction)
     return None
 
 
-def _is_about(prediction: Prediction, this: Experiment, params: Params, result: Result) -> bool:
-    if prediction.experiment != this.id:
+def _is_about(prediction: Prediction, experiment: Experiment, params: Params, result: Data) -> bool:
+    if prediction.experiment != experiment.id:
         return False
-    asked = this.params.from_dict(prediction.params)
+    asked = experiment.params.from_dict(prediction.params)
     try:
         value = value_at(result, prediction.measures)
     except LookupError:

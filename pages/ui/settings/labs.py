@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
-from labs.contract.experiment import DEFAULT_MODEL
+from labs.contract import DEFAULT_MODEL
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.job import WorkerStatus
 from minimind_core.errors import CheckpointError

@@ -14,7 +14,7 @@ import streamlit as st
 
 from labs.claims.verdicts import DOES_NOT_HOLD, Verdict, by_run
 from labs.runner.job import Job
-from labs.runner.request import device_class
+from labs.tools.budgets import device_class
 from pages.ui.experiments import experiment, registry
 from pages.ui.lab import findings, jobs
 from pages.ui.site import server
@@ -111,7 +111,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for name, item in items:
             yield from _leaves(item, f"{path}.{name}" if path else str(name))
     elif value is not None:
-        yield path, findings.shown(value, digits=6)
+        yield path, findings.cell(value, digits=6)
 
 
 def _state(claim: Claim) -> str:

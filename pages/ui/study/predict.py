@@ -157,9 +157,9 @@ def _measured(prediction: Prediction, job: Job) -> Answer:
 def _formula(prediction: Prediction) -> Any:
     """What the formula says of the same number, where the lab has one."""
     one = experiment(prediction.experiment)
-    analytic = one.analytic(one.params.from_dict(prediction.params))
+    formula = one.formula(one.params.from_dict(prediction.params))
     try:
-        return None if analytic is None else value_at(analytic, prediction.measures)
+        return None if formula is None else value_at(formula, prediction.measures)
     except (LookupError, TypeError):
         return None
 

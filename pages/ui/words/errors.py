@@ -11,8 +11,9 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from labs.contract.registry import flatten
 from pages.ui.experiments import registry
-from pages.ui.words.i18n import catalogue, current_language, flatten
+from pages.ui.words.i18n import catalogue, current_language
 
 _STRINGS = Path(__file__).parent / "strings"
 
@@ -22,7 +23,7 @@ def sentences(language: str) -> dict[str, str]:
     """Every sentence of one language by the key of its error; none for English."""
     path = _STRINGS / f"errors_{language}.toml"
     common = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return dict(flatten(registry().errors(language))) | dict(flatten(common))
+    return registry().errors(language) | dict(flatten(common))
 
 
 def said(error: str | Exception) -> str:

@@ -8,13 +8,13 @@ with equal keys (tested). The words of a lab and the content of a question stand
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
+from labs.contract import Words
+from labs.contract.registry import flatten, words_of
 from pages.ui.experiments import registry
 
 LANGUAGES = ("en", "zh")
@@ -27,16 +27,7 @@ _STRINGS = Path(__file__).parent / "strings"
 def catalogue(language: str) -> dict[str, str]:
     """Every text of one language by its dotted key, such as `home.title`; the words of the labs included."""
     text = (_STRINGS / f"{language}.toml").read_text(encoding="utf-8")
-    return dict(flatten(registry().strings(language))) | dict(flatten(tomllib.loads(text)))
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The texts of a TOML file by dotted key."""
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+    return registry().strings(language) | dict(flatten(tomllib.loads(text)))
 
 
 def preferred_language(cookie: str | None, locale: str | None) -> str:
@@ -68,6 +59,11 @@ def t(key: str, **values: object) -> str:
     Raises KeyError for an unknown key or a missing value: both are programmer errors.
     """
     return catalogue(current_language())[key].format(**values)
+
+
+def words_of_lab(lab: str) -> Words:
+    """The words of one lab, such as "q13", in the session's language."""
+    return words_of(lab, catalogue(current_language()))
 
 
 def language_switch() -> None:

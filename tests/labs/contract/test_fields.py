@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.contract.fields import ParamError, Params, choice, order, real, switch, text, whole
+from labs.contract import ParamError, Params, choice, order, real, switch, text, whole
 
 
 @dataclass(frozen=True)

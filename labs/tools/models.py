@@ -1,0 +1,42 @@
+"""Models for an experiment: with fresh weights, around tensors that exist, or as a copy. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
+from minimind_core.model.parameter_shapes import parameter_shapes
+from minimind_core.model.rope import RotaryEmbedding
+
+
+def untrained(config: ModelConfig, device: torch.device | str, seed: int = 0) -> MiniMind:
+    """A fresh FP32 model of that shape, the same for the same seed; nobody else's random numbers change."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MiniMind(config).to(device)
+
+
+def assembled(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MiniMind:
+    """A model for reading whose weights are these tensors themselves, by parameter name; none is copied.
+
+    A tensor may have more rows than the shape needs: the first ones are looked at.
+    """
+    with torch.device("meta"):
+        model = MiniMind(config)
+    weights = {name: tensors[name][: size[0]] for name, size in parameter_shapes(config).items()}
+    model.load_state_dict(weights, assign=True)
+    model.model.rotary = RotaryEmbedding(config).to(model.model.embed_tokens.weight.device)
+    return model.eval()
+
+
+def copied(model: MiniMind) -> MiniMind:
+    """An FP32 copy with weights of its own, whose gradients nobody else sees."""
+    weight = model.model.embed_tokens.weight
+    with torch.random.fork_rng(devices=[]):
+        copy = MiniMind(model.config)
+    copy.load_state_dict(model.state_dict())
+    return copy.to(weight.device, torch.float32)
