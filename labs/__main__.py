@@ -5,6 +5,7 @@
     python -m labs run q13/next_token --device cpu --json
     python -m labs record q13            (or --all)
     python -m labs verify q13            (or all; --full without a time limit)
+    python -m labs new q15_beam_search   (a question and a lab to begin with)
 
 With --json standard output is one JSON object and nothing else; arrays in it are base64 (jsonable.py).
 Exit codes: 0 done, 1 failed or a claim disagrees, 2 usage, 130 interrupted.
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labs.contract import DEFAULT_MODEL, Experiment, Params, jsonable
-from labs.contract.registry import Registry, words_of
+from labs.contract.registry import ROOT, Registry, words_of
 from labs.runner.job import Job
 from minimind_core.errors import ConfigError, MiniMindError
 
@@ -70,17 +71,21 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting other than the default; repeatable",
     )
     record.add_argument("--all", action="store_true", help="every experiment of the questions")
+    record.add_argument("--drawn", action="store_true", help="run nothing; only draw the recordings anew")
     record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")
     record.set_defaults(command=_record)
     verify = commands.add_parser("verify", help="recompute or measure every claim of the questions")
     verify.add_argument("names", nargs="*", metavar="QUESTION", help="q13 and the like; all without one")
     verify.add_argument("--full", action="store_true", help="also run experiments that take minutes")
     verify.set_defaults(command=_verify)
+    new = commands.add_parser("new", help="write a new question with a lab of one experiment")
+    new.add_argument("slug", help="number and name, such as q15_beam_search")
+    new.set_defaults(command=_new)
     for command in (run, record, verify):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
         command.add_argument("--model", default=DEFAULT_MODEL, help="name or path of the checkpoint")
         command.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
-    for command in (list_, run, record, verify):
+    for command in (list_, run, record, verify, new):
         command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser
 
@@ -141,26 +146,28 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
+    from labs.claims.drawn import keep_drawings
     from labs.claims.recordings import record
 
     registry = Registry.discover()
     if options.all == bool(options.name) or options.runs < 1:
         raise ConfigError("Say what to record, q13 or --all, and at least one run.")
-    names = (
+    experiments = (
         registry.of_questions()
         if options.all
         else registry.of_question(options.name) or [registry.find(options.name)]
     )
     settings = dict(_setting(text) for text in options.set)
-    client, paths = _client(options, registry), []
-    for experiment in names:
-        params = experiment.params.from_dict(settings)
-        jobs = [_measure(client, experiment, params) for _ in range(options.runs)]
-        paths.append(str(record(jobs)))
+    client, paths = None if options.drawn else _client(options, registry), []
+    for experiment in experiments:
+        if client is not None:
+            params = experiment.params.from_dict(settings)
+            paths.append(record([_measure(client, experiment, params) for _ in range(options.runs)]))
+        paths += keep_drawings(registry, experiment)
         if not options.json:
-            print(f"{experiment.id}: {paths[-1]}")
+            print(f"{experiment.id}: {paths[-1].parent}")
     if options.json:
-        print(jsonable.dumps({"recorded": paths}))
+        print(jsonable.dumps({"recorded": [str(path) for path in paths]}))
     return OK
 
 
@@ -178,6 +185,14 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(jsonable.dumps(as_json(verdicts)))
     return FAILED if any(verdict.agrees is False for verdict in verdicts) else OK
+
+
+def _new(options: argparse.Namespace) -> int:
+    from labs.skeleton import create
+
+    paths = [str(path.relative_to(ROOT)) for path in create(options.slug, ROOT)]
+    print(jsonable.dumps({"written": paths}) if options.json else "\n".join(paths))
+    return OK
 
 
 def _client(options: argparse.Namespace, registry: Registry) -> InlineClient:

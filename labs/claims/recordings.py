@@ -25,17 +25,23 @@ FOLDER = ROOT / "labs" / "recorded"
 
 def recorded(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every recording of an experiment, GPUs first, then by device name."""
-    found = [_read(path, path.stat().st_mtime_ns) for path in (folder / experiment_id).glob("*.json")]
-    return sorted(found, key=lambda record: (record["device"] == "cpu", record["device_name"]))
+    records = [_read(path, path.stat().st_mtime_ns) for path in _in_folder(folder / experiment_id)]
+    return sorted(records, key=lambda record: (record["device"] == "cpu", record["device_name"]))
 
 
 def variants(experiment_id: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every recording of an experiment at settings other than the defaults, in the same order."""
-    found = [
-        recorded(path.relative_to(folder).as_posix(), folder)
+    return [
+        record
         for path in sorted((folder / experiment_id).glob("*/"))
+        for record in recorded(path.relative_to(folder).as_posix(), folder)
     ]
-    return [record for records in found for record in records]
+
+
+def paths_of(experiment_id: str, folder: Path = FOLDER) -> list[Path]:
+    """The files of all recordings of an experiment, those at the defaults first."""
+    below = sorted((folder / experiment_id).glob("*/"))
+    return [path for place in (folder / experiment_id, *below) for path in _in_folder(place)]
 
 
 @lru_cache(maxsize=256)
@@ -103,6 +109,11 @@ def slug(device_name: str) -> str:
     'nvidia-h200'
     """
     return re.sub(r"[^a-z0-9]+", "-", device_name.lower()).strip("-")
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """The recordings in a folder, without the data that they are drawn as (`drawn.py`)."""
+    return sorted(path for path in folder.glob("*.json") if not path.stem.endswith(".drawn"))
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:

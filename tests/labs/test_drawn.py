@@ -1,0 +1,34 @@
+"""What is drawn of every recorded run is what was read and found right: a wrong curve fails here.
+
+The data lies beside the recording (`labs/claims/drawn.py`). After an intended change
+`python -m labs record NAME --drawn` draws it anew, and the difference is read before it is kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+import pytest
+
+from labs.claims.drawn import SUFFIX, drawings, dumps
+from labs.claims.recordings import FOLDER
+from labs.contract.experiment import Experiment
+from labs.contract.registry import Registry
+
+REGISTRY = Registry.discover()
+
+
+@pytest.mark.parametrize("experiment", REGISTRY.of_questions(), ids=lambda experiment: experiment.id)
+def test_what_is_drawn_is_what_was_reviewed(experiment: Experiment[Any, Any]) -> None:
+    for path, seen in drawings(REGISTRY, experiment):
+        assert path.is_file(), f"{path.relative_to(FOLDER)} is missing: labs record {experiment.id} --drawn"
+        reviewed = dumps(json.loads(path.read_text(encoding="utf-8")))
+        changed = difflib.unified_diff(reviewed.split("\n"), dumps(seen).split("\n"), "reviewed", "now", n=1)
+        assert seen == json.loads(reviewed), f"{path.relative_to(FOLDER)}\n" + "\n".join(list(changed)[:40])
+
+
+def test_no_drawing_is_left_without_its_recording() -> None:
+    known = {path for experiment in REGISTRY.of_questions() for path, _ in drawings(REGISTRY, experiment)}
+    assert {path for path in FOLDER.rglob("*.json") if path.name.endswith(SUFFIX)} == known
