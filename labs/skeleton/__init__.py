@@ -1,7 +1,7 @@
 """`python -m labs new q15_slug`: a new question with a lab of one experiment, which passes every shared test.
 
-The files in `question/` and `lab/` are what is written; `$number`, `$key` and `$slug` in them are filled. They
-count tokens, a real measurement on the real model, and are meant to be overwritten line by line.
+The files in `question/` and `lab/` are what is written; `$number`, `$key` and `$slug` in them are filled.
+They count tokens, a real measurement on the real model, and are meant to be overwritten line by line.
 """
 
 from __future__ import annotations
