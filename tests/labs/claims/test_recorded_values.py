@@ -13,7 +13,7 @@ from labs.contract.registry import Registry
 from questions import Renderer, load_questions
 
 REGISTRY = Registry.discover()
-LABS = {one.question for one in REGISTRY}
+LABS = {experiment.lab for experiment in REGISTRY}
 WITH_LAB = [question for question in load_questions() if question.key in LABS]
 
 

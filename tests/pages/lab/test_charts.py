@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from labs.contract.experiment import Role
+from labs.contract.drawing import Figure, Role
 from pages.ui.lab.charts import COLOURS, paint
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,19 +88,17 @@ def test_white_text_can_be_read_on_primary_buttons() -> None:
     assert all(contrast("#ffffff", CONFIG[theme]["primaryColor"]) >= 4.5 for theme in ("light", "dark"))
 
 
+def painted(figure: Figure, *, recorded: bool = False) -> go.Figure:
+    return go.Figure(paint(figure, recorded=recorded))
+
+
 def test_no_mark_differs_by_colour_alone() -> None:
-    figure = go.Figure(
-        paint(
-            go.Figure(
-                [
-                    go.Bar(x=[1], y=["a"], meta={"role": "measured"}),
-                    go.Bar(x=[1], y=["a"], meta={"role": "removed"}),
-                    go.Scatter(x=[1], y=[1], meta={"role": "measured"}),
-                    go.Scatter(x=[1], y=[1], meta={"role": "recorded"}),
-                ]
-            )
-        )
-    )
+    drawn = Figure()
+    drawn.bars([1], ["a"], "measured")
+    drawn.bars([1], ["a"], "removed")
+    drawn.line([1], [1], "measured")
+    drawn.line([1], [1], "recorded")
+    figure = painted(drawn)
     kept, removed, line, recorded = figure.data
     assert kept.marker.color == COLOURS["measured"] and kept.marker.pattern.shape is None
     assert removed.marker.pattern.shape == "/"
@@ -108,7 +106,9 @@ def test_no_mark_differs_by_colour_alone() -> None:
 
 
 def test_text_can_be_read_on_every_cell_of_a_heat_map() -> None:
-    figure = go.Figure(paint(go.Figure(go.Heatmap(z=[[0, 1]], meta={"role": "measured"}))))
+    drawn = Figure()
+    drawn.heat([[0, 1]], ["a", "b"], ["c"], "measured", hover="%{z}")
+    figure = painted(drawn)
     assert not figure.data[0].showscale
     for theme in ("light", "dark"):
         ground, text = CONFIG[theme]["backgroundColor"], CONFIG[theme]["textColor"]
@@ -127,12 +127,22 @@ def blended(colour: str, ground: str) -> str:
 
 
 def test_the_name_of_an_axis_is_as_large_as_the_rest_and_keeps_its_words() -> None:
-    drawn = go.Figure(go.Bar(y=[1])).update_yaxes(title="Time (ms)")
-    layout = go.Figure(paint(drawn)).layout
+    drawn = Figure()
+    drawn.bars([1], [1], "measured")
+    drawn.y_axis("Time (ms)")
+    layout = painted(drawn).layout
     assert layout.yaxis.title.text == "Time (ms)" and layout.yaxis.title.font.size == layout.font.size
     assert layout.xaxis.title.text is None
 
 
-def test_a_trace_without_a_role_keeps_its_own_look() -> None:
-    figure = go.Figure(paint(go.Figure(go.Heatmap(z=[[1]], colorscale="Blues"))))
-    assert figure.data[0].colorscale is not None
+def test_words_without_a_role_have_no_colour_of_ours() -> None:
+    drawn = Figure()
+    drawn.words([1], [1], ["here"])
+    assert painted(drawn).data[0].marker.color is None
+
+
+def test_a_recorded_run_is_drawn_as_one_and_the_figure_stays_as_it_was() -> None:
+    drawn = Figure()
+    drawn.line([1, 2], [1, 2], "measured")
+    assert painted(drawn, recorded=True).data[0].line.dash == "dash"
+    assert drawn.data[0]["meta"] == {"role": "measured"} and "line" not in drawn.data[0]

@@ -15,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from labs.claims.verdicts import Verdict, by_check
-from labs.contract.fields import ParamError
+from labs.contract.fields import Number, ParamError, Text
 from labs.contract.registry import Registry
 from labs.q06_gqa.limits import check_cache, check_live_type
 from labs.q07_rope.scaling import read_scaling
@@ -77,12 +77,12 @@ def bad_settings() -> Iterator[tuple[str, dict[str, Any]]]:
     for experiment in Registry.discover():
         yield experiment.id, {"no such setting": 1}
         for spec in experiment.params.specs():
-            if spec.kind == "text":
+            if isinstance(spec, Text):
                 yield experiment.id, {spec.name: "9" * (spec.max_length + 1)}
                 continue
             yield experiment.id, {spec.name: "no such value"}
-            for limit, beyond in ((spec.minimum, -1), (spec.maximum, 1)):
-                if abs(limit) < float("inf"):
+            if isinstance(spec, Number):
+                for limit, beyond in ((spec.minimum, -1), (spec.maximum, 1)):
                     yield experiment.id, {spec.name: limit + beyond * (abs(limit) + 1)}
 
 
@@ -187,12 +187,13 @@ def test_every_chinese_sentence_is_of_an_error_that_exists_and_fills_in_its_valu
     known = raised()
     for experiment in registry():
         for spec in experiment.params.specs():
-            if spec.low_sentence:
+            if isinstance(spec, Number) and spec.low_sentence:
                 known[f"{spec.label}.low"] = {"label", "given", "limit"}
-            if spec.sentence:
+            if isinstance(spec, Number) and spec.sentence:
                 known[spec.label] = {"label", "given", "limit"}
     known |= {f"param.{kind}": {"label", "given"} for kind in ("int", "float", "bool", "text")}
     known |= {f"param.{kind}": {"label", "given", "limit"} for kind in ("low", "above", "high")}
+    known |= {f"param.{kind}": {"label", "given", "choices"} for kind in ("choice", "order")}
     known |= {key: {"place"} for key, _ in STORE_SENTENCES.values()}
     known |= {
         key: {"count", "most", "word", "largest"}
