@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from labs.claims.checks import value_at
-from labs.contract import Params, jsonable
+from labs.contract import jsonable
+from labs.contract import Params
 from labs.contract.registry import LANGUAGES, Registry
 from labs.q10_grad_scaler import analytic, ledger, limits, measure, ordering
 from labs.q10_grad_scaler.cliff import last_safe_tokens, zero_share

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labs.contract import Params, real, whole
 from labs.contract.columns import Experiment, constant
+from labs.contract import Params, real, whole
 
 
 @dataclass(frozen=True)
