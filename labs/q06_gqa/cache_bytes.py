@@ -1,7 +1,7 @@
 """What Question 6's experiments share: numbers of KV heads, the bytes of their caches, and what fits where.
 
 The model is always the 26M's shape. A CPU runs live up to 2,048 cached tokens and a batch of 32; beyond that
-the formula speaks alone, and the result says so ("capped"). Imports no torch.
+the formula speaks alone, and a result says how much was run. Imports no torch.
 
 The byte model: a decode step takes at least the time to read all weights once and each sequence's cache
 once, (weights + batch * cache) / bandwidth. In a ratio of two variants the bandwidth and the width of a
@@ -27,6 +27,7 @@ VARIANTS = {"mha": 8, "gqa": 2, "mqa": 1}
 """KV heads by the variant's name."""
 SHARED = ("gqa", "mqa")
 SYMBOLS = {"mha": "circle", "gqa": "square", "mqa": "diamond"}
+"""How a variant's points are marked in every figure."""
 BITS = {"fp32": 32, "bf16": 16, "fp16": 16, "int8": 8, "int4": 4}
 """Bits of one cached number, without the scales of the quantised types."""
 MEGA, GIGA = 10**6, 10**9
@@ -37,6 +38,7 @@ ByBatch = dict[str, dict[str, float]]
 MAX_TOKENS, MAX_BATCH = 32_768, 1024
 LIVE_TOKENS = PerDevice(cpu=2048, cuda=MAX_TOKENS)
 LIVE_BATCH = PerDevice(cpu=32, cuda=MAX_BATCH)
+"""The most that a live run caches of what can be asked for."""
 
 WHOLE_TOKENS = "The cache length must be a whole number from 1 to 32,768."
 

@@ -24,8 +24,8 @@ def untrained(config: ModelConfig, device: torch.device | str, seed: int = 0) ->
 def assembled(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MiniMind:
     """A model for reading whose weights are these tensors themselves, by parameter name; none is copied.
 
-    A tensor may have more rows than the shape needs: the first ones are looked at. Not for ALiBi, whose slopes
-    are no weights.
+    A tensor may have more rows than the shape needs: the first ones are looked at.
+    Not for ALiBi, whose slopes are no weights.
     """
     with torch.device("meta"):
         model = MiniMind(config)
@@ -47,7 +47,7 @@ def copied(model: MiniMind) -> MiniMind:
 
 @contextlib.contextmanager
 def before_each_layer(model: MiniMind, call: Callable[[], None]) -> Iterator[None]:
-    """While this is open, `call` runs before each layer: a cancel is heard in the middle of a long forward."""
+    """While this is open, `call` runs before each layer, so that a cancel is heard in a long forward."""
     hooks = [layer.register_forward_pre_hook(lambda *_: call()) for layer in model.model.layers]
     try:
         yield
