@@ -6,20 +6,25 @@ Timings here only rank ways that differ by a wide margin; figures come from the 
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from labs.claims.checks import Check, Finding
 from labs.q06_gqa.claims import given
-from minimind_core.model.attention import attend
+from labs.q06_gqa.sharing import (
+    attend_native,
+    attend_repeated,
+    attend_tiled,
+    decode_inputs,
+    largest_differences,
+)
+from labs.tools.interleaved import interleaved
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 
-BATCH, REPEATS = 8, 5
+BATCH, SECONDS = 8, 0.5
 
 
 def repeat_kv(x: Tensor, n_rep: int) -> Tensor:
@@ -76,12 +81,7 @@ def copies() -> Finding:
 
 def same_result() -> Finding:
     """Largest difference of native grouping and of the core's packed groups from repetition, FP32."""
-    queries, keys, values = _step(given("kv_heads"), batch=2, length=128)
-    repeated = _repeated(queries, keys, values)
-    native = F.scaled_dot_product_attention(queries, keys, values, enable_gqa=True)
-    everything = torch.ones(1, 1, 1, keys.shape[2], dtype=torch.bool)
-    grouped = attend(queries, keys, values, everything, "eager")
-    seen = {"native": _apart(native, repeated), "grouped": _apart(grouped, repeated)}
+    seen = largest_differences(_step(given("kv_heads"), batch=2, length=128))
     return Finding(max(seen.values()) < 1e-5, seen)
 
 
@@ -89,54 +89,32 @@ def tiled_order() -> Finding:
     """Largest difference that tiling instead of repeating makes, by the number of key/value heads."""
     apart = {}
     for kv_heads in (1, given("kv_heads"), given("query_heads")):
-        queries, keys, values = _step(kv_heads, batch=1, length=128)
-        n_rep = given("query_heads") // kv_heads
-        tiled = (x.repeat(1, n_rep, 1, 1) for x in (keys, values))
-        attended = F.scaled_dot_product_attention(queries, *tiled)
-        apart[kv_heads] = _apart(attended, _repeated(queries, keys, values))
+        step = _step(kv_heads, batch=1, length=128)
+        apart[kv_heads] = _apart(attend_tiled(*step), attend_repeated(*step))
     ours, ends = apart.pop(given("kv_heads")), sorted(apart.values())
     return Finding(ours > 0.1 and ends == [0, 0], {"ours": ours, "ends": ends})
 
 
 def slowest_way() -> Finding:
     """Milliseconds of one layer's decode step: no sharing, native grouping, repetition."""
-    length = given("tokens")
-    full, shared = (_step(heads, BATCH, length) for heads in (given("query_heads"), given("kv_heads")))
-    ways: dict[str, Callable[[], Tensor]] = {
-        "mha": lambda: F.scaled_dot_product_attention(*full),
-        "native": lambda: F.scaled_dot_product_attention(*shared, enable_gqa=True),
-        "repeat": lambda: _repeated(*shared),
+    full, shared = (_step(given(heads), BATCH, given("tokens")) for heads in ("query_heads", "kv_heads"))
+    ways = {
+        "mha": partial(attend_native, *full),
+        "native": partial(attend_native, *shared),
+        "repeat": partial(attend_repeated, *shared),
     }
-    milliseconds = {name: _median_ms(way) for name, way in ways.items()}
+    times = interleaved(ways, "cpu", SECONDS, lambda _share: None)
+    milliseconds = {name: 1000 * statistics.median(seconds) for name, seconds in times.items()}
     return Finding(milliseconds["repeat"] > max(milliseconds["mha"], milliseconds["native"]), milliseconds)
 
 
 def _step(kv_heads: int, batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
     """One query a head [B, H, 1, D], and keys, values [B, K, S, D]."""
-    random, width = _random(), given("head_dim")
-    queries = torch.randn(batch, given("query_heads"), 1, width, generator=random)
-    keys, values = (torch.randn(batch, kv_heads, length, width, generator=random) for _ in range(2))
-    return queries, keys, values
-
-
-def _repeated(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    n_rep = queries.shape[1] // keys.shape[1]
-    keys, values = (repeat_kv(x.transpose(1, 2), n_rep).transpose(1, 2) for x in (keys, values))
-    return F.scaled_dot_product_attention(queries, keys, values)
+    return decode_inputs(kv_heads, batch, length, 0, "cpu", torch.float32)
 
 
 def _apart(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max())
-
-
-def _median_ms(way: Callable[[], Tensor]) -> float:
-    way()  # warm up
-    seconds = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        way()
-        seconds.append(time.perf_counter() - began)
-    return 1000 * statistics.median(seconds)
 
 
 def _random(seed: int = 0) -> torch.Generator:

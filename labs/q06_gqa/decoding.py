@@ -7,27 +7,24 @@ agree. Chooses greedily and judges nothing.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from labs.q06_gqa.analytic import shape
-from labs.q06_gqa.params import QUERY_HEADS
+from labs.q06_gqa.cache_bytes import QUERY_HEADS, shape
+from labs.tools.budgets import PerDevice
 from labs.tools.interleaved import seconds_a_call
-from minimind_core.device import memory_bytes
-from minimind_core.model.config import ModelConfig
+from labs.tools.models import assembled
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import INIT_STD, MiniMind
 from minimind_core.model.parameter_shapes import parameter_shapes
-from minimind_core.model.rope import RotaryEmbedding
 
-BANDWIDTH_BYTES = {"cpu": 2**28, "cuda": 2**30, "mps": 2**28}
+BANDWIDTH_BYTES = PerDevice(cpu=2**28, cuda=2**30)
 _FILLING, _BLOCK = 0.01, 1_000_003
 
 
-def untrained(kv_heads: Iterable[int], device: str, dtype: torch.dtype) -> list[MiniMind]:
+def random_models(kv_heads: Iterable[int], device: str, dtype: torch.dtype) -> list[MiniMind]:
     """Models of the 26M's shape with so many KV heads, one a count."""
     random = torch.Generator(device).manual_seed(0)
     block = INIT_STD * torch.randn(_BLOCK, generator=random, device=device).to(dtype)
@@ -39,18 +36,8 @@ def untrained(kv_heads: Iterable[int], device: str, dtype: torch.dtype) -> list[
         count = math.prod(size)
         return block.repeat(-(-count // _BLOCK))[:count].view(size)
 
-    state = {name: filled(size) for name, size in parameter_shapes(shape(QUERY_HEADS)).items()}
-    return [_with_weights(shape(heads), state, device) for heads in kv_heads]
-
-
-def _with_weights(config: ModelConfig, state: Mapping[str, Tensor], device: str) -> MiniMind:
-    """A model that looks into `state`, whose K/V projections may have more rows than it needs."""
-    with torch.device("meta"):
-        model = MiniMind(config)
-    rows = {name: state[name][: size[0]] for name, size in parameter_shapes(config).items()}
-    model.load_state_dict(rows, assign=True)
-    model.model.rotary = RotaryEmbedding(config).to(device)
-    return model.eval()
+    tensors = {name: filled(size) for name, size in parameter_shapes(shape(QUERY_HEADS)).items()}
+    return [assembled(shape(heads), tensors) for heads in kv_heads]
 
 
 class DecodeStep:
@@ -92,22 +79,7 @@ class DecodeStep:
 
 def read_bandwidth(device: str) -> float:
     """Bytes a second at which a large tensor is read, the fastest of a few runs."""
-    size = BANDWIDTH_BYTES.get(device, BANDWIDTH_BYTES["cpu"])
+    size = BANDWIDTH_BYTES.on(device)
     buffer = torch.full((size // 4,), _FILLING, device=device)
     buffer.sum()
     return size / min(seconds_a_call(buffer.sum, 1, torch.device(device)) for _ in range(4))
-
-
-def available_bytes(device: str) -> int | None:
-    """Memory that a run may still take; None where the system does not tell."""
-    if device == "cuda":
-        return memory_bytes(torch.device(device))
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None

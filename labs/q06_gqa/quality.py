@@ -1,73 +1,121 @@
-"""Losses of trained models on held-out windows, how sure they are, and when to say nothing. NumPy, torch.
+"""What fewer KV heads cost in quality: our three specimens on held-out text, and what papers report.
 
-The intervals come from resampling the windows of text. They do not contain the luck of the training
-seed, of which there is one a model: a verdict needs at least that the intervals lie apart.
+The intervals come from resampling the windows of text. They do not contain the luck of the training seed,
+of which there is one a model: a verdict needs at least that the intervals lie apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import combinations
-from typing import Any
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
+from labs.contract.drawing import Figure, error_bars
+from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS
+from labs.tools.budgets import PerDevice
+from labs.tools.ranking import intervals, verdict
+from questions import load_question
 
-from minimind_core.model.minimind import MiniMind
-
-RESAMPLES = 2000
-LEVEL = 0.95
-
-
-@torch.inference_mode()
-def window_losses(
-    model: MiniMind, rows: Tensor, checked: Callable[[float], None], *, batch_size: int = 4
-) -> NDArray[np.float64]:
-    """Mean nats a token of each window; rows int64 [N, T + 1] -> [N]. `checked` hears the share done."""
-    device = model.model.embed_tokens.weight.device
-    losses = []
-    for start in range(0, len(rows), batch_size):
-        checked(start / len(rows))
-        ids = rows[start : start + batch_size].to(device)
-        logits = model(ids[:, :-1]).float()  # [B, T, V]
-        loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        losses.append(loss.view(len(ids), -1).mean(1).cpu())
-    return torch.cat(losses).double().numpy()
+SPECIMENS = {"mha": "nano-mha", "gqa": "nano-rope", "mqa": "nano-mqa"}
+WINDOW = 256
+"""Tokens of a scored window."""
+PUBLISHED_CLAIMS = {"mqa": "Q6-C7", "gqa": "Q6-C8"}
+PERPLEXITIES = ("shazeer",)
+"""Published comparisons in which less is better; the others are scores."""
 
 
-def intervals(losses: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, dict[str, float]]:
-    """Bootstrap interval of each model's mean loss, over the same resampled windows for all."""
-    means = _resampled(losses, seed)
-    return {name: _interval(values) for name, values in means.items()}
+@dataclass(frozen=True)
+class QualityParams(Params):
+    """The windows are drawn from the text by `seed`."""
+
+    windows: int = whole(32, 4, 200, primary=True)
+    text: str = choice("both", ("both", "code", "english"), primary=True)
+    seed: int = whole(0, 0, 2**31 - 1)
 
 
-def differences(losses: Mapping[str, NDArray[np.float64]], seed: int) -> list[dict[str, Any]]:
-    """Loss of one model minus another's on the same windows, with an interval, for every pair.
+class QualityResult(TypedDict):
+    """By variant. `verdict` is "unresolved" unless the best interval lies below all others."""
 
-    This is about these two sets of weights on this text, not about the two kinds of model.
-    """
-    means = _resampled(losses, seed)
-    return [
-        {
-            "first": one,
-            "second": other,
-            "difference": float((losses[one] - losses[other]).mean()),
-            **_interval(means[one] - means[other]),
+    perplexity: dict[str, float]
+    perplexity_interval: dict[str, dict[str, float]]
+    verdict: str
+
+
+class Quality(Experiment[QualityParams, QualityResult]):
+    """Held-out loss of the MHA, GQA and MQA specimens, of one recipe and one seed each."""
+
+    id = "q06/quality"
+
+    def seconds(self, params: QualityParams, device: DeviceClass) -> float:
+        """See Experiment."""
+        return 0.5 + params.windows * PerDevice(cpu=0.25, cuda=0.01).on(device)
+
+    def measure(self, params: QualityParams, ctx: Context) -> QualityResult:
+        """Read the same windows with all three."""
+        from labs.tools import heldout
+
+        ctx.progress(0.0, "reading")
+        tokenizer = ctx.model(SPECIMENS["mha"]).tokenizer  # the same for all three
+        rows = heldout.windows(tokenizer, heldout.held_out(params.text), params.windows, WINDOW, params.seed)
+        by_window = {}
+        for index, (name, specimen) in enumerate(SPECIMENS.items()):
+            ctx.progress(index / 3, "loading_model", model=specimen)
+            model = ctx.model(specimen).model
+            on_progress = ctx.part(index / 3, (index + 1) / 3, "reading_with", model=specimen)
+            by_window[name] = heldout.window_losses(model, rows, on_progress)
+        losses = {name: float(values.mean()) for name, values in by_window.items()}
+        spans = intervals(by_window, params.seed)
+        return {
+            "perplexity": {name: math.exp(loss) for name, loss in losses.items()},
+            "perplexity_interval": {
+                name: {end: math.exp(loss) for end, loss in span.items()} for name, span in spans.items()
+            },
+            "verdict": verdict(losses, spans),
         }
-        for one, other in combinations(losses, 2)
-    ]
+
+    def show(self, result: QualityResult, text: Words) -> Shown:
+        """`perplexity`: the specimens with intervals; `published`: the change against MHA in papers."""
+        ours, papers = Figure(), Figure()
+        means = [result["perplexity"][name] for name in VARIANTS]
+        spans = [result["perplexity_interval"][name] for name in VARIANTS]
+        ours.marks(
+            [text(name) for name in VARIANTS],
+            means,
+            "measured",
+            size=11,
+            hover="%{x}: %{y:.2f}",
+            error_y=error_bars(means, spans),
+        )
+        ours.x_axis(span=(-0.5, len(VARIANTS) - 0.5))
+        ours.y_axis(text("axis.perplexity"))
+        for name in SHARED:
+            changes = published_changes(name)
+            papers.marks(
+                list(changes.values()),
+                [text(f"paper.{paper}") for paper in changes],
+                "peer",
+                text(f"paper.{name}"),
+                hover="%{y}: %{x:+.1f}%",
+                symbol=SYMBOLS[name],
+                size=11,
+            )
+        papers.x_axis(text("axis.worse"), zeroline=True)
+        return Shown({"perplexity": ours, "published": papers})
 
 
-def _resampled(losses: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, NDArray[np.float64]]:
-    """Means over windows drawn with replacement, [RESAMPLES] a model."""
-    count = len(next(iter(losses.values())))
-    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    return {name: values[drawn].mean(1) for name, values in losses.items()}
+def published_changes(variant: str) -> dict[str, float]:
+    """Percent by which "mqa" or "gqa" is worse than MHA in each paper of the claim; negative where better.
 
-
-def _interval(values: NDArray[np.float64]) -> dict[str, float]:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"low": float(low), "high": float(high)}
+    >>> round(published_changes("mqa")["shazeer"], 1), round(published_changes("gqa")["llama"], 1)
+    (1.0, -0.3)
+    """
+    pairs = load_question("q06_gqa").claim(PUBLISHED_CLAIMS[variant]).value
+    assert isinstance(pairs, Mapping)
+    changes = {}
+    for paper, pair in pairs.items():
+        full, shared = (float(number) for number in pair)  # type: ignore[union-attr, arg-type]
+        worse = shared - full if paper in PERPLEXITIES else full - shared
+        changes[paper] = 100 * worse / full
+    return changes

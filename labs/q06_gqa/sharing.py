@@ -7,30 +7,24 @@ Shapes: B rows, H query heads, K KV heads, n = H / K, S cached tokens, D head_di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from minimind_core.model.attention import attend
 from minimind_core.model.config import ModelConfig
 
-Way = Callable[[], Tensor]
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def repeat_kv(x: Tensor, n_rep: int, head_axis: int = 2) -> Tensor:
-    """Copies of a head side by side: [B, S, K, D] -> [B, S, K * n_rep, D], or any other head axis.
+def repeat_kv(x: Tensor, n_rep: int) -> Tensor:
+    """Copies of a head side by side: [B, K, S, D] -> [B, K * n_rep, S, D].
 
-    `expand` is a view; the reshape after it copies. With n_rep 1 this is `x` itself.
+    `expand` is a view; the flattening after it copies. With n_rep 1 this is `x` itself.
     """
-    if n_rep == 1:
-        return x
-    view = x.unsqueeze(head_axis + 1)
-    view = view.expand(*x.shape[: head_axis + 1], n_rep, *x.shape[head_axis + 1 :])
-    return view.reshape(*x.shape[:head_axis], x.shape[head_axis] * n_rep, *x.shape[head_axis + 1 :])
+    return x if n_rep == 1 else x[:, :, None].expand(-1, -1, n_rep, -1, -1).flatten(1, 2)
 
 
 def tile_kv(x: Tensor, n_rep: int) -> Tensor:
@@ -41,7 +35,7 @@ def tile_kv(x: Tensor, n_rep: int) -> Tensor:
 def attend_repeated(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """queries [B, H, 1, D] over keys, values [B, K, S, D], whose heads are written out H times."""
     n_rep = queries.shape[1] // keys.shape[1]
-    return F.scaled_dot_product_attention(queries, repeat_kv(keys, n_rep, 1), repeat_kv(values, n_rep, 1))
+    return F.scaled_dot_product_attention(queries, repeat_kv(keys, n_rep), repeat_kv(values, n_rep))
 
 
 def attend_tiled(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -62,11 +56,15 @@ def attend_grouped(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return attend(queries, keys, values, everything, "eager")
 
 
-SHARED_WAYS = {"native": attend_native, "grouped": attend_grouped, "repeat": attend_repeated}
+SHARED_WAYS: dict[str, Attention] = {
+    "native": attend_native,
+    "grouped": attend_grouped,
+    "repeat": attend_repeated,
+}
 
 
 def decode_inputs(
-    kv_heads: int, batch: int, tokens: int, *, seed: int, device: str, dtype: torch.dtype
+    kv_heads: int, batch: int, tokens: int, seed: int, device: str, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Unit-normal queries [B, H, 1, D], keys and values [B, K, S, D] of the 26M's width."""
     config = ModelConfig()
@@ -79,66 +77,19 @@ def decode_inputs(
     return normal(config.num_heads, 1), normal(kv_heads, tokens), normal(kv_heads, tokens)
 
 
-def sentinel_reads(
-    attention: Callable[[Tensor, Tensor, Tensor], Tensor], kv_heads: int, tokens: int, device: str
-) -> list[int]:
+def sentinel_reads(attention: Attention, kv_heads: int, tokens: int, device: str) -> list[int]:
     """Which KV head each query head reads: the values of head j are all j, so the output says it."""
-    queries, keys, values = decode_inputs(kv_heads, 1, tokens, seed=0, device=device, dtype=torch.float32)
+    queries, keys, values = decode_inputs(kv_heads, 1, tokens, 0, device, torch.float32)
     values = torch.arange(kv_heads, device=device, dtype=torch.float32)[None, :, None, None].expand_as(values)
     output = attention(queries, keys, values.contiguous())  # [1, H, 1, D]
     return [round(head) for head in output[0, :, 0, 0].tolist()]
 
 
 def largest_differences(inputs: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
-    """Of each other way's output from repetition, on the same inputs."""
+    """The largest difference of each other way's output from repetition, on the same inputs."""
     repeated = attend_repeated(*inputs)
     return {
         name: float((way(*inputs) - repeated).abs().max())
         for name, way in SHARED_WAYS.items()
         if name != "repeat"
     }
-
-
-class CreatedBytes(TorchFunctionMode):
-    """Counts the bytes of new memory in what the functions called in its block return; views ask for none.
-
-    What a fused kernel takes and gives back within one call is not seen.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-        self._seen: set[int] = set()
-        self._kept: list[Tensor] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Run the operation and look at what came out."""
-        inputs = {_address(x) for x in _tensors((args, kwargs or {}))}
-        outputs = func(*args, **(kwargs or {}))
-        for tensor in _tensors(outputs):
-            if _address(tensor) not in inputs | self._seen:
-                self._seen.add(_address(tensor))
-                self._kept.append(tensor)  # or its address would be given away again
-                self.total += tensor.untyped_storage().nbytes()
-        return outputs
-
-
-def created_bytes(way: Way) -> int:
-    """Memory that one call asks for, result included."""
-    with CreatedBytes() as counter:
-        way()
-    return counter.total
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, list | tuple) else []
-
-
-def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()

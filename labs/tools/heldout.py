@@ -11,11 +11,15 @@ import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 import questions
 from minimind_core.errors import DataError
+from minimind_core.model.minimind import MiniMind
 from minimind_core.tokenizer import Tokenizer
 from minimind_core.training.batches import Batch
 
@@ -92,6 +96,22 @@ def windows(
     if not every:
         raise DataError("This Python's own sources are too short to score on.", key="heldout.short")
     return torch.tensor(random.Random(seed).sample(every, min(count, len(every))))
+
+
+@torch.inference_mode()
+def window_losses(
+    model: MiniMind, rows: Tensor, on_progress: Callable[[float], None], *, batch_size: int = 4
+) -> NDArray[np.float64]:
+    """Mean nats a token of each window, rows int64 [N, T + 1] -> [N]; `on_progress` before each batch."""
+    device = model.model.embed_tokens.weight.device
+    losses = []
+    for start in range(0, len(rows), batch_size):
+        on_progress(start / len(rows))
+        ids = rows[start : start + batch_size].to(device)
+        logits = model(ids[:, :-1]).float()  # [B, T, V]
+        loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        losses.append(loss.view(len(ids), -1).mean(1).cpu())
+    return torch.cat(losses).double().numpy()
 
 
 class Stretches:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from labs.contract import Context, Shown, jsonable
+from labs.contract import Shown, jsonable
 from labs.contract.registry import LANGUAGES, Registry, words_of
-from labs.q06_gqa.analytic import VARIANTS
+from labs.q06_gqa.cache_bytes import VARIANTS
 from labs.q07_rope.params import POSITIONS
 from labs.q07_rope.reading import mean_losses
 from labs.q07_rope.twins import with_longer_table
@@ -38,10 +38,7 @@ class Quiet(Context):
 
     device, dtype = "cpu", "fp32"
 
-    def model(self, name: str | None = None) -> Any:
-        """Loads nothing."""
-
-    def progress(self, fraction: float, doing: str = "", **values: Any) -> None:
+    def progress(self, fraction: float, doing: str = "", **values: object) -> None:
         """Says nothing."""
 
     def emit(self, partial: Mapping[str, Any]) -> None:
@@ -65,7 +62,8 @@ def result_of(jobs: dict[str, Job], name: str) -> dict[str, Any]:
 
 
 def shown(name: str, result: dict[str, Any], language: str = "en") -> Shown:
-    return REGISTRY.find(name).show(result, words_of(name[:3], REGISTRY.strings(language)))
+    experiment = REGISTRY.find(name)
+    return experiment.show(result, words_of(experiment.lab, REGISTRY.strings(language)))
 
 
 def series(*positions: str, steps: int = 2, seeds: int = 2) -> Series:
@@ -185,10 +183,13 @@ def test_one_dot_a_seed_on_a_range(jobs: dict[str, Job], name: str) -> None:
     for language in LANGUAGES:
         figures = shown(name, result, language).figures
         for figure in figures.values():
-            assert all(trace["meta"]["role"] == "measured" for trace in figure.data)
+            assert {trace["meta"]["role"] for trace in figure.data} == {"measured"}
         spans, points = figures["loss"].data
-        assert sorted(points["x"]) == sorted(loss for each in result["loss"].values() for loss in each)
-        assert spans["x"][:3] == [*sorted(result["loss"][KINDS[name][0]]), None]
+        assert points["x"] == [loss for kind in KINDS[name] for loss in result["loss"][kind]]
+        assert [round(y) for y in points["y"]] == [lane for lane in range(len(KINDS[name])) for _ in range(2)]
+        for lane, kind in enumerate(KINDS[name]):
+            assert spans["x"][3 * lane : 3 * lane + 3] == [*sorted(result["loss"][kind]), None]
+            assert spans["y"][3 * lane : 3 * lane + 3] == [lane, lane, None]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -198,21 +199,26 @@ def test_a_run_is_drawn_while_it_goes_on(jobs: dict[str, Job], name: str) -> Non
         so_far = experiment.so_far(experiment.params.from_dict(FEW), jobs[name].partials[:count])
         assert so_far is not None
         drawn = shown(name, so_far)
-        assert len(drawn.figures["loss"].data[1]["x"]) == count and not drawn.notes
+        assert len(drawn.figures["loss"].data[1]["x"]) == count
+        assert list(drawn.notes) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", KINDS)
 def test_the_words_say_verdict_and_toy(jobs: dict[str, Job], name: str, language: str) -> None:
-    result, strings = result_of(jobs, name), REGISTRY.strings(language)
-    drawn, toy = shown(name, result, language), words_of(name[:3], strings)("seeds.toy", **result)
-    assert any(f"{result['scored_tokens']:,}" in note for note in drawn.notes) and drawn.notes[-1] == toy
+    result, words = result_of(jobs, name), words_of(name[:3], REGISTRY.strings(language))
+    drawn, toy = shown(name, result, language), words("seeds.toy", **result)
+    assert any(f"{result['scored_tokens']:,}" in note for note in drawn.notes)
+    assert drawn.notes[-1] == toy
     assert toy not in shown(name, {**result, "toy": False}, language).notes
-    opening = strings[f"{name[:3]}.seeds.unresolved"].partition("{")[0]
-    undecided = {**result, "judged": judged({kind: [1.0, 2.0] for kind in KINDS[name]})}
-    assert any(opening in note for note in shown(name, undecided, language).notes)
-    assert len(drawn.rows) == len(drawn.numbers) == len(KINDS[name])
-    assert all(len(row) >= 4 for row in drawn.rows)
+    opening = REGISTRY.strings(language)[f"{name[:3]}.seeds.unresolved"].partition("{")[0]
+    tied = judged({kind: [1.0, 2.0] for kind in KINDS[name]})
+    assert any(opening in note for note in shown(name, {**result, "judged": tied}, language).notes)
+    assert [row[words("seeds.kind")] for row in drawn.rows] == list(drawn.numbers)
+    for kind, row in zip(KINDS[name], drawn.rows, strict=True):
+        assert [row[f"{words('seeds.seed')} {seed}"] for seed in range(2)] == result["loss"][kind]
+        mean = sum(result["loss"][kind]) / 2
+        assert row[words("seeds.mean")] == mean == pytest.approx(drawn.numbers[str(row[words("seeds.kind")])])
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from labs.claims.verdicts import Verdict, by_check
 from labs.contract.fields import Number, ParamError, Text
 from labs.contract.registry import Registry
-from labs.q06_gqa.limits import check_cache, check_live_type
+from labs.q06_gqa.cache import check_live_type
+from labs.q06_gqa.cache_bytes import check_cache
 from labs.q07_rope.scaling import read_scaling
 from labs.q08_speedup.claims_core import idle_share
 from labs.runner.exchange import EXCHANGED

@@ -1,0 +1,291 @@
+"""How fast the model decodes with 8, 2 and 1 KV heads, beside what reading the bytes alone would allow.
+
+The byte model (`cache_bytes.py`) knows nothing of arithmetic and of the time to launch a kernel, which is
+why a measured ratio lies below it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Required, TypedDict
+
+from labs.contract import Context, Data, DeviceClass, Experiment, OnProgress, Params, Shown, Words, choice
+from labs.contract.drawing import Figure, error_bars
+from labs.q06_gqa.cache_bytes import (
+    BITS,
+    LIVE_BATCH,
+    MAX_BATCH,
+    QUERY_HEADS,
+    SHARED,
+    SYMBOLS,
+    VARIANTS,
+    ByBatch,
+    bounds,
+    break_even_batch,
+    cache_bytes,
+    cache_length,
+    cached_tokens,
+    check_cache,
+    speedup,
+)
+from labs.tools.budgets import PerDevice, free_bytes
+
+if TYPE_CHECKING:
+    from minimind_core.model.minimind import MiniMind
+
+BATCHES = (1, 4, 16, 32, 128, 512, MAX_BATCH)
+"""Batches of the measured curve, as far as the device goes."""
+CURVE = tuple(2**power for power in range(11))
+"""Batches of the byte model's line."""
+QUICK_BATCH = PerDevice(cpu=4, cuda=512, mps=16)
+"""The largest batch unless one is asked for."""
+SECONDS = PerDevice(cpu=5.5, cuda=1.8, mps=4.0)
+"""For all timings of one run together; building the models comes on top."""
+MEMORY_SHARE = 0.6
+"""Of the free memory: what batches that nobody asked for may take."""
+SAID_SPEEDUP = 4.0
+"""What most people answer for GQA-2 at batch 1: the ratio of the caches."""
+
+QuartilesByBatch = dict[str, dict[str, dict[str, float]]]
+"""`ByBatch` with "low" and "high", and "median" where that is not given beside it."""
+
+
+@dataclass(frozen=True)
+class DecodeParams(Params):
+    """`max_batch` 0 goes as far as is quick on the device."""
+
+    tokens: int = cache_length()
+    max_batch: int = choice(0, (0, *BATCHES), primary=True)
+
+
+class ByteModel(TypedDict):
+    """Decode speed over MHA over `CURVE`, and the batch whose caches weigh as much as the weights."""
+
+    speedup: ByBatch
+    break_even: dict[str, float]
+
+
+class DecodeResult(TypedDict, total=False):
+    """`speedup` over MHA is the median of the rounds' ratios, `spread` their quartiles."""
+
+    byte_model: Required[ByteModel]
+    tokens: int
+    batches: list[int]
+    tokens_per_second: QuartilesByBatch
+    speedup: ByBatch
+    spread: QuartilesByBatch
+    byte_model_tokens_per_second: ByBatch
+
+
+class Decode(Experiment[DecodeParams, DecodeResult]):
+    """One greedy decode step with 8, 2 and 1 KV heads in turn, over the batch."""
+
+    id = "q06/decode"
+    drawn_by_formula = True
+
+    def seconds(self, params: DecodeParams, device: DeviceClass) -> float:
+        """See Experiment."""
+        largest = params.max_batch or QUICK_BATCH.on(device)
+        if device == "cuda":
+            return 3 + 1.5 * largest * params.tokens / (512 * 2048)
+        tokens = cached_tokens(params.tokens, device)
+        return 8 + 3 * min(largest, LIVE_BATCH.on(device)) * tokens / (16 * 2048)
+
+    def formula(self, params: DecodeParams) -> Data:
+        """The byte model at the length that was asked for."""
+        return {"byte_model": byte_model(params.tokens)}
+
+    def measure(self, params: DecodeParams, ctx: Context) -> DecodeResult:
+        """Time the steps at every batch; the variants share weights, which are random."""
+        from labs.q06_gqa.decoding import random_models, read_bandwidth
+        from labs.tools.interleaved import middle
+        from minimind_core.device import DTYPES
+
+        ctx.progress(0.0, "building")
+        tokens, bits = cached_tokens(params.tokens, ctx.device), BITS[ctx.dtype]
+        batches = batches_that_fit(params.max_batch, tokens, ctx.device, bits)
+        made = random_models(VARIANTS.values(), ctx.device, DTYPES[ctx.dtype])
+        models = dict(zip(VARIANTS, made, strict=True))
+        ctx.progress(0.1, "memory")
+        bandwidth = read_bandwidth(ctx.device)
+        speeds: QuartilesByBatch = {name: {} for name in VARIANTS}
+        ratios: QuartilesByBatch = {name: {} for name in SHARED}
+        share = 0.85 / len(batches)
+        for index, batch in enumerate(batches):
+            on_progress = ctx.part(0.15 + share * index, 0.15 + share * (index + 1), "decoding", batch=batch)
+            seconds = SECONDS.on(ctx.device) / len(batches)
+            times = _step_times(models, batch, tokens, ctx.device, seconds, on_progress)
+            for name in VARIANTS:
+                speeds[name][str(batch)] = middle([batch / second for second in times[name]])
+            for name in SHARED:
+                pairs = zip(times["mha"], times[name], strict=True)
+                ratios[name][str(batch)] = middle([full / shared for full, shared in pairs])
+        return {
+            "tokens": tokens,
+            "batches": batches,
+            "tokens_per_second": speeds,
+            "speedup": {
+                name: {batch: ratio["median"] for batch, ratio in row.items()} for name, row in ratios.items()
+            },
+            "spread": {
+                name: {batch: {"low": ratio["low"], "high": ratio["high"]} for batch, ratio in row.items()}
+                for name, row in ratios.items()
+            },
+            "byte_model": byte_model(tokens),
+            "byte_model_tokens_per_second": bounds(tokens, batches, bandwidth, bits),
+        }
+
+    def show(self, result: DecodeResult, text: Words) -> Shown:
+        """`speedup`: over MHA against batch, by the byte model and measured; `rate`: tokens a second."""
+        if "speedup" not in result:
+            return Shown({"speedup": _speedup(result, text)})
+        return Shown(
+            {"speedup": _speedup(result, text), "rate": _rate(result, text)},
+            sentence={
+                "said": SAID_SPEEDUP,
+                "formula": result["byte_model"]["speedup"]["gqa"]["1"],
+                "measured": result["speedup"]["gqa"]["1"],
+                "unit": "×",
+                "low": result["spread"]["gqa"]["1"]["low"],
+                "high": result["spread"]["gqa"]["1"]["high"],
+            },
+        )
+
+
+def byte_model(tokens: int) -> ByteModel:
+    """The byte model's side at a cache length."""
+    return {
+        "speedup": {
+            name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE} for name in SHARED
+        },
+        "break_even": {name: break_even_batch(heads, tokens) for name, heads in VARIANTS.items()},
+    }
+
+
+def batches_that_fit(max_batch: int, tokens: int, device: str, bits: int) -> list[int]:
+    """The batches of the measured curve, of which the first is always tried.
+
+    Raises ConfigError if the largest that was asked for does not fit.
+    """
+
+    def all_caches(batch: int) -> int:
+        """The caches of the three variants exist at the same time."""
+        return sum(cache_bytes(heads, tokens, batch, bits) for heads in VARIANTS.values())
+
+    limit = min(max_batch or QUICK_BATCH.on(device), LIVE_BATCH.on(device))
+    batches = [batch for batch in BATCHES if batch <= limit]
+    if max_batch:
+        check_cache(all_caches(batches[-1]), device)
+        return batches
+    available = free_bytes(device)
+    room = math.inf if available is None else MEMORY_SHARE * available
+    return [batch for batch in batches if batch == 1 or all_caches(batch) <= room]
+
+
+def _step_times(
+    models: Mapping[str, MiniMind],
+    batch: int,
+    tokens: int,
+    device: str,
+    seconds: float,
+    on_progress: OnProgress,
+) -> dict[str, list[float]]:
+    """Seconds of one step by variant, one number a round. The caches are given back at the end."""
+    from labs.q06_gqa.decoding import DecodeStep
+    from labs.tools.interleaved import interleaved
+
+    steps = {}
+    for name, model in models.items():
+        on_progress(0.0)
+        steps[name] = DecodeStep(model, batch, tokens)
+    return interleaved({name: step.run for name, step in steps.items()}, device, seconds, on_progress)
+
+
+def _speedup(result: DecodeResult, text: Words) -> Figure:
+    model, figure = result["byte_model"], Figure()
+    measured, spread = result.get("speedup", {}), result.get("spread", {})
+    for name, curve in model["speedup"].items():
+        figure.line(
+            list(map(int, curve)),
+            list(curve.values()),
+            "formula",
+            text("byte_model"),
+            hover="%{x}: %{y:.2f}×",
+            text=[""] * (len(curve) - 1) + [f"{text(name)} "],
+            textposition="top left",
+            showlegend=name == SHARED[0],
+        )
+    for name, points in measured.items():
+        ratios = list(points.values())
+        figure.line(
+            list(map(int, points)),
+            ratios,
+            "measured",
+            f"{text('measured')}, {text(name)}",
+            hover="%{x}: %{y:.2f}×",
+            symbol=SYMBOLS[name],
+            size=10,
+            error_y=error_bars(ratios, spread[name].values()),
+        )
+    figure.line([CURVE[0], CURVE[-1]], [SAID_SPEEDUP] * 2, "said", text("said"))
+    highest = [ratio["high"] for ratio in spread.get("mqa", {}).values()]
+    top = 1.1 * max([QUERY_HEADS, *highest])
+    figure.line(
+        [model["break_even"]["gqa"]] * 2,
+        [0, top],
+        "peer",
+        text=[f" {text('break_even')}", ""],
+        textposition="top right",
+        showlegend=False,
+    )
+    _batch_axis(figure, text, CURVE)
+    figure.y_axis(text("axis.speedup"), span=(0, top))
+    return figure
+
+
+def _rate(result: DecodeResult, text: Words) -> Figure:
+    """Lines are named at their ends; the legend names a kind of line once."""
+    figure = Figure()
+    for name in VARIANTS:
+        bound, speeds = result["byte_model_tokens_per_second"][name], result["tokens_per_second"][name]
+        first = name == next(iter(VARIANTS))
+        figure.line(
+            list(map(int, bound)),
+            list(bound.values()),
+            "formula",
+            text("byte_model"),
+            hover="%{x}: %{y:,.0f}",
+            showlegend=first,
+        )
+        medians = [speed["median"] for speed in speeds.values()]
+        figure.line(
+            list(map(int, speeds)),
+            medians,
+            "measured",
+            text("measured"),
+            hover="%{x}: %{y:,.0f}",
+            symbol=SYMBOLS[name],
+            size=9,
+            error_y=error_bars(medians, speeds.values()),
+            text=[""] * (len(medians) - 1) + [f" {text(name)}"],
+            textposition="middle right",
+            showlegend=first,
+        )
+    _batch_axis(figure, text, result["batches"])
+    figure.y_axis(text("axis.rate"), log=True)
+    return figure
+
+
+def _batch_axis(figure: Figure, text: Words, batches: Sequence[int]) -> None:
+    """A logarithmic axis with room for the lines' names; every second of many batches is written."""
+    ticks = batches[::2] if len(batches) > 7 else batches
+    first, last = math.log10(batches[0]), math.log10(batches[-1])
+    room = max(last - first, 0.3)
+    figure.x_axis(
+        text("axis.batch"),
+        log=True,
+        ticks={batch: f"{batch:,}" for batch in ticks},
+        span=(first - 0.05 * room, last + 0.3 * room),
+    )

@@ -1,0 +1,126 @@
+"""One decode step of one attention layer: plain MHA, and shared KV heads in three ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, whole
+from labs.contract.drawing import Figure, error_bars
+from labs.q06_gqa.cache_bytes import (
+    BITS,
+    MAX_BATCH,
+    MEGA,
+    QUERY_HEADS,
+    cache_bytes,
+    cache_length,
+    cached_tokens,
+    check_cache,
+    head_count,
+)
+from labs.tools.budgets import PerDevice
+from minimind_core.model.config import ModelConfig
+
+WAYS = ("mha", "native", "grouped", "repeat")
+OPTIONS = ("mha", "repeat", "native")
+"""The ways among which the slowest is asked for; the grouped product is shown beside them."""
+SECONDS = PerDevice(cpu=2.0, cuda=0.5, mps=1.5)
+"""For all timings of one run together."""
+
+
+@dataclass(frozen=True)
+class LayerParams(Params):
+    """The inputs are random."""
+
+    kv_heads: int = head_count()
+    tokens: int = cache_length()
+    batch: int = whole(8, 1, MAX_BATCH, primary=True)
+    seed: int = whole(0, 0, 2**31 - 1)
+
+
+class LayerResult(TypedDict):
+    """By way: `milliseconds`, and `relative` to MHA round by round, each as median, low and high.
+
+    `extra_bytes` are asked for by a call, its result included; `differences` are the largest from repetition.
+    """
+
+    tokens: int
+    milliseconds: dict[str, dict[str, float]]
+    relative: dict[str, dict[str, float]]
+    extra_bytes: dict[str, int]
+    differences: dict[str, float]
+    slowest: str
+
+
+class Layer(Experiment[LayerParams, LayerResult]):
+    """Results, time and new memory of the ways, on the same inputs."""
+
+    id = "q06/layer"
+
+    def seconds(self, params: LayerParams, device: DeviceClass) -> float:
+        """See Experiment."""
+        return PerDevice(cpu=5.0, cuda=1.5).on(device)
+
+    def measure(self, params: LayerParams, ctx: Context) -> LayerResult:
+        """Compare the results, time the ways in turn, and count what one call of each creates."""
+        from functools import partial
+
+        import torch
+
+        from labs.q06_gqa.sharing import SHARED_WAYS, attend_native, decode_inputs, largest_differences
+        from labs.tools.created_bytes import created_bytes
+        from labs.tools.interleaved import interleaved, middle
+        from minimind_core.device import DTYPES
+
+        ctx.progress(0.0, "filling")
+        tokens = cached_tokens(params.tokens, ctx.device)
+        one_layer = (
+            cache_bytes(QUERY_HEADS, tokens, params.batch, BITS[ctx.dtype]) // ModelConfig().num_layers
+        )
+        check_cache(2 * one_layer, ctx.device)
+        full, shared = (
+            decode_inputs(heads, params.batch, tokens, params.seed, ctx.device, DTYPES[ctx.dtype])
+            for heads in (QUERY_HEADS, params.kv_heads)
+        )
+        ctx.progress(0.2, "comparing")
+        ways = {"mha": partial(attend_native, *full)}
+        ways |= {name: partial(way, *shared) for name, way in SHARED_WAYS.items()}
+        with torch.inference_mode():
+            differences = largest_differences(shared)
+            on_progress = ctx.part(0.3, 1.0, "timing")
+            times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), on_progress)
+            extra = {name: created_bytes(way) for name, way in ways.items()}
+        relative = {
+            name: middle([way / mha for way, mha in zip(rounds, times["mha"], strict=True)])
+            for name, rounds in times.items()
+        }
+        return {
+            "tokens": tokens,
+            "milliseconds": {
+                name: middle([1000 * second for second in rounds]) for name, rounds in times.items()
+            },
+            "relative": relative,
+            "extra_bytes": extra,
+            "differences": differences,
+            "slowest": max(OPTIONS, key=lambda name: relative[name]["median"]),
+        }
+
+    def show(self, result: LayerResult, text: Words) -> Shown:
+        """`time`: milliseconds of each way; `extra`: new memory that a call asks for."""
+        names, times = [text(f"way.{way}") for way in WAYS], [result["milliseconds"][way] for way in WAYS]
+        medians = [quartiles["median"] for quartiles in times]
+        time, extra = Figure(), Figure()
+        time.bars(
+            names,
+            medians,
+            "measured",
+            labels=[f"{median:.3g}" for median in medians],
+            hover="%{x}: %{y:.3g} ms",
+            error_y=error_bars(medians, times),
+        )
+        time.y_axis(text("axis.milliseconds"))
+        amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
+        labels = [f"{amount:.3g}" for amount in amounts]
+        extra.bars(names, amounts, "measured", labels=labels, hover="%{x}: %{y:.4g} MB")
+        extra.y_axis(text("axis.extra"))
+        return Shown({"time": time, "extra": extra})
