@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from labs.contract import Context, OnProgress
-from labs.q10_grad_scaler.formats import HIGHEST, LOWEST, PER_OCTAVE
 from labs.tools.gradients import forward, gradients, targets_in
 from labs.tools.models import copied, untrained
+from labs.tools.number_formats import HIGHEST, LOWEST, PER_OCTAVE
 from minimind_core.model.minimind import MiniMind
 
 LOGITS = "logits"
@@ -113,7 +113,7 @@ def counts(gradient: Tensor) -> list[int]:
 
 
 def histogram(gradient: Tensor) -> tuple[NDArray[np.int32], int]:
-    """How many |g| lie in each bin of exponents (`formats.EDGES`), and how many are zero."""
+    """How many |g| lie in each bin of exponents (`number_formats.EDGES`), and how many are zero."""
     size = gradient.detach().float().abs().flatten()
     size = size[size > 0]
     exponents = size.log2().clamp(LOWEST, HIGHEST - 1 / PER_OCTAVE)

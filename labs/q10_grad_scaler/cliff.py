@@ -9,11 +9,11 @@ from __future__ import annotations
 import bisect
 import math
 import statistics
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from labs.contract import Words
-from labs.contract.drawing import Figure
-from labs.q10_grad_scaler.formats import FORMATS
+from labs.contract import Data, Words
+from labs.contract.drawing import Figure, Role
+from labs.tools.number_formats import FORMATS
 from minimind_core.model.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -25,41 +25,36 @@ FRESH_DEVIATION = 0.02 * math.sqrt(ModelConfig().hidden_size)
 ROWS, MOST_TOKENS = 8, 2**20
 
 
-class Formula(TypedDict):
-    """Shares of logit gradients that are zero, by tokens in the mean; `last_safe` loses none."""
+class Cliff(TypedDict):
+    """Shares of logit gradients that are zero, by tokens in the mean. `last_safe` is the edge of the cliff.
+
+    Beside the cliff of zero logits the formula has the slope of a fresh model's normal ones, a measurement
+    that of a model's own.
+    """
 
     last_safe: int
     tokens: list[int]
     zero_logits: list[float]
-    fresh: list[float]
+    fresh: NotRequired[list[float]]
+    own_logits: NotRequired[list[float]]
 
 
-class Measured(TypedDict):
-    """The same from FP16 itself, with a model's own logits in place of normal ones."""
-
-    last_safe: int
-    tokens: list[int]
-    zero_logits: list[float]
-    own_logits: list[float]
-
-
-def formula() -> Formula:
-    """The cliff of zero logits, and the slope of a fresh model."""
-    safe = last_safe_tokens()
-    tokens = _tokens_around(safe)
+def formula() -> Cliff:
+    """What the formula says."""
+    tokens = _tokens_around(last_safe_tokens())
     return {
-        "last_safe": safe,
+        "last_safe": last_safe_tokens(),
         "tokens": tokens,
         "zero_logits": [vanished(count) for count in tokens],
         "fresh": [vanished(count, FRESH_DEVIATION) for count in tokens],
     }
 
 
-def measured(own_logits: Tensor, targets: Tensor) -> Measured:
-    """The cliff of zero logits, and the slope of a model's own logits [R, V]."""
+def measured(own_logits: Tensor, targets: Tensor) -> Cliff:
+    """What FP16 does to zero logits and to a model's own ones [R, V]."""
     device = own_logits.device.type
-    safe = measured_last_safe_tokens(VOCABULARY, device)
-    tokens, zeros = _tokens_around(safe), _zero_logits(VOCABULARY, device)
+    safe, zeros = measured_last_safe_tokens(VOCABULARY, device), _zero_logits(VOCABULARY, device)
+    tokens = _tokens_around(safe)
     return {
         "last_safe": safe,
         "tokens": tokens,
@@ -68,23 +63,19 @@ def measured(own_logits: Tensor, targets: Tensor) -> Measured:
     }
 
 
-def drawn(formula: Formula, measured: Measured, here: int, text: Words) -> Figure:
+def drawn(formula: Data, measured: Data, here: int, text: Words) -> Figure:
     """Both by tokens in the mean, and a line at `here` tokens."""
-    figure, hover = Figure(), "N = %{x:,}: %{y:.2f} %"
-    for name, shares, shape in (
-        ("zero_logits", formula["zero_logits"], "hv"),
-        ("fresh_logits", formula["fresh"], "linear"),
+    figure = Figure()
+    for shares, logits, draw, look in (
+        (formula, "zero_logits", figure.line, {"shape": "hv"}),
+        (formula, "fresh", figure.line, {"shape": "linear"}),
+        (measured, "zero_logits", figure.marks, {"symbol": "circle", "size": 9}),
+        (measured, "own_logits", figure.marks, {"symbol": "square", "size": 9}),
     ):
-        label = f"{text(name)}, {text('formula')}"
-        percents = [100 * share for share in shares]
-        figure.line(formula["tokens"], percents, "formula", label, hover=hover, shape=shape)
-    for name, shares, symbol in (
-        ("zero_logits", measured["zero_logits"], "circle"),
-        ("own_logits", measured["own_logits"], "square"),
-    ):
-        label = f"{text(name)}, {text('measured')}"
-        percents = [100 * share for share in shares]
-        figure.marks(measured["tokens"], percents, "measured", label, hover=hover, symbol=symbol, size=9)
+        role: Role = "formula" if shares is formula else "measured"
+        percents = [100 * share for share in shares[logits]]
+        label = f"{text(f'cliff.{logits}')}, {text(role)}"
+        draw(shares["tokens"], percents, role, label, hover="N = %{x:,}: %{y:.2f} %", **look)
     figure.line([here] * 2, [0, 100], "peer", text("here"))
     figure.x_axis(text("axis.tokens"), log=True)
     figure.y_axis(text("axis.zero"), span=(-3, 103))

@@ -16,9 +16,8 @@ from minimind_core.model.config import ModelConfig
 SHAPE = ModelConfig()
 WAYS = ("fp32", "fp16", "bf16", "pure_bf16")
 """Autocast to FP16 or BF16 or none; `pure_bf16` has BF16 weights and no autocast."""
-MOST_TOKENS_RUN = PerDevice(cpu=256, cuda=2**30)
+TOKENS_RUN = PerDevice(cpu=256, cuda=2**30)
 """Of a micro-batch whose bytes are counted; every further row is exactly as large."""
-COUNTED_BY = PerDevice(cpu="tensors", cuda="peak")
 PARTS: dict[str, Role] = {"states": "peer", "casts": "said", "activations": "measured"}
 MEGA = 10**6
 SAID_PERCENT = 50
@@ -68,12 +67,11 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
         import torch
 
         from labs.q10_grad_scaler.backward_passes import autocast_dtype
-        from labs.tools import byte_ledger as ledger
-        from labs.tools.gradients import random_rows
+        from labs.tools.byte_ledger import batch_bytes, states_after_step
         from labs.tools.models import untrained
 
         ctx.progress(0.0, "building")
-        model, counted_by = untrained(SHAPE, ctx.device), COUNTED_BY.on(ctx.device)
+        model, tokens = untrained(SHAPE, ctx.device), TOKENS_RUN.on(ctx.device)
         shapes = {"small_batch": (1, 128), "chosen": (params.batch, params.length)}
         states: dict[str, dict[str, int]] = {}
         kept: dict[str, dict[str, dict[str, int]]] = {name: {} for name in shapes}
@@ -82,19 +80,15 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
             if way == "pure_bf16":
                 model = model.to(torch.bfloat16)
             dtype = autocast_dtype(way)
-            states[way] = ledger.states_after_step(model, dtype)
+            states[way] = states_after_step(model, dtype)
             on_progress(0.5)
-            for name, (rows, length) in shapes.items():
-                run = min(rows, max(3, MOST_TOKENS_RUN.on(ctx.device) // length))
-                kept[name][way] = ledger.kept_of_batch(model, rows, length, dtype, run, ctx.check_cancelled)
-                if counted_by == "peak":
-                    kept[name][way]["peak"] = ledger.cuda_peak(model, random_rows(model, rows, length), dtype)
-        batches = {name: _batch(states, kept[name], rows * length) for name, (rows, length) in shapes.items()}
+            for name, shape in shapes.items():
+                kept[name][way] = batch_bytes(model, *shape, dtype, tokens, ctx.check_cancelled)
         return {
             "states": states,
-            "counted_by": counted_by,
-            "small_batch": batches["small_batch"],
-            "chosen": batches["chosen"],
+            "counted_by": "peak" if "peak" in kept["chosen"]["fp32"] else "tensors",
+            "small_batch": _batch(states, kept["small_batch"], 128),
+            "chosen": _batch(states, kept["chosen"], params.batch * params.length),
         }
 
     def show(self, result: MemoryResult, text: Words) -> Shown:

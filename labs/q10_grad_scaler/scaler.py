@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
@@ -30,7 +31,7 @@ from labs.contract import (
     whole,
 )
 from labs.contract.drawing import Figure
-from labs.q10_grad_scaler.formats import INFINITE_FP16, LARGEST_FP16
+from labs.tools.number_formats import INFINITE_FP16, LARGEST_FP16
 from labs.tools.written import binary_ticks
 
 if TYPE_CHECKING:
@@ -106,21 +107,16 @@ class Scaler(Experiment[ScalerParams, ScalerResult]):
         return 0.3 + params.steps * 3e-4
 
     def formula(self, params: ScalerParams) -> Trace:
-        scale, tracker, steps = _fp32(params.init_scale), 0, []
-        for gradient in gradients(params):
-            overflows = not scale * gradient < INFINITE_FP16  # nor is 0 times Inf
-            scale, tracker = next_state(scale, tracker, overflows, **_rule(params))
-            steps.append(Step(not overflows, scale, tracker))
-        return _trace(steps, params)
+        return _trace(rule_steps(params), params)
 
     def measure(self, params: ScalerParams, ctx: Context) -> ScalerResult:
         from torch.amp import GradScaler
 
         scaler = GradScaler("cpu", init_scale=params.init_scale, **_rule(params))
         steps, is_nan = real_steps(scaler, gradients(params), ctx.part(0.0, 1.0, "stepping"))
-        formula, measured = self.formula(params), _trace(steps, params)
-        equal = all(map(np.array_equal, measured.values(), formula.values()))
-        return {**measured, "formula": formula, "weight_is_nan": is_nan, "equal": equal}
+        equal = steps == rule_steps(params)
+        formula = self.formula(params)
+        return {**_trace(steps, params), "formula": formula, "weight_is_nan": is_nan, "equal": equal}
 
     def show(self, result: ScalerResult, text: Words) -> Shown:
         formula, skipped = result.get("formula", result), result["skipped_steps"]
@@ -136,6 +132,16 @@ class Scaler(Experiment[ScalerParams, ScalerResult]):
             numbers={text("skipped"): skipped, text("axis.scale"): result["last_scale"]},
             sentence=sentence,
         )
+
+
+def rule_steps(params: ScalerParams) -> list[Step]:
+    """What the scaler does by its rule."""
+    scale, tracker, steps = _fp32(params.init_scale), 0, []
+    for gradient in gradients(params):
+        overflows = not scale * gradient < INFINITE_FP16  # nor is 0 times Inf
+        scale, tracker = next_state(scale, tracker, overflows, **_rule(params))
+        steps.append(Step(not overflows, scale, tracker))
+    return steps
 
 
 def next_state(
@@ -237,19 +243,20 @@ def _fp32(value: float) -> float:
 def _scale(result: ScalerResult, formula: Trace, text: Words) -> Figure:
     """The scale after each step, skipped steps marked."""
     figure, steps = Figure(), np.arange(len(formula["scale"]) + 1)
-    scales, hover = [formula["init_scale"], *formula["scale"].tolist()], "%{x}: %{y:,.6g}"
-    figure.line(steps, scales, "formula", text("formula"), hover=hover, shape="hv")
+    path, hover = [formula["init_scale"], *formula["scale"].tolist()], "%{x}: %{y:,.6g}"
+    figure.line(steps, path, "formula", text("formula"), hover=hover, shape="hv")
     if "formula" in result:
         applied = result["applied"].astype(bool)
+        steps, scales = steps[1:], result["scale"]
         shown = applied & (len(applied) <= MANY)
-        for name, role, symbol, chosen in (
-            ("applied", "measured", "circle", shown),
-            ("skipped", "said", "x", ~applied),
-        ):
-            x, y = steps[1:][chosen], result["scale"][chosen]
-            figure.marks(x, y, role, text(name), hover=hover, symbol=symbol, size=8)
+        figure.marks(
+            steps[shown], scales[shown], "measured", text("applied"), hover=hover, symbol="circle", size=8
+        )
+        figure.marks(
+            steps[~applied], scales[~applied], "said", text("skipped"), hover=hover, symbol="x", size=8
+        )
     figure.x_axis(text("axis.step"), from_zero=True)
-    figure.y_axis(text("axis.scale"), log=True, ticks=binary_ticks(scales))
+    figure.y_axis(text("axis.scale"), log=True, ticks=binary_ticks(path))
     return figure
 
 
@@ -259,8 +266,8 @@ def _tracker(result: ScalerResult, formula: Trace, text: Words) -> Figure:
     hover = "%{x}: %{y}"
     figure.line(steps, formula["tracker"], "formula", text("formula"), hover=hover, shape="hv")
     if "formula" in result:
-        draw, marker = (figure.marks, {"size": 6}) if len(steps) <= MANY else (figure.line, {})
-        draw(steps, result["tracker"], "measured", text("measured"), hover=hover, **marker)
+        draw = partial(figure.marks, size=6) if len(steps) <= MANY else figure.line
+        draw(steps, result["tracker"], "measured", text("measured"), hover=hover)
     figure.x_axis(text("axis.step"), from_zero=True)
     figure.y_axis(text("axis.tracker"), from_zero=True)
     return figure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
-from labs.contract.drawing import Figure, error_bars
+from labs.contract.drawing import Figure, Role, error_bars
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 from minimind_core.model.config import ModelConfig
@@ -22,6 +22,10 @@ BATCHES = PerDevice(
 """Rows and their tokens."""
 SECONDS = PerDevice(cpu=6.0, cuda=1.5)
 """For all timings of one batch."""
+
+
+ROLES: tuple[Role, Role] = ("peer", "measured")
+"""Of the small and the large batch."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,8 @@ class Speed(Experiment[SpeedParams, SpeedResult]):
     def measure(self, params: SpeedParams, ctx: Context) -> SpeedResult:
         from labs.q10_grad_scaler.training_steps import gradient_errors, timed_steps
         from labs.tools.gradients import random_rows
-        from labs.tools.interleaved import interleaved, middle
+        from labs.tools.interleaved import interleaved, middle, ratios
         from labs.tools.models import untrained
-
-        def ratio(slow: str, quick: str) -> float:
-            """The median of the rounds' ratios."""
-            return middle([a / b for a, b in zip(times[slow], times[quick], strict=True)])["median"]
 
         ctx.progress(0.0, "building")
         model = untrained(SHAPE, ctx.device)
@@ -89,13 +89,14 @@ class Speed(Experiment[SpeedParams, SpeedResult]):
                 "length": length,
                 "spread": spread,
                 "milliseconds": {way: span["median"] for way, span in spread.items()},
-                "gain": ratio("fp32", "fp16_scaler"),
-                "bf16_over_fp16": ratio("bf16", "fp16"),
+                "gain": ratios(times["fp32"], times["fp16_scaler"])["median"],
+                "bf16_over_fp16": ratios(times["bf16"], times["fp16"])["median"],
             }
+        added = ratios(times["fp16_scaler"], times["fp16"])["median"] - 1
         return {
             "small_batch": batches["small_batch"],
             "large_batch": batches["large_batch"],
-            "scaler_overhead_percent": 100 * (ratio("fp16_scaler", "fp16") - 1),
+            "scaler_overhead_percent": 100 * added,
             "gradient_error": errors,
         }
 
@@ -125,7 +126,7 @@ class Speed(Experiment[SpeedParams, SpeedResult]):
 def _times(result: SpeedResult, text: Words) -> Figure:
     """Milliseconds of a step by way and batch, with quartiles."""
     figure = Figure(barmode="group")
-    for batch, role in ((result["small_batch"], "peer"), (result["large_batch"], "measured")):
+    for batch, role in zip((result["small_batch"], result["large_batch"]), ROLES, strict=True):
         times = list(batch["milliseconds"].values())
         figure.bars(
             [text(f"way.{way}") for way in batch["milliseconds"]],

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
-from labs.contract.drawing import Figure, Role
+from labs.contract.drawing import Figure
 from labs.q10_grad_scaler import cliff
-from labs.q10_grad_scaler.formats import EDGES, FORMATS, KINDS, PER_OCTAVE, Place, Shares, shares, summed
+from labs.q10_grad_scaler.moved_histogram import Moved, Place, drawn_histogram, drawn_layers, moved
 from labs.tools.budgets import PerDevice
+from labs.tools.number_formats import KINDS
 from labs.tools.written import raised, short_percent
 
 BATCH = PerDevice(cpu=(1, 12), cuda=(8, 128))
@@ -26,13 +27,7 @@ BATCH = PerDevice(cpu=(1, 12), cuda=(8, 128))
 EVERY = PerDevice(cpu=4, cuda=1)
 """Powers of two between two FP16 backward passes."""
 
-ROLES: dict[str, Role] = {"zero": "removed", "subnormal": "peer", "normal": "measured", "overflow": "said"}
-"""What fits is measured, what is cut off is removed, and Inf is what has to be noticed."""
 SYMBOLS = {"zero": "circle", "subnormal": "square", "overflow": "triangle-up"}
-SPANS = {"fp16": (-62, 32), "bf16": (-150, 142), "fp32": (-162, 142)}
-"""Exponents of the histogram's axis, wide enough for the window to be to scale."""
-ROOM = 1.3
-"""Height of the histogram's plot over its highest bar, for the words above."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -61,20 +56,13 @@ class HalfPasses(TypedDict):
     hooks_finite: list[bool]
 
 
-class View(TypedDict):
-    """The chosen place's histogram and shares after the move, and the shares of all layers.
+class View(Moved):
+    """What is seen of a result: the shares that FP16 itself had, by kind and at the exponents of its passes.
 
-    `curve` has the place's shares by exponent, `measured` those of FP16 itself by kind, at the exponents of
-    its passes; `nearest` is the index of the pass closest to the move.
+    `nearest` is the index of the pass closest to the move.
     """
 
-    shift: int
     tokens: int
-    precision: str
-    histogram: NDArray[np.float32]
-    shares: Shares
-    curve: dict[str, Shares]
-    layers: dict[str, Shares]
     measured: dict[str, list[float]]
     nearest: int
 
@@ -87,8 +75,8 @@ class WindowResult(TypedDict):
     loss: dict[str, float]
     dtypes: dict[str, dict[str, str]]
     swallowed: dict[str, float]
-    cliff: cliff.Measured
-    formula: cliff.Formula
+    cliff: cliff.Cliff
+    formula: cliff.Cliff
     view: NotRequired[View]
 
 
@@ -147,25 +135,14 @@ class Window(Experiment[WindowParams, WindowResult]):
         }
 
     def view(self, params: WindowParams, result: WindowResult) -> View:
-        shift, places, passes = (
-            params.scale_exponent - params.tokens_exponent,
-            result["places"],
-            result["fp16"],
-        )
-        groups = list(dict.fromkeys(place["group"] for place in places.values()))  # the logits come last
-        where = params.where if params.where in ("all", *groups) else groups[-1]
-        histogram, zeros = summed(places, where)
+        shift, passes = params.scale_exponent - params.tokens_exponent, result["fp16"]
+        where = params.where if params.where in passes["counts"] else "logits"
         counted = np.asarray(passes["counts"][where], float)  # [exponents, kinds]
         measured = (counted / counted.sum(1, keepdims=True)).T
         return {
-            "shift": shift,
+            **moved(result["places"], where, shift, params.precision),
             "tokens": 2**params.tokens_exponent,
-            "precision": params.precision,
-            "histogram": (histogram / max(histogram.sum() + zeros, 1)).astype(np.float32),
-            "shares": shares(histogram, zeros, shift, params.precision),
-            "curve": {str(e): shares(histogram, zeros, e, params.precision) for e in range(-20, 25)},
-            "layers": {group: shares(*summed(places, group), shift, params.precision) for group in groups},
-            "measured": {kind: part.tolist() for kind, part in zip(KINDS, measured, strict=True)},
+            "measured": {kind: parts.tolist() for kind, parts in zip(KINDS, measured, strict=True)},
             "nearest": int(np.argmin(np.abs(np.array(passes["exponents"]) - shift))),
         }
 
@@ -176,9 +153,9 @@ class Window(Experiment[WindowParams, WindowResult]):
             for kind in ("zero", "subnormal", "overflow")
         }
         figures = {
-            "histogram": _histogram(view, text),
+            "histogram": drawn_histogram(view, text),
             "factor": _factor(view, result["fp16"], text),
-            "layers": _layers(view, text),
+            "layers": drawn_layers(view["layers"], text),
             "cliff": cliff.drawn(result["formula"], result["cliff"], view["tokens"], text),
         }
         return Shown(figures, rows=_rows(result, text), notes=_notes(result, view, text), numbers=numbers)
@@ -191,36 +168,6 @@ def exponents_of_passes(every: int) -> list[int]:
     [-18, -14, -10, -6, -2, 2, 6, 10, 14, 18]
     """
     return [exponent for exponent in range(-20, 21) if (exponent + 14) % every == 0]
-
-
-def _histogram(view: View, text: Words) -> Figure:
-    """Bars by kind, the window's edges, and above them each kind's share."""
-    figure, bars, name = Figure(barmode="overlay"), 100 * view["histogram"], view["precision"]
-    exponents, top, format = EDGES + view["shift"], ROOM * float(bars.max()), FORMATS[name]
-    for kind, (low, high) in format.limits().items():
-        inside = (exponents >= low) & (exponents < high)
-        figure.bars(
-            (exponents + 0.5 / PER_OCTAVE)[inside],
-            bars[inside],
-            ROLES[kind],
-            text(f"kind.{kind}"),
-            width=1 / PER_OCTAVE,
-            hover="2^%{x:.1f}: %{y:.2f} %",
-        )
-    for exponent, edge in (
-        (format.zero + 1, "smallest"),
-        (format.normal, "normal"),
-        (format.overflow, "largest"),
-    ):
-        figure.line([exponent] * 2, [0, top], "formula", hover=text(f"edge.{edge}"), showlegend=False)
-    for kind, limits in format.limits().items():
-        share = short_percent(100 * view["shares"][kind])
-        centre = float(np.clip(limits, *SPANS[name]).mean())
-        figure.words([centre], [0.93 * top], [f"{text(f'kind.{kind}')}<br><b>{share}</b>"])
-    figure.layout |= {"bargap": 0, "showlegend": False}
-    figure.x_axis(text("axis.exponent"), span=SPANS[name])
-    figure.y_axis(text("axis.share"), span=(0, top))
-    return figure
 
 
 def _factor(view: View, passes: HalfPasses, text: Words) -> Figure:
@@ -262,19 +209,6 @@ def _factor(view: View, passes: HalfPasses, text: Words) -> Figure:
     figure.line([view["shift"]] * 2, [0, 100], "peer", text("here"))
     figure.x_axis(text("axis.factor"))
     figure.y_axis(text("axis.share"), span=(-3, 105))
-    return figure
-
-
-def _layers(view: View, text: Words) -> Figure:
-    """Shares of each layer in the chosen format."""
-    figure = Figure(barmode="stack")
-    names = [text("logits") if group == "logits" else text("layer", number=group) for group in view["layers"]]
-    for kind in KINDS:
-        parts = [100 * shares[kind] for shares in view["layers"].values()]
-        hover = "%{y}: %{x:.2f} %"
-        figure.bars(parts, names, ROLES[kind], text(f"kind.{kind}"), hover=hover, horizontal=True)
-    figure.x_axis(text("axis.share"), span=(0, 100))
-    figure.y_axis(category=True)
     return figure
 
 

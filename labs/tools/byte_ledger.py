@@ -60,18 +60,26 @@ def kept_for_backward(
     return {"casts": copies, "activations": sum(sizes.values()) - copies}
 
 
-def kept_of_batch(
-    model: MiniMind, rows: int, length: int, dtype: torch.dtype | None, run: int, check: Callable[[], object]
+def batch_bytes(
+    model: MiniMind,
+    rows: int,
+    length: int,
+    dtype: torch.dtype | None,
+    most_tokens: int,
+    check: Callable[[], object],
 ) -> dict[str, int]:
-    """As `kept_for_backward` of so many rows, of which `run` are really run: all, or at least 3.
+    """As `kept_for_backward` of a batch [rows, length] of ids; on CUDA also the "peak" of a training step.
 
-    Every further row is exactly as large as the last of these.
+    About `most_tokens` are really run, in at least 3 rows: every further row is exactly as large as the last.
     """
-    counted = kept_for_backward(model, random_rows(model, run, length), dtype, check)
+    run = min(rows, max(3, most_tokens // length))
+    kept = kept_for_backward(model, random_rows(model, run, length), dtype, check)
     if run < rows:
         fewer = kept_for_backward(model, random_rows(model, run - 1, length), dtype, check)
-        counted["activations"] += (rows - run) * (counted["activations"] - fewer["activations"])
-    return counted
+        kept["activations"] += (rows - run) * (kept["activations"] - fewer["activations"])
+    if model.model.embed_tokens.weight.is_cuda:
+        kept["peak"] = cuda_peak(model, random_rows(model, rows, length), dtype)
+    return kept
 
 
 def states_after_step(model: MiniMind, dtype: torch.dtype | None) -> dict[str, int]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +42,6 @@ FORMATS = {
 }
 
 
-class Place(TypedDict):
-    """The gradient at one place of a model: |g| int32 [bins] by exponent, and how many are zero.
-
-    `group` is "logits" or the number of the layer.
-    """
-
-    group: str
-    histogram: NDArray[np.int32]
-    zeros: int
-
-
 def shares(histogram: NDArray[np.generic], zeros: int, shift: int, name: str = "fp16") -> Shares:
     """What share of all elements is of each kind in a format after a move by 2^shift.
 
@@ -72,10 +60,3 @@ def shares(histogram: NDArray[np.generic], zeros: int, shift: int, name: str = "
     counts["zero"] += zeros
     total = max(sum(counts.values()), 1)
     return {kind: count / total for kind, count in counts.items()}
-
-
-def summed(places: Mapping[str, Place], group: str) -> tuple[NDArray[np.int64], int]:
-    """Histogram and zeros of the places in a group: "all", "logits" or the number of a layer."""
-    chosen = [place for place in places.values() if group in ("all", place["group"])]
-    histogram = np.sum([place["histogram"] for place in chosen], axis=0, dtype=np.int64)
-    return histogram, sum(place["zeros"] for place in chosen)
