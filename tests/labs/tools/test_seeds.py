@@ -18,10 +18,10 @@ from labs.q06_gqa.analytic import VARIANTS
 from labs.q07_rope.params import POSITIONS
 from labs.q07_rope.reading import mean_losses
 from labs.q07_rope.twins import with_longer_table
-from labs.tools.models import untrained
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.tools import heldout
+from labs.tools.models import untrained
 from labs.tools.ranking import UNRESOLVED
 from labs.tools.seeds import telling
 from labs.tools.seeds.judging import chance_of_a_verdict, judged
