@@ -13,7 +13,7 @@ EXPERIMENTS = ("q10/window", "q10/scaler", "q10/orders", "q10/duel", "q10/memory
 def mixed_precision() -> None:
     """The whole lab."""
     if server.worker().status().device == "cpu":
-        st.caption(t("q10.no_gpu"))
+        st.caption(t("q10.lead_cpu"))
     bench.lab(EXPERIMENTS)
 
 

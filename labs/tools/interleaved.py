@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -74,3 +74,12 @@ def middle(values: list[float]) -> dict[str, float]:
     """
     low, median, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
     return {"median": median, "low": low, "high": high}
+
+
+def ratios(slow: Sequence[float], quick: Sequence[float]) -> dict[str, float]:
+    """Median and quartiles of how much longer one way takes than another, round by round.
+
+    >>> ratios([2.0, 3.0, 9.0], [1.0, 1.0, 3.0])["median"]
+    3.0
+    """
+    return middle([a / b for a, b in zip(slow, quick, strict=True)])

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from labs.q10_grad_scaler.words import raised
+from labs.tools.written import raised
 from tests.browser.conftest import OpenPage, settle
 from tests.browser.test_pages import check_page, skip_predictions
 

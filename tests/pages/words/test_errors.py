@@ -106,7 +106,7 @@ def test_whatever_an_experiment_refuses_has_a_sentence_in_both_languages() -> No
         "q06.tokens",
         "q13.top_p",
         "q13.temperature.low",
-        "q10.one_step",
+        "q10.steps.low",
     } <= refused
 
 

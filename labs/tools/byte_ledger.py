@@ -2,6 +2,7 @@
 
 The activations are the tensors that autograd keeps for the backward pass, each storage once. What lives
 for a moment only (workspaces, a gradient on its way) is not in the ledger; CUDA's own peak has it.
+Imports torch.
 """
 
 from __future__ import annotations
@@ -13,36 +14,26 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from labs.q10_grad_scaler.gradients import logits_loss
-from labs.q10_grad_scaler.limits import random_rows
-from labs.q10_grad_scaler.params import MemoryParams
+from labs.tools.gradients import gradients, random_rows, summed_loss
 from minimind_core.model.minimind import MiniMind
-
-VARIANTS: dict[str, torch.dtype | None] = {
-    "fp32": None,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-    "pure_bf16": None,
-}
-"""The dtype of autocast; `pure_bf16` has BF16 weights and no autocast."""
 
 
 class Casts(TorchDispatchMode):
-    """Notes the storages that are copies of parameters in another dtype, as autocast makes them.
+    """Collects in `made` the storages that are copies of parameters in another dtype, as autocast makes them.
 
-    Calls `told` before every operation, which may raise.
+    Calls `check` before every operation, which may raise.
     """
 
-    def __init__(self, parameters: Collection[int], told: Callable[[], None]) -> None:
+    def __init__(self, parameters: Collection[int], check: Callable[[], object]) -> None:
         super().__init__()
-        self._parameters, self._told = parameters, told
+        self._parameters, self._check = parameters, check
         self.made: set[int] = set()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run the operation and look whether it cast a parameter."""
-        self._told()
+        self._check()
         output = func(*args, **(kwargs or {}))
         if func is torch.ops.aten._to_copy.default and address(args[0]) in self._parameters:
             self.made.add(address(output))
@@ -50,7 +41,7 @@ class Casts(TorchDispatchMode):
 
 
 def kept_for_backward(
-    model: MiniMind, rows: Tensor, dtype: torch.dtype | None, told: Callable[[], None]
+    model: MiniMind, rows: Tensor, dtype: torch.dtype | None, check: Callable[[], object]
 ) -> dict[str, int]:
     """Bytes that a forward pass over rows [B, T + 1] leaves for the backward pass: copies and the rest."""
     parameters = {address(parameter) for parameter in model.parameters()}
@@ -60,44 +51,51 @@ def kept_for_backward(
         kept[address(tensor)] = tensor
         return tensor
 
-    casts = Casts(parameters, told)
+    casts = Casts(parameters, check)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), casts:
-        loss = logits_loss(model, rows, dtype)
-    sizes = {
-        where: tensor.untyped_storage().nbytes() for where, tensor in kept.items() if where not in parameters
-    }
+        loss = summed_loss(model, rows, dtype)
+    sizes = {at: tensor.untyped_storage().nbytes() for at, tensor in kept.items() if at not in parameters}
     del loss
-    copies = sum(size for where, size in sizes.items() if where in casts.made)
+    copies = sum(size for at, size in sizes.items() if at in casts.made)
     return {"casts": copies, "activations": sum(sizes.values()) - copies}
 
 
-def whole_batch(
-    model: MiniMind, shape: MemoryParams, dtype: torch.dtype | None, rows: int, told: Callable[[], None]
+def batch_bytes(
+    model: MiniMind,
+    rows: int,
+    length: int,
+    dtype: torch.dtype | None,
+    most_tokens: int,
+    check: Callable[[], object],
 ) -> dict[str, int]:
-    """As `kept_for_backward` of the whole micro-batch, of which `rows` are run: all, or at least 3."""
-    device = model.model.embed_tokens.weight.device.type
-    counted = kept_for_backward(model, random_rows(rows, shape.length, device), dtype, told)
-    if rows == shape.batch:
-        return counted
-    fewer = kept_for_backward(model, random_rows(rows - 1, shape.length, device), dtype, told)
-    each_row = counted["activations"] - fewer["activations"]
-    return counted | {"activations": counted["activations"] + (shape.batch - rows) * each_row}
+    """As `kept_for_backward` of a batch [rows, length] of ids; on CUDA also the "peak" of a training step.
+
+    About `most_tokens` are really run, in at least 3 rows: every further row is exactly as large as the last.
+    """
+    run = min(rows, max(3, most_tokens // length))
+    kept = kept_for_backward(model, random_rows(model, run, length), dtype, check)
+    if run < rows:
+        fewer = kept_for_backward(model, random_rows(model, run - 1, length), dtype, check)
+        kept["activations"] += (rows - run) * (kept["activations"] - fewer["activations"])
+    if model.model.embed_tokens.weight.is_cuda:
+        kept["peak"] = cuda_peak(model, random_rows(model, rows, length), dtype)
+    return kept
 
 
-def states_after_step(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> dict[str, int]:
+def states_after_step(model: MiniMind, dtype: torch.dtype | None) -> dict[str, int]:
     """Bytes of weights, gradients, AdamW's moments and its step counters after one real step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    logits_loss(model, rows, dtype).backward()
+    summed_loss(model, random_rows(model, 1, 8), dtype).backward()
     optimizer.step()
-    state = [tensor for kept in optimizer.state.values() for tensor in kept.values()]
-    found = {
+    state = [tensor for states in optimizer.state.values() for tensor in states.values()]
+    sizes = {
         "weights": _bytes(model.parameters()),
-        "gradients": _bytes(p.grad for p in model.parameters() if p.grad is not None),
+        "gradients": _bytes(gradients(model)),
         "moments": _bytes(tensor for tensor in state if tensor.dim() > 0),
         "counters": _bytes(tensor for tensor in state if tensor.dim() == 0),
     }
     optimizer.zero_grad(set_to_none=True)
-    return found
+    return sizes
 
 
 def cuda_peak(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> int:
@@ -107,16 +105,16 @@ def cuda_peak(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> int:
     for _ in range(2):
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.reset_peak_memory_stats()
-        logits_loss(model, rows, dtype).backward()
+        summed_loss(model, rows, dtype).backward()
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return torch.cuda.max_memory_allocated() - of_others
 
 
 def address(tensor: Tensor) -> int:
-    """Of its storage; the same for a tensor and its views."""
+    """The address of its storage; the same for a tensor and its views."""
     return tensor.untyped_storage().data_ptr()
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return sum(tensor.nbytes for tensor in tensors)

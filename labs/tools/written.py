@@ -1,0 +1,46 @@
+"""How numbers are written in plots and notes. No torch, no plotly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+def short_number(value: float) -> str:
+    """Three digits, and large numbers in full, for a label.
+
+    >>> short_number(0.1234), short_number(1072.4), short_number(36690942)
+    ('0.123', '1,072', '36,690,942')
+    """
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def short_percent(value: float) -> str:
+    """Three digits with the sign; what is too small to matter is said to be small, not shown as 2e-05.
+
+    >>> short_percent(34.567), short_percent(0.0002), short_percent(0)
+    ('34.6 %', '< 0.01 %', '0 %')
+    """
+    if 0 < value < 0.01:
+        return "< 0.01 %"
+    return f"{value:.3g} %" if value < 99.95 or value == 100 else f"{value:.2f} %"
+
+
+def raised(exponent: int) -> str:
+    """An exponent as it stands above the line.
+
+    >>> raised(-14)
+    '⁻¹⁴'
+    """
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def binary_ticks(values: Iterable[float]) -> dict[float, str]:
+    """Powers of two around the positive values, written out; sixteen at most.
+
+    >>> list(binary_ticks([1024, 3000]).values())
+    ['1,024', '2,048', '4,096']
+    """
+    powers = [math.log2(value) for value in values if value > 0]
+    low, high = math.floor(min(powers)), math.ceil(max(powers))
+    return {2.0**power: f"{2.0**power:,.6g}" for power in range(low, high + 1, max(1, (high - low) // 8))}
