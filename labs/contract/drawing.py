@@ -81,9 +81,9 @@ class Figure:
         marker = {**_given(symbol=symbol, size=size), **more.pop("marker", {})}
         self._scatter("markers", role, hover, {"x": x, "y": y, "name": name, "marker": marker, **more})
 
-    def words(self, x: Values, y: Values, texts: Sequence[str]) -> None:
+    def words(self, x: Values, y: Values, texts: Sequence[str], **more: Any) -> None:
         """Texts at points, in the page's own ink: without role, mark or hover."""
-        trace = {"x": x, "y": y, "text": texts, "showlegend": False, "hoverinfo": "skip"}
+        trace = {"x": x, "y": y, "text": texts, "showlegend": False, "hoverinfo": "skip", **more}
         self.data.append({"type": "scatter", "mode": "text", **_plain(trace)})
 
     def bars(
@@ -182,8 +182,9 @@ class Figure:
     def _add(self, kind: str, role: Role, hover: str | None, properties: dict[str, Any]) -> None:
         """Without a hover template a trace says nothing under the pointer."""
         says = {"hoverinfo": "skip"} if hover is None else {"hovertemplate": hover + "<extra></extra>"}
-        filled = {name: value for name, value in properties.items() if value is not None and value != {}}
-        self.data.append({"type": kind, "meta": {"role": role}, **says, **_plain(filled)})
+        plain = _plain(properties)
+        filled = {name: value for name, value in plain.items() if value is not None and value != {}}
+        self.data.append({"type": kind, "meta": {"role": role}, **says, **filled})
 
     def _axis(self, name: str, title: str | None, settings: dict[str, Any]) -> None:
         axis = self.layout.setdefault(name, {})

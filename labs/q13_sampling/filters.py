@@ -1,8 +1,7 @@
-"""The formula side of the sampler bench: every filter of the core in NumPy, so that a slider redraws at once.
+"""Every filter of the core in NumPy, so that a slider redraws at once. Draws no tokens and runs no model.
 
 Equal to `minimind_core.decoding.sampling` at its rule and order (a test holds them together), and it can also
-do what the core does not: other orders, typical-p, and two other readings of top-p's boundary. It draws no
-tokens and runs no model.
+do what the core does not: other orders, typical-p, and two other readings of top-p's boundary.
 
 The boundary rules, for probabilities sorted from the most likely and cumulative mass c_1, c_2, …:
 
@@ -18,18 +17,12 @@ Shapes: V vocabulary ids; * is any leading shape, such as the steps of a text.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-
-from labs.contract import Params
-from labs.contract.columns import Result
-from minimind_core.decoding.sampling_params import check_setting
-from minimind_core.errors import ConfigError
 
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -50,27 +43,6 @@ class Filtered:
     kept: Mask
     """[*, V]; a kept token's probability may still round to 0 at a low temperature."""
 
-    @property
-    def count(self) -> NDArray[np.int64]:
-        """How many tokens each row keeps, [*]."""
-        return self.kept.sum(-1)
-
-
-def filter_probabilities(
-    logits: Any,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    min_p: float = 0.0,
-    **options: Any,
-) -> Floats:
-    """`filter_chain(...).probabilities`, with the arguments of the core's `filter_logits`.
-
-    >>> filter_probabilities([8, 7, 6, 3, 2], top_p=0.9).round(4).tolist()
-    [0.7311, 0.2689, 0.0, 0.0, 0.0]
-    """
-    return filter_chain(logits, temperature, top_k, top_p, min_p, **options).probabilities
-
 
 def filter_chain(
     logits: Any,
@@ -86,13 +58,16 @@ def filter_chain(
 ) -> Filtered:
     """Apply the filters to logits [*, V] in `order`, each on what the one before left, renormalised.
 
-    Temperature 0 is greedy in any order. Raises ConfigError for a setting out of range, an order that
-    does not name each stage once, or a row without a candidate.
+    Temperature 0 is greedy in any order. The settings are those that fields let through; `order` names each
+    stage once, and every row has a finite logit and no NaN.
+
+    >>> filter_chain([8, 7, 6, 3, 2], top_p=0.9).probabilities.round(4).tolist()
+    [0.7311, 0.2689, 0.0, 0.0, 0.0]
     """
     values = (temperature, top_k, top_p, min_p, typical_p)
     settings: dict[Stage, float] = dict(zip(DEFAULT_ORDER, values, strict=True))
-    _check(settings, order)
-    scores = _scores(logits, dtype)  # [*, V]
+    assert sorted(order) == sorted(DEFAULT_ORDER), order
+    scores = np.asarray(logits, dtype)  # [*, V]
     if temperature == 0:
         kept = np.arange(scores.shape[-1]) == scores.argmax(-1)[..., None]
         return Filtered(kept.astype(dtype), kept)
@@ -131,7 +106,8 @@ def softmax(scores: Floats) -> Floats:
 
 def keep_top_k(probabilities: Floats, k: int) -> Mask:
     """The k most likely tokens of probabilities [*, V], equals by lowest id."""
-    return _by_rank(probabilities, np.arange(probabilities.shape[-1]) < k)
+    first = np.arange(probabilities.shape[-1]) < k
+    return _by_id(_descending(probabilities), np.broadcast_to(first, probabilities.shape))
 
 
 def keep_top_p(probabilities: Floats, p: float, rule: BoundaryRule = "definition") -> Mask:
@@ -141,18 +117,19 @@ def keep_top_p(probabilities: Floats, p: float, rule: BoundaryRule = "definition
     >>> [int(keep_top_p(example, 0.9, rule).sum()) for rule in get_args(BoundaryRule)]
     [3, 4, 4]
     """
+    order = _descending(probabilities)
     if p >= 1:
-        return np.ones(probabilities.shape, dtype=bool)
-    ordered = np.take_along_axis(probabilities, _order(probabilities), -1)  # [*, V], most likely first
-    if rule == "transformers":
+        inside = np.ones(probabilities.shape, dtype=bool)
+    elif rule == "transformers":
+        ordered = np.take_along_axis(probabilities, order, -1)
         tail = ordered[..., ::-1].cumsum(-1)[..., ::-1]  # mass of a token and all that are less likely
         inside = tail > 1 - p
         inside[..., 0] = True
+    elif rule == "strict_shift":
+        inside = _mass_before(probabilities, order, probabilities.dtype) <= p
     else:
-        reached = ordered.cumsum(-1, dtype=np.float64 if rule == "definition" else None)[..., :-1]
-        inside = np.ones(probabilities.shape, dtype=bool)
-        inside[..., 1:] = reached < p if rule == "definition" else reached <= p
-    return _by_rank(probabilities, inside)
+        inside = _mass_before(probabilities, order) < p
+    return _by_id(order, inside)
 
 
 def keep_typical(probabilities: Floats, p: float) -> Mask:
@@ -164,58 +141,25 @@ def keep_typical(probabilities: Floats, p: float) -> Mask:
         surprise = -np.log(probabilities)
     distance = np.abs(surprise - entropy(probabilities)[..., None])  # [*, V], inf for removed tokens
     nearest = np.argsort(distance, axis=-1, kind="stable")
-    reached = np.take_along_axis(probabilities, nearest, -1).cumsum(-1, dtype=np.float64)[..., :-1]
-    inside = np.ones(probabilities.shape, dtype=bool)
-    inside[..., 1:] = reached < p
-    return _scattered(nearest, inside)
+    return _by_id(nearest, _mass_before(probabilities, nearest) < p)
 
 
-def penalize(logits: Any, seen: Any, penalty: float, *, sign_rule: bool = True) -> Floats:
+def penalize(logits: Any, seen: Any, penalty: float) -> Floats:
     """Logits [*, V] with the repetition penalty on the seen tokens (bool [*, V] or [V]).
 
-    CTRL's sign rule multiplies negative logits; without it they are divided too, which *raises* them.
+    By CTRL's sign rule negative logits are multiplied: dividing them would raise them.
 
-    >>> [penalize([-2.0], [True], 1.2, sign_rule=rule).round(2).tolist() for rule in (True, False)]
-    [[-2.4], [-1.67]]
+    >>> penalize([2.4, -2.0], [True, True], 1.2).round(2).tolist()
+    [2.0, -2.4]
     """
-    check_setting("repetition_penalty", penalty)
-    scores = _floats(logits)
-    changed = np.where(scores < 0, scores * penalty, scores / penalty) if sign_rule else scores / penalty
-    return np.where(seen, changed, scores)
+    scores = np.asarray(logits)
+    return np.where(seen, np.where(scores < 0, scores * penalty, scores / penalty), scores)
 
 
 def entropy(probabilities: Floats) -> Floats:
     """Entropy in nats of probabilities [*, V], as [*]; 0 log 0 is 0."""
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     return -(probabilities * logs).sum(-1)
-
-
-def effective_size(probabilities: Floats) -> Floats:
-    """exp(entropy), as [*]: the number of equally likely tokens that would be as uncertain."""
-    return np.exp(entropy(probabilities))
-
-
-def entropy_slope(logits: Any, temperature: float) -> Floats:
-    """dH/dT = Var(logit) / T^3 in nats per unit of temperature, as [*]; never negative.
-
-    >>> round(float(entropy_slope([8, 7, 6, 3, 2], 1.3)), 5)
-    0.41447
-    """
-    scores = _floats(logits)
-    probabilities = filter_probabilities(scores, temperature)
-    finite = np.where(probabilities > 0, scores, 0)
-    mean = (probabilities * finite).sum(-1, keepdims=True)
-    return (probabilities * (finite - mean) ** 2).sum(-1) / temperature**3
-
-
-def min_p_gap(temperature: float, min_p: float) -> float:
-    """How far below the top logit a token may lie and survive min-p: T ln(1 / min_p); inf when it is off."""
-    return temperature * math.log(1 / min_p) if min_p > 0 else math.inf
-
-
-def manual(_params: Params) -> Result:
-    """Nothing: what happens to typed numbers is all in view.py, so there is nothing to wait for."""
-    return {"model": None}
 
 
 def _keep(stage: Stage, value: float, probabilities: Floats, rule: BoundaryRule) -> Mask:
@@ -234,39 +178,20 @@ def _tempered(scores: Floats, temperature: float) -> Floats:
         return (scores - scores.max(-1, keepdims=True)) / temperature
 
 
-def _order(values: Floats) -> NDArray[np.intp]:
+def _descending(values: Floats) -> NDArray[np.intp]:
     """Ids from the largest value down, equals by lowest id, [*, V]."""
     return np.argsort(-values, axis=-1, kind="stable")
 
 
-def _by_rank(values: Floats, inside: Mask) -> Mask:
-    """`inside` [*, V] or [V] speaks of ranks; the same about ids."""
-    return _scattered(_order(values), np.broadcast_to(inside, values.shape))
+def _mass_before(probabilities: Floats, order: NDArray[np.intp], dtype: Any = np.float64) -> Floats:
+    """The mass of all tokens that come before each in the order of ids, summed in `dtype`, [*, V]."""
+    before = np.zeros(probabilities.shape, dtype)
+    before[..., 1:] = np.take_along_axis(probabilities, order, -1).cumsum(-1, dtype)[..., :-1]
+    return before
 
 
-def _scattered(ids: NDArray[np.intp], flags: Mask) -> Mask:
-    mask = np.zeros(ids.shape, dtype=bool)
-    np.put_along_axis(mask, ids, flags, -1)
+def _by_id(order: NDArray[np.intp], flags: Mask) -> Mask:
+    """Flags [*, V] of ranks, said of the ids at these ranks."""
+    mask = np.zeros(order.shape, dtype=bool)
+    np.put_along_axis(mask, order, flags, -1)
     return mask
-
-
-def _floats(logits: Any) -> Floats:
-    values = np.asarray(logits)
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
-
-
-def _scores(logits: Any, dtype: Any) -> Floats:
-    scores = np.asarray(logits, dtype=dtype)
-    if scores.shape[-1] == 0 or not np.isfinite(scores.max(-1)).all():  # max is NaN where any value is
-        raise ConfigError("These logits contain no candidate: a row needs a finite logit, and no NaN or inf.")
-    return scores
-
-
-def _check(settings: dict[Stage, float], order: Sequence[Stage]) -> None:
-    for name, value in settings.items():
-        if name != "typical_p":
-            check_setting(name, value)
-    if not 0 < settings["typical_p"] <= 1:
-        raise ConfigError("Typical-p must be in (0, 1]; 1 keeps all tokens.")
-    if sorted(order) != sorted(DEFAULT_ORDER):
-        raise ConfigError(f"The order must name each of {', '.join(DEFAULT_ORDER)} once.")
