@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from labs.playground.measure import ALTERNATIVES
+from labs.playground.params import ContinuationParams
 
 from labs.__main__ import main
 from labs.contract import jsonable
@@ -18,8 +20,6 @@ from labs.contract.experiment import Result
 from labs.contract.registry import ROOT, Registry
 from labs.playground.branches import Start, closed, leads_on, readable
 from labs.playground.command import generate_command
-from labs.playground.measure import ALTERNATIVES
-from labs.playground.params import ContinuationParams
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main

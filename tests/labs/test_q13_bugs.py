@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from labs.q13_sampling.broken import attempt, circulating_function, normalized_over_batch
 
 from labs.contract import jsonable
 from labs.contract.registry import LANGUAGES, Registry
-from labs.q13_sampling.broken import attempt, circulating_function, normalized_over_batch
 from labs.runner.inline import InlineClient
 from minimind_core.decoding.sampling import filter_logits
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from labs.q13_sampling.params import ManualParams
+from labs.q13_sampling.typed import read_numbers
 
 from labs.contract.fields import ParamError
 from labs.contract.registry import LANGUAGES, Registry
-from labs.q13_sampling.params import ManualParams
-from labs.q13_sampling.typed import read_numbers
 from labs.runner.inline import InlineClient
 from minimind_core.decoding.sampling import filter_logits
 from questions import load_question

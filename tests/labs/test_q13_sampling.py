@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from labs.q13_sampling.analytic import filter_chain
+from labs.q13_sampling.figures import SHOWN
 
 from labs.contract import jsonable
 from labs.contract.registry import LANGUAGES, Registry
-from labs.q13_sampling.analytic import filter_chain
-from labs.q13_sampling.figures import SHOWN
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits

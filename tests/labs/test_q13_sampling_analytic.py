@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from labs.q13_sampling.analytic import (
     DEFAULT_ORDER,
     BoundaryRule,
@@ -26,6 +25,7 @@ from labs.q13_sampling.analytic import (
     min_p_gap,
     penalize,
 )
+
 from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits
 from minimind_core.errors import ConfigError
 

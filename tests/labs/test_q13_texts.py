@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from labs.q13_sampling.params import GridParams
+from labs.q13_sampling.presets import presets
+from labs.q13_sampling.writing import mean_log_probabilities, write
 
 from labs.contract import jsonable
 from labs.contract.registry import LANGUAGES, Registry
 from labs.q13_sampling import grids, texts
-from labs.q13_sampling.params import GridParams
-from labs.q13_sampling.presets import presets
-from labs.q13_sampling.writing import mean_log_probabilities, write
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.decoding.generate import generate

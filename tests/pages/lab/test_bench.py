@@ -17,7 +17,7 @@ from pages.ui.site import server
 from pages.ui.words import i18n
 from tests.pages.conftest import plots
 
-MODULE = "tests.pages.drawn_lab"
+MODULE = "tests.pages.q99_line"
 OpenPanel = Callable[..., AppTest]
 
 
@@ -45,7 +45,7 @@ class Worker:
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     held = Worker()
-    registry = Registry([*Registry.discover().modules, MODULE])
+    registry = Registry([*Registry.discover().packages, MODULE])
     monkeypatch.setattr(server, "worker", lambda: held)
     monkeypatch.setattr(lab, "registry", lambda: registry)
     monkeypatch.setattr(i18n, "registry", lambda: registry)
@@ -214,7 +214,7 @@ def test_pinned_runs_stand_side_by_side(open_panel: OpenPanel) -> None:
 
 
 def test_what_a_model_wrote_is_never_markdown() -> None:
-    assert findings.shown("![x](http://elsewhere) **a** strict_shift") == (
+    assert findings.cell("![x](http://elsewhere) **a** strict_shift") == (
         "\\!\\[x\\](http://elsewhere) \\*\\*a\\*\\* strict_shift"
     )
 
