@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from labs.q13_sampling.params import ManualParams
-from labs.q13_sampling.typed import read_numbers
 
-from labs.contract.fields import ParamError
-from labs.contract.registry import LANGUAGES, Registry
-from labs.runner.inline import InlineClient
+from labs.contract import ParamError, Words
+from labs.q13_sampling.manual import Manual, ManualParams, ManualResult, read_numbers
 from minimind_core.decoding.sampling import filter_logits
 from questions import load_question
+from tests.labs.q13_sampling.conftest import REGISTRY, Run, completed
 
-REGISTRY = Registry.discover()
-EXPERIMENT = REGISTRY.find("q13/manual")
+EXPERIMENT = Manual()
 NUCLEUS = "0.5, 0.25, 0.15, 0.05, 0.03, 0.02"
 BAD = [
     ("", "logits", "empty", {}),
@@ -36,10 +33,12 @@ BAD = [
 
 
 def view(numbers: str, numbers_are: str = "probabilities", **settings: Any) -> dict[str, Any]:
-    params = EXPERIMENT.params.from_dict({"numbers": numbers, "numbers_are": numbers_are, **settings})
-    seen = EXPERIMENT.complete(params, {"model": None})["view"]
-    assert isinstance(seen, dict)
-    return seen
+    return dict(shown_result(numbers, numbers_are, **settings)["view"])
+
+
+def shown_result(numbers: str, numbers_are: str = "probabilities", **settings: Any) -> ManualResult:
+    params = ManualParams.from_dict({"numbers": numbers, "numbers_are": numbers_are, **settings})
+    return EXPERIMENT.complete(params, EXPERIMENT.formula(params))
 
 
 @pytest.mark.parametrize(
@@ -174,17 +173,37 @@ def test_the_extremes_stay_finite(recwarn: pytest.WarningsRecorder) -> None:
     assert not recwarn.list
 
 
-def test_it_runs_and_draws_the_same_bars() -> None:
-    job = InlineClient.start("cpu", registry=REGISTRY).submit("q13/manual", {"numbers": "2 3", "top_p": 0.5})
-    assert job.params is not None and job.result is not None, job.error
-    result = EXPERIMENT.complete(job.params, job.result)
-    words = REGISTRY.strings("en").__getitem__
-    kept, removed, alone, labels = EXPERIMENT.figures(result, words)["candidates"].data
-    assert [trace.meta["role"] for trace in (kept, removed, alone)] == ["measured", "removed", "peer"]
-    assert list(kept.x) == [1.0] and len(removed.x) == 1
-    assert alone.x[0] == pytest.approx(1 / (1 + np.exp(-1)))
-    assert [name for name, _ in kept.customdata] == ["z₂ = 3"]
-    assert labels.text[0] == " 100.0%"
+def test_a_run_gives_what_the_formula_gives(run: Run) -> None:
+    result = completed(run("manual", numbers="2 3", top_p=0.5))
+    expected = shown_result("2 3", "auto", top_p=0.5)
+    assert {name: np.asarray(value).tolist() for name, value in result["view"].items()} == {
+        name: np.asarray(value).tolist() for name, value in expected["view"].items()
+    }
+
+
+def test_bars_and_table_show_the_typed_numbers(text: Words) -> None:
+    shown = EXPERIMENT.show(shown_result("2 3", "logits", temperature=2.0, top_p=0.5), text)
+    kept, removed, alone, labels = shown.figures["candidates"].data
+    assert [trace["meta"]["role"] for trace in (kept, removed, alone)] == ["measured", "removed", "peer"]
+    cool, plain = 1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(-1))
+    assert kept["x"] == [1.0] and removed["x"] == pytest.approx([1 - cool])
+    assert alone["x"] == pytest.approx([plain, 1 - plain])
+    assert [name for name, _ in kept["customdata"] + removed["customdata"]] == ["z₂ = 3", "z₁ = 2"]
+    assert labels["text"] == [" 100.0%", f" {1 - cool:.1%}"]
+    assert shown.rows == [
+        {
+            "Number": "z₂ = 3",
+            "as typed, T = 1": f"{plain:.5f}",
+            "after the temperature": f"{cool:.5f}",
+            "drawn from": "1.00000",
+        },
+        {
+            "Number": "z₁ = 2",
+            "as typed, T = 1": f"{1 - plain:.5f}",
+            "after the temperature": f"{1 - cool:.5f}",
+            "drawn from": "0.00000",
+        },
+    ]
 
 
 def test_typing_never_starts_a_run() -> None:
@@ -195,13 +214,6 @@ def test_typing_never_starts_a_run() -> None:
         {"numbers_are": "probabilities"},
     ]
     assert len({EXPERIMENT.key(EXPERIMENT.params.from_dict(each)) for each in settings}) == 1
-
-
-def test_the_choices_have_words() -> None:
-    for language in LANGUAGES:
-        words = REGISTRY.strings(language)
-        for spec in ManualParams.specs():
-            assert all(f"{spec.label}.{choice}" in words for choice in spec.choices)
 
 
 def test_the_default_is_the_problems_own() -> None:
