@@ -10,15 +10,16 @@ import random
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
 from labs.contract import DEFAULT_MODEL
 from labs.playground.branches import Start, Step, closed
 from labs.playground.command import generate_command
-from labs.playground.params import MAX_PROMPT, MAX_SEED, ContinuationParams
+from labs.playground.continuation import MAX_PROMPT, ContinuationParams
 from labs.runner.job import Job
+from labs.tools.sampler import MAX_SEED
 from minimind_core.files.checkpoint_config import locate, read_config, shipped_checkpoints
 from minimind_core.model.cost import num_parameters
 from pages.ui.experiments import experiment
@@ -29,8 +30,8 @@ from pages.ui.site.frame import page
 from pages.ui.words.i18n import t
 from pages.ui.words.prose import literal
 
-_THIS = experiment("playground/continuation")
-_NAME = _THIS.lab
+_EXPERIMENT = experiment("playground/continuation")
+_NAME = _EXPERIMENT.lab
 _PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "model", "seed"))
 _WRITING = f"{_NAME}.writing"
 _EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")
@@ -60,7 +61,7 @@ class Writing:
     @property
     def steps(self) -> list[Step]:
         """What has been written so far."""
-        return self.job.partials[1:]
+        return cast(list[Step], self.job.partials[1:])
 
     @property
     def repeats(self) -> bool:
@@ -201,9 +202,9 @@ def _same_start() -> Start:
     return start if start.prompt == st.session_state[_PROMPT] else Start(st.session_state[_PROMPT])
 
 
-def _branch(place: int, token_id: int) -> None:
+def _branch(index: int, token_id: int) -> None:
     writing: Writing = st.session_state[_WRITING]
-    start = writing.start.branch(writing.steps, place, token_id)
+    start = writing.start.branch(writing.steps, index, token_id)
     if start is not None:
         _write(start)
 
@@ -216,7 +217,7 @@ def _write(start: Start, before: Writing | None = None) -> None:
     model = st.session_state[_MODEL]
     if model not in _readers() and not visitor.at_this_machine(st.context.headers):
         model = ""
-    job = server.worker().submit(_THIS.id, settings, model=model or None)
+    job = server.worker().submit(_EXPERIMENT.id, settings, model=model or None)
     st.session_state[_WRITING] = Writing(start, job, before)
 
 
@@ -245,9 +246,11 @@ def _facts(writing: Writing) -> None:
     if not writing.steps:
         st.caption(t("playground.nothing"))
         return
-    said = [t(f"playground.note.{name}", **writing.about) for name, holds in _notes(writing).items() if holds]
-    if said:
-        st.markdown(" ".join(said))
+    notes = [
+        t(f"playground.note.{name}", **writing.about) for name, holds in _notes(writing).items() if holds
+    ]
+    if notes:
+        st.markdown(" ".join(notes))
     st.caption(" · ".join(_figures(writing)) + "  \n" + t("playground.legend"))
     with st.expander(t("playground.command")):
         st.code(_command(writing), language=None, wrap_lines=True)

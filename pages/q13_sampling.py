@@ -9,10 +9,13 @@ import html
 
 import streamlit as st
 
-from labs.contract import Data as Result
-from labs.q13_sampling.analytic import idle
-from labs.q13_sampling.params import ContinuationParams, NextTokenParams, WallParams
-from labs.q13_sampling.presets import presets
+from labs.contract import Data
+from labs.q13_sampling.candidates import Candidates
+from labs.q13_sampling.continuation import ContinuationParams
+from labs.q13_sampling.filters import idle
+from labs.q13_sampling.grid import presets
+from labs.q13_sampling.next_token import NextTokenParams
+from labs.q13_sampling.wall import WallParams
 from labs.runner.job import Job
 from pages.ui.experiments import experiment
 from pages.ui.lab import bench, charts, controls, findings, jobs
@@ -33,9 +36,9 @@ _BARS_ONLY = ("typical_p", "rule", "dtype")
 def sampling() -> None:
     """The whole lab."""
     st.markdown(t("q13.page.lead"))
-    read = jobs.result_of(_read(controls.control(NextTokenParams, "prompt", _Q)))
-    if read is not None:
-        st.fragment(_bench)(read)
+    measured = jobs.result_of(_reading(controls.control(NextTokenParams, "prompt", _Q)))
+    if measured is not None:
+        st.fragment(_bench)(measured)
         _writing()
         bench.panel(
             experiment("q13/wall"),
@@ -48,7 +51,7 @@ def sampling() -> None:
     bench.lab(["q13/confidence", "q13/bugs"])
 
 
-def _read(prompt: str) -> Job:
+def _reading(prompt: str) -> Job:
     """The run that reads `prompt`; a new one when the prompt has changed or the last run failed."""
     job = st.session_state.get("q13.reading")
     if job is None or job.state in ("failed", "cancelled") or _prompt(job) != prompt:
@@ -57,7 +60,7 @@ def _read(prompt: str) -> Job:
     return job
 
 
-def _bench(measured: Result) -> None:
+def _bench(measured: Data) -> None:
     """All settings and what they leave. A fragment, and in it another: a slider redraws only its bars."""
     _starting_points()
     st.fragment(_bars)(measured)
@@ -69,7 +72,7 @@ def _bench(measured: Result) -> None:
             controls.control(NextTokenParams, field, _Q)
 
 
-def _bars(measured: Result) -> None:
+def _bars(measured: Data) -> None:
     """The two sliders, the order of all steps, what they leave in one sentence, and the bars."""
     for field, column in zip(("temperature", "top_p"), st.columns(2), strict=True):
         with column:
@@ -102,17 +105,18 @@ def _start_at(temperature: float, top_p: float) -> None:
     controls.put(_Q, "top_p", top_p)
 
 
-def _sentence(result: Result, params: NextTokenParams) -> str:
+def _sentence(result: Data, params: NextTokenParams) -> str:
     notes = {
         "greedy": params.temperature == 0,
         "empty": result["empty_prompt"],
         "long": result["beyond_trained_length"],
     }
-    said = [t(f"q13.page.{name}", length=result["trained_length"]) for name, holds in notes.items() if holds]
-    return " ".join([_kept(result["view"], result["vocab_size"]), *said])
+    length = result["trained_length"]
+    sentences = [t(f"q13.page.{name}", length=length) for name, holds in notes.items() if holds]
+    return " ".join([_kept(result["view"], result["vocab_size"]), *sentences])
 
 
-def _kept(view: Result, size: int) -> str:
+def _kept(view: Candidates, size: int) -> str:
     return t(
         "q13.page.kept",
         kept=f"**{view['kept_count']:,}**",
@@ -123,12 +127,12 @@ def _kept(view: Result, size: int) -> str:
     )
 
 
-def _typed(result: Result) -> None:
+def _typed(result: Data) -> None:
     """Typed numbers in one sentence, and what each rule at the boundary keeps of them."""
     view = result["view"]
     rules = " · ".join(f"{t(f'q13.rule.{rule}')} **{kept}**" for rule, kept in view["rules"].items())
-    read = t("q13.page.read", kind=t(f"q13.numbers_are.{view['read_as']}"))
-    parts = [read, _kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
+    read_as = t("q13.page.read", kind=t(f"q13.numbers_are.{view['read_as']}"))
+    parts = [read_as, _kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
     if view["normalized"]:
         parts.append(t("q13.page.normalized", total=f"{view['typed_sum']:.4g}"))
     st.markdown(" ".join(parts))
@@ -183,7 +187,7 @@ def _prompt(job: Job) -> str:
     return job.params.prompt
 
 
-def _wall(result: Result) -> None:
+def _wall(result: Data) -> None:
     """The texts side by side, in a box of their own that scrolls."""
     st.markdown(
         t(
@@ -198,7 +202,7 @@ def _wall(result: Result) -> None:
     st.html(f'<div class="wall" role="list" tabindex="0" aria-label="{t("q13.wall.title")}">{cards}</div>')
 
 
-def _examples(result: Result) -> None:
+def _examples(result: Data) -> None:
     """What the model wrote at each starting point: one function, one piece of prose."""
 
     def draw() -> None:

@@ -78,7 +78,7 @@ def record(jobs: Sequence[Job], folder: Path = FOLDER) -> Path:
 def variant(params: Params) -> str:
     """The folder for runs at these settings; empty for the defaults.
 
-    >>> from labs.q13_sampling.params import NextTokenParams
+    >>> from labs.q13_sampling.next_token import NextTokenParams
     >>> variant(NextTokenParams(prompt="Hello", temperature=0.1))  # the temperature is only a view
     'prompt-hello'
     """

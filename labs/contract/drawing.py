@@ -81,9 +81,9 @@ class Figure:
         marker = {**_given(symbol=symbol, size=size), **more.pop("marker", {})}
         self._scatter("markers", role, hover, {"x": x, "y": y, "name": name, "marker": marker, **more})
 
-    def words(self, x: Values, y: Values, texts: Sequence[str]) -> None:
+    def words(self, x: Values, y: Values, texts: Sequence[str], **more: Any) -> None:
         """Texts at points, in the page's own ink: without role, mark or hover."""
-        trace = {"x": x, "y": y, "text": texts, "showlegend": False, "hoverinfo": "skip"}
+        trace = {"x": x, "y": y, "text": texts, "showlegend": False, "hoverinfo": "skip", **more}
         self.data.append({"type": "scatter", "mode": "text", **_plain(trace)})
 
     def bars(

@@ -4,9 +4,6 @@ Belongs to no question: `python -m labs verify` checks the claims of all. A clai
 a run needs none of this; its experiment is run itself (`labs/claims/verdicts.py`).
 """
 
-from __future__ import annotations
+from labs.evidence.claim import ClaimCheck
 
-from labs.contract.columns import Experiment, constant
-from labs.evidence.params import ClaimParams
-
-EXPERIMENTS = (Experiment("evidence/claim", __name__, ClaimParams, constant(cpu=2, cuda=2), keep=False),)
+EXPERIMENTS = (ClaimCheck(),)

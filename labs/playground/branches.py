@@ -1,16 +1,40 @@
 """Where a text starts, and how it branches: the model writes on from another token than it chose.
 
 A branch is asked for as text, the prompt with all that is kept of the old text, so that one command repeats
-it. Pure, no torch. A step is what `measure.py` tells of a token.
+it. Pure, no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import NotRequired, Self, TypedDict
 
-Step = dict[str, Any]
+
+class Alternative(TypedDict):
+    """A token that could stand at a place. `id` to `special` are `TextReader`'s."""
+
+    id: int
+    token: str
+    text: str
+    open: bool
+    special: bool
+    probability: float
+    """The model's own."""
+    filtered: float
+    """After every setting; 0 where they cut it off."""
+
+
+class Step(Alternative):
+    """The token that stands there, and the most likely ones, the likeliest first."""
+
+    rank: int
+    """By the model's own probability; 1 is the most likely."""
+    kept: int
+    """Tokens that the settings left to choose from."""
+    alternatives: list[Alternative]
+    by_hand: NotRequired[bool]
+    """A person chose it."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +49,23 @@ class Start:
         """What the model is given to continue."""
         return self.prompt + readable(self.kept)
 
-    def branch(self, written: Sequence[Step], place: int, token_id: int) -> Self | None:
-        """The start that takes alternative `token_id` at `place`, counted over `kept` and then `written`.
+    def branch(self, written: Sequence[Step], index: int, token_id: int) -> Self | None:
+        """The start that takes alternative `token_id` at `index`, counted over `kept` and then `written`.
 
         None where there is no such alternative, or where it is no text to go on from.
         """
         steps = [*self.kept, *written]
-        if not 0 <= place < len(steps):
+        if not 0 <= index < len(steps):
             return None
-        chosen = next((other for other in steps[place]["alternatives"] if other["id"] == token_id), None)
+        step = steps[index]
+        chosen = next((other for other in step["alternatives"] if other["id"] == token_id), None)
         if chosen is None or not leads_on(chosen):
             return None
-        return type(self)(self.prompt, (*steps[:place], {**steps[place], **chosen, "by_hand": True}))
+        by_hand: Step = {**step, **chosen, "by_hand": True}
+        return type(self)(self.prompt, (*steps[:index], by_hand))
 
 
-def leads_on(alternative: Step) -> bool:
+def leads_on(alternative: Alternative) -> bool:
     """Whether a text can be continued from this token: not from its end, nor from half a character."""
     return not (alternative["special"] or alternative["open"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from labs.playground.params import ContinuationParams
+from labs.playground.continuation import ContinuationParams
 
 
 def generate_command(params: ContinuationParams, *, count: int, model: str, device: str, dtype: str) -> str:

@@ -1,7 +1,7 @@
 """The claims of Question 13 that follow from formulas, recomputed. Its other claims: `claims_core.py`.
 
 Written out with `math`, `decimal` and `fractions` rather than with the lab's own filters, so that the
-two can disagree. Where a claim is about what codes do in floating point, `analytic.py` has those codes.
+two can disagree. Where a claim is about what codes do in floating point, `filters.py` has those codes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from labs.claims.checks import Check, Finding
-from labs.q13_sampling.analytic import BoundaryRule, keep_top_p
+from labs.q13_sampling.filters import BoundaryRule, keep_top_p
 from questions import load_question
 
 Number = float | Decimal | Fraction

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from labs.claims.checks import CannotCheck, Check, Finding
-from labs.contract.columns import DEFAULT_MODEL
-from labs.q13_sampling.broken import circulating_function
+from labs.contract import DEFAULT_MODEL
+from labs.q13_sampling.bugs import attempt, circulating_function
 from labs.q13_sampling.claims import given
-from labs.q13_sampling.params import PROMPT
+from labs.q13_sampling.next_token import PROMPT
 from minimind_core.decoding.sampling import filter_logits, sample
 from minimind_core.errors import CheckpointError
 from minimind_core.files.checkpoint import load_model
@@ -23,11 +23,11 @@ DRAWS = 100_000
 def batched_bug() -> dict[str, str]:
     """What becomes of one, two and eight rows of 6400 ids, and of six rows of six; a vector works."""
     random = torch.Generator().manual_seed(0)
-    assert torch.isfinite(circulating_function(_logits(random, 6400), 0.8, 0.9)).all()
+    assert _outcome(torch.randn(6400, generator=random)) == "numbers"
     rows = {"one_row": 1, "two_rows": 2, "eight_rows": 8}
     every_id_is_last_once = -10 * torch.eye(6)
     return {
-        **{name: _outcome(_logits(random, count, 6400)) for name, count in rows.items()},
+        **{name: _outcome(torch.randn(count, 6400, generator=random)) for name, count in rows.items()},
         "six_rows_of_six": _outcome(every_id_is_last_once),
     }
 
@@ -35,16 +35,11 @@ def batched_bug() -> dict[str, str]:
 def zero_temperature() -> dict[str, str]:
     """Dividing by 0, drawing from the result, our core at 0, and a tiny temperature on FP16 logits."""
     logits = _given_logits()
-    divided = torch.softmax(logits / 0.0, -1)
-    try:
-        torch.multinomial(divided, 1)
-        drawn = "a token"
-    except RuntimeError as error:
-        drawn = type(error).__name__
+    divided, outcome, _ = attempt(torch.softmax, logits / 0.0, -1)
     greedy = filter_logits(logits, temperature=0)
     return {
-        "divided": "nan" if divided.isnan().all() else "numbers",
-        "multinomial": drawn,
+        "divided": outcome,
+        "multinomial": attempt(torch.multinomial, divided, 1)[1],
         "core": "argmax" if greedy[logits.argmax()] == 1 and greedy.sum() == 1 else "something else",
         "tiny_fp16": "inf" if math.isinf((logits.half() / 1e-8).max()) else "finite",
     }
@@ -74,15 +69,7 @@ def nucleus_grows() -> Finding:
 
 
 def _outcome(logits: Tensor) -> str:
-    try:
-        probabilities = circulating_function(logits, 0.8, 0.9)
-    except IndexError as error:
-        return type(error).__name__
-    return "nan" if probabilities.isnan().all() else "numbers"
-
-
-def _logits(random: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=random)
+    return attempt(circulating_function, logits, 0.8, 0.9)[1]
 
 
 def _given_logits() -> Tensor:

@@ -8,33 +8,12 @@ from __future__ import annotations
 import ast
 import codeop
 import itertools
-import statistics
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-PYTHON_PROMPTS = (
-    'def add(a, b):\n    """Return the sum of a and b."""\n',
-    'def is_even(number):\n    """Return True if the number is even."""\n',
-    'def read_lines(path):\n    """Return the lines of a text file."""\n',
-    'def largest(values):\n    """Return the largest of the values."""\n',
-    'def count_words(text):\n    """Return how often each word occurs."""\n',
-    'def factorial(n):\n    """Return the product of 1 to n."""\n',
-    'class Stack:\n    """Last in, first out."""\n\n    def __init__(self):\n',
-    'def reverse(items):\n    """Return the items in reverse order."""\n',
-)
-PROSE_PROMPTS = (
-    "Once upon a time, there was a little girl",
-    "今天天气",
-    "The old man looked at the sea and",
-    "从前有一只小猫，",
-    "In the morning the children",
-    "春天来了，",
-    "The history of the city begins",
-    "科学家发现，",
-)
+Ids = Sequence[int]
+
 _FLAGS = ast.PyCF_ONLY_AST | codeop.PyCF_ALLOW_INCOMPLETE_INPUT  # type: ignore[attr-defined]
-_INCOMPLETE = "incomplete input"
 
 
 def is_valid_python(text: str, *, ended: bool) -> bool:
@@ -52,13 +31,13 @@ def is_valid_python(text: str, *, ended: bool) -> bool:
         with warnings.catch_warnings(action="ignore"):
             compile(whole, "<sample>", "exec", _FLAGS)
     except SyntaxError as error:
-        return not ended and _INCOMPLETE in str(error)
+        return not ended and "incomplete input" in str(error)
     except (ValueError, MemoryError, RecursionError, OverflowError):  # null bytes, absurd nesting
         return False
     return True
 
 
-def distinct_pairs(texts: Sequence[Sequence[int]]) -> float:
+def distinct_pairs(texts: Sequence[Ids]) -> float:
     """Distinct-2: different pairs of neighbouring tokens over all pairs (Li et al. 2016); 1 for no pairs.
 
     >>> distinct_pairs([[1, 2, 1, 2, 1]])
@@ -68,7 +47,7 @@ def distinct_pairs(texts: Sequence[Sequence[int]]) -> float:
     return len(set(pairs)) / len(pairs) if pairs else 1.0
 
 
-def repetition(ids: Sequence[int], length: int = 4) -> float:
+def repetition(ids: Ids, length: int = 4) -> float:
     """The share of runs of four tokens that stood earlier in the text (seq-rep-4, Welleck et al. 2020).
 
     >>> repetition([1, 2, 3, 1, 2, 3, 1], length=3)
@@ -78,10 +57,6 @@ def repetition(ids: Sequence[int], length: int = 4) -> float:
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
-def summary(samples: Sequence[Mapping[str, Any]], ids: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Of many texts together: `distinct` over all their pairs, the means of the rest."""
-    means = {
-        name: statistics.fmean(sample[name] for sample in samples)
-        for name in ("repetition", "log_probability")
-    }
-    return {"distinct": distinct_pairs(ids), **means, "mean_tokens": statistics.fmean(map(len, ids))}
+def visible(token: str) -> str:
+    """A token as a label: spaces and line breaks can be seen."""
+    return token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from labs.q13_sampling.params import PROMPT
+from labs.q13_sampling.next_token import PROMPT
 from questions import load_questions
 from study.store import open_store
 from tests.browser.conftest import free_port, running_app

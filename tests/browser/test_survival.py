@@ -18,7 +18,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from labs.q13_sampling.params import PROMPT
+from labs.q13_sampling.next_token import PROMPT
 from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle
 from tests.browser.sessions import Session

@@ -10,7 +10,7 @@ import pytest
 
 from labs.claims.verify import Verifier
 from labs.contract.registry import Registry
-from labs.evidence import measure, params
+from labs.evidence import claim as evidence
 from labs.runner.inline import InlineClient
 from questions import load_question
 
@@ -24,7 +24,9 @@ def client() -> InlineClient:
 
 
 def test_the_verdict_is_that_of_verify(client: InlineClient) -> None:
-    expected = {one.id: asdict(one) for one in Verifier(REGISTRY, lambda: client).verdicts([QUESTION])}
+    expected = {
+        verdict.id: asdict(verdict) for verdict in Verifier(REGISTRY, lambda: client).verdicts([QUESTION])
+    }
     for name in ("Q13-C1", "Q13-C4", "Q13-C13", "Q13-C19"):
         assert client.submit("evidence/claim", {"claim": name}).result == expected[name]
         assert expected[name]["agrees"] is True
@@ -32,11 +34,11 @@ def test_the_verdict_is_that_of_verify(client: InlineClient) -> None:
 
 def test_a_claim_that_does_not_hold_disagrees(client: InlineClient, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = dataclasses.replace(QUESTION.claim("Q13-C20"), value=Decimal("0.5"))
-    monkeypatch.setattr(params.ClaimParams, "found", lambda self: (QUESTION, wrong))
+    monkeypatch.setattr(evidence.ClaimParams, "find", lambda self: (QUESTION, wrong))
     result = client.submit("evidence/claim", {"claim": "Q13-C20"}).result
     assert result is not None
     assert (result["agrees"], result["measured"]["multiplied"], result["expected"]) == (False, -2.4, 0.5)
-    monkeypatch.setattr(measure, "checks_of", lambda _slug: {})
+    monkeypatch.setattr(evidence, "checks_of", lambda _slug: {})
     result = client.submit("evidence/claim", {"claim": "Q13-C20"}).result
     assert result is not None and result["agrees"] is None
 
@@ -48,4 +50,4 @@ def test_what_cannot_be_checked_is_one_sentence(client: InlineClient, name: str)
 
 
 def test_it_belongs_to_no_question() -> None:
-    assert "evidence/claim" not in {one.id for one in REGISTRY.of_questions()}
+    assert "evidence/claim" not in {experiment.id for experiment in REGISTRY.of_questions()}

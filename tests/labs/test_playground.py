@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 from labs.__main__ import main
-from labs.contract import jsonable
-from labs.contract.experiment import Result
+from labs.contract import Data, jsonable
 from labs.contract.registry import ROOT, Registry
 from labs.playground.branches import Start, closed, leads_on, readable
 from labs.playground.command import generate_command
-from labs.playground.measure import ALTERNATIVES
-from labs.playground.params import ContinuationParams
+from labs.playground.continuation import ALTERNATIVES, ContinuationParams
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
@@ -34,13 +32,13 @@ def client() -> InlineClient:
     return InlineClient.start("cpu", model=TINY, registry=REGISTRY)
 
 
-def written(client: InlineClient, model: str = TINY, **params: Any) -> tuple[Job, Result]:
+def written(client: InlineClient, model: str = TINY, **params: Any) -> tuple[Job, Data]:
     job = client.submit(ID, params, model=model)
     assert job.result is not None, job.error
     return job, job.result
 
 
-def test_every_token_is_told_as_soon_as_it_is_chosen(client: InlineClient) -> None:
+def test_every_token_is_sent_as_soon_as_it_is_chosen(client: InlineClient) -> None:
     job, result = written(client, prompt="Hi", max_new_tokens=9, temperature=1.5, seed=1)
     about, *steps = job.partials
     assert about == {"about": result["about"]} and steps == result["steps"] and len(steps) == 9
@@ -74,16 +72,16 @@ def test_the_seed_alone_decides(client: InlineClient) -> None:
 
 def test_a_branch_goes_on_from_the_alternative(client: InlineClient) -> None:
     _, first = written(client, SHIPPED, prompt="Once upon a time", max_new_tokens=12)
-    steps, place = first["steps"], 5
-    other = next(a for a in steps[place]["alternatives"] if a["id"] != steps[place]["id"] and leads_on(a))
-    branch = Start("Once upon a time").branch(steps, place, other["id"])
+    steps, index = first["steps"], 5
+    other = next(a for a in steps[index]["alternatives"] if a["id"] != steps[index]["id"] and leads_on(a))
+    branch = Start("Once upon a time").branch(steps, index, other["id"])
     assert branch is not None and branch.prompt == "Once upon a time"
-    assert branch.text == "Once upon a time" + readable(steps[:place]) + other["text"]
-    assert branch.kept[:place] == tuple(steps[:place])
+    assert branch.text == "Once upon a time" + readable(steps[:index]) + other["text"]
+    assert branch.kept[:index] == tuple(steps[:index])
     assert branch.kept[-1]["by_hand"] and branch.kept[-1]["probability"] == other["probability"]
     _, second = written(client, SHIPPED, prompt=branch.text, max_new_tokens=4)
-    again = branch.branch(second["steps"], place + 3, second["steps"][2]["id"])
-    assert again is not None and len(again.kept) == place + 4
+    again = branch.branch(second["steps"], index + 3, second["steps"][2]["id"])
+    assert again is not None and len(again.kept) == index + 4
     assert again.text == branch.text + readable(second["steps"][:3])
 
 
@@ -95,8 +93,8 @@ def test_what_is_no_text_cannot_be_branched_to() -> None:
     step = piece(5, "a") | {"alternatives": others}
     start = Start("x")
     assert start.branch([step], 0, 5) is not None
-    for place, token in ((0, 2), (0, 7), (0, 99), (1, 5), (-1, 5)):
-        assert start.branch([step], place, token) is None
+    for index, token in ((0, 2), (0, 7), (0, 99), (1, 5), (-1, 5)):
+        assert start.branch([step], index, token) is None
 
 
 AWKWARD = ["Once upon a time", "", "-5 degrees", "~/*; #", "--help me"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from labs.playground.branches import Step, leads_on
+from labs.playground.branches import Alternative, Step, leads_on
 from pages.ui.words.i18n import t
 
 _HERE = Path(__file__).parent
@@ -59,7 +59,7 @@ def _token(step: Step) -> list[Any]:
     return [step["text"], *_piece(step)[1:], step["rank"], step["kept"], bool(step.get("by_hand")), others]
 
 
-def _piece(piece: Step) -> list[Any]:
+def _piece(piece: Alternative) -> list[Any]:
     """Id, name for the eye, own and filtered probability."""
     name = piece["token"] if piece["open"] or piece["special"] else piece["text"] or piece["token"]
     return [piece["id"], name, *(float(f"{piece[share]:.3g}") for share in ("probability", "filtered"))]

@@ -19,6 +19,7 @@ from labs.contract.registry import Registry
 from labs.runner.inline import InlineClient
 from questions import Claim, Question, Tolerance, load_question, load_questions
 from questions.values import agree
+from tests.labs.specimens.misbehaving import Kept
 
 WRITTEN = [question for question in load_questions() if question.written]
 CHECKED = [
@@ -170,10 +171,14 @@ def test_a_measured_claim_is_compared_with_the_recorded_run(tmp_path: Path) -> N
 
 
 def test_an_experiment_that_takes_minutes_waits_for_full() -> None:
-    kept = type(REGISTRY.find("q00/kept"))
-    slow = type("Slow", (kept,), {"id": "q00/slow", "seconds": lambda *_: 1e9})()
+    class Slow(Kept):
+        id = "q00/slow"
+
+        def seconds(self, params: object, device: str) -> float:
+            return 1e9
+
     registry = Registry([])
-    registry._by_id[slow.id] = slow
+    registry._by_id[Slow.id] = Slow()
     client = InlineClient.start("cpu", registry=REGISTRY)
     verifier = verify.Verifier(registry, lambda: client)
     [verdict] = verifier.verdicts([with_claim(measured_claim("q00/slow", "steps.3"))])

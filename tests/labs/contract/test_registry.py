@@ -1,17 +1,13 @@
-"""Finding experiments, their keys, the code behind them and the command that repeats them."""
+"""Finding labs and their experiments."""
 
 from __future__ import annotations
 
-import shlex
-
 import pytest
 
-from labs.__main__ import main
 from labs.contract.registry import Registry
 from minimind_core.errors import ConfigError
 
 REGISTRY = Registry.discover()
-SPECIMENS = Registry(["tests.labs.specimens"])
 
 
 def test_the_first_of_a_question_is_its_primary() -> None:
@@ -24,22 +20,26 @@ def test_an_unknown_name_is_one_sentence() -> None:
         REGISTRY.find("q13/nxt_token")
 
 
-def test_keys_tell_apart_what_differs_and_nothing_else() -> None:
-    wait = SPECIMENS.find("q00/wait")
-    params = wait.params.from_dict({"seconds": 1})
-    same = wait.params.from_dict({"seconds": 1.0, "shown": 5})
-    other = wait.params.from_dict({"seconds": 2})
-    assert wait.key(params) == wait.key(same) != wait.key(other)
-    assert wait.key(params, device="a") != wait.key(params, device="b")
-    assert SPECIMENS.find("q00/kept").key(params) != wait.key(params)
+def test_the_questions_come_first_in_the_order_of_their_numbers() -> None:
+    labs = list(dict.fromkeys(experiment.lab for experiment in REGISTRY))
+    questions = [lab for lab in labs if lab[1:].isdigit()]
+    assert questions == sorted(questions) and labs[: len(questions)] == questions
+    assert {"playground", "evidence"} <= set(labs) - set(questions)
+    assert [experiment.lab for experiment in REGISTRY.of_questions()] == [
+        experiment.lab for experiment in REGISTRY if experiment.lab in questions
+    ]
 
 
-def test_the_command_repeats_the_run(capsys: pytest.CaptureFixture[str]) -> None:
-    experiment = REGISTRY.find("q13")
-    params = experiment.params.from_dict({"prompt": "it's a 'test' 今天", "temperature": 0.7, "top_k": 5})
-    words = shlex.split(experiment.command(params, device="cpu", dtype="bf16", model="random:byte-128"))
-    assert words[:3] == ["python", "-m", "labs"]
-    assert main(words[3:]) == 0
-    assert experiment.id in capsys.readouterr().out
-    settings = dict(word.split("=", 1) for word in words if "=" in word)
-    assert experiment.params.from_dict(settings) == params
+def test_two_experiments_cannot_share_an_id() -> None:
+    with pytest.raises(AssertionError, match="two experiments are called q00/wait"):
+        Registry(["tests.labs.specimens"] * 2)
+
+
+def test_a_lab_has_its_own_words_before_the_shared_ones() -> None:
+    words = REGISTRY.strings("en")
+    assert (words["playground.temperature"], words["q13.temperature"]) == (
+        "Temperature (0 = greedy)",
+        "Temperature",
+    )
+    assert words["playground.progress.writing"] == words["q13.progress.writing"] == "Writing"
+    assert words["q13.grid.samples"] == "Texts a cell" and words["q13.grid.samples.0"] == "auto"

@@ -17,7 +17,7 @@ from pages.ui.site import server
 from pages.ui.words import i18n
 from tests.pages.conftest import plots
 
-MODULE = "tests.pages.drawn_lab"
+MODULE = "tests.pages.q99_line"
 OpenPanel = Callable[..., AppTest]
 
 
