@@ -179,7 +179,10 @@ class Experiment(ABC, Generic[P, R]):
         """An estimate of how long a run takes."""
 
     def formula(self, params: P) -> Data | None:
-        """The formula's side, with NumPy at most; None where there is none."""
+        """The formula's side, with NumPy at most; None where there is none.
+
+        What a run measures stands at the same path, so that a prediction is answered by both.
+        """
         return None
 
     @abstractmethod

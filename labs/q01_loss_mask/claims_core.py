@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labs.claims.checks import Check, Finding
-from labs.contract.columns import DEFAULT_MODEL
+from labs.contract import DEFAULT_MODEL
 from labs.q01_loss_mask.claims import given
 from minimind_core.files.checkpoint import load_model
 from minimind_core.model.config import ModelConfig

@@ -114,8 +114,9 @@ class Cache(Experiment[CacheParams, CacheResult]):
         return PerDevice(cpu=1.5, cuda=0.5).on(device) + read * SECONDS_A_TOKEN.on(device)
 
     def formula(self, params: CacheParams) -> Data:
-        """The bytes that were asked for."""
-        return {"asked": counted(params.kv_heads, params.tokens, params.batch, params.cache_type)}
+        """The bytes that were asked for, also where a run has those that it added up."""
+        asked = counted(params.kv_heads, params.tokens, params.batch, params.cache_type)
+        return {"asked": asked, "bytes": asked["bytes"], "megabytes": asked["megabytes"]}
 
     def measure(self, params: CacheParams, ctx: Context) -> CacheResult:
         """With two KV heads the shipped 26M reads, else an untrained model of its shape."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from labs.claims.checks import Check, Finding
-from labs.contract.columns import DEFAULT_MODEL
+from labs.contract import DEFAULT_MODEL
 from labs.q12_kv_cache.claims import given
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams

@@ -31,3 +31,15 @@ def test_a_prediction_is_answered_by_its_experiment(prediction: Prediction) -> N
         assert measured in {choice.id for choice in prediction.choices}
     else:
         assert isinstance(float(measured), float)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda prediction: prediction.id)
+def test_a_formula_answers_at_the_path_that_is_measured(prediction: Prediction) -> None:
+    """Where the lab has a formula for the very number: else *the formula says …* would silently go."""
+    if prediction.experiment not in REGISTRY:
+        pytest.skip(f"{prediction.experiment} is still to come")
+    experiment = REGISTRY.find(prediction.experiment)
+    formula = experiment.formula(experiment.params.from_dict(prediction.params))
+    answered = {"speedup-at-batch-one", "cache-size", "finished-turns", "last-safe-tokens", "skipped-steps"}
+    if prediction.id in answered:
+        assert formula is not None and float(value_at(formula, prediction.measures)) > 0
