@@ -6,9 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from labs.contract.fields import ParamError
 from labs.q10_grad_scaler.duel import Duel, DuelParams
+from labs.q10_grad_scaler.training_steps import Training
+from labs.tools.gradients import random_rows
+from labs.tools.models import untrained
+from minimind_core.model.config import PRESETS
 from tests.labs.q10_grad_scaler.conftest import Run, shown
 
 Result = Callable[..., dict[str, Any]]
@@ -22,6 +27,17 @@ def test_without_a_scaler_fp16_falls_behind_and_with_it_does_not(result: Result)
     assert final["bf16"] == pytest.approx(final["fp32"], abs=0.05)
     assert duel["harm_without_scaler"] == final["fp16"] - final["fp32"] > 0.1
     assert duel["zero_percent"]["fp16"] > 30 > 1 > duel["zero_percent"]["fp16_scaler"]
+
+
+def test_the_tokens_of_the_mean_change_nothing_in_fp32() -> None:
+    """The factor is a power of two, so that two steps lead to the same weights bit for bit."""
+    model = untrained(PRESETS["byte-128"], "cpu")
+    rows = random_rows(model, 2, 8)
+    trainings = [Training("fp32", model, 1e-3, tokens) for tokens in (16, 2**20)]
+    losses = [[training.step(rows) for _ in range(2)] for training in trainings]
+    assert losses[0] == losses[1] and losses[0][1] < losses[0][0]
+    ours, theirs = (list(training.model.parameters()) for training in trainings)
+    assert ours and all(map(torch.equal, ours, theirs))
 
 
 def test_with_few_tokens_no_scaler_is_needed(result: Result) -> None:

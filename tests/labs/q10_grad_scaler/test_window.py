@@ -138,9 +138,23 @@ def test_moving_the_scale_needs_no_run(result: Result) -> None:
     )  # this model has fewer layers
 
 
+def test_the_note_is_about_the_pass_closest_to_the_factor(result: Result) -> None:
+    window = result("window", {"scale_exponent": 24, "tokens_exponent": 7})
+    passes, at = window["fp16"], window["view"]["nearest"]
+    assert window["view"]["shift"] == 17 and passes["exponents"][at] == 18
+    hooks = [int(numbers[-1]) == 0 for numbers in passes["counts"]["all"]]
+    assert passes["hooks_finite"] == hooks and {True, False} == set(hooks)
+    measured, skips = shown("window", window).notes
+    infinite = passes["counts"]["all"][at][-1] / passes["counts"]["all"][at].sum()
+    assert "run at 2¹⁸" in measured and f"{100 * infinite:.3g} % Inf or NaN" in measured
+    assert skips.startswith(f"{passes['nonfinite_gradients'][at]:,} elements") and not hooks[at]
+    assert len(shown("window", result("window")).notes) == 1  # where all fits
+
+
 def test_the_bars_of_a_kind_lie_in_its_window_and_add_up_to_its_share(result: Result) -> None:
     window = result("window", {"scale_exponent": 10})
-    bars = shown("window", window).figures["histogram"].data[:4]
+    traces = shown("window", window).figures["histogram"].data
+    bars, words = traces[:4], traces[-4:]
     edges = (-math.inf, -25, -14, 16, math.inf)
     view = window["view"]
     zeros = 1 - float(np.sum(view["histogram"]))
@@ -148,6 +162,8 @@ def test_the_bars_of_a_kind_lie_in_its_window_and_add_up_to_its_share(result: Re
         assert all(low <= exponent < high for exponent in bar["x"])
         share = sum(bar["y"]) + 100 * zeros * (kind == "zero")
         assert share == pytest.approx(100 * view["shares"][kind], abs=1e-3)
+    fits = 100 * view["shares"]["normal"]
+    assert fits > 1 and words[2]["text"] == [f"fits<br><b>{fits:.3g} %</b>"]
 
 
 # Specimens and hooks
