@@ -182,8 +182,9 @@ class Figure:
     def _add(self, kind: str, role: Role, hover: str | None, properties: dict[str, Any]) -> None:
         """Without a hover template a trace says nothing under the pointer."""
         says = {"hoverinfo": "skip"} if hover is None else {"hovertemplate": hover + "<extra></extra>"}
-        filled = {name: value for name, value in properties.items() if value is not None and value != {}}
-        self.data.append({"type": kind, "meta": {"role": role}, **says, **_plain(filled)})
+        plain = _plain(properties)
+        filled = {name: value for name, value in plain.items() if value is not None and value != {}}
+        self.data.append({"type": kind, "meta": {"role": role}, **says, **filled})
 
     def _axis(self, name: str, title: str | None, settings: dict[str, Any]) -> None:
         axis = self.layout.setdefault(name, {})

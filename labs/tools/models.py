@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -24,12 +25,14 @@ def assembled(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MiniMind:
     """A model for reading whose weights are these tensors themselves, by parameter name; none is copied.
 
     A tensor may have more rows than the shape needs: the first ones are looked at.
+    Not for ALiBi, whose slopes are no weights.
     """
     with torch.device("meta"):
         model = MiniMind(config)
     weights = {name: tensors[name][: size[0]] for name, size in parameter_shapes(config).items()}
     model.load_state_dict(weights, assign=True)
-    model.model.rotary = RotaryEmbedding(config).to(model.model.embed_tokens.weight.device)
+    if config.position == "rope":
+        model.model.rotary = RotaryEmbedding(config).to(model.model.embed_tokens.weight.device)
     return model.eval()
 
 
@@ -40,3 +43,14 @@ def copied(model: MiniMind) -> MiniMind:
         copy = MiniMind(model.config)
     copy.load_state_dict(model.state_dict())
     return copy.to(weight.device, torch.float32)
+
+
+@contextlib.contextmanager
+def before_each_layer(model: MiniMind, call: Callable[[], None]) -> Iterator[None]:
+    """While this is open, `call` runs before each layer, so that a cancel is heard in a long forward."""
+    hooks = [layer.register_forward_pre_hook(lambda *_: call()) for layer in model.model.layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
-from labs.contract.columns import Result
 from labs.tools.ranking import verdict
 
 
-def judged(values: Mapping[str, Sequence[float]]) -> Result:
+class Judged(TypedDict):
+    """What the values of all seeds say, by kind; see `judged`."""
+
+    mean: dict[str, float]
+    range: dict[str, dict[str, float]]
+    verdict: str
+    best: str
+    rivals: list[str]
+    chance: float
+    orders: list[list[str]]
+
+
+def judged(values: Mapping[str, Sequence[float]]) -> Judged:
     """`values` by kind, one a seed, the lower the better.
 
     "range" are the best and the worst seed; "verdict" the kind whose range ends before all others begin, or

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NotRequired, TypedDict
 
 from labs.contract import Params, choice, whole
 from minimind_core.errors import ConfigError
@@ -86,3 +86,19 @@ class SeedsParams(Params):
     def steps_on(self, device: str) -> int:
         """The training steps of each model on a device."""
         return self.steps or self.default_steps[plan_of(self.size, device).preset]
+
+
+class SeriesFacts(TypedDict):
+    """What a reader has to know about a series of trainings; tokens are those of one model.
+
+    A series that is still under way has only `seeds`.
+    """
+
+    seeds: int
+    steps: NotRequired[int]
+    length: NotRequired[int]
+    toy: NotRequired[bool]
+    shape: NotRequired[str]
+    training_tokens: NotRequired[int]
+    passes: NotRequired[float]
+    parameters: NotRequired[dict[str, int]]

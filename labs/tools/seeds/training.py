@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labs.contract.columns import Context, Result
+from labs.contract import Context
 from labs.tools import heldout
 from labs.tools.models import untrained
-from labs.tools.seeds.plans import Plan
+from labs.tools.seeds.plans import Plan, SeriesFacts
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
@@ -54,7 +54,7 @@ class Series:
                 model = untrained(config, ctx.device, seed)
                 for _ in Trainer(model, source, self._settings()).steps():
                     done += 1
-                    ctx.progress(done / total, f"Training {kind}, seed {seed}")
+                    ctx.progress(done / total, "training", kind=kind, seed=seed)
                 yield Trained(kind, seed, model.eval())
 
     def source(self, seed: int) -> heldout.Stretches:
@@ -62,8 +62,8 @@ class Series:
         order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(seed))
         return heldout.Stretches(self.rows[order], self.plan.rows)
 
-    def described(self) -> Result:
-        """What a reader has to know about the trainings; tokens are those of one model."""
+    def described(self) -> SeriesFacts:
+        """The facts of the finished trainings."""
         length = self.rows.shape[1] - 1
         tokens = self.steps * self.plan.rows * length
         return {
