@@ -28,7 +28,7 @@ def sentence(
     formula = _strong("blue", numbers["formula"], unit)
     measured = _strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers)
     device = t("bench.device") if here else t("bench.device_recorded")
-    said = _predicted(experiment, params, result)
+    said = _predicted(experiment, params, result, numbers["measured"])
     if said is None:
         common = _strong("orange", numbers["said"], unit)
         st.markdown(t("bench.common", said=common, formula=formula, measured=measured, device=device))
@@ -38,7 +38,9 @@ def sentence(
     st.markdown(t("bench.own", said=own, formula=formula, measured=measured, device=device, because=because))
 
 
-def _predicted(experiment: Experiment, params: Params, result: Data) -> tuple[float, str] | None:
+def _predicted(
+    experiment: Experiment, params: Params, result: Data, measured: float
+) -> tuple[float, str] | None:
     """The person's answer to the prediction of the measured number, and why that is what it is."""
     question = next((one for one in questions() if one.key == experiment.lab), None)
     attempt = store.attempt(question) if question is not None else None
@@ -46,12 +48,14 @@ def _predicted(experiment: Experiment, params: Params, result: Data) -> tuple[fl
         return None
     for prediction in question.predictions:
         answer = attempt.predictions.get(prediction.id)
-        if isinstance(answer, int | float) and _is_about(prediction, experiment, params, result):
+        if isinstance(answer, int | float) and _is_about(prediction, experiment, params, result, measured):
             return answer, _why(question, prediction)
     return None
 
 
-def _is_about(prediction: Prediction, experiment: Experiment, params: Params, result: Data) -> bool:
+def _is_about(
+    prediction: Prediction, experiment: Experiment, params: Params, result: Data, measured: float
+) -> bool:
     if prediction.experiment != experiment.id:
         return False
     asked = experiment.params.from_dict(prediction.params)
@@ -59,7 +63,7 @@ def _is_about(prediction: Prediction, experiment: Experiment, params: Params, re
         value = value_at(result, prediction.measures)
     except LookupError:
         return False
-    return asked.measured() == params.measured() and bool(value == result["sentence"]["measured"])
+    return asked.measured() == params.measured() and bool(value == measured)
 
 
 def _why(question: Question, prediction: Prediction) -> str:
