@@ -84,7 +84,7 @@ def summarised(read: Perplexities, losses: Mapping[str, Mapping[int, Losses]]) -
     base, perplexities, trained = read["base"], read["perplexity"], read["trained"]
     plain, longest = perplexities[base], read["lengths"][-1]
     start = plain[str(trained)]
-    treated = {name: _over(perplexities[name], start) for name in (*SCALINGS, "upstream")}
+    treated = {name: _over(perplexities.get(name, {}), start) for name in (*SCALINGS, "upstream")}
     own = {
         name: by_length
         for name, by_length in perplexities.items()

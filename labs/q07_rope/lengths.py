@@ -144,16 +144,16 @@ class Lengths(Experiment[LengthsParams, LengthsResult]):
         documents = _documents(params, loaded.tokenizer, lengths[-1], ctx.device)
         lines = list(_lines(params, loaded.model, lengths, ctx))
         total = sum(line.cost(length) for line in lines for length in line.lengths)
-        losses: dict[str, dict[int, Losses]] = {line.name: {} for line in lines}
+        losses: dict[str, dict[int, Losses]] = {}
         partials: list[dict[str, Any]] = []
         done = 0.0
         for line in lines:
             for length in line.lengths:
                 ctx.progress(done / total, "chunks", line=line.name, length=length)
-                nats = losses[line.name][length] = line.read(length, documents, ctx.check_cancelled)
+                nats = line.read(length, documents, ctx.check_cancelled)
+                losses.setdefault(line.name, {})[length] = nats
                 done += line.cost(length)
-                reading = {"row": line.name, "length": length, "perplexity": perplexity(nats)}
-                partials.append({**reading, "trained": lengths[0]})
+                partials.append({"row": line.name, "length": length, "perplexity": perplexity(nats)})
                 ctx.emit(partials[-1])
         return {
             **summarised(self.so_far(params, partials), losses),
@@ -165,11 +165,12 @@ class Lengths(Experiment[LengthsParams, LengthsResult]):
         }
 
     def so_far(self, params: LengthsParams, partials: Partials) -> LengthsResult:
+        """The untreated model at its trained length is read first."""
         perplexities: dict[str, ByLength] = {}
         for reading in partials:
             perplexities.setdefault(reading["row"], {})[str(reading["length"])] = reading["perplexity"]
         return {
-            "trained": partials[0]["trained"],
+            "trained": partials[0]["length"],
             "lengths": sorted({reading["length"] for reading in partials}),
             "base": partials[0]["row"],
             "perplexity": perplexities,
@@ -221,8 +222,8 @@ def lengths_for(asked: int, trained: int, device: str) -> tuple[int, ...]:
     def suits(reach: int) -> bool:
         return LONGEST.cpu < reach <= most and 4 * 4 * BIAS_HEADS * reach**2 <= (free_bytes(device) or 0)
 
-    reach = min(asked, most) or next(filter(suits, REACHES[::-1]), LONGEST.cpu)
-    start = min(trained, LONGEST_TRAINED)
+    start, reach = min(trained, LONGEST_TRAINED), min(asked, most)
+    reach = reach or next(filter(suits, REACHES[::-1]), LONGEST.cpu)
     return tuple(start << doubling for doubling in range(16) if start << doubling <= reach)
 
 
@@ -281,20 +282,13 @@ def _row(result: LengthsResult, line: str, text: Words) -> Row:
 
 def _notes(result: LengthsResult, text: Words) -> list[str]:
     """How sure the growth is, what happened past the learned table, where longer readings come from."""
-    base, length, end, notes = result["base"], result["lengths"][-1], result["table_end"], []
+    base, length, end = result["base"], result["lengths"][-1], result["table_end"]
+    notes = []
     if length != result["trained"]:
-        notes = [
-            text(
-                "note.growth",
-                row=text(f"row.{base}"),
-                length=length,
-                growth=result["growth"][base][str(length)],
-                **result["growth_range"][base][str(length)],
-                trained=result["trained"],
-                documents=result["documents"],
-                tokens=result["tokens"],
-            )
-        ]
+        growth, span = result["growth"][base][str(length)], result["growth_range"][base][str(length)]
+        read = {"trained": result["trained"], "documents": result["documents"], "tokens": result["tokens"]}
+        name = text(f"row.{base}")
+        notes.append(text("note.growth", row=name, length=length, growth=growth, **span, **read))
     if end["error"]:
         notes.append(text("note.table_end", **end, last=end["rows"] - 1))
     if result["capped"]:

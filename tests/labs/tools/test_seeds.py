@@ -5,25 +5,22 @@ Runs a few steps only; what the models have learnt is never asserted.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import pytest
 import torch
 
-from labs.contract import jsonable
-from labs.contract.registry import LANGUAGES, Registry
+from labs.contract import Shown, jsonable
+from labs.contract.registry import LANGUAGES, Registry, words_of
 from labs.q06_gqa.analytic import VARIANTS
-from labs.q07_rope.params import POSITIONS
-from labs.q07_rope.reading import mean_losses
-from labs.q07_rope.twins import with_longer_table
+from labs.q07_rope.bench_lines import mean_losses, with_longer_table
+from labs.q07_rope.seeds import POSITIONS
 from labs.q10_grad_scaler.specimens import untrained
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.tools import heldout
 from labs.tools.ranking import UNRESOLVED
-from labs.tools.seeds import telling
 from labs.tools.seeds.judging import chance_of_a_verdict, judged
 from labs.tools.seeds.plans import PLANS, SIZES, plan_of
 from labs.tools.seeds.training import Series
@@ -39,7 +36,7 @@ class Quiet:
 
     device, dtype = "cpu", "fp32"
 
-    def progress(self, fraction: float, text: str = "") -> None:
+    def progress(self, fraction: float, doing: str = "", **values: object) -> None:
         """Says nothing."""
 
 
@@ -54,6 +51,11 @@ def result_of(jobs: dict[str, Job], name: str) -> dict[str, Any]:
     job = jobs[name]
     assert job.state == "done" and job.params is not None and job.result is not None, job.error
     return REGISTRY.find(name).complete(job.params, job.result)
+
+
+def shown(name: str, result: dict[str, Any], language: str = "en") -> Shown:
+    experiment = REGISTRY.find(name)
+    return experiment.show(result, words_of(experiment.lab, REGISTRY.strings(language)))
 
 
 def series(*positions: str, steps: int = 2, seeds: int = 2) -> Series:
@@ -117,7 +119,7 @@ def test_a_longer_table_changes_nothing_within_the_trained_length() -> None:
 
 def test_no_verdict_where_ranges_overlap() -> None:
     close = judged({"a": [1.0, 1.2, 1.4], "b": [1.3, 1.5, 1.7]})
-    assert close["verdict"] == UNRESOLVED == telling.UNRESOLVED
+    assert close["verdict"] == UNRESOLVED
     assert close["best"] == "a" and close["rivals"] == ["b"]
     apart = judged({"a": [1.0, 1.2, 1.29], "b": [1.3, 1.5, 1.7], "c": [2.0, 1.31, 1.9]})
     assert apart["verdict"] == "a" and apart["rivals"] == [] and apart["range"]["c"]["low"] == 1.31
@@ -171,44 +173,44 @@ def test_growth_is_over_the_trained_length(jobs: dict[str, Job]) -> None:
 def test_one_dot_a_seed_on_a_range(jobs: dict[str, Job], name: str) -> None:
     result = result_of(jobs, name)
     for language in LANGUAGES:
-        figures = REGISTRY.find(name).figures(result, REGISTRY.strings(language).__getitem__)
+        figures = shown(name, result, language).figures
         for figure in figures.values():
-            assert all(trace.meta["role"] == "measured" for trace in figure.data)
-            json.loads(figure.to_json())
+            assert {trace["meta"]["role"] for trace in figure.data} == {"measured"}
         spans, points = figures["loss"].data
-        assert sorted(points.x) == sorted(loss for each in result["loss"].values() for loss in each)
-        assert list(spans.x[:3]) == [*sorted(result["loss"][KINDS[name][0]]), None]
+        assert points["x"] == [loss for kind in KINDS[name] for loss in result["loss"][kind]]
+        assert [round(y) for y in points["y"]] == [lane for lane in range(len(KINDS[name])) for _ in range(2)]
+        for lane, kind in enumerate(KINDS[name]):
+            assert spans["x"][3 * lane : 3 * lane + 3] == [*sorted(result["loss"][kind]), None]
+            assert spans["y"][3 * lane : 3 * lane + 3] == [lane, lane, None]
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_run_is_drawn_while_it_goes_on(jobs: dict[str, Job], name: str) -> None:
-    experiment, words = REGISTRY.find(name), REGISTRY.strings("en").__getitem__
+    experiment = REGISTRY.find(name)
     for count in (1, len(KINDS[name]) + 1):
-        so_far = experiment.live(experiment.params.from_dict(FEW), jobs[name].partials[:count])
+        so_far = experiment.so_far(experiment.params.from_dict(FEW), jobs[name].partials[:count])
         assert so_far is not None
-        assert len(experiment.figures(so_far, words)["loss"].data[1].x) == count
-        assert experiment.notes(so_far, words) == []
+        drawn = shown(name, so_far)
+        assert len(drawn.figures["loss"].data[1]["x"]) == count
+        assert list(drawn.notes) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", KINDS)
 def test_the_words_say_verdict_and_toy(jobs: dict[str, Job], name: str, language: str) -> None:
-    words, experiment = REGISTRY.strings(language), REGISTRY.find(name)
-    result, lab = result_of(jobs, name), name[:3]
-    notes = experiment.notes(result, words.__getitem__)
-    assert any(f"{result['scored_tokens']:,}" in note for note in notes)
-    toy = words[f"{lab}.seeds.toy"] % result
-    assert notes[-1] == toy
-    assert toy not in experiment.notes({**result, "toy": False}, words.__getitem__)
-    opening = words[f"{lab}.seeds.unresolved"].partition("%(")[0]
-    open_one = judged({kind: [1.0, 2.0] for kind in KINDS[name]})
-    assert any(
-        opening in note for note in experiment.notes({**result, "judged": open_one}, words.__getitem__)
-    )
-    assert [len(row) for row in experiment.table(result, words.__getitem__)] == [
-        4 if lab == "q06" else 5
-    ] * len(KINDS[name])
-    assert len(experiment.numbers(result, words.__getitem__)) == len(KINDS[name])
+    result, words = result_of(jobs, name), words_of(name[:3], REGISTRY.strings(language))
+    drawn, toy = shown(name, result, language), words("seeds.toy", **result)
+    assert any(f"{result['scored_tokens']:,}" in note for note in drawn.notes)
+    assert drawn.notes[-1] == toy
+    assert toy not in shown(name, {**result, "toy": False}, language).notes
+    opening = REGISTRY.strings(language)[f"{name[:3]}.seeds.unresolved"].partition("{")[0]
+    tied = judged({kind: [1.0, 2.0] for kind in KINDS[name]})
+    assert any(opening in note for note in shown(name, {**result, "judged": tied}, language).notes)
+    assert [row[words("seeds.kind")] for row in drawn.rows] == list(drawn.numbers)
+    for kind, row in zip(KINDS[name], drawn.rows, strict=True):
+        assert [row[f"{words('seeds.seed')} {seed}"] for seed in range(2)] == result["loss"][kind]
+        mean = sum(result["loss"][kind]) / 2
+        assert row[words("seeds.mean")] == mean == pytest.approx(drawn.numbers[str(row[words("seeds.kind")])])
 
 
 @pytest.mark.parametrize("name", KINDS)

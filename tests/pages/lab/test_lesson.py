@@ -21,11 +21,9 @@ def sentence(kv_heads: int, measured: float) -> str:
 
         st.session_state.setdefault("lang", "en")
         this = experiment("q06/cache")
-        result = {
-            "megabytes": 8.39,
-            "sentence": {"said": 4.19, "formula": 8.388608, "measured": measured, "unit": "MB"},
-        }
-        lesson.sentence(this, this.params.from_dict({"kv_heads": kv_heads}), result, here=True)
+        numbers = {"said": 4.19, "formula": 8.388608, "measured": measured, "unit": "MB"}
+        params = this.params.from_dict({"kv_heads": kv_heads})
+        lesson.sentence(this, params, {"megabytes": 8.39}, numbers, here=True)
 
     app = AppTest.from_function(script, args=(kv_heads, measured)).run()
     assert not app.exception
