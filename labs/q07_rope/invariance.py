@@ -218,9 +218,9 @@ def _error_figure(result: InvarianceResult, text: Words) -> Figure:
     for index, name in enumerate(ARITHMETICS):
         label = text(f"arithmetic.{name}")
         errors = [float(value) or None for value in result["error"][name]]  # zero has no logarithm
-        hover = f"{label}<br>m = %{{x:,}}: %{{y:.2g}}"
+        look = {"width": 2.5, "hover": f"{label}<br>m = %{{x:,}}: %{{y:.2g}}"}
         legend = {"name": text("measured"), "showlegend": index == 0}
-        lines.draw(starts, errors, "measured", label, hover=hover, width=2.5, **legend)
+        lines.draw(dict(zip(starts, errors, strict=True)), "measured", label, **look, **legend)
     figure.marks(
         [view["start"]],
         [view["typical"] or None],
@@ -250,17 +250,17 @@ def _wheels(result: InvarianceResult, text: Words) -> Figure:
         before, after = (f"{degrees:.1f}°".replace("-", MINUS) for degrees in between[:, wheel])
         label = f"{text('pair', pair=pair)}<br>{before} → {after}"
         figure.note(wheel * WHEEL, -1.1, label, yanchor="top", showarrow=False, font={"size": 13})
-    for start, turned, moved in ((0, angles[0], False), (view["start"], angles[1], True)):
+    for start, turned in ((0, angles[0]), (view["start"], angles[1])):
         for index, arrow in enumerate(_lines(turned)):
             name, symbol = (("query", "circle"), ("key", "diamond"))[index % 2]
             figure.line(
                 arrow["x"],
                 arrow["y"],
-                "measured" if moved else "peer",
+                "measured" if start else "peer",
                 text(f"arrow.{name}", m=start),
                 mode="lines+markers",
-                marker={"symbol": symbol, "size": [0, 12 if moved else 8]},
-                width=3 if moved else 1.5,
+                marker={"symbol": symbol, "size": [0, 12 if start else 8]},
+                width=3 if start else 1.5,
                 showlegend=index < 2,
             )
     frames = [_lines(turned) for turned in _angles(result["turning"][view["arithmetic"]])]

@@ -67,12 +67,10 @@ def _over_length(
         name, later = text(f"row.{line}"), _stored_points(stored, line)
         draw = partial(lines.draw, symbol=symbols[line], showlegend=False)
         end = None if later or line in NAME_HEIGHTS else name
-        hover = f"{name}<br>%{{x:,}}: %{{y:.4g}}"
-        draw(list(points), list(points.values()), "measured", end, size=10, hover=hover)
+        draw(points, "measured", end, size=10, hover=f"{name}<br>%{{x:,}}: %{{y:.4g}}")
         if later:
             joined = {max(points): points[max(points)], **later}
-            hover = "%{x:,}: %{y:.4g}"
-            draw(list(joined), list(joined.values()), "recorded", name, size=8, hover=hover)
+            draw(joined, "recorded", name, size=8, hover="%{x:,}: %{y:.4g}")
             lengths += later
     low, high = lines.fit(lengths)
     for line in NAME_HEIGHTS:

@@ -14,6 +14,7 @@ from labs.q07_rope.length_summary import ByLength
 from labs.tools.named_lines import NamedLines
 from labs.tools.seeds import plans, shown
 from labs.tools.seeds.judging import Judged, judged
+from labs.tools.seeds.shown import verdict
 from minimind_core.model.config import ModelConfig, PositionKind
 
 POSITIONS: tuple[PositionKind, ...] = ("rope", "alibi", "sinusoidal", "learned", "none")
@@ -104,18 +105,16 @@ class Seeds(Experiment[SeedsParams, SeedsResult]):
         if "judged" not in result:
             return Shown(figures)
         of_loss, of_growth = result["judged"], result["judged_growth"]
-        spans = of_growth["range"].values()
+        growth, spans = text("seeds.growth", longest=longest), of_growth["range"]
+        rows = zip(shown.table(result["loss"], names, text), result["loss"], strict=True)
         return Shown(
             figures,
             rows=[
-                {**row, text("seeds.growth", longest=longest): f"{span['low']:.3g}–{span['high']:.3g}"}
-                for row, span in zip(shown.table(result["loss"], names, text), spans, strict=True)
+                {**row, growth: f"{spans[kind]['low']:.3g}–{spans[kind]['high']:.3g}"} for row, kind in rows
             ],
             notes=[
-                text(
-                    "seeds.at_trained", trained=result["length"], verdict=shown.verdict(of_loss, names, text)
-                ),
-                text("seeds.at_longest", longest=longest, verdict=shown.verdict(of_growth, names, text)),
+                text("seeds.at_trained", trained=result["length"], verdict=verdict(of_loss, names, text)),
+                text("seeds.at_longest", longest=longest, verdict=verdict(of_growth, names, text)),
                 *shown.conditions(result, text),
             ],
             numbers={names[kind]: mean for kind, mean in of_loss["mean"].items()},
@@ -131,7 +130,7 @@ def _growth_figure(result: SeedsResult, names: Mapping[str, str], text: Words) -
     figure, lengths = Figure(), result["lengths"]
     lines = NamedLines(figure, also=ALWAYS_SHOWN)
     for kind, seeds in result["growth"].items():
-        lines.draw(
+        figure.line(
             [*lengths, None] * len(seeds),
             [value for by_length in seeds for value in (*by_length.values(), None)],
             "measured",
@@ -141,6 +140,7 @@ def _growth_figure(result: SeedsResult, names: Mapping[str, str], text: Words) -
             showlegend=False,
             hover=f"{names[kind]}<br>%{{x:,}}: %{{y:.3g}}×",
         )
+        lines.values += [value for by_length in seeds for value in by_length.values()]
         longest = _at(lengths[-1], seeds)
         lines.ends.append((lengths[-1], sum(longest) / len(longest), names[kind]))
     low, high = lines.fit(lengths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
@@ -15,6 +16,7 @@ ANGLES = {"fp64": "circle", "fp32": "square", "bf16": "diamond"}
 OFFSETS = (1, 100, 10_000, 1_000_000)
 ByAngles = dict[str, dict[str, float]]
 """By type of the angles, then by offset, "0" being the text where it was."""
+Ticks = Callable[[float, float], dict[float, str]]
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,14 @@ class Shift(Experiment[ShiftParams, ShiftResult]):
 
     def show(self, result: ShiftResult, text: Words) -> Shown:
         difference, perplexity = result["difference"], result["perplexity"]
+        of_logits, of_text = text("axis.difference"), text("axis.perplexity")
         figures = {
-            "difference": _difference_figure(difference, result.get("logit_std"), text),
-            "perplexity": _perplexity_figure(perplexity, text),
+            "difference": _over_offsets(difference, of_logits, power_ticks, text, result.get("logit_std")),
+            "perplexity": _over_offsets(perplexity, of_text, round_ticks, text, None),
         }
         if "offsets" not in result:
             return Shown(figures)
         names = {angles: text(f"angles.{angles}") for angles in ANGLES}
-        shown = {text("axis.difference"): difference, text("axis.perplexity"): perplexity}
         return Shown(
             figures,
             rows=[
@@ -115,7 +117,7 @@ class Shift(Experiment[ShiftParams, ShiftResult]):
                     text("column.shift"): offset,
                     **{
                         f"{name}: {title}": values[angles][str(offset)]
-                        for title, values in shown.items()
+                        for title, values in ((of_logits, difference), (of_text, perplexity))
                         for angles, name in names.items()
                     },
                 }
@@ -126,41 +128,19 @@ class Shift(Experiment[ShiftParams, ShiftResult]):
         )
 
 
-def _difference_figure(difference: ByAngles, logit_std: float | None, text: Words) -> Figure:
-    """The largest change of a logit over the offset, and how far logits differ from each other anyway."""
+def _over_offsets(values: ByAngles, title: str, ticks: Ticks, text: Words, spread: float | None) -> Figure:
+    """A line for each type of angle, as far as it is known and has a logarithm, and the spread of logits."""
     figure = Figure()
     lines = NamedLines(figure)
-    _draw(lines, difference, text)
-    if logit_std is not None:
-        lines.draw([OFFSETS[0], OFFSETS[-1]], [logit_std] * 2, "peer", name=text("logit_std"))
-    low, high = lines.fit(OFFSETS)
-    figure.y_axis(text("axis.difference"), ticks=power_ticks(low, high))
-    return figure
-
-
-def _perplexity_figure(perplexity: ByAngles, text: Words) -> Figure:
-    figure = Figure()
-    lines = NamedLines(figure)
-    _draw(lines, perplexity, text)
-    low, high = lines.fit(OFFSETS)
-    figure.y_axis(text("axis.perplexity"), ticks=round_ticks(low, high))
-    return figure
-
-
-def _draw(lines: NamedLines, values: ByAngles, text: Words) -> None:
-    """A line over the offsets for each type of angle, as far as it is known and can be drawn."""
     for angles, symbol in ANGLES.items():
-        by_offset = values.get(angles, {})
-        offsets = [offset for offset in OFFSETS if by_offset.get(str(offset), 0) > 0]
-        if offsets:
-            lines.draw(
-                offsets,
-                [by_offset[str(offset)] for offset in offsets],
-                "measured",
-                text(f"angles.{angles}"),
-                symbol=symbol,
-                size=9,
-                showlegend=False,
-                hover="%{x:,}: %{y:.3g}",
-            )
-    lines.figure.x_axis(text("axis.offset"), ticks={offset: f"{offset:,}" for offset in OFFSETS})
+        by_offset = {int(offset): value for offset, value in values.get(angles, {}).items()}
+        points = {offset: by_offset[offset] for offset in OFFSETS if by_offset.get(offset, 0) > 0}
+        if points:
+            look = {"symbol": symbol, "size": 9, "showlegend": False, "hover": "%{x:,}: %{y:.3g}"}
+            lines.draw(points, "measured", text(f"angles.{angles}"), **look)
+    if spread is not None:
+        lines.draw({OFFSETS[0]: spread, OFFSETS[-1]: spread}, "peer", name=text("logit_std"))
+    low, high = lines.fit(OFFSETS)
+    figure.x_axis(text("axis.offset"), ticks={offset: f"{offset:,}" for offset in OFFSETS})
+    figure.y_axis(title, ticks=ticks(low, high))
+    return figure

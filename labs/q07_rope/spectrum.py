@@ -80,7 +80,6 @@ class SpectrumResult(TypedDict):
     length: int
     wavelength: list[float]
     full_turns: int
-    unfinished: int
     multipliers: dict[str, list[float]]
     bands: dict[str, dict[str, int]]
     """Of the treatments that are YaRN: how many pairs are kept, joined by the ramp and divided."""
@@ -107,12 +106,10 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
         head, treatments = (params.head_dim, params.base), params.treatments()
         yarn = {name: treatment for name, treatment in treatments.items() if treatment.kind == "yarn"}
         waves = scaling.wavelengths(*head)
-        turned = int((params.length >= waves).sum())
         return {
             "length": params.length,
             "wavelength": waves.tolist(),
-            "full_turns": turned,
-            "unfinished": len(waves) - turned,
+            "full_turns": int((params.length >= waves).sum()),
             "multipliers": {
                 name: scaling.multipliers(*head, treatment).tolist() for name, treatment in treatments.items()
             },
@@ -128,21 +125,19 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
         formula = self.formula(params)
         plain = scaled_inv_freq(params.head_dim, params.base, None)[0].numpy()
         waves = 2 * math.pi / plain
-        turned = int((params.length >= waves).sum())
         ratios = {"wavelength": waves / formula["wavelength"]}
         for name, treatment in params.treatments().items():
             stretched = scaled_inv_freq(params.head_dim, params.base, treatment)[0].numpy()
             ratios[name] = stretched / plain / formula["multipliers"][name]
         return {
             **formula,
-            "full_turns": turned,
-            "unfinished": len(waves) - turned,
+            "full_turns": int((params.length >= waves).sum()),
             "core": {name: float(np.abs(ratio - 1).max()) for name, ratio in ratios.items()},
             "measured_wavelength": waves.tolist(),
         }
 
     def show(self, result: SpectrumResult, text: Words) -> Shown:
-        waves, measured = result["wavelength"], "core" in result
+        waves, turned, measured = result["wavelength"], result["full_turns"], "core" in result
         notes = [
             text(key, **result["bands"][name], **result["temperature"][name], target=result["target"][name])
             for name, key in (("yarn", "note.bands"), ("custom", "note.custom"))
@@ -154,11 +149,11 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
             {"wavelength": _wavelength_figure(result, text), "multipliers": _multiplier_figure(result, text)},
             rows=[_row(result, pair, text) for pair in range(len(waves))],
             notes=notes,
-            numbers={text("turned"): result["full_turns"], text("unfinished"): result["unfinished"]},
+            numbers={text("turned"): turned, text("unfinished"): len(waves) - turned},
             sentence={
                 "said": len(waves),
                 "formula": sum(wave <= result["length"] for wave in waves),
-                "measured": result["full_turns"],
+                "measured": turned,
                 "unit": "",
             }
             if measured
@@ -182,7 +177,7 @@ def _wavelength_figure(result: SpectrumResult, text: Words) -> Figure:
     figure, waves, length, turned = Figure(), result["wavelength"], result["length"], result["full_turns"]
     hover = text("pair", pair="%{x}") + ": %{y:,.3g}"
     figure.bars(range(turned), waves[:turned], "formula", f"{text('turned')} ({turned})", hover=hover)
-    unfinished = f"{text('unfinished')} ({result['unfinished']})"
+    unfinished = f"{text('unfinished')} ({len(waves) - turned})"
     figure.bars(range(turned, len(waves)), waves[turned:], "removed", unfinished, hover=hover)
     if "measured_wavelength" in result:
         measured = result["measured_wavelength"]

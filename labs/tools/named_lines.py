@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from labs.contract.drawing import Figure, Role
@@ -15,8 +15,8 @@ class NamedLines:
     """Draws lines into a figure, and fits its axes to them when all are drawn.
 
     lines = NamedLines(figure, also=[1.0])      # values that lie within the axis in any case
-    lines.draw(lengths, losses, "measured", text("rope"), symbol="circle")
-    low, high = lines.fit(lengths)
+    lines.draw({512: 8.2, 1024: 18.3}, "measured", text("rope"), symbol="circle")
+    low, high = lines.fit([512, 1024])
     """
 
     def __init__(self, figure: Figure, also: Iterable[float] = ()) -> None:
@@ -24,13 +24,15 @@ class NamedLines:
         self.ends: list[tuple[float, float, str]] = []
 
     def draw(
-        self, x: Sequence[Any], y: Sequence[float | None], role: Role, end: str | None = None, **line: Any
+        self, points: Mapping[int, float | None], role: Role, end: str | None = None, **line: Any
     ) -> None:
-        """A line, named `end` unless its last value is missing; `line` are the options of `Figure.line`."""
-        self.figure.line(x, y, role, **line)
-        self.values += [value for value in y if value is not None]
-        if end is not None and y[-1] is not None:
-            self.ends.append((x[-1], y[-1], end))
+        """A line through y by x, named `end` unless its last y is missing; `line` are for `Figure.line`."""
+        self.figure.line(list(points), list(points.values()), role, **line)
+        known = {x: y for x, y in points.items() if y is not None}
+        self.values += known.values()
+        last = max(points)
+        if end is not None and last in known:
+            self.ends.append((last, known[last], end))
 
     def fit(self, x: Iterable[float]) -> tuple[float, float]:
         """Make the axes logarithmic around `x` and all values, and write the names; the limits of y."""
