@@ -34,6 +34,7 @@ FIELDS = {
     "attention_factor": "attention_factor",
 }
 LOOKS_LIKE = "write it as in a config.json, with rope_type linear, ntk or yarn"
+LOW_FACTOR = "Factor must be at least 1; 1 means no scaling."
 
 
 def frequencies(head_dim: int, base: float) -> Array:
@@ -83,12 +84,23 @@ def kept_share(head_dim: int, base: float, scaling: RopeScaling) -> Array:
     return np.asarray(1 - np.clip(past, 0, 1))
 
 
+def bands(head_dim: int, base: float, scaling: RopeScaling) -> dict[str, int]:
+    """How many pairs YaRN keeps, joins by the ramp and divides.
+
+    >>> bands(64, 1e6, RopeScaling("yarn", 16, 2048))
+    {'kept': 6, 'ramp': 8, 'divided': 18}
+    """
+    share = kept_share(head_dim, base, scaling)
+    kept, divided = int((share == 1).sum()), int((share == 0).sum())
+    return {"kept": kept, "ramp": len(share) - kept - divided, "divided": divided}
+
+
 def temperature(scaling: RopeScaling) -> dict[str, float]:
-    """The factor on cos and sin, what it makes of a logit, and the temperature that this is."""
+    """The factor on cos and sin, and what it makes of logits."""
     factor = scaling.attention_factor
     if factor is None:
         factor = 0.1 * math.log(scaling.factor) + 1 if scaling.kind == "yarn" else 1.0
-    return {"factor": factor, "logits": factor**2, "temperature": factor**-2}
+    return {"factor": factor, "logits": factor**2}
 
 
 def read_scaling(text: str) -> RopeScaling | None:

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from labs.contract import Shown, jsonable
+from labs.contract import Context, Shown, jsonable
 from labs.contract.registry import LANGUAGES, Registry, words_of
 from labs.q06_gqa.cache_bytes import VARIANTS
-from labs.q07_rope.params import POSITIONS
-from labs.q07_rope.reading import mean_losses
-from labs.q07_rope.twins import with_longer_table
+from labs.q07_rope.bench_lines import mean_losses, with_longer_table
+from labs.q07_rope.seeds import POSITIONS
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.tools import heldout

@@ -1,29 +1,17 @@
-"""Question 7's formulas and parameters: frequencies, treatments, what rounding predicts, bad input."""
+"""Frequencies, what stretches them, and the dictionary of a config.json."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labs.contract.fields import ParamError
-from labs.q07_rope import analytic, claims
-from labs.q07_rope.params import (
-    LOW_BASE,
-    LOW_FACTOR,
-    ODD,
-    InvarianceParams,
-    LengthsParams,
-    ShiftParams,
-    SpectrumParams,
-)
+from labs.contract import ParamError
 from labs.q07_rope.scaling import (
+    LOW_FACTOR,
     UPSTREAM,
     frequencies,
     kept_share,
@@ -32,8 +20,7 @@ from labs.q07_rope.scaling import (
     temperature,
     wavelengths,
 )
-from labs.tools.line_ends import GAP, spread
-from labs.tools.ticks import power_ticks, round_ticks
+from labs.q07_rope.spectrum import SpectrumParams
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import RopeScaling
 from minimind_core.model.rope import scaled_inv_freq
@@ -44,9 +31,6 @@ FACTORS = st.floats(1, 64)
 LENGTHS = st.integers(64, 32_768)
 KINDS = st.sampled_from(["pi", "ntk", "yarn"])
 FAST = settings(deadline=None, max_examples=60)
-
-
-# Frequencies and what stretches them
 
 
 @FAST
@@ -90,7 +74,7 @@ def test_yarn_at_the_defaults_keeps_the_first_and_divides_the_last() -> None:
 def test_a_factor_of_one_changes_nothing(head_dim: int, base: float, kind: Any, length: int) -> None:
     scaling = RopeScaling(kind, 1, length)
     np.testing.assert_allclose(multipliers(head_dim, base, scaling), 1, rtol=1e-12)
-    assert temperature(scaling) == {"factor": 1, "logits": 1, "temperature": 1}
+    assert temperature(scaling) == {"factor": 1, "logits": 1}
 
 
 @FAST
@@ -131,22 +115,6 @@ def test_treatments_equal_transformers_initialisers(kind: str, factor: float) ->
     assert temperature(ours)["factor"] == pytest.approx(on_cos)
 
 
-def test_the_spectrum_agrees_with_the_independent_claims() -> None:
-    result = analytic.spectrum(SpectrumParams())
-    assert result["full_turns"] == 11 == claims.full_turns()["turned"][0] and result["unfinished"] == 21
-    assert result["bands"] == {"yarn": claims.yarn_bands(512), "custom": claims.yarn_bands(2048)}
-    assert result["target"]["custom"] == 32_768 and result["target"]["yarn"] == 8192
-    assert result["temperature"]["yarn"] == pytest.approx(claims.temperature())
-    assert result["temperature"]["custom"]["factor"] == 1
-    assert result["wavelength"][-1] == pytest.approx(claims.spectrum()["wavelength"])
-    turned = [
-        analytic.spectrum(SpectrumParams(length=length))["full_turns"] for length in (512, 2048, 8192, 32_768)
-    ]
-    assert turned == claims.full_turns()["turned"]
-    assert analytic.spectrum(SpectrumParams(temperature=False))["temperature"]["yarn"]["factor"] == 1
-    assert "custom" not in analytic.spectrum(SpectrumParams(custom=""))["multipliers"]
-
-
 def test_equal_borders_do_not_divide_by_zero() -> None:
     share = kept_share(8, 1e8, RopeScaling("yarn", 4, 512, beta_fast=1.01, beta_slow=1))
     assert np.isfinite(share).all() and set(np.unique(share)) <= {0.0, 1.0}
@@ -184,91 +152,3 @@ def test_a_bad_dictionary_is_one_sentence(text: str, sentence: str) -> None:
     assert sentence in str(error.value)
     with pytest.raises(ParamError):
         SpectrumParams(custom=text)
-
-
-# What rounding predicts
-
-
-def test_gaps_are_those_of_the_types() -> None:
-    for dtype, bits in ((torch.float64, 53), (torch.float32, 24), (torch.bfloat16, 8)):
-        values = torch.tensor([1.0, 3.0, 256.0, 1000.0], dtype=dtype)
-        after = torch.tensor([1.0, 2.0, 256.0, 512.0], dtype=torch.float64) * torch.finfo(dtype).eps
-        np.testing.assert_array_equal(analytic.gap(values.double().numpy(), bits), after.numpy())
-
-
-def test_the_predicted_error_grows_as_it_should() -> None:
-    formula = analytic.invariance(InvarianceParams())["formula"]
-    for name in ("fp64", "fp32"):  # in proportion to the position
-        assert 300 < formula[name][-1] / formula[name][len(formula[name]) // 2] < 3000
-    assert formula["bf16_values"].max() < 2 * formula["bf16_values"].min()
-    assert formula["bf16_angles"][-1] > 10 * formula["bf16_values"][-1] > formula["fp32"][0]
-
-
-@FAST
-@given(st.integers(0, 511))
-def test_the_prediction_is_finite_at_every_distance(distance: int) -> None:
-    for values in analytic.invariance(InvarianceParams(distance=distance))["formula"].values():
-        assert np.isfinite(values).all() and (values > 0).all() and (values < 2).all()
-
-
-# Bad input
-
-
-@pytest.mark.parametrize(
-    ("kind", "data", "sentence"),
-    [
-        (SpectrumParams, {"head_dim": 63}, ODD),
-        (SpectrumParams, {"base": 1}, LOW_BASE),
-        (SpectrumParams, {"base": "-4"}, LOW_BASE),
-        (SpectrumParams, {"factor": 0.5}, LOW_FACTOR),
-        (SpectrumParams, {"beta_fast": 1, "beta_slow": 1}, "beta_fast must be larger than beta_slow."),
-        (LengthsParams, {"factor": "0.5"}, LOW_FACTOR),
-        (LengthsParams, {"factor": -1}, LOW_FACTOR),
-        (
-            LengthsParams,
-            {"reach": "3000"},
-            "The longest length must be one of 512, 1024, 2048, 4096 and 8192 tokens.",
-        ),
-        (
-            LengthsParams,
-            {"model": "nano-mha"},
-            "model must be one of nano-rope, nano-rope-1e4, byte-128, minimind-26m, not 'nano-mha'.",
-        ),
-        (InvarianceParams, {"distance": 512}, "distance must be at most 511, not 512."),
-        (ShiftParams, {"tokens": 100}, "tokens must be one of 64, 128, 256, 512, not 100."),
-    ],
-)
-def test_bad_input_is_one_sentence(kind: Any, data: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ParamError) as error:
-        kind.from_dict(data)
-    assert str(error.value) == sentence
-    kind.clamp(data)  # the address bar never fails
-
-
-# Names at the ends of lines
-
-
-@FAST
-@given(st.lists(st.floats(-3, 3), min_size=1, max_size=9))
-def test_names_are_moved_apart_and_keep_their_order(places: list[float]) -> None:
-    moved = spread(places, GAP)
-    assert sorted(range(len(places)), key=places.__getitem__) == sorted(
-        range(len(moved)), key=moved.__getitem__
-    )
-    assert (np.diff(sorted(moved)) >= GAP - 1e-9).all()
-    if (np.diff(sorted(places)) >= GAP).all():
-        assert moved == pytest.approx(places)
-
-
-def test_ticks_lie_within_the_axis() -> None:
-    assert power_ticks(1e-7, 2, every=3)["ticktext"] == ["10<sup>-6</sup>", "10<sup>-3</sup>", "1"]
-    assert round_ticks(7, 120) == {"tickvals": [10, 20, 50, 100], "ticktext": ["10", "20", "50", "100"]}
-
-
-def test_the_formula_side_needs_no_torch() -> None:
-    code = (
-        "import sys, labs.q07_rope, labs.q07_rope.analytic, labs.q07_rope.figures, labs.q07_rope.view, "
-        "labs.q07_rope.live, labs.q07_rope.notes, labs.q07_rope.tables, labs.q07_rope.numbers; "
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
