@@ -49,9 +49,7 @@ class Params:
         """What each parameter accepts, in the order of the class, under its name and its full label."""
         lab = lab_of(cls.__module__)
         return tuple(
-            dataclasses.replace(
-                spec, name=field.name, label=f"{lab}.{(spec.label or field.name).removeprefix(lab + '.')}"
-            )
+            dataclasses.replace(spec, name=field.name, label=f"{lab}.{spec.label or field.name}")
             for field in dataclasses.fields(cls)
             for spec in (field.metadata[METADATA_KEY],)
         )

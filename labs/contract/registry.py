@@ -88,7 +88,7 @@ class Registry:
         for package in self.packages:
             folder = Path(importlib.import_module(package).__file__ or "").parent
             lab, words = lab_of(f"{package}.words"), shared | _read(folder / f"{name}.toml")
-            strings |= {f"{lab}.{key.removeprefix(lab + '.')}": text for key, text in words.items()}
+            strings |= {f"{lab}.{key}": text for key, text in words.items()}
         return strings
 
 
