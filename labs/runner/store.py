@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from labs.contract import jsonable
 from labs.runner.job import WorkerStatus
+from minimind_core.files.atomic_file import write_whole
 
 MAX_BYTES = 200 * 2**20
 Record = dict[str, Any]
@@ -78,11 +78,7 @@ class ResultStore:
         """Write a record, whole or not at all, and make room."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=self.folder, suffix=".part", delete=False
-            ) as file:
-                file.write(jsonable.dumps(record))
-            os.replace(file.name, self.folder / f"{key}.json")
+            write_whole(self.folder / f"{key}.json", jsonable.dumps(record))
             self._make_room()
 
     def forget(self) -> None:
