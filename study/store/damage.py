@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
-from study.store.errors import DAMAGED, sqlite_code
+from study.store.errors import DAMAGED, error_code
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def is_damaged(path: Path, seconds: float) -> bool:
         with closing(sqlite3.connect(path, timeout=seconds)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
     except sqlite3.Error as error:
-        if sqlite_code(error) in DAMAGED:
+        if error_code(error) in DAMAGED:
             return True
         raise
 

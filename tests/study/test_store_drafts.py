@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from study.store import Saved, Store, StoreError, open_store
 
@@ -137,14 +142,10 @@ class Typing(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.mkdtemp()
-        self.store = self.open()
-        self.ada = self.store.profiles.named_or_new("Ada").id
+        self.store = open_store()
+        self.ada = self.store.profiles.create("Ada").id
         self.drafts: dict[str, tuple[int, str]] = {}
         self.aside: dict[str, set[str]] = {"answer": set(), "notes": set()}
-
-    def open(self) -> Store:
-        return open_store(f"sqlite:///{self.folder}/study.sqlite3")
 
     @rule(
         target=copies,
@@ -179,7 +180,7 @@ class Typing(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.store.close()
-        self.store = self.open()
+        self.store = open_store()
 
     @invariant()
     def the_newest_counts_and_nothing_is_lost(self) -> None:
@@ -192,9 +193,10 @@ class Typing(RuleBasedStateMachine):
             assert all(a not in b for a in held for b in held if a is not b), "a copy is part of another"
 
     def teardown(self) -> None:
+        self.store.profiles.delete(self.ada)
         self.store.close()
-        shutil.rmtree(self.folder)
 
 
-TestTyping = Typing.TestCase
-TestTyping.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+def test_typing(database: str) -> None:
+    limits = settings(max_examples=12, stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(Typing, settings=limits)

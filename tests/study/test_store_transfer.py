@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from study.store import Imported, Store, StoreError
+from study.store.drafts import read_drafts
 
 Content = dict[str, Any]
 
@@ -41,6 +42,14 @@ def test_an_export_comes_back_into_another_profile(store: Store, ada: str) -> No
     assert store.transfer.import_into(bob, data) == Imported(0, 0)
     assert content_of(store, bob) == content_of(store, ada)
     assert store.profiles.find(bob) and json.loads(data)["profile"] == {"name": "Ada"}
+
+
+def test_an_export_is_of_one_moment(store: Store, ada: str) -> None:
+    with store._database.read() as connection:
+        before = read_drafts(connection, ada)
+        assert store.drafts.save(ada, "q06", "answer", "written meanwhile", 1).accepted
+        assert read_drafts(connection, ada) == before == ()
+    assert store.drafts.of(ada)
 
 
 def test_an_import_never_overwrites(store: Store, ada: str) -> None:
