@@ -17,7 +17,7 @@ DEBIAN = Path("/etc/debian_version").exists()
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The address of a server that runs until the session ends. Where it is promised, it may not be missing."""
+    """The address of a server that runs until the session ends. On a Debian of CI it may not be missing."""
     binaries = postgres.programs()
     if binaries is None:
         missing = "there is no PostgreSQL server here: `make system` installs Debian's"

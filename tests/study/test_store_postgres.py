@@ -1,4 +1,4 @@
-"""What only a PostgreSQL server does: it goes away and comes back, keeps others out, and has roles and encodings."""
+"""What only a PostgreSQL server does: it goes away and comes back, and it has roles and encodings."""
 
 from __future__ import annotations
 
