@@ -17,7 +17,7 @@ from typing import Any, Literal
 from labs.contract import jsonable
 from labs.contract.experiment import DEFAULT_MODEL, Cancelled, Experiment
 from labs.contract.fields import Params
-from labs.runner.device_lock import DeviceLock
+from labs.runner.device_lock import hold_device
 from labs.runner.failures import explain
 from labs.runner.host import Host
 
@@ -101,7 +101,7 @@ def execute(
     """
     context = RunContext(host, model, listener, cancelled)
     try:
-        with DeviceLock(host.lock_name, while_waiting=lambda: _wait_word(context)):
+        with hold_device(host.lock_name, while_waiting=lambda: _wait_word(context)):
             listener({"event": "started"})
             began = time.perf_counter()
             result = experiment.measure(params, context)

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from labs.contract.registry import Registry
 from labs.runner import WorkerClient, supervisor
-from labs.runner.device_lock import DeviceLock
+from labs.runner.device_lock import hold_device
 from labs.runner.store import ResultStore
 
 
@@ -57,8 +58,8 @@ def test_the_limit_counts_only_while_others_wait(client: WorkerClient) -> None:
 
 
 HOLD = (
-    "import sys, time; from labs.runner.device_lock import DeviceLock\n"
-    "with DeviceLock('cpu'): print('held', flush=True); time.sleep(600)"
+    "import sys, time; from labs.runner.device_lock import hold_device\n"
+    "with hold_device('cpu'): print('held', flush=True); time.sleep(600)"
 )
 
 
@@ -74,15 +75,27 @@ def test_two_programs_do_not_measure_at_once_and_a_dead_one_lets_go(client: Work
     assert job.wait(30) and job.state == "done" and impatient.state == "cancelled"
 
 
-def test_lock_waiting_can_be_given_up(tmp_path: Path) -> None:
-    def impatient() -> None:
+def test_waiting_for_a_device_can_be_given_up(tmp_path: Path) -> None:
+    def give_up() -> None:
         raise KeyboardInterrupt
 
+    def wait() -> str:
+        try:
+            with hold_device("cpu", folder=tmp_path, while_waiting=give_up):
+                return "held"
+        except KeyboardInterrupt:
+            return "given up"
+
+    with ThreadPoolExecutor() as threads:
+        with hold_device("cpu", folder=tmp_path), hold_device("cuda", folder=tmp_path):
+            assert threads.submit(wait).result() == "given up"
+        assert threads.submit(wait).result() == "held"
+
+
+def test_a_run_inside_a_run_is_an_error_and_no_endless_wait(tmp_path: Path) -> None:
     with (
-        DeviceLock("cpu", folder=tmp_path),
-        pytest.raises(KeyboardInterrupt),
-        DeviceLock("cpu", folder=tmp_path, while_waiting=impatient),
+        hold_device("cpu", folder=tmp_path),
+        pytest.raises(RuntimeError, match="Deadlock"),
+        hold_device("cpu", folder=tmp_path),
     ):
-        pytest.fail("two holders")
-    with DeviceLock("cuda", folder=tmp_path), DeviceLock("cpu", folder=tmp_path):
-        pass
+        pytest.fail("held twice")
