@@ -71,20 +71,19 @@ class WorkerClient:
         *,
         device: str = "auto",
         model: str | None = None,
-        fresh: bool = False,
     ) -> Job:
         """Queue a run and return its job at once. Never raises for what a user can get wrong:
 
         an unknown experiment or a bad parameter gives a failed job with one sentence. Equal jobs share
-        a run. `fresh` measures again although a kept result exists.
+        a run.
         """
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+                self._registry, experiment_id, params, device=device, model=model or self._model
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=error.sentence, code="input")
+            job.end("failed", error=error.sentence)
             return job
         job = Job(request.experiment.id, request.params, self._supervisor.leave)
         self._supervisor.submit(job, request)

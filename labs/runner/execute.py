@@ -20,6 +20,7 @@ from labs.contract.fields import Params
 from labs.runner.device_lock import hold_device
 from labs.runner.failures import explain
 from labs.runner.host import Host
+from minimind_core.errors import MiniMindError
 
 PROGRESS_SECONDS = 0.05
 """Progress words closer together than this are dropped: no eye can follow them."""
@@ -30,12 +31,11 @@ Listener = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `seconds` is the time in `measure` alone; after a `fatal` one the process must go."""
+    """How a run ended. `seconds` is the time in `measure` alone; after a `fatal` end the process must go."""
 
     state: Literal["done", "failed", "cancelled"]
     result: dict[str, Any] | None = None
     error: str = ""
-    code: str = ""
     seconds: float = 0.0
     fatal: bool = False
 
@@ -112,10 +112,10 @@ def execute(
     except Cancelled:
         return Outcome("cancelled")
     except Exception as error:
-        failure = explain(error)
-        if failure.code != "input":
+        if not isinstance(error, MiniMindError):
             traceback.print_exc(file=sys.stderr)
-        return Outcome("failed", error=failure.sentence, code=failure.code, fatal=failure.fatal)
+        failure = explain(error)
+        return Outcome("failed", error=failure.sentence, fatal=failure.fatal)
 
 
 def _wait_word(context: RunContext) -> None:

@@ -16,7 +16,7 @@ from labs.contract.registry import Registry
 from labs.runner.execute import execute
 from labs.runner.host import Host
 from labs.runner.job import Job, WorkerStatus
-from labs.runner.request import Request, device_class, make_request
+from labs.runner.request import Request, make_request
 from labs.runner.store import make_record
 from minimind_core.errors import MiniMindError
 
@@ -55,20 +55,18 @@ class InlineClient:
         *,
         device: str = "auto",
         model: str | None = None,
-        fresh: bool = False,
     ) -> Job:
         """Measure now. The job has ended when this returns; `watch` may cancel it before."""
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+                self._registry, experiment_id, params, device=device, model=model or self._model
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=error.sentence, code="input")
+            job.end("failed", error=error.sentence)
             return job
         cancelled = threading.Event()
         job = Job(request.experiment.id, request.params, lambda _job: cancelled.set())
-        job.estimate = request.experiment.seconds(request.params, device_class(self._host.device))
         self._run(job, request, cancelled)
         return job
 
@@ -84,7 +82,7 @@ class InlineClient:
 
         def hear(message: Mapping[str, Any]) -> None:
             if message["event"] == "started":
-                job.start(status)
+                job.start()
             elif message["event"] == "partial":
                 job.add_partial(message["partial"])
             elif message["event"] == "progress":
@@ -95,7 +93,7 @@ class InlineClient:
             request.experiment, request.params, self._host, hear, cancelled, model=request.model
         )
         if outcome.result is None:
-            job.end(outcome.state, error=outcome.error, code=outcome.code)
+            job.end(outcome.state, error=outcome.error)
         else:
             job.end(
                 "done",

@@ -48,11 +48,24 @@ class Lane:
 
     @property
     def dead(self) -> bool:
-        """True when no worker is coming."""
+        """True when this lane has no worker and none is starting."""
         return self.status.state == "dead"
 
-    def hear(self, message: Message) -> None:
-        """A status message of the current worker."""
+    def refusal(self, device: str) -> str:
+        """Why this lane cannot serve a request for `device`; "" if nothing is known against it."""
+        if self.dead:
+            return self.status.error
+        here = self.status.device
+        if here and device not in ("auto", here):
+            return Sentence(
+                f"This machine computes on {here}; {device} is not available here.",
+                "runner.device",
+                {"here": here, "asked": device},
+            )
+        return ""
+
+    def update(self, message: Message) -> None:
+        """Take over a status message of the current worker."""
         fields = {name: value for name, value in message.items() if name != "event"}
         self.status = WorkerStatus(**fields)
         if self.status.state == "ready":
@@ -77,7 +90,7 @@ class Lane:
             self.process.kill()
 
     def revive(self, now: float) -> None:
-        """Somebody asks for this lane: try a dead one again, though not at every click."""
+        """Try a dead lane again, though not at every request."""
         if self.dead and now - self._since > RETRY_SECONDS:
             self._failed_starts = 0
             self._spawn(now)

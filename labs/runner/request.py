@@ -22,7 +22,6 @@ class Request:
     device: str
     model: str
     weights: str
-    fresh: bool
 
     def share_key(self) -> str:
         """Equal for requests that may share one run on a lane."""
@@ -47,14 +46,13 @@ def make_request(
     *,
     device: str,
     model: str,
-    fresh: bool,
 ) -> Request:
     """Look up and check. Raises ConfigError (ParamError for a parameter) with one sentence."""
     experiment = registry.find(experiment_id)
     if not isinstance(params, Params):
         params = experiment.params.from_dict(params or {})
     assert isinstance(params, experiment.params), f"{experiment.id} takes {experiment.params.__name__}"
-    return Request(experiment, params, device, model, weights_version(model), fresh)
+    return Request(experiment, params, device, model, weights_version(model))
 
 
 def device_class(device: str) -> DeviceClass:

@@ -108,19 +108,9 @@ class Worker:
                 model=order["model"],
             )
         except MiniMindError as error:
-            outcome = Outcome("failed", error=error.sentence, code="input")
+            outcome = Outcome("failed", error=error.sentence)
         del self._cancelled[run]
-        tell(
-            {
-                "event": "ended",
-                "state": outcome.state,
-                "result": outcome.result,
-                "error": outcome.error,
-                "code": outcome.code,
-                "seconds": outcome.seconds,
-                "fatal": outcome.fatal,
-            }
-        )
+        tell({"event": "ended", **vars(outcome)})
         return outcome.fatal
 
     def _read(self) -> None:
