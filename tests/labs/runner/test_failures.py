@@ -17,11 +17,7 @@ from minimind_core.errors import CheckpointError
         (MemoryError(), "failure.memory", True),
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), "failure.memory", True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "failure.memory", True),
-        (
-            RuntimeError("CUDA error: device-side assert triggered\nUSE_CUDA_DSA"),
-            "failure.device",
-            True,
-        ),
+        (RuntimeError("CUDA error: device-side assert triggered\nUSE_CUDA_DSA"), "failure.device", True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), "failure.device", True),
         (KeyError("x"), "failure.bug", False),
         (RuntimeError("line one\nline two"), "failure.bug", False),
