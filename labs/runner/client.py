@@ -1,6 +1,6 @@
 """The way into the runner for the web process: `WorkerClient`. Never imports torch.
 
-Checks a wish and hands it to the supervisor thread; everything else happens there.
+Checks a request and hands it to the supervisor thread; everything else happens there.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class WorkerClient:
         device: str = "auto",
         model: str | None = None,
     ) -> Job:
-        """Queue a run and return its job at once. Never raises for what a user can get wrong:
+        """Queue a run and return its job at once. Equal jobs share a run.
 
-        an unknown experiment or a bad parameter gives a failed job with one sentence. Equal jobs share
-        a run.
+        Never raises for what a user can get wrong: an unknown experiment or a bad parameter gives a job that
+        has failed with one sentence.
         """
         try:
             request = make_request(

@@ -23,9 +23,9 @@ from labs.runner.host import Host
 from minimind_core.errors import MiniMindError
 
 PROGRESS_SECONDS = 0.05
-"""Progress words closer together than this are dropped: no eye can follow them."""
+"""Progress messages closer together than this are dropped: no eye can follow them."""
 ALIVE_SECONDS = 1.0
-"""A run that only checks for a cancel still says this often that it is alive."""
+"""How often a run that only checks for a cancel reports that it is alive."""
 Listener = Callable[[dict[str, Any]], None]
 
 
@@ -41,11 +41,11 @@ class Outcome:
 
 
 class RunContext:
-    """The `Context` that a measurement sees (contract.py); tells `listener` what it says."""
+    """The `Context` of a measurement (labs/contract/experiment.py); passes its messages to `listener`."""
 
     def __init__(self, host: Host, model: str, listener: Listener, cancelled: threading.Event) -> None:
         self._host, self._model, self._listener, self._cancelled = host, model, listener, cancelled
-        self._told = self._alive = 0.0
+        self._reported = self._alive = 0.0
 
     @property
     def device(self) -> str:
@@ -66,8 +66,8 @@ class RunContext:
         """See Context."""
         self.check_cancelled()
         now = time.monotonic()
-        if now - self._told >= PROGRESS_SECONDS:
-            self._told = now
+        if now - self._reported >= PROGRESS_SECONDS:
+            self._reported = now
             fraction = min(max(float(fraction), 0.0), 1.0)
             self._listener({"event": "progress", "fraction": fraction, "text": text})
 
@@ -97,7 +97,7 @@ def execute(
 ) -> Outcome:
     """Run `experiment` and return how it ended; nothing but KeyboardInterrupt is raised.
 
-    `listener` hears {"event": "started" | "progress" | "partial" | "alive", ...} in order.
+    `listener` is called with {"event": "started" | "progress" | "partial" | "alive", ...} in order.
     """
     context = RunContext(host, model, listener, cancelled)
     try:

@@ -22,7 +22,7 @@ from minimind_core.errors import MiniMindError
 
 
 class InlineClient:
-    """Like `WorkerClient`, in this thread. `watch(job)` is called at every word from a run.
+    """Like `WorkerClient`, in this thread. `watch(job)` is called at every message of a run.
 
     >>> InlineClient.start("cpu").submit("q13/next_token").state
     'done'
@@ -71,16 +71,16 @@ class InlineClient:
         return job
 
     def num_jobs(self) -> int:
-        """None: a run has ended when `submit` returns."""
+        """Always 0: a run has ended when `submit` returns."""
         return 0
 
     def close(self, farewell: str = "") -> None:
-        """Nothing to end."""
+        """Do nothing; there is no worker to end."""
 
     def _run(self, job: Job, request: Request, cancelled: threading.Event) -> None:
         status = self.status()
 
-        def hear(message: Mapping[str, Any]) -> None:
+        def listen(message: Mapping[str, Any]) -> None:
             if message["event"] == "started":
                 job.start()
             elif message["event"] == "partial":
@@ -90,7 +90,7 @@ class InlineClient:
             self._watch(job)
 
         outcome = execute(
-            request.experiment, request.params, self._host, hear, cancelled, model=request.model
+            request.experiment, request.params, self._host, listen, cancelled, model=request.model
         )
         if outcome.result is None:
             job.end(outcome.state, error=outcome.error)

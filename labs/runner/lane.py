@@ -15,7 +15,7 @@ from minimind_core.errors import Sentence
 
 MAX_FAILED_STARTS = 3
 RETRY_SECONDS = 10.0
-"""A dead lane is tried again when somebody asks for it this long after it was given up."""
+"""A dead lane is tried again at the first request this long after it was given up."""
 LOAD_SECONDS = 180.0
 """A worker that is not ready by then hangs: it is killed and counts as a failed start."""
 
@@ -72,7 +72,7 @@ class Lane:
             self._failed_starts = 0
 
     def exited(self, now: float) -> None:
-        """The worker is gone. A fresh one starts, unless it said that it cannot, or three in a row failed."""
+        """The worker is gone. A fresh one starts, unless none can start here or three in a row failed."""
         if self.status.state in ("starting", "loading"):
             self._failed_starts += 1
         if self.dead:

@@ -172,7 +172,7 @@ class Supervisor:
             self._scheduler.started(message["run"], now)
             self._runs[message["run"]].start()
         else:
-            self._scheduler.heard(message["run"], now)
+            self._scheduler.alive(message["run"], now)
             if event != "alive":
                 self._runs[message["run"]].pass_on(message)
 

@@ -101,12 +101,16 @@ import sys
 from labs.__main__ import main
 from labs.runner import execute
 
-say_wait = execute._wait_word
-def announce(context):
-    print("waiting", file=sys.stderr, flush=True)
-    say_wait(context)
+hold_device = execute.hold_device
 
-execute._wait_word = announce
+def announced(device, while_waiting):
+    def announce():
+        print("waiting", file=sys.stderr, flush=True)
+        while_waiting()
+
+    return hold_device(device, while_waiting=announce)
+
+execute.hold_device = announced
 sys.exit(main(["run", "q13", "--device", "cpu", "--json", "--model", "random:byte-128"]))
 """
 
