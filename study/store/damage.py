@@ -13,7 +13,7 @@ from study.store.errors import DAMAGED, error_code
 
 @contextmanager
 def opening_alone(path: Path, seconds: float) -> Iterator[None]:
-    """Let one process at a time look at, mend and migrate `path`.
+    """Let one process at a time check, mend and migrate `path`.
 
     The lock is SQLite's own on an empty file beside it: it works on every system, and ends with its process.
     """

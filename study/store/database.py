@@ -29,7 +29,7 @@ _SNAPSHOT = {"isolation_level": "REPEATABLE READ"}  # PostgreSQL's default shows
 
 
 class Database:
-    """An open, migrated database. `notice` is what was found amiss and mended, as its error, or None."""
+    """An open, migrated database. `notice` is the error of what was wrong and has been mended, or None."""
 
     def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
@@ -94,7 +94,7 @@ class Database:
             raise
 
     def _prepare(self) -> None:
-        """Make, mend or migrate; one process at a time."""
+        """Make, mend or migrate the database; one process at a time."""
         if self.path is None:
             with self._transaction(writes=True) as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
@@ -124,7 +124,7 @@ class Database:
                     migrate(connection, self.place)
 
     def _reopen_if_replaced(self) -> None:
-        """Connections would go on writing into a file that was removed or moved away, unseen by anybody."""
+        """Open a new file where the old one was removed or moved: connections would go on writing into it."""
         if self._sound():
             return
         with self._opening:

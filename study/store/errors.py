@@ -14,7 +14,7 @@ from sqlalchemy import exc
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HELD = "Another program holds {place}: close it, or other copies of this app, and try again."
-_UNSOUND = "{place} is damaged: try again; it is then kept aside and a new file begun."
+_DAMAGED = "{place} is damaged: try again; it is then kept aside and a new file begun."
 _ELSEWHERE = "or set MINIMIND_DATA to another folder."
 SENTENCES: dict[int | str, tuple[str, str]] = {
     sqlite3.SQLITE_BUSY: ("store.held", _HELD),
@@ -29,8 +29,8 @@ SENTENCES: dict[int | str, tuple[str, str]] = {
     ),
     sqlite3.SQLITE_IOERR: ("store.disk", "The disk failed at {place}: free or mend it, " + _ELSEWHERE),
     sqlite3.SQLITE_FULL: ("store.full", "The disk is full: free some space for {place} and try again."),
-    sqlite3.SQLITE_CORRUPT: ("store.damaged", _UNSOUND),
-    sqlite3.SQLITE_NOTADB: ("store.damaged", _UNSOUND),
+    sqlite3.SQLITE_CORRUPT: ("store.damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("store.damaged", _DAMAGED),
     "42501": (
         "store.forbidden",
         "{place} lets us in, but not write: GRANT this user ALL on the schema and its tables.",

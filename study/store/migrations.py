@@ -45,8 +45,8 @@ def migrate(connection: Connection, place: str, migrations: Sequence[Migration] 
 
 def _version(connection: Connection, place: str) -> int:
     """The version of the tables, 1 or higher. Raises StoreError where another program made them."""
-    table, found = schema.schema_version, inspect(connection)
-    columns = found.get_columns(table.name) if found.has_table(table.name) else []
+    table, inspector = schema.schema_version, inspect(connection)
+    columns = inspector.get_columns(table.name) if inspector.has_table(table.name) else []
     ours = [column["name"] for column in columns] == ["version"]
     versions = connection.execute(select(table)).scalars().all() if ours else ()
     if len(versions) != 1 or not isinstance(versions[0], int) or versions[0] < 1:

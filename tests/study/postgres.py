@@ -30,8 +30,8 @@ rm -rf "$2"
 def programs() -> Path | None:
     """The folder of the newest server on this machine: Debian's, or one whose `initdb` is on the path."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    found = str(debian[-1]) if debian else shutil.which("initdb")
-    return Path(found).parent if found else None
+    initdb = str(debian[-1]) if debian else shutil.which("initdb")
+    return Path(initdb).parent if initdb else None
 
 
 @contextmanager

@@ -167,13 +167,13 @@ class Typing(RuleBasedStateMachine):
             if text not in old[1]:
                 self.aside[field].add(text)
         assert (saved.draft.revision, saved.draft.text) == self.drafts[field]
-        found = self.store.drafts.copies(self.ada)
-        return multiple(*((copy.id, copy.field, copy.text) for copy in found))
+        copies = self.store.drafts.copies(self.ada)
+        return multiple(*((copy.id, copy.field, copy.text) for copy in copies))
 
     @rule(copy=copies)
     def discard(self, copy: tuple[str, str, str]) -> None:
         name, field, text = copy
-        if name in {found.id for found in self.store.drafts.copies(self.ada)}:
+        if name in {kept.id for kept in self.store.drafts.copies(self.ada)}:
             self.store.drafts.discard_copy(self.ada, name)
             self.aside[field] = {kept for kept in self.aside[field] if kept not in text}
 
@@ -184,8 +184,8 @@ class Typing(RuleBasedStateMachine):
 
     @invariant()
     def the_newest_counts_and_nothing_is_lost(self) -> None:
-        found = {draft.field: (draft.revision, draft.text) for draft in self.store.drafts.of(self.ada)}
-        assert found == self.drafts
+        drafts = {draft.field: (draft.revision, draft.text) for draft in self.store.drafts.of(self.ada)}
+        assert drafts == self.drafts
         copies = self.store.drafts.copies(self.ada)
         for field, kept in self.aside.items():
             held = [copy.text for copy in copies if copy.field == field]

@@ -37,19 +37,19 @@ def run_script(engine: Engine, script: str) -> None:
 
 def tables_of(connection: Connection) -> dict[str, Any]:
     """Columns, keys and indexes of each table, in the words of this kind of database."""
-    found = inspect(connection)
+    inspector = inspect(connection)
     return {
         table: (
-            {(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(table)},
-            found.get_pk_constraint(table)["constrained_columns"],
+            {(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)},
+            inspector.get_pk_constraint(table)["constrained_columns"],
             [
                 (key["constrained_columns"], key["referred_table"], key["referred_columns"], key["options"])
-                for key in found.get_foreign_keys(table)
+                for key in inspector.get_foreign_keys(table)
             ],
-            [key["column_names"] for key in found.get_unique_constraints(table)],
-            {(index["name"], tuple(index["column_names"])) for index in found.get_indexes(table)},
+            [key["column_names"] for key in inspector.get_unique_constraints(table)],
+            {(index["name"], tuple(index["column_names"])) for index in inspector.get_indexes(table)},
         )
-        for table in found.get_table_names()
+        for table in inspector.get_table_names()
     }
 
 
