@@ -16,13 +16,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labs.contract import DEFAULT_MODEL, Experiment, Params, jsonable
-from labs.contract.registry import ROOT, Registry, words_of
+from labs.contract.registry import ROOT, Registry
 from labs.runner.job import Job
+from labs.runner.progress_bar import ProgressBar
 from minimind_core.errors import ConfigError, MiniMindError
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class _CannotRun(Exception):
-    """Ends the command with this code and sentence."""
+    """Ends the command with an exit code and a sentence."""
 
     def __init__(self, code: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -93,20 +95,16 @@ def _parser() -> argparse.ArgumentParser:
 def _list(options: argparse.Namespace) -> int:
     experiments = list(Registry.discover())
     if options.json:
-        print(
-            jsonable.dumps(
+        _print_json(
+            experiments=[
                 {
-                    "experiments": [
-                        {
-                            "id": e.id,
-                            "version": e.version,
-                            "params": e.params().to_dict(),
-                            "seconds": _estimates(e),
-                        }
-                        for e in experiments
-                    ]
+                    "id": experiment.id,
+                    "version": experiment.version,
+                    "params": experiment.params().to_dict(),
+                    "seconds": _estimates(experiment),
                 }
-            )
+                for experiment in experiments
+            ]
         )
         return OK
     for experiment in experiments:
@@ -121,22 +119,20 @@ def _run(options: argparse.Namespace) -> int:
     registry = Registry.discover()
     experiment = registry.find(options.name)
     params = experiment.params.from_dict(dict(_setting(text) for text in options.set))
-    job = _measure(_client(options, registry), experiment, params)
+    with _bar(options, registry, 1) as bar:
+        job = _measure(_client(options, registry, bar), experiment, params)
+        bar.advance()
     assert job.result is not None
     result = experiment.complete(params, job.result)
     if options.json:
-        print(
-            jsonable.dumps(
-                {
-                    "experiment": experiment.id,
-                    "params": params.to_dict(),
-                    "device": job.device,
-                    "device_name": job.device_name,
-                    "versions": job.versions,
-                    "seconds": job.seconds,
-                    "result": result,
-                }
-            )
+        _print_json(
+            experiment=experiment.id,
+            params=params.to_dict(),
+            device=job.device,
+            device_name=job.device_name,
+            versions=job.versions,
+            seconds=job.seconds,
+            result=result,
         )
         return OK
     print(f"{experiment.id} on {job.device_name}: {job.seconds:.3g} s")
@@ -146,9 +142,6 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from labs.claims.drawn import keep_drawings
-    from labs.claims.recordings import record
-
     registry = Registry.discover()
     if options.all == bool(options.name) or options.runs < 1:
         raise ConfigError("Say what to record, q13 or --all, and at least one run.")
@@ -157,33 +150,54 @@ def _record(options: argparse.Namespace) -> int:
         if options.all
         else registry.of_question(options.name) or [registry.find(options.name)]
     )
-    settings = dict(_setting(text) for text in options.set)
-    client, paths = None if options.drawn else _client(options, registry), []
-    for experiment in experiments:
-        if client is not None:
-            params = experiment.params.from_dict(settings)
-            paths.append(record([_measure(client, experiment, params) for _ in range(options.runs)]))
-        paths += keep_drawings(registry, experiment)
-        if not options.json:
-            print(f"{experiment.id}: {paths[-1].parent}")
+    paths: list[str] = []
+    with _bar(options, registry, len(experiments) * options.runs) as bar:
+        client = None if options.drawn else _client(options, registry, bar)
+        for experiment in experiments:
+            paths += map(str, _recorded(options, registry, experiment, client, bar))
+            if not options.json:
+                bar.write(f"{experiment.id}: {paths[-1]}")
     if options.json:
-        print(jsonable.dumps({"recorded": [str(path) for path in paths]}))
+        _print_json(recorded=paths)
     return OK
+
+
+def _recorded(
+    options: argparse.Namespace,
+    registry: Registry,
+    experiment: Experiment[Any, Any],
+    client: InlineClient | None,
+    bar: ProgressBar,
+) -> list[Path]:
+    """Run it unless only its recordings are to be drawn anew; returns the files that were written."""
+    from labs.claims.drawn import keep_drawings
+    from labs.claims.recordings import record
+
+    paths = []
+    if client is not None:
+        params, jobs = experiment.params.from_dict(dict(_setting(text) for text in options.set)), []
+        for _ in range(options.runs):
+            jobs.append(_measure(client, experiment, params))
+            bar.advance()
+        paths.append(record(jobs))
+    return [*paths, *keep_drawings(registry, experiment)]
 
 
 def _verify(options: argparse.Namespace) -> int:
     from labs.claims.verify import Verifier, as_json, chosen
 
     questions, registry = chosen(options.names), Registry.discover()
-    verifier = Verifier(registry, lambda: _client(options, registry), full=options.full)
     verdicts = []
-    for verdict in verifier.verdicts(questions):
-        verdicts.append(verdict)
-        if not options.json:
-            word = {True: "agrees", False: "DISAGREES", None: "not decided"}[verdict.agrees]
-            print(f"{verdict.id:8} {verdict.kind:10} {word:11} {verdict.reason}".rstrip())
+    with _bar(options, registry, sum(len(question.claims) for question in questions)) as bar:
+        verifier = Verifier(registry, lambda: _client(options, registry, bar), full=options.full)
+        for verdict in verifier.verdicts(questions):
+            verdicts.append(verdict)
+            bar.advance()
+            if not options.json:
+                word = {True: "agrees", False: "DISAGREES", None: "not decided"}[verdict.agrees]
+                bar.write(f"{verdict.id:8} {verdict.kind:10} {word:11} {verdict.reason}".rstrip())
     if options.json:
-        print(jsonable.dumps(as_json(verdicts)))
+        _print_json(**as_json(verdicts))
     return FAILED if any(verdict.agrees is False for verdict in verdicts) else OK
 
 
@@ -191,44 +205,37 @@ def _new(options: argparse.Namespace) -> int:
     from labs.skeleton import create
 
     paths = [str(path.relative_to(ROOT)) for path in create(options.slug, ROOT)]
-    print(jsonable.dumps({"written": paths}) if options.json else "\n".join(paths))
+    if options.json:
+        _print_json(written=paths)
+    else:
+        print("\n".join(paths))
     return OK
 
 
-def _client(options: argparse.Namespace, registry: Registry) -> InlineClient:
+def _bar(options: argparse.Namespace, registry: Registry, total: int) -> ProgressBar:
+    """A bar of `total` steps, where somebody looks at it."""
+    return ProgressBar(total, registry.strings("en"), visible=sys.stderr.isatty() and not options.json)
+
+
+def _client(options: argparse.Namespace, registry: Registry, bar: ProgressBar) -> InlineClient:
     """The runner in this process; imports torch."""
     from labs.runner.inline import InlineClient
 
     return InlineClient.start(
-        options.device,
-        model=options.model,
-        dtype=options.dtype,
-        registry=registry,
-        watch=_show_progress if sys.stderr.isatty() else lambda _job: None,
+        options.device, model=options.model, dtype=options.dtype, registry=registry, watch=bar.watch
     )
 
 
 def _measure(client: InlineClient, experiment: Experiment, params: Params) -> Job:
+    """Run an experiment; returns the job, which is done. Ends the command where it fails."""
     job = client.submit(experiment.id, params)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
     if job.state != "done":
         raise _CannotRun(FAILED, job.error)
     return job
 
 
-def _show_progress(job: Job) -> None:
-    print(f"\r\033[K{job.progress:4.0%} {_doing(job)}", end="", file=sys.stderr, flush=True)
-
-
-def _doing(job: Job) -> str:
-    """What the run does now, in English."""
-    key, values = job.doing
-    words = words_of(job.experiment_id.partition("/")[0], Registry.discover().strings("en"))
-    return words(f"progress.{key}", **values) if key else ""
-
-
 def _setting(text: str) -> tuple[str, str]:
+    """Name and value of one --set. Raises ConfigError."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"--set takes NAME=VALUE, not {text!r}.")
@@ -236,6 +243,7 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _estimates(experiment: Experiment) -> dict[str, float]:
+    """Seconds that a run at the defaults takes, by the class of the device."""
     params = experiment.params()
     return {"cpu": experiment.seconds(params, "cpu"), "cuda": experiment.seconds(params, "cuda")}
 
@@ -255,9 +263,14 @@ def _lines(value: Any, indent: str = "  ") -> list[str]:
     return lines
 
 
+def _print_json(**content: Any) -> None:
+    print(jsonable.dumps(content))
+
+
 def _say_error(options: argparse.Namespace, sentence: str, code: int) -> int:
+    """Print an error for people, and for programs with --json; returns the exit code."""
     if options.json:
-        print(jsonable.dumps({"error": sentence}))
+        _print_json(error=sentence)
     print(sentence, file=sys.stderr)
     return code
 

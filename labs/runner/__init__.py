@@ -1,8 +1,8 @@
 """Runs experiments outside the web process, so that a measurement never slows a page or takes it down.
 
-Reading order: `job.py` what a caller holds · `schedule.py` who runs next, pure · `client.py` the
-supervisor and the way in · `process.py` one worker from outside · `worker.py` the same from inside ·
-`execute.py` one run · `host.py` device and models · `inline.py` the same without a second process.
+Reading order: `job.py` what a caller holds · `client.py` the way in · `schedule.py` who runs next, pure ·
+`supervisor.py` the thread that carries it out · `process.py` one worker from outside · `worker.py` the same
+from inside · `execute.py` one run · `host.py` device and models · `inline.py` all this in one process.
 
     runner = WorkerClient.start()
     job = runner.submit("q13/next_token", {"prompt": "今天天气"})

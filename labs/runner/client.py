@@ -1,6 +1,6 @@
 """The way into the runner for the web process: `WorkerClient`. Never imports torch.
 
-Checks a wish and hands it to the supervisor thread; everything else happens there.
+Checks a request and hands it to the supervisor thread; everything else happens there.
 """
 
 from __future__ import annotations
@@ -70,20 +70,19 @@ class WorkerClient:
         *,
         device: str = "auto",
         model: str | None = None,
-        fresh: bool = False,
     ) -> Job:
-        """Queue a run and return its job at once. Never raises for what a user can get wrong:
+        """Queue a run and return its job at once. Equal jobs share a run.
 
-        an unknown experiment or a bad parameter gives a failed job with one sentence. Equal jobs share
-        a run. `fresh` measures again although a kept result exists.
+        Never raises for what a user can get wrong: an unknown experiment or a bad parameter gives a job that
+        has failed with one sentence.
         """
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+                self._registry, experiment_id, params, device=device, model=model or self._model
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=error.sentence, code="input")
+            job.end("failed", error=error.sentence)
             return job
         job = Job(request.experiment.id, request.params, self._supervisor.leave)
         self._supervisor.submit(job, request)

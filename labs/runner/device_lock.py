@@ -1,60 +1,45 @@
 """One lock file per device, so that two processes of this app never measure on it at once.
 
-The system lets go of the lock when its process dies, however it dies. It does not lock between the
-users of one machine, and it never breaks a lock.
+The system releases the lock when its process dies, however it dies. Users of one machine do not exclude
+each other.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-    import msvcrt
+from filelock import FileLock
 
 POLL_SECONDS = 0.05
 
 
-class DeviceLock:
-    """A context manager that holds a device. `while_waiting` is called about 20 times a second until it does.
+@contextmanager
+def hold_device(
+    device: str, *, while_waiting: Callable[[], None] = lambda: None, folder: Path | None = None
+) -> Iterator[None]:
+    """Hold the lock of a device, such as "cpu", inside the `with` block.
 
-    with DeviceLock("cuda"): ...
+    While another process holds it, `while_waiting` is called every POLL_SECONDS; what it raises ends the
+    wait. The lock file lies in `folder`, by default one that is local to this machine.
     """
 
-    def __init__(
-        self, device: str, *, while_waiting: Callable[[], None] = lambda: None, folder: Path | None = None
-    ) -> None:
-        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-        self.path = (folder or _folder()) / f"minimind-lab-{user}-{device}.lock"
-        self._while_waiting = while_waiting
-        self._file: IO[bytes] | None = None
+    def go_on() -> bool:
+        while_waiting()
+        return False
 
-    def __enter__(self) -> DeviceLock:
-        file = _open(self.path)
-        try:
-            while not _try_lock(file):
-                self._while_waiting()
-                time.sleep(POLL_SECONDS)
-        except BaseException:
-            file.close()
-            raise
-        self._file = file
-        return self
+    # A lock file that is kept is locked by the system alone: no marker file outlives its process.
+    lock = FileLock((folder or _folder()) / _file_name(device), preserve_lock_file=True)
+    with lock.acquire(poll_interval=POLL_SECONDS, cancel_check=go_on):
+        yield
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()  # closing gives the lock back
-            self._file = None
+
+def _file_name(device: str) -> str:
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return f"minimind-lab-{user}-{device}.lock"
 
 
 def _folder() -> Path:
@@ -62,20 +47,3 @@ def _folder() -> Path:
     folder = Path(os.environ.get("MINIMIND_LAB_CACHE") or tempfile.gettempdir())
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _open(path: Path) -> IO[bytes]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    return os.fdopen(descriptor, "r+b")
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    except OSError:
-        return False
-    return True

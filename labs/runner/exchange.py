@@ -1,4 +1,4 @@
-"""Exchanges a server's runner for one with other settings, without a pause for anybody who uses it.
+"""Exchanges a server's runner for one with other settings, without a pause for those who use it.
 
 New workers start beside the old ones and take over once they hold their model; then what the old ones
 still run ends with a sentence. Settings that do not work leave the old ones running.

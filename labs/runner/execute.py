@@ -15,36 +15,36 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from labs.contract import DEFAULT_MODEL, Cancelled, Context, Experiment, Params, jsonable
-from labs.runner.device_lock import DeviceLock
+from labs.runner.device_lock import hold_device
 from labs.runner.failures import explain
 from labs.runner.host import Host
 from labs.runner.job import NOTHING, Doing
+from minimind_core.errors import MiniMindError
 
 PROGRESS_SECONDS = 0.05
-"""Progress words closer together than this are dropped: no eye can follow them."""
+"""Progress messages closer together than this are dropped: no eye can follow them."""
 ALIVE_SECONDS = 1.0
-"""A run that only checks for a cancel still says this often that it is alive."""
+"""How often a run that only checks for a cancel reports that it is alive."""
 Listener = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `seconds` is the time in `measure` alone; after a `fatal` one the process must go."""
+    """How a run ended. `seconds` is the time in `measure` alone; after a `fatal` end the process must go."""
 
     state: Literal["done", "failed", "cancelled"]
     result: dict[str, Any] | None = None
     error: str = ""
-    code: str = ""
     seconds: float = 0.0
     fatal: bool = False
 
 
 class RunContext(Context):
-    """The `Context` that a measurement sees (contract.py); tells `listener` what it says."""
+    """The `Context` of a measurement (labs/contract/experiment.py); passes its messages to `listener`."""
 
     def __init__(self, host: Host, model: str, listener: Listener, cancelled: threading.Event) -> None:
         self._host, self._model, self._listener, self._cancelled = host, model, listener, cancelled
-        self._told = self._alive = 0.0
+        self._reported = self._alive = 0.0
         self._doing: Doing = NOTHING
 
     @property
@@ -63,13 +63,13 @@ class RunContext(Context):
         return self._host.model(name or self._model)
 
     def progress(self, fraction: float, doing: str = "", **values: Any) -> None:
-        """See Context. What is said anew is never dropped."""
+        """See Context. A new `doing` is never dropped."""
         self.check_cancelled()
         now = time.monotonic()
         if doing:
             self._doing = (doing, values)
-        if doing or now - self._told >= PROGRESS_SECONDS:
-            self._told = now
+        if doing or now - self._reported >= PROGRESS_SECONDS:
+            self._reported = now
             fraction = min(max(float(fraction), 0.0), 1.0)
             self._listener({"event": "progress", "fraction": fraction, "doing": self._doing})
 
@@ -99,11 +99,11 @@ def execute(
 ) -> Outcome:
     """Run `experiment` and return how it ended; nothing but KeyboardInterrupt is raised.
 
-    `listener` hears {"event": "started" | "progress" | "partial" | "alive", ...} in order.
+    `listener` is called with {"event": "started" | "progress" | "partial" | "alive", ...} in order.
     """
     context = RunContext(host, model, listener, cancelled)
     try:
-        with DeviceLock(host.lock_name, while_waiting=lambda: _wait_word(context)):
+        with hold_device(host.lock_name, while_waiting=lambda: _wait_word(context)):
             listener({"event": "started"})
             began = time.perf_counter()
             result = experiment.measure(params, context)
@@ -114,10 +114,10 @@ def execute(
     except Cancelled:
         return Outcome("cancelled")
     except Exception as error:
-        failure = explain(error)
-        if failure.code != "input":
+        if not isinstance(error, MiniMindError):
             traceback.print_exc(file=sys.stderr)
-        return Outcome("failed", error=failure.sentence, code=failure.code, fatal=failure.fatal)
+        failure = explain(error)
+        return Outcome("failed", error=failure.sentence, fatal=failure.fatal)
 
 
 def _wait_word(context: RunContext) -> None:

@@ -1,13 +1,12 @@
 """Turns whatever ended a run into one sentence for a person, and says if the process is still usable.
 
-Does not import torch: its errors are known by name and by text, as they come from many layers.
+Does not import torch: its errors come from many layers and are recognised by their text.
 """
 
 from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Any
 
 from labs.runner.schedule import SILENCE_SECONDS
 from minimind_core.errors import MiniMindError, Sentence
@@ -26,10 +25,9 @@ FRESH = "A fresh worker is starting."
 
 @dataclass(frozen=True)
 class Failure:
-    """`code` is "input", "memory", "device", "crash", "limit" or "bug"; `fatal` asks for a fresh process."""
+    """What to tell a person. After a `fatal` one the process is of no more use."""
 
     sentence: Sentence
-    code: str
     fatal: bool = False
 
 
@@ -37,48 +35,38 @@ def explain(error: BaseException) -> Failure:
     """The failure behind an exception that left a measurement."""
     text = str(error).lower()
     if isinstance(error, MiniMindError):
-        return Failure(error.sentence, "input")
+        return Failure(error.sentence)
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
-        return _fatal(
-            "memory", f"The device ran out of memory; choose a smaller setting. {FRESH}", "failure.memory"
-        )
+        return _fatal(f"The device ran out of memory; choose a smaller setting. {FRESH}", "failure.memory")
     if any(words in text for words in _DEVICE_ASSERT):
         return _fatal(
-            "device",
             f"A check on the GPU failed, after which its process can compute nothing more. {FRESH}",
             "failure.device",
         )
     what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:260]
-    return Failure(
-        Sentence(f"The experiment stopped with an error: {what}", "failure.bug", {"what": what}), "bug"
-    )
+    return Failure(Sentence(f"The experiment stopped with an error: {what}", "failure.bug", {"what": what}))
 
 
-def explain_exit(code: int | None) -> Failure:
-    """The failure of a run whose worker process ended with this exit code (negative: a signal)."""
+def explain_exit(code: int | None) -> Sentence:
+    """Why a run ended whose worker process ended with this exit code (negative: a signal)."""
     if code is not None and -code == getattr(signal, "SIGKILL", None):
-        return _fatal(
-            "crash",
+        return Sentence(
             f"The worker was killed, most likely because the machine ran out of memory. {FRESH}",
             "failure.killed",
         )
     if code is not None and code < 0:
-        return _fatal(
-            "crash",
+        return Sentence(
             f"The worker stopped unexpectedly, by signal {-code}. {FRESH}",
             "failure.signal",
-            number=-code,
+            {"number": -code},
         )
-    return _fatal(
-        "crash",
-        f"The worker stopped unexpectedly, with exit code {code}. {FRESH}",
-        "failure.exit",
-        number=code,
+    return Sentence(
+        f"The worker stopped unexpectedly, with exit code {code}. {FRESH}", "failure.exit", {"number": code}
     )
 
 
 def explain_stop(reason: str, limit: float) -> Sentence:
-    """Why a run was stopped that somebody still waited for: its "limit" in seconds, or "silence"."""
+    """Why a run was stopped that somebody still waited for: "silence", or its "limit" in seconds."""
     if reason == "silence":
         return Sentence(
             f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. {FRESH}",
@@ -93,5 +81,5 @@ def explain_stop(reason: str, limit: float) -> Sentence:
     )
 
 
-def _fatal(code: str, text: str, key: str, **values: Any) -> Failure:
-    return Failure(Sentence(text, key, values), code, fatal=True)
+def _fatal(text: str, key: str) -> Failure:
+    return Failure(Sentence(text, key), fatal=True)

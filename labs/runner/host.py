@@ -30,8 +30,8 @@ RANDOM = "random:"
 class Host:
     """One device with its models.
 
-    `device` and `dtype` are names as `minimind_core.device` knows them; one that is missing here raises
-    DeviceError. On a CPU all cores but one compute, so that pages stay quick.
+    `device` and `dtype` are names of `minimind_core.device`; one that this machine lacks raises DeviceError.
+    On a CPU all cores but one compute, so that pages stay quick.
     """
 
     def __init__(self, device: str = "auto", dtype: str = "fp32") -> None:
@@ -53,13 +53,13 @@ class Host:
 
     @property
     def lock_name(self) -> str:
-        """What the lock file of this device is called; two GPUs of one host have two."""
+        """The name of this device's lock; each GPU of a host has its own."""
         if self.device != "cuda":
             return self.device
         return f"cuda-{torch.cuda.get_device_properties(self._device).uuid}"
 
     def describe(self) -> dict[str, Any]:
-        """The part of a WorkerStatus that this process knows: all but its state, model and error."""
+        """The fields of a WorkerStatus other than state, model and error."""
         about = devices.describe(self._device, self._dtype)
         threads = about.pop("threads")
         if self.device == "cpu":
@@ -73,7 +73,7 @@ class Host:
         }
 
     def model(self, name: str = DEFAULT_MODEL) -> LoadedModel:
-        """Load a checkpoint by name or path, or take it from the kept ones. Raises CheckpointError."""
+        """The model of a checkpoint, by name or path, loaded or still in memory. Raises CheckpointError."""
         key = (name, weights_version(name))
         if key not in self._models:
             self._models[key] = self._load(name)

@@ -17,12 +17,11 @@ from labs.runner.host import Host
 from labs.runner.job import Job, WorkerStatus
 from labs.runner.request import Request, make_request
 from labs.runner.store import make_record
-from labs.tools.budgets import device_class
 from minimind_core.errors import MiniMindError
 
 
 class InlineClient:
-    """Like `WorkerClient`, in this thread. `watch(job)` is called at every word from a run.
+    """Like `WorkerClient`, in this thread. `watch(job)` is called at every message of a run.
 
     >>> InlineClient.start("cpu").submit("q13/next_token").state
     'done'
@@ -55,36 +54,34 @@ class InlineClient:
         *,
         device: str = "auto",
         model: str | None = None,
-        fresh: bool = False,
     ) -> Job:
         """Measure now. The job has ended when this returns; `watch` may cancel it before."""
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+                self._registry, experiment_id, params, device=device, model=model or self._model
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=error.sentence, code="input")
+            job.end("failed", error=error.sentence)
             return job
         cancelled = threading.Event()
         job = Job(request.experiment.id, request.params, lambda _job: cancelled.set())
-        job.estimate = request.experiment.seconds(request.params, device_class(self._host.device))
         self._run(job, request, cancelled)
         return job
 
     def num_jobs(self) -> int:
-        """None: a run has ended when `submit` returns."""
+        """Always 0: a run has ended when `submit` returns."""
         return 0
 
     def close(self, farewell: str = "") -> None:
-        """Nothing to end."""
+        """Do nothing; there is no worker to end."""
 
     def _run(self, job: Job, request: Request, cancelled: threading.Event) -> None:
         status = self.status()
 
-        def hear(message: Mapping[str, Any]) -> None:
+        def listen(message: Mapping[str, Any]) -> None:
             if message["event"] == "started":
-                job.start(status)
+                job.start()
             elif message["event"] == "partial":
                 job.add_partial(message["partial"])
             elif message["event"] == "progress":
@@ -92,10 +89,10 @@ class InlineClient:
             self._watch(job)
 
         outcome = execute(
-            request.experiment, request.params, self._host, hear, cancelled, model=request.model
+            request.experiment, request.params, self._host, listen, cancelled, model=request.model
         )
         if outcome.result is None:
-            job.end(outcome.state, error=outcome.error, code=outcome.code)
+            job.end(outcome.state, error=outcome.error)
         else:
             job.end(
                 "done",

@@ -15,7 +15,7 @@ from minimind_core.errors import Sentence
 
 MAX_FAILED_STARTS = 3
 RETRY_SECONDS = 10.0
-"""A dead lane is tried again when somebody asks for it this long after it was given up."""
+"""A dead lane is tried again at the first request this long after it was given up."""
 LOAD_SECONDS = 180.0
 """A worker that is not ready by then hangs: it is killed and counts as a failed start."""
 
@@ -48,18 +48,31 @@ class Lane:
 
     @property
     def dead(self) -> bool:
-        """True when no worker is coming."""
+        """True when this lane has no worker and none is starting."""
         return self.status.state == "dead"
 
-    def hear(self, message: Message) -> None:
-        """A status message of the current worker."""
+    def refusal(self, device: str) -> str:
+        """Why this lane cannot serve a request for `device`; "" if nothing is known against it."""
+        if self.dead:
+            return self.status.error
+        here = self.status.device
+        if here and device not in ("auto", here):
+            return Sentence(
+                f"This machine computes on {here}; {device} is not available here.",
+                "runner.device",
+                {"here": here, "asked": device},
+            )
+        return ""
+
+    def update(self, message: Message) -> None:
+        """Take over a status message of the current worker."""
         fields = {name: value for name, value in message.items() if name != "event"}
         self.status = WorkerStatus(**fields)
         if self.status.state == "ready":
             self._failed_starts = 0
 
     def exited(self, now: float) -> None:
-        """The worker is gone. A fresh one starts, unless it said that it cannot, or three in a row failed."""
+        """The worker is gone. A fresh one starts, unless none can start here or three in a row failed."""
         if self.status.state in ("starting", "loading"):
             self._failed_starts += 1
         if self.dead:
@@ -77,7 +90,7 @@ class Lane:
             self.process.kill()
 
     def revive(self, now: float) -> None:
-        """Somebody asks for this lane: try a dead one again, though not at every click."""
+        """Try a dead lane again, though not at every request."""
         if self.dead and now - self._since > RETRY_SECONDS:
             self._failed_starts = 0
             self._spawn(now)

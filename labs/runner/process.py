@@ -1,6 +1,6 @@
 """One worker process seen from the web process: start, send, kill, and its events.
 
-Decides nothing: it tells `on_event` what the worker says, and last `{"event": "exit", "code": ...}`.
+Decides nothing: it passes what the worker sends to `on_event`, and last `{"event": "exit", "code": ...}`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class WorkerProcess:
         return self._process.pid
 
     def send(self, message: Message) -> None:
-        """Send, or do nothing when the worker is gone: its exit is told anyway."""
+        """Send, or do nothing when the worker is gone: its exit event comes anyway."""
         if self._connection is not None:
             with contextlib.suppress(OSError):
                 protocol.send(self._connection, message)

@@ -1,12 +1,12 @@
-"""The words between the web process and a worker: JSON bytes over an authenticated local connection.
+"""The messages between the web process and a worker: JSON bytes over an authenticated local connection.
 
 To the worker:   {"do": "run", "run": 7, "experiment": ..., "params": {...}, "model": ...}
                  {"do": "cancel", "run": 7}
 From the worker: {"event": "status", ...WorkerStatus}
                  {"event": "started" | "progress" | "partial" | "alive" | "ended", "run": 7, ...}
 
-What went wrong is under "error": a Sentence, which keeps its key and values on the way. Never pickles: a
-message can carry data, not code. Closing the connection is the way to end either side.
+What went wrong is under "error": a Sentence, which keeps its key and values on the way. Nothing is pickled,
+so a message can carry data but no code. Either side ends the other by closing the connection.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A checked wish to run something, before it meets a queue: shared by all backends. Pure."""
+"""A checked request to run an experiment, before it is queued: shared by all backends. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from labs.runner.weights import weights_version
 
 @dataclass(frozen=True)
 class Request:
-    """What to run, on which device ("auto" is the runner's own) and with which checkpoint."""
+    """What to run, on which device ("auto" is the runner's own) and with which checkpoint.
+
+    `weights` is the version of the checkpoint's files (`weights_version`).
+    """
 
     experiment: Experiment
     params: Params
     device: str
     model: str
     weights: str
-    fresh: bool
 
     def share_key(self) -> str:
-        """Equal for requests that may share one run on a lane."""
+        """The key that is equal for requests that may share one run on a lane."""
         return self.experiment.key(self.params, model=self.model, weights=self.weights)
 
     def store_key(self, status: WorkerStatus) -> str:
-        """Under which its result is kept: all that the result depends on, this machine included."""
+        """The key of its result on disk: all that the result depends on, this machine included."""
         return self.experiment.key(
             self.params,
             model=self.model,
@@ -46,11 +48,10 @@ def make_request(
     *,
     device: str,
     model: str,
-    fresh: bool,
 ) -> Request:
-    """Look up and check. Raises ConfigError (ParamError for a parameter) with one sentence."""
+    """Find the experiment and check its parameters. Raises ConfigError (ParamError for a parameter)."""
     experiment = registry.find(experiment_id)
     if not isinstance(params, Params):
         params = experiment.params.from_dict(params or {})
     assert isinstance(params, experiment.params), f"{experiment.id} takes {experiment.params.__name__}"
-    return Request(experiment, params, device, model, weights_version(model), fresh)
+    return Request(experiment, params, device, model, weights_version(model))

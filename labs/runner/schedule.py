@@ -1,10 +1,10 @@
 """Who runs next, who has to stop, who is lost: the runner's decisions, without threads, clock or IO.
 
-A *job* is one caller's wish, a *run* is one measurement that equal jobs share, a *lane* is one worker.
-The owner tells what happened (`submit`, `leave`, `lane_ready`, `started`, `finished`, `lane_lost`),
+A *job* is one caller's request, a *run* is one measurement that equal jobs share, a *lane* is one worker.
+The owner reports what happened (`submit`, `leave`, `lane_ready`, `started`, `finished`, `lane_lost`),
 asks `decide(now)` what to do, and does it. Knows no experiment and no process.
 
-Order: shortest first with ageing. A run's place is submitted-at + estimate, so a longer run is
+Order: shortest first with ageing. Runs are sorted by submission time + estimate, so a longer run is
 overtaken only by shorter ones that come within the difference of the two estimates: nothing starves.
 """
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 STOP_SECONDS = 2.0
-"""A run that was told to stop has this long before its worker is killed."""
+"""How long a run may take to stop before its worker is killed."""
 SILENCE_SECONDS = 300.0
-"""A run that says nothing for this long hangs, whether or not somebody waits behind it."""
+"""A run that gives no sign of life for this long hangs, whether or not another job waits behind it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Tell the worker to stop this run. `members` must be told why; with "left" there are none."""
+    """Ask the worker to stop this run, and end the jobs `members` with the reason; "left" has none."""
 
     lane: str
     run: int
@@ -66,9 +66,9 @@ class _Run:
     order: float
     members: list[int] = field(default_factory=list)
     started_at: float | None = None
-    heard_at: float = 0.0
+    last_sign_at: float = 0.0
     kill_at: float | None = None
-    """Set once it was told to stop; infinite once the kill was asked for."""
+    """When the worker is to be killed, once the run was asked to stop; infinite after the Kill."""
     returned: bool = False
 
 
@@ -81,7 +81,7 @@ class _Lane:
 
 
 class Scheduler:
-    """See the module. All times are seconds on one clock that the owner reads."""
+    """The queues of all lanes. All times are seconds on one clock that the owner reads."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
@@ -90,7 +90,7 @@ class Scheduler:
         self._last_run = 0
 
     def add_lane(self, lane: str, limit: float) -> None:
-        """A lane without a worker yet. A run may exceed `limit` seconds only while nobody waits behind it."""
+        """Add a lane, without a worker. A run may exceed `limit` seconds only while no other is queued."""
         self._lanes[lane] = _Lane(limit)
 
     def set_limit(self, lane: str, limit: float) -> None:
@@ -98,7 +98,7 @@ class Scheduler:
         self._lanes[lane].limit = limit
 
     def merge(self, source: str, target: str) -> None:
-        """Two lanes turn out to be one device: what waits for `source`, now or later, goes to `target`."""
+        """Make one lane of two: what is queued for `source`, now or later, goes to `target`."""
         moved = self._lanes.pop(source)
         assert moved.current is None, "only a lane that never ran can be merged"
         self._merged[source] = target
@@ -107,14 +107,14 @@ class Scheduler:
             self._enqueue(run)
 
     def lane_of(self, lane: str) -> str:
-        """The lane that now stands for `lane`."""
+        """The lane that serves `lane`: itself, or the one that it was merged into."""
         return self._merged.get(lane, lane)
 
     def submit(self, job: int, key: str, lane: str, estimate: float, now: float) -> tuple[int, bool]:
         """Queue a job, or let it join an equal run that is queued or running. Returns (run, is new)."""
         name = self.lane_of(lane)
-        found = self._lanes[name]
-        candidates = [*found.queue, found.current] if found.current else found.queue
+        target = self._lanes[name]
+        candidates = [*target.queue, target.current] if target.current else target.queue
         for run in candidates:
             if run.key == key and run.kill_at is None and run.members:
                 run.members.append(job)
@@ -127,7 +127,7 @@ class Scheduler:
         return run.id, True
 
     def leave(self, job: int) -> None:
-        """A job is cancelled or answered otherwise. Its run ends when the last one has left."""
+        """Remove a job that is cancelled or answered otherwise. A run without jobs is dropped or stopped."""
         run = self._run_of.pop(job, None)
         if run is None:
             return
@@ -143,15 +143,15 @@ class Scheduler:
     def started(self, run: int, now: float) -> None:
         """The worker holds the device and measures: time counts from now."""
         if (current := self._current(run)) is not None:
-            current.started_at = current.heard_at = now
+            current.started_at = current.last_sign_at = now
 
-    def heard(self, run: int, now: float) -> None:
+    def alive(self, run: int, now: float) -> None:
         """The run gave a sign of life."""
         if (current := self._current(run)) is not None:
-            current.heard_at = now
+            current.last_sign_at = now
 
     def finished(self, run: int) -> list[int]:
-        """The worker reports the end of a run. Returns the jobs to be told; the lane is free."""
+        """The worker reports the end of a run. Returns its jobs; the lane is free."""
         for lane in self._lanes.values():
             if lane.current is not None and lane.current.id == run:
                 return self._take_current(lane)
@@ -191,7 +191,7 @@ class Scheduler:
         return actions
 
     def place(self, job: int, now: float) -> Place:
-        """Where a job stands in its queue."""
+        """The place of a job in its queue."""
         run = self._run_of.get(job)
         if run is None or run not in self._lanes[run.lane].queue:
             return Place(0, 0.0)
@@ -225,7 +225,7 @@ class Scheduler:
         if run.started_at is None:
             return []
         too_long = now - run.started_at > lane.limit and lane.queue
-        if too_long or now - run.heard_at > SILENCE_SECONDS:
+        if too_long or now - run.last_sign_at > SILENCE_SECONDS:
             run.kill_at = now + STOP_SECONDS
             return [Stop(name, run.id, "limit" if too_long else "silence", tuple(self._dismiss(run)))]
         return []

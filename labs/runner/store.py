@@ -1,8 +1,8 @@
 """Results kept on disk, so that a measurement of this machine is found again tomorrow.
 
-One JSON file a run under the user's cache folder, oldest use removed first. The key holds everything
-that a result depends on (experiment and its version, parameters, device, torch, weights), so that a
-file is never wrong, only unused. A kept timing always says when it was measured.
+One JSON file a run under the user's cache folder; the files unused for longest are removed first. The
+key holds everything that a result depends on (experiment and its version, parameters, device, torch,
+weights), so that a file is never wrong, only unused. A kept timing says when it was measured.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from labs.contract import jsonable
-from labs.runner.job import WorkerStatus
+from labs.runner.job import Record, WorkerStatus
+from minimind_core.files.atomic_file import write_whole
 
 MAX_BYTES = 200 * 2**20
-Record = dict[str, Any]
-"""A finished run: experiment, params, device ("cpu"), device_name, versions, date (ISO 8601, UTC),
-
-seconds and result."""
 
 
 def cache_folder() -> Path:
@@ -30,20 +26,16 @@ def cache_folder() -> Path:
     if named := os.environ.get("MINIMIND_LAB_CACHE"):
         return Path(named).expanduser()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "minimind-lab"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "minimind-lab"
     if sys.platform == "darwin":
         return Path.home() / "Library/Caches/minimind-lab"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minimind-lab"
 
 
-FIELDS = {"experiment", "params", "device", "device_name", "dtype", "versions", "seconds", "date", "result"}
-"""Of a record; one that lacks any was kept by an older version and counts as none."""
-
-
 def make_record(
     experiment: str, params: dict[str, Any], status: WorkerStatus, seconds: float, result: dict[str, Any]
 ) -> Record:
-    """A run that just ended on the worker with this status."""
+    """The record of a run that just ended on the worker with this status."""
     return {
         "experiment": experiment,
         "params": params,
@@ -65,24 +57,24 @@ class ResultStore:
         self._max_bytes = max_bytes
 
     def find(self, key: str) -> Record | None:
-        """The record kept under `key`, or None; a damaged file counts as none."""
+        """The record kept under `key`, or None.
+
+        A damaged file counts as none, and so does one of an older version, which lacks some field.
+        """
         path = self.folder / f"{key}.json"
         try:
             record = jsonable.loads(path.read_bytes())
             os.utime(path)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return record if isinstance(record, dict) and record.keys() >= FIELDS else None
+        whole = isinstance(record, dict) and record.keys() >= Record.__required_keys__
+        return record if whole else None
 
     def keep(self, key: str, record: Record) -> None:
         """Write a record, whole or not at all, and make room."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=self.folder, suffix=".part", delete=False
-            ) as file:
-                file.write(jsonable.dumps(record))
-            os.replace(file.name, self.folder / f"{key}.json")
+            write_whole(self.folder / f"{key}.json", jsonable.dumps(record))
             self._make_room()
 
     def forget(self) -> None:

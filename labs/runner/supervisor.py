@@ -12,18 +12,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from labs.runner.estimate import Estimates
 from labs.runner.failures import explain_exit, explain_stop
-from labs.runner.job import NOTHING, Doing, Job, JobState, WorkerStatus
+from labs.runner.job import Job, JobState, Record, WorkerStatus
 from labs.runner.lane import Lane
 from labs.runner.process import WorkerProcess
 from labs.runner.protocol import Message
 from labs.runner.request import Request
+from labs.runner.run import Run
 from labs.runner.schedule import Action, Kill, Scheduler, Stop
-from labs.runner.store import Record, ResultStore, make_record
+from labs.runner.store import ResultStore, make_record
 from labs.tools.budgets import device_class
 from minimind_core.errors import Sentence
 
@@ -35,19 +35,6 @@ OWN, CPU = "own", "cpu"
 CLOSED = Sentence("The runner was closed; start the app again.", "runner.closed")
 
 
-@dataclass
-class _Live:
-    """A run and what it has said so far, for those who join late."""
-
-    request: Request
-    jobs: dict[int, Job] = field(default_factory=dict)
-    partials: list[dict[str, Any]] = field(default_factory=list)
-    progress: float = 0.0
-    doing: Doing = NOTHING
-    sent_to: str = ""
-    started: bool = False
-
-
 class Supervisor:
     """Owned by a client; `submit`, `leave`, `status` and `close` may be called from any thread."""
 
@@ -57,8 +44,8 @@ class Supervisor:
         self._store = store
         self._estimates = Estimates()
         self._scheduler = Scheduler()
-        self._runs: dict[int, _Live] = {}
-        self._waiting: dict[int, _Live] = {}  # by job
+        self._runs: dict[int, Run] = {}
+        self._run_of: dict[int, Run] = {}  # by the id of a job
         self._closing = False
         self._farewell: str = CLOSED
         for name in (OWN, CPU):
@@ -86,7 +73,7 @@ class Supervisor:
 
     def num_jobs(self) -> int:
         """How many jobs are queued or running."""
-        return len(self._waiting)
+        return len(self._run_of)
 
     def close(self, farewell: str = CLOSED) -> None:
         """End every worker, the thread, and every job with the sentence `farewell`."""
@@ -104,148 +91,137 @@ class Supervisor:
                 _log.exception("The lab supervisor met an error and goes on")
 
     def _turn(self) -> None:
-        """Take what has arrived, then do what is due."""
+        """Handle what has arrived, then do what is due."""
         with contextlib.suppress(queue.Empty):
-            event = self._inbox.get(timeout=TICK_SECONDS)
-            event()
+            handle = self._inbox.get(timeout=TICK_SECONDS)
+            handle()
             while True:
-                event = self._inbox.get_nowait()
-                event()
+                handle = self._inbox.get_nowait()
+                handle()
         now = time.monotonic()
         for lane in self._lanes.values():
             lane.tick(now)
         for action in self._scheduler.decide(now):
-            self._do(action)
-        self._tell_places(now)
+            self._carry_out(action)
+        self._update_places(now)
 
     def _submit(self, job: Job, request: Request) -> None:
-        if not job.active or self._answer(job, request):
+        if not job.active or self._answer_from_store(job, request):
             return
         name = self._scheduler.lane_of(CPU if request.device == "cpu" else OWN)
         lane, now = self._lanes.get(name), time.monotonic()
         if lane is not None:
             lane.revive(now)
-        if problem := _refusal(request, lane):
-            job.end("failed", error=problem, code="device")
-            return
-        job.estimate = self._estimate(request, lane)
-        run, _ = self._scheduler.submit(job.id, request.share_key(), name, job.estimate, now)
-        live = self._runs.setdefault(run, _Live(request))
-        live.jobs[job.id] = job
-        self._waiting[job.id] = live
-        for partial in live.partials:
-            job.add_partial(partial)
-        job.progress, job.doing = live.progress, live.doing
-        if live.started and lane is not None:
-            job.start(lane.status)
+            if refusal := lane.refusal(request.device):
+                job.end("failed", error=refusal)
+                return
+        device = device_class(lane.status.device if lane is not None else "cpu")
+        estimate = self._estimates.seconds(request.experiment, request.params, device)
+        run_id, _ = self._scheduler.submit(job.id, request.share_key(), name, estimate, now)
+        run = self._runs.setdefault(run_id, Run(request))
+        run.join(job)
+        self._run_of[job.id] = run
 
     def _leave(self, job: Job) -> None:
         self._scheduler.leave(job.id)
-        live = self._waiting.pop(job.id, None)
-        if live is not None:
-            del live.jobs[job.id]
-        self._runs = {run: live for run, live in self._runs.items() if live.jobs or live.sent_to}
+        run = self._run_of.pop(job.id, None)
+        if run is not None:
+            del run.jobs[job.id]
+        self._runs = {run_id: run for run_id, run in self._runs.items() if run.jobs or run.lane}
 
     def _close(self) -> None:
         self._closing = True
         for lane in self._lanes.values():
             lane.close()
-        self._end(list(self._waiting), "cancelled", error=self._farewell)
+        self._end(list(self._run_of), "cancelled", error=self._farewell)
 
-    def _do(self, action: Action) -> None:
-        live, lane = self._runs[action.run], self._lanes[action.lane]
+    def _carry_out(self, action: Action) -> None:
+        run, lane = self._runs[action.run], self._lanes[action.lane]
         if isinstance(action, Kill):
             lane.process.kill()
         elif isinstance(action, Stop):
             lane.process.send({"do": "cancel", "run": action.run})
-            self._end(
-                action.members,
-                "failed",
-                code=action.reason,
-                error=explain_stop(action.reason, LIMITS[device_class(lane.status.device)]),
-            )
-        elif problem := _refusal(live.request, lane):
-            self._end(self._scheduler.finished(action.run), "failed", error=problem, code="device")
+            limit = LIMITS[device_class(lane.status.device)]
+            self._end(action.members, "failed", error=explain_stop(action.reason, limit))
+        elif refusal := lane.refusal(run.request.device):
+            self._end(self._scheduler.finished(action.run), "failed", error=refusal)
             del self._runs[action.run]
         else:
-            live.sent_to = action.lane
+            run.lane = action.lane
             lane.process.send(
                 {
                     "do": "run",
                     "run": action.run,
-                    "experiment": live.request.experiment.id,
-                    "params": live.request.params.to_dict(),
-                    "model": live.request.model,
+                    "experiment": run.request.experiment.id,
+                    "params": run.request.params.to_dict(),
+                    "model": run.request.model,
                 }
             )
 
-    def _hear(self, lane: Lane, process: WorkerProcess, message: Message) -> None:
+    def _handle(self, lane: Lane, process: WorkerProcess, message: Message) -> None:
+        """One message of a worker; those of a worker that has been replaced count no more."""
         if self._closing or process is not lane.process:
             return
-        event = message["event"]
+        event, now = message["event"], time.monotonic()
         if event == "status":
-            self._hear_status(lane, message)
+            self._handle_status(lane, message)
         elif event == "exit":
-            self._hear_exit(lane, message["code"])
+            self._handle_exit(lane, message["code"], now)
         elif event == "ended":
-            self._hear_end(lane, message)
-        elif event == "alive":
-            self._scheduler.heard(message["run"], time.monotonic())
+            self._handle_end(lane, message)
         elif event == "started":
-            self._scheduler.started(message["run"], time.monotonic())
-            self._runs[message["run"]].started = True
-            for job in self._runs[message["run"]].jobs.values():
-                job.start(lane.status)
+            self._scheduler.started(message["run"], now)
+            self._runs[message["run"]].start()
         else:
-            self._scheduler.heard(message["run"], time.monotonic())
-            _pass_on(self._runs[message["run"]], message)
+            self._scheduler.alive(message["run"], now)
+            if event != "alive":
+                self._runs[message["run"]].pass_on(message)
 
-    def _hear_status(self, lane: Lane, message: Message) -> None:
+    def _handle_status(self, lane: Lane, message: Message) -> None:
         knew_device = bool(lane.status.device)
-        lane.hear(message)
+        lane.update(message)
         if lane.status.device and not knew_device:
             self._scheduler.set_limit(lane.name, LIMITS[device_class(lane.status.device)])
             self._settle_cpu_lane(lane)
-            for live in list(self._waiting.values()):
-                for job in list(live.jobs.values()):
-                    self._answer(job, live.request)
+            for run in list(self._run_of.values()):
+                for job in list(run.jobs.values()):
+                    self._answer_from_store(job, run.request)
         if lane.status.state == "ready":
             self._scheduler.lane_ready(lane.name)
 
-    def _hear_exit(self, lane: Lane, code: int | None) -> None:
-        failure = explain_exit(code)
-        self._end(self._scheduler.lane_lost(lane.name), "failed", error=failure.sentence, code=failure.code)
-        for run, live in list(self._runs.items()):
-            if live.sent_to == lane.name and live.jobs:
-                live.sent_to = ""  # it had not begun, and waits again
-            elif live.sent_to == lane.name:
-                del self._runs[run]
-        lane.exited(time.monotonic())
+    def _handle_exit(self, lane: Lane, code: int | None, now: float) -> None:
+        self._end(self._scheduler.lane_lost(lane.name), "failed", error=explain_exit(code))
+        for run_id, run in list(self._runs.items()):
+            if run.lane == lane.name and run.jobs:
+                run.lane = ""  # it had not begun, and waits again
+            elif run.lane == lane.name:
+                del self._runs[run_id]
+        lane.exited(now)
         if lane.dead:
             self._settle_cpu_lane(lane)
-            self._end(self._scheduler.give_up(lane.name), "failed", error=lane.status.error, code="device")
+            self._end(self._scheduler.give_up(lane.name), "failed", error=lane.status.error)
 
-    def _hear_end(self, lane: Lane, message: Message) -> None:
-        members = (
+    def _handle_end(self, lane: Lane, message: Message) -> None:
+        jobs = (
             self._scheduler.lane_lost(lane.name)
             if message["fatal"]  # its worker is ending itself
             else self._scheduler.finished(message["run"])
         )
         request = self._runs.pop(message["run"]).request
         if message["state"] != "done":
-            self._end(members, "failed", error=message["error"], code=message["code"])
+            self._end(jobs, "failed", error=message["error"])
             return
         seconds, result = message["seconds"], message["result"]
         self._estimates.learn(request.experiment, request.params, device_class(lane.status.device), seconds)
         record = make_record(request.experiment.id, request.params.to_dict(), lane.status, seconds, result)
         if request.experiment.keep:
             self._store.keep(request.store_key(lane.status), record)
-        self._end(members, "done", record=record)
+        self._end(jobs, "done", record=record)
 
-    def _answer(self, job: Job, request: Request) -> bool:
-        """Give a job its kept result, if there is one."""
+    def _answer_from_store(self, job: Job, request: Request) -> bool:
+        """End a job with its kept result. False if there is none."""
         status = self.status(request.device)
-        if request.fresh or not request.experiment.keep or not status.device_name:
+        if not request.experiment.keep or not status.device_name:
             return False
         record = self._store.find(request.store_key(status))
         if record is None:
@@ -255,27 +231,22 @@ class Supervisor:
         return job.end("done", record=record)
 
     def _end(
-        self,
-        jobs: Iterable[int],
-        state: JobState,
-        *,
-        record: Record | None = None,
-        error: str = "",
-        code: str = "",
+        self, jobs: Iterable[int], state: JobState, *, record: Record | None = None, error: str = ""
     ) -> None:
-        for number in jobs:
-            self._waiting.pop(number).jobs.pop(number).end(state, record=record, error=error, code=code)
+        """End jobs, by their ids, that the scheduler has already dismissed."""
+        for job_id in jobs:
+            self._run_of.pop(job_id).jobs.pop(job_id).end(state, record=record, error=error)
 
     def _open_lane(self, name: str, device: str) -> Lane:
         return Lane(
             name,
             {**self._config, "device": device},
-            lambda *event: self._inbox.put(lambda: self._hear(*event)),
+            lambda *event: self._inbox.put(lambda: self._handle(*event)),
             time.monotonic(),
         )
 
     def _settle_cpu_lane(self, own: Lane) -> None:
-        """A GPU gets a CPU worker beside it; a CPU is its own."""
+        """Once the chosen device is known: a GPU gets a CPU worker beside it; a CPU is its own."""
         if own.name != OWN or CPU in self._lanes or self._scheduler.lane_of(CPU) != CPU:
             return
         if own.status.device in ("", "cpu"):
@@ -283,39 +254,8 @@ class Supervisor:
         else:
             self._lanes = {**self._lanes, CPU: self._open_lane(CPU, "cpu")}
 
-    def _estimate(self, request: Request, lane: Lane | None) -> float:
-        device = lane.status.device if lane is not None else "cpu"
-        return self._estimates.seconds(request.experiment, request.params, device_class(device))
-
-    def _tell_places(self, now: float) -> None:
-        for number, live in self._waiting.items():
-            if not live.sent_to:
-                job, place = live.jobs[number], self._scheduler.place(number, now)
+    def _update_places(self, now: float) -> None:
+        for job_id, run in self._run_of.items():
+            if not run.lane:
+                job, place = run.jobs[job_id], self._scheduler.place(job_id, now)
                 job.position, job.wait_seconds = place.position, place.wait_seconds
-
-
-def _pass_on(live: _Live, message: Message) -> None:
-    if message["event"] == "partial":
-        live.partials.append(message["partial"])
-        for job in live.jobs.values():
-            job.add_partial(message["partial"])
-        return
-    live.progress, live.doing = message["fraction"], tuple(message["doing"])
-    for job in live.jobs.values():
-        job.progress, job.doing = live.progress, live.doing
-
-
-def _refusal(request: Request, lane: Lane | None) -> str:
-    """Why a lane cannot serve a request, or nothing."""
-    if lane is None:
-        return ""
-    if lane.dead:
-        return lane.status.error
-    if lane.status.device and request.device not in ("auto", lane.status.device):
-        here = lane.status.device
-        return Sentence(
-            f"This machine computes on {here}; {request.device} is not available here.",
-            "runner.device",
-            {"here": here, "asked": request.device},
-        )
-    return ""

@@ -1,10 +1,9 @@
 """One worker process: `python -m labs.runner.worker`, started and fed by `process.py`.
 
 Reads one line of JSON from standard input (authkey, device, model, experiments …), prints the address
-that it listens on, and takes one connection. It answers at once; torch and the model are loaded in
-the background of that. Runs one job at a time. It ends when its parent is gone, whatever it is doing:
-a reader thread sees the end of the connection, and where the system can, the closing of standard
-input kills the whole process group from inside the kernel.
+that it listens on, and takes one connection. It answers before torch and the model are loaded. Runs one
+job at a time. It ends when its parent is gone, whatever it is doing: a reader thread sees the end of
+the connection, and on Linux the kernel kills the whole process group when standard input closes.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from minimind_core.errors import MiniMindError, Sentence
 
 NICE = 10
 OOM_SCORE = "800"
-"""When memory runs out, Linux should end this process and not the app."""
+"""For /proc/self/oom_score_adj: when memory runs out, Linux ends this process and not the app."""
 
 
 def main() -> int:
-    """Serve one parent until it goes; the exit code is 0 then, 1 after a run that spoilt the process."""
+    """Serve one parent until it is gone (exit code 0) or a run has spoilt the process (1)."""
     config = json.loads(sys.stdin.readline())
     _die_with_parent()
     with _listening(bytes.fromhex(config["authkey"])) as listener:
         print(json.dumps(listener.address), flush=True)
-        os.dup2(2, 1)  # from here a print inside an experiment goes to the log
+        os.dup2(2, 1)  # from now on a print inside an experiment goes to the log
         connection = listener.accept()
     return Worker(connection, config).serve()
 
@@ -57,7 +56,7 @@ class Worker:
         self._sending = threading.Lock()
 
     def serve(self) -> int:
-        """Load, then run what is asked for, one after the other."""
+        """Load the model, then run the orders one after the other."""
         threading.Thread(target=self._read, daemon=True).start()
         self._status(state="loading")
         time.sleep(self._config.get("wait_seconds", 0.0))
@@ -89,12 +88,12 @@ class Worker:
         return host
 
     def _run(self, host: Any, registry: Registry, order: Message) -> bool:
-        """Run one order and report its end. True if this process is spoilt."""
+        """Run one order and report its end. True if the process is of no use after it."""
         from labs.runner.execute import Outcome, execute
 
         run = order["run"]
 
-        def tell(message: Message) -> None:
+        def report(message: Message) -> None:
             self._send({**message, "run": run})
 
         try:
@@ -103,24 +102,14 @@ class Worker:
                 experiment,
                 experiment.params.from_dict(order["params"]),
                 host,
-                tell,
+                report,
                 self._cancelled[run],
                 model=order["model"],
             )
         except MiniMindError as error:
-            outcome = Outcome("failed", error=error.sentence, code="input")
+            outcome = Outcome("failed", error=error.sentence)
         del self._cancelled[run]
-        tell(
-            {
-                "event": "ended",
-                "state": outcome.state,
-                "result": outcome.result,
-                "error": outcome.error,
-                "code": outcome.code,
-                "seconds": outcome.seconds,
-                "fatal": outcome.fatal,
-            }
-        )
+        report({"event": "ended", **vars(outcome)})
         return outcome.fatal
 
     def _read(self) -> None:

@@ -1,7 +1,7 @@
 """Attempts at questions: from the first committed prediction to the score, kept at each step.
 
     attempt = store.attempts.open(profile.id, "q06")         # the unfinished one, or a new one
-    attempt = store.attempts.predict(attempt, "speedup", 4.0)  # None: skipped. The first word stays
+    attempt = store.attempts.predict(attempt, "speedup", 4.0)  # None: skipped. The first answer stays
     attempt = store.attempts.finish(attempt, 80, text=answer, ticks={"cache-size"}, seconds=312)
 
 Scores nothing: study.scoring and study.predictions do, from what is kept here.
@@ -68,11 +68,6 @@ class Attempts:
             put_attempt(connection, attempt)
             return attempt
 
-    def current(self, profile: str, question: str) -> Attempt | None:
-        """The unfinished attempt at a question, or None."""
-        with self._database.read() as connection:
-            return _unfinished(connection, profile, question)
-
     def of(self, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
         """All attempts, or those at one question; newest first, unfinished ones too."""
         with self._database.read() as connection:
@@ -82,13 +77,13 @@ class Attempts:
         """Commit a prediction, or skip it with None; one that was committed or skipped before stays."""
         assert not isinstance(answer, float) or math.isfinite(answer), "check_answer comes first"
         return self._change(
-            attempt, lambda now_: replace(now_, predictions={prediction: plain(answer), **now_.predictions})
+            attempt, lambda old: replace(old, predictions={prediction: plain(answer), **old.predictions})
         )
 
     def measure(self, attempt: Attempt, name: str, value: Any) -> Attempt:
         """Keep what was measured, JSON data; a later measurement of the same name replaces it."""
         return self._change(
-            attempt, lambda now_: replace(now_, measurements={**now_.measurements, name: plain(value)})
+            attempt, lambda old: replace(old, measurements={**old.measurements, name: plain(value)})
         )
 
     def update(
@@ -101,7 +96,7 @@ class Attempts:
         seconds: float = 0.0,
     ) -> Attempt:
         """Replace text or ticks; help only adds up, and seconds only grow."""
-        return self._change(attempt, lambda now_: _updated(now_, text, ticks, help_used, seconds))
+        return self._change(attempt, lambda old: _updated(old, text, ticks, help_used, seconds))
 
     def finish(
         self,
@@ -115,14 +110,18 @@ class Attempts:
     ) -> Attempt:
         """Score the attempt, for good. Again with the same tier (a double click) changes nothing."""
 
-        def finished(now_: Attempt) -> Attempt:
-            return replace(_updated(now_, text, ticks, help_used, seconds), tier=tier, finished=now())
+        def finished(old: Attempt) -> Attempt:
+            return replace(_updated(old, text, ticks, help_used, seconds), tier=tier, finished=now())
 
         return self._change(attempt, finished, again=tier)
 
     def _change(
         self, attempt: Attempt, changed: Callable[[Attempt], Attempt], *, again: Points | None = None
     ) -> Attempt:
+        """Replace the stored attempt by what `changed` makes of it, and return that.
+
+        Raises StoreError if it is scored already, except with the tier `again`: then it stays as it is.
+        """
         with self._database.write() as connection:
             lock_profile(connection, attempt.profile)
             stored = get_attempt(connection, attempt.profile, attempt.id)

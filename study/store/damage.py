@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
-from study.store.errors import DAMAGED, sqlite_code
+from study.store.errors import DAMAGED, error_code
 
 
 @contextmanager
 def opening_alone(path: Path, seconds: float) -> Iterator[None]:
-    """Let one process at a time look at, mend and migrate `path`.
+    """Let one process at a time check, mend and migrate `path`.
 
     The lock is SQLite's own on an empty file beside it: it works on every system, and ends with its process.
     """
@@ -30,7 +30,7 @@ def is_damaged(path: Path, seconds: float) -> bool:
         with closing(sqlite3.connect(path, timeout=seconds)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
     except sqlite3.Error as error:
-        if sqlite_code(error) in DAMAGED:
+        if error_code(error) in DAMAGED:
             return True
         raise
 

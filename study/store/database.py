@@ -25,15 +25,16 @@ from study.store.migrations import migrate
 BUSY_SECONDS = 10.0
 _PRAGMAS = ("foreign_keys=ON", "synchronous=NORMAL", "secure_delete=ON")
 _POSTGRES_LOCK = 0x6D696E69  # any number, the same in all our processes
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ"}  # PostgreSQL's default shows each statement another state
 
 
 class Database:
-    """An open, migrated database. `notice` is what was found amiss and mended, as its error, or None."""
+    """An open, migrated database. `notice` is the error of what was wrong and has been mended, or None."""
 
     def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
-        self.place = str(self.path or self.url.render_as_string(hide_password=True))
+        self.place = str(self.path or _without_passwords(self.url))
         self.notice: StoreError | None = None
         self._busy_seconds = busy_seconds
         self._engine = _engine(self.url, busy_seconds)
@@ -80,11 +81,12 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        options = {"writes": writes} if self.path or writes else _SNAPSHOT
         try:
             with (
                 translated(self.place),
                 self._engine.connect() as connection,
-                connection.execution_options(writes=writes).begin(),
+                connection.execution_options(**options).begin(),
             ):
                 yield connection
         except DamagedError:
@@ -92,10 +94,16 @@ class Database:
             raise
 
     def _prepare(self) -> None:
-        """Make, mend or migrate; one process at a time."""
+        """Make, mend or migrate the database; one process at a time."""
         if self.path is None:
             with self._transaction(writes=True) as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+                if connection.execute(text("SHOW server_encoding")).scalar_one() != "UTF8":
+                    raise StoreError(
+                        f"{self.place} cannot hold every text: make the database with ENCODING 'UTF8'.",
+                        key="store.encoding",
+                        place=self.place,
+                    )
                 migrate(connection, self.place)
             return
         with translated(self.place):
@@ -116,7 +124,7 @@ class Database:
                     migrate(connection, self.place)
 
     def _reopen_if_replaced(self) -> None:
-        """Connections would go on writing into a file that was removed or moved away, unseen by anybody."""
+        """Open a new file where the old one was removed or moved: connections would go on writing into it."""
         if self._sound():
             return
         with self._opening:
@@ -156,6 +164,11 @@ def _checked(url: str | URL) -> URL:
     return parsed
 
 
+def _without_passwords(url: URL) -> str:
+    """The address for people to read; a password may also stand behind its question mark."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
+
+
 def _engine(url: URL, busy_seconds: float) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
     try:
@@ -164,7 +177,7 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
             pool_pre_ping=not sqlite,
             pool_size=5,
             max_overflow=15,
-            connect_args={"timeout": busy_seconds} if sqlite else {},
+            connect_args={"timeout": busy_seconds} if sqlite else {"client_encoding": "UTF8"},
         )
     except (ImportError, NoSuchModuleError) as error:
         raise StoreError(

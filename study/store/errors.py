@@ -14,9 +14,9 @@ from sqlalchemy import exc
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HELD = "Another program holds {place}: close it, or other copies of this app, and try again."
-_UNSOUND = "{place} is damaged: try again; it is then kept aside and a new file begun."
+_DAMAGED = "{place} is damaged: try again; it is then kept aside and a new file begun."
 _ELSEWHERE = "or set MINIMIND_DATA to another folder."
-SENTENCES = {
+SENTENCES: dict[int | str, tuple[str, str]] = {
     sqlite3.SQLITE_BUSY: ("store.held", _HELD),
     sqlite3.SQLITE_LOCKED: ("store.held", _HELD),
     sqlite3.SQLITE_READONLY: (
@@ -29,10 +29,16 @@ SENTENCES = {
     ),
     sqlite3.SQLITE_IOERR: ("store.disk", "The disk failed at {place}: free or mend it, " + _ELSEWHERE),
     sqlite3.SQLITE_FULL: ("store.full", "The disk is full: free some space for {place} and try again."),
-    sqlite3.SQLITE_CORRUPT: ("store.damaged", _UNSOUND),
-    sqlite3.SQLITE_NOTADB: ("store.damaged", _UNSOUND),
+    sqlite3.SQLITE_CORRUPT: ("store.damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("store.damaged", _DAMAGED),
+    "42501": (
+        "store.forbidden",
+        "{place} lets us in, but not write: GRANT this user ALL on the schema and its tables.",
+    ),
+    "25006": ("store.only_read", "{place} only lets us read: name the server that takes changes."),
+    "53100": ("store.full", "The disk is full: free some space for {place} and try again."),
 }
-"""Key and English sentence by SQLite's result code."""
+"""Key and English sentence by SQLite's result code, or PostgreSQL's SQLSTATE."""
 
 
 class StoreError(Exception):
@@ -50,11 +56,11 @@ class DamagedError(StoreError):
     """The file is no longer a sound database."""
 
 
-def sqlite_code(error: BaseException) -> int | None:
-    """SQLite's primary result code of an error, wrapped by SQLAlchemy or not."""
+def error_code(error: BaseException) -> int | str | None:
+    """SQLite's primary result code or PostgreSQL's SQLSTATE of an error, wrapped by SQLAlchemy or not."""
     original = error.orig if isinstance(error, exc.DBAPIError) else error
     code = getattr(original, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+    return getattr(original, "sqlstate", None) if code is None else code & 0xFF
 
 
 @contextmanager
@@ -63,12 +69,12 @@ def translated(place: str) -> Iterator[None]:
     try:
         yield
     except (exc.DBAPIError, sqlite3.Error) as error:
-        code = sqlite_code(error)
+        code = error_code(error)
         if code in SENTENCES:
             kind = DamagedError if code in DAMAGED else StoreError
             key, sentence = SENTENCES[code]
             raise kind(sentence.format(place=place), key=key, place=place) from error
-        if code is None and isinstance(error, exc.OperationalError | exc.InterfaceError):
+        if not isinstance(code, int) and isinstance(error, exc.OperationalError | exc.InterfaceError):
             raise StoreError(
                 f"{place} does not answer: check that it runs and lets us in.",
                 key="store.silent",

@@ -56,8 +56,8 @@ class Profiles:
     def create(self, name: str) -> Profile:
         """A new named profile; raises StoreError if the name is taken or no name."""
         name = checked_name(name)
-        made, profile = self._find_or_make(_name_key(name), name)
-        if not made:
+        is_new, profile = self._find_or_create(_name_key(name), name)
+        if not is_new:
             raise StoreError(
                 f"There is a profile named {profile.name} already: choose another name.",
                 key="store.name_taken",
@@ -68,31 +68,31 @@ class Profiles:
     def named_or_new(self, name: str) -> Profile:
         """The profile of this name, made if there is none; letter case does not matter."""
         name = checked_name(name)
-        return self._find_or_make(_name_key(name), name)[1]
+        return self._find_or_create(_name_key(name), name)[1]
 
     def for_identity(self, identity: str, name: str) -> Profile:
         """The profile of a login or cookie, made if there is none. Only a hash of `identity` is kept."""
         assert identity, "an empty identity would be shared by everybody"
         digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
-        return self._find_or_make(f"identity:{digest}", checked_name(name))[1]
+        return self._find_or_create(f"identity:{digest}", checked_name(name))[1]
 
     def rename(self, profile: str, name: str) -> Profile:
         """Give a profile another name; raises StoreError if another has it."""
         name = checked_name(name)
         with self._database.write() as connection:
             lock_profile(connection, profile)
-            this = _TABLE.c.id == profile
-            key = connection.execute(select(_TABLE.c.key).where(this)).scalar_one()
+            by_id = _TABLE.c.id == profile
+            key = connection.execute(select(_TABLE.c.key).where(by_id)).scalar_one()
             key = _name_key(name) if key.startswith("name:") else key
             try:
-                connection.execute(update(_TABLE).where(this).values(name=name, key=key))
+                connection.execute(update(_TABLE).where(by_id).values(name=name, key=key))
             except IntegrityError as error:
                 raise StoreError(
                     f"There is a profile named {name} already: choose another name.",
                     key="store.name_taken",
                     name=name,
                 ) from error
-            return Profile(*connection.execute(select(*_COLUMNS).where(this)).one())
+            return Profile(*connection.execute(select(*_COLUMNS).where(by_id)).one())
 
     def delete(self, profile: str) -> None:
         """Delete a profile with everything that belongs to it, out of the file too.
@@ -103,7 +103,8 @@ class Profiles:
             connection.execute(delete(_TABLE).where(_TABLE.c.id == profile))  # the rest by cascade
         self._database.forget_log()
 
-    def _find_or_make(self, key: str, name: str) -> tuple[bool, Profile]:
+    def _find_or_create(self, key: str, name: str) -> tuple[bool, Profile]:
+        """The profile with this key, and whether it is a new one."""
         find = select(*_COLUMNS).where(_TABLE.c.key == key)
         with self._database.write() as connection:
             if row := connection.execute(find).first():
@@ -116,13 +117,13 @@ class Profiles:
                             id=profile.id, key=key, name=profile.name, created=profile.created
                         )
                     )
-            except IntegrityError:  # PostgreSQL: somebody was faster
+            except IntegrityError:  # PostgreSQL: another process was faster
                 return False, Profile(*connection.execute(find).one())
             return True, profile
 
 
 def checked_name(name: str) -> str:
-    """The name as kept: one line, composed, without spaces around it."""
+    """The name as it is kept: one line, composed, without spaces around it. Raises StoreError."""
     name = unicodedata.normalize("NFC", " ".join(clean_text(name).split()))
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise StoreError(
@@ -132,9 +133,9 @@ def checked_name(name: str) -> str:
 
 
 def lock_profile(connection: Connection, profile: str) -> None:
-    """Let one transaction at a time change what belongs to a profile, which must exist."""
-    found = connection.execute(select(_TABLE.c.id).where(_TABLE.c.id == profile).with_for_update()).first()
-    if found is None:
+    """Let one transaction at a time change what belongs to a profile. Raises StoreError if it is gone."""
+    row = connection.execute(select(_TABLE.c.id).where(_TABLE.c.id == profile).with_for_update()).first()
+    if row is None:
         raise StoreError(
             "This profile no longer exists: reload the page and choose one.", key="store.no_profile"
         )

@@ -1,4 +1,4 @@
-"""The tables as they are today. How older files become these is told in migrations.py, never here."""
+"""The tables as they are today; migrations.py brings older ones here."""
 
 from __future__ import annotations
 

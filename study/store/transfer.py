@@ -78,11 +78,13 @@ def _entries(items: Iterable[Draft | Copy | Attempt], without: tuple[str, ...] =
 
 
 def _take_draft(connection: Connection, profile: str, entry: dict[str, Any]) -> bool:
+    """Reconcile a draft of a file with the stored one. True if the file's counts now."""
     draft = Draft(**{**entry, "text": clean_text(entry["text"])})
     return put_draft(connection, profile, draft, base=0).draft is draft
 
 
 def _take_attempt(connection: Connection, profile: str, entry: dict[str, Any]) -> bool:
+    """Reconcile an attempt of a file with the stored one. True if the file's counts now."""
     attempt = Attempt(
         profile=profile,
         **{
@@ -96,16 +98,17 @@ def _take_attempt(connection: Connection, profile: str, entry: dict[str, Any]) -
     if stored is None:
         put_attempt(connection, attempt)
         return True
-    loser, winner = sorted((attempt, stored), key=lambda one: (one.finished is not None, one.changed))
-    _keep_text(connection, loser, winner)
-    if winner is attempt:
+    versions = (attempt, stored)
+    older, newer = sorted(versions, key=lambda version: (version.finished is not None, version.changed))
+    _keep_text(connection, older, newer)
+    if newer is attempt:
         put_attempt(connection, attempt)
-    return winner is attempt
+    return newer is attempt
 
 
-def _keep_text(connection: Connection, loser: Attempt, winner: Attempt) -> None:
-    """A copy of the text that goes, unless the other version or the draft has it."""
-    drafts = read_drafts(connection, loser.profile, loser.question)
-    if not any(loser.text in text for text in (winner.text, *(draft.text for draft in drafts))):
-        copy = Copy(new_id(), loser.question, ANSWER, loser.text, loser.changed)
-        put_copy(connection, loser.profile, copy, beside=None)
+def _keep_text(connection: Connection, older: Attempt, newer: Attempt) -> None:
+    """Keep the older version's text as a copy, unless the newer one or the draft has it."""
+    drafts = read_drafts(connection, older.profile, older.question)
+    if not any(older.text in text for text in (newer.text, *(draft.text for draft in drafts))):
+        copy = Copy(new_id(), older.question, ANSWER, older.text, older.changed)
+        put_copy(connection, older.profile, copy, beside=None)

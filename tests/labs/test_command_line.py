@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from labs.__main__ import main
 from labs.claims import recordings
 from labs.contract import jsonable
 from labs.contract.registry import ROOT, Registry
-from labs.runner.device_lock import DeviceLock
+from labs.runner.device_lock import hold_device
 from labs.runner.inline import InlineClient
 from tests.interrupts import hear_interrupts
 
@@ -75,31 +73,62 @@ def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0 and "q13/next_token" in capsys.readouterr().out
 
 
-def open_files(pid: int) -> str:
-    found = []
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
-            found.append(os.readlink(link))
-    return " ".join(found)
+class Terminal(io.StringIO):
+    """Stands for a standard error that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    "words",
+    [["run", "q13", "--device", "cpu", *MODEL], ["record", "q13/next_token", *MODEL], ["verify", "q05"]],
+)
+def test_a_long_command_has_a_bar_on_a_terminal_and_none_beside_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    monkeypatch.setattr(recordings.record, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main(words) == 0 and "  0% |" in sys.stderr.getvalue()
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main([*words, "--json"]) == 0 and sys.stderr.getvalue() == ""
+    assert json.loads(capsys.readouterr().out)
+
+
+INTERRUPTED = """
+import sys
+from labs.__main__ import main
+from labs.runner import execute
+
+hold_device = execute.hold_device
+
+def announced(device, while_waiting):
+    def announce():
+        print("waiting", file=sys.stderr, flush=True)
+        while_waiting()
+
+    return hold_device(device, while_waiting=announce)
+
+execute.hold_device = announced
+sys.exit(main(["run", "q13", "--device", "cpu", "--json", "--model", "random:byte-128"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl+C for a child there")
 def test_an_interrupt_is_130() -> None:
-    with DeviceLock("cpu"):  # the run waits for this program, so it is certain to be interrupted in time
-        command = [sys.executable, "-m", "labs", "run", "q13", "--device", "cpu", "--json", *MODEL]
+    with hold_device("cpu"):  # the run waits for this program, so it is certain to be interrupted in time
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-c", INTERRUPTED],
             cwd=ROOT,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=hear_interrupts,
         )
-        while "minimind-lab" not in open_files(process.pid):
-            assert process.poll() is None
-            time.sleep(0.05)
+        assert process.stderr is not None and process.stderr.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate()
     assert process.returncode == 130 and json.loads(out) == {"error": "Interrupted."}
     assert "Traceback" not in errors
 

@@ -10,7 +10,7 @@ from study.store import Store, StoreError
 
 
 def test_an_attempt_from_start_to_score(store: Store, ada: str) -> None:
-    assert store.attempts.current(ada, "q06") is None
+    assert store.attempts.of(ada, "q06") == ()
     attempt = store.attempts.open(ada, "q06")
     attempt = store.attempts.predict(attempt, "speedup", 4.0)
     attempt = store.attempts.predict(attempt, "choice", "memory")
@@ -30,21 +30,21 @@ def test_an_attempt_from_start_to_score(store: Store, ada: str) -> None:
         80,
     )
     assert done.finished and done.started <= done.finished
-    assert store.attempts.of(ada) == (done,) and store.attempts.current(ada, "q06") is None
+    assert store.attempts.of(ada) == (done,)
 
 
 def test_one_attempt_is_open_at_a_time(store: Store, ada: str) -> None:
-    found: list[str] = []
+    ids: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(store.attempts.open(ada, "q06").id)) for _ in range(8)
+        threading.Thread(target=lambda: ids.append(store.attempts.open(ada, "q06").id)) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8 and len(set(found)) == 1
-    first = store.attempts.current(ada, "q06")
-    assert first and store.attempts.open(ada, "q13").id != first.id
+    assert len(ids) == 8 and len(set(ids)) == 1
+    [first] = store.attempts.of(ada, "q06")
+    assert store.attempts.open(ada, "q13").id != first.id
     store.attempts.finish(first, 0)
     second = store.attempts.open(ada, "q06")
     assert [attempt.id for attempt in store.attempts.of(ada, "q06")] == [second.id, first.id]
@@ -58,12 +58,12 @@ def test_the_first_word_of_a_prediction_stays(store: Store, ada: str, first: flo
 
 
 def test_two_tabs_add_to_each_other(store: Store, ada: str) -> None:
-    one = two = store.attempts.open(ada, "q06")
-    store.attempts.predict(one, "speedup", 4)
-    store.attempts.update(two, help_used={"hint-2"}, seconds=40)
-    both = store.attempts.update(one, help_used={"hint-1", "hint-2"}, seconds=7)
+    first_tab = second_tab = store.attempts.open(ada, "q06")
+    store.attempts.predict(first_tab, "speedup", 4)
+    store.attempts.update(second_tab, help_used={"hint-2"}, seconds=40)
+    both = store.attempts.update(first_tab, help_used={"hint-1", "hint-2"}, seconds=7)
     assert (both.predictions, both.help_used, both.seconds) == ({"speedup": 4}, ("hint-2", "hint-1"), 40)
-    assert store.attempts.measure(two, "speedup", 2) == store.attempts.current(ada, "q06")
+    assert store.attempts.measure(second_tab, "speedup", 2) == store.attempts.of(ada, "q06")[0]
 
 
 def test_a_scored_attempt_is_final(store: Store, ada: str) -> None:
@@ -92,4 +92,4 @@ def test_what_json_lacks_never_enters(store: Store, ada: str) -> None:
     attempt = store.attempts.open(ada, "q06")
     with pytest.raises(ValueError):
         store.attempts.measure(attempt, "loss", float("nan"))
-    assert store.attempts.current(ada, "q06") == attempt
+    assert store.attempts.of(ada, "q06") == (attempt,)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from study.store import Saved, Store, StoreError, open_store
 
@@ -137,14 +142,10 @@ class Typing(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.mkdtemp()
-        self.store = self.open()
-        self.ada = self.store.profiles.named_or_new("Ada").id
+        self.store = open_store()
+        self.ada = self.store.profiles.create("Ada").id
         self.drafts: dict[str, tuple[int, str]] = {}
         self.aside: dict[str, set[str]] = {"answer": set(), "notes": set()}
-
-    def open(self) -> Store:
-        return open_store(f"sqlite:///{self.folder}/study.sqlite3")
 
     @rule(
         target=copies,
@@ -166,25 +167,25 @@ class Typing(RuleBasedStateMachine):
             if text not in old[1]:
                 self.aside[field].add(text)
         assert (saved.draft.revision, saved.draft.text) == self.drafts[field]
-        found = self.store.drafts.copies(self.ada)
-        return multiple(*((copy.id, copy.field, copy.text) for copy in found))
+        copies = self.store.drafts.copies(self.ada)
+        return multiple(*((copy.id, copy.field, copy.text) for copy in copies))
 
     @rule(copy=copies)
     def discard(self, copy: tuple[str, str, str]) -> None:
         name, field, text = copy
-        if name in {found.id for found in self.store.drafts.copies(self.ada)}:
+        if name in {kept.id for kept in self.store.drafts.copies(self.ada)}:
             self.store.drafts.discard_copy(self.ada, name)
             self.aside[field] = {kept for kept in self.aside[field] if kept not in text}
 
     @rule()
     def restart(self) -> None:
         self.store.close()
-        self.store = self.open()
+        self.store = open_store()
 
     @invariant()
     def the_newest_counts_and_nothing_is_lost(self) -> None:
-        found = {draft.field: (draft.revision, draft.text) for draft in self.store.drafts.of(self.ada)}
-        assert found == self.drafts
+        drafts = {draft.field: (draft.revision, draft.text) for draft in self.store.drafts.of(self.ada)}
+        assert drafts == self.drafts
         copies = self.store.drafts.copies(self.ada)
         for field, kept in self.aside.items():
             held = [copy.text for copy in copies if copy.field == field]
@@ -192,9 +193,10 @@ class Typing(RuleBasedStateMachine):
             assert all(a not in b for a in held for b in held if a is not b), "a copy is part of another"
 
     def teardown(self) -> None:
+        self.store.profiles.delete(self.ada)
         self.store.close()
-        shutil.rmtree(self.folder)
 
 
-TestTyping = Typing.TestCase
-TestTyping.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+def test_typing(database: str) -> None:
+    limits = settings(max_examples=12, stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(Typing, settings=limits)

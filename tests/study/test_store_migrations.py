@@ -2,66 +2,60 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from study.store import Store, StoreError, open_store, schema
 from study.store.migrations import MIGRATIONS, Migration, migrate
 
 DUMPS = Path(__file__).with_name("store_versions")
-VERSIONS = range(1, len(MIGRATIONS) + 1)
+NEWEST = 1 + len(MIGRATIONS)
+VERSIONS = range(1, NEWEST + 1)
+STEPS = 4
 
 
-def columns(connection: Connection) -> dict[str, set[tuple[str, str, bool, bool]]]:
-    """What each table has: its columns with type, whether they may be empty, and are part of the key."""
-    found = inspect(connection)
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    """A way to the test's empty database beside the store's own."""
+    engine = create_engine(database)
+    yield engine
+    engine.dispose()
+
+
+def run_script(engine: Engine, script: str) -> None:
+    """Each statement of a dump; the table that others refer to comes first, as PostgreSQL wants it."""
+    parts = [part.strip() for part in script.split(";")]
+    statements = [part for part in parts if part.startswith(("CREATE", "INSERT"))]
+    with engine.begin() as connection:
+        for statement in sorted(statements, key=lambda part: "profiles" not in part.partition("(")[0]):
+            connection.exec_driver_sql(statement)
+
+
+def tables_of(connection: Connection) -> dict[str, Any]:
+    """Columns, keys and indexes of each table, in the words of this kind of database."""
+    inspector = inspect(connection)
     return {
-        table: {
-            (
-                str(column["name"]),
-                str(column["type"]),
-                bool(column["nullable"]),
-                column["name"] in found.get_pk_constraint(table)["constrained_columns"],
-            )
-            for column in found.get_columns(table)
-        }
-        for table in found.get_table_names()
+        table: (
+            {(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)},
+            inspector.get_pk_constraint(table)["constrained_columns"],
+            [
+                (key["constrained_columns"], key["referred_table"], key["referred_columns"], key["options"])
+                for key in inspector.get_foreign_keys(table)
+            ],
+            [key["column_names"] for key in inspector.get_unique_constraints(table)],
+            {(index["name"], tuple(index["column_names"])) for index in inspector.get_indexes(table)},
+        )
+        for table in inspector.get_table_names()
     }
 
 
-def indexes(connection: Connection) -> set[tuple[str, str | None, tuple[str | None, ...]]]:
-    found = inspect(connection)
-    return {
-        (table, index["name"], tuple(index["column_names"]))
-        for table in found.get_table_names()
-        for index in found.get_indexes(table)
-    }
-
-
-def version_of(place: Path) -> int:
-    with closing(sqlite3.connect(place)) as connection:
-        return int(connection.execute("SELECT version FROM schema_version").fetchone()[0])
-
-
-def test_migrated_tables_are_those_of_the_schema() -> None:
-    migrated, made = create_engine("sqlite://"), create_engine("sqlite://")
-    with migrated.begin() as one, made.begin() as other:
-        migrate(one, "here")
-        schema.metadata.create_all(other)
-        assert columns(one) == columns(other) and indexes(one) == indexes(other)
-        for table in schema.metadata.tables:
-            keys = [
-                [
-                    (key["referred_table"], key["constrained_columns"], key["options"])
-                    for key in inspect(connection).get_foreign_keys(table)
-                ]
-                for connection in (one, other)
-            ]
-            assert keys[0] == keys[1]
+def version_of(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT version FROM schema_version")).scalar_one())
 
 
 def test_every_version_left_a_dump() -> None:
@@ -69,12 +63,11 @@ def test_every_version_left_a_dump() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_an_older_version_kept_is_all_there(place: Path, version: int) -> None:
-    with closing(sqlite3.connect(place)) as connection:
-        connection.executescript((DUMPS / f"v{version}.sql").read_text(encoding="utf-8"))
-    assert version_of(place) == version
+def test_what_an_older_version_kept_is_all_there(engine: Engine, version: int) -> None:
+    run_script(engine, (DUMPS / f"v{version}.sql").read_text(encoding="utf-8"))
+    assert version_of(engine) == version
     store = open_store()
-    assert version_of(place) == len(MIGRATIONS) and store.notice is None
+    assert version_of(engine) == NEWEST and store.notice is None
     [ada] = store.profiles.named()
     draft = store.drafts.get(ada.id, "q06", "answer")
     assert ada.name == "Ada" and draft and (draft.text, draft.revision) == ("少 KV 头", 7)
@@ -101,6 +94,18 @@ def test_what_an_older_version_kept_is_all_there(place: Path, version: int) -> N
     store.close()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_older_database_gets_the_tables_of_a_new_one(engine: Engine, version: int) -> None:
+    run_script(engine, (DUMPS / f"v{version}.sql").read_text(encoding="utf-8"))
+    open_store().close()
+    with engine.begin() as connection:
+        migrated = tables_of(connection)
+        for table in (*reversed(schema.metadata.sorted_tables), schema.schema_version):
+            table.drop(connection, checkfirst=True)
+        migrate(connection, "here")
+        assert tables_of(connection) == migrated and set(migrated) == set(schema.metadata.tables)
+
+
 def test_opening_again_changes_nothing(store: Store, ada: str) -> None:
     again = open_store()
     assert [profile.id for profile in again.profiles.named()] == [ada] and again.notice is None
@@ -116,39 +121,48 @@ def step(number: int, *, fails: bool = False) -> Migration:
     return migration
 
 
-@pytest.mark.parametrize("older", range(4))
+@pytest.mark.parametrize("older", range(STEPS))
 def test_steps_run_in_order_and_once_from_any_version(older: int) -> None:
-    steps = [step(number) for number in range(4)]
+    steps = [step(number) for number in range(STEPS)]
     with create_engine("sqlite://").begin() as connection:
-        for upto in (older, 4, 4):
-            migrate(connection, "here", steps[:upto])
-            assert connection.execute(text("SELECT version FROM schema_version")).scalar_one() == upto
+        migrate(connection, "here", ())
+        for count in (older, STEPS, STEPS):
+            migrate(connection, "here", steps[:count])
+            version = connection.execute(text("SELECT version FROM schema_version")).scalar_one()
+            assert version == 1 + count
             assert set(inspect(connection).get_table_names()) == {
-                "schema_version",
-                *(f"t{number}" for number in range(upto)),
+                *schema.metadata.tables,
+                *(f"t{number}" for number in range(count)),
             }
 
 
-def test_a_migration_that_fails_leaves_the_old_version(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_database_is_of_the_newest_version_at_once() -> None:
+    with create_engine("sqlite://").begin() as connection:
+        migrate(connection, "here", [step(0, fails=True)])
+        assert connection.execute(text("SELECT version FROM schema_version")).scalar_one() == 2
+
+
+def test_a_migration_that_fails_leaves_the_old_version(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_store().close()
     steps = (*MIGRATIONS, step(0), step(1, fails=True))
     with monkeypatch.context() as patch:
         patch.setattr(migrate, "__defaults__", (steps,))
         with pytest.raises(RuntimeError, match="power cut"):
             open_store()
-    assert version_of(place) == len(MIGRATIONS)
-    with closing(sqlite3.connect(place)) as connection:
-        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name LIKE 't_'").fetchall()
+    assert version_of(engine) == NEWEST
+    assert set(inspect(engine).get_table_names()) == set(schema.metadata.tables)
     open_store().close()
 
 
-def test_a_newer_version_is_left_alone(place: Path) -> None:
+def test_a_newer_version_is_left_alone(engine: Engine) -> None:
     open_store().close()
-    with closing(sqlite3.connect(place)) as connection, connection:
-        connection.execute("UPDATE schema_version SET version = 99")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE schema_version SET version = 99"))
     with pytest.raises(StoreError, match="newer version of this app: update the app"):
         open_store()
-    assert version_of(place) == 99
+    assert version_of(engine) == 99
 
 
 @pytest.mark.parametrize(
@@ -156,13 +170,13 @@ def test_a_newer_version_is_left_alone(place: Path) -> None:
     [
         "CREATE TABLE films (title TEXT)",
         "CREATE TABLE schema_version (version TEXT)",
-        "CREATE TABLE schema_version (version TEXT); INSERT INTO schema_version VALUES ('2024-01-01')",
+        "CREATE TABLE schema_version (release INTEGER);INSERT INTO schema_version VALUES (1)",
+        "CREATE TABLE schema_version (version TEXT);INSERT INTO schema_version VALUES ('2024-01-01')",
+        "CREATE TABLE schema_version (version INTEGER);INSERT INTO schema_version VALUES (0)",
     ],
 )
-def test_the_database_of_another_program_is_left_alone(place: Path, script: str) -> None:
-    with closing(sqlite3.connect(place)) as connection:
-        connection.executescript(script)
+def test_the_database_of_another_program_is_left_alone(engine: Engine, script: str) -> None:
+    run_script(engine, script)
     with pytest.raises(StoreError, match="another program"):
         open_store()
-    with closing(sqlite3.connect(place)) as connection:
-        assert len(connection.execute("SELECT 1 FROM sqlite_master").fetchall()) == 1
+    assert len(inspect(engine).get_table_names()) == 1

@@ -1,4 +1,4 @@
-"""Profiles: named on this machine, found by an identity elsewhere, deleted with everything."""
+"""Profiles: named on this machine, ids by an identity elsewhere, deleted with everything."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def test_renaming(store: Store, ada: str) -> None:
 
 
 def test_the_first_visit_in_many_tabs_makes_one_profile(store: Store) -> None:
-    found: list[str] = []
+    ids: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(store.profiles.named_or_new("Me").id)) for _ in range(8)
+        threading.Thread(target=lambda: ids.append(store.profiles.named_or_new("Me").id)) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8 and len(set(found)) == 1
+    assert len(ids) == 8 and len(set(ids)) == 1
 
 
 def test_deleting_a_profile_deletes_all_of_it_and_nothing_else(store: Store, ada: str, place: Path) -> None:

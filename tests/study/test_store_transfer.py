@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from study.store import Imported, Store, StoreError
+from study.store.drafts import read_drafts
 
 Content = dict[str, Any]
 
@@ -41,6 +42,14 @@ def test_an_export_comes_back_into_another_profile(store: Store, ada: str) -> No
     assert store.transfer.import_into(bob, data) == Imported(0, 0)
     assert content_of(store, bob) == content_of(store, ada)
     assert store.profiles.find(bob) and json.loads(data)["profile"] == {"name": "Ada"}
+
+
+def test_an_export_is_of_one_moment(store: Store, ada: str) -> None:
+    with store._database.read() as connection:
+        before = read_drafts(connection, ada)
+        assert store.drafts.save(ada, "q06", "answer", "written meanwhile", 1).accepted
+        assert read_drafts(connection, ada) == before == ()
+    assert store.drafts.of(ada)
 
 
 def test_an_import_never_overwrites(store: Store, ada: str) -> None:
@@ -75,7 +84,7 @@ def test_of_two_versions_of_an_attempt_the_finished_then_the_later_stays(store: 
         1,
         0,
     ]
-    assert [found.tier for found in store.attempts.of(bob)] == [60] and store.attempts.of(ada) == (done,)
+    assert [attempt.tier for attempt in store.attempts.of(bob)] == [60] and store.attempts.of(ada) == (done,)
     assert not store.drafts.copies(ada) and not store.drafts.copies(bob), "the same text needs no copy"
 
 
@@ -92,7 +101,7 @@ def test_a_text_of_an_attempt_that_was_finished_twice_is_kept(
     for _ in range(2):
         store.transfer.import_into(bob, data)
         texts = [
-            *(found.text for found in store.attempts.of(bob)),
+            *(attempt.text for attempt in store.attempts.of(bob)),
             *(kept.text for kept in store.drafts.copies(bob)),
         ]
         assert texts == ([f"of {bob}", f"of {ada}"] if later_is_here else [f"of {ada}", f"of {bob}"])
@@ -109,13 +118,13 @@ def test_a_text_that_a_draft_has_needs_no_copy(store: Store, ada: str) -> None:
 def damage(path: str, value: object) -> Callable[[Content], None]:
     def change(content: Content) -> None:
         *parents, last = path.split(".")
-        place: Any = content
+        holder: Any = content
         for name in parents:
-            place = place[int(name)] if name.isdigit() else place[name]
+            holder = holder[int(name)] if name.isdigit() else holder[name]
         if value is ...:
-            del place[last]
+            del holder[last]
         else:
-            place[last] = value
+            holder[last] = value
 
     return change
 

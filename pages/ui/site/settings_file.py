@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import threading
 from dataclasses import asdict
 from pathlib import Path
 
 from labs.runner.exchange import RunnerSettings
 from minimind_core.errors import Sentence
+from minimind_core.files.atomic_file import write_whole
 from study.store import data_folder
 
 PROFILE = "profile"
@@ -66,11 +66,7 @@ def write(changes: dict[str, str]) -> None:
     with _writing:
         _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps(read() | changes, ensure_ascii=False, indent=1)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=_path().parent, suffix=".part", delete=False
-        ) as file:
-            file.write(text)
-        os.replace(file.name, _path())
+        write_whole(_path(), text)
 
 
 def _path() -> Path:

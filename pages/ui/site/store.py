@@ -57,7 +57,7 @@ def _find_profile() -> str:
         case "named":
             named = profiles.named()
             last = settings_file.read().get(settings_file.PROFILE)
-            chosen = [one for one in named if one.id == last] or named
+            chosen = [candidate for candidate in named if candidate.id == last] or named
             return (chosen[0] if chosen else profiles.named_or_new("Me")).id
         case "login":
             assert st.user.is_logged_in, "the frame asks for a login first"

@@ -5,8 +5,7 @@ Through real workers, which load their models as those of the app do.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +13,7 @@ from labs.contract.registry import Registry
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import EXCHANGED, RunnerExchange, RunnerSettings
 from labs.runner.store import ResultStore
+from tests.labs.runner.waiting import SOON, wait_for
 
 OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
 
@@ -35,19 +35,12 @@ def exchange(tmp_path) -> Iterator[RunnerExchange]:
     exchange.client.close()
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "timed out"
-        time.sleep(0.01)
-
-
 def test_settings_that_work_take_over(exchange: RunnerExchange) -> None:
     old = exchange.client
     wait_for(lambda: old.status().state == "ready")
     assert old.status().found["cpu"][0] == "fp32"
-    running = old.submit("q00/wait", {"seconds": 60.0})
-    queued = old.submit("q00/wait", {"seconds": 60.0, "tag": 1})
+    running = old.submit("q00/wait", {"seconds": 600.0})
+    queued = old.submit("q00/wait", {"seconds": 600.0, "tag": 1})
     wait_for(lambda: running.partials and old.num_jobs() == 2)  # a run may speak before the next is queued
     kept: list[RunnerSettings] = []
     new = RunnerSettings("cpu", "bf16", "random:byte-128")
@@ -59,9 +52,9 @@ def test_settings_that_work_take_over(exchange: RunnerExchange) -> None:
     assert [(job.state, job.error) for job in (running, queued)] == [("cancelled", EXCHANGED)] * 2
     assert exchange.client.status().dtype == "bf16"
     late = old.submit("q00/wait", {"tag": 2})
-    assert late.wait(5) and late.error == EXCHANGED
+    assert late.wait(SOON) and late.error == EXCHANGED
     job = exchange.client.submit("q00/wait", {"seconds": 0.1})
-    assert job.wait(60) and job.state == "done" and exchange.client.num_jobs() == 0
+    assert job.wait(SOON) and job.state == "done" and exchange.client.num_jobs() == 0
 
 
 @pytest.mark.parametrize(
@@ -75,7 +68,7 @@ def test_settings_that_do_not_work_change_nothing(
     exchange: RunnerExchange, settings: RunnerSettings, sentence: str
 ) -> None:
     old = exchange.client
-    running = old.submit("q00/wait", {"seconds": 60.0})
+    running = old.submit("q00/wait", {"seconds": 600.0})
     wait_for(lambda: running.partials)
     assert exchange.change(settings, lambda _settings: pytest.fail("kept"))
     wait_for(lambda: exchange.trying is None)

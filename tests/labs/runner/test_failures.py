@@ -11,21 +11,21 @@ from minimind_core.errors import CheckpointError
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "fatal"),
+    ("error", "key", "fatal"),
     [
-        (CheckpointError("There is no checkpoint."), "input", False),
-        (MemoryError(), "memory", True),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), "memory", True),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "memory", True),
-        (RuntimeError("CUDA error: device-side assert triggered\nTORCH_USE_CUDA_DSA"), "device", True),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), "device", True),
-        (KeyError("x"), "bug", False),
-        (RuntimeError("line one\nline two"), "bug", False),
+        (CheckpointError("There is no checkpoint.", key="checkpoint.missing"), "checkpoint.missing", False),
+        (MemoryError(), "failure.memory", True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), "failure.memory", True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "failure.memory", True),
+        (RuntimeError("CUDA error: device-side assert triggered\nUSE_CUDA_DSA"), "failure.device", True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), "failure.device", True),
+        (KeyError("x"), "failure.bug", False),
+        (RuntimeError("line one\nline two"), "failure.bug", False),
     ],
 )
-def test_exceptions(error: Exception, code: str, fatal: bool) -> None:
+def test_exceptions(error: Exception, key: str, fatal: bool) -> None:
     failure = explain(error)
-    assert (failure.code, failure.fatal) == (code, fatal)
+    assert (failure.sentence.key, failure.fatal) == (key, fatal)
     assert "\n" not in failure.sentence and failure.sentence
 
 
@@ -39,4 +39,4 @@ def test_exceptions(error: Exception, code: str, fatal: bool) -> None:
     ],
 )
 def test_exit_codes(code: int | None, words: str) -> None:
-    assert words in explain_exit(code).sentence
+    assert words in explain_exit(code)

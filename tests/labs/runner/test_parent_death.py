@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+
+from tests.labs.runner.waiting import wait_for
 
 SERVER = """
 import sys, time
@@ -50,7 +51,4 @@ def test_kill_9_of_the_server_ends_its_worker(doing: str, tmp_path: object) -> N
         server.send_signal(signal.SIGKILL)
         server.wait()
         server.stdout.close()
-    end = time.monotonic() + 5
-    while members(worker) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert members(worker) == []
+    wait_for(lambda: not members(worker))

@@ -15,6 +15,7 @@ import pytest
 
 from labs.contract.registry import ROOT
 from labs.runner import protocol
+from tests.labs.runner.waiting import SOON
 
 
 def test_a_message_comes_back_with_its_arrays() -> None:
@@ -62,4 +63,4 @@ def test_a_worker_wants_its_key_and_leaves_no_file() -> None:
         assert os.stat(os.path.dirname(address)).st_mode & 0o077 == 0, "others may not even look"
         with pytest.raises(AuthenticationError):
             Client(address, authkey=b"wrong")
-        assert worker.wait(10) != 0 and not os.path.exists(os.path.dirname(address))
+        assert worker.wait(SOON) != 0 and not os.path.exists(os.path.dirname(address))

@@ -84,9 +84,9 @@ class Runner(RuleBasedStateMachine):
         if lane not in self.running:
             return
         run = self.running.pop(lane)
-        told = self.scheduler.finished(run)
-        assert set(told) == self.run_jobs[run]
-        self.forget(told)
+        ended = self.scheduler.finished(run)
+        assert set(ended) == self.run_jobs[run]
+        self.forget(ended)
         self.decide()
 
     @rule(lane=st.sampled_from(LANES), never_seen=st.booleans())
@@ -120,12 +120,12 @@ class Runner(RuleBasedStateMachine):
             self.killed.add(action.run)
 
     def lose(self, lane: str) -> None:
-        told = self.scheduler.lane_lost(lane)
+        ended = self.scheduler.lane_lost(lane)
         run = self.running.pop(lane, None)
-        assert run is not None or not told
-        assert set(told) <= self.run_jobs.get(run or 0, set())
+        assert run is not None or not ended
+        assert set(ended) <= self.run_jobs.get(run or 0, set())
         self.ready.discard(lane)
-        self.forget(told)
+        self.forget(ended)
 
     def forget(self, jobs: object) -> None:
         for job in list(jobs):  # type: ignore[call-overload]
@@ -210,7 +210,7 @@ def test_a_long_run_goes_on_while_nobody_waits(scheduler: Scheduler) -> None:
     scheduler.submit(1, "a", "own", 5.0, now=0.0)
     run = scheduler.decide(0.0)[0].run
     scheduler.started(run, 0.0)
-    scheduler.heard(run, 999.0)
+    scheduler.alive(run, 999.0)
     assert scheduler.decide(1000.0) == []
     scheduler.submit(2, "b", "own", 5.0, now=1000.0)
     assert scheduler.decide(1000.0) == [Stop("own", run, "limit", (1,))]

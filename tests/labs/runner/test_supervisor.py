@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ from labs.runner import lane as lanes
 from labs.runner.client import WorkerClient
 from labs.runner.job import WorkerStatus
 from labs.runner.store import ResultStore
+from tests.labs.runner.waiting import SOON, wait_for
 
 
 class PlayedWorker:
@@ -47,7 +47,6 @@ class PlayedWorker:
                 state="done",
                 result=result,
                 error="",
-                code="",
                 seconds=1.0,
                 fatal=False,
             )
@@ -69,21 +68,14 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[WorkerCli
     assert all(lane.process.killed for lane in client._supervisor._lanes.values())
 
 
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "timed out"
-        time.sleep(0.005)
-
-
 def test_a_gpu_host_has_a_cpu_worker_too(client: WorkerClient) -> None:
     early = client.submit("q00/wait", {"tag": 1}, device="cpu")
     own, cpu = client.submit("q00/wait", {"tag": 1}), client.submit("q00/wait", {"tag": 2}, device="cpu")
-    assert all(job.wait(10) and job.state == "done" for job in (early, own, cpu))
+    assert all(job.wait(SOON) and job.state == "done" for job in (early, own, cpu))
     assert [job.result["device"] for job in (early, own, cpu)] == ["cpu", "auto", "cpu"]  # type: ignore[index]
     assert (own.device, cpu.device) == ("cuda", "cpu")
     assert (client.status().device, client.status("cpu").device) == ("cuda", "cpu")
-    assert client.submit("q00/wait", {"tag": 3}, device="mps").wait(5)
+    assert client.submit("q00/wait", {"tag": 3}, device="mps").wait(SOON)
 
 
 def test_three_failed_starts_are_given_up_with_a_sentence_and_tried_again_later(
@@ -96,11 +88,11 @@ def test_three_failed_starts_are_given_up_with_a_sentence_and_tried_again_later(
     wait_for(lambda: client.status().state == "dead")
     assert len(PlayedWorker.started) - before == 3
     job = client.submit("q00/wait")
-    assert job.wait(5) and (job.state, job.error_code) == ("failed", "device") and job.error.endswith(".")
+    assert job.wait(SOON) and (job.state, job.error) == ("failed", lanes.CANNOT_START)
     monkeypatch.setattr(PlayedWorker, "fails", False)
     monkeypatch.setattr(lanes, "RETRY_SECONDS", 0.0)
     job = client.submit("q00/wait")
-    assert job.wait(5) and job.state == "done"
+    assert job.wait(SOON) and job.state == "done"
 
 
 def test_a_worker_that_says_why_it_cannot_start_is_not_started_again(client: WorkerClient) -> None:
@@ -110,9 +102,9 @@ def test_a_worker_that_says_why_it_cannot_start_is_not_started_again(client: Wor
     own.say(event="exit", code=1)
     wait_for(lambda: client.status().state == "dead")
     job = client.submit("q00/wait")
-    assert job.wait(5) and job.error == "The worker cannot start: no torch."
+    assert job.wait(SOON) and job.error == "The worker cannot start: no torch."
     assert len(PlayedWorker.started) == 2
-    assert client.submit("q00/wait", device="cpu").wait(5), "the other lane goes on"
+    assert client.submit("q00/wait", device="cpu").wait(SOON), "the other lane goes on"
 
 
 def test_a_worker_that_hangs_while_loading_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,12 @@ from labs.contract.registry import Registry
 from labs.runner import WorkerClient, supervisor
 from labs.runner.job import Job
 from labs.runner.store import ResultStore
+from tests.labs.runner.waiting import SOON
 
 CALLERS = 20
 MISBEHAVE = ("out_of_memory", "hang_in_c", "crash", "bug")
-LIMIT_SECONDS = 1.0
+LIMIT_SECONDS = 5.0
+"""Fifty times what a harmless run needs here, so that only the hanging one can meet it."""
 
 
 @pytest.fixture
@@ -48,14 +49,16 @@ def test_a_crowd_is_answered_while_runs_misbehave(client: WorkerClient) -> None:
         caller.start()
     for caller in callers:
         caller.join()
-    end = time.monotonic() + 90
     for name, job in jobs:
         if name != "hang_in_c":
-            assert job.wait(end - time.monotonic()), f"{name} is {job.state}"
+            assert job.wait(SOON), f"{name} is {job.state}"
     hanging = next(job for name, job in jobs if name == "hang_in_c")
     behind = client.submit("q00/wait", {"seconds": 0.0, "tag": 99})
-    assert hanging.wait(30) and behind.wait(60) and behind.state == "done"
-    codes = {name: job.error_code for name, job in jobs if name != "wait"}
-    assert codes == {"out_of_memory": "memory", "hang_in_c": "limit", "crash": "crash", "bug": "bug"}
-    assert all(job.error.key for name, job in jobs if name != "wait")
+    assert hanging.wait(SOON) and behind.wait(SOON) and behind.state == "done"
+    assert {name: job.error.key for name, job in jobs if name != "wait"} == {  # type: ignore[attr-defined]
+        "out_of_memory": "failure.memory",
+        "hang_in_c": "failure.limit",
+        "crash": "failure.signal",
+        "bug": "failure.bug",
+    }
     assert Counter(job.state for name, job in jobs if name == "wait") == {"done": CALLERS - len(MISBEHAVE)}

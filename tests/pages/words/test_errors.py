@@ -55,9 +55,9 @@ def check_both(error: str | Exception) -> str:
         explain(MemoryError()).sentence,
         explain(RuntimeError("CUDA error: device-side assert")).sentence,
         explain(KeyError("x")).sentence,
-        explain_exit(-signal.SIGKILL).sentence,
-        explain_exit(-signal.SIGSEGV).sentence,
-        explain_exit(3).sentence,
+        explain_exit(-signal.SIGKILL),
+        explain_exit(-signal.SIGSEGV),
+        explain_exit(3),
         explain_stop("silence", 60),
         explain_stop("limit", 60),
         CANNOT_START,
@@ -229,7 +229,7 @@ def test_a_chinese_page_says_why_a_run_failed(
     worker: CountingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Job("q13/bugs", None, lambda _job: None)
-    job.end("failed", error=explain_exit(-signal.SIGKILL).sentence, code="crash")
+    job.end("failed", error=explain_exit(-signal.SIGKILL))
     monkeypatch.setattr(worker, "submit", lambda *_args, **_options: job)
     app = AppTest.from_function(_panel, args=("q13/bugs",), default_timeout=20).run()
     app.button(key="q13_bugs.bench.run").click().run()
