@@ -106,8 +106,7 @@ def softmax(scores: Floats) -> Floats:
 
 def keep_top_k(probabilities: Floats, k: int) -> Mask:
     """The k most likely tokens of probabilities [*, V], equals by lowest id."""
-    first = np.arange(probabilities.shape[-1]) < k
-    return _by_id(_descending(probabilities), np.broadcast_to(first, probabilities.shape))
+    return _by_id(_descending(probabilities), np.arange(probabilities.shape[-1]) < k)
 
 
 def keep_top_p(probabilities: Floats, p: float, rule: BoundaryRule = "definition") -> Mask:
@@ -191,7 +190,7 @@ def _mass_before(probabilities: Floats, order: NDArray[np.intp], dtype: Any = np
 
 
 def _by_id(order: NDArray[np.intp], flags: Mask) -> Mask:
-    """Flags [*, V] of ranks, said of the ids at these ranks."""
+    """Flags [*, V] or [V] of ranks, said of the ids at these ranks."""
     mask = np.zeros(order.shape, dtype=bool)
     np.put_along_axis(mask, order, flags, -1)
     return mask

@@ -18,7 +18,7 @@ from labs.contract.drawing import Figure
 from labs.q13_sampling.texts import distinct_pairs, is_valid_python, repetition
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
-from labs.tools.writing import decoded, write
+from labs.tools.writing import ROWS, write
 from minimind_core.decoding.sampling_params import SamplingParams
 from questions import load_question
 
@@ -126,7 +126,7 @@ class Grid(Experiment[GridParams, GridResult]):
         """A CPU writes some 450 tokens a second, a GPU a thousand rows at once."""
         rows = len(params.cells(device)) * params.samples_on(device) * len(PROMPTS)
         if device == "cuda":
-            return 2 + -(-rows // 1024) * params.max_new_tokens * 0.03
+            return 2 + -(-rows // ROWS.on(device)) * params.max_new_tokens * 0.03
         return rows * (0.02 + 0.0022 * params.max_new_tokens)
 
     def measure(self, params: GridParams, ctx: Context) -> GridResult:
@@ -193,18 +193,20 @@ def presets() -> dict[str, Setting]:
 def _texts(loaded: LoadedModel, kind: Kind, prompts: list[str], written: Iterator[list[int]]) -> Texts:
     """Takes the next texts, one a prompt, and measures them."""
     new_ids = list(itertools.islice(written, len(prompts)))
-    whole: list[str] = []
-    valid: list[bool] = []
-    for prompt, ids in zip(prompts, new_ids, strict=True):
-        text, ended = decoded(loaded, ids)
-        whole.append(prompt + text)
-        valid.append(kind == "python" and is_valid_python(whole[-1], ended=ended))
+    whole_texts = [
+        prompt + loaded.tokenizer.decode(ids) for prompt, ids in zip(prompts, new_ids, strict=True)
+    ]
     texts: Texts = {
         "distinct": distinct_pairs(new_ids),
         "repetition": fmean(map(repetition, new_ids)),
-        "first": whole[0],
+        "first": whole_texts[0],
     }
-    return {**texts, "valid": fmean(valid)} if kind == "python" else texts
+    if kind == "python":
+        texts["valid"] = fmean(
+            is_valid_python(text, ended=ids[-1] == loaded.config.eos_id)
+            for text, ids in zip(whole_texts, new_ids, strict=True)
+        )
+    return texts
 
 
 def _setting(cell: Cell) -> Setting:

@@ -15,7 +15,7 @@ from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import distinct_pairs, repetition, visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import settings
-from labs.tools.writing import ROWS, decoded, mean_log_probabilities, write
+from labs.tools.writing import ROWS, mean_log_probabilities, write
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,8 @@ class Wall(Experiment[WallParams, WallResult]):
         samples: list[Sample] = []
         written: list[list[int]] = []
         for ids in write(loaded, prompts, requests, params.max_new_tokens, ctx.device, on_progress):
-            whole_text, _ = decoded(loaded, ids)
             sample: Sample = {
-                "text": whole_text.rstrip("\N{REPLACEMENT CHARACTER}"),
+                "text": loaded.tokenizer.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}"),
                 "distinct": distinct_pairs([ids]),
                 "repetition": repetition(ids),
             }

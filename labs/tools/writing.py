@@ -80,12 +80,6 @@ def mean_log_probabilities(
     return means
 
 
-def decoded(loaded: LoadedModel, ids: list[int]) -> tuple[str, bool]:
-    """The text of new ids, and whether the model ended it itself."""
-    ended = ids[-1] == loaded.config.eos_id
-    return loaded.tokenizer.decode(ids[:-1] if ended else ids), ended
-
-
 def _reporter(on_progress: OnProgress, begin: float, size: float, step: float) -> Callable[[], bool]:
     """What a chunk calls between its steps: says how far all chunks are, and never stops it by itself."""
     done = itertools.count(0, step)

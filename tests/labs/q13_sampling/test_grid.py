@@ -6,9 +6,12 @@ import pytest
 
 from labs.contract import Words
 from labs.q13_sampling.grid import PROSE_PROMPTS, PYTHON_PROMPTS, Cell, Grid, GridParams, GridResult, presets
-from labs.q13_sampling.texts import is_valid_python
+from labs.q13_sampling.texts import distinct_pairs, is_valid_python, repetition
+from labs.runner.inline import InlineClient
 from labs.runner.job import Job
-from tests.labs.q13_sampling.conftest import Run, completed
+from minimind_core.decoding.generate import generate
+from minimind_core.decoding.sampling_params import SamplingParams
+from tests.labs.q13_sampling.conftest import MODEL, Run, completed
 
 SMALL = {"size": "small", "samples": 4, "max_new_tokens": 16}
 
@@ -51,6 +54,27 @@ def test_it_fills_cell_by_cell(job: Job) -> None:
     assert {
         task: (cell["temperature"], cell["top_p"]) for task, cell in result["presets"].items()
     } == presets()
+
+
+def test_a_cell_is_what_its_rows_are_alone(client: InlineClient, run: Run) -> None:
+    """Row i has prompt i, from the first again after the last, and the seed after row i - 1's."""
+    loaded, count = client._host.model(MODEL), 16
+    cells = completed(run("grid", size="small", samples=count, max_new_tokens=16, seed=5))["cells"]
+    (known,) = (cell for cell in cells if (cell["temperature"], cell["top_p"]) == (0.2, 0.95))
+    starts = [PYTHON_PROMPTS[row % len(PYTHON_PROMPTS)] for row in range(count)]
+    params = [SamplingParams(temperature=0.2, top_p=0.95, seed=5 + row) for row in range(count)]
+    prompts = [loaded.prompt_ids(start) for start in starts]
+    eos = loaded.config.eos_id
+    ids = generate(loaded.model, prompts, params, 16, stop_ids=(eos,)).new_ids
+    texts = [start + loaded.tokenizer.decode(new) for start, new in zip(starts, ids, strict=True)]
+    ended = [new[-1] == eos for new in ids]
+    valid = [is_valid_python(text, ended=end) for text, end in zip(texts, ended, strict=True)]
+    assert known["python"] == {
+        "distinct": distinct_pairs(ids),
+        "repetition": pytest.approx(sum(map(repetition, ids)) / count),
+        "valid": pytest.approx(sum(valid) / count),
+        "first": texts[0],
+    }
 
 
 def test_half_of_it_can_be_drawn_while_it_runs(job: Job, text: Words) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from labs.runner.host import Host
-from labs.tools.writing import CHECK_EVERY, ROWS, decoded, mean_log_probabilities, write
+from labs.tools.writing import CHECK_EVERY, ROWS, mean_log_probabilities, write
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.checkpoint import LoadedModel
@@ -49,12 +49,6 @@ def test_the_log_probability_is_that_of_the_model_alone(loaded: LoadedModel) -> 
         logs = loaded.model(torch.tensor([[*prompt, *ids]])).detach()[0].log_softmax(-1)
         expected = [float(logs[len(prompt) + index - 1, token]) for index, token in enumerate(ids)]
         assert mean == pytest.approx(sum(expected) / len(expected), abs=1e-5)
-
-
-def test_the_end_of_a_text_is_no_part_of_it(loaded: LoadedModel) -> None:
-    ids = loaded.tokenizer.encode("Hi")
-    assert decoded(loaded, ids) == ("Hi", False)
-    assert decoded(loaded, [*ids, loaded.config.eos_id]) == ("Hi", True)
 
 
 def test_progress_is_heard_between_the_steps_and_stops_a_run(loaded: LoadedModel) -> None:
