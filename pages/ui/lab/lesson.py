@@ -15,7 +15,7 @@ from labs.claims.checks import value_at
 from labs.contract.experiment import Experiment, Result
 from labs.contract.fields import Params
 from pages.ui.site import store
-from pages.ui.site.frame import questions
+from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import t
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question
