@@ -20,7 +20,7 @@ _MODEL = PRESETS["minimind-26m"]
 
 
 def home() -> None:
-    """The whole page."""
+    """Draw the whole page."""
     st.title(t("home.title"), anchor=False)
     size = num_parameters(_MODEL)
     st.markdown(t("home.lead", count=len(questions()), millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:.0f}"))
@@ -99,7 +99,7 @@ def _parameters_chart() -> None:
 
 
 def _amount(count: int, total: int) -> str:
-    """Parameters and their share, in the units of the language."""
+    """A count of parameters with its share of `total`, in the units of the language."""
     if count < total / 1000:
         return t("home.parameters.few", count=f"{count:,}")
     return t(

@@ -16,7 +16,7 @@ from study.store import StoreError
 
 
 def settings() -> None:
-    """The whole page. A store that fails leaves the other sections as they are."""
+    """Draw the whole page. A store that fails leaves the other sections as they are."""
     st.title(t("settings.title"), anchor=False)
     settings_labs.section()
     settings_look.section()

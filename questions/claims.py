@@ -101,7 +101,7 @@ def read_unit(entry: Entry) -> Localized | None:
 
 
 def _check_name(entry: Entry, name: str, kind: Kind) -> str | None:
-    """The id of the claim whose check decides this one; None where none does, but a run or nothing."""
+    """The id of the claim whose check decides this one; None where a run or nothing decides it."""
     if "check" in entry.data:
         return entry.text("check", r"Q\d+-C\d+", "the id of the claim whose check serves this one too")
     return None if kind == "literature" or "measures" in entry.data else name

@@ -18,7 +18,7 @@ _SWITCH, _NEW, _NAME = "settings.profile", "settings.new_profile", "settings.pro
 
 
 def section() -> None:
-    """The chooser of profiles, or how a browser is known."""
+    """Draw the chooser of profiles, or how this browser is identified."""
     st.header(t("profile.title"), anchor=False)
     match store.identity():
         case "named":
@@ -53,7 +53,7 @@ def badge() -> None:
 
 def _chooser() -> None:
     current = profiles.current()
-    names = {one.id: one.name for one in store.store().profiles.named()}
+    names = {profile.id: profile.name for profile in store.store().profiles.named()}
     if len(names) > 1:
         st.session_state[_SWITCH] = current.id
         st.selectbox(

@@ -38,15 +38,15 @@ _log = logging.getLogger(__name__)
 
 @st.cache_resource(show_spinner=False)
 def runner() -> RunnerExchange:
-    """The one runner of this server, and its exchange for one with other settings.
+    """The one runner of this server, which can be exchanged for one with other settings.
 
-    Started at the first call with the kept settings (`settings_file.py`). Does not wait for the model.
+    The first call starts it with the kept settings (`settings_file.py`) and does not wait for the model.
     """
     return RunnerExchange(settings_file.runner_settings(), wait_seconds=_LOAD_AFTER_SECONDS)
 
 
 def worker() -> WorkerClient:
-    """What runs the labs now. Ask again for each run: a change of settings replaces it."""
+    """The client that runs the labs now. Ask for it again for each run: a change of settings replaces it."""
     return runner().client
 
 
@@ -64,17 +64,17 @@ def prepare() -> None:
 
 
 def routes() -> list[Route]:
-    """What this server answers beside Streamlit's own addresses."""
+    """The addresses that this server answers besides Streamlit's own."""
     return [Route(PLOTLY_ADDRESS, _plotly_script)]
 
 
 def middleware() -> list[Middleware]:
-    """What goes around every answer of this server."""
+    """What every answer of this server passes through."""
     return [Middleware(VisitorCookie)]
 
 
 async def _plotly_script(_request: Request) -> FileResponse:
-    """The script that the plotly package brings. Its address has its version, so browsers keep it.
+    """The script of the plotly package. Its address contains its version, so that browsers may keep it.
 
     "identity" keeps Streamlit from compressing five megabytes for a browser on the same machine.
     """
@@ -113,7 +113,7 @@ def _warm(slow_imports: Sequence[str]) -> None:
 
 
 def on_script_error(error: Exception) -> bool:
-    """One sentence on the page; the traceback goes to the terminal."""
+    """Show one sentence on the page; the traceback goes to the terminal."""
     from pages.ui.words.i18n import t
 
     _log.error("A page failed", exc_info=error)

@@ -31,7 +31,7 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The texts of a TOML file by dotted key."""
+    """Yield the texts of a nested table by dotted key."""
     for name, value in table.items():
         if isinstance(value, dict):
             yield from flatten(value, f"{prefix}{name}.")
@@ -71,7 +71,7 @@ def t(key: str, **values: object) -> str:
 
 
 def language_switch() -> None:
-    """The two-language switch; bound to `?lang=`, so that a link carries its language.
+    """Draw the switch between the languages; bound to `?lang=`, so that a link carries its language.
 
     Streamlit writes an option's visible text into the address, so the options are the codes themselves.
     """
