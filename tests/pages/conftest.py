@@ -85,10 +85,18 @@ def worker(inline: CountingClient, monkeypatch: pytest.MonkeyPatch) -> CountingC
 
 
 @pytest.fixture
-def running_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages run as our server runs them, and an error on a page is shown whole."""
-    keep_pages_router_off(monkeypatch)
+def whole_errors() -> Iterator[None]:
+    """An error on a page is shown whole, not as one sentence."""
+    before = config.get_option("client.showErrorDetails")
     config.set_option("client.showErrorDetails", "full")
+    yield
+    config.set_option("client.showErrorDetails", before)
+
+
+@pytest.fixture
+def running_server(monkeypatch: pytest.MonkeyPatch, whole_errors: None) -> None:
+    """Pages run as our server runs them."""
+    keep_pages_router_off(monkeypatch)
 
 
 @pytest.fixture

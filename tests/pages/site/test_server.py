@@ -35,7 +35,7 @@ def test_an_unexpected_error_is_one_sentence(caplog: pytest.LogCaptureFixture) -
         st.session_state["lang"] = "en"
         assert on_script_error(RuntimeError("inner detail"))
 
-    app = AppTest.from_function(script).run()
+    app = AppTest.from_function(script, default_timeout=30).run()
     assert len(app.error) == 1 and app.error[0].value.startswith("Something went wrong on this page")
     assert "inner detail" not in app.error[0].value
     assert "inner detail" in caplog.text

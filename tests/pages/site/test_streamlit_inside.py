@@ -46,7 +46,7 @@ def interrupted_script() -> None:
 
 
 def kept_by_a_click() -> str:
-    app = AppTest.from_function(interrupted_script).run()
+    app = AppTest.from_function(interrupted_script, default_timeout=30).run()
     return app.button[0].click().run().text[0].value
 
 
@@ -75,8 +75,10 @@ def switching_script(unbind: bool) -> None:
     st.navigation([st.Page(first), other]).run()
 
 
-def test_a_page_with_a_bound_widget_can_be_left() -> None:
-    app = AppTest.from_function(switching_script, kwargs={"unbind": False}).run()
-    assert "lang" in app.exception[0].value and not app.title
-    app = AppTest.from_function(switching_script, kwargs={"unbind": True}).run()
-    assert not app.exception and app.title[0].value == "zh"
+@pytest.mark.parametrize("unbind", [False, True])
+def test_a_page_with_a_bound_widget_can_be_left(unbind: bool, whole_errors: None) -> None:
+    app = AppTest.from_function(switching_script, kwargs={"unbind": unbind}, default_timeout=30).run()
+    if unbind:
+        assert not app.exception and app.title[0].value == "zh"
+    else:
+        assert "lang" in app.exception[0].value and not app.title
