@@ -1,1 +1,1 @@
-"""What the pages are made of, a folder a topic. Arrows run `study` → `lab` → `site` → `words`; `settings` → `site`."""
+"""What the pages are made of. Arrows run `study` → `lab` → `site` → `words`, and `settings` → `site`."""
