@@ -1,7 +1,7 @@
-"""Opens the app's pages by their addresses. `AppTest.switch_page` itself knows page files only.
+"""Opens the app's pages by their addresses. `AppTest.switch_page` takes page files only.
 
-It tells AppTest what a browser tells the server: the address. Streamlit resolves callable pages in AppTest
-since issue 16611 by their registered paths, which a page without a file lacks. Imports nothing of the app.
+It refuses a page without a file rather than guess its address (Streamlit issue 16611); here the address is
+looked up among the pages that the app's last run gave to `st.navigation`. Imports nothing of the app.
 """
 
 from __future__ import annotations
