@@ -1,5 +1,8 @@
 # make app     set everything up and start the app
 # make test    set everything up, a browser included, and run the tests; test-slow: the long journeys too
+# make test Q=q13   the tests of one question: its content, its lab, its pages; without a browser
+# make quick   what one minute can tell: pages, study, content, claims, the model; no browser, no training,
+#              no tests of a single question
 # make lint    style, types and import directions only
 # make bench   the speeds we promise, measured here
 # make soak    ten minutes of crowds and killed workers
@@ -14,16 +17,31 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 JOBS ?= $(shell [ $(CORES) -gt 4 ] && echo 4 || echo $(CORES))
+LINTERS := tests/test_architecture.py::test_the_linters_find_nothing
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: app test test-slow lint bench soak system
+# Compiled modules are kept, whatever the environment says: the tests start some fifty processes.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -n $(JOBS) \
+	--dist loadfile --no-loadscope-reorder
+
+.PHONY: app test test-slow quick lint bench soak system
 
 app: $(VENV)/app.stamp
 	$(BIN)/streamlit run app.py
 
-# Compiled modules are kept, whatever the environment says: the tests start some fifty processes.
+ifdef Q
+# Files, experiments and pages are called by q06, claims by Q6-C1.
+test: $(VENV)/dev.stamp
+	$(PYTEST) --ignore=tests/browser -k "$(Q) or $(patsubst Q0%,Q%,$(Q:q%=Q%))-"
+else
 test: $(VENV)/dev.stamp system
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+endif
+
+quick: $(VENV)/dev.stamp
+	$(PYTEST) tests/test_*.py tests/questions tests/study tests/pages tests/labs tests/minimind_core/model \
+		--ignore=tests/labs/runner --ignore=tests/labs/tools --deselect=$(LINTERS) \
+		--ignore-glob='*/test_q[0-9]*' --ignore-glob='*/test_playground.py'
 
 test-slow: $(VENV)/dev.stamp system
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow

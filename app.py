@@ -7,13 +7,19 @@ rerun. It finds `app` by reading the source, so keep that line a plain assignmen
 import streamlit as st
 
 if __name__ != "__main__":
+    from pages.menu import SLOW_IMPORTS
     from pages.ui.site.server import lifespan, middleware, on_script_error, prepare, routes
 
     prepare()
     app = st.App(
-        __file__, lifespan=lifespan, routes=routes(), middleware=middleware(), on_script_error=on_script_error
+        __file__,
+        lifespan=lifespan(SLOW_IMPORTS),
+        routes=routes(),
+        middleware=middleware(),
+        on_script_error=on_script_error,
     )
 else:
+    from pages.menu import draw_profile, sections
     from pages.ui.site.frame import run_app
 
-    run_app()
+    run_app(sections, draw_profile)

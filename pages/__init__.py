@@ -1,1 +1,1 @@
-"""What a person sees: one file a page, shared pieces in `ui/`."""
+"""What a person sees: the menu, the pages that decide something of their own, and in `ui/` their parts."""

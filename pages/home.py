@@ -7,11 +7,12 @@ import streamlit as st
 from labs.contract.drawing import Figure
 from minimind_core.model.config import PRESETS
 from minimind_core.model.cost import num_parameters, parameter_counts
+from pages.menu import page_of
 from pages.ui.experiments import registry
 from pages.ui.site.device import device_sentence
-from pages.ui.site.frame import PLAYGROUND, page, page_file, questions
 from pages.ui.site.later import when_imported
-from pages.ui.site.navigate import go_to
+from pages.ui.site.navigate import PLAYGROUND, leave_for
+from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.question_text import question_facts
 from questions import PARTS, Question
@@ -20,7 +21,7 @@ _MODEL = PRESETS["minimind-26m"]
 
 
 def home() -> None:
-    """The whole page."""
+    """Draw the whole page."""
     st.title(t("home.title"), anchor=False)
     size = num_parameters(_MODEL)
     st.markdown(t("home.lead", count=len(questions()), millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:.0f}"))
@@ -36,18 +37,27 @@ def home() -> None:
 
 
 def _first_panel() -> None:
-    first, live = questions()[0], [question.id for question in questions() if _has_lab(question)]
+    first = questions()[0]
     shortest = sum(question.minutes[0] for question in questions())
     longest = sum(question.minutes[1] for question in questions())
     with st.container(border=True, key="first"):
         st.markdown(t("home.time", shortest=f"{shortest / 60:.1f}", longest=f"{longest / 60:.1f}"))
         device_sentence()
-        st.markdown(t("home.labs", count=len(questions()), live=t("home.and").join(live)))
+        st.markdown(_contents())
         with st.container(horizontal=True):
-            if st.button(t("home.start", question=first.id), type="primary"):
-                go_to(page_file(first))
-            if st.button(t("home.playground")):
-                go_to(PLAYGROUND)
+            st.button(
+                t("home.start", question=first.id), type="primary", on_click=leave_for, args=(first.slug,)
+            )
+            st.button(t("home.playground"), on_click=leave_for, args=(PLAYGROUND,))
+
+
+def _contents() -> str:
+    """How many questions are written, and which of them have a lab, as a sentence each."""
+    live = t("home.and").join(question.id for question in questions() if _has_lab(question))
+    written = sum(question.written for question in questions())
+    if written < len(questions()):
+        return t("home.labs_so_far", written=written, count=len(questions()), live=live)
+    return t("home.labs", count=written, live=live)
 
 
 def _row(question: Question) -> None:
@@ -55,16 +65,16 @@ def _row(question: Question) -> None:
     facts = f":gray[{question_facts(question)}]"
     if _has_lab(question):
         facts += f" :green[● {t('home.live')}]"
-    st.page_link(page_file(question), label=f"{title} :small[{facts}]")
+    st.page_link(page_of(question), label=f"{title} :small[{facts}]")
 
 
 def _has_lab(question: Question) -> bool:
     """Whether something can be measured on its page already."""
-    return any(one.lab == question.key for one in registry())
+    return bool(registry().of_question(question.key))
 
 
 def _parameters_chart() -> None:
-    """Last on the page; what it is drawn with takes longer to import than all the rest."""
+    """Draw the model's parameters as bars; called last, because its imports take long."""
     from pages.ui.lab import charts
 
     total = num_parameters(_MODEL)
@@ -84,7 +94,7 @@ def _parameters_chart() -> None:
 
 
 def _amount(count: int, total: int) -> str:
-    """Parameters and their share, in the units of the language."""
+    """A count of parameters with its share of `total`, in the units of the language."""
     if count < total / 1000:
         return t("home.parameters.few", count=f"{count:,}")
     return t(
@@ -95,4 +105,4 @@ def _amount(count: int, total: int) -> str:
     )
 
 
-page(home)
+home()

@@ -26,7 +26,6 @@ from pages.ui.experiments import experiment
 from pages.ui.lab import controls, jobs
 from pages.ui.lab.token_stream import token_stream
 from pages.ui.site import server, visitor
-from pages.ui.site.frame import page
 from pages.ui.words.i18n import t
 from pages.ui.words.prose import literal
 
@@ -295,4 +294,4 @@ def _figures(writing: Writing) -> list[str]:
     ]
 
 
-page(playground)
+playground()

@@ -10,14 +10,13 @@ from pages.ui.settings import labs as settings_labs
 from pages.ui.settings import look as settings_look
 from pages.ui.settings import profiles as settings_profiles
 from pages.ui.site import store
-from pages.ui.site.frame import page
 from pages.ui.words import errors
 from pages.ui.words.i18n import t
 from study.store import StoreError
 
 
 def settings() -> None:
-    """The whole page. A store that fails leaves the other sections as they are."""
+    """Draw the whole page. A store that fails leaves the other sections as they are."""
     st.title(t("settings.title"), anchor=False)
     settings_labs.section()
     settings_look.section()
@@ -31,4 +30,4 @@ def settings() -> None:
     settings_about.section()
 
 
-page(settings)
+settings()

@@ -65,7 +65,7 @@ class Claim:
 
 
 def read_claim(entry: Entry, question_id: str) -> Claim:
-    """One `[[claims]]` table. Raises QuestionError."""
+    """Read one `[[claims]]` table of the question "Q13". Raises QuestionError."""
     entry.only(_REQUIRED, _OPTIONAL)
     name = entry.text("id", rf"{question_id}-C[1-9]\d*", f"{question_id}-C and a number")
     kind = entry.one_of("kind", KINDS)
@@ -93,7 +93,7 @@ def read_claim(entry: Entry, question_id: str) -> Claim:
 
 
 def read_unit(entry: Entry) -> Localized | None:
-    """`unit` for both languages at once, or `unit_en` and `unit_zh`."""
+    """Read `unit`, which holds for both languages, or `unit_en` and `unit_zh`; None where there is none."""
     if "unit" in entry.data:
         unit = entry.text("unit")
         return {"en": unit, "zh": unit}
@@ -101,21 +101,21 @@ def read_unit(entry: Entry) -> Localized | None:
 
 
 def _check_name(entry: Entry, name: str, kind: Kind) -> str | None:
-    """Its own id, unless another claim's check serves both or the number is read from a run."""
+    """The id of the claim whose check decides this one; None where a run or nothing decides it."""
     if "check" in entry.data:
         return entry.text("check", r"Q\d+-C\d+", "the id of the claim whose check serves this one too")
     return None if kind == "literature" or "measures" in entry.data else name
 
 
 def _check_evidence(entry: Entry, claim: Claim) -> None:
-    """What each kind cannot do without."""
-    kinds: dict[Kind, dict[str, object]] = {
+    """Raise QuestionError unless the claim has what its kind needs: a value, a formula, a source …"""
+    needed: dict[Kind, dict[str, object]] = {
         "exact": {"value": claim.value is not None, "formula": claim.formula},
         "order": {"formula": claim.formula or claim.source},
         "measured": {"tolerance": claim.tolerance, "value": claim.value is not None or claim.measures},
         "literature": {"source": claim.source},
     }
-    for key, present in kinds[claim.kind].items():
+    for key, present in needed[claim.kind].items():
         if not present:
             raise entry.fail(key, f"is missing; a claim of kind {claim.kind} needs it.")
     if claim.measures and not claim.experiment:

@@ -80,7 +80,7 @@ def _check_prose(question: Question, folder: Path) -> None:
 
 
 def _missing(en: str, zh: str, title: str, title_zh: str) -> Iterator[tuple[str, str, str]]:
-    """What one language of a section names and the other does not."""
+    """Yield (placeholder, language, heading) for each that this language of a section lacks."""
     english, chinese = set(placeholders(en)), set(placeholders(zh))
     yield from ((name, "zh", title_zh) for name in sorted(english - chinese))
     yield from ((name, "en", title) for name in sorted(chinese - english))

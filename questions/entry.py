@@ -25,7 +25,7 @@ class QuestionError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A table of the file `path`; `where` is its place in the file, such as "claims.3."."""
+    """A table of the file `path`; `where` leads to it within the file, such as "claims.3."."""
 
     path: Path
     data: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Entry:
         return QuestionError(f"{self.path}: {self.where}{key}: {reason}")
 
     def only(self, required: Iterable[str], optional: Iterable[str] = ()) -> None:
-        """Check that all required keys are there, and none but these."""
+        """Raise unless all required keys are there, and besides them only optional ones."""
         required, optional = tuple(required), tuple(optional)
         known = (*required, *optional)
         for key in self.data:
@@ -48,14 +48,14 @@ class Entry:
                 raise self.fail(key, "is missing.")
 
     def text(self, key: str, pattern: str = r"\S(.*\S)?", wanted: str = "a text") -> str:
-        """A text without space around it that matches `pattern`."""
+        """The text below `key`: without space around it, and matching `pattern`, which `wanted` describes."""
         value = self.data.get(key)
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
             raise self.fail(key, f"must be {wanted}, not {value!r}.")
         return value
 
     def slug(self, key: str = "id") -> str:
-        """A lasting name in small letters."""
+        """The name below `key`, in small letters; work is kept under it, so it never changes."""
         return self.text(key, SLUG, "a name in small letters, such as byte-formula")
 
     def localized(self, name: str) -> Localized:
@@ -63,12 +63,12 @@ class Entry:
         return {language: self.text(f"{name}_{language}") for language in LANGUAGES}
 
     def localized_or_none(self, name: str) -> Localized | None:
-        """The same where one of them is there."""
+        """The texts `name_en` and `name_zh`; None where neither is there."""
         present = any(key in self.data for key in both(name))
         return self.localized(name) if present else None
 
     def one_of(self, key: str, allowed: tuple[Choice, ...]) -> Choice:
-        """One of the allowed values, and not a true that equals 1."""
+        """The value below `key`, which must be one of `allowed` in type too: true is not 1."""
         value = self.data.get(key)
         for choice in allowed:
             if type(value) is type(choice) and value == choice:
@@ -87,7 +87,7 @@ class Entry:
         value = self.data.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self.fail(key, f"must be a list of tables, [[{key}]].")
-        return [Entry(self.path, item, f"{self.where}{key}.{place}.") for place, item in enumerate(value, 1)]
+        return [Entry(self.path, item, f"{self.where}{key}.{index}.") for index, item in enumerate(value, 1)]
 
 
 def both(*names: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Cue:
 
 
 def read_rubric(entry: Entry) -> tuple[RubricLine, ...]:
-    """`[[rubric]]`, at least one line for each of 60, 80 and 100."""
+    """Read `[[rubric]]`: at least one line for each of the tiers 60, 80 and 100."""
     lines = []
     for line in entry.tables("rubric"):
         line.only(("id", "tier", *both("text")), ("decided_by",))
@@ -102,7 +102,7 @@ def read_rubric(entry: Entry) -> tuple[RubricLine, ...]:
 
 
 def read_predictions(entry: Entry) -> tuple[Prediction, ...]:
-    """`[[predictions]]`, one to three."""
+    """Read `[[predictions]]`: one to three."""
     tables = entry.tables("predictions")
     if not 1 <= len(tables) <= 3:
         raise entry.fail("predictions", f"must be one to three, not {len(tables)}.")
@@ -112,7 +112,7 @@ def read_predictions(entry: Entry) -> tuple[Prediction, ...]:
 
 
 def read_hints(entry: Entry) -> tuple[Localized, ...]:
-    """`[[hints]]`, exactly three, each saying more than the one before."""
+    """Read `[[hints]]`: exactly three, each saying more than the one before."""
     tables = entry.tables("hints")
     if len(tables) != 3:
         raise entry.fail("hints", f"must be three steps, not {len(tables)}.")
@@ -122,21 +122,21 @@ def read_hints(entry: Entry) -> tuple[Localized, ...]:
 
 
 def read_follow_ups(entry: Entry) -> tuple[FollowUp, ...]:
-    """`[[follow_ups]]`, at least one."""
+    """Read `[[follow_ups]]`: at least one."""
     tables = entry.tables("follow_ups")
     if not tables:
         raise entry.fail("follow_ups", "is missing.")
     for table in tables:
         table.only(("id", *both("question", "answer")))
-    found = tuple(
+    follow_ups = tuple(
         FollowUp(table.slug(), table.localized("question"), table.localized("answer")) for table in tables
     )
-    check_unique(zip(tables, (follow_up.id for follow_up in found), strict=True))
-    return found
+    check_unique(zip(tables, (follow_up.id for follow_up in follow_ups), strict=True))
+    return follow_ups
 
 
 def read_cues(entry: Entry) -> tuple[Cue, ...]:
-    """`[[cues]]`, at least one for each of 60, 80 and 100."""
+    """Read `[[cues]]`: at least one for each of the tiers 60, 80 and 100."""
     tables = entry.tables("cues")
     for table in tables:
         table.only(("tier", *both("text")))
@@ -148,7 +148,7 @@ def read_cues(entry: Entry) -> tuple[Cue, ...]:
 
 
 def read_tier(entry: Entry) -> Tier:
-    """`tier = 60`, 80, 100 or "bonus"."""
+    """Read `tier`: 60, 80, 100 or "bonus"."""
     value = entry.data.get("tier")
     for tier in TIERS:
         if type(value) is type(tier) and value == tier:

@@ -20,7 +20,7 @@ class Kata:
 
 
 def read_kata(entry: Entry) -> Kata | None:
-    """`[kata]`, or None where the question has none."""
+    """Read the table `[kata]`; None where the question has none. Raises QuestionError."""
     table = entry.table("kata")
     if not table.data:
         return None

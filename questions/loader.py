@@ -81,20 +81,20 @@ def read_question(path: Path) -> Question:
 
 
 def _content(entry: Entry) -> dict[str, Any]:
-    """Everything but the header, from the four files."""
-    claims = _read(entry.path.with_name("claims.toml"))
-    claims.only(("claims",))
-    tables = claims.tables("claims")
-    read = tuple(read_claim(table, entry.text("id", _ID, "a Q and a number")) for table in tables)
-    check_unique(zip(tables, (claim.id for claim in read), strict=True))
-    if not read:
-        raise claims.fail("claims", "is empty.")
+    """All fields of a Question but those of the header, from the four files."""
+    ledger = _read(entry.path.with_name("claims.toml"))
+    ledger.only(("claims",))
+    tables = ledger.tables("claims")
+    claims = tuple(read_claim(table, entry.text("id", _ID, "a Q and a number")) for table in tables)
+    check_unique(zip(tables, (claim.id for claim in claims), strict=True))
+    if not claims:
+        raise ledger.fail("claims", "is empty.")
     given = entry.table("given")
     return {
         "prerequisites": _prerequisites(entry),
         "examines": entry.localized("examines"),
         "given": {name: read_value(given, name) for name in given.data},
-        "claims": read,
+        "claims": claims,
         "rubric": read_rubric(entry),
         "predictions": read_predictions(entry),
         "hints": read_hints(entry),

@@ -35,7 +35,7 @@ class Prose:
     beyond: str
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """Every text with the heading it stands under."""
+        """Yield every text after the heading it stands under."""
         yield "question", self.question
         for section in self.answer:
             yield section.title, f"{section.title}\n\n{section.body}"
@@ -43,7 +43,7 @@ class Prose:
 
 
 def read_prose(path: Path, language: str) -> Prose:
-    """One file. Raises QuestionError naming it and the heading."""
+    """Read one of the two files. Raises QuestionError naming it and the heading."""
     file = Entry(path, {})
     try:
         text = path.read_text(encoding="utf-8")
@@ -66,12 +66,12 @@ def read_prose(path: Path, language: str) -> Prose:
 
 def _split(text: str, mark: str) -> list[Section]:
     """The text before the first heading that starts with `mark` (no title), then each heading's text."""
-    found, title, body, in_code = [], "", list[str](), False
+    sections, title, body, in_code = [], "", list[str](), False
     for line in text.splitlines():
         in_code ^= line.startswith("```")
         if line.startswith(mark) and not in_code:
-            found.append(Section(title, "\n".join(body).strip()))
+            sections.append(Section(title, "\n".join(body).strip()))
             title, body = line[len(mark) :].strip(), []
         else:
             body.append(line)
-    return [*found, Section(title, "\n".join(body).strip())]
+    return [*sections, Section(title, "\n".join(body).strip())]

@@ -21,7 +21,7 @@ LEVELS = (1, 2, 3)
 class Question:
     """One interview question: its header, and all of its content once that is written.
 
-    `slug` is the name of its folder here, of its page file and of its lab, and so its address.
+    `slug` is the name of its folder here and of its lab, and the address of its page.
     `minutes` is the shortest and longest sensible answer. `given` is the problem's own data, which its
     texts and its checks read. Texts by language hold placeholders until they are rendered.
     """
@@ -75,7 +75,7 @@ class Question:
         raise KeyError(name)
 
     def texts(self) -> Iterator[tuple[str, Localized, Claim | None]]:
-        """Every text with its place, and the claim whose own values it may name."""
+        """Yield every text after the key it stands under, with the claim whose own values it may name."""
         for claim in self.claims:
             for name, text in (
                 ("statement", claim.statement),
@@ -94,16 +94,16 @@ class Question:
         for follow_up in self.follow_ups:
             yield f"follow_ups.{follow_up.id}.question", follow_up.question, None
             yield f"follow_ups.{follow_up.id}.answer", follow_up.answer, None
-        for place, cue in enumerate(self.cues, 1):
-            yield f"cues.{place}.text", cue.text, None
+        for index, cue in enumerate(self.cues, 1):
+            yield f"cues.{index}.text", cue.text, None
         yield from self.texts_before_predicting()
 
     def texts_before_predicting(self) -> Iterator[tuple[str, Localized, None]]:
-        """The texts shown before a prediction is committed: they may name given data and nothing else."""
+        """Yield the texts shown before a prediction is committed: they may name given data only."""
         if self.written:
             yield "examines", self.examines, None
-        for place, hint in enumerate(self.hints, 1):
-            yield f"hints.{place}.text", hint, None
+        for index, hint in enumerate(self.hints, 1):
+            yield f"hints.{index}.text", hint, None
         for prediction in self.predictions:
             yield f"predictions.{prediction.id}.question", prediction.question, None
         if self.kata is not None:

@@ -54,7 +54,7 @@ def read_value(entry: Entry, key: str) -> Value:
 
 
 def read_tolerance(entry: Entry, key: str = "tolerance") -> Tolerance | None:
-    """`tolerance.relative = 0.1` and the like; None where there is none."""
+    """Read a table such as `tolerance.relative = 0.1`; None where there is none."""
     if key not in entry.data:
         return None
     table = entry.table(key)
@@ -70,10 +70,10 @@ def part(value: Value, names: tuple[str, ...]) -> Value:
     """The value at a path of names; in a list "1" is the first. Raises LookupError."""
     for name in names:
         if isinstance(value, tuple):
-            place = int(name) if name.isdecimal() else 0
-            if not 1 <= place <= len(value):
+            index = int(name) if name.isdecimal() else 0
+            if not 1 <= index <= len(value):
                 raise LookupError(f"there is no item {name}; a list counts from 1 to {len(value)}")
-            value = value[place - 1]
+            value = value[index - 1]
         elif isinstance(value, Mapping) and name in value:
             value = value[name]
         else:
@@ -109,7 +109,7 @@ def agree(stated: Value, measured: Any, tolerance: Tolerance | None = None) -> b
         return (
             isinstance(measured, list | tuple)
             and len(stated) == len(measured)
-            and all(agree(one, other, tolerance) for one, other in zip(stated, measured, strict=True))
+            and all(agree(*pair, tolerance) for pair in zip(stated, measured, strict=True))
         )
     if isinstance(stated, bool | str) or isinstance(measured, bool) or not isinstance(measured, int | float):
         return type(stated) is type(measured) and bool(stated == measured)
@@ -163,5 +163,5 @@ def _bare(value: Value) -> str:
 
 
 def _about(distance: float, limit: float) -> bool:
-    """distance <= limit, with room for the rounding of a subtraction."""
+    """Whether distance <= limit, up to the rounding error of a subtraction."""
     return distance <= limit * (1 + 1e-9) + 1e-15

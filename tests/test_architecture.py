@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from questions import load_questions
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("pages", "labs", "questions", "study", "serving", "minimind_core")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
 
+STREAMLIT_INSIDE = ROOT / "pages" / "ui" / "site" / "streamlit_inside.py"
+
 VISIT_ALL_PAGES = """
 import os, sys, tempfile
-from pathlib import Path
+import pytest
 from streamlit.testing.v1 import AppTest
+from tests.pages.addresses import APP, addresses, keep_pages_router_off, visit
 
 os.environ["MINIMIND_DATA"] = tempfile.mkdtemp()
-app = AppTest.from_file(str(Path("app.py").resolve()), default_timeout=60).run()
-for path in sorted(Path("pages").glob("*.py")):
-    if path.stem != "__init__":
-        app.switch_page(f"pages/{path.name}").run()
-        assert not app.exception, (path, app.exception)
-print(",".join(name for name in ("torch", "transformers") if name in sys.modules))
+keep_pages_router_off(pytest.MonkeyPatch())
+app = AppTest.from_file(str(APP), default_timeout=60)
+app.query_params["lang"] = "en"
+for address in addresses(app.run()):
+    visit(app, address)
+    for skip in [button for button in app.button if button.label == "Skip"]:
+        skip.click().run()  # now the lab is open
+    assert not app.exception, (address, app.exception)
+    print(address, [name for name in ("torch", "transformers") if name in sys.modules])
 """
 
 
@@ -44,10 +54,11 @@ def python_files() -> Iterator[Path]:
     "command",
     [
         ("-m", "ruff", "check", "."),
+        ("-m", "ruff", "format", "--check", "."),
         ("-m", "mypy"),
         ("-c", "from importlinter.cli import lint_imports_command as lint; lint()"),
     ],
-    ids=["style", "types", "import directions"],
+    ids=["style", "layout", "types", "import directions"],
 )
 def test_the_linters_find_nothing(command: tuple[str, ...]) -> None:
     done = run(*command)
@@ -65,13 +76,86 @@ def test_app_py_does_nothing_but_start() -> None:
     tree = ast.parse((ROOT / "app.py").read_text())
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert modules == {"streamlit", "pages.ui.site.server", "pages.ui.site.frame"}
+    assert modules == {"streamlit", "pages.menu", "pages.ui.site.server", "pages.ui.site.frame"}
 
 
 def test_torch_is_absent_after_visiting_every_page() -> None:
     done = run("-c", VISIT_ALL_PAGES)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1:] in ([], [""]), done.stdout
+    loaded = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert {"", "playground", "settings", *(question.slug for question in load_questions())} == set(loaded)
+    assert set(loaded.values()) == {"[]"}, done.stdout
+
+
+def module_name(path: Path) -> str:
+    """`labs/q06_gqa/__init__.py` as "labs.q06_gqa"."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for package in CODE for path in (ROOT / package).rglob("*.py")}
+
+
+def imported_by(path: Path) -> set[str]:
+    """Our modules that a file imports, at its top or within a function, or names for a later import."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{path}: write imports in full"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in inner}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant) and "." in str(node.value):
+            names.add(str(node.value))
+    return names & MODULES.keys()
+
+
+def module(name: str) -> str:
+    return name
+
+
+def room(name: str) -> str:
+    """The folder of a module. A module at the top of a package is a room of its own."""
+    folder = module_name(MODULES[name].parent / "__init__.py")
+    return folder if "." in folder else name
+
+
+@pytest.mark.parametrize("part", [module, room])
+def test_no_imports_run_in_a_circle(part: Callable[[str], str]) -> None:
+    graph: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        graph.setdefault(part(name), set()).update(map(part, imported_by(path)))
+    for name, others in graph.items():
+        others.discard(name)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" is imported by ".join(error.args[1]))
+
+
+def test_one_file_reaches_inside_streamlit() -> None:
+    reaching = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for path in {ROOT / "app.py", *(ROOT / "pages").rglob("*.py")} - {STREAMLIT_INSIDE}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom | ast.Import | ast.Attribute) and reaches_inside(node)
+    ]
+    assert not reaching, "\n".join(reaching)
+
+
+def reaches_inside(node: ast.ImportFrom | ast.Import | ast.Attribute) -> bool:
+    """Whether it imports from below `streamlit`, its errors apart, or takes a private name of an object."""
+    if isinstance(node, ast.Attribute):
+        own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        return bool(re.match("_[^_]", node.attr)) and not own
+    modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return any(re.match(r"streamlit\.(?!errors$)", module or "") for module in modules)
+
+
+def test_the_version_whose_inside_we_know_is_the_pinned_one() -> None:
+    pinned = re.search(r"^streamlit==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert pinned is not None
+    assert f"Streamlit {pinned[1]}," in STREAMLIT_INSIDE.read_text()
 
 
 def test_files_and_functions_stay_short() -> None:

@@ -63,12 +63,13 @@ class RunContext(Context):
         return self._host.model(name or self._model)
 
     def progress(self, fraction: float, doing: str = "", **values: Any) -> None:
-        """See Context. A new `doing` is never dropped."""
+        """See Context. The begin of another `doing` is never dropped."""
         self.check_cancelled()
         now = time.monotonic()
+        another = bool(doing) and doing != self._doing[0]
         if doing:
             self._doing = (doing, values)
-        if doing or now - self._reported >= PROGRESS_SECONDS:
+        if another or now - self._reported >= PROGRESS_SECONDS:
             self._reported = now
             fraction = min(max(float(fraction), 0.0), 1.0)
             self._listener({"event": "progress", "fraction": fraction, "doing": self._doing})

@@ -1,1 +1,1 @@
-"""Shared pieces of the pages: frame, language, server hooks, charts, job progress."""
+"""What the pages are made of. Arrows run `study` → `lab` → `site` → `words`, and `settings` → `site`."""

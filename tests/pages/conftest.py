@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from streamlit import config
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from labs.runner.exchange import RunnerExchange, RunnerSettings
@@ -17,8 +16,8 @@ from labs.runner.inline import InlineClient
 from pages.ui.site import server, store
 from questions import load_question
 from study.store import Attempt, Store
+from tests.pages.addresses import APP, keep_pages_router_off, visit
 
-ROOT = Path(__file__).resolve().parents[2]
 MODEL = "random:byte-128"
 OpenApp = Callable[..., AppTest]
 
@@ -86,30 +85,32 @@ def worker(inline: CountingClient, monkeypatch: pytest.MonkeyPatch) -> CountingC
 
 
 @pytest.fixture
-def running_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest begins every run as a fresh server that routes `pages/` itself; ours has left that."""
-    begin = PagesManager.__init__
-
-    def begin_outside(self: PagesManager, *args, **kwargs) -> None:
-        begin(self, *args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(PagesManager, "__init__", begin_outside)
+def whole_errors() -> Iterator[None]:
+    """An error on a page is shown whole, not as one sentence."""
+    before = config.get_option("client.showErrorDetails")
     config.set_option("client.showErrorDetails", "full")
+    yield
+    config.set_option("client.showErrorDetails", before)
+
+
+@pytest.fixture
+def running_server(monkeypatch: pytest.MonkeyPatch, whole_errors: None) -> None:
+    """Pages run as our server runs them."""
+    keep_pages_router_off(monkeypatch)
 
 
 @pytest.fixture
 def open_app(worker: CountingClient, running_server: None) -> OpenApp:
-    """Runs the app in a language, on a page, with what else the address says."""
+    """Runs the app in a language, on the page at an address, with what else the address says."""
 
     def open_page(
-        page: str = "", *, lang: str | None = "en", locale: str | None = None, **query: str
+        address: str = "", *, lang: str | None = "en", locale: str | None = None, **query: str
     ) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+        app = AppTest.from_file(str(APP), default_timeout=30)
         app.query_params.update(query | ({"lang": lang} if lang else {}))
         if locale:
             app.context["locale"] = locale
         app.run()
-        return app.switch_page(f"pages/{page}.py").run() if page else app
+        return visit(app, address) if address else app
 
     return open_page

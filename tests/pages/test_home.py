@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labs.contract.registry import Registry
 from labs.runner.job import WorkerStatus
 from questions import load_questions
 from tests.pages.conftest import CountingClient, OpenApp, plots
@@ -13,11 +14,14 @@ def texts(app) -> str:
     return "\n".join(element.value for element in (*app.markdown, *app.caption))
 
 
-def test_every_question_is_a_link_to_its_page(open_app: OpenApp) -> None:
+def test_every_question_is_a_link_under_its_part(open_app: OpenApp) -> None:
     labels = [link.proto.label for link in open_app().get("page_link")]
-    for label, question in zip(labels, load_questions(), strict=True):
+    with_a_lab = {experiment.question for experiment in Registry.discover().of_questions()}
+    assert with_a_lab
+    by_part = sorted(load_questions(), key=lambda question: question.part)
+    for label, question in zip(labels, by_part, strict=True):
         assert question.title["en"] in label and question.id in label
-        assert ("live\u00a0lab" in label) == (question.id in ("Q6", "Q7", "Q10", "Q13"))
+        assert ("live\u00a0lab" in label) == (question.key in with_a_lab)
 
 
 def test_the_start_button_opens_the_first_question(open_app: OpenApp) -> None:

@@ -18,6 +18,7 @@ from pages.ui.lab import token_stream
 from pages.ui.site import visitor
 from pages.ui.words.i18n import catalogue
 from pages.ui.words.prose import literal
+from tests.pages.addresses import visit
 from tests.pages.conftest import CountingClient, OpenApp
 
 PAGE = "playground"
@@ -214,8 +215,8 @@ def test_prompt_and_text_are_there_after_another_page(open_app: OpenApp) -> None
     app = open_small(open_app)
     app.text_area(key="playground_prompt").set_value("The dog")
     before = text(press(app, "write"))
-    app.switch_page("pages/home.py").run()
-    app.switch_page(f"pages/{PAGE}.py").run()
+    visit(app, "")
+    visit(app, PAGE)
     assert app.text_area(key="playground_prompt").value == "The dog" and text(app) == before
 
 

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from labs.runner.job import Job
+from tests.pages.addresses import visit
 from tests.pages.conftest import CountingClient, OpenApp, plots, settle_predictions
 
 PAGE = "q13_sampling"
@@ -96,8 +97,8 @@ def test_the_address_sets_the_controls_and_is_made_to_fit(open_app: OpenApp) -> 
 def test_settings_are_kept_while_another_page_is_read(open_app: OpenApp) -> None:
     app = open_app(PAGE)
     app.slider(key="q13_top_p").set_value(0.4).run()
-    app.switch_page("pages/home.py").run()
-    app.switch_page(f"pages/{PAGE}.py").run()
+    visit(app, "")
+    visit(app, PAGE)
     assert app.slider(key="q13_top_p").value == 0.4
 
 

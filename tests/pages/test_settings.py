@@ -15,6 +15,7 @@ from labs.runner.inline import InlineClient
 from labs.runner.job import WorkerStatus
 from pages.ui.site import server, settings_file, visitor
 from study.store import Store
+from tests.pages.addresses import visit
 from tests.pages.conftest import MODEL, CountingClient, OpenApp
 
 OPEN = "settings"
@@ -298,7 +299,7 @@ def logged_in(open_app: OpenApp) -> Callable[[dict[str, object]], AppTest]:
         app.user = user
         if "profile" in app.session_state:
             del app.session_state["profile"]
-        return app.switch_page("pages/settings.py").run()
+        return visit(app, OPEN)
 
     return open_as
 

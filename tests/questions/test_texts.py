@@ -49,7 +49,7 @@ def test_the_search_for_digits(text: str, stray: list[str]) -> None:
     assert [number.rstrip(".,") for number in prose_digits.stray_digits(text)] == stray
 
 
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
 def test_no_digit_stands_in_prose(question: Question) -> None:
     """A title has no placeholders, so it may show the problem's own data as they are."""
     data = {str(value) for value in question.given.values() if isinstance(value, int)}
@@ -68,7 +68,7 @@ def test_no_digit_stands_in_prose(question: Question) -> None:
     assert not found
 
 
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
 def test_code_and_formulas_hold_the_same_numbers_in_both_languages(question: Question) -> None:
     different = {
         key: numbers
@@ -79,7 +79,7 @@ def test_code_and_formulas_hold_the_same_numbers_in_both_languages(question: Que
     assert not different
 
 
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
 def test_each_language_is_itself(question: Question) -> None:
     """No Chinese left in English, no English sentence left in Chinese, Chinese punctuation in Chinese."""
     for key, english, chinese in pairs(question):
@@ -89,7 +89,7 @@ def test_each_language_is_itself(question: Question) -> None:
         assert not ascii_marks, (key, ascii_marks)
 
 
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
 def test_everything_renders_to_the_last_placeholder(question: Question) -> None:
     for language in ("en", "zh"):
         renderer = Renderer(question, language)

@@ -11,7 +11,7 @@ import streamlit as st
 from labs.claims.checks import value_at
 from labs.contract import Data, Experiment, Params, ThreeNumbers
 from pages.ui.site import store
-from pages.ui.site.frame import questions
+from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import t
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question

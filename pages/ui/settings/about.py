@@ -15,7 +15,7 @@ from pages.ui.words.prose import literal
 
 
 def section() -> None:
-    """The facts as a table, and the kept results."""
+    """Draw the facts as a table, and the kept results."""
     st.header(t("settings.about.title"), anchor=False)
     status = worker_status()
     num_jobs = server.worker().num_jobs()

@@ -1,6 +1,6 @@
 """My data: where they lie, how large they are, out as one file, in again, and gone for good.
 
-What an import and a deletion do is decided in study.store (`transfer.py`, `profiles.py`); here it is said.
+What an import and a deletion do is decided in study.store (`transfer.py`, `profiles.py`); here it is drawn.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _forget_drafts = st.components.v2.component("forget_drafts", js=_FORGET_DRAFTS)
 
 
 def section() -> None:
-    """Place and size, export, import, deletion."""
+    """Draw where the data lie and their size, export, import and deletion."""
     st.header(t("settings.data.title"), anchor=False)
     _place()
     _contents()
@@ -46,7 +46,7 @@ def section() -> None:
 
 
 def size(files: Iterable[Path]) -> str:
-    """What files take on the disk, in MB; one that vanishes meanwhile or may not be read counts nothing."""
+    """The size of the files in MB, such as "2.0"; one that vanishes or may not be read counts nothing."""
     total = 0
     for path in files:
         with contextlib.suppress(OSError):
@@ -80,14 +80,14 @@ def _contents() -> None:
     )
 
 
-def _export_button(place: str) -> None:
+def _export_button(name: str) -> None:
     st.download_button(
         t("settings.data.export"),
         partial(store.store().transfer.export, store.profile()),
         f"minimind-lab-{date.today().isoformat()}.json",
         "application/json",
         on_click="ignore",
-        key=f"settings.{place}",
+        key=f"settings.{name}",
     )
 
 
@@ -106,12 +106,12 @@ def _take(key: str) -> None:
 
 
 def delete_button(what: str, label: str) -> None:
-    """Asks whether to delete `what`; `ask_before_deleting` draws the question."""
+    """Draw the button that asks whether to delete `what`; `ask_before_deleting` draws the question."""
     st.button(label, key=f"settings.delete.{what}", on_click=_ask, args=(what,))
 
 
 def ask_before_deleting(what: str, question: str, delete: Callable[[], None], done: str) -> None:
-    """The second question, if the button for `what` was pressed: an export first, delete, or keep."""
+    """Draw the second question if the button for `what` was pressed: export first, delete, or keep."""
     if st.session_state.get(_ASKED) != what:
         return
     with st.container(border=True, key=f"really-{what}"):

@@ -31,7 +31,7 @@ _POLL_SECONDS = 0.5
 
 
 def section() -> None:
-    """The three choices, and what became of the last try."""
+    """Draw the three choices, and what became of the last try."""
     st.header(t("settings.labs.title"), anchor=False)
     exchange, status = server.runner(), worker_status()
     if not visitor.at_this_machine(st.context.headers):
@@ -51,12 +51,12 @@ def section() -> None:
 
 
 def _in_words(settings: RunnerSettings) -> str:
-    """On one line, without the folder of a checkpoint."""
+    """The settings on one line, without the folder of a checkpoint."""
     return " · ".join((_device_name(settings.device), settings.dtype, literal(PurePath(settings.model).name)))
 
 
 def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> RunnerSettings:
-    """The widgets, and what they say together; what the environment decides has a sentence instead."""
+    """Draw the widgets; returns their values. What the environment decides has a sentence instead."""
     fixed = settings_file.fixed()
     for key, value in zip((_DEVICE, _DTYPE, _MODEL, _PATH), _first_values(now), strict=True):
         st.session_state.setdefault(key, value)
@@ -83,7 +83,7 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
 
 
 def _checkpoint(disabled: bool) -> str:
-    """A shipped name or a path; empty while there is no path yet."""
+    """Draw the choice of checkpoint; returns a shipped name or a path, "" while there is no path yet."""
     names = {name: _model_name(name) for name in _shipped()} | {_OWN: t("settings.labs.own")}
     model = st.selectbox(
         t("settings.labs.model"), list(names), key=_MODEL, format_func=names.__getitem__, disabled=disabled
@@ -103,7 +103,7 @@ def _first_values(now: RunnerSettings) -> tuple[str, str, str, str]:
 
 
 def _with(options: tuple[str, ...], value: str) -> tuple[str, ...]:
-    """The options, with the one that is chosen although this machine does not offer it now."""
+    """The options, and `value` too where this machine does not offer it now."""
     return options if value in options else (*options, value)
 
 
@@ -127,7 +127,7 @@ def _size(name: str) -> int:
 
 
 def _absolute(path: str) -> str:
-    """As the worker finds it, whatever folder it runs in; some systems copy a path with quotes around it."""
+    """The path in full, since the worker may run in another folder; without the quotes some systems copy."""
     path = path.strip().strip("\"'")
     return str(Path(path).expanduser().absolute()) if path else ""
 

@@ -12,7 +12,7 @@ _NAMES = {"en": "English", "zh": "中文"}
 
 
 def section() -> None:
-    """The language, as the switch above has it, and a word on light and dark."""
+    """Draw the choice of language, as the switch above has it, and a sentence on light and dark."""
     st.header(t("settings.look.title"), anchor=False)
     st.session_state[_KEY] = current_language()  # the switch above may have moved since
     st.segmented_control(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import streamlit as st
 
 from pages.ui.settings.data import ask_before_deleting, delete_button
 from pages.ui.site import profiles, store
-from pages.ui.site.navigate import leave_for
+from pages.ui.site.navigate import SETTINGS, leave_for
 from pages.ui.words.i18n import t
 from pages.ui.words.prose import literal
 from study.store import MAX_NAME, Profile, StoreError
@@ -19,7 +18,7 @@ _SWITCH, _NEW, _NAME = "settings.profile", "settings.new_profile", "settings.pro
 
 
 def section() -> None:
-    """The chooser of profiles, or how a browser is known."""
+    """Draw the chooser of profiles, or how this browser is identified."""
     st.header(t("profile.title"), anchor=False)
     match store.identity():
         case "named":
@@ -33,10 +32,10 @@ def section() -> None:
             st.warning(t("profile.session"))
 
 
-def badge(settings: Path) -> None:
-    """Whose work this is, where several share this machine; leads to the settings. Nothing otherwise.
+def badge() -> None:
+    """Draw whose work this is, as a button to the settings; nothing where one person has this machine alone.
 
-    A store that fails says so on the pages that need it.
+    A store that fails draws nothing either: the pages that need it say so.
     """
     with contextlib.suppress(StoreError):
         if store.identity() == "named" and len(store.store().profiles.named()) > 1:
@@ -48,13 +47,13 @@ def badge(settings: Path) -> None:
                 type="tertiary",
                 help=t("profile.badge"),
                 on_click=leave_for,
-                args=(settings,),
+                args=(SETTINGS,),
             )
 
 
 def _chooser() -> None:
     current = profiles.current()
-    names = {one.id: one.name for one in store.store().profiles.named()}
+    names = {profile.id: profile.name for profile in store.store().profiles.named()}
     if len(names) > 1:
         st.session_state[_SWITCH] = current.id
         st.selectbox(

@@ -19,12 +19,12 @@ _SETTLED = ("ready", "dead")
 
 
 def worker_status() -> WorkerStatus:
-    """What the worker says of itself right now."""
+    """The state, device and model that the worker reports now."""
     return server.worker().status()
 
 
 def device_badge() -> None:
-    """One quiet line: device, number format, torch version, model. Redraws the page once it settles."""
+    """Draw one quiet line: device, number format, torch version, model. Redraws the page once it settles."""
     settled = worker_status().state in _SETTLED
     st.fragment(_badge, run_every=None if settled else _POLL_SECONDS)(settled)
 
@@ -44,7 +44,7 @@ def _line(status: WorkerStatus) -> str:
 
 
 def model_name(status: WorkerStatus) -> str:
-    """The checkpoint that was loaded: its name, or the last part of its path."""
+    """The name of the checkpoint that was loaded, or the last part of its path."""
     return t("device.no_model") if status.error else PurePath(status.model_name).name
 
 
@@ -53,7 +53,7 @@ def _torch(status: WorkerStatus) -> str:
 
 
 def device_sentence() -> None:
-    """The device as a sentence, for people who see it for the first time; an error takes its place."""
+    """Draw the device as a sentence, for a first visit; if there is an error, that instead."""
     status = worker_status()
     if status.error:
         st.markdown(t("device.failed", error=errors.said(status.error)))

@@ -1,4 +1,4 @@
-"""The two things about the whole document that Streamlit leaves alone: its language and our cookie.
+"""Sets what Streamlit leaves alone about the whole document: its language and our cookie.
 
 `<html lang>` decides which voice a screen reader uses and which shapes of Chinese characters a
 browser draws. The cookie remembers the language for the next visit. Draws nothing.

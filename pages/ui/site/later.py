@@ -1,6 +1,6 @@
 """Draws what needs a slow import after the rest of the page, the first time that a server needs it.
 
-On two cores an import beside a browser that is still reading the page costs the reader its time.
+On two cores an import at the same time as the browser draws the page would delay the whole page.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ _WAIT_SECONDS = 0.5
 
 
 def when_imported(module: str, draw: Callable[[], None]) -> None:
-    """Draw at once if the module is loaded; else load it when the browser has drawn the rest and asks."""
+    """Call `draw` at once if the module is loaded; else load it when the browser has drawn the rest."""
     if module in sys.modules:
         draw()
         return
-    asked = False
+    browser_is_ready = False
 
-    def look() -> None:
-        nonlocal asked
-        if asked:
+    def import_on_second_run() -> None:
+        nonlocal browser_is_ready
+        if browser_is_ready:
             importlib.import_module(module)
             st.rerun()
-        asked = True
+        browser_is_ready = True
 
-    st.fragment(look, run_every=_WAIT_SECONDS)()
+    st.fragment(import_on_second_run, run_every=_WAIT_SECONDS)()

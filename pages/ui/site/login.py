@@ -1,6 +1,6 @@
-"""The door of a server that has a login (`[auth]` in Streamlit's secrets): nobody passes without one.
+"""The sign-in page of a server that has a login (`[auth]` in Streamlit's secrets).
 
-Without it, work done before signing in would belong to nobody, and be missed after.
+It takes the place of every page: work done before signing in would belong to nobody, and be missed after.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pages.ui.words.i18n import t
 _PROBLEM = "login.problem"
 
 
-def login_first() -> bool:
-    """Draw the door, and say so, where a login is asked for and missing."""
+def draw_login_if_needed() -> bool:
+    """Draw the sign-in page if the server has a login and the visitor is not signed in; True if drawn."""
     if st.user.get("is_logged_in", True):
         return False
     st.title(t("home.title"), anchor=False)

@@ -1,6 +1,6 @@
-"""Named profiles at this machine: which one the session works in, and going over to another.
+"""Named profiles at this machine: which one the session works in, and switching to another.
 
-What belongs to one person never stays in the session for the next. Shows nothing.
+What belongs to one person never stays in the session for the next. Draws nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def current() -> Profile:
 
 
 def switch(profile: str) -> None:
-    """Work in another profile, here and in every window that is opened from now on."""
+    """Work in the profile of this id, here and in every window that is opened from now on."""
     for key in list(st.session_state):
         if key not in _STAYS:
             del st.session_state[key]
@@ -36,17 +36,17 @@ def switch(profile: str) -> None:
 
 
 def create(name: str) -> None:
-    """A new profile, and go over to it. Raises StoreError."""
+    """Create a profile and switch to it. Raises StoreError."""
     switch(store.store().profiles.create(name).id)
 
 
 def rename(name: str) -> None:
-    """Another name for this profile. Raises StoreError."""
+    """Give this session's profile another name. Raises StoreError."""
     store.store().profiles.rename(store.profile(), name)
 
 
 def delete() -> None:
-    """Delete this profile with all that belongs to it, and go over to the oldest of the others."""
+    """Delete this session's profile with all its work, and switch to the oldest of the others."""
     profiles = store.store().profiles
     profiles.delete(store.profile())
     named = profiles.named()

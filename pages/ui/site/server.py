@@ -16,7 +16,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import RunnerExchange
-from pages.ui.site import callbacks, settings_file
+from pages.ui.site import question_list, settings_file, streamlit_inside
 from pages.ui.site.visitor import VisitorCookie
 from questions import QuestionError
 
@@ -38,60 +38,43 @@ _log = logging.getLogger(__name__)
 
 @st.cache_resource(show_spinner=False)
 def runner() -> RunnerExchange:
-    """The one runner of this server, and its exchange for one with other settings.
+    """The one runner of this server, which can be exchanged for one with other settings.
 
-    Started at the first call with the kept settings (`settings_file.py`). Does not wait for the model.
+    The first call starts it with the kept settings (`settings_file.py`) and does not wait for the model.
     """
     return RunnerExchange(settings_file.runner_settings(), wait_seconds=_LOAD_AFTER_SECONDS)
 
 
 def worker() -> WorkerClient:
-    """What runs the labs now. Ask again for each run: a change of settings replaces it."""
+    """The client that runs the labs now. Ask for it again for each run: a change of settings replaces it."""
     return runner().client
 
 
 def prepare() -> None:
-    """Before the server listens: check the questions, leave the pages router, let callbacks run whole.
+    """Make ready before the server listens: check the questions, and change what Streamlit does otherwise.
 
     A broken question file ends the server with one sentence that names file, key and reason.
     """
-    from pages.ui.site.frame import questions
-
     try:
-        questions()
+        question_list.questions()
     except QuestionError as error:
         sys.exit(f"A question cannot be used. {error}")
-    leave_pages_router()
-    callbacks.run_whole()
-
-
-def leave_pages_router() -> bool:
-    """Turn off Streamlit's own routing of the `pages/` folder; True if it was on.
-
-    Until a session has called st.navigation, a fresh server routes `/q13_sampling` to the page file
-    alone, without app.py. The flag is private; without it the frame's own check still works.
-    """
-    try:
-        from streamlit.runtime.pages_manager import PagesManager
-    except ImportError:
-        return False
-    was_on = getattr(PagesManager, "uses_pages_directory", False)
-    PagesManager.uses_pages_directory = False
-    return bool(was_on)
+    streamlit_inside.leave_pages_router()
+    streamlit_inside.run_callbacks_whole()
 
 
 def routes() -> list[Route]:
-    """What this server answers beside Streamlit's own addresses."""
+    """The addresses that this server answers besides Streamlit's own."""
     return [Route(PLOTLY_ADDRESS, _plotly_script)]
 
 
 def middleware() -> list[Middleware]:
-    """What goes around every answer of this server."""
+    """What every answer of this server passes through."""
     return [Middleware(VisitorCookie)]
 
 
 async def _plotly_script(_request: Request) -> FileResponse:
-    """The script that the plotly package brings. Its address has its version, so browsers keep it.
+    """The script of the plotly package. Its address contains its version, so that browsers may keep it.
 
     "identity" keeps Streamlit from compressing five megabytes for a browser on the same machine.
     """
@@ -103,22 +86,26 @@ async def _plotly_script(_request: Request) -> FileResponse:
     )
 
 
-@contextlib.asynccontextmanager
-async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Around the server's life: the worker and the slow imports start with it."""
-    threading.Thread(target=worker, daemon=True).start()
-    threading.Thread(target=_warm, daemon=True).start()
-    yield
+def lifespan(slow_imports: Sequence[str]) -> Callable[[st.App], contextlib.AbstractAsyncContextManager[None]]:
+    """What surrounds the server's life: the worker and the import of these modules start with it."""
+
+    @contextlib.asynccontextmanager
+    async def live(_app: st.App) -> AsyncIterator[None]:
+        threading.Thread(target=worker, daemon=True).start()
+        threading.Thread(target=_warm, args=(slow_imports,), daemon=True).start()
+        yield
+
+    return live
 
 
-def _warm() -> None:
-    """Import what study pages need, and later spare all that is loaded from Streamlit's collections.
+def _warm(slow_imports: Sequence[str]) -> None:
+    """Import the modules, and later exempt all that is loaded from garbage collection.
 
-    Not at once: the first page comes first. Streamlit collects garbage after each script run; frozen objects
-    are not looked at again.
+    Not at once: the first page comes first. Streamlit collects garbage after each run of a page, and frozen
+    objects are not looked at again.
     """
     time.sleep(_WARM_AFTER_SECONDS)
-    for module in ("pages.ui.lab.charts", "pages.ui.study.study_page"):
+    for module in slow_imports:
         importlib.import_module(module)
     time.sleep(_FREEZE_AFTER_SECONDS)
     gc.collect()
@@ -126,7 +113,7 @@ def _warm() -> None:
 
 
 def on_script_error(error: Exception) -> bool:
-    """One sentence on the page; the traceback goes to the terminal."""
+    """Show one sentence on the page; the traceback goes to the terminal."""
     from pages.ui.words.i18n import t
 
     _log.error("A page failed", exc_info=error)

@@ -25,7 +25,7 @@ _writing = threading.Lock()
 
 
 def runner_settings() -> RunnerSettings:
-    """What the labs start on: the environment's word, else what was kept, else the default."""
+    """What the labs start on: what the environment says, else what was kept, else the default."""
     names = asdict(RunnerSettings())
     kept = {name: value for name, value in read().items() if name in names}
     return RunnerSettings(**{**kept, **fixed()})
@@ -37,7 +37,7 @@ def fixed() -> dict[str, str]:
 
 
 def keep(settings: RunnerSettings) -> str:
-    """Keep what was chosen, but not what the environment decides; "" or why it cannot be kept."""
+    """Keep what was chosen, but not what the environment decides. Returns "", or why it cannot be kept."""
     decided = fixed()
     try:
         write({name: value for name, value in asdict(settings).items() if name not in decided})
@@ -51,7 +51,7 @@ def keep(settings: RunnerSettings) -> str:
 
 
 def read() -> dict[str, str]:
-    """All that is kept; empty where there is no sound file."""
+    """The settings in the file by name; empty where there is none, or a damaged one."""
     try:
         content = json.loads(_path().read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -62,7 +62,7 @@ def read() -> dict[str, str]:
 
 
 def write(changes: dict[str, str]) -> None:
-    """Keep `changes` beside what is kept already, whole or not at all. Raises OSError."""
+    """Add `changes` to the file, wholly or not at all. Raises OSError."""
     with _writing:
         _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps(read() | changes, ensure_ascii=False, indent=1)

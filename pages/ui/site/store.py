@@ -1,7 +1,7 @@
 """What the pages keep of a person's work: whose it is, the draft of an answer, the attempt at a question.
 
-The store itself is `study.store`; this is the little of it that a study page needs. On this machine work
-belongs to the named profile that was chosen last; elsewhere to a login or to the browser's cookie. Shows
+The store itself is `study.store`; here is the part of it that a study page needs. On this machine work
+belongs to the named profile that was chosen last; elsewhere to a login or to the browser's cookie. Draws
 nothing.
 """
 
@@ -36,7 +36,7 @@ def store() -> Store:
 
 
 def profile() -> str:
-    """Whose work this session reads and writes."""
+    """The id of the profile whose work this session reads and writes."""
     if "profile" not in st.session_state:
         st.session_state["profile"] = _find_profile()
     return str(st.session_state["profile"])
@@ -57,8 +57,8 @@ def _find_profile() -> str:
         case "named":
             named = profiles.named()
             last = settings_file.read().get(settings_file.PROFILE)
-            chosen = [candidate for candidate in named if candidate.id == last] or named
-            return (chosen[0] if chosen else profiles.named_or_new("Me")).id
+            candidates = [profile for profile in named if profile.id == last] or named
+            return (candidates[0] if candidates else profiles.named_or_new("Me")).id
         case "login":
             assert st.user.is_logged_in, "the frame asks for a login first"
             person = f"{st.user.get('iss', '')}\n{st.user['sub']}"
@@ -69,32 +69,32 @@ def _find_profile() -> str:
 
 
 def browser_keys() -> str:
-    """How the names begin under which a browser keeps a person's drafts; tells nothing about the profile."""
+    """How the names begin under which a browser keeps this person's drafts; does not reveal the profile."""
     return f"minimind.draft.{hashlib.sha256(profile().encode()).hexdigest()[:12]}."
 
 
 def browser_key(question: Question) -> str:
-    """Where a browser keeps this person's draft."""
+    """The name under which a browser keeps this person's draft of an answer."""
     return browser_keys() + question.key
 
 
 def draft(question: Question) -> Draft | None:
-    """The answer as last saved."""
+    """The draft of the answer as last saved; None if there is none."""
     return store().drafts.get(profile(), question.key, ANSWER)
 
 
 def save_draft(question: Question, text: str, revision: int, base: int | None) -> Saved:
-    """Keep the answer; whoever wrote the newest revision wins, the other text becomes a copy."""
+    """Save the draft of the answer. The newest revision wins, and the other text becomes a copy."""
     return store().drafts.save(profile(), question.key, ANSWER, text, revision, base=base)
 
 
 def copies(question: Question) -> tuple[Copy, ...]:
-    """Answers that lost against a newer one from another window."""
+    """Versions of the answer that lost against a newer one from another window."""
     return store().drafts.copies(profile(), question.key)
 
 
 def discard_copy(copy: str) -> None:
-    """Forget one of them."""
+    """Delete the version with the id `copy`."""
     store().drafts.discard_copy(profile(), copy)
 
 
@@ -104,7 +104,7 @@ def attempts(question: Question) -> tuple[Attempt, ...]:
 
 
 def attempt(question: Question) -> Attempt | None:
-    """The attempt that the page shows: the newest, scored or not."""
+    """The attempt that the page shows: the newest, scored or not; None before the first."""
     return next(iter(attempts(question)), None)
 
 
@@ -116,26 +116,26 @@ def record(
     help_used: Collection[str] = (),
     seconds: float = 0.0,
 ) -> Attempt:
-    """Add to the unfinished attempt; begins one if there is none."""
+    """Add to the unfinished attempt, begun here if there is none; returns it as it is now."""
     return store().attempts.update(
         _open(question), text=text, ticks=ticks, help_used=help_used, seconds=seconds
     )
 
 
 def record_predictions(question: Question, answers: Mapping[str, Answer | None]) -> None:
-    """Commit predictions; None is a skipped one."""
+    """Commit predictions by id; None marks a skipped one."""
     current = _open(question)
     for prediction, answer in answers.items():
         current = store().attempts.predict(current, prediction, answer)
 
 
 def record_measurement(question: Question, prediction: str, value: Any) -> None:
-    """Keep what was measured for a prediction."""
+    """Add to the attempt what was measured for the prediction of this id."""
     store().attempts.measure(_open(question), prediction, value)
 
 
 def finish(question: Question, points: Points) -> None:
-    """Score the unfinished attempt, for good."""
+    """Finish the attempt with these points; they never change again."""
     store().attempts.finish(_open(question), points)
 
 
@@ -151,7 +151,7 @@ def _open(question: Question) -> Attempt:
 
 
 def guarded(action: Callable[P, object]) -> Callable[P, None]:
-    """A callback whose trouble with the store becomes a sentence on the page instead of an error."""
+    """A callback that does `action`; a StoreError becomes a sentence on the page instead of a failure."""
 
     def safely(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
@@ -163,6 +163,6 @@ def guarded(action: Callable[P, object]) -> Callable[P, None]:
 
 
 def trouble() -> str | None:
-    """What went wrong in the last callback, once; or what the store found when it was opened."""
+    """What went wrong in the last callback, once; else what the store reported when it was opened."""
     notice = store().notice
     return st.session_state.pop(_TROUBLE, None) or (errors.said(notice) if notice else None)

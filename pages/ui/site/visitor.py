@@ -1,4 +1,4 @@
-"""Tells who sits at this machine, and gives a browser elsewhere a name that nobody else can know.
+"""Tells whether a visitor sits at this machine; gives a browser elsewhere a name that nobody else can know.
 
 The name is a random number in a cookie that scripts cannot read. It comes with the page itself, because
 Streamlit's own answers to a widget cannot set one. Knows no store: store.py finds the work by the name.
@@ -43,7 +43,7 @@ def visitor_name(cookies: Mapping[str, str]) -> str | None:
 class VisitorCookie:
     """ASGI middleware that sends the cookie with each page to a browser that is not at this machine.
 
-    With each, so that it ends a year after the last visit and not after the first.
+    Each page brings it again, so that it ends a year after the last visit and not after the first.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -25,7 +25,7 @@ _field = st.components.v2.component(
 
 
 def answer(question: Question) -> None:
-    """The field for the answer to a question.
+    """Draw the field for the answer to a question, and its versions from other windows.
 
     Not a fragment: what is saved on the way to a button asks for a run, as the button does, and Streamlit
     merges two runs of the page, but loses one if the other is only a fragment's.
@@ -70,7 +70,7 @@ def _words(question: Question) -> dict[str, str]:
 
 
 def take(question: Question) -> None:
-    """Keep what the browser sent last, once, if it is what draft.js sends."""
+    """Save what the browser sent last, once, if it has the form in which draft.js sends."""
     sent = (st.session_state.get(_key(question)) or {}).get("draft")
     taken = f"{_key(question)}.taken"
     if sent is None or sent == st.session_state.get(taken):

@@ -28,11 +28,11 @@ _MOST_ROWS = 24
 
 
 def section(claim: Claim) -> None:
-    """Where the lab shows the claim, the button that checks it, and what came of it.
+    """Draw where the lab shows the claim, the button that checks it, and the verdict.
 
     The button is a fragment: only its claim is redrawn.
     """
-    known = claim.experiment in {one.id for one in registry()}
+    known = claim.experiment in {experiment.id for experiment in registry()}
     if known:
         st.caption(t("evidence.live", title=t(experiment(claim.experiment or "").title)))
     if claim.check is None and claim.kind == "literature":
@@ -58,8 +58,8 @@ def _body(claim: Claim) -> None:
 def _label(claim: Claim) -> str:
     if claim.check is not None:
         return t("evidence.check")
-    one = experiment(claim.experiment or "")
-    seconds = one.seconds(one.params(), device_class(server.worker().status().device))
+    measuring = experiment(claim.experiment or "")
+    seconds = measuring.seconds(measuring.params(), device_class(server.worker().status().device))
     return t("evidence.run", seconds=jobs.rounded(seconds))
 
 
@@ -105,7 +105,7 @@ def _verdict(verdict: Verdict) -> None:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Each single value with its place: `probabilities.1`; the first of a list is 1."""
+    """Yield each single value after its path, such as "probabilities.1"; the first of a list is 1."""
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value, 1)
         for name, item in items:

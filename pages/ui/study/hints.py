@@ -16,7 +16,7 @@ def hint_name(step: int) -> str:
 
 
 def steps(question: Question, attempt: Attempt | None, renderer: Renderer) -> None:
-    """The hints that are open, and a button for the next one."""
+    """Draw the hints that are open, and a button for the next one."""
     used = attempt.help_used if attempt else ()
     opened = sum(hint_name(step) in used for step in range(1, len(question.hints) + 1))
     for step, hint in enumerate(question.hints[:opened], 1):

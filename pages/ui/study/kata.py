@@ -10,7 +10,7 @@ from questions.kata import Kata
 
 
 def section(kata: Kata, renderer: Renderer) -> None:
-    """The task and the signature to copy."""
+    """Draw the task and the signature to copy."""
     st.header(t("study.kata"), anchor=False)
     st.markdown(renderer.text(kata.task))
     st.code(kata.signature, language="python", wrap_lines=True)

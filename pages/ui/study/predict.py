@@ -24,8 +24,8 @@ from study.store import Attempt
 
 def asked(question: Question) -> tuple[Prediction, ...]:
     """The predictions that an experiment can answer."""
-    known = {one.id for one in registry()}
-    return tuple(one for one in question.predictions if one.experiment in known)
+    known = {experiment.id for experiment in registry()}
+    return tuple(prediction for prediction in question.predictions if prediction.experiment in known)
 
 
 def is_settled(question: Question, attempt: Attempt | None) -> bool:
@@ -39,22 +39,24 @@ def outcomes(question: Question, attempt: Attempt | None) -> dict[str, Outcome]:
     if attempt is None:
         return {}
     return {
-        one.id: judge(one, attempt.predictions[one.id], attempt.measurements[one.id])
-        for one in asked(question)
-        if one.id in attempt.predictions and one.id in attempt.measurements
+        name: judge(prediction, attempt.predictions[name], attempt.measurements[name])
+        for name, prediction in {prediction.id: prediction for prediction in asked(question)}.items()
+        if name in attempt.predictions and name in attempt.measurements
     }
 
 
 def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> None:
-    """The form until it is committed or skipped; then what was said beside what is measured."""
+    """Draw the form until it is committed or skipped; then each prediction beside what was measured."""
     if not is_settled(question, attempt):
         _form(question, renderer)
         return
     assert attempt is not None or not asked(question)
-    left = _unmeasured(question, attempt)
-    skipped = [one for one in left if attempt and attempt.predictions[one.id] is None]
+    unmeasured = _unmeasured(question, attempt)
+    skipped = [
+        prediction for prediction in unmeasured if attempt and attempt.predictions[prediction.id] is None
+    ]
     wanted = st.session_state.get(_wanted(question), False)
-    for prediction in left:
+    for prediction in unmeasured:
         if wanted or prediction not in skipped:
             _measure(question, prediction)
     for outcome in outcomes(question, store.attempt(question)).values():
@@ -67,10 +69,10 @@ def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> 
 
 
 def _unmeasured(question: Question, attempt: Attempt | None) -> list[Prediction]:
-    """What an attempt that goes on has still to measure."""
+    """The predictions that an unfinished attempt has still to measure."""
     if attempt is None or attempt.finished is not None:
         return []
-    return [one for one in asked(question) if one.id not in attempt.measurements]
+    return [prediction for prediction in asked(question) if prediction.id not in attempt.measurements]
 
 
 def _wanted(question: Question) -> str:
@@ -116,7 +118,7 @@ def _key(question: Question, prediction: Prediction) -> str:
 
 
 def _commit(question: Question) -> None:
-    """Keep the answers; a field left empty counts as skipped."""
+    """Record the answers; a field left empty, or with an impossible number, counts as skipped."""
     answers: dict[str, Answer | None] = {}
     for prediction in asked(question):
         answer = st.session_state.get(_key(question, prediction))
@@ -134,7 +136,7 @@ def _skip(question: Question) -> None:
 
 
 def _measure(question: Question, prediction: Prediction) -> None:
-    """Run the experiment, and keep its number once it is there."""
+    """Run the experiment, and record its number once it is there."""
     key = f"{_key(question, prediction)}.job"
     job: Job | None = st.session_state.get(key)
     if job is None or job.state in ("failed", "cancelled"):
@@ -146,18 +148,17 @@ def _measure(question: Question, prediction: Prediction) -> None:
 
 
 def _measured(prediction: Prediction, job: Job) -> Answer:
-    """The number, or the choice, that the prediction was about."""
-    one = experiment(prediction.experiment)
-    value = value_at(
-        one.complete(one.params.from_dict(prediction.params), job.result or {}), prediction.measures
-    )
+    """The number or the choice that was measured for the prediction."""
+    measuring = experiment(prediction.experiment)
+    params = measuring.params.from_dict(prediction.params)
+    value = value_at(measuring.complete(params, job.result or {}), prediction.measures)
     return value if isinstance(value, str) else float(value)
 
 
 def _formula(prediction: Prediction) -> Any:
-    """What the formula says of the same number, where the lab has one."""
-    one = experiment(prediction.experiment)
-    formula = one.formula(one.params.from_dict(prediction.params))
+    """The same number by the formula; None where the lab has none."""
+    measuring = experiment(prediction.experiment)
+    formula = measuring.formula(measuring.params.from_dict(prediction.params))
     try:
         return None if formula is None else value_at(formula, prediction.measures)
     except (LookupError, TypeError):
@@ -165,7 +166,7 @@ def _formula(prediction: Prediction) -> Any:
 
 
 def _sentence(prediction: Prediction, outcome: Outcome, renderer: Renderer) -> None:
-    """*You said …, the formula …, measured …*, and why."""
+    """Draw *you said …, the formula says …, this machine measured …*, and why."""
     formula = _formula(prediction)
     said = (
         t("predict.skipped")
@@ -195,6 +196,7 @@ def _verdict(outcome: Outcome) -> str:
 def _shown(prediction: Prediction, value: Answer, renderer: Renderer) -> str:
     """A number with its unit, or the text of a choice."""
     if isinstance(value, str):
-        return next((renderer.text(one.text) for one in prediction.choices if one.id == value), value)
+        texts = {choice.id: choice.text for choice in prediction.choices}
+        return renderer.text(texts[value]) if value in texts else value
     unit = prediction.unit[renderer.language] if prediction.unit else ""
     return f"{value:,.4g}{chr(0xA0) if unit not in ('', '%', '×') else ''}{unit}"

@@ -24,7 +24,7 @@ def is_open(attempt: Attempt | None) -> bool:
 
 
 def button(question: Question, *, locked: bool) -> None:
-    """Opens the reference; while predictions are still to be made it says so instead."""
+    """Draw the button that opens the reference, or a sentence while predictions are still to be made."""
     if locked:
         st.markdown(t("reference.locked"))
         return
@@ -39,14 +39,14 @@ def button(question: Question, *, locked: bool) -> None:
 
 
 def _open(question: Question) -> None:
-    """The answer as it is now belongs to the attempt; what is typed later does not."""
+    """Record that the reference is open, with the answer as it is now: what is typed later does not count."""
     draft.take(question)
     written = store.draft(question)
     store.record(question, text=written.text if written else "", help_used=[store.REFERENCE])
 
 
 def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
-    """Mine on the left, the reference on the right; below each other where the screen is narrow."""
+    """Draw mine on the left, the reference on the right; one below the other where the screen is narrow."""
     texts = question.prose[current_language()]
     mine, reference = st.columns([2, 3], gap="medium")
     with mine, st.container(border=True, key="mine"):
@@ -64,7 +64,7 @@ def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
 
 
 def claims(question: Question, renderer: Renderer) -> None:
-    """Every claim with its status; opened, it shows what is said, what is true, and the evidence."""
+    """Draw every claim with its status; opened, it shows what is said, what is true, and the evidence."""
     st.subheader(t("claims.title", count=len(question.claims)), anchor=False)
     present = {claim.status for claim in question.claims}
     st.caption(

@@ -22,7 +22,7 @@ _TIERS = (60, 80, 100, "bonus")
 
 
 def section(question: Question) -> None:
-    """The whole section. A fragment: a tick redraws only this."""
+    """Draw the whole section. It is a fragment: a tick redraws only this."""
     st.fragment(_section)(question)
 
 
@@ -99,7 +99,7 @@ def _key(question: Question, attempt: Attempt, line: RubricLine) -> str:
 
 
 def _tick(question: Question, attempt: Attempt) -> None:
-    """Keep all boxes as they are now; lines without a box on this page keep their tick."""
+    """Record all boxes as they are now; lines without a box on this page keep their tick."""
     ticks = {
         line.id
         for line in question.rubric

@@ -1,22 +1,22 @@
 """The page of a question, top to bottom: question, answer, lab, reference, score, what comes next.
 
-A page file names its question and, where it has one, the function that draws its lab. Nothing of the
-reference answer is drawn before it is opened, nor the lab before the predictions are made or skipped.
+Every question is drawn here, one without a lab or still unwritten too. Nothing of the reference answer is
+drawn before it is opened, nor the lab before the predictions are made or skipped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import streamlit as st
 
-from pages.ui.site import store
-from pages.ui.site.frame import page, page_file, question, questions
+from pages.ui.experiments import registry
+from pages.ui.lab import bench
+from pages.ui.site import question_list, server, store
 from pages.ui.site.navigate import leave_for
 from pages.ui.study import draft, hints, kata, predict, reference, rubric
 from pages.ui.words import errors, prose
-from pages.ui.words.i18n import current_language, t
+from pages.ui.words.i18n import catalogue, current_language, t
 from pages.ui.words.question_text import header, renderer_of
 from questions import Question, Renderer
 from study.store import Attempt, StoreError
@@ -25,91 +25,104 @@ Lab = Callable[[], None]
 
 
 def question_page(name: str, lab: Lab | None = None) -> None:
-    """Run the page of the question `name`, such as "Q6", in the frame."""
-    page(partial(_study, name, lab))
+    """Draw the page of the question called `name`, such as "Q6".
 
-
-def _study(name: str, lab: Lab | None) -> None:
-    this = question(name)
-    header(this)
+    `lab` draws its lab where that is more than its experiments one below the other.
+    """
+    question = question_list.question(name)
+    header(question)
     try:
-        if this.written:
-            _written(this, lab)
+        if question.written:
+            _written(question, lab)
         else:
             st.markdown(t("study.unwritten"))
     except StoreError as error:
         st.error(errors.said(error))
-    _neighbours(this)
+    _neighbours(question)
 
 
-def _written(this: Question, lab: Lab | None) -> None:
+def _written(question: Question, lab: Lab | None) -> None:
     if trouble := store.trouble():
         st.error(trouble)
-    attempt = store.attempt(this)
-    renderer = renderer_of(this)
-    _introduction(this, renderer)
+    attempt = store.attempt(question)
+    renderer = renderer_of(question)
+    _introduction(question, renderer)
     st.header(t("study.answer"), anchor=False)
-    draft.answer(this)
-    hints.steps(this, attempt, renderer)
-    locked = _lab(this, lab, attempt, renderer)
-    if this.kata is not None:
-        kata.section(this.kata, renderer)
+    draft.answer(question)
+    hints.steps(question, attempt, renderer)
+    locked = _lab(question, lab, attempt, renderer)
+    if question.kata is not None:
+        kata.section(question.kata, renderer)
     st.header(t("study.reference"), anchor=False)
     if attempt is None or not reference.is_open(attempt) or locked:
-        reference.button(this, locked=locked)
+        reference.button(question, locked=locked)
         return
-    reference.answer(this, attempt, renderer)
-    reference.claims(this, renderer)
+    reference.answer(question, attempt, renderer)
+    reference.claims(question, renderer)
     st.header(t("study.score"), anchor=False)
-    rubric.section(this)
-    _follow_ups(this, renderer)
+    rubric.section(question)
+    _follow_ups(question, renderer)
 
 
-def _introduction(this: Question, renderer: Renderer) -> None:
-    st.markdown(
-        f"*{renderer.text(this.examines)}*" if current_language() == "en" else renderer.text(this.examines)
-    )
-    if this.prerequisites:
-        names = [f"{name} {question(name).short[current_language()]}" for name in this.prerequisites]
-        st.caption(t("study.before", names=" · ".join(names)))
+def _introduction(question: Question, renderer: Renderer) -> None:
+    examines = renderer.text(question.examines)
+    st.markdown(f"*{examines}*" if current_language() == "en" else examines)
+    if question.prerequisites:
+        before = map(question_list.question, question.prerequisites)
+        names = " · ".join(f"{other.id} {other.short[current_language()]}" for other in before)
+        st.caption(t("study.before", names=names))
     st.header(t("study.question"), anchor=False)
-    prose.draw(renderer.fill(this.prose[current_language()].question))
+    prose.draw(renderer.fill(question.prose[current_language()].question))
 
 
-def _lab(this: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> bool:
+def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> bool:
     """Predictions, then the lab. Returns whether predictions are still to be made."""
-    if lab is None:
+    if not registry().of_question(question.key):
         st.header(t("study.lab"), anchor=False)
         st.markdown(t("study.no_lab"))
         return False
     st.header(t("study.predict"), anchor=False)
-    predict.section(this, attempt, renderer)
-    if not predict.is_settled(this, attempt):
+    predict.section(question, attempt, renderer)
+    if not predict.is_settled(question, attempt):
         return True
     st.header(t("study.lab"), anchor=False)
-    lab()
+    if lab is not None:
+        lab()
+    else:
+        _experiments(question)
     return False
 
 
-def _follow_ups(this: Question, renderer: Renderer) -> None:
+def _experiments(question: Question) -> None:
+    """Every experiment of the question, the primary one first.
+
+    Above them, on a machine without a GPU, the text `lead_cpu` of the lab's catalogue where it has one.
+    """
+    lead = f"{question.key}.lead_cpu"
+    if lead in catalogue(current_language()) and server.worker().status().device == "cpu":
+        st.caption(t(lead))
+    bench.lab(experiment.id for experiment in registry().of_question(question.key))
+
+
+def _follow_ups(question: Question, renderer: Renderer) -> None:
     st.header(t("study.follow_ups"), anchor=False)
     with st.container(key="follow-ups", gap="xxsmall"):
-        for one in this.follow_ups:
-            with st.expander(renderer.text(one.question)):
-                prose.draw(renderer.text(one.answer))
+        for follow_up in question.follow_ups:
+            with st.expander(renderer.text(follow_up.question)):
+                prose.draw(renderer.text(follow_up.answer))
     with st.expander(t("study.cues")):
-        for cue in this.cues:
+        for cue in question.cues:
             st.markdown(f"**{t(f'score.tier.{cue.tier}')}** {renderer.text(cue.text)}")
 
 
-def _neighbours(this: Question) -> None:
+def _neighbours(question: Question) -> None:
     """Buttons, not links: a fast click on a link can lose what was typed last."""
-    everything = questions()
-    place = everything.index(this)
+    questions = question_list.questions()
+    index = questions.index(question)
     st.space("medium")
     with st.container(horizontal=True, horizontal_alignment="distribute", key="neighbours"):
-        for other, label in ((place - 1, "←  {}"), (place + 1, "{}  →")):
-            if 0 <= other < len(everything):
-                target = everything[other]
+        for neighbour, label in ((index - 1, "←  {}"), (index + 1, "{}  →")):
+            if 0 <= neighbour < len(questions):
+                target = questions[neighbour]
                 text = label.format(f"{target.id} {target.short[current_language()]}")
-                st.button(text, key=f"go-{target.id}", on_click=leave_for, args=(page_file(target),))
+                st.button(text, key=f"go-{target.id}", on_click=leave_for, args=(target.slug,))

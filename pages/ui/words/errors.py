@@ -27,12 +27,12 @@ def sentences(language: str) -> dict[str, str]:
 
 
 def said(error: str | Exception) -> str:
-    """The sentence of an error, or of a `Sentence` that a run ended with, as this session reads it."""
+    """The sentence of an error, or of a `Sentence` that a run ended with, in the session's language."""
     return translated(error, current_language())
 
 
 def translated(error: str | Exception, language: str) -> str:
-    """The same in a language that is named. A value called `label` is the key of a label.
+    """The sentence of an error in `language`. A value called `label` is the key of a label.
 
     >>> from minimind_core.errors import Sentence
     >>> translated(Sentence("The disk is full.", "store.full", {"place": "D"}), "zh")

@@ -67,7 +67,7 @@ def words_of_lab(lab: str) -> Words:
 
 
 def language_switch() -> None:
-    """The two-language switch; bound to `?lang=`, so that a link carries its language.
+    """Draw the switch between the languages; bound to `?lang=`, so that a link carries its language.
 
     Streamlit writes an option's visible text into the address, so the options are the codes themselves.
     """

@@ -1,4 +1,4 @@
-"""Draws a long text: Markdown, with its code in blocks that wrap. Also what a person typed, within Markdown.
+"""Draws long texts: Markdown, with its code in blocks that wrap. Also escapes what a person typed.
 
 A block that scrolls sideways could be neither reached by keyboard nor read on a phone.
 """
@@ -13,13 +13,13 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 
 def draw(text: str) -> None:
-    """Show `text`, each fenced block in the colours of its language."""
-    place = 0
+    """Draw `text`, each fenced block in the colours of its language."""
+    end = 0
     for fence in _FENCE.finditer(text):
-        _markdown(text[place : fence.start()])
+        _markdown(text[end : fence.start()])
         st.code(fence[2].rstrip("\n"), language=fence[1] or None, wrap_lines=True)
-        place = fence.end()
-    _markdown(text[place:])
+        end = fence.end()
+    _markdown(text[end:])
 
 
 def literal(text: str) -> str:

@@ -15,13 +15,13 @@ from questions.values import Value
 
 
 def renderer_of(question: Question) -> Renderer:
-    """The question's texts in the session's language; what was measured is that of our recorded runs."""
-    found = _recorded(question.slug)
+    """Renders the question's texts in the session's language, with the values of our recorded runs."""
+    recorded = _recorded(question.slug)
     return Renderer(
         question,
         current_language(),
-        {name: value for name, (value, _) in found.items()},
-        {name: t("question.recorded", device=device) for name, (_, device) in found.items()},
+        {name: value for name, (value, _) in recorded.items()},
+        {name: t("question.recorded", device=device) for name, (_, device) in recorded.items()},
     )
 
 
@@ -47,7 +47,7 @@ def question_facts(question: Question) -> str:
 
 
 def header(question: Question) -> None:
-    """Number, part, level and time on one line, the title below."""
+    """Draw number, part, level and time on one line, and the title below."""
     level = f"{level_dots(question)} {t(f'level.{question.level}')}"
     st.caption(" · ".join((question.id, t(f"part.{question.part}"), level, minutes_text(question))))
     st.title(question.title[current_language()], anchor=False)

@@ -115,4 +115,4 @@ def drawn(claim: Claim) -> int:
         st.session_state.setdefault("lang", "en")
         section(claim)
 
-    return len(AppTest.from_function(script, args=(claim,)).run().button)
+    return len(AppTest.from_function(script, args=(claim,), default_timeout=30).run().button)

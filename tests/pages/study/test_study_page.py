@@ -55,7 +55,7 @@ def secrets(question: Question, lang: str) -> list[str]:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
 def test_nothing_of_the_reference_is_there_before_it_is_opened(
     open_app: OpenApp, question: Question, lang: str
 ) -> None:
@@ -67,7 +67,7 @@ def test_nothing_of_the_reference_is_there_before_it_is_opened(
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
 def test_the_opened_reference_shows_answer_claims_and_rubric(
     open_app: OpenApp, question: Question, lang: str
 ) -> None:

@@ -1,0 +1,68 @@
+"""The menu: which pages there are, what each is called, and what draws it.
+
+A page has a file of its own only where it decides something of its own. Every other question is drawn by
+the study page; its address is its slug, with a file or without. So a new question needs nothing here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui.site.later import when_imported
+from pages.ui.site.navigate import HOME, PLAYGROUND, SETTINGS
+from pages.ui.site.question_list import questions
+from pages.ui.words.i18n import current_language, t
+from questions import PARTS, Question
+
+SLOW_IMPORTS = ("pages.ui.lab.charts", "pages.ui.study.study_page")
+"""What the pages of questions need; the server imports it once the first page is there."""
+_FOLDER = Path(__file__).parent
+
+
+def sections() -> dict[str, list[st.Page]]:
+    """The pages by the heading of their section, in the session's language."""
+    menu = {
+        "": [
+            st.Page(_file(HOME), title=t("home.nav"), default=True),
+            st.Page(_file(PLAYGROUND), title=t("playground.nav")),
+        ]
+    }
+    for part in PARTS:
+        pages = [page_of(question) for question in questions() if question.part == part]
+        if pages:
+            menu[t(f"part.{part}")] = pages
+    menu[t("nav.more")] = [st.Page(_file(SETTINGS), title=t("settings.title"))]
+    return menu
+
+
+def page_of(question: Question) -> st.Page:
+    """The page of a question: its own file where there is one, else the study page."""
+    title = f"{question.id} {question.short[current_language()]}"
+    file = _file(question.slug)
+    if file.exists():
+        return st.Page(file, title=title)
+    return st.Page(partial(_study, question), title=title, url_path=question.slug)
+
+
+def draw_profile() -> None:
+    """Whose work this is, once the store is imported."""
+
+    def draw() -> None:
+        from pages.ui.settings import profiles
+
+        profiles.badge()
+
+    when_imported("pages.ui.settings.profiles", draw)
+
+
+def _study(question: Question) -> None:
+    from pages.ui.study.study_page import question_page
+
+    question_page(question.id)
+
+
+def _file(address: str) -> Path:
+    return _FOLDER / f"{address}.py"

@@ -1,0 +1,59 @@
+"""All that we reach for inside Streamlit: names that it may rename in any release.
+
+Written for and tested with Streamlit 1.67.0, which requirements.txt pins. No other file of the app imports
+from `streamlit.runtime` or uses a private name (tested). Each function says what goes wrong without it, and
+has a test that fails once Streamlit does the same by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state.safe_session_state import SafeSessionState
+
+_interruptible = SafeSessionState.on_script_will_rerun
+
+
+def leave_pages_router() -> None:
+    """Turn off Streamlit's own routing of the folder `pages/`, for the whole process.
+
+    Until a session has called `st.navigation`, a fresh server draws `/settings` from the page file alone,
+    without app.py and the frame, and knows no page without a file, such as `/q06_gqa`.
+    """
+    PagesManager.uses_pages_directory = False
+
+
+def run_callbacks_whole() -> None:
+    """Let every widget callback run to its end, in every session of this process.
+
+    Streamlit lets a newer request of the same session end a callback at any look at `st.session_state`, and
+    takes that for the callback's own `st.rerun()`: the rest of it never runs, and a click or an answer is
+    half kept. With this such a request waits until the callbacks are through, where Streamlit looks for it
+    anyway.
+    """
+    SafeSessionState.on_script_will_rerun = _uninterrupted
+
+
+def _uninterrupted(self: SafeSessionState, *args: Any, **kwargs: Any) -> None:
+    look_for_requests = self._yield_callback
+    look_for_requests()  # nothing is taken from the browser yet, so nothing is lost
+    object.__setattr__(self, "_yield_callback", lambda: None)
+    try:
+        _interruptible(self, *args, **kwargs)
+    finally:
+        object.__setattr__(self, "_yield_callback", look_for_requests)
+
+
+def unbind_widgets() -> None:
+    """Release every widget of this session from the address; widgets of the next page are bound anew.
+
+    `st.switch_page` clears the address and refuses to while a widget is bound to it, as our language switch
+    always is.
+    """
+    context = get_script_run_ctx()
+    assert context is not None, "outside a session there are no widgets"
+    with context.session_state.query_params() as parameters:
+        for widget_id in list(parameters._bindings_by_widget):
+            parameters.unbind_widget(widget_id)
