@@ -19,10 +19,10 @@ GROUP_TOKENS = {"cuda": 32_768}
 class CastingCache(StaticCache):
     """A cache that may be narrower than what computes; for a prefill, which never reads it back."""
 
-    def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
+    def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """As `StaticCache.write`, rounded to the cache's own type."""
         dtype = self.keys[layer].dtype
-        super().write(layer, slots, keys.to(dtype), values.to(dtype))
+        return super().write(layer, slots, keys.to(dtype), values.to(dtype))
 
 
 @torch.inference_mode()

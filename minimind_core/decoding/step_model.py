@@ -30,7 +30,7 @@ class JoinedAttention(Attention):
 
     def __init__(self, attention: Attention, make_linear: MakeLinear) -> None:
         nn.Module.__init__(self)
-        self.layer, self.head_dim = attention.layer, attention.head_dim
+        self.layer, self.head_dim, self.kind = attention.layer, attention.head_dim, attention.kind
         parts = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
         self.widths = [len(part) for part in parts]
         self.qkv_proj = make_linear(torch.cat(parts))
