@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, require
 
 MAX_SEED = 2**63 - 1
 
@@ -83,21 +83,16 @@ def check_setting(name: str, value: Any) -> None:
     if not isinstance(value, (int, float)) or value != value:  # NaN: math.isnan would break the graph
         raise ConfigError(f"{label} must be a number, not {value!r}.")
     if name == "temperature":
-        _require(value >= 0, "Negative temperature would favour the worst tokens.")
-        _require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
+        require(value >= 0, "Negative temperature would favour the worst tokens.")
+        require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
     elif name == "top_k":
-        _require(
+        require(
             isinstance(value, int) and value >= 0,
             "Top-k must be a whole number of at least 0; 0 keeps all tokens.",
         )
     elif name == "top_p":
-        _require(0 < value <= 1, "Top-p must be in (0, 1].")
+        require(0 < value <= 1, "Top-p must be in (0, 1].")
     elif name == "min_p":
-        _require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.")
+        require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.")
     else:
-        _require(0 < value < math.inf, "Repetition penalty must be positive and finite; 1 switches it off.")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ConfigError(sentence)
+        require(0 < value < math.inf, "Repetition penalty must be positive and finite; 1 switches it off.")

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import torch
 
-from minimind_core.files.atomic_folder import replace_folder, write_file
+from minimind_core.files.atomic_file import write_flushed
+from minimind_core.files.atomic_folder import replace_folder
 from minimind_core.files.checkpoint import LoadedModel
 from minimind_core.files.checkpoint_config import AnyPath
 from minimind_core.files.hf_config import write_hf_config
@@ -45,10 +46,10 @@ def export_hf(loaded: LoadedModel, folder: AnyPath, dtype: ExportDtype = "float3
     }
     with replace_folder(Path(folder), OWN_FILES) as partial:
         for name, document in documents.items():
-            write_file(partial / name, json.dumps(document, indent=1, ensure_ascii=False).encode())
-        write_file(partial / "tokenizer.json", loaded.tokenizer.to_json().encode())
+            write_flushed(partial / name, json.dumps(document, indent=1, ensure_ascii=False).encode())
+        write_flushed(partial / "tokenizer.json", loaded.tokenizer.to_json().encode())
         for name, data in safetensors_files(tensors, shard_bytes=None):
-            write_file(partial / name, data)
+            write_flushed(partial / name, data)
 
 
 def _tokenizer_documents(tokenizer: Tokenizer, max_length: int) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ shuffle texts, and does not pack them (that is `packing.py`, which training uses
 
 from __future__ import annotations
 
+import itertools
 import json
 import lzma
 import os
@@ -23,7 +24,7 @@ from minimind_core.errors import DataError
 from minimind_core.tokenizer import Tokenizer
 
 _LINES_REMEMBERED = 3
-_BATCH_TEXTS = 256
+_CHUNK_TEXTS = 256
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,8 @@ class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.dropped = 0
         self._rows: list[Tensor] = []
         affixes = ([tokenizer.bos_id], [tokenizer.eos_id]) if add_bos_eos else ([], [])
-        for batch in batches(documents):
-            for ids in tokenizer.encode_batch([document.text for document in batch]):
+        for chunk in in_chunks(documents):
+            for ids in tokenizer.encode_batch([document.text for document in chunk]):
                 self._add([*affixes[0], *ids, *affixes[1]][:max_length])
         if report is not None:
             report.one_token += self.dropped
@@ -185,12 +186,8 @@ class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return ids[:-1], ids[1:], mask
 
 
-def batches(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
-    batch: list[Document] = []
-    for document in documents:
-        batch.append(document)
-        if len(batch) == _BATCH_TEXTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def in_chunks(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+    """The documents in lists that are tokenized in one go."""
+    remaining = iter(documents)
+    while chunk := list(itertools.islice(remaining, _CHUNK_TEXTS)):
+        yield chunk

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from minimind_core.errors import TokenizerError
-from minimind_core.tokenizer import Tokenizer, train_bpe
+from minimind_core.tokenizer import Tokenizer
+from minimind_core.training.bpe import train_bpe
 from minimind_core.training.data import Document
 
 SIZES = {"1k": 1024, "6.4k": 6400, "16k": 16_000, "32k": 32_000, "64k": 64_000, "100k": 100_000}

@@ -1,0 +1,73 @@
+"""Write a file whole or not at all: a full disk or a kill leaves the old file as it was. No torch.
+
+The new content goes into a hidden sibling, is flushed to the disk and takes the file's name at the end. A
+whole folder is replaced by `atomic_folder.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+ABANDONED_AFTER = 3600.0
+"""Seconds after which a half-written sibling belongs to a writer that was killed."""
+CHUNK = 2**24
+"""Bytes between two reports of progress."""
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Make `data` (a text as UTF-8) the content of `path`, in a folder that is made where it is missing.
+
+    Raises OSError, with the old file as it was.
+    """
+    with open_whole(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that becomes `path` when the block ends well. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path)
+    partial = partial_sibling(path)
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # or the rename could reach the disk before the data
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_flushed(path: Path, data: bytes, on_written: Callable[[int], None] = lambda count: None) -> None:
+    """Write a new file and flush it to the disk; `on_written` is told the bytes of each chunk.
+
+    For files in a folder that is renamed as a whole. Raises OSError.
+    """
+    with open(path, "wb") as file:
+        for start in range(0, len(data), CHUNK):
+            on_written(file.write(data[start : start + CHUNK]))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def partial_sibling(path: Path) -> Path:
+    """A hidden name beside `path` that no other writer has."""
+    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove half-written siblings of `path`, files or folders, whose writers must have been killed."""
+    for sibling in path.parent.iterdir():
+        if not sibling.name.startswith(f".{path.name}.partial-"):
+            continue
+        with contextlib.suppress(OSError):  # another writer may be removing it at this moment
+            if time.time() - sibling.stat().st_mtime > ABANDONED_AFTER:
+                shutil.rmtree(sibling) if sibling.is_dir() else sibling.unlink()
