@@ -11,9 +11,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from minimind_core.progress import OnProgress, unheard
 
 ABANDONED_AFTER = 3600.0
 """Seconds after which a half-written sibling belongs to a writer that was killed."""
@@ -46,14 +48,15 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-def write_flushed(path: Path, data: bytes, on_written: Callable[[int], None] = lambda count: None) -> None:
-    """Write a new file and flush it to the disk; `on_written` is told the bytes of each chunk.
+def write_flushed(path: Path, data: bytes, on_progress: OnProgress = unheard) -> None:
+    """Write a new file and flush it to the disk; `on_progress` is told the bytes written and those of all.
 
     For files in a folder that is renamed as a whole. Raises OSError.
     """
     with open(path, "wb") as file:
         for start in range(0, len(data), CHUNK):
-            on_written(file.write(data[start : start + CHUNK]))
+            file.write(data[start : start + CHUNK])
+            on_progress(file.tell(), len(data))
         file.flush()
         os.fsync(file.fileno())
 

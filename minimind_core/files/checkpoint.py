@@ -47,6 +47,7 @@ from minimind_core.files.tensor_files import (
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
 from minimind_core.model.parameter_shapes import EMBEDDING, check_parameters, parameter_shapes
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
 
 OWN_FILES = re.compile(
@@ -85,12 +86,14 @@ def save_checkpoint(
     dtype: StoredDtype = "float32",
     trained: Mapping[str, Any] | None = None,
     shares_embedding_with: str | None = None,
+    on_progress: OnProgress = unheard,
 ) -> None:
     """Write a checkpoint so that a full disk or a kill leaves the one that was there before.
 
     A tokenizer object is copied into the folder; a path (or a shipped name) is only pointed to, relative
     to the folder. `trained` is free JSON data. With `shares_embedding_with` the embedding is not stored
-    but read from that checkpoint, a sibling of `folder` or a shipped one. Raises CheckpointError where it
+    but read from that checkpoint, a sibling of `folder` or a shipped one. `on_progress` is told the bytes of
+    weights written so far and those of all. Raises CheckpointError where it
     cannot be written or does not fit `config`, TokenizerError where the vocabularies differ.
     """
     target = Path(folder).absolute().resolve()
@@ -111,9 +114,11 @@ def save_checkpoint(
     tensors = _stored(kept, dtype)
     with replace_folder(target, OWN_FILES) as partial:
         meta |= store_tokenizer(partial, target, tokenizer, config, name)
-        digests = []
+        digests, total, written = [], sum(tensor.nbytes for tensor in tensors.values()), 0
         for file_name, data in safetensors_files(tensors):
             write_flushed(partial / file_name, data)
+            written = min(written + len(data), total)  # the headers of the files come on top
+            on_progress(written, total)
             if file_name.endswith(".safetensors"):
                 digests.append(hashlib.sha256(data).digest())
         meta |= {"weights_fingerprint": combined_fingerprint(digests), "trained": dict(trained or {})}

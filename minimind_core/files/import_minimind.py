@@ -22,6 +22,7 @@ from minimind_core.files.hf_config import read_hf_config
 from minimind_core.files.tensor_files import find_weight_files, read_tensors, to_float32
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.parameter_shapes import EMBEDDING, LM_HEAD, check_parameters
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer, load_tokenizer
 
 Q_PROJ, K_PROJ = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"
@@ -50,16 +51,19 @@ class Imported(NamedTuple):
     """name, format, family, dtype of the files, fingerprints, and `assumed`: settings that no file told."""
 
 
-def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported:
+def import_minimind(
+    path: AnyPath, tokenizer: AnyPath | None = None, on_progress: OnProgress = unheard
+) -> Imported:
     """Read a `.pth` file or a transformers folder. Never runs code from the file.
 
     `tokenizer` says where the tokenizer is; None looks inside the folder, beside the `.pth` file, and in
-    `../model` as upstream's repository has it. Raises CheckpointError or TokenizerError, one sentence each.
+    `../model` as upstream's repository has it. `on_progress` is told the bytes read so far and those of all
+    files. Raises CheckpointError or TokenizerError, one sentence each.
     """
     source = Path(path)
     in_folder = source.is_dir()
     told = read_hf_config(read_json(source / CONFIG_FILE), source) if in_folder else {}
-    stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source])
+    stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source], on_progress)
     state_dict = {
         name: to_float32(name, tensor, source)
         for name, tensor in stored.items()

@@ -6,7 +6,7 @@ plain products written out. It knows neither a cache nor RoPE: it is given queri
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ class NewestToken(NamedTuple):
     slot: Tensor  # [B], the last one filled
 
 
-Visible = Tensor | NewestToken | None
+Visible: TypeAlias = Tensor | NewestToken | None
 """Which keys the queries may look at: a mask [B or 1, 1 or H, T, S], bool (True = look) or additive; or the
 newest token of a plain decode step; None is plain causal attention among T new tokens."""
 

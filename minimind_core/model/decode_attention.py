@@ -114,8 +114,8 @@ if triton is not None:
     def _softmax_with(best, total, output, scores, value):  # type: ignore[no-untyped-def]
         """An online softmax (Milakov and Gimelshein 2018) after one more block of scores and values.
 
-        best, total [ROWS] and output [ROWS, D] hold the largest score so far, the sum of exp(score - best) and
-        the sum of that times the value; scores [ROWS, SLOTS], value [SLOTS, D].
+        best, total [ROWS] and output [ROWS, D] hold the largest score so far, the sum of exp(score - best)
+        and the sum of that times the value; scores [ROWS, SLOTS], value [SLOTS, D].
         """
         higher = tl.maximum(best, tl.max(scores, 1))
         base = tl.where(higher == float("-inf"), 0.0, higher)  # nothing visible yet: avoid inf - inf

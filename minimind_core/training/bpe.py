@@ -23,11 +23,12 @@ punctuation before them, indentation is one piece, and a run of Chinese between 
 """
 
 
-def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+def train_bpe(texts: Iterable[str], vocab_size: int, show_progress: bool = False) -> Tokenizer:
     """Learn a byte-level BPE of `vocab_size` entries; equal texts give equal tokenizers.
 
     Pairs seen once are not merged, so a short text can give a smaller vocabulary: compare `vocab_size`.
-    Raises TokenizerError below 259 entries. Source: Sennrich et al. 2016; bytes as in GPT-2 (2019).
+    `show_progress` draws the library's own bars on standard error. Raises TokenizerError below 259 entries.
+    Source: Sennrich et al. 2016; bytes as in GPT-2 (2019).
     """
     check_vocab_size(vocab_size)
     backend = tokenizers.Tokenizer(models.BPE())
@@ -43,7 +44,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         min_frequency=2,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+        show_progress=show_progress,
     )
     backend.train_from_iterator((checked_text(text) for text in texts), trainer)
     return Tokenizer(backend)

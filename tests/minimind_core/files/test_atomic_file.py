@@ -95,6 +95,6 @@ def test_what_a_killed_writer_left_is_removed_after_an_hour(tmp_path: Path) -> N
 
 def test_progress_adds_up_to_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atomic_file, "CHUNK", 4)
-    counts: list[int] = []
-    write_flushed(tmp_path / "a", b"0123456789", counts.append)
-    assert counts == [4, 4, 2] and (tmp_path / "a").read_bytes() == b"0123456789"
+    told: list[tuple[int, int]] = []
+    write_flushed(tmp_path / "a", b"0123456789", lambda *progress: told.append(progress))
+    assert told == [(4, 10), (8, 10), (10, 10)] and (tmp_path / "a").read_bytes() == b"0123456789"
