@@ -9,12 +9,15 @@ Shapes: B rows, H num_heads, K num_kv_heads, G = H / K, D head_dim, S capacity, 
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 try:
+    if not torch.backends.cuda.is_built() and os.environ.get("TRITON_INTERPRET") != "1":
+        raise ImportError("nothing here can run a kernel: spare the import, which takes a while")
     import triton
     import triton.language as tl
 except ImportError:  # CPU builds, Apple and Windows come without it
