@@ -69,7 +69,7 @@ def benchmark(
 ) -> Iterator[Row]:
     """The rows that this device has a budget for, one after the other.
 
-    `on_progress` is told the runs that were timed or warmed up, and all of them.
+    `on_progress` is given the runs that were timed or warmed up, and all of them.
     """
     programs = [WARM_UP] * 3 + [TRAINING_WARM_UP] * 2 if device.type == "cuda" else [WARM_UP] * 2
     total, done = sum(warm_up + repeats for warm_up in programs), itertools.count(1)
@@ -177,12 +177,12 @@ def training_row(device: torch.device, timer: Timer, batch_size: int = 128, seq_
 class _Repeated:
     """The same batch at every step."""
 
-    def __init__(self, held: Batch) -> None:
-        self.held = held
+    def __init__(self, repeated: Batch) -> None:
+        self.repeated = repeated
 
     def batch(self, step: int) -> Batch:
-        """`held`, whatever the step."""
-        return self.held
+        """The same batch, whatever the step."""
+        return self.repeated
 
 
 def _run_updates(trainer: Trainer) -> None:

@@ -1,4 +1,4 @@
-"""How long something takes, fairly: warm-up first, the device waited for, the spread kept."""
+"""How long something takes: after a warm-up, up to the end of the device's work, with the spread."""
 
 from __future__ import annotations
 

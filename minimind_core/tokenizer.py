@@ -133,7 +133,7 @@ class Tokenizer:
         return _piece_bytes(piece)
 
     def token_text(self, token_id: int) -> str:
-        r"""One id for the eye: specials by name, bytes that are no whole character as `\xNN`."""
+        r"""One id as text to look at: specials by name, bytes that are no whole character as `\xNN`."""
         return self.token_bytes(token_id).decode("utf-8", errors="backslashreplace")
 
     def to_json(self) -> str:
@@ -219,8 +219,8 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
     candidates = [path, path / "tokenizer.json", path / "tokenizer.json.xz"]
     if len(path.parts) == 1:
         candidates.append(TOKENIZERS_FOLDER / f"{path.name}.json.xz")
-    found = [candidate for candidate in candidates if candidate.is_file()]
-    if not found:
+    existing = [candidate for candidate in candidates if candidate.is_file()]
+    if not existing:
         shipped = sorted(file.name.removesuffix(".json.xz") for file in TOKENIZERS_FOLDER.glob("*.json.xz"))
         raise TokenizerError(
             f"There is no tokenizer at {path}; give a tokenizer.json file, its folder, "
@@ -228,7 +228,7 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
             key="tokenizer.missing",
             path=str(path),
         )
-    return found[0]
+    return existing[0]
 
 
 def _is_byte_level(data: dict[str, Any]) -> bool:

@@ -47,7 +47,7 @@ class Decoding:
         if used in self._programs:
             return self._programs[used]
         program = self.step.then(self._choose, (self.history, *self.chooser.state))
-        if self.step.kind != "eager":  # which is made at once, and kept here would keep the cache in a circle
+        if self.step.kind != "eager":  # that costs nothing to make, and storing it would be a reference cycle
             self._programs[used] = program
         return program
 

@@ -59,19 +59,19 @@ class SamplingParams:
         return self.temperature == 0
 
     def notes(self, vocab_size: int) -> list[str]:
-        """What a person should know about these valid settings, one sentence each; often empty.
+        """Sentences on valid settings that have an effect one may not expect; often none.
 
         >>> SamplingParams(top_k=9000).notes(6400)
         ['Top-k 9000 is more than the vocabulary of 6400, so all tokens are kept.']
         """
-        found = []
+        notes = []
         if self.greedy:
-            found.append("Temperature 0 is greedy: it takes the top token; top-k, top-p, min-p do nothing.")
+            notes.append("Temperature 0 is greedy: it takes the top token; top-k, top-p, min-p do nothing.")
         if self.top_k > vocab_size:
-            found.append(
+            notes.append(
                 f"Top-k {self.top_k} is more than the vocabulary of {vocab_size}, so all tokens are kept."
             )
-        return found
+        return notes
 
 
 def check_setting(name: str, value: Any) -> None:

@@ -49,7 +49,7 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_flushed(path: Path, data: bytes, on_progress: OnProgress = unheard) -> None:
-    """Write a new file and flush it to the disk; `on_progress` is told the bytes written and those of all.
+    """Write a new file and flush it to the disk; `on_progress` is given the bytes written and those of all.
 
     For files in a folder that is renamed as a whole. Raises OSError.
     """

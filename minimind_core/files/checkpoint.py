@@ -69,7 +69,7 @@ class LoadedModel:
     name: str
     path: Path
     meta: dict[str, Any]
-    """config.json of the checkpoint; for foreign files what was found and what was assumed."""
+    """config.json of the checkpoint; for foreign files what was read and what was assumed."""
 
     def prompt_ids(self, text: str) -> list[int]:
         """A text to be continued as ids: BOS, as every training document began, and the text."""
@@ -92,7 +92,7 @@ def save_checkpoint(
 
     A tokenizer object is copied into the folder; a path (or a shipped name) is only pointed to, relative
     to the folder. `trained` is free JSON data. With `shares_embedding_with` the embedding is not stored
-    but read from that checkpoint, a sibling of `folder` or a shipped one. `on_progress` is told the bytes of
+    but read from that checkpoint, a sibling of `folder` or a shipped one. `on_progress` is given the bytes of
     weights written so far and those of all. Raises CheckpointError where it
     cannot be written or does not fit `config`, TokenizerError where the vocabularies differ.
     """
@@ -106,12 +106,12 @@ def save_checkpoint(
         "dtype": dtype,
         "shares_embedding_with": shares_embedding_with,
     }
-    kept = dict(state_dict)
+    own = dict(state_dict)
     if shares_embedding_with is not None:
         shared, fingerprint = _shared_embedding(target, shares_embedding_with, config)
-        _check_same(kept.pop(EMBEDDING), shared, shares_embedding_with)
+        _check_same(own.pop(EMBEDDING), shared, shares_embedding_with)
         meta["shared_weights_fingerprint"] = fingerprint
-    tensors = _stored(kept, dtype)
+    tensors = _stored(own, dtype)
     with replace_folder(target, OWN_FILES) as partial:
         meta |= store_tokenizer(partial, target, tokenizer, config, name)
         digests, total, written = [], sum(tensor.nbytes for tensor in tensors.values()), 0

@@ -36,9 +36,9 @@ def export_hf(
 ) -> None:
     """Write config, weights and tokenizer so that `from_pretrained(folder)` works offline.
 
-    The folder is written at once or not at all; `on_progress` is told the bytes of weights written so far and
-    those of all. Raises ConfigError for a model that Llama cannot express, CheckpointError where the folder
-    cannot be written or holds other files.
+    The folder is written at once or not at all; `on_progress` is given the bytes of weights written so far
+    and those of all. Raises ConfigError for a model that Llama cannot express, CheckpointError where the
+    folder cannot be written or holds other files.
     """
     config = write_hf_config(loaded.config, dtype)
     tensors = {name: tensor.to(getattr(torch, dtype)) for name, tensor in loaded.model.state_dict().items()}

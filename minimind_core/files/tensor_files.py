@@ -51,7 +51,7 @@ def find_weight_files(folder: Path) -> list[Path]:
 def read_tensors(paths: Sequence[Path], on_progress: OnProgress = unheard) -> tuple[dict[str, Tensor], str]:
     """All tensors of the files as stored, and the fingerprint of the files.
 
-    The fingerprint is 16 hex digits of the SHA-256 over each file's SHA-256. `on_progress` is told the bytes
+    The fingerprint is 16 hex digits of the SHA-256 over each file's SHA-256. `on_progress` is given the bytes
     of the files read so far and those of all. Raises CheckpointError
     where a file is missing, truncated, a git-lfs pointer, or holds anything but tensors.
     """

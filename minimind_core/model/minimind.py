@@ -41,7 +41,7 @@ class AttentionInputs(NamedTuple):
     cache: tuple[StaticCache, Tensor] | None
     """Where keys and values are kept, and the slots [T] or [B, T] of the new ones."""
     fresh: bool
-    """Nothing came before the new tokens: attend to them, not to the cache."""
+    """Nothing came before the new tokens: they attend to each other, not to the cache."""
 
 
 class RMSNorm(nn.Module):

@@ -1,7 +1,7 @@
 """Reading training text and turning it into (X, Y, loss mask) rows, one text a row.
 
 Files are JSON Lines, `{"text": …, "source": …, "lang": …}`, plain or `.xz`; only `text` is required.
-A bad line never stops a run: it is counted, and `ReadReport.sentence` tells. Does not clean, filter or
+A bad line never stops a run: it is counted, and `ReadReport.sentence` reports it. Does not clean, filter or
 shuffle texts, and does not pack them (that is `packing.py`, which training uses).
 """
 
@@ -57,7 +57,7 @@ class ReadReport:
     bytes: int = 0
     """Read from the disk so far, compressed where the files are."""
     first_lines: dict[str, list[str]] = field(default_factory=dict)
-    """For `empty`, `null` and `broken`: up to three places as `file:line`."""
+    """For `empty`, `null` and `broken`: up to three lines as `file:line`."""
 
     def leave_out(self, kind: str, line: str) -> None:
         """Count a line of `kind`, named `file:line`, that was left out."""
@@ -94,7 +94,7 @@ def read_documents(
 ) -> Iterator[Document]:
     """Stream the documents of JSON Lines files in order; `report` counts along.
 
-    `on_progress` is told the bytes read so far and those of all files. Raises DataError if a file is missing
+    `on_progress` is given the bytes read so far and those of all files. Raises DataError if a file is missing
     or unreadable, or its name ends in `.xz` and its bytes are not xz.
     """
     files = [Path(path) for path in paths]

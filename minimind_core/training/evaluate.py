@@ -45,7 +45,7 @@ def evaluate(
     """Score at most `max_tokens` tokens a language in windows of `seq_len`, documents never mixed.
 
     Every token but the first of a document is predicted once, from at most seq_len - 1 before it in
-    its window. `on_progress` is told the windows scored so far and all of them. Raises DataError when no
+    its window. `on_progress` is given the windows scored so far and all of them. Raises DataError when no
     document has two tokens.
     """
     byte_lengths = np.array([len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)])
