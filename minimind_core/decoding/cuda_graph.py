@@ -15,12 +15,13 @@ Result = TypeVar("Result")
 class CudaGraph(Generic[Result]):
     """`function` as one CUDA graph; calling it replays every kernel and returns the same tensors again.
 
-    The function takes no arguments, reads and writes tensors of fixed address only, and never looks at a
-    value on the host. `state` are the tensors that it changes and reads again: the calls that warm up and
-    record leave them as they were. A graph does not own the memory that it reads; whoever replays it must
-    keep those tensors.
+    The function takes no arguments, reads and writes tensors of fixed address only, never looks at a value
+    on the host, and is run without autograd. `state` are the tensors that it changes and reads again: the
+    calls that warm up and record leave them as they were. A graph does not own the memory that it reads;
+    whoever replays it must keep those tensors.
     """
 
+    @torch.inference_mode()
     def __init__(self, function: Callable[[], Result], state: Sequence[Tensor] = ()) -> None:
         before = [tensor.clone() for tensor in state]
         stream = torch.cuda.Stream()

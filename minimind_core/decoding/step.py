@@ -97,11 +97,10 @@ class Step:
         def program() -> Result:
             return use(self._logits())
 
-        if self.kind == "compiled":
-            program = self._compiled(program, use)
-        if self.kind != "eager" and self.device.type == "cuda":
-            program = CudaGraph(program, (self.ids, self.positions, self.cache.positions, *state))
-        return torch.inference_mode()(program)
+        run = torch.inference_mode()(self._compiled(program, use) if self.kind == "compiled" else program)
+        if self.kind == "eager" or self.device.type != "cuda":
+            return run
+        return CudaGraph(run, (self.ids, self.positions, self.cache.positions, *state))
 
     def _logits(self) -> Tensor:
         return self._forward(self.ids, self.positions, cache=self.cache)[:, 0]  # [B, 1, V] -> [B, V]
