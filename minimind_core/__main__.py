@@ -24,7 +24,7 @@ from minimind_core.errors import ConfigError, MiniMindError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-"""What torch says on a GPU, on Windows and on Linux."""
+"""What torch's errors contain on a GPU, on Windows and on Linux."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except MiniMindError as error:
-        return _say_error(options, str(error), USAGE if isinstance(error, ConfigError) else FAILED)
+        return _print_error(options, str(error), USAGE if isinstance(error, ConfigError) else FAILED)
     except KeyboardInterrupt:
-        return _say_error(options, "Interrupted.", INTERRUPTED)
+        return _print_error(options, "Interrupted.", INTERRUPTED)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in NO_MEMORY):
             raise
-        return _say_error(
+        return _print_error(
             options, "There is not enough memory for this; ask for fewer tokens at a time.", FAILED
         )
 
@@ -49,10 +49,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m minimind_core", description="Run, score, train and convert the model without the app."
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for found in pkgutil.iter_modules(commands.__path__):
-        module = importlib.import_module(f"{commands.__name__}.{found.name}")
+    for command_file in pkgutil.iter_modules(commands.__path__):
+        module = importlib.import_module(f"{commands.__name__}.{command_file.name}")
         command = subparsers.add_parser(
-            found.name.rstrip("_"),
+            command_file.name.rstrip("_"),
             help=module.HELP,
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say_error(options: argparse.Namespace, sentence: str, code: int) -> int:
+def _print_error(options: argparse.Namespace, sentence: str, code: int) -> int:
     if getattr(options, "json", False):
         print_json({"error": sentence})
     print(sentence, file=sys.stderr)

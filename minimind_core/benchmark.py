@@ -6,8 +6,10 @@ Every row is a ratio with its spread. Peers come from `peers.py`; a row without 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +18,9 @@ import torch.nn.functional as F
 from minimind_core.decoding.generate import Generator
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.peers import as_transformers
+from minimind_core.model.config import PRESETS
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.timing import Timing, time_calls
 from minimind_core.training.batches import Batch
 from minimind_core.training.trainer import Trainer
@@ -24,6 +28,10 @@ from minimind_core.training.training_config import TrainingConfig
 
 GREEDY = SamplingParams(temperature=0)
 PROMPT_LENGTH = 16
+WARM_UP, TRAINING_WARM_UP = 2, 3
+"""Runs before those that count: of decoding, and of training, which compiles more."""
+UPDATES = 10
+"""Updates in one timed run of training."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,26 @@ class Row:
         return rate_met and ratio_met and self.equal_tokens is not False
 
 
-def benchmark(model: MiniMind, device: torch.device, repeats: int = 5) -> Iterator[Row]:
-    """The rows that this device has a budget for, one after the other."""
+Timer = Callable[..., Timing]
+"""`time_calls` for the device, repeats and progress of one benchmark: takes the call, and `warmup`."""
+
+
+def benchmark(
+    model: MiniMind, device: torch.device, repeats: int = 5, on_progress: OnProgress = unheard
+) -> Iterator[Row]:
+    """The rows that this device has a budget for, one after the other.
+
+    `on_progress` is given the runs that were timed or warmed up, and all of them.
+    """
+    programs = [WARM_UP] * 3 + [TRAINING_WARM_UP] * 2 if device.type == "cuda" else [WARM_UP] * 2
+    total, done = sum(warm_up + repeats for warm_up in programs), itertools.count(1)
+    timer = partial(time_calls, device=device, repeats=repeats, on_run=lambda: on_progress(next(done), total))
     if device.type == "cuda":
-        yield decode_row(model, 1, _fitting(model), repeats, budget_rate=3_700, budget_ratio=6.0)
-        yield batch_row(model, 512, _fitting(model), repeats)
-        yield training_row(device, repeats)
+        yield decode_row(model, 1, _fitting(model), timer, budget_rate=3_700, budget_ratio=6.0)
+        yield batch_row(model, 512, _fitting(model), timer)
+        yield training_row(device, timer)
     else:
-        yield decode_row(model, 1, 240, repeats, budget_ratio=3.0)
+        yield decode_row(model, 1, 240, timer, budget_ratio=3.0)
 
 
 def _fitting(model: MiniMind) -> int:
@@ -71,35 +91,23 @@ def decode_row(
     model: MiniMind,
     batch_size: int,
     new_tokens: int,
-    repeats: int,
+    timer: Timer,
     *,
     budget_rate: float | None = None,
     budget_ratio: float,
 ) -> Row:
     """Greedy text from a short prompt, prefill included, against `transformers` generate.
 
-    The peer has a static cache on CUDA, which transformers compiles by itself, and its default elsewhere.
     Tokens are compared in fp32: in bf16 two right programs part at the first near tie.
     """
-    device = model.model.embed_tokens.weight.device
     prompts = _prompts(model, batch_size)
-    generator = Generator(model, batch_size, PROMPT_LENGTH + new_tokens, "compiled")
-    ours, own_ids = _time_generator(generator, prompts, new_tokens, device, repeats)
-    peer = as_transformers(model)
-    ids = torch.tensor(prompts, device=device)
-    settings: dict[str, Any] = {
-        "max_new_tokens": new_tokens,
-        "min_new_tokens": new_tokens,
-        "do_sample": False,
-        "pad_token_id": 0,
-    }
-    if device.type == "cuda":
-        settings["cache_implementation"] = "static"
-    theirs = time_calls(lambda: peer.generate(ids, **settings), device, repeats=repeats)
+    ours, own_ids = _time_generator(model, prompts, new_tokens, timer)
+    peer_generate = _peer(model, prompts, new_tokens)
+    theirs = timer(peer_generate)
     if model.model.embed_tokens.weight.dtype == torch.float32:
-        equal = own_ids == peer.generate(ids, **settings)[:, PROMPT_LENGTH:].tolist()
+        equal = own_ids == peer_generate()
     else:
-        equal = _equal_in_fp32(model, prompts, settings)
+        equal = _equal_in_fp32(model, prompts, new_tokens)
     amount = batch_size * new_tokens
     return Row(
         f"decode, batch {batch_size}",
@@ -112,28 +120,40 @@ def decode_row(
     )
 
 
-def _equal_in_fp32(model: MiniMind, prompts: list[list[int]], settings: dict[str, Any]) -> bool:
+def _peer(model: MiniMind, prompts: list[list[int]], new_tokens: int) -> Callable[[], list[list[int]]]:
+    """The same weights' greedy text by `transformers`: a function that gives the new ids of each row.
+
+    Its cache is static on CUDA, which transformers compiles by itself, and its default elsewhere.
+    """
+    peer, device = as_transformers(model), model.model.embed_tokens.weight.device
+    ids = torch.tensor(prompts, device=device)
+    settings: dict[str, Any] = {
+        "max_new_tokens": new_tokens,
+        "min_new_tokens": new_tokens,
+        "do_sample": False,
+        "pad_token_id": 0,
+    }
+    if device.type == "cuda":
+        settings["cache_implementation"] = "static"
+    return lambda: peer.generate(ids, **settings)[:, PROMPT_LENGTH:].tolist()
+
+
+def _equal_in_fp32(model: MiniMind, prompts: list[list[int]], new_tokens: int) -> bool:
     """Whether the compiled step and the peer choose the same greedy tokens with the weights in fp32."""
     precise = copy.deepcopy(model).float()
-    new_tokens = settings["max_new_tokens"]
     generator = Generator(precise, len(prompts), PROMPT_LENGTH + new_tokens, "compiled")
-    ids = torch.tensor(prompts, device=model.model.embed_tokens.weight.device)
-    peer_ids = as_transformers(precise).generate(ids, **settings)[:, PROMPT_LENGTH:]
-    return generator.generate(prompts, GREEDY, new_tokens).new_ids == peer_ids.tolist()
+    ours = generator.generate(prompts, GREEDY, new_tokens).new_ids
+    return ours == _peer(precise, prompts, new_tokens)()
 
 
-def batch_row(model: MiniMind, batch_size: int, new_tokens: int, repeats: int) -> Row:
+def batch_row(model: MiniMind, batch_size: int, new_tokens: int, timer: Timer) -> Row:
     """Greedy text for many requests at once."""
-    device = model.model.embed_tokens.weight.device
-    generator = Generator(model, batch_size, PROMPT_LENGTH + new_tokens, "compiled")
-    timing, _ = _time_generator(generator, _prompts(model, batch_size), new_tokens, device, repeats)
+    timing, _ = _time_generator(model, _prompts(model, batch_size), new_tokens, timer)
     return Row(f"decode, batch {batch_size}", timing.rate(batch_size * new_tokens), budget_rate=600_000)
 
 
-def training_row(device: torch.device, repeats: int, batch_size: int = 128, seq_len: int = 512) -> Row:
+def training_row(device: torch.device, timer: Timer, batch_size: int = 128, seq_len: int = 512) -> Row:
     """Updates of the 26M in bf16 against transformers + torch.compile with the same data and AdamW."""
-    from minimind_core.model.config import PRESETS
-
     config = PRESETS["minimind-26m"]
     rows = torch.randint(3, config.vocab_size, (batch_size, seq_len + 1))
     batch = Batch(rows[:, :-1], rows[:, 1:])
@@ -142,8 +162,8 @@ def training_row(device: torch.device, repeats: int, batch_size: int = 128, seq_
     )
     model = MiniMind(config).to(device)
     trainer = Trainer(model, _Repeated(batch), training)
-    ours = time_calls(lambda: _run_updates(trainer), device, warmup=3, repeats=repeats)
-    theirs = _time_peer_training(as_transformers(model), batch.to(device), training, device, repeats)
+    ours = timer(lambda: _run_updates(trainer), warmup=TRAINING_WARM_UP)
+    theirs = timer(_peer_updates(as_transformers(model), batch.to(device), training), warmup=TRAINING_WARM_UP)
     amount = UPDATES * batch_size * seq_len
     return Row(
         "training, 26M",
@@ -154,19 +174,15 @@ def training_row(device: torch.device, repeats: int, batch_size: int = 128, seq_
     )
 
 
-UPDATES = 10
-"""Updates in one timed run of training."""
-
-
 class _Repeated:
     """The same batch at every step."""
 
-    def __init__(self, held: Batch) -> None:
-        self.held = held
+    def __init__(self, repeated: Batch) -> None:
+        self.repeated = repeated
 
     def batch(self, step: int) -> Batch:
-        """`held`, whatever the step."""
-        return self.held
+        """The same batch, whatever the step."""
+        return self.repeated
 
 
 def _run_updates(trainer: Trainer) -> None:
@@ -174,9 +190,8 @@ def _run_updates(trainer: Trainer) -> None:
         pass
 
 
-def _time_peer_training(
-    peer: torch.nn.Module, batch: Batch, training: TrainingConfig, device: torch.device, repeats: int
-) -> Timing:
+def _peer_updates(peer: torch.nn.Module, batch: Batch, training: TrainingConfig) -> Callable[[], None]:
+    """The updates of `_run_updates` by transformers + torch.compile, in bf16 as well."""
     peer.float().train()
     optimizer = torch.optim.AdamW(peer.parameters(), lr=training.learning_rate, fused=True)
 
@@ -188,28 +203,22 @@ def _time_peer_training(
 
     def updates() -> None:
         for _ in range(UPDATES):
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(batch.inputs.device.type, torch.bfloat16):
                 loss = compiled(batch.inputs, batch.targets)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
-    return time_calls(updates, device, warmup=3, repeats=repeats)
+    return updates
 
 
 def _time_generator(
-    generator: Generator,
-    prompts: Sequence[Sequence[int]],
-    new_tokens: int,
-    device: torch.device,
-    repeats: int,
+    model: MiniMind, prompts: Sequence[Sequence[int]], new_tokens: int, timer: Timer
 ) -> tuple[Timing, list[list[int]]]:
-    timing = time_calls(
-        lambda: generator.generate(prompts, GREEDY, new_tokens, check_every=new_tokens),
-        device,
-        repeats=repeats,
-    )
+    """How long the compiled step takes for the whole text, and the new ids of each row."""
+    generator = Generator(model, len(prompts), PROMPT_LENGTH + new_tokens, "compiled")
+    timing = timer(lambda: generator.generate(prompts, GREEDY, new_tokens, check_every=new_tokens))
     return timing, generator.generate(prompts, GREEDY, new_tokens).new_ids
 
 

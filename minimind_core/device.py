@@ -1,4 +1,4 @@
-"""Which device and dtype to run on, and how to say so. The only place that asks torch what is there."""
+"""Which device and dtype to run on, and their names. The only place that asks torch which devices exist."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def found() -> dict[str, list[str]]:
+def available() -> dict[str, list[str]]:
     """The devices of this machine, "cpu" first, each with the names of the dtypes that it computes in.
 
-    >>> found()     # on an Intel server
+    >>> available()     # on an Intel server
     {'cpu': ['fp32', 'bf16', 'fp16']}
     """
     devices = {"cpu": _computes("cpu")}

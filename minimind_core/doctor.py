@@ -83,13 +83,13 @@ def _python() -> Iterator[Finding]:
     )
     for package, oldest in OLDEST.items():
         try:
-            found = importlib.metadata.version(package)
+            installed = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             yield Finding("python", "mend", f"{package} is not installed; {INSTALL}.")
             continue
-        if tuple(int(part) for part in found.split("+")[0].split(".")[:2]) < oldest:
+        if tuple(int(part) for part in installed.split("+")[0].split(".")[:2]) < oldest:
             wanted = ".".join(map(str, oldest))
-            yield Finding("python", "mend", f"{package} {found} is older than {wanted}; {INSTALL}.")
+            yield Finding("python", "mend", f"{package} {installed} is older than {wanted}; {INSTALL}.")
 
 
 def _device(name: str) -> Iterator[Finding]:

@@ -52,6 +52,12 @@ class ConfigError(MiniMindError):
     """A model, sampling or training setting that cannot work."""
 
 
+def require(condition: bool, sentence: str) -> None:
+    """Raise ConfigError with this sentence unless `condition` holds."""
+    if not condition:
+        raise ConfigError(sentence)
+
+
 class CheckpointError(MiniMindError):
     """A weight file that is missing, truncated, foreign or unsafe."""
 

@@ -1,4 +1,4 @@
-"""How long something takes, fairly: warm-up first, the device waited for, the spread kept."""
+"""How long something takes: after a warm-up, up to the end of the device's work, with the spread."""
 
 from __future__ import annotations
 
@@ -27,11 +27,20 @@ class Timing:
 
 
 def time_calls(
-    call: Callable[[], object], device: torch.device, *, warmup: int = 2, repeats: int = 5
+    call: Callable[[], object],
+    device: torch.device,
+    *,
+    warmup: int = 2,
+    repeats: int = 5,
+    on_run: Callable[[], None] = lambda: None,
 ) -> Timing:
-    """Time `call`, each run from a synchronised device to a synchronised device."""
+    """Time `call`, each run from a synchronised device to a synchronised device.
+
+    `on_run` is called after every run, those that warm up included, outside of the time that is taken.
+    """
     for _ in range(warmup):
         call()
+        on_run()
     seconds = []
     for _ in range(repeats):
         synchronize(device)
@@ -39,4 +48,5 @@ def time_calls(
         call()
         synchronize(device)
         seconds.append(time.perf_counter() - begin)
+        on_run()
     return Timing(statistics.median(seconds), min(seconds), max(seconds), repeats)

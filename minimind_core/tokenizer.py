@@ -1,9 +1,9 @@
-"""Text to token ids and back: byte-level BPE, trained here or read from a `tokenizer.json`.
+"""Text to token ids and back: byte-level BPE, read from a `tokenizer.json`.
 
 Every text round-trips, because all 256 bytes are in every vocabulary. No normalizer and no
 post-processor: nothing is changed in the text, and nothing adds bos or eos (`data.py` does).
 The files are ordinary `tokenizer.json` files of the `tokenizers` library, plain or xz.
-Does not hold a chat template, and does not read sentencepiece or WordPiece files.
+Learns nothing (that is `training/bpe.py`), holds no chat template, and reads no sentencepiece or WordPiece.
 """
 
 from __future__ import annotations
@@ -18,25 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
-from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import decoders, models, pre_tokenizers
 
 from minimind_core.errors import TokenizerError
+from minimind_core.files.atomic_file import write_whole
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Ids 0 (pad), 1 (bos) and 2 (eos) in every tokenizer trained here."""
 
 SMALLEST_VOCAB = len(SPECIAL_TOKENS) + 256
 TOKENIZERS_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "tokenizers"
-
-SPLIT_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""Where merges must stop: the pattern of Llama 3 (llama.cpp knows it as `dbrx` or `llama-bpe`).
-
-A word takes its leading space along, digits come in groups of at most three, line ends stay with the
-punctuation before them, indentation is one piece, and a run of Chinese between punctuation is one piece.
-"""
 
 
 def _byte_characters() -> dict[int, str]:
@@ -120,11 +111,11 @@ class Tokenizer:
         Raises TokenizerError for a text with a lone surrogate, which UTF-8 cannot hold.
         """
         backend = self._with_control if allow_special else self._backend
-        return backend.encode(_checked(text), add_special_tokens=False).ids
+        return backend.encode(checked_text(text), add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts at once, on all cores."""
-        checked = [_checked(text) for text in texts]
+        checked = [checked_text(text) for text in texts]
         return [item.ids for item in self._backend.encode_batch_fast(checked, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
@@ -142,7 +133,7 @@ class Tokenizer:
         return _piece_bytes(piece)
 
     def token_text(self, token_id: int) -> str:
-        r"""One id for the eye: specials by name, bytes that are no whole character as `\xNN`."""
+        r"""One id as text to look at: specials by name, bytes that are no whole character as `\xNN`."""
         return self.token_bytes(token_id).decode("utf-8", errors="backslashreplace")
 
     def to_json(self) -> str:
@@ -152,13 +143,10 @@ class Tokenizer:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `tokenizer.json`, compressed if the name ends in `.xz`. A kill leaves the old file intact."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         content = self.to_json().encode()
         if target.suffix == ".xz":
             content = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
-        temporary = target.with_name(target.name + ".part")
-        temporary.write_bytes(content)
-        temporary.replace(target)
+        write_whole(target, content)
 
     def prefix(self, vocab_size: int) -> Tokenizer:
         """The tokenizer that the same training text gives at a smaller size.
@@ -166,7 +154,7 @@ class Tokenizer:
         BPE learns greedily, so the first entries do not depend on how many follow.
         Raises TokenizerError if this one is smaller already or was not trained here.
         """
-        _check_vocab_size(vocab_size)
+        check_vocab_size(vocab_size)
         data = json.loads(self.to_json())
         vocab, merges = data["model"]["vocab"], data["model"]["merges"]
         if vocab_size > self.vocab_size:
@@ -195,32 +183,6 @@ class ByteTokenizer(Tokenizer):
         backend.decoder = decoders.ByteLevel()
         backend.add_special_tokens(list(SPECIAL_TOKENS))
         super().__init__(backend)
-
-
-def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Learn a byte-level BPE of `vocab_size` entries; equal texts give equal tokenizers.
-
-    Pairs seen once are not merged, so a short text can give a smaller vocabulary: compare `vocab_size`.
-    Raises TokenizerError below 259 entries. Source: Sennrich et al. 2016; bytes as in GPT-2 (2019).
-    """
-    _check_vocab_size(vocab_size)
-    backend = tokenizers.Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT_PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=2,
-        special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator((_checked(text) for text in texts), trainer)
-    return Tokenizer(backend)
 
 
 def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
@@ -257,8 +219,8 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
     candidates = [path, path / "tokenizer.json", path / "tokenizer.json.xz"]
     if len(path.parts) == 1:
         candidates.append(TOKENIZERS_FOLDER / f"{path.name}.json.xz")
-    found = [candidate for candidate in candidates if candidate.is_file()]
-    if not found:
+    existing = [candidate for candidate in candidates if candidate.is_file()]
+    if not existing:
         shipped = sorted(file.name.removesuffix(".json.xz") for file in TOKENIZERS_FOLDER.glob("*.json.xz"))
         raise TokenizerError(
             f"There is no tokenizer at {path}; give a tokenizer.json file, its folder, "
@@ -266,7 +228,7 @@ def _find(path_or_name: str | os.PathLike[str]) -> Path:
             key="tokenizer.missing",
             path=str(path),
         )
-    return found[0]
+    return existing[0]
 
 
 def _is_byte_level(data: dict[str, Any]) -> bool:
@@ -291,7 +253,8 @@ def _special_names(config_path: Path) -> tuple[str, str, str]:
     return pad, bos, eos
 
 
-def _check_vocab_size(vocab_size: int) -> None:
+def check_vocab_size(vocab_size: int) -> None:
+    """Raise TokenizerError for fewer entries than bytes and specials."""
     if vocab_size < SMALLEST_VOCAB:
         raise TokenizerError(
             f"Byte-level BPE needs 256 byte symbols plus 3 specials; {SMALLEST_VOCAB} is the floor."
@@ -302,7 +265,8 @@ def _piece_bytes(piece: str) -> bytes:
     return bytes(_CHARACTER_BYTES[character] for character in piece)
 
 
-def _checked(text: str) -> str:
+def checked_text(text: str) -> str:
+    """`text` itself. Raises TokenizerError where it is none that UTF-8 can hold."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

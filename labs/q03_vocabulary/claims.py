@@ -11,7 +11,8 @@ from functools import cache, partial
 from labs.claims.checks import Check, Finding, given_text, given_whole
 from labs.contract.registry import ROOT
 from minimind_core.model.config import ModelConfig
-from minimind_core.tokenizer import SMALLEST_VOCAB, Tokenizer, load_tokenizer, train_bpe
+from minimind_core.tokenizer import SMALLEST_VOCAB, Tokenizer, load_tokenizer
+from minimind_core.training.bpe import train_bpe
 from questions import load_question
 
 QUESTION = load_question("q03_vocabulary")

@@ -7,7 +7,7 @@ agree. Chooses greedily and judges nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from labs.q06_gqa.cache_bytes import QUERY_HEADS, shape
 from labs.tools.budgets import PerDevice
 from labs.tools.interleaved import seconds_a_call
 from labs.tools.models import assembled
-from minimind_core.model.kv_cache import StaticCache
+from minimind_core.decoding.step import Step
 from minimind_core.model.minimind import INIT_STD, MiniMind
 from minimind_core.model.parameter_shapes import parameter_shapes
 
@@ -40,41 +40,22 @@ def random_models(kv_heads: Iterable[int], device: str, dtype: torch.dtype) -> l
     return [assembled(shape(heads), tensors) for heads in kv_heads]
 
 
-class DecodeStep:
+class DecodeStep(Step):
     """One greedy step of every row over a full cache of `tokens` slots, the new token's included.
 
-    The last slot is written again at each call, so the length stays what it is. On CUDA the step is
-    captured as a graph, or the launches would hide everything else; keep the step as long as its `run`,
-    for a graph does not own the memory that it reads.
+    The last slot is written again at each `run`, so the length stays what it is. On CUDA the step is
+    replayed as a graph, or the launches would hide everything else.
     """
 
     def __init__(self, model: MiniMind, batch: int, tokens: int) -> None:
-        weight = model.model.embed_tokens.weight
-        self.model = model
-        self.cache = StaticCache(model.config, batch, tokens, weight.device, weight.dtype)
-        for tensor in (*self.cache.keys, *self.cache.values):
-            tensor.fill_(_FILLING)  # untouched memory would all be one page of zeros
-        self.cache.positions.copy_(torch.arange(tokens))
-        self.ids = torch.ones(batch, 1, dtype=torch.int64, device=weight.device)
-        self.positions = torch.full_like(self.ids, tokens - 1)
-        self.run = self._captured() if weight.is_cuda else self._step
+        super().__init__(model, batch, tokens, kind="graph")
+        self.cache.fill(_FILLING)  # untouched memory would all be one page of zeros
+        self.ids.fill_(1)
+        self.positions.fill_(tokens - 1)
+        self.run = self.then(self._take_the_top)
 
-    @torch.inference_mode()
-    def _step(self) -> None:
-        logits = self.model(self.ids, self.positions, cache=self.cache)  # [B, 1, V]
-        self.ids.copy_(logits.argmax(-1))
-
-    def _captured(self) -> Callable[[], None]:
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                self._step()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step()
-        return graph.replay
+    def _take_the_top(self, logits: Tensor) -> None:
+        self.ids.copy_(logits.argmax(-1, keepdim=True))  # [B, V] -> [B, 1]
 
 
 def read_bandwidth(device: str) -> float:

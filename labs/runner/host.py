@@ -69,7 +69,7 @@ class Host:
             **about,
             "versions": versions,
             "unused_gpu": devices.cuda_notice() is not None,
-            "found": devices.found(),
+            "found": devices.available(),
         }
 
     def model(self, name: str = DEFAULT_MODEL) -> LoadedModel:

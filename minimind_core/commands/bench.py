@@ -12,18 +12,25 @@ import argparse
 import dataclasses
 from typing import Any
 
-from minimind_core.command_options import print_json, table
+from minimind_core.command_options import (
+    DEFAULT_MODEL,
+    add_device_arguments,
+    add_json_argument,
+    positive,
+    print_json,
+    table,
+)
+from minimind_core.progress import progress_bar
 
 HELP = "measure speed beside transformers, as ratios with spread"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `bench`."""
-    parser.add_argument("--model", default="minimind-26m", help="checkpoint to decode with")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    parser.add_argument("--dtype", default="auto", help="auto, fp32, bf16 or fp16")
-    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each line")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint to decode with")
+    parser.add_argument("--repeats", type=positive, default=5, help="timed runs of each line")
+    add_device_arguments(parser)
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,10 +44,11 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options.model, device, dtype).model
     facts = describe(device, dtype)
     rows: list[Row] = []
-    for row in benchmark(model, device, options.repeats):
-        rows.append(row)
-        if not options.json:
-            print(f"measured {row.name}", flush=True)
+    with progress_bar("measuring", "run", options.json) as on_progress:
+        for row in benchmark(model, device, options.repeats, on_progress):
+            rows.append(row)
+            if not options.json:
+                print(f"measured {row.name}", flush=True)
     if options.json:
         print_json({"model": options.model, **facts, "rows": [_plain(row) for row in rows]})
     else:

@@ -27,6 +27,7 @@ from minimind_core.command_options import (
 )
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
+from minimind_core.progress import progress_bar
 
 if TYPE_CHECKING:
     from minimind_core.training.data import Document
@@ -74,11 +75,16 @@ def run(options: argparse.Namespace) -> int:
     seq_len = options.seq_len or min(WINDOW, loaded.config.max_length)
     notes = _notes(loaded.config, seq_len)
     report = ReadReport()
-    documents = _labelled(read_documents(options.data, report))
     begin = time.perf_counter()
-    scores = evaluate(
-        loaded.model, loaded.tokenizer, documents, max_tokens=options.max_tokens, seq_len=seq_len
-    )
+    with progress_bar("scoring", "row", options.json) as on_progress:
+        scores = evaluate(
+            loaded.model,
+            loaded.tokenizer,
+            _labelled(read_documents(options.data, report)),
+            max_tokens=options.max_tokens,
+            seq_len=seq_len,
+            on_progress=on_progress,
+        )
     ordered = sorted(scores, key=lambda language: ([*NAMES, language].index(language), language))
     languages = {language: dataclasses.asdict(scores[language]) for language in ordered}
     notes = [report.sentence(), *notes]

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from minimind_core.command_options import add_json_argument, add_model_arguments, print_json
+from minimind_core.progress import progress_bar
 
 HELP = "write a model for transformers, vLLM or llama.cpp"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -31,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
     from minimind_core.files.export_hf import export_hf
 
     loaded = load_model(options.model, tokenizer=options.tokenizer)
-    export_hf(loaded, options.out, DTYPES[options.dtype])  # type: ignore[arg-type]
+    with progress_bar("writing", "B", options.json) as on_progress:
+        export_hf(loaded, options.out, DTYPES[options.dtype], on_progress)  # type: ignore[arg-type]
     files = {path.name: path.stat().st_size for path in sorted(options.out.iterdir())}
     if options.json:
         print_json(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minimind_core.command_options import add_json_argument, print_json
+from minimind_core.progress import progress_bar
 
 HELP = "turn an official MiniMind checkpoint into a folder of ours"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "int8": "int8"}
@@ -34,18 +35,21 @@ def run(options: argparse.Namespace) -> int:
     from minimind_core.files.import_minimind import import_minimind
     from minimind_core.model.cost import num_parameters
 
-    imported = import_minimind(options.source, options.tokenizer)
+    with progress_bar("reading", "B", options.json) as on_progress:
+        imported = import_minimind(options.source, options.tokenizer, on_progress)
     name = options.name or imported.meta["name"]
     dtype: Any = DTYPES[options.dtype] if options.dtype else imported.meta["dtype"]
-    save_checkpoint(
-        options.out,
-        imported.config,
-        imported.state_dict,
-        name=name,
-        dtype=dtype,
-        tokenizer=imported.tokenizer,
-        trained={"imported_from": imported.meta},
-    )
+    with progress_bar("writing", "B", options.json) as on_progress:
+        save_checkpoint(
+            options.out,
+            imported.config,
+            imported.state_dict,
+            name=name,
+            dtype=dtype,
+            tokenizer=imported.tokenizer,
+            trained={"imported_from": imported.meta},
+            on_progress=on_progress,
+        )
     assumed, parameters = imported.meta["assumed"], num_parameters(imported.config)
     if options.json:
         print_json(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from minimind_core.command_options import print_json
+from minimind_core.command_options import add_json_argument, print_json
+from minimind_core.progress import progress_bar
 
 HELP = "tokenize training text for a recipe once"
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="name of a recipe: its tokenizer and mixture are used")
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="JSON Lines files, plain or .xz")
     parser.add_argument("--out", required=True, type=Path, help="the .npz file to write")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,12 +27,15 @@ def run(options: argparse.Namespace) -> int:
     from minimind_core.training.pretraining import load_corpus
     from minimind_core.training.recipes import find_recipe
 
-    say = (lambda text: None) if options.json else print
-    corpus, _ = load_corpus(options.data, find_recipe(options.recipe), say)
+    reports: list[str] = []
+    with progress_bar("packing", "B", options.json) as on_progress:
+        corpus, _ = load_corpus(options.data, find_recipe(options.recipe), reports.append, on_progress)
     corpus.save(options.out)
     facts = {"out": str(options.out), "tokens": len(corpus.ids), "documents": len(corpus.document_starts)}
     if options.json:
         print_json(facts)
     else:
+        for report in reports:
+            print(report)
         print(f"{options.out}: {facts['tokens']:,} tokens in {facts['documents']:,} documents")
     return 0

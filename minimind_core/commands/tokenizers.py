@@ -8,11 +8,18 @@ The same files give the same bytes, on any machine.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minimind_core.command_options import add_json_argument, print_json, table
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
+from minimind_core.progress import progress_bar
+
+if TYPE_CHECKING:
+    from minimind_core.tokenizer import Tokenizer
+    from minimind_core.training.data import Document
 
 HELP = "train the six shipped tokenizers"
 
@@ -48,23 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, save and tell sizes."""
     from minimind_core.training.data import ReadReport, read_documents
-    from minimind_core.training.train_tokenizers import SIZES, bytes_per_token, train_family
+    from minimind_core.training.train_tokenizers import SIZES, train_family
 
-    family = train_family(read_documents(options.data, ReadReport()), SIZES)
+    documents = read_documents(options.data, ReadReport())
+    family = train_family(documents, SIZES, show_progress=not options.json and sys.stderr.isatty())
     held_out = list(read_documents(options.eval, ReadReport()))
     written: list[dict[str, Any]] = []
-    for name, tokenizer in family.items():
-        path = options.out / f"{name}.json.xz"
-        tokenizer.save(path)
-        written.append(
-            {
-                "name": name,
-                "entries": tokenizer.vocab_size,
-                "file_bytes": path.stat().st_size,
-                "fingerprint": tokenizer.fingerprint,
-                "bytes_per_token": bytes_per_token(tokenizer, held_out),
-            }
-        )
+    with progress_bar("saving", "tokenizer", options.json) as on_progress:
+        for name, tokenizer in family.items():
+            on_progress(len(written), len(family))
+            written.append(_saved(name, tokenizer, options.out, held_out))
     if options.json:
         print_json({"folder": str(options.out), "tokenizers": written})
         return 0
@@ -82,3 +82,18 @@ def run(options: argparse.Namespace) -> int:
     header = ["", "entries", "bytes", "fingerprint", *(f"{name} bytes/token" for name in languages)]
     print(table([header, *rows]))
     return 0
+
+
+def _saved(name: str, tokenizer: Tokenizer, folder: Path, held_out: Sequence[Document]) -> dict[str, Any]:
+    """Write one tokenizer and measure it."""
+    from minimind_core.training.train_tokenizers import bytes_per_token
+
+    path = folder / f"{name}.json.xz"
+    tokenizer.save(path)
+    return {
+        "name": name,
+        "entries": tokenizer.vocab_size,
+        "file_bytes": path.stat().st_size,
+        "fingerprint": tokenizer.fingerprint,
+        "bytes_per_token": bytes_per_token(tokenizer, held_out),
+    }

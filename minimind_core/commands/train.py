@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import glob
-import json
 from pathlib import Path
 from typing import Any
 
+from minimind_core.command_options import add_device_argument, add_json_argument, print_json
 from minimind_core.errors import ConfigError, DataError
+from minimind_core.progress import progress_bar
 
 HELP = "train a model by its recipe, on one device or, under torchrun, on many"
 TRAINING_OPTIONS = {
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eval", nargs="*", default=[], help="held-out files, scored at the end")
     parser.add_argument("--eval-tokens", type=int, default=10**9, help="at most this many tokens a language")
     parser.add_argument("--out", type=Path, help="folder of the checkpoint (default runs/RECIPE)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    add_device_argument(parser)
     parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
     parser.add_argument(
         "--save-every", type=int, default=500, help="updates between resumable states; 0 for none"
@@ -47,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
     for name, kind in TRAINING_OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object at the end and nothing else"
-    )
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,12 +70,17 @@ def run(options: argparse.Namespace) -> int:
     if device.type == "cuda":
         device = torch.device("cuda", torch.cuda.current_device())
         torch.set_float32_matmul_precision("high")
-    talks = processes.is_first and not options.json
-    source, tokenizer = pretraining.make_source(recipe, data, print if talks else lambda text: None)
+    is_visible = processes.is_first and not options.json
+    reports: list[str] = []
+    with progress_bar("reading", "B", silent=not is_visible) as on_progress:
+        source, tokenizer = pretraining.make_source(recipe, data, reports.append, on_progress)
+    if is_visible:
+        for report in reports:
+            print(report)
     progress = _Progress(
         recipe.stop_after or recipe.training.steps,
         recipe.training.seq_len * recipe.training.batch_size,
-        visible=talks,
+        is_visible,
     )
     model, records = pretraining.pretrain(
         recipe,
@@ -124,7 +128,7 @@ def _save_and_score(
         **facts,
     }
     if options.json:
-        print(json.dumps(summary))
+        print_json(summary)
         return
     print(
         f"{folder}: loss {last.loss:.4f} after {last.tokens:,} tokens, "
@@ -154,24 +158,25 @@ def _changes(options: argparse.Namespace, device: Any) -> dict[str, Any]:
 
 def _files(patterns: list[str]) -> list[Path]:
     """Expand patterns that the shell did not. Raises DataError for one that matches nothing."""
-    found = []
+    files: list[Path] = []
     for pattern in patterns:
         matches = sorted(glob.glob(pattern))
         if not matches:
             raise DataError(f"No file matches {pattern!r}; check the path.")
-        found += [Path(match) for match in matches]
-    return found
+        files += map(Path, matches)
+    return files
 
 
 class _Progress:
-    """One line that tells loss, speed and what is left; silent when not visible."""
+    """A bar on standard error with loss, speed and what is left; silent where that is no terminal."""
 
-    def __init__(self, steps: int, tokens_per_step: int, visible: bool) -> None:
+    def __init__(self, steps: int, tokens_per_step: int, is_visible: bool) -> None:
         from tqdm import tqdm
 
         if steps < 1:
             raise ConfigError("There is nothing to train: steps must be at least 1.")
-        self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=not visible)
+        disable = None if is_visible else True  # None: wherever there is no terminal
+        self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=disable)
 
     def __call__(self, record: Any) -> None:
         self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}", refresh=False)

@@ -2,7 +2,7 @@
 
 At one token every product is a matrix times a vector and costs about as much as its launch, so each kernel
 does all that can be done where its input is: the norm before a product, the rotation and the cache write
-after it, the residual sum. The tile of weights is loaded first, for it waits for nobody.
+after it, the residual sum. The tile of weights is loaded first, since it depends on nothing before it.
 
 Imports triton, so only `fused_step.py` imports this, and only where triton is. Sums are fp32; what is
 rounded between operations is rounded where the plain model rounds.
@@ -72,8 +72,8 @@ def project_heads(
     elif head < NUM_HEADS + NUM_KV_HEADS:
         _store_pair(keys + ((head - NUM_HEADS) * capacity + position) * 2 * HALF + pairs, first, second, HALF)
     else:
-        place = ((head - NUM_HEADS - NUM_KV_HEADS) * capacity + position) * 2 * HALF
-        _store_pair(values + place + pairs, first, second, HALF)
+        offset = ((head - NUM_HEADS - NUM_KV_HEADS) * capacity + position) * 2 * HALF
+        _store_pair(values + offset + pairs, first, second, HALF)
 
 
 @triton.jit
@@ -105,10 +105,10 @@ def add_attention(
         best = tl.maximum(best, tl.load(largest + first + split * GROUP, mask=inside, other=0.0))
     attended, total = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
     for split in tl.static_range(SPLITS):
-        place = first + split * GROUP
-        share = tl.exp(tl.load(largest + place, mask=inside, other=0.0) - best)
-        attended += share * tl.load(sums + place * HEAD_DIM + cols % HEAD_DIM, mask=inside, other=0.0)
-        total += share * tl.load(totals + place, mask=inside, other=1.0)
+        offset = first + split * GROUP
+        share = tl.exp(tl.load(largest + offset, mask=inside, other=0.0) - best)
+        attended += share * tl.load(sums + offset * HEAD_DIM + cols % HEAD_DIM, mask=inside, other=0.0)
+        total += share * tl.load(totals + offset, mask=inside, other=1.0)
     _add(hidden, rows, _product(tile, _rounded(attended / total, hidden)))
 
 
@@ -188,11 +188,11 @@ def _rounded(x, pointer):
 @triton.jit
 def _add(hidden, rows, values):
     """hidden[rows] += values: only this program reads and writes these rows."""
-    held = tl.load(hidden + rows)
-    tl.store(hidden + rows, held.to(tl.float32) + _rounded(values, hidden))
+    before = tl.load(hidden + rows)
+    tl.store(hidden + rows, before.to(tl.float32) + _rounded(values, hidden))
 
 
 @triton.jit
-def _store_pair(first_place, first, second, HALF: tl.constexpr):
-    tl.store(first_place, first)
-    tl.store(first_place + HALF, second)
+def _store_pair(pointer, first, second, HALF: tl.constexpr):
+    tl.store(pointer, first)
+    tl.store(pointer + HALF, second)

@@ -14,17 +14,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from minimind_core.decoding.choose import Chooser
 from minimind_core.decoding.decode import Decoding
 from minimind_core.decoding.request_noise import RequestNoise
-from minimind_core.decoding.sampling import (
-    apply_repetition_penalty,
-    batch_settings,
-    check_logits,
-    filter_logits,
-    next_tokens,
-    seen_tokens,
-)
+from minimind_core.decoding.sampling import batch_settings, check_logits, next_tokens, seen_tokens
 from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.decoding.step import Step, padded
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
@@ -113,7 +108,7 @@ class Generator:
         check_every: int,
     ) -> Iterator[Tensor]:
         decoding.start(prompts, requests)
-        position = decoding.positions.clone()
+        position = decoding.step.positions.clone()
         yield decoding.new_ids(position, 1)
         done = 1
         while done < count:
@@ -132,10 +127,7 @@ class Generator:
         settings = batch_settings(requests, device)
         rows = [list(prompt) for prompt in prompts]
         for _ in range(count):
-            longest = max(map(len, rows))
-            ids = torch.tensor(
-                [[*row, *[-1] * (longest - len(row))] for row in rows], device=device
-            )  # [B, T]
+            ids = padded(rows, device)  # [B, T]
             last = torch.tensor([len(row) - 1 for row in rows], device=device)
             logits = self.model(ids.clamp(min=0))[torch.arange(len(rows), device=device), last]  # [B, V]
             seen = seen_tokens(ids, self.model.config.vocab_size)
@@ -197,35 +189,24 @@ def stream(
     Raises ConfigError as `Generator.generate` does, and when the logits hold no candidate.
     """
     check_prompts(model.config, [prompt], max_new_tokens)
-    decoding = Decoding(model.eval(), 1, len(prompt) + max_new_tokens)
-    noise = RequestNoise([params.seed], model.config.vocab_size, decoding.device)
-    settings = batch_settings([params], decoding.device)
-    penalty = settings.pop("repetition_penalty")
-    ids = torch.tensor([list(prompt)], device=decoding.device)
-    seen = seen_tokens(ids, model.config.vocab_size)
-    positions: Tensor | None = None
-    for position in range(len(prompt), len(prompt) + max_new_tokens):
-        hidden = model.model(ids, positions, cache=decoding.cache)[:, -1:]  # [1, 1, C]
-        logits = model.head(hidden)[:, 0]  # [1, V]
+    step = Step(model.eval(), 1, len(prompt) + max_new_tokens)
+    chooser = Chooser(1, model.config.vocab_size, step.device)
+    chooser.start([params], padded([prompt], step.device))
+    logits = step.prefill([prompt])  # [1, V]
+    for count in range(1, max_new_tokens + 1):
         check_logits(logits)
-        chosen = next_tokens(logits, noise.draw(), seen_mask=seen, repetition_penalty=penalty, **settings)
-        yield _describe(logits[0].float(), int(chosen), seen[0], penalty, settings, num_alternatives)
-        if int(chosen) in stop_ids:
+        filtered = chooser.probabilities(logits)  # [1, V]
+        chosen = chooser.draw(filtered)  # [1]
+        token = _describe(logits[0].float(), filtered[0], int(chosen), num_alternatives)
+        yield token
+        if token.id in stop_ids or count == max_new_tokens:
             return
-        seen[0, chosen] = True
-        ids, positions = chosen[:, None], torch.tensor([position], device=decoding.device)
+        logits = step(chosen[:, None], step.positions + 1)
 
 
-def _describe(
-    logits: Tensor,
-    chosen: int,
-    seen: Tensor,
-    penalty: float,
-    settings: dict[str, float],
-    num_alternatives: int,
-) -> StreamedToken:
+def _describe(logits: Tensor, filtered: Tensor, chosen: int, num_alternatives: int) -> StreamedToken:
+    """logits [V] of the model; filtered [V], the probabilities that the settings made of them."""
     probabilities = logits.softmax(-1)  # [V]
-    filtered = filter_logits(apply_repetition_penalty(logits, seen, penalty), **settings)  # [V]
     best = probabilities.topk(min(num_alternatives, len(probabilities)))
     return StreamedToken(
         id=chosen,

@@ -185,17 +185,17 @@ def _keep_ranked(scores: Tensor, top_k: int | Tensor, top_p: float | Tensor) -> 
     """Which of scores [*, V] top-k, then top-p leave, as bool [*, V]: a prefix of the sorted order."""
     vocab_size = scores.shape[-1]
     ordered, order = torch.sort(scores, dim=-1, descending=True, stable=True)  # [*, V], ties by lowest id
-    places = torch.arange(vocab_size, device=scores.device)  # [V]
-    size = _as_tensor(top_k, places)  # how many stay, broadcasts against [*, 1]
+    ranks_in_order = torch.arange(vocab_size, device=scores.device)  # [V]
+    size = _as_tensor(top_k, ranks_in_order)  # how many stay, broadcasts against [*, 1]
     size = torch.where(size == 0, vocab_size, size)
     if not _is_off(top_p, 1):
         if not _is_off(top_k, 0):
-            ordered = ordered.masked_fill(places >= size, -math.inf)
+            ordered = ordered.masked_fill(ranks_in_order >= size, -math.inf)
         mass = torch.softmax(ordered, -1).to(_accumulator(scores.device)).cumsum(-1)  # [*, V]
         top_p = _as_tensor(top_p, mass)
         nucleus = 1 + (mass[..., :-1] < top_p).sum(-1, keepdim=True)  # [*, 1], the crossing token included
         size = torch.where(top_p < 1, torch.minimum(size, nucleus), size)
-    ranks = torch.zeros_like(order).scatter(-1, order, places.expand_as(order))  # [*, V], by id
+    ranks = torch.zeros_like(order).scatter(-1, order, ranks_in_order.expand_as(order))  # [*, V], by id
     return ranks < size
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, require
 
 MAX_SEED = 2**63 - 1
 
@@ -59,19 +59,19 @@ class SamplingParams:
         return self.temperature == 0
 
     def notes(self, vocab_size: int) -> list[str]:
-        """What a person should know about these valid settings, one sentence each; often empty.
+        """Sentences on valid settings that have an effect one may not expect; often none.
 
         >>> SamplingParams(top_k=9000).notes(6400)
         ['Top-k 9000 is more than the vocabulary of 6400, so all tokens are kept.']
         """
-        found = []
+        notes = []
         if self.greedy:
-            found.append("Temperature 0 is greedy: it takes the top token; top-k, top-p, min-p do nothing.")
+            notes.append("Temperature 0 is greedy: it takes the top token; top-k, top-p, min-p do nothing.")
         if self.top_k > vocab_size:
-            found.append(
+            notes.append(
                 f"Top-k {self.top_k} is more than the vocabulary of {vocab_size}, so all tokens are kept."
             )
-        return found
+        return notes
 
 
 def check_setting(name: str, value: Any) -> None:
@@ -83,21 +83,16 @@ def check_setting(name: str, value: Any) -> None:
     if not isinstance(value, (int, float)) or value != value:  # NaN: math.isnan would break the graph
         raise ConfigError(f"{label} must be a number, not {value!r}.")
     if name == "temperature":
-        _require(value >= 0, "Negative temperature would favour the worst tokens.")
-        _require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
+        require(value >= 0, "Negative temperature would favour the worst tokens.")
+        require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
     elif name == "top_k":
-        _require(
+        require(
             isinstance(value, int) and value >= 0,
             "Top-k must be a whole number of at least 0; 0 keeps all tokens.",
         )
     elif name == "top_p":
-        _require(0 < value <= 1, "Top-p must be in (0, 1].")
+        require(0 < value <= 1, "Top-p must be in (0, 1].")
     elif name == "min_p":
-        _require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.")
+        require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.")
     else:
-        _require(0 < value < math.inf, "Repetition penalty must be positive and finite; 1 switches it off.")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ConfigError(sentence)
+        require(0 < value < math.inf, "Repetition penalty must be positive and finite; 1 switches it off.")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from minimind_core.decoding.int8_linear import Int8Linear, exact_int8, is_available
+from minimind_core.decoding import int8_linear
+from minimind_core.decoding.int8_linear import Int8Linear, exact_int8
 from minimind_core.model import decode_attention
 from minimind_core.model.minimind import Attention, FeedForward, MiniMind
 
@@ -30,7 +31,7 @@ class JoinedAttention(Attention):
 
     def __init__(self, attention: Attention, make_linear: MakeLinear) -> None:
         nn.Module.__init__(self)
-        self.layer, self.head_dim = attention.layer, attention.head_dim
+        self.layer, self.head_dim, self.kind = attention.layer, attention.head_dim, attention.kind
         parts = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
         self.widths = [len(part) for part in parts]
         self.qkv_proj = make_linear(torch.cat(parts))
@@ -63,15 +64,22 @@ def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep:
     on CUDA it is a `FusedStep`, whose kernels need no compiler, where they know the model.
     """
     one_row_on_cpu = batch_size == 1 and model.head_weight.device.type == "cpu"
-    int8 = one_row_on_cpu and _is_exactly_int8(model) and is_available()
-    twin = _joined(model, _int8_linear if int8 else _linear)
+    int8 = one_row_on_cpu and _is_exactly_int8(model) and int8_linear.is_available()
+    twin = joined(model, _int8_linear if int8 else _linear)
     if int8:
         twin.config = model.config.replace(tie_word_embeddings=False)
         twin.lm_head = _int8_linear(model.head_weight)
     return _fused(twin) if batch_size == 1 else twin
 
 
-def _joined(model: MiniMind, make_linear: MakeLinear) -> MiniMind:
+def _linear(weight: Tensor) -> nn.Module:
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    return linear
+
+
+def joined(model: MiniMind, make_linear: MakeLinear = _linear) -> MiniMind:
+    """A copy of `model` whose projections from one input are one product, each made by `make_linear`."""
     twin = copy.deepcopy(model)
     for layer in twin.model.layers:
         layer.self_attn = JoinedAttention(layer.self_attn, make_linear)
@@ -79,25 +87,19 @@ def _joined(model: MiniMind, make_linear: MakeLinear) -> MiniMind:
     return twin
 
 
-def _fused(joined: MiniMind) -> MiniMind | FusedStep:
-    """The kernels for one row where they can run, else `joined` itself."""
-    config, device = joined.config, joined.model.embed_tokens.weight.device
+def _fused(twin: MiniMind) -> MiniMind | FusedStep:
+    """The kernels for one row where they can run, else the joined `twin` itself."""
+    config, device = twin.config, twin.model.embed_tokens.weight.device
     if not decode_attention.is_available(device, config.group_size, config.head_dim):
-        return joined
+        return twin
     from minimind_core.decoding.fused_step import FusedStep, can_fuse  # needs triton
 
-    return FusedStep(joined) if can_fuse(joined) else joined
+    return FusedStep(twin) if can_fuse(twin) else twin
 
 
 def _is_exactly_int8(model: MiniMind) -> bool:
     weights = [model.head_weight, *(m.weight for m in model.modules() if isinstance(m, nn.Linear))]
     return all(exact_int8(weight) is not None for weight in weights)
-
-
-def _linear(weight: Tensor) -> nn.Module:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-    linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    return linear
 
 
 def _int8_linear(weight: Tensor) -> nn.Module:

@@ -1,6 +1,6 @@
 r"""Ids back into text one by one, as they are generated. A character's bytes may come in several tokens.
 
-Holds no model, and shows nothing: a piece says what a screen needs to know.
+Holds no model and shows nothing: a piece has what a screen needs.
 
 >>> from minimind_core.tokenizer import load_tokenizer
 >>> tokenizer = load_tokenizer("6.4k")

@@ -1,33 +1,81 @@
-"""Writes a file whole or not at all: a reader sees what was there before or all of what is new, never a part.
+"""Write a file whole or not at all: a full disk or a kill leaves the old file as it was. No torch.
 
-Imports nothing of ours and no torch, so that every room may use it.
+The new content goes into a hidden sibling, is flushed to the disk and takes the file's name at the end. A
+whole folder is replaced by `atomic_folder.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
+import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from minimind_core.progress import OnProgress, unheard
+
+ABANDONED_AFTER = 3600.0
+"""Seconds after which a half-written sibling belongs to a writer that was killed."""
+CHUNK = 2**24
+"""Bytes between two reports of progress."""
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Replace the content of `path` with `data`; text is written as UTF-8, line ends as they are.
+    """Make `data` (a text as UTF-8) the content of `path`, in a folder that is made where it is missing.
 
-    The data are on the disk before they take the name, so a kill or a power cut leaves the old file or the
-    new one. A file that is replaced keeps its permissions. The folder must exist. Raises OSError, and then
-    the old file is as it was and nothing is left beside it.
+    Raises OSError, with the old file as it was.
     """
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    with open_whole(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that becomes `path` when the block ends well, and keeps its permissions.
+
+    Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path)
+    partial = partial_sibling(path)
     try:
-        with partial.open("xb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+        with open(partial, "wb") as file:
+            yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # or the rename could reach the disk before the data
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(path, partial)
         os.replace(partial, path)
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
+
+
+def write_flushed(path: Path, data: bytes, on_progress: OnProgress = unheard) -> None:
+    """Write a new file and flush it to the disk; `on_progress` is given the bytes written and those of all.
+
+    For files in a folder that is renamed as a whole. Raises OSError.
+    """
+    with open(path, "wb") as file:
+        for start in range(0, len(data), CHUNK):
+            file.write(data[start : start + CHUNK])
+            on_progress(file.tell(), len(data))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def partial_sibling(path: Path) -> Path:
+    """A hidden name beside `path` that no other writer has."""
+    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove half-written siblings of `path`, files or folders, whose writers must have been killed."""
+    for sibling in path.parent.iterdir():
+        if not sibling.name.startswith(f".{path.name}.partial-"):
+            continue
+        with contextlib.suppress(OSError):  # another writer may be removing it at this moment
+            if time.time() - sibling.stat().st_mtime > ABANDONED_AFTER:
+                shutil.rmtree(sibling) if sibling.is_dir() else sibling.unlink()

@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from minimind_core.errors import CheckpointError
+from minimind_core.files.atomic_file import partial_sibling, remove_abandoned
 
-ABANDONED_AFTER = 3600.0
-"""Seconds after which a half-written sibling belongs to a writer that was killed."""
 DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file managers leave in a folder that was looked at."""
 
@@ -33,9 +30,9 @@ def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
     folder = folder.absolute().resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
+        remove_abandoned(folder)
         _refuse_foreign_files(folder, own_files)
-        partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex[:8]}")
+        partial = partial_sibling(folder)
         try:
             partial.mkdir()
             yield partial
@@ -48,14 +45,6 @@ def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
             f"Cannot save to {folder} ({error.strerror or error}): free space or choose "
             "another folder; what was there before is unchanged."
         ) from error
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write and flush to the disk, so that a later rename never precedes the data. Raises OSError."""
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def current_folder(folder: Path) -> Path:
@@ -80,14 +69,6 @@ def _swap(partial: Path, folder: Path) -> None:
         raise
     _sync(folder.parent)
     shutil.rmtree(previous, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove half-written siblings whose writers must have been killed."""
-    for sibling in folder.parent.iterdir():
-        half_written = sibling.name.startswith(f".{folder.name}.partial-")
-        if half_written and time.time() - sibling.stat().st_mtime > ABANDONED_AFTER:
-            shutil.rmtree(sibling, ignore_errors=True)
 
 
 def _refuse_foreign_files(folder: Path, own_files: re.Pattern[str]) -> None:

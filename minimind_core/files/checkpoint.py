@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minimind_core.errors import CheckpointError, TokenizerError
-from minimind_core.files.atomic_folder import current_folder, replace_folder, write_file
+from minimind_core.errors import CheckpointError
+from minimind_core.files.atomic_file import write_flushed
+from minimind_core.files.atomic_folder import current_folder, replace_folder
 from minimind_core.files.checkpoint_config import (
     CONFIG_FILE,
     FORMAT,
@@ -34,6 +34,7 @@ from minimind_core.files.checkpoint_config import (
     locate,
     read_config,
 )
+from minimind_core.files.checkpoint_tokenizer import store_tokenizer, tokenizer_of
 from minimind_core.files.import_minimind import import_minimind
 from minimind_core.files.quantize import MAX_ABS, can_quantize, dequantize_int8, quantize_int8
 from minimind_core.files.tensor_files import (
@@ -46,7 +47,8 @@ from minimind_core.files.tensor_files import (
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
 from minimind_core.model.parameter_shapes import EMBEDDING, check_parameters, parameter_shapes
-from minimind_core.tokenizer import TOKENIZERS_FOLDER, ByteTokenizer, Tokenizer, load_tokenizer
+from minimind_core.progress import OnProgress, unheard
+from minimind_core.tokenizer import Tokenizer
 
 OWN_FILES = re.compile(
     r"config\.json|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
@@ -67,7 +69,7 @@ class LoadedModel:
     name: str
     path: Path
     meta: dict[str, Any]
-    """config.json of the checkpoint; for foreign files what was found and what was assumed."""
+    """config.json of the checkpoint; for foreign files what was read and what was assumed."""
 
     def prompt_ids(self, text: str) -> list[int]:
         """A text to be continued as ids: BOS, as every training document began, and the text."""
@@ -84,12 +86,14 @@ def save_checkpoint(
     dtype: StoredDtype = "float32",
     trained: Mapping[str, Any] | None = None,
     shares_embedding_with: str | None = None,
+    on_progress: OnProgress = unheard,
 ) -> None:
     """Write a checkpoint so that a full disk or a kill leaves the one that was there before.
 
     A tokenizer object is copied into the folder; a path (or a shipped name) is only pointed to, relative
     to the folder. `trained` is free JSON data. With `shares_embedding_with` the embedding is not stored
-    but read from that checkpoint, a sibling of `folder` or a shipped one. Raises CheckpointError where it
+    but read from that checkpoint, a sibling of `folder` or a shipped one. `on_progress` is given the bytes of
+    weights written so far and those of all. Raises CheckpointError where it
     cannot be written or does not fit `config`, TokenizerError where the vocabularies differ.
     """
     target = Path(folder).absolute().resolve()
@@ -102,21 +106,23 @@ def save_checkpoint(
         "dtype": dtype,
         "shares_embedding_with": shares_embedding_with,
     }
-    kept = dict(state_dict)
+    own = dict(state_dict)
     if shares_embedding_with is not None:
         shared, fingerprint = _shared_embedding(target, shares_embedding_with, config)
-        _check_same(kept.pop(EMBEDDING), shared, shares_embedding_with)
+        _check_same(own.pop(EMBEDDING), shared, shares_embedding_with)
         meta["shared_weights_fingerprint"] = fingerprint
-    tensors = _stored(kept, dtype)
+    tensors = _stored(own, dtype)
     with replace_folder(target, OWN_FILES) as partial:
-        meta |= _save_tokenizer(partial, target, tokenizer, config, name)
-        digests = []
+        meta |= store_tokenizer(partial, target, tokenizer, config, name)
+        digests, total, written = [], sum(tensor.nbytes for tensor in tensors.values()), 0
         for file_name, data in safetensors_files(tensors):
-            write_file(partial / file_name, data)
+            write_flushed(partial / file_name, data)
+            written = min(written + len(data), total)  # the headers of the files come on top
+            on_progress(written, total)
             if file_name.endswith(".safetensors"):
                 digests.append(hashlib.sha256(data).digest())
         meta |= {"weights_fingerprint": combined_fingerprint(digests), "trained": dict(trained or {})}
-        write_file(partial / CONFIG_FILE, json.dumps(meta, indent=1, ensure_ascii=False).encode())
+        write_flushed(partial / CONFIG_FILE, json.dumps(meta, indent=1, ensure_ascii=False).encode())
 
 
 def load_state_dict(folder: AnyPath) -> tuple[ModelConfig, dict[str, Tensor], dict[str, Any]]:
@@ -156,7 +162,7 @@ def load_model(
     path = locate(name_or_path)
     if is_native(path):
         config, state_dict, meta = load_state_dict(path)
-        own_tokenizer = _load_tokenizer(path, config, meta, tokenizer)
+        own_tokenizer = tokenizer_of(path, config, meta, tokenizer)
     else:
         config, state_dict, own_tokenizer, meta = import_minimind(path, tokenizer)
     model = MiniMind(config)
@@ -221,16 +227,16 @@ def _is_quantized(q: Tensor, scale: Tensor | None) -> bool:
 def _shared_embedding(folder: Path, other: str, config: ModelConfig) -> tuple[Tensor, str]:
     """The embedding of checkpoint `other` in fp32, and the fingerprint of its weights."""
     siblings = [current_folder(parent / Path(other).name) for parent in (folder.parent, WEIGHTS_FOLDER)]
-    found = next((path for path in siblings if path.is_dir()), None)
-    if found is None:
+    partner = next((path for path in siblings if path.is_dir()), None)
+    if partner is None:
         raise CheckpointError(
             f"{folder} shares its embedding with {other!r}, which is not there; put {other!r} beside it.",
             key="checkpoint.no_partner",
             path=str(folder),
             other=other,
         )
-    other_config, meta = read_config(found)
-    embedding = _own_tensors(found, meta).get(EMBEDDING)
+    other_config, meta = read_config(partner)
+    embedding = _own_tensors(partner, meta).get(EMBEDDING)
     shape = (config.vocab_size, config.hidden_size)
     if embedding is None or (other_config.vocab_size, other_config.hidden_size) != shape:
         raise CheckpointError(
@@ -248,63 +254,3 @@ def _check_same(embedding: Tensor, shared: Tensor, other: str) -> None:
     difference = (embedding.detach().float().cpu() - shared).norm() / shared.norm()
     if not difference <= SAME_EMBEDDING:
         raise CheckpointError(f"This embedding is not that of {other!r}; save it on its own instead.")
-
-
-def _save_tokenizer(
-    partial: Path, target: Path, tokenizer: Tokenizer | AnyPath, config: ModelConfig, name: str
-) -> dict[str, str]:
-    """The entries of config.json that say where the tokenizer is and which one."""
-    if isinstance(tokenizer, Tokenizer):
-        loaded = tokenizer
-    elif tokenizer == "byte" or Path(tokenizer).exists():
-        loaded = load_tokenizer(tokenizer)
-    else:
-        tokenizer = TOKENIZERS_FOLDER / f"{Path(tokenizer).name}.json.xz"
-        loaded = load_tokenizer(tokenizer)
-    _check_vocabulary(loaded, config, name)
-    if isinstance(loaded, ByteTokenizer):
-        place = "byte"
-    elif isinstance(tokenizer, Tokenizer):
-        place = "tokenizer.json"
-        write_file(partial / place, tokenizer.to_json().encode())
-    else:
-        place = Path(os.path.relpath(Path(tokenizer).resolve(), target)).as_posix()
-    return {"tokenizer": place, "tokenizer_fingerprint": loaded.fingerprint}
-
-
-def _load_tokenizer(
-    folder: Path, config: ModelConfig, meta: Mapping[str, Any], elsewhere: AnyPath | None
-) -> Tokenizer:
-    place = meta.get("tokenizer")
-    if elsewhere is not None:
-        tokenizer = load_tokenizer(elsewhere)
-    elif isinstance(place, str):
-        tokenizer = load_tokenizer(place if place == "byte" else folder / place)
-    else:
-        raise TokenizerError(
-            f"{folder} names no tokenizer; say which one belongs to it.",
-            key="tokenizer.unnamed",
-            path=str(folder),
-        )
-    _check_vocabulary(tokenizer, config, str(folder))
-    if tokenizer.fingerprint != meta.get("tokenizer_fingerprint"):
-        raise TokenizerError(
-            f"{folder} was trained with another tokenizer (fingerprint "
-            f"{meta.get('tokenizer_fingerprint')}, found {tokenizer.fingerprint}); "
-            "use the one that came with it.",
-            key="tokenizer.other",
-            path=str(folder),
-        )
-    return tokenizer
-
-
-def _check_vocabulary(tokenizer: Tokenizer, config: ModelConfig, name: str) -> None:
-    if tokenizer.vocab_size != config.vocab_size:
-        raise TokenizerError(
-            f"{name} has a vocabulary of {config.vocab_size} but the tokenizer has "
-            f"{tokenizer.vocab_size} entries; use the tokenizer that belongs to it.",
-            key="tokenizer.size",
-            path=name,
-            vocabulary=config.vocab_size,
-            entries=tokenizer.vocab_size,
-        )

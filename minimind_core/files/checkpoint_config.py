@@ -42,10 +42,10 @@ def locate(name_or_path: AnyPath) -> Path:
     try:
         path = Path(name_or_path).expanduser()
         candidates = [WEIGHTS_FOLDER / path, path] if len(path.parts) == 1 else [path]
-        found = next((place for place in map(current_folder, candidates) if place.exists()), None)
+        existing = next((folder for folder in map(current_folder, candidates) if folder.exists()), None)
     except (OSError, ValueError, RuntimeError):  # a name that no file can have
-        found = None
-    if found is None:
+        existing = None
+    if existing is None:
         shipped = ", ".join(shipped_checkpoints()) or "(none is shipped here)"
         raise CheckpointError(
             f"There is no checkpoint at {str(name_or_path)!r}; give a folder, a .pth file "
@@ -54,7 +54,7 @@ def locate(name_or_path: AnyPath) -> Path:
             path=str(name_or_path),
             shipped=shipped,
         )
-    return found.parent if found.suffix == ".safetensors" else found
+    return existing.parent if existing.suffix == ".safetensors" else existing
 
 
 def is_native(path: Path) -> bool:

@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 import torch
 
-from minimind_core.files.atomic_folder import replace_folder, write_file
+from minimind_core.files.atomic_file import write_flushed
+from minimind_core.files.atomic_folder import replace_folder
 from minimind_core.files.checkpoint import LoadedModel
 from minimind_core.files.checkpoint_config import AnyPath
 from minimind_core.files.hf_config import write_hf_config
 from minimind_core.files.tensor_files import safetensors_files
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
 
 ExportDtype = Literal["float32", "bfloat16", "float16"]
@@ -29,11 +31,14 @@ OWN_FILES = re.compile(
 )
 
 
-def export_hf(loaded: LoadedModel, folder: AnyPath, dtype: ExportDtype = "float32") -> None:
+def export_hf(
+    loaded: LoadedModel, folder: AnyPath, dtype: ExportDtype = "float32", on_progress: OnProgress = unheard
+) -> None:
     """Write config, weights and tokenizer so that `from_pretrained(folder)` works offline.
 
-    The folder is written at once or not at all. Raises ConfigError for a model that Llama cannot
-    express, CheckpointError where the folder cannot be written or holds other files.
+    The folder is written at once or not at all; `on_progress` is given the bytes of weights written so far
+    and those of all. Raises ConfigError for a model that Llama cannot express, CheckpointError where the
+    folder cannot be written or holds other files.
     """
     config = write_hf_config(loaded.config, dtype)
     tensors = {name: tensor.to(getattr(torch, dtype)) for name, tensor in loaded.model.state_dict().items()}
@@ -45,10 +50,10 @@ def export_hf(loaded: LoadedModel, folder: AnyPath, dtype: ExportDtype = "float3
     }
     with replace_folder(Path(folder), OWN_FILES) as partial:
         for name, document in documents.items():
-            write_file(partial / name, json.dumps(document, indent=1, ensure_ascii=False).encode())
-        write_file(partial / "tokenizer.json", loaded.tokenizer.to_json().encode())
+            write_flushed(partial / name, json.dumps(document, indent=1, ensure_ascii=False).encode())
+        write_flushed(partial / "tokenizer.json", loaded.tokenizer.to_json().encode())
         for name, data in safetensors_files(tensors, shard_bytes=None):
-            write_file(partial / name, data)
+            write_flushed(partial / name, data, on_progress)
 
 
 def _tokenizer_documents(tokenizer: Tokenizer, max_length: int) -> dict[str, dict[str, Any]]:

@@ -87,7 +87,7 @@ def write_hf_config(config: ModelConfig, dtype: str) -> dict[str, Any]:
 
 
 def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
-    """What a config.json tells, as fields of ModelConfig; silent settings are left out.
+    """The settings of a config.json as fields of ModelConfig; those that it lacks are left out.
 
     Raises CheckpointError for a model type, activation, bias or RoPE variant that ours is not.
     """
@@ -111,9 +111,9 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
                 found=str(data[key]),
                 wanted=str(value),
             )
-    told = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
-    if isinstance(told.get("eos_id"), list):  # any of these ends a text; ours has one
-        told["eos_id"] = next(iter(told["eos_id"]), None)
+    settings = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
+    if isinstance(settings.get("eos_id"), list):  # any of these ends a text; ours has one
+        settings["eos_id"] = next(iter(settings["eos_id"]), None)
     scalings = [data.get(key) or {} for key in ("rope_scaling", "rope_parameters")]
     if not all(isinstance(scaling, dict) for scaling in scalings):
         raise CheckpointError(
@@ -124,8 +124,8 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
     rope = scalings[0] | scalings[1]
     theta = rope.pop("rope_theta", data.get("rope_theta"))
     if theta is not None:
-        told["rope_theta"] = theta
-    return {**told, **_told_scaling(rope, told.get("max_length"), source)}
+        settings["rope_theta"] = theta
+    return {**settings, **_rope_scaling(rope, settings.get("max_length"), source)}
 
 
 def _hf_rope(config: ModelConfig) -> tuple[float, dict[str, Any] | None, int]:
@@ -136,8 +136,8 @@ def _hf_rope(config: ModelConfig) -> tuple[float, dict[str, Any] | None, int]:
     max_length = int(scaling.factor * scaling.original_length)
     if scaling.kind == "yarn":
         fields = {theirs: getattr(scaling, ours) for theirs, ours in YARN_FIELDS.items()}
-        told = {key: value for key, value in fields.items() if value is not None}
-        return config.rope_theta, {"rope_type": "yarn", **told}, max_length
+        given = {key: value for key, value in fields.items() if value is not None}
+        return config.rope_theta, {"rope_type": "yarn", **given}, max_length
     if scaling.attention_factor not in (None, 1.0):
         raise ConfigError(f"Llama has no attention_factor with {scaling.kind!r}; leave it out to export.")
     if scaling.kind == "pi":
@@ -146,7 +146,7 @@ def _hf_rope(config: ModelConfig) -> tuple[float, dict[str, Any] | None, int]:
     return stretched, None, max_length
 
 
-def _told_scaling(rope: Mapping[str, Any], max_length: int | None, source: Path) -> dict[str, Any]:
+def _rope_scaling(rope: Mapping[str, Any], max_length: int | None, source: Path) -> dict[str, Any]:
     """`rope_scaling`, and the trained length before stretching, out of a scaling dictionary."""
     kind = rope.get("rope_type", rope.get("type", "default"))
     settings = {key: value for key, value in rope.items() if key not in ("rope_type", "type")}

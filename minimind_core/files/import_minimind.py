@@ -1,8 +1,8 @@
 """Read official MiniMind checkpoints: a `.pth` state dict, or a transformers folder.
 
-Shapes come from the tensors. What tensors cannot tell (head count, RoPE base, eps, trained length) comes
-from config.json, else from the defaults of the family, and `meta["assumed"]` says which values were so
-found. Reads dense Llama and Qwen3 shapes only: no mixture of experts, no adapters, no biases.
+Shapes come from the tensors. What tensors do not show (head count, RoPE base, eps, trained length) comes
+from config.json, else from the defaults of the family, and `meta["assumed"]` lists the values that
+were taken so. Reads dense Llama and Qwen3 shapes only: no mixture of experts, no adapters, no biases.
 Source of names and defaults: jingyaogong/minimind at d65ef2c.
 """
 
@@ -22,6 +22,7 @@ from minimind_core.files.hf_config import read_hf_config
 from minimind_core.files.tensor_files import find_weight_files, read_tensors, to_float32
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.parameter_shapes import EMBEDDING, LM_HEAD, check_parameters
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer, load_tokenizer
 
 Q_PROJ, K_PROJ = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"
@@ -30,7 +31,7 @@ UPSTREAM_DEFAULTS: dict[str, dict[str, Any]] = {
     "MiniMind2": {"num_heads": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e6, "max_length": 512},
     "MiniMind-3": {"rms_norm_eps": 1e-6, "rope_theta": 1e6, "max_length": 768},
 }
-"""What tensors do not tell, by family; max_length is the longest text of the last training stage."""
+"""What tensors do not show, by family; max_length is the longest text of the last training stage."""
 FOREIGN_NAMES = {
     r"\.(shared_)?experts\.": "is a mixture of experts; choose a dense checkpoint",
     r"\.lora\.|lora_[AB]\.": "is a LoRA adapter; merge it into its base model first",
@@ -47,19 +48,22 @@ class Imported(NamedTuple):
     """fp32, by the names of `parameter_shapes`."""
     tokenizer: Tokenizer
     meta: dict[str, Any]
-    """name, format, family, dtype of the files, fingerprints, and `assumed`: settings that no file told."""
+    """name, format, family, dtype of the files, fingerprints, and `assumed`: settings that no file holds."""
 
 
-def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported:
+def import_minimind(
+    path: AnyPath, tokenizer: AnyPath | None = None, on_progress: OnProgress = unheard
+) -> Imported:
     """Read a `.pth` file or a transformers folder. Never runs code from the file.
 
-    `tokenizer` says where the tokenizer is; None looks inside the folder, beside the `.pth` file, and in
-    `../model` as upstream's repository has it. Raises CheckpointError or TokenizerError, one sentence each.
+    `tokenizer` is where the tokenizer lies; None looks inside the folder, beside the `.pth` file, and in
+    `../model` as upstream's repository has it. `on_progress` is given the bytes read so far and those of all
+    files. Raises CheckpointError or TokenizerError, one sentence each.
     """
     source = Path(path)
     in_folder = source.is_dir()
-    told = read_hf_config(read_json(source / CONFIG_FILE), source) if in_folder else {}
-    stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source])
+    settings = read_hf_config(read_json(source / CONFIG_FILE), source) if in_folder else {}
+    stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source], on_progress)
     state_dict = {
         name: to_float32(name, tensor, source)
         for name, tensor in stored.items()
@@ -68,8 +72,8 @@ def import_minimind(path: AnyPath, tokenizer: AnyPath | None = None) -> Imported
     _refuse_foreign_names(state_dict, source)
     loaded = load_tokenizer(tokenizer or (source if in_folder else _tokenizer_near(source)))
     family = "MiniMind-3" if Q_NORM in state_dict else "MiniMind2"
-    assumed = {key: value for key, value in UPSTREAM_DEFAULTS[family].items() if key not in told}
-    config = _config(state_dict, {**assumed, **told}, loaded, source)
+    assumed = {key: value for key, value in UPSTREAM_DEFAULTS[family].items() if key not in settings}
+    config = _config(state_dict, {**assumed, **settings}, loaded, source)
     if config.tie_word_embeddings:
         state_dict.pop(LM_HEAD, None)
     check_parameters({name: tensor.shape for name, tensor in state_dict.items()}, config, str(source))

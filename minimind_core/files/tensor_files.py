@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from minimind_core.errors import CheckpointError
+from minimind_core.progress import OnProgress, unheard
 
 SHARD_BYTES = 14 * 2**20
 """Bytes of tensors in one shard, so that its file stays below 15 MiB (a larger tensor is alone in one)."""
@@ -47,18 +48,22 @@ def find_weight_files(folder: Path) -> list[Path]:
     )
 
 
-def read_tensors(paths: Sequence[Path]) -> tuple[dict[str, Tensor], str]:
+def read_tensors(paths: Sequence[Path], on_progress: OnProgress = unheard) -> tuple[dict[str, Tensor], str]:
     """All tensors of the files as stored, and the fingerprint of the files.
 
-    The fingerprint is 16 hex digits of the SHA-256 over each file's SHA-256. Raises CheckpointError
+    The fingerprint is 16 hex digits of the SHA-256 over each file's SHA-256. `on_progress` is given the bytes
+    of the files read so far and those of all. Raises CheckpointError
     where a file is missing, truncated, a git-lfs pointer, or holds anything but tensors.
     """
     tensors: dict[str, Tensor] = {}
-    digests = []
+    digests, read = [], 0
+    total = sum(path.stat().st_size for path in paths if path.is_file())
     for path in paths:
         data = _read(path)
         digests.append(hashlib.sha256(data).digest())
         tensors |= _parse(path, data)
+        read += len(data)
+        on_progress(read, total)
     return tensors, combined_fingerprint(digests)
 
 

@@ -1,17 +1,33 @@
-"""Scaled dot-product attention with shared key/value heads, fused and written out.
+"""Scaled dot-product attention with shared key/value heads: who may look where, and the ways to compute it.
 
-Does not know about caches, positions or RoPE: it gets queries, keys, values and who may look where.
+`attend` chooses among torch's fused kernel, our kernel for a plain decode step (`decode_attention.py`) and
+plain products written out. It knows neither a cache nor RoPE: it is given queries, keys and values.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from minimind_core.model import decode_attention
+
 AttentionKind = Literal["sdpa", "eager"]
+
+
+class NewestToken(NamedTuple):
+    """What a plain decode step sees: one new token a row, and every token before it in the cache."""
+
+    key_positions: Tensor  # [B, S], negative where a slot is empty
+    position: Tensor  # [B]
+    slot: Tensor  # [B], the last one filled
+
+
+Visible: TypeAlias = Tensor | NewestToken | None
+"""Which keys the queries may look at: a mask [B or 1, 1 or H, T, S], bool (True = look) or additive; or the
+newest token of a plain decode step; None is plain causal attention among T new tokens."""
 
 
 def causal_visibility(query_positions: Tensor, key_positions: Tensor) -> Tensor:
@@ -25,37 +41,26 @@ def causal_visibility(query_positions: Tensor, key_positions: Tensor) -> Tensor:
     return ((keys <= queries) & (keys >= 0)) | (queries < 0)
 
 
-def alibi_slopes(num_heads: int) -> Tensor:
-    """One slope a head, 2^(-8h/num_heads) for a power of two (Press et al. 2021). Returns [num_heads].
-
-    Other counts take every second slope of the next power of two after those of the one below.
-    """
-    power = 1 << (num_heads.bit_length() - 1)
-    slopes = [2 ** (-8 * (head + 1) / power) for head in range(power)]
-    finer = [2 ** (-4 * (head + 1) / power) for head in range(0, 2 * (num_heads - power), 2)]
-    return torch.tensor(slopes + finer)
+def has_step_kernel(kind: AttentionKind, device: torch.device, group_size: int, head_dim: int) -> bool:
+    """Whether `attend` can take a `NewestToken` here, instead of a mask."""
+    return kind == "sdpa" and decode_attention.is_available(device, group_size, head_dim)
 
 
-def alibi_bias(slopes: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """Penalty on the scores that grows with distance: [B or 1, num_heads, T, S]."""
-    distance = query_positions[:, None, :, None] - key_positions[:, None, None, :]
-    return -slopes[:, None, None] * distance
-
-
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, kind: AttentionKind) -> Tensor:
+def attend(queries: Tensor, keys: Tensor, values: Tensor, visible: Visible, kind: AttentionKind) -> Tensor:
     """softmax(q k^T / sqrt(D) + mask) v with num_heads a multiple of num_kv_heads.
 
-    queries [B, num_heads, T, D]; keys, values [B, num_kv_heads, S, D]; mask None for plain causal
-    attention with T == S, else bool (True = look) or additive, broadcastable to [B, num_heads, T, S].
+    queries [B, num_heads, T, D]; keys, values [B, num_kv_heads, S, D], S == T where `visible` is None.
     Returns [B, num_heads, T, D].
     """
-    if mask is None and kind == "sdpa":
+    if isinstance(visible, NewestToken):
+        return decode_attention.decode_attention(queries, keys, values, *visible)
+    if visible is None and kind == "sdpa":
         grouped = queries.shape[1] != keys.shape[1]
         return F.scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=grouped)
-    if mask is None:
+    if visible is None:
         length = queries.shape[2]
-        mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=queries.device).tril()
-    packed, packed_mask = _pack_group(queries, keys.shape[1], mask)
+        visible = torch.ones(1, 1, length, length, dtype=torch.bool, device=queries.device).tril()
+    packed, packed_mask = _pack_group(queries, keys.shape[1], visible)
     if kind == "sdpa":
         attended = F.scaled_dot_product_attention(packed, keys, values, attn_mask=packed_mask)
     else:

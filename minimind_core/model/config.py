@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, require
 
 PositionKind = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
 RopeScalingKind = Literal["pi", "ntk", "yarn"]
@@ -33,13 +33,13 @@ class RopeScaling:
     attention_factor: float | None = None
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.kind in get_args(RopeScalingKind),
             f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r}.",
         )
-        _require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.")
-        _require(self.original_length >= 1, "The original length must be at least 1.")
-        _require(
+        require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.")
+        require(self.original_length >= 1, "The original length must be at least 1.")
+        require(
             self.beta_fast > self.beta_slow > 0, "beta_fast must be larger than beta_slow, and both positive."
         )
 
@@ -84,26 +84,26 @@ class ModelConfig:
             "max_length",
         ):
             value = getattr(self, name)
-            _require(
+            require(
                 isinstance(value, int) and value >= 1,
                 f"{name} must be a whole number of at least 1, not {value!r}.",
             )
-        _require(
+        require(
             self.num_heads % self.num_kv_heads == 0,
             f"{self.num_heads} query heads cannot be split evenly over {self.num_kv_heads} KV heads.",
         )
-        _require(
+        require(
             self.position in get_args(PositionKind),
             f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r}.",
         )
-        _require(
+        require(
             self.head_dim % 2 == 0 or self.position != "rope",
             "Head dimension must be even: RoPE rotates pairs.",
         )
-        _require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
-        _require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
-        _require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
-        _require(
+        require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
+        require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
+        require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
+        require(
             all(0 <= i < self.vocab_size for i in (self.pad_id, self.bos_id, self.eos_id)),
             f"Special token ids must lie in 0-{self.vocab_size - 1}.",
         )
@@ -143,11 +143,6 @@ def swiglu_width(hidden_size: int) -> int:
     1408
     """
     return 64 * -(-int(8 * hidden_size / 3) // 64)
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ConfigError(sentence)
 
 
 _NANO = ModelConfig(

@@ -9,12 +9,15 @@ Shapes: B rows, H num_heads, K num_kv_heads, G = H / K, D head_dim, S capacity, 
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 try:
+    if not torch.backends.cuda.is_built() and os.environ.get("TRITON_INTERPRET") != "1":
+        raise ImportError("nothing here can run a kernel: spare the import, which takes a while")
     import triton
     import triton.language as tl
 except ImportError:  # CPU builds, Apple and Windows come without it
@@ -111,6 +114,21 @@ def attend_splits(
 if triton is not None:
 
     @triton.jit
+    def _softmax_with(best, total, output, scores, value):  # type: ignore[no-untyped-def]
+        """An online softmax (Milakov and Gimelshein 2018) after one more block of scores and values.
+
+        best, total [ROWS] and output [ROWS, D] hold the largest score so far, the sum of exp(score - best)
+        and the sum of that times the value; scores [ROWS, SLOTS], value [SLOTS, D].
+        """
+        higher = tl.maximum(best, tl.max(scores, 1))
+        base = tl.where(higher == float("-inf"), 0.0, higher)  # nothing visible yet: avoid inf - inf
+        weight = tl.exp(scores - base[:, None])
+        decay = tl.exp(best - base)
+        total = total * decay + tl.sum(weight, 1)
+        output = output * decay[:, None] + tl.dot(weight.to(value.dtype), value, input_precision="ieee")
+        return higher, total, output
+
+    @triton.jit
     def _kernel(  # type: ignore[no-untyped-def]
         queries,
         keys,
@@ -129,7 +147,7 @@ if triton is not None:
         HEAD_DIM: tl.constexpr,
         SLOTS: tl.constexpr,
     ):
-        """One row, one KV head, one split: an online softmax (Milakov and Gimelshein 2018) over its slots."""
+        """One row, one KV head, one split of the cache: the softmax sums over its visible slots."""
         row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
         pair = row * tl.num_programs(1) + head
         members, dims = tl.arange(0, ROWS), tl.arange(0, HEAD_DIM)
@@ -146,21 +164,15 @@ if triton is not None:
         for first in range(start, stop, SLOTS):
             slots = first + tl.arange(0, SLOTS)
             filled = slots < stop
-            where = tl.load(key_positions + row * capacity + slots, mask=filled, other=-1)
-            visible = (where >= 0) & (where <= position)
-            place = (pair.to(tl.int64) * capacity + slots[:, None]) * HEAD_DIM + dims
-            key = tl.load(keys + place, mask=filled[:, None], other=0.0)  # [SLOTS, D]
-            value = tl.load(values + place, mask=filled[:, None], other=0.0)
+            key_position = tl.load(key_positions + row * capacity + slots, mask=filled, other=-1)
+            visible = (key_position >= 0) & (key_position <= position)
+            offset = (pair.to(tl.int64) * capacity + slots[:, None]) * HEAD_DIM + dims
+            key = tl.load(keys + offset, mask=filled[:, None], other=0.0)  # [SLOTS, D]
+            value = tl.load(values + offset, mask=filled[:, None], other=0.0)
             scores = tl.dot(query, tl.trans(key), input_precision="ieee") * SCALE  # [ROWS, SLOTS]
             scores = tl.where(visible[None, :], scores, float("-inf"))
-            higher = tl.maximum(best, tl.max(scores, 1))
-            base = tl.where(higher == float("-inf"), 0.0, higher)  # nothing visible yet: avoid inf - inf
-            weight = tl.exp(scores - base[:, None])
-            decay = tl.exp(best - base)
-            total = total * decay + tl.sum(weight, 1)
-            output = output * decay[:, None] + tl.dot(weight.to(value.dtype), value, input_precision="ieee")
-            best = higher
-        held = (pair * tl.num_programs(2) + split) * GROUP + members
-        tl.store(largest + held, best, mask=in_group)
-        tl.store(totals + held, total, mask=in_group)
-        tl.store(sums + held[:, None] * HEAD_DIM + dims, output, mask=in_group[:, None])
+            best, total, output = _softmax_with(best, total, output, scores, value)
+        target = (pair * tl.num_programs(2) + split) * GROUP + members
+        tl.store(largest + target, best, mask=in_group)
+        tl.store(totals + target, total, mask=in_group)
+        tl.store(sums + target[:, None] * HEAD_DIM + dims, output, mask=in_group[:, None])

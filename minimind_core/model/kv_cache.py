@@ -6,6 +6,9 @@ query heads, so grouped-query models keep their saving.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -52,20 +55,39 @@ class StaticCache:
         """Bytes of the first `length` slots of every row."""
         return self.nbytes // self.capacity * length
 
-    def reset(self) -> None:
-        """Forget everything: no slot is visible any more."""
-        self.positions.fill_(EMPTY)
+    def part(self, start: int, stop: int) -> StaticCache:
+        """Rows start..stop-1 as a cache of their own that shares this one's memory."""
+        part = copy.copy(self)
+        part.keys, part.values = ([layer[start:stop] for layer in side] for side in (self.keys, self.values))
+        part.positions, part.rows = self.positions[start:stop], self.rows[: stop - start]
+        return part
+
+    def reset(self, rows: Sequence[int] | None = None) -> None:
+        """Forget all rows, or only these: none of their slots is visible any more."""
+        if rows is None:
+            self.positions.fill_(EMPTY)
+        else:
+            self.positions[list(rows)] = EMPTY
+
+    def fill(self, value: float) -> None:
+        """Make every slot hold `value`, at the slot's own position: a full cache to time a step over."""
+        for tensor in (*self.keys, *self.values):
+            tensor.fill_(value)
+        self.positions.copy_(torch.arange(self.capacity))
 
     def mark(self, slots: Tensor, positions: Tensor) -> None:
-        """Say which position each slot [T] or [B, T] holds from now on. positions [T] or [B, T]."""
+        """Note which position each slot [T] or [B, T] holds from now on; positions [T] or [B, T]."""
         rows = self.rows.shape[0]
         if slots.dim() == 1:
             self.positions.index_copy_(1, slots, positions.expand(rows, -1))
         else:
             self.positions.scatter_(1, slots, positions.expand_as(slots))
 
-    def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Put keys, values [B, num_kv_heads, T, head_dim] of one layer into slots [T] or [B, T]."""
+    def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Put keys, values [B, num_kv_heads, T, head_dim] of one layer into slots [T] or [B, T].
+
+        Returns all keys and all values of that layer, [B, num_kv_heads, capacity, head_dim] each.
+        """
         if slots.dim() == 1:  # every row writes the same slots
             self.keys[layer].index_copy_(2, slots, keys)
             self.values[layer].index_copy_(2, slots, values)
@@ -73,6 +95,7 @@ class StaticCache:
             # the slice between two index tensors moves the indexed axes first: [B, T, heads, D]
             self.keys[layer][self.rows, :, slots] = keys.transpose(1, 2)
             self.values[layer][self.rows, :, slots] = values.transpose(1, 2)
+        return self.keys[layer], self.values[layer]
 
     def crop(self, length: int) -> None:
         """Forget every token at position `length` and later (a rejected draft, an edited prompt)."""

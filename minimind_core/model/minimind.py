@@ -15,12 +15,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minimind_core.model.attention import AttentionKind, alibi_bias, alibi_slopes, attend, causal_visibility
+from minimind_core.model.attention import (
+    AttentionKind,
+    NewestToken,
+    Visible,
+    attend,
+    causal_visibility,
+    has_step_kernel,
+)
 from minimind_core.model.config import ModelConfig
-from minimind_core.model.decode_attention import decode_attention, is_available
 from minimind_core.model.kv_cache import StaticCache
+from minimind_core.model.positions import alibi_bias, alibi_slopes, sinusoidal_embedding
 from minimind_core.model.rope import RotaryEmbedding, apply_rope
-from minimind_core.model.sinusoidal import sinusoidal_embedding
 
 INIT_STD = 0.02
 
@@ -28,15 +34,14 @@ INIT_STD = 0.02
 class AttentionInputs(NamedTuple):
     """What every layer's attention needs besides the hidden state; made once a forward."""
 
-    rotation: tuple[Tensor, Tensor] | None  # cos, sin [.., 1, T, D]
-    mask: Tensor | None  # bool or additive, [B or 1, 1 or H, T, S]; None is plain causal
-    slots: Tensor | None
-    cache: StaticCache | None
-    fresh: bool  # the new tokens are all that may be seen: read them, not the cache
-    newest: (
-        tuple[Tensor, Tensor] | None
-    )  # position and slot [B] of a plain decode step that has its own kernel
-    kind: AttentionKind
+    rotation: tuple[Tensor, Tensor] | None
+    """cos, sin [B or 1, 1, T, D]; None where positions do not rotate."""
+    visible: Visible
+    """Which of the S keys each of the T queries may look at."""
+    cache: tuple[StaticCache, Tensor] | None
+    """Where keys and values are kept, and the slots [T] or [B, T] of the new ones."""
+    fresh: bool
+    """Nothing came before the new tokens: they attend to each other, not to the cache."""
 
 
 class RMSNorm(nn.Module):
@@ -58,6 +63,7 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.layer, self.head_dim = layer, config.head_dim
+        self.kind: AttentionKind = "sdpa"
         self.q_proj = nn.Linear(config.hidden_size, config.num_heads * config.head_dim, bias=False)
         self.k_proj = nn.Linear(config.hidden_size, config.num_kv_heads * config.head_dim, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, config.num_kv_heads * config.head_dim, bias=False)
@@ -67,21 +73,18 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor, inputs: AttentionInputs) -> Tensor:
         """hidden [B, T, C] -> [B, T, C]."""
-        split = (*hidden.shape[:2], -1, self.head_dim)
+        split = (*hidden.shape[:2], -1, self.head_dim)  # [B, T, H or K, D]
         queries, keys, values = (projected.view(split) for projected in self.project(hidden))
         queries = self.q_norm(queries).transpose(1, 2)  # [B, H, T, D]
         keys = self.k_norm(keys).transpose(1, 2)  # [B, K, T, D]
         values = values.transpose(1, 2)  # [B, K, T, D]
         if inputs.rotation is not None:
             queries, keys = apply_rope(queries, *inputs.rotation), apply_rope(keys, *inputs.rotation)
-        if inputs.cache is not None and inputs.slots is not None:
-            inputs.cache.write(self.layer, inputs.slots, keys, values)
-            if not inputs.fresh:
-                keys, values = inputs.cache.keys[self.layer], inputs.cache.values[self.layer]  # [B, K, S, D]
-        if inputs.cache is not None and inputs.newest is not None:
-            attended = decode_attention(queries, keys, values, inputs.cache.positions, *inputs.newest)
-        else:
-            attended = attend(queries, keys, values, inputs.mask, inputs.kind)
+        if inputs.cache is not None:
+            cache, slots = inputs.cache
+            cached = cache.write(self.layer, slots, keys, values)
+            keys, values = (keys, values) if inputs.fresh else cached  # [B, K, S, D]
+        attended = attend(queries, keys, values, inputs.visible, self.kind)  # [B, H, T, D]
         return self.o_proj(attended.transpose(1, 2).flatten(2))  # [B, T, H * D] -> [B, T, C]
 
     def project(self, hidden: Tensor) -> tuple[Tensor, ...]:
@@ -133,7 +136,6 @@ class Decoder(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config, index) for index in range(config.num_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.attention_kind: AttentionKind = "sdpa"
         self.rotary = RotaryEmbedding(config) if config.position == "rope" else None
         if config.position == "learned":
             self.embed_positions = nn.Embedding(config.max_length, config.hidden_size)
@@ -151,9 +153,17 @@ class Decoder(nn.Module):
         """As `MiniMind.forward`, but returns the normed hidden state [B, T, C]."""
         fresh = positions is None
         if positions is None:
-            positions = torch.arange(ids.shape[1], device=ids.device)
+            positions = torch.arange(ids.shape[1], device=ids.device)  # [T]
+        slots = positions if slots is None else slots
+        if cache is not None:
+            cache.mark(slots, positions)
+        inputs = AttentionInputs(
+            rotation=self.rotary(positions) if self.rotary is not None else None,
+            visible=self._visible(positions, slots, mask, cache, fresh),
+            cache=(cache, slots) if cache is not None else None,
+            fresh=fresh,
+        )
         hidden = self._embed(ids, positions)
-        inputs = self._attention_inputs(positions, slots, mask, cache, fresh)
         for layer in self.layers:
             hidden = layer(hidden, inputs)
         return self.norm(hidden)
@@ -166,54 +176,37 @@ class Decoder(nn.Module):
             return hidden + sinusoidal_embedding(positions, self.config.hidden_size).to(hidden.dtype)
         return hidden
 
-    def _attention_inputs(
-        self,
-        positions: Tensor,
-        slots: Tensor | None,
-        mask: Tensor | None,
-        cache: StaticCache | None,
-        fresh: bool,
-    ) -> AttentionInputs:
-        if cache is not None:
-            slots = positions if slots is None else slots
-            cache.mark(slots, positions)
-        rotation = self.rotary(positions) if self.rotary is not None else None
-        newest = None
-        if (
-            mask is None
-            and cache is not None
-            and slots is not None
-            and not fresh
-            and self._has_decode_kernel(positions)
-        ):
-            newest = (
-                positions.expand_as(cache.rows).flatten(),
-                slots.expand_as(cache.rows).flatten(),
-            )  # [B] each
-        plain_causal = fresh and mask is None and self.config.position != "alibi"
-        if not plain_causal and newest is None:
-            queries = positions.expand(1, -1) if positions.dim() == 1 else positions  # [B or 1, T]
-            keys = queries if cache is None or fresh else cache.positions  # [B or 1, S]
-            mask = self._mask(queries, keys, mask)
-        return AttentionInputs(rotation, mask, slots, cache, fresh, newest, self.attention_kind)
+    @property
+    def attention_kind(self) -> AttentionKind:
+        """Fused ("sdpa") or written-out ("eager") attention, the same in every layer."""
+        return self.layers[0].self_attn.kind
 
-    def _has_decode_kernel(self, positions: Tensor) -> bool:
-        """One new token a row, no bias, on a device that the kernel is written for."""
-        return (
-            positions.shape[-1] == 1
-            and self.config.position != "alibi"
-            and self.attention_kind == "sdpa"
-            and is_available(positions.device, self.config.group_size, self.config.head_dim)
+    def _has_step_kernel(self, cache: StaticCache) -> bool:
+        config = self.config
+        return has_step_kernel(
+            self.attention_kind, cache.positions.device, config.group_size, config.head_dim
         )
 
-    def _mask(self, queries: Tensor, keys: Tensor, narrower: Tensor | None) -> Tensor:
+    def _visible(
+        self, positions: Tensor, slots: Tensor, mask: Tensor | None, cache: StaticCache | None, fresh: bool
+    ) -> Visible:
+        """Which keys the new tokens may look at: those in the cache; only their own where they are fresh."""
+        past = None if fresh else cache
+        plain = mask is None and self.config.position != "alibi"
+        if plain and fresh:
+            return None
+        if plain and past is not None and positions.shape[-1] == 1 and self._has_step_kernel(past):
+            position, slot = (t.expand_as(past.rows).flatten() for t in (positions, slots))  # [B] each
+            return NewestToken(past.positions, position, slot)
+        queries = positions.expand(1, -1) if positions.dim() == 1 else positions  # [B or 1, T]
+        keys = queries if past is None else past.positions  # [B or 1, S]
         visible = causal_visibility(queries, keys)  # [B or 1, 1, T, S]
-        if narrower is not None:
-            narrower = narrower if narrower.dim() == 4 else narrower.unsqueeze(-3)
-            visible = visible & (narrower | (queries < 0)[:, None, :, None])  # padding still sees a key
+        if mask is not None:
+            mask = mask if mask.dim() == 4 else mask.unsqueeze(-3)  # [.., 1, T, S]
+            visible = visible & (mask | (queries < 0)[:, None, :, None])  # padding still sees a key
         if self.config.position != "alibi":
             return visible
-        bias = alibi_bias(self.slopes, queries, keys)
+        bias = alibi_bias(self.slopes, queries, keys)  # [B or 1, H, T, S]
         return bias.masked_fill(~visible, -torch.inf).to(self.embed_tokens.weight.dtype)
 
 
@@ -263,7 +256,8 @@ class MiniMind(nn.Module):
 
     def use_attention(self, kind: AttentionKind) -> MiniMind:
         """Choose fused ("sdpa") or written-out ("eager") attention; returns self."""
-        self.model.attention_kind = kind
+        for layer in self.model.layers:
+            layer.self_attn.kind = kind
         return self
 
 

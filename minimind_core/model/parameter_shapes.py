@@ -49,23 +49,23 @@ def _layer(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check_parameters(found: Mapping[str, Sequence[int]], config: ModelConfig, source: str) -> None:
-    """Raise CheckpointError unless `found` (shapes by name) is just what the model needs.
+def check_parameters(shapes: Mapping[str, Sequence[int]], config: ModelConfig, source: str) -> None:
+    """Raise CheckpointError unless `shapes`, by name, are just those that the model needs.
 
     `source` names the file or folder in the sentence, which says which tensor and what was expected.
     """
-    if config.num_layers > len(found):
+    if config.num_layers > len(shapes):
         raise CheckpointError(
-            f"{source} holds {len(found)} tensors, too few for {config.num_layers} layers; "
+            f"{source} holds {len(shapes)} tensors, too few for {config.num_layers} layers; "
             "choose weights that belong to this configuration.",
             key="checkpoint.too_few",
             path=source,
-            count=len(found),
+            count=len(shapes),
             layers=config.num_layers,
         )
     expected = parameter_shapes(config)
     for name, shape in expected.items():
-        if name not in found:
+        if name not in shapes:
             raise CheckpointError(
                 f"{source} lacks tensor {name!r} of shape {list(shape)}; "
                 "choose weights that belong to this configuration.",
@@ -73,17 +73,17 @@ def check_parameters(found: Mapping[str, Sequence[int]], config: ModelConfig, so
                 path=source,
                 tensor=name,
             )
-        if tuple(found[name]) != shape:
+        if tuple(shapes[name]) != shape:
             raise CheckpointError(
-                f"{source}: tensor {name!r} has shape {list(found[name])}, expected "
+                f"{source}: tensor {name!r} has shape {list(shapes[name])}, expected "
                 f"{list(shape)}; choose weights that belong to this configuration.",
                 key="checkpoint.shape",
                 path=source,
                 tensor=name,
-                found=list(found[name]),
+                found=list(shapes[name]),
                 expected=list(shape),
             )
-    foreign = next((name for name in found if name not in expected), None)
+    foreign = next((name for name in shapes if name not in expected), None)
     if foreign is not None:
         raise CheckpointError(
             f"{source}: tensor {foreign!r} has no place in this model; "

@@ -1,12 +1,14 @@
 """Reading training text and turning it into (X, Y, loss mask) rows, one text a row.
 
 Files are JSON Lines, `{"text": …, "source": …, "lang": …}`, plain or `.xz`; only `text` is required.
-A bad line never stops a run: it is counted, and `ReadReport.sentence` tells. Does not clean, filter or
+A bad line never stops a run: it is counted, and `ReadReport.sentence` reports it. Does not clean, filter or
 shuffle texts, and does not pack them (that is `packing.py`, which training uses).
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import lzma
 import os
@@ -20,10 +22,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from minimind_core.errors import DataError
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
 
 _LINES_REMEMBERED = 3
-_BATCH_TEXTS = 256
+_CHUNK_TEXTS = 256
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,17 @@ class ReadReport:
     """Not JSON, not an object, no `text`, a text that is not a string, or not valid UTF-8."""
     truncated: list[str] = field(default_factory=list)
     """xz files that ended early; what came before the end was read."""
+    bytes: int = 0
+    """Read from the disk so far, compressed where the files are."""
     first_lines: dict[str, list[str]] = field(default_factory=dict)
-    """For `empty`, `null` and `broken`: up to three places as `file:line`."""
+    """For `empty`, `null` and `broken`: up to three lines as `file:line`."""
 
-    def leave_out(self, kind: str, place: str) -> None:
-        """Count one line of `kind` that was left out."""
+    def leave_out(self, kind: str, line: str) -> None:
+        """Count a line of `kind`, named `file:line`, that was left out."""
         setattr(self, kind, getattr(self, kind) + 1)
-        places = self.first_lines.setdefault(kind, [])
-        if len(places) < _LINES_REMEMBERED:
-            places.append(place)
+        lines = self.first_lines.setdefault(kind, [])
+        if len(lines) < _LINES_REMEMBERED:
+            lines.append(line)
 
     def sentence(self) -> str:
         """The report for a person, in one sentence.
@@ -75,23 +80,29 @@ class ReadReport:
         }
         left_out = []
         for kind, name in names.items():
-            places = ", ".join(self.first_lines.get(kind, []))
+            lines = ", ".join(self.first_lines.get(kind, []))
             if count := getattr(self, kind):
-                left_out.append(f"{count} {name}" + (f" ({places})" if places else ""))
+                left_out.append(f"{count} {name}" + (f" ({lines})" if lines else ""))
         parts = [f"Read {self.documents} documents from {self.lines} lines"]
         parts += [f"left out {', '.join(left_out)}"] if left_out else []
         parts += [f"{', '.join(self.truncated)} ended early, so fetch it again"] if self.truncated else []
         return "; ".join(parts) + "."
 
 
-def read_documents(paths: Iterable[str | os.PathLike[str]], report: ReadReport) -> Iterator[Document]:
+def read_documents(
+    paths: Sequence[str | os.PathLike[str]], report: ReadReport, on_progress: OnProgress = unheard
+) -> Iterator[Document]:
     """Stream the documents of JSON Lines files in order; `report` counts along.
 
-    Raises DataError if a file is missing or unreadable, or its name ends in `.xz` and its bytes are not xz.
+    `on_progress` is given the bytes read so far and those of all files. Raises DataError if a file is missing
+    or unreadable, or its name ends in `.xz` and its bytes are not xz.
     """
-    for path in map(Path, paths):
+    files = [Path(path) for path in paths]
+    total = sum(file.stat().st_size for file in files if file.is_file())
+    for path in files:
         for number, line in enumerate(_lines(path, report), start=1):
             report.lines += 1
+            on_progress(report.bytes, total)
             outcome = _parse(line)
             if isinstance(outcome, Document):
                 report.documents += 1
@@ -101,10 +112,13 @@ def read_documents(paths: Iterable[str | os.PathLike[str]], report: ReadReport) 
 
 
 def _lines(path: Path, report: ReadReport) -> Iterator[bytes]:
-    opener: Any = lzma.open if path.suffix == ".xz" else open
+    before = report.bytes
+    unpacked: Any = lzma.LZMAFile if path.suffix == ".xz" else contextlib.nullcontext
     try:
-        with opener(path, "rb") as file:
-            yield from file
+        with open(path, "rb") as file, unpacked(file) as lines:
+            for line in lines:
+                report.bytes = before + file.tell()
+                yield line
     except EOFError:
         report.truncated.append(path.name)
     except lzma.LZMAError as error:
@@ -157,8 +171,8 @@ class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.dropped = 0
         self._rows: list[Tensor] = []
         affixes = ([tokenizer.bos_id], [tokenizer.eos_id]) if add_bos_eos else ([], [])
-        for batch in batches(documents):
-            for ids in tokenizer.encode_batch([document.text for document in batch]):
+        for chunk in in_chunks(documents):
+            for ids in tokenizer.encode_batch([document.text for document in chunk]):
                 self._add([*affixes[0], *ids, *affixes[1]][:max_length])
         if report is not None:
             report.one_token += self.dropped
@@ -185,12 +199,8 @@ class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return ids[:-1], ids[1:], mask
 
 
-def batches(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
-    batch: list[Document] = []
-    for document in documents:
-        batch.append(document)
-        if len(batch) == _BATCH_TEXTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def in_chunks(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+    """The documents in lists that are tokenized in one go."""
+    remaining = iter(documents)
+    while chunk := list(itertools.islice(remaining, _CHUNK_TEXTS)):
+        yield chunk

@@ -1,4 +1,4 @@
-"""Several processes as one: what torchrun tells us, and sums over all of them.
+"""Several processes as one: the group that torchrun starts, and sums over it.
 
 Gradients are summed once an update, after the last micro-batch, in one message. There is no wrapper
 around the model, so the same step runs with one process or many.

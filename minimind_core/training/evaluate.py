@@ -16,6 +16,7 @@ from torch import Tensor
 
 from minimind_core.errors import DataError
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
 from minimind_core.training.data import Document
 
@@ -39,15 +40,19 @@ def evaluate(
     max_tokens: int,
     seq_len: int = 512,
     batch_size: int = 16,
+    on_progress: OnProgress = unheard,
 ) -> dict[str, LanguageScore]:
     """Score at most `max_tokens` tokens a language in windows of `seq_len`, documents never mixed.
 
     Every token but the first of a document is predicted once, from at most seq_len - 1 before it in
-    its window. Raises DataError when no document has two tokens.
+    its window. `on_progress` is given the windows scored so far and all of them. Raises DataError when no
+    document has two tokens.
     """
     byte_lengths = np.array([len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)])
+    windows = _windows_by_language(tokenizer, documents, max_tokens, seq_len)
+    scored, total = 0, sum(map(len, windows.values()))
     scores = {}
-    for language, rows in _windows_by_language(tokenizer, documents, max_tokens, seq_len).items():
+    for language, rows in windows.items():
         nats = tokens = num_bytes = 0.0
         for start in range(0, len(rows), batch_size):
             batch = rows[start : start + batch_size]
@@ -55,6 +60,8 @@ def evaluate(
             targets = np.concatenate([row[1:] for row in batch])
             tokens += len(targets)
             num_bytes += int(byte_lengths[targets].sum())
+            scored += len(batch)
+            on_progress(scored, total)
         loss = nats / tokens
         bits = nats / math.log(2) / max(num_bytes, 1)
         scores[language] = LanguageScore(loss, math.exp(loss), bits, int(tokens), int(num_bytes))

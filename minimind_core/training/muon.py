@@ -2,7 +2,7 @@
 
 torch.optim.Muon handles one matrix after the other and always in bf16. Here matrices of one shape are
 orthogonalised together, in fp32 where bf16 is emulated, because the 26M model has 56 small ones in four
-shapes. A test holds both to the same updates. Matrices only.
+shapes. A test compares the updates of both. Matrices only.
 """
 
 from __future__ import annotations

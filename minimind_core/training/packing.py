@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minimind_core.errors import DataError
+from minimind_core.files.atomic_file import open_whole
 from minimind_core.tokenizer import Tokenizer
-from minimind_core.training.data import Document, batches
+from minimind_core.training.data import Document, in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,17 +70,13 @@ class PackedCorpus:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one `.npz` file. A kill leaves the old file intact."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(target.name + ".part")
-        with temporary.open("wb") as file:
+        with open_whole(Path(path)) as file:
             np.savez(
                 file,
                 ids=self.ids,
                 document_starts=self.document_starts,
                 tokenizer_fingerprint=np.array(self.tokenizer_fingerprint),
             )
-        temporary.replace(target)
 
     @classmethod
     def concatenate(cls, parts: Sequence[PackedCorpus]) -> PackedCorpus:
@@ -122,8 +119,8 @@ def pack_documents(
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
     pieces: list[NDArray[np.unsignedinteger]] = []
     order: list[int] = []
-    for batch in batches(documents):
-        for document, ids in zip(batch, tokenizer.encode_batch([d.text for d in batch]), strict=True):
+    for chunk in in_chunks(documents):
+        for document, ids in zip(chunk, tokenizer.encode_batch([d.text for d in chunk]), strict=True):
             order += [len(pieces)] * _count(document.source, repeats)
             pieces.append(np.array([tokenizer.bos_id, *ids, tokenizer.eos_id], dtype=dtype))
     if not order:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from minimind_core.errors import DataError
 from minimind_core.files.checkpoint import load_model, load_state_dict, save_checkpoint
 from minimind_core.files.checkpoint_config import locate
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer, load_tokenizer
 from minimind_core.training.batches import BatchSource, PackedBatches, PaddedBatches
 from minimind_core.training.data import Document, PretrainDataset, ReadReport, read_documents
@@ -30,11 +32,15 @@ CURVE_POINTS = 200
 
 
 def load_corpus(
-    paths: Sequence[Path], recipe: Recipe, say: Callable[[str], None]
+    paths: Sequence[Path], recipe: Recipe, on_report: Callable[[str], None], on_progress: OnProgress = unheard
 ) -> tuple[PackedCorpus, Tokenizer]:
-    """The recipe's corpus: each file packed on its own, or read where it was packed before (`.npz`)."""
+    """The recipe's corpus: each file packed on its own, or read where it was packed before (`.npz`).
+
+    `on_report` is given a sentence on each text file; `on_progress` the bytes read and those of all files.
+    """
     tokenizer = load_tokenizer(recipe.tokenizer)
-    parts = []
+    total, done = sum(path.stat().st_size for path in paths if path.is_file()), 0
+    parts: list[PackedCorpus] = []
     for path in paths:
         if path.suffix == ".npz":
             parts.append(PackedCorpus.load(path))
@@ -42,29 +48,38 @@ def load_corpus(
                 raise DataError(
                     f"{path} was packed with another tokenizer than {recipe.tokenizer!r}; pack it again."
                 )
-            continue
-        report = ReadReport()
-        parts.append(
-            pack_documents(read_documents([path], report), tokenizer, recipe.repeats, recipe.training.seed)
-        )
-        say(report.sentence())
+        else:
+            report = ReadReport()
+            documents = read_documents([path], report, partial(_advance, on_progress, done, total))
+            parts.append(pack_documents(documents, tokenizer, recipe.repeats, recipe.training.seed))
+            on_report(report.sentence())
+        done += path.stat().st_size
+        on_progress(done, total)
     return PackedCorpus.concatenate(parts), tokenizer
 
 
+def _advance(on_progress: OnProgress, before: int, total: int, done: int, _: int) -> None:
+    """Pass on the progress within one file, `done`, as that of all files."""
+    on_progress(before + done, total)
+
+
 def make_source(
-    recipe: Recipe, paths: Sequence[Path], say: Callable[[str], None]
+    recipe: Recipe, paths: Sequence[Path], on_report: Callable[[str], None], on_progress: OnProgress = unheard
 ) -> tuple[BatchSource, Tokenizer]:
-    """Batches as the recipe wants them: windows of packed documents, or one padded line a row."""
+    """Batches as the recipe wants them: windows of packed documents, or one padded line a row.
+
+    `on_report` is given sentences on what was read; `on_progress` the bytes read and those of all files.
+    """
     training = recipe.training
     if recipe.padding is None:
-        corpus, tokenizer = load_corpus(paths, recipe, say)
+        corpus, tokenizer = load_corpus(paths, recipe, on_report, on_progress)
         return PackedBatches(
             corpus, training.seq_len, training.batch_size, training.seed, training.document_mask
         ), tokenizer
     tokenizer, report = load_tokenizer(recipe.tokenizer), ReadReport()
-    lines = split_lines(read_documents(paths, report), recipe.repeats)
+    lines = split_lines(read_documents(paths, report, on_progress), recipe.repeats)
     dataset = PretrainDataset(lines, tokenizer, training.seq_len + 1, recipe.padding.add_bos_eos, report)
-    say(report.sentence())
+    on_report(report.sentence())
     return PaddedBatches(dataset, training.batch_size, training.seed, recipe.padding), tokenizer
 
 

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from minimind_core.errors import TokenizerError
-from minimind_core.tokenizer import Tokenizer, train_bpe
+from minimind_core.tokenizer import Tokenizer
+from minimind_core.training.bpe import train_bpe
 from minimind_core.training.data import Document
 
 SIZES = {"1k": 1024, "6.4k": 6400, "16k": 16_000, "32k": 32_000, "64k": 64_000, "100k": 100_000}
@@ -27,10 +28,12 @@ def weighted_texts(documents: Iterable[Document]) -> Iterator[str]:
             yield document.text
 
 
-def train_family(documents: Iterable[Document], sizes: dict[str, int]) -> dict[str, Tokenizer]:
+def train_family(
+    documents: Iterable[Document], sizes: dict[str, int], show_progress: bool = False
+) -> dict[str, Tokenizer]:
     """Tokenizers by name. Raises TokenizerError if the text is too short for the largest size."""
     wanted = max(sizes.values())
-    largest = train_bpe(weighted_texts(documents), wanted)
+    largest = train_bpe(weighted_texts(documents), wanted, show_progress)
     if largest.vocab_size < wanted:
         raise TokenizerError(f"The text supports {largest.vocab_size} entries, not {wanted}; give more text.")
     return {name: largest.prefix(size) for name, size in sizes.items()}

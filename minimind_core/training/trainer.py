@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from minimind_core.errors import CheckpointError, ConfigError
+from minimind_core.files.atomic_file import open_whole
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import IGNORE, Batch, BatchSource
 from minimind_core.training.distributed import Processes
 from minimind_core.training.optimizer import make_optimizers, set_learning_rate
-from minimind_core.training.schedule import learning_rate_factor
-from minimind_core.training.training_config import TrainingConfig
+from minimind_core.training.training_config import TrainingConfig, learning_rate_factor
 
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -156,13 +155,10 @@ class Trainer:
             "tokens": self.tokens,
             "records": [dataclasses.astuple(record) for record in self.records],
         }
-        temporary = path.with_suffix(".tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, temporary)
-            os.replace(temporary, path)
+            with open_whole(path) as file:
+                torch.save(state, file)
         except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
             raise CheckpointError(
                 f"Cannot write the training state to {path} ({error}): free some space and "
                 "save again; what was there before is unchanged."

@@ -76,9 +76,9 @@ def test_a_measured_number_carries_where_it_was_measured() -> None:
 
 
 def test_what_can_be_chosen_on_a_cpu(no_gpu: None) -> None:
-    assert list(device.found()) == ["cpu"] and device.found()["cpu"][0] == "fp32"
+    assert list(device.available()) == ["cpu"] and device.available()["cpu"][0] == "fp32"
 
 
 def test_an_older_gpu_is_offered_no_bf16(gpus: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
-    assert device.found()["cuda"] == ["fp32", "fp16"]
+    assert device.available()["cuda"] == ["fp32", "fp16"]

@@ -16,8 +16,8 @@ from minimind_core.tokenizer import (
     ByteTokenizer,
     Tokenizer,
     load_tokenizer,
-    train_bpe,
 )
+from minimind_core.training.bpe import train_bpe
 from minimind_core.training.train_tokenizers import SIZES
 
 SAMPLE = [

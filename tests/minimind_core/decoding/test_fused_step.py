@@ -1,6 +1,15 @@
-"""The kernels of one decode step against the plain model, on the GPU that they are written for."""
+"""The kernels of one decode step against the plain model: on the GPU that they are written for, and by
+Triton's interpreter on any Linux.
+"""
 
 from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,9 +33,10 @@ CONFIG = ModelConfig(
 """Widths that are no power of two; more tokens than one block of the attention kernel."""
 CUDA = torch.device("cuda")
 
-pytestmark = pytest.mark.skipif(
+needs_gpu = pytest.mark.skipif(
     not is_available(CUDA, 2, 32) or not torch.cuda.is_available(), reason="needs a GPU and triton"
 )
+needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
 
 
 def spread_out(config: ModelConfig, dtype: torch.dtype) -> MiniMind:
@@ -39,6 +49,26 @@ def spread_out(config: ModelConfig, dtype: torch.dtype) -> MiniMind:
     return model.to(CUDA, dtype)
 
 
+@needs_triton
+def test_the_kernels_are_right_by_the_interpreter() -> None:
+    """The logic of the kernels on a machine without a GPU; speed and bf16 need one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.minimind_core.interpreted_kernels"],
+        cwd=Path(__file__).resolve().parents[3],
+        env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    for dtype, tolerance in (("torch.float32", 1e-6), ("torch.float16", 1e-3)):
+        by_splits = result["attention"][dtype]
+        assert by_splits.keys() == {"1", "2"} and max(by_splits.values()) < tolerance
+    assert len(result["steps"]) == 3
+    assert all(step["logits"] < 1e-4 and step["cache"] < 1e-5 for step in result["steps"])
+
+
+@needs_gpu
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float16, 1e-2), (torch.bfloat16, 6e-2)]
 )
@@ -68,6 +98,7 @@ def test_the_kernels_give_the_logits_and_the_cache_of_the_model(
         assert torch.allclose(held, expected, atol=tolerance, rtol=0)
 
 
+@needs_gpu
 @pytest.mark.parametrize("changes", [{"qk_norm": True}, {"position": "alibi"}, {"position": "none"}])
 def test_models_that_the_kernels_do_not_know_are_compiled(changes: dict[str, str]) -> None:
     assert isinstance(make_step_model(spread_out(CONFIG.replace(**changes), torch.float32), 1), MiniMind)

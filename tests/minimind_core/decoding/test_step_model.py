@@ -84,6 +84,6 @@ def test_weights_that_would_change_are_left_alone() -> None:
 
 
 def test_without_a_compiler_the_step_stays_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minimind_core.decoding.step_model.is_available", lambda: False)
+    monkeypatch.setattr(int8_linear, "is_available", lambda: False)
     model = model_from_int8()
     assert_same_steps(model, make_step_model(model, batch_size=1), rows=1)

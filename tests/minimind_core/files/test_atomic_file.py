@@ -1,51 +1,103 @@
-"""One file written whole: the old content or the new, whatever happens in between."""
+"""A file is written whole or not at all, whatever happens on the way."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from minimind_core.files import atomic_file
+from minimind_core.files.atomic_file import ABANDONED_AFTER, open_whole, write_flushed, write_whole
+
+ROOT = Path(__file__).resolve().parents[3]
+KILLED_WRITER = """
+import os, signal, sys
+from pathlib import Path
 from minimind_core.files.atomic_file import write_whole
+step = int(sys.argv[2])
+
+def fatal(function):
+    def call(*args, **kwargs):
+        global step
+        step -= 1
+        if step < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return call
+
+for name in ("fsync", "replace", "unlink"):
+    setattr(os, name, fatal(getattr(os, name)))
+write_whole(Path(sys.argv[1]), b"new" * 1000)
+"""
 
 
-@pytest.mark.parametrize("data", ["温度 → 0\n", b"\x00\xff"])
-def test_a_file_is_made_and_replaced(tmp_path: Path, data: str | bytes) -> None:
-    path = tmp_path / "file"
-    for _ in range(2):
-        write_whole(path, data)
-        assert path.read_bytes() == (data.encode() if isinstance(data, str) else data)
-        path.write_bytes(b"older, and much longer than what replaces it")
-    assert list(tmp_path.iterdir()) == [path]
+def test_bytes_and_texts_in_a_folder_that_was_missing(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    write_whole(path, b"old")
+    write_whole(path, "新的")
+    assert path.read_bytes() == "新的".encode() and os.listdir(path.parent) == ["a.txt"]
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_failure_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
+def test_a_fault_on_the_way_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_whole(path, "old")
+    with pytest.raises(RuntimeError, match="on the way"), open_whole(path) as file:
+        file.write(b"half of it")
+        raise RuntimeError("on the way")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
-    def fail(*_arguments: object) -> None:
+
+def test_a_disk_that_refuses_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    write_whole(path, "old")
+
+    def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(atomic_file.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
         write_whole(path, "new")
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_the_data_are_on_the_disk_before_they_take_the_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[str] = []
-    for step in ("fsync", "replace"):
-        real = getattr(os, step)
-        monkeypatch.setattr(os, step, lambda *a, step=step, real=real: (steps.append(step), real(*a)))
-    write_whole(tmp_path / "file", "new")
-    assert steps == ["fsync", "replace"]
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_kill_at_any_step_leaves_one_whole_version(tmp_path: Path) -> None:
+    outcomes, step, code = [], 0, -9
+    while code:
+        path = tmp_path / str(step) / "a.txt"
+        write_whole(path, "old")
+        code = subprocess.run([sys.executable, "-c", KILLED_WRITER, path, str(step)], cwd=ROOT).returncode
+        outcomes.append(path.read_text())
+        step += 1
+    assert set(outcomes) == {"old", "new" * 1000} and outcomes == sorted(outcomes, reverse=True)
+
+
+def test_two_writers_never_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with open_whole(path) as first, open_whole(path) as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert path.read_text() == "first"  # the outer block ends last
+
+
+def test_what_a_killed_writer_left_is_removed_after_an_hour(tmp_path: Path) -> None:
+    stale, recent = tmp_path / ".a.txt.partial-1", tmp_path / ".a.txt.partial-2"
+    for path, age in ((stale, ABANDONED_AFTER + 60), (recent, 60)):
+        path.write_text("half")
+        os.utime(path, (time.time() - age,) * 2)
+    write_whole(tmp_path / "a.txt", "new")
+    assert sorted(os.listdir(tmp_path)) == [recent.name, "a.txt"]
+
+
+def test_progress_adds_up_to_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atomic_file, "CHUNK", 4)
+    told: list[tuple[int, int]] = []
+    write_flushed(tmp_path / "a", b"0123456789", lambda *progress: told.append(progress))
+    assert told == [(4, 10), (8, 10), (10, 10)] and (tmp_path / "a").read_bytes() == b"0123456789"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from minimind_core.errors import CheckpointError
-from minimind_core.files.atomic_folder import ABANDONED_AFTER, current_folder, replace_folder, write_file
+from minimind_core.files.atomic_file import ABANDONED_AFTER, write_flushed
+from minimind_core.files.atomic_folder import current_folder, replace_folder
 
 OWN = re.compile(r"[ab]\.txt")
 
@@ -19,6 +20,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from minimind_core.files import atomic_folder
+from minimind_core.files.atomic_file import write_flushed
 steps_left = int(sys.argv[2])
 
 def fatal(function):
@@ -33,15 +35,15 @@ def fatal(function):
 for name in ("rename", "fsync", "mkdir", "unlink", "rmdir"):
     setattr(os, name, fatal(getattr(os, name)))
 with atomic_folder.replace_folder(Path(sys.argv[1]), __import__("re").compile(r"[ab]\\.txt")) as partial:
-    atomic_folder.write_file(partial / "a.txt", b"new")
-    atomic_folder.write_file(partial / "b.txt", b"new")
+    write_flushed(partial / "a.txt", b"new")
+    write_flushed(partial / "b.txt", b"new")
 """
 
 
 def save(folder: Path, text: str) -> None:
     with replace_folder(folder, OWN) as partial:
         for name in ("a.txt", "b.txt"):
-            write_file(partial / name, text.encode())
+            write_flushed(partial / name, text.encode())
 
 
 def content(folder: Path) -> list[str]:
@@ -82,8 +84,8 @@ def test_a_full_disk_leaves_the_old_version(tmp_path: Path) -> None:
         pytest.raises(CheckpointError, match=r"No space left on device.*unchanged"),
         replace_folder(tmp_path / "x", OWN) as partial,
     ):
-        write_file(partial / "a.txt", b"new")
-        write_file(Path("/dev/full"), b"new")
+        write_flushed(partial / "a.txt", b"new")
+        write_flushed(Path("/dev/full"), b"new")
     assert content(tmp_path / "x") == ["old", "old"] and os.listdir(tmp_path) == ["x"]
 
 

@@ -15,7 +15,8 @@ from minimind_core.files.checkpoint import load_model, load_state_dict, save_che
 from minimind_core.files.checkpoint_config import StoredDtype
 from minimind_core.files.quantize import dequantize_int8, quantize_int8
 from minimind_core.model.config import PRESETS
-from minimind_core.tokenizer import ByteTokenizer, train_bpe
+from minimind_core.tokenizer import ByteTokenizer
+from minimind_core.training.bpe import train_bpe
 from tests.minimind_core.checkpoint_samples import (
     TINY,
     random_ids,

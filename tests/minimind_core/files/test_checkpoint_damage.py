@@ -121,8 +121,8 @@ def test_nothing_unsuitable_is_saved(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = save_tiny(tmp_path / "x")
-    write_file = checkpoint.write_file
-    monkeypatch.setattr(checkpoint, "write_file", lambda path, data: write_file(Path("/dev/full"), data))
+    write_flushed = checkpoint.write_flushed
+    monkeypatch.setattr(checkpoint, "write_flushed", lambda _, *data: write_flushed(Path("/dev/full"), *data))
     message = sentence(lambda: save_tiny(tmp_path / "x", seed=1))
     assert "No space left on device" in message and "unchanged" in message
     assert same(state, load_state_dict(tmp_path / "x")[1]) and os.listdir(tmp_path) == ["x"]
@@ -148,11 +148,11 @@ def test_a_kill_between_two_files_leaves_the_old_checkpoint(tmp_path: Path) -> N
         "import os, signal, sys; from pathlib import Path\n"
         "from minimind_core.files import checkpoint\n"
         "from tests.minimind_core.checkpoint_samples import save_tiny\n"
-        "write = checkpoint.write_file\n"
+        "write = checkpoint.write_flushed\n"
         "def killed(path, data):\n"
         "    write(path, data[:1000])\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "checkpoint.write_file = killed\n"
+        "checkpoint.write_flushed = killed\n"
         "save_tiny(Path(sys.argv[1]), seed=1)\n"
     )
     run = subprocess.run(

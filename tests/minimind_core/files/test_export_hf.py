@@ -16,7 +16,8 @@ from minimind_core.files.checkpoint_config import shipped_checkpoints
 from minimind_core.files.export_hf import export_hf
 from minimind_core.files.import_minimind import import_minimind
 from minimind_core.model.config import ModelConfig, RopeScaling
-from minimind_core.tokenizer import ByteTokenizer, Tokenizer, train_bpe
+from minimind_core.tokenizer import ByteTokenizer, Tokenizer
+from minimind_core.training.bpe import train_bpe
 from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_model, same, sentence
 
 transformers = pytest.importorskip("transformers")
@@ -171,7 +172,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_hf(loaded(), tmp_path / "hf")
     before = (tmp_path / "hf" / "model.safetensors").read_bytes()
-    write_file = exporter.write_file
-    monkeypatch.setattr(exporter, "write_file", lambda path, data: write_file(Path("/dev/full"), data))
+    write_flushed = exporter.write_flushed
+    monkeypatch.setattr(exporter, "write_flushed", lambda _, *data: write_flushed(Path("/dev/full"), *data))
     assert "No space left" in sentence(lambda: export_hf(loaded(MINIMIND3), tmp_path / "hf"))
     assert (tmp_path / "hf" / "model.safetensors").read_bytes() == before and os.listdir(tmp_path) == ["hf"]

@@ -14,7 +14,8 @@ from minimind_core.files.checkpoint import load_model
 from minimind_core.files.import_minimind import import_minimind
 from minimind_core.model.config import ModelConfig, RopeScaling
 from minimind_core.model.minimind import MiniMind
-from minimind_core.tokenizer import ByteTokenizer, Tokenizer, train_bpe
+from minimind_core.tokenizer import ByteTokenizer, Tokenizer
+from minimind_core.training.bpe import train_bpe
 from tests.minimind_core.checkpoint_samples import (
     TINY,
     random_ids,

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_core.model.attention import alibi_slopes, attend, causal_visibility
+from minimind_core.model.attention import attend, causal_visibility
 from minimind_core.model.minimind import MiniMind
+from minimind_core.model.positions import alibi_slopes
 from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_model
 from tests.minimind_core.llama_twins import difference
 

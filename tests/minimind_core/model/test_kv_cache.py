@@ -1,4 +1,4 @@
-"""The static cache: writing in pieces, cropping, rows apart, and nothing lost when it is full."""
+"""The static cache: writing in pieces, cropping, rows apart and alone, and nothing lost when it is full."""
 
 from __future__ import annotations
 
@@ -149,3 +149,31 @@ def test_keys_are_cached_after_rope_and_before_sharing() -> None:
     assert torch.equal(stored[:, :, 0], projected[:, :, 0])  # position 0 is not turned
     assert not torch.allclose(stored[:, :, 4], projected[:, :, 4])
     assert torch.allclose(stored.norm(dim=-1), projected.norm(dim=-1), rtol=1e-5)
+
+
+def test_single_rows_are_forgotten_apart() -> None:
+    cache = StaticCache(TINY, 3, 4)
+    append(cache, 0, *pair(3, 4))
+    cache.reset([0, 2])
+    assert cache.positions.tolist() == [[EMPTY] * 4, [0, 1, 2, 3], [EMPTY] * 4]
+
+
+def test_a_part_is_the_same_memory() -> None:
+    cache, (keys, values) = StaticCache(TINY, 3, 8), pair(1, 3)
+    part = cache.part(1, 2)
+    append(part, 2, keys, values)
+    assert cache.positions.tolist() == [[EMPTY] * 8, [EMPTY] * 2 + [2, 3, 4] + [EMPTY] * 3, [EMPTY] * 8]
+    assert torch.equal(cache.keys[1][1, :, 2:5], keys[0]) and torch.equal(
+        cache.values[0][1, :, 2:5], values[0]
+    )
+    assert (cache.keys[0][[0, 2]] == 0).all() and part.nbytes * 3 == cache.nbytes
+    slots = torch.tensor([[6]])  # by row as well
+    part.mark(slots, slots)
+    part.write(0, slots, *pair(1, 1, seed=1))
+    assert cache.positions[1, 6] == 6 and torch.equal(cache.keys[0][1, :, 6:7], pair(1, 1, seed=1)[0][0])
+
+
+def test_a_write_gives_all_that_may_be_attended_to() -> None:
+    cache = StaticCache(TINY, 2, 8)
+    keys, values = cache.write(1, torch.arange(3), *pair(2, 3))
+    assert keys is cache.keys[1] and values is cache.values[1]

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from minimind_core.errors import DataError
 from minimind_core.model.minimind import MiniMind
-from minimind_core.tokenizer import ByteTokenizer, Tokenizer, train_bpe
+from minimind_core.tokenizer import ByteTokenizer, Tokenizer
+from minimind_core.training.bpe import train_bpe
 from minimind_core.training.data import Document
 from minimind_core.training.evaluate import evaluate
 from tests.minimind_core.checkpoint_samples import TINY, random_model

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from minimind_core.__main__ import main
-from minimind_core.tokenizer import load_tokenizer, train_bpe
+from minimind_core.tokenizer import load_tokenizer
 from minimind_core.training import train_tokenizers
+from minimind_core.training.bpe import train_bpe
 from minimind_core.training.data import Document
 
 DOCUMENTS = [

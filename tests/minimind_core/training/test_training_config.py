@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimind_core.training.schedule import ScheduleKind, learning_rate_factor
+from minimind_core.training.training_config import ScheduleKind, learning_rate_factor
 
 KINDS = get_args(ScheduleKind)
 

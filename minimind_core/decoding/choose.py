@@ -1,0 +1,108 @@
+"""Which token comes next, for every row of a batch: settings, noise and seen tokens as static buffers.
+
+Nothing here waits for the device, so that a chooser may be compiled and captured together with a step. The
+rules themselves are in `sampling.py`; stopping is the business of `generate.py`.
+
+Shapes: B rows, V vocabulary ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minimind_core.decoding.request_noise import RequestNoise
+from minimind_core.decoding.sampling import (
+    apply_repetition_penalty,
+    batch_settings,
+    filter_logits,
+    sample,
+    seen_tokens,
+)
+from minimind_core.decoding.sampling_params import SamplingParams
+
+OFF: dict[str, float] = {"temperature": 0, "top_k": 0, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
+"""The value of each setting that needs no work; for the temperature that is greedy."""
+
+
+class Chooser:
+    """Turns logits into the next tokens of B requests, each by its own settings, seed and seen tokens.
+
+    >>> chooser = Chooser(batch_size=1, vocab_size=4)
+    >>> chooser.start([SamplingParams(temperature=0)], torch.tensor([[2, 0]]))
+    >>> chooser(torch.tensor([[1.0, 5.0, 2.0, 3.0]]))
+    tensor([1])
+    """
+
+    def __init__(self, batch_size: int, vocab_size: int, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.requests = [SamplingParams(temperature=0)] * batch_size
+        self.noise = RequestNoise([0] * batch_size, vocab_size, device)
+        self.seen = torch.zeros(batch_size, vocab_size, dtype=torch.bool, device=device)
+        self.settings: dict[str, Any] = dict(OFF)
+        self._buffers: dict[str, Tensor] = {}
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The settings that need work for some row; a compiled or captured choice serves these only."""
+        return frozenset(name for name, value in self.settings.items() if isinstance(value, Tensor))
+
+    @property
+    def state(self) -> tuple[Tensor, ...]:
+        """The tensors that choosing changes and reads again."""
+        return self.seen, self.noise.steps
+
+    def start(self, requests: Sequence[SamplingParams], ids: Tensor) -> None:
+        """Give every row to a new request; its prompt is a row of ids int64 [B, T], negative where padded."""
+        self.requests = list(requests)
+        self.seen.copy_(seen_tokens(ids, self.seen.shape[1]))
+        for row, request in enumerate(requests):
+            self.noise.assign(row, request.seed)
+        self._set_settings()
+
+    def assign(self, row: int, request: SamplingParams, prompt: Sequence[int]) -> None:
+        """Give one row to a new request; the others go on as they were."""
+        self.requests[row] = request
+        ids = torch.tensor([list(prompt)], device=self.device)  # [1, T]
+        self.seen[row] = seen_tokens(ids, self.seen.shape[1])[0]
+        self.noise.assign(row, request.seed)
+        self._set_settings()
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """The next tokens int64 [B] for logits [B, V]; counts them as seen and moves each row's noise on."""
+        if self._is_off("temperature"):
+            return self._noted(self._penalized(logits).argmax(-1))
+        return self.draw(self.probabilities(logits))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """What the next tokens are drawn from: logits [B, V] after every setting, fp32 [B, V]."""
+        filters = {name: value for name, value in self.settings.items() if name != "repetition_penalty"}
+        return filter_logits(self._penalized(logits), **filters)
+
+    def draw(self, probabilities: Tensor) -> Tensor:
+        """Tokens int64 [B] drawn from probabilities [B, V]; counts them as seen and moves the noise on."""
+        return self._noted(sample(probabilities, self.noise.draw()))
+
+    def _penalized(self, logits: Tensor) -> Tensor:
+        if self._is_off("repetition_penalty"):
+            return logits
+        return apply_repetition_penalty(logits, self.seen, self.settings["repetition_penalty"])
+
+    def _noted(self, chosen: Tensor) -> Tensor:
+        if not self._is_off("repetition_penalty"):
+            self.seen.scatter_(1, chosen[:, None], True)
+        return chosen
+
+    def _is_off(self, name: str) -> bool:
+        return not isinstance(self.settings[name], Tensor)
+
+    def _set_settings(self) -> None:
+        """Settings that no row uses become numbers, which skip their work; others keep their tensors."""
+        for name, value in batch_settings(self.requests, self.device, as_tensors=True).items():
+            if all(getattr(request, name) == OFF[name] for request in self.requests):
+                self.settings[name] = OFF[name]
+            else:
+                self.settings[name] = self._buffers.setdefault(name, value).copy_(value)  # [B, 1]

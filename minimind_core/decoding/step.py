@@ -1,0 +1,123 @@
+"""One decode step of a batch over a static cache: a token a row in, logits out.
+
+Everything that a step reads and writes has a fixed address, so the same step can be launched operation by
+operation, compiled, or replayed as a CUDA graph. It chooses no tokens (`choose.py`) and does not know when
+to stop (`decode.py`, `generate.py`).
+
+Shapes: B rows, T tokens of the longest prompt, V vocabulary ids, C hidden_size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from minimind_core.decoding.cuda_graph import CudaGraph
+from minimind_core.decoding.step_model import make_step_model
+from minimind_core.model.kv_cache import EMPTY, StaticCache
+from minimind_core.model.minimind import MiniMind
+
+StepKind = Literal["eager", "graph", "compiled"]
+"""How a step is run: operation by operation; the same as a CUDA graph; or in the layout of `step_model.py`
+through the compiler, and as a CUDA graph too. Where there is no CUDA, a graph is left out."""
+Result = TypeVar("Result")
+
+COMPILE_OPTIONS = {"cuda": {"coordinate_descent_tuning": True}, "cpu": {}}
+"""With coordinate descent, inductor turns one-row products into fused reductions: fewer kernels a token."""
+
+
+class Step:
+    """B rows being decoded: their cache, their newest tokens, and the forward pass in one of three forms.
+
+    >>> from minimind_core.model.config import PRESETS
+    >>> step = Step(MiniMind(PRESETS["toy"]), batch_size=2, capacity=8)
+    >>> step.prefill([[1, 5, 7], [1]]).shape
+    torch.Size([2, 1024])
+    >>> step(torch.tensor([[9], [4]]), torch.tensor([[3], [1]])).shape
+    torch.Size([2, 1024])
+    """
+
+    def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
+        weight = model.model.embed_tokens.weight
+        self.model, self.device, self.kind = model, weight.device, kind
+        self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
+        self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
+        self.positions = torch.zeros_like(self.ids)
+        self._forward = make_step_model(model, batch_size) if kind == "compiled" else model
+
+    def reset(self, rows: Sequence[int] | None = None) -> None:
+        """Forget what all rows, or only these, have read."""
+        self.cache.reset(rows)
+
+    @torch.inference_mode()
+    def prefill(self, prompts: Sequence[Sequence[int]], first_row: int = 0) -> Tensor:
+        """Read prompts (ids, at least one each, any lengths) into the rows from `first_row` on.
+
+        Those rows forget what they held; the others stay as they are. Returns the logits after each
+        prompt's last token, [number of prompts, V], and leaves that token's position in `positions`.
+        """
+        last_row = first_row + len(prompts)
+        ids, lengths = padded(prompts, self.device), [len(prompt) for prompt in prompts]
+        last = torch.tensor(lengths, device=self.device)[:, None] - 1  # [B, 1]
+        cache = self.cache if len(prompts) == len(self.ids) else self.cache.part(first_row, last_row)
+        cache.reset()
+        slots = torch.arange(ids.shape[1], device=self.device)  # [T]
+        # without padding nothing but the prompt is visible, which has a faster kernel
+        positions = None if min(lengths) == max(lengths) else torch.where(slots <= last, slots, EMPTY)
+        hidden = self.model.model(ids.clamp(min=0), positions, slots, cache=cache)  # [B, T, C]
+        hidden = hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))  # [B, 1, C]
+        self.positions[first_row:last_row] = last
+        return self.model.head(hidden)[:, 0]
+
+    @torch.inference_mode()
+    def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Read tokens `ids` int64 [B, 1] at `positions` int64 [B, 1]; returns the logits after them, [B, V].
+
+        As a graph it returns the same tensor every time: copy what must outlive the next step.
+        """
+        self.ids.copy_(ids)
+        self.positions.copy_(positions)
+        return self._logits() if self.kind == "eager" else self._program()
+
+    @cached_property
+    def _program(self) -> Callable[[], Tensor]:
+        return self.then(lambda logits: logits)
+
+    def then(self, use: Callable[[Tensor], Result], state: Sequence[Tensor] = ()) -> Callable[[], Result]:
+        """This step on its own `ids` and `positions`, and `use(logits [B, V])` after it, as one program.
+
+        Both are compiled and captured together, so `use` must not wait for the device. `state` are the
+        tensors that `use` changes and reads again at the next step. Keep the step as long as the program.
+        """
+
+        def program() -> Result:
+            return use(self._logits())
+
+        run = torch.inference_mode()(self._compiled(program, use) if self.kind == "compiled" else program)
+        if self.kind == "eager" or self.device.type != "cuda":
+            return run
+        return CudaGraph(run, (self.ids, self.positions, self.cache.positions, *state))
+
+    def _logits(self) -> Tensor:
+        return self._forward(self.ids, self.positions, cache=self.cache)[:, 0]  # [B, 1, V] -> [B, V]
+
+    def _compiled(
+        self, program: Callable[[], Result], use: Callable[[Tensor], Result]
+    ) -> Callable[[], Result]:
+        """`program` through the compiler; of a fused step only `use`, its forward is kernels already."""
+        options = COMPILE_OPTIONS.get(self.device.type, {})
+        compiled = partial(torch.compile, dynamic=False, fullgraph=True, options=options)
+        if isinstance(self._forward, nn.Module):
+            return compiled(program)
+        compiled_use = compiled(use)
+        return lambda: compiled_use(self._logits())
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Rows of ids as one int64 tensor [B, T], short ones with -1 on their right."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[EMPTY] * (longest - len(row))] for row in rows], device=device)
