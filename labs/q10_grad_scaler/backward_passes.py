@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from labs.contract import Context, OnProgress
 from labs.tools.gradients import forward, gradients, targets_in
 from labs.tools.models import copied, untrained
-from labs.tools.number_formats import HIGHEST, LOWEST, PER_OCTAVE
 from minimind_core.model.minimind import MiniMind
 
 LOGITS = "logits"
@@ -104,24 +103,6 @@ def backward_passes(
     return Passes(places, nonfinite, loss.item() / targets_in(rows), names)
 
 
-def counts(gradient: Tensor) -> list[int]:
-    """Elements that are zero, subnormal, normal, and Inf or NaN in the gradient's own dtype (`KINDS`)."""
-    size = gradient.abs()
-    zero, infinite = size == 0, ~size.isfinite()
-    subnormal = (size < torch.finfo(gradient.dtype).tiny) & ~zero
-    return [int(kind.sum()) for kind in (zero, subnormal, ~(zero | subnormal | infinite), infinite)]
-
-
-def histogram(gradient: Tensor) -> tuple[NDArray[np.int32], int]:
-    """How many |g| lie in each bin of exponents (`number_formats.EDGES`), and how many are zero."""
-    size = gradient.detach().float().abs().flatten()
-    size = size[size > 0]
-    exponents = size.log2().clamp(LOWEST, HIGHEST - 1 / PER_OCTAVE)
-    bins = ((exponents - LOWEST) * PER_OCTAVE).floor().long().cpu()
-    counted = torch.bincount(bins, minlength=(HIGHEST - LOWEST) * PER_OCTAVE)
-    return counted.numpy().astype(np.int32), gradient.numel() - size.numel()
-
-
 def by_group(places: dict[str, list[list[int]]]) -> dict[str, NDArray[np.int32]]:
     """Counts [passes, kinds] of all places together, and of those in each group."""
     return {
@@ -139,13 +120,3 @@ def group_of(name: str) -> str:
     ('3', 'logits')
     """
     return next((part for part in name.split(".") if part.isdecimal()), LOGITS)
-
-
-def swallowed(dtype: torch.dtype) -> float:
-    """The largest power of two that 1 absorbs in that dtype: an update of this size changes nothing.
-
-    >>> swallowed(torch.bfloat16)
-    0.00390625
-    """
-    one = torch.ones((), dtype=dtype)
-    return next(2.0**-power for power in range(1, 60) if one + 2.0**-power == one)

@@ -92,15 +92,15 @@ def timed_steps(model: MiniMind, rows: Tensor, ways: Sequence[str]) -> dict[str,
 
 def gradient_errors(model: MiniMind, rows: Tensor, on_progress: OnProgress) -> dict[str, float]:
     """|g - g_fp32| / |g_fp32| of the whole gradient under autocast to FP16 (scaled) and BF16."""
-    found: dict[str, list[Tensor]] = {}
+    by_way: dict[str, list[Tensor]] = {}
     for index, way in enumerate(("fp32", "fp16", "bf16")):
         on_progress(index / 3)
         model.zero_grad(set_to_none=True)
         (mean_loss(model, rows, autocast_dtype(way)) * COMPARE_SCALE).backward()
-        found[way] = copies(gradients(model))
+        by_way[way] = copies(gradients(model))
     model.zero_grad(set_to_none=True)
-    true = found.pop("fp32")
-    return {way: relative_error(gradient, true) for way, gradient in found.items()}
+    true = by_way.pop("fp32")
+    return {way: relative_error(gradient, true) for way, gradient in by_way.items()}
 
 
 @contextlib.contextmanager

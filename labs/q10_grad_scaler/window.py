@@ -26,7 +26,6 @@ BATCH = PerDevice(cpu=(1, 12), cuda=(8, 128))
 """Rows and their tokens: a CPU computes FP16 products slowly."""
 EVERY = PerDevice(cpu=4, cuda=1)
 """Powers of two between two FP16 backward passes."""
-
 SYMBOLS = {"zero": "circle", "subnormal": "square", "overflow": "triangle-up"}
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -96,7 +95,7 @@ class Window(Experiment[WindowParams, WindowResult]):
         import torch
 
         from labs.q10_grad_scaler import backward_passes as backward
-        from labs.tools import heldout
+        from labs.tools import heldout, magnitudes
         from minimind_core.device import DTYPES
 
         ctx.progress(0.0, "building")
@@ -109,7 +108,7 @@ class Window(Experiment[WindowParams, WindowResult]):
             ("bf16", [0], 0.15, 0.2),
             ("fp16", exponents, 0.2, 0.9),
         ):
-            look = backward.histogram if way == "fp32" else backward.counts
+            look = magnitudes.histogram if way == "fp32" else magnitudes.counts
             on_progress = ctx.part(start, end, "backward", precision=way.upper())
             passes[way] = backward.backward_passes(model, rows, way, look, factors, on_progress)
         ctx.progress(0.92, "cliff")
@@ -129,7 +128,7 @@ class Window(Experiment[WindowParams, WindowResult]):
             },
             "loss": {way: seen.loss for way, seen in passes.items()},
             "dtypes": {way: seen.dtypes for way, seen in passes.items()},
-            "swallowed": {name: backward.swallowed(dtype) for name, dtype in DTYPES.items()},
+            "swallowed": {name: magnitudes.swallowed(dtype) for name, dtype in DTYPES.items()},
             "cliff": cliff.measured(own_logits.clone(), rows[:, 1:].flatten()),
             "formula": cliff.formula(),
         }

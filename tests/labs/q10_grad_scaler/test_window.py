@@ -14,9 +14,10 @@ import torch.nn.functional as F
 
 from labs.contract.fields import ParamError
 from labs.q10_grad_scaler import claims, cliff
-from labs.q10_grad_scaler.backward_passes import backward_passes, counts, histogram, outlier
+from labs.q10_grad_scaler.backward_passes import backward_passes, outlier
 from labs.q10_grad_scaler.window import WindowParams, exponents_of_passes
 from labs.tools.gradients import random_rows
+from labs.tools.magnitudes import counts, histogram
 from labs.tools.models import copied, untrained
 from labs.tools.number_formats import shares
 from minimind_core.files.checkpoint import load_model

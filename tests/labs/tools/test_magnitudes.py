@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labs.q10_grad_scaler.backward_passes import counts, histogram
+from labs.tools.magnitudes import counts, histogram
 from labs.tools.number_formats import KINDS, shares
 
 
