@@ -115,14 +115,13 @@ def vectors_of(loaded: LoadedModel, layer: int, head: int, seed: int) -> tuple[T
 
     Raises ConfigError for a layer or a head that the model lacks.
     """
-    config = loaded.config
-    for given, count, kind, key in (
-        (layer, config.num_layers, "layers", "q07.no_layer"),
-        (head, config.num_heads, "query heads", "q07.no_head"),
-    ):
-        if given >= count:
-            sentence = f"{loaded.name} has {count} {kind}, numbered from 0; there is no {given}."
-            raise ConfigError(sentence, key=key, model=loaded.name, count=count, given=given)
+    name, layers, heads = loaded.name, loaded.config.num_layers, loaded.config.num_heads
+    if layer >= layers:
+        sentence = f"{name} has {layers} layers, numbered from 0; there is no {layer}."
+        raise ConfigError(sentence, key="q07.no_layer", model=name, count=layers, given=layer)
+    if head >= heads:
+        sentence = f"{name} has {heads} query heads, numbered from 0; there is no {head}."
+        raise ConfigError(sentence, key="q07.no_head", model=name, count=heads, given=head)
     documents = heldout.held_out("english")
     ids = heldout.windows(loaded.tokenizer, documents, 1, NUM_VECTORS, seed)[:, :-1]
     queries, keys = unrotated(loaded, ids, layer, head)

@@ -94,8 +94,8 @@ def test_real_queries_and_keys_are_the_models_own(client: InlineClient) -> None:
     with torch.inference_mode():
         loaded.model(ids)
     hook.remove()
-    queries, keys = unrotated(loaded, ids, 2, 5)
-    assert torch.equal(queries.float(), projected[0][0].view(20, 8, 32)[:, 5])
+    queries, keys = unrotated(loaded, ids, 2, 6)
+    assert torch.equal(queries.float(), projected[0][0].view(20, 8, 32)[:, 6])
     assert torch.equal(keys.float(), projected[0][1].view(20, 2, 32)[:, 1])  # heads 4 to 7 read KV head 1
     job = client.submit("q07/invariance", {"vectors": "model", "layer": 3, "head": 7}, model="nano-rope")
     assert job.result is not None, job.error
@@ -184,6 +184,15 @@ def test_the_figure_draws_each_arithmetic_under_its_own_name(result: dict[str, A
     assert (seen["x"], seen["y"]) == ([1000], [result["error"]["bf16_angles"][result["starts"].index(1000)]])
     of_model = show("invariance", {**result, "vectors": "model"}).figures["error"]
     assert {trace["meta"]["role"] for trace in of_model.data} == {"measured"}  # no formula for real vectors
+
+
+def test_both_pairings_are_drawn_over_halves(result: dict[str, Any], show: Show) -> None:
+    equal, unmoved, moved = show("invariance", result).figures["layouts"].data
+    assert equal["x"] == equal["y"] and equal["meta"]["role"] == "formula"
+    for trace, name in ((unmoved, "unpermuted"), (moved, "permuted")):
+        assert trace["x"] == result["layouts"]["half_split"].tolist()
+        assert trace["y"] == result["layouts"][name].tolist()
+    assert (unmoved["name"], moved["name"]) == ("neighbours, same weights", "neighbours, dimensions moved")
 
 
 def test_arrows_can_be_played_through_the_first_positions(result: dict[str, Any], show: Show) -> None:

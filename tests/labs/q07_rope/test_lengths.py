@@ -1,4 +1,4 @@
-"""The length bench: how chunks are read, in which order the models are, and what is drawn of it."""
+"""The length bench: in which order the models are, and what is drawn of it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from labs.claims import recordings
 from labs.contract import Shown
 from labs.q07_rope import lengths
-from labs.q07_rope.bench_lines import Line, mean_losses, past_the_table, with_longer_table
 from labs.q07_rope.length_summary import BUCKETS, TREATMENTS, summarised
-from labs.q07_rope.lengths import Lengths, LengthsParams, lengths_for
+from labs.q07_rope.lengths import Lengths, LengthsParams
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.tools import heldout
-from minimind_core.files.checkpoint import load_model
-from minimind_core.model.config import PRESETS
-from minimind_core.model.minimind import MiniMind
 from questions import load_question
 
 ResultOf = Callable[[str], dict[str, Any]]
@@ -30,77 +25,6 @@ Show = Callable[[str, Any], Shown]
 @pytest.fixture(scope="module")
 def result(result_of: ResultOf) -> dict[str, Any]:
     return result_of("lengths")
-
-
-def small_model() -> MiniMind:
-    torch.manual_seed(0)
-    return MiniMind(PRESETS["byte-128"]).eval()
-
-
-# The learned table
-
-
-def test_reading_past_the_learned_table_raises_for_real() -> None:
-    model = load_model("nano-learned").model
-    assert past_the_table(model) == {
-        "error": "IndexError",
-        "message": "index out of range in self",
-        "rows": 512,
-        "position": 512,
-    }
-    longer = with_longer_table(model, 1024, seed=0)
-    ids = torch.randint(3, 1000, (1, 600), generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        assert longer(ids).isfinite().all()
-        assert torch.equal(longer(ids[:, :512]), model(ids[:, :512]))
-        with pytest.raises(IndexError):
-            model(ids)
-    assert past_the_table(longer)["rows"] == 1024
-
-
-# Reading
-
-
-def test_the_same_tokens_are_scored_at_every_length() -> None:
-    model, calls = small_model(), []
-    documents = torch.randint(0, 256, (2, 65))
-    line = Line("rope", lambda _length: model, (16, 32, 64))
-    read = {length: line.read(length, documents, lambda: calls.append(1)) for length in line.lengths}
-    assert [losses.shape for losses in read.values()] == [(2, 64)] * 3
-    assert len(calls) == 4 * (8 + 4 + 2)  # a cancel is heard before each layer of each chunk
-    with torch.inference_mode():
-        logits = model(documents[:, 32:64])
-    expected = -logits.log_softmax(-1).gather(-1, documents[:, 33:, None]).squeeze(-1)
-    np.testing.assert_allclose(read[32][:, 32:], expected, rtol=1e-4)
-    np.testing.assert_allclose(read[16][:, :16], read[64][:, :16], rtol=1e-4)  # the first have seen the same
-    means = mean_losses(model, line.lengths, documents, lambda: None)
-    assert means == pytest.approx({length: losses.mean() for length, losses in read.items()}, rel=1e-6)
-
-
-def test_windows_and_offsets_reach_the_model() -> None:
-    model, documents = small_model(), torch.randint(0, 256, (1, 65))
-
-    def losses(**how: Any) -> Any:
-        return Line("x", lambda _length: model, (64,), **how).read(64, documents, lambda: None)
-
-    plain = losses()
-    np.testing.assert_allclose(losses(offset=1000), plain, atol=1e-2)
-    assert not np.array_equal(losses(offset=1000), plain)
-    np.testing.assert_allclose(losses(window=64), plain, rtol=1e-5)
-    narrow = losses(window=8)
-    np.testing.assert_allclose(narrow[:, :8], plain[:, :8], rtol=1e-4)
-    assert abs(narrow[:, 8:] - plain[:, 8:]).max() > 1e-3
-
-
-def test_a_cpu_stops_at_2048_and_a_gpu_at_8192(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lengths, "free_bytes", lambda _device: 80e9)
-    assert lengths_for(0, 512, "cpu") == (512, 1024, 2048) == lengths_for(8192, 512, "cpu")
-    assert lengths_for(0, 512, "cuda") == (512, 1024, 2048, 4096, 8192)
-    assert lengths_for(1024, 32_768, "cuda") == (512, 1024)
-    monkeypatch.setattr(lengths, "free_bytes", lambda _device: 3e9)  # a small card: asked to, it tries
-    assert lengths_for(0, 512, "cuda") == (512, 1024, 2048, 4096)
-    assert lengths_for(8192, 512, "cuda")[-1] == 8192
-    assert lengths_for(0, 128, "cpu") == (128, 256, 512, 1024, 2048)
 
 
 # What is measured
