@@ -20,8 +20,8 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
+from minimind_core.atomic_file import write_whole
 from minimind_core.errors import TokenizerError
-from minimind_core.files.atomic_file import write_whole
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Ids 0 (pad), 1 (bos) and 2 (eos) in every tokenizer trained here."""

@@ -18,7 +18,7 @@ from labs.claims.recordings import FOLDER, paths_of
 from labs.contract import Experiment, jsonable
 from labs.contract.drawing import Figure
 from labs.contract.registry import Registry, words_of
-from minimind_core.files.atomic_file import write_whole
+from minimind_core.atomic_file import write_whole
 
 SUFFIX = ".drawn.json"
 DIGITS = 6

@@ -16,7 +16,7 @@ from typing import Any
 
 from labs.contract import jsonable
 from labs.runner.job import Record, WorkerStatus
-from minimind_core.files.atomic_file import write_whole
+from minimind_core.atomic_file import write_whole
 
 MAX_BYTES = 200 * 2**20
 

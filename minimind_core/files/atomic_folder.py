@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from minimind_core.atomic_file import partial_sibling, remove_abandoned
 from minimind_core.errors import CheckpointError
-from minimind_core.files.atomic_file import partial_sibling, remove_abandoned
 
 DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file managers leave in a folder that was looked at."""

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minimind_core.atomic_file import write_flushed
 from minimind_core.errors import CheckpointError
-from minimind_core.files.atomic_file import write_flushed
 from minimind_core.files.atomic_folder import current_folder, replace_folder
 from minimind_core.files.checkpoint_config import (
     CONFIG_FILE,

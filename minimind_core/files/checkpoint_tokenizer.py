@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from minimind_core.atomic_file import write_flushed
 from minimind_core.errors import TokenizerError
-from minimind_core.files.atomic_file import write_flushed
 from minimind_core.files.checkpoint_config import AnyPath
 from minimind_core.model.config import ModelConfig
 from minimind_core.tokenizer import TOKENIZERS_FOLDER, ByteTokenizer, Tokenizer, load_tokenizer

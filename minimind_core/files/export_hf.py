@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 
-from minimind_core.files.atomic_file import write_flushed
+from minimind_core.atomic_file import write_flushed
 from minimind_core.files.atomic_folder import replace_folder
 from minimind_core.files.checkpoint import LoadedModel
 from minimind_core.files.checkpoint_config import AnyPath

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from minimind_core.atomic_file import open_whole
 from minimind_core.errors import DataError
-from minimind_core.files.atomic_file import open_whole
 from minimind_core.tokenizer import Tokenizer
 from minimind_core.training.data import Document, in_chunks
 

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from minimind_core.atomic_file import open_whole
 from minimind_core.errors import CheckpointError, ConfigError
-from minimind_core.files.atomic_file import open_whole
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import IGNORE, Batch, BatchSource
 from minimind_core.training.distributed import Processes

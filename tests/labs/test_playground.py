@@ -200,9 +200,10 @@ def test_it_is_listed_but_not_recorded(
 ) -> None:
     assert main(["list"]) == 0 and ID in capsys.readouterr().out
     assert REGISTRY.find("playground").id == ID
-    monkeypatch.setattr("labs.__main__._client", lambda *_: None)
+    monkeypatch.setattr("labs.__main__._client", lambda *_: object())
     monkeypatch.setattr("labs.__main__._measure", lambda _client, experiment, _params: experiment.id)
     monkeypatch.setattr("labs.claims.recordings.record", lambda measured: measured[0])
+    monkeypatch.setattr("labs.claims.drawn.keep_drawings", lambda *_: [])
     assert main(["record", "--all", "--runs", "1", "--json"]) == 0
     recorded = json.loads(capsys.readouterr().out)["recorded"]
     assert len(recorded) > 1 and not [name for name in recorded if not name.startswith("q")]

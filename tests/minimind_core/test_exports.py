@@ -25,7 +25,7 @@ TORCH_FREE = (
     "minimind_core.training.training_config",
     "minimind_core.training.bpe",
     "minimind_core.files.checkpoint_config",
-    "minimind_core.files.atomic_file",
+    "minimind_core.atomic_file",
     "minimind_core.files.atomic_folder",
     "minimind_core.__main__",
     "minimind_core.commands.info",

@@ -16,7 +16,7 @@ def texts(app) -> str:
 
 def test_every_question_is_a_link_under_its_part(open_app: OpenApp) -> None:
     labels = [link.proto.label for link in open_app().get("page_link")]
-    with_a_lab = {experiment.question for experiment in Registry.discover().of_questions()}
+    with_a_lab = {experiment.lab for experiment in Registry.discover().of_questions()}
     assert with_a_lab
     by_part = sorted(load_questions(), key=lambda question: question.part)
     for label, question in zip(labels, by_part, strict=True):

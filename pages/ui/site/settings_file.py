@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from labs.runner.exchange import RunnerSettings
+from minimind_core.atomic_file import write_whole
 from minimind_core.errors import Sentence
-from minimind_core.files.atomic_file import write_whole
 from study.store import data_folder
 
 PROFILE = "profile"

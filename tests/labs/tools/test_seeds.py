@@ -37,6 +37,9 @@ class Quiet(Context):
 
     device, dtype = "cpu", "fp32"
 
+    def model(self, name: str | None = None) -> Any:
+        """Loads nothing."""
+
     def progress(self, fraction: float, doing: str = "", **values: object) -> None:
         """Says nothing."""
 

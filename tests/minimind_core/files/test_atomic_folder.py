@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from minimind_core.atomic_file import ABANDONED_AFTER, write_flushed
 from minimind_core.errors import CheckpointError
-from minimind_core.files.atomic_file import ABANDONED_AFTER, write_flushed
 from minimind_core.files.atomic_folder import current_folder, replace_folder
 
 OWN = re.compile(r"[ab]\.txt")
@@ -20,7 +20,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from minimind_core.files import atomic_folder
-from minimind_core.files.atomic_file import write_flushed
+from minimind_core.atomic_file import write_flushed
 steps_left = int(sys.argv[2])
 
 def fatal(function):

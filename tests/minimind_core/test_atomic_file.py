@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from minimind_core.files import atomic_file
-from minimind_core.files.atomic_file import ABANDONED_AFTER, open_whole, write_flushed, write_whole
+from minimind_core import atomic_file
+from minimind_core.atomic_file import ABANDONED_AFTER, open_whole, write_flushed, write_whole
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 KILLED_WRITER = """
 import os, signal, sys
 from pathlib import Path
-from minimind_core.files.atomic_file import write_whole
+from minimind_core.atomic_file import write_whole
 step = int(sys.argv[2])
 
 def fatal(function):
