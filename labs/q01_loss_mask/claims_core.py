@@ -11,20 +11,12 @@ from torch import Tensor
 from labs.claims.checks import Check, Finding
 from labs.contract import DEFAULT_MODEL
 from labs.q01_loss_mask.claims import given
+from labs.tools.models import TINY
 from minimind_core.files.checkpoint import load_model
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
 
 ROW = 12
-TINY = ModelConfig(
-    vocab_size=300,
-    hidden_size=64,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=16,
-    intermediate_size=128,
-)
 
 
 def prefix_predicts() -> dict[str, bool]:

@@ -7,18 +7,9 @@ from torch import Tensor
 
 from labs.claims.checks import Check
 from labs.q04_long_text.claims import given
-from minimind_core.model.config import ModelConfig, RopeScaling
+from labs.tools.models import TINY
+from minimind_core.model.config import RopeScaling
 from minimind_core.model.minimind import MiniMind
-
-TINY = ModelConfig(
-    vocab_size=300,
-    hidden_size=64,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=16,
-    intermediate_size=128,
-)
 
 
 def switch_after_building() -> dict[str, str]:

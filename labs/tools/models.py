@@ -13,6 +13,17 @@ from minimind_core.model.minimind import MiniMind
 from minimind_core.model.parameter_shapes import parameter_shapes
 from minimind_core.model.rope import RotaryEmbedding
 
+TINY = ModelConfig(
+    vocab_size=300,
+    hidden_size=64,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=16,
+    intermediate_size=128,
+)
+"""A shape that is run in a moment, for what holds whatever the size."""
+
 
 def untrained(config: ModelConfig, device: torch.device | str, seed: int = 0) -> MiniMind:
     """A fresh FP32 model of that shape, the same for the same seed; nobody else's random numbers change."""
