@@ -43,6 +43,7 @@ def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> I
         "MINIMIND_MODEL": model,
         "MINIMIND_LAB_CACHE": str(folder),
         "MINIMIND_DATA": str(folder),
+        "MINIMIND_TOKEN": "off",
         "TMPDIR": str(folder),
     }
     environment.pop("MINIMIND_DATABASE", None)

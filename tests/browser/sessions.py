@@ -35,7 +35,10 @@ class Session:
         self._open = contextlib.ExitStack()
         self._socket = self._open.enter_context(
             connect(
-                address.replace("http", "ws") + "/_stcore/stream", subprotocols=["streamlit"], max_size=None
+                address.replace("http", "ws") + "/_stcore/stream",
+                origin=address,
+                subprotocols=["streamlit"],
+                max_size=None,
             )
         )
         self._drawn: dict[tuple[int, ...], tuple[str, Element]] = {}

@@ -17,8 +17,8 @@ from pages.ui.site import access, origin
 from study.store import StoreError
 
 _NAME_MISSING = (
-    "Nobody elsewhere can open it yet: add --server.allowedHosts NAME with the name or address that they type, "
-    f"or set {origin.VARIABLE}=https://NAME where a proxy stands before it."
+    "Nobody elsewhere can open it yet: add --server.allowedHosts NAME with the name or address that they "
+    f"type, or set {origin.VARIABLE}=https://NAME where a proxy stands before it."
 )
 _NO_LOGIN = (
     "There is no login: whoever reaches the address may use it, and each browser is known by a cookie. "
@@ -26,7 +26,7 @@ _NO_LOGIN = (
 )
 _NO_AUTHLIB = 'The login of .streamlit/secrets.toml lacks a package: pip install "streamlit[auth]".'
 _ONE_FILE = (
-    "Work is kept in one SQLite file on this machine. A team that runs more than one server, or wants backups, "
+    "Work is kept in one SQLite file on this machine. A team that runs several servers, or wants backups, "
     "sets MINIMIND_DATABASE=postgresql://USER@HOST/NAME."
 )
 _UNENCRYPTED = (
@@ -36,7 +36,7 @@ _UNENCRYPTED = (
 
 
 def lines(key: access.Key | None, open_store: Callable[[], object]) -> list[str]:
-    """All that is said, a line each. `open_store` opens the store of a team's server, or raises StoreError."""
+    """All that is said, a line each. `open_store` opens the store, or raises StoreError."""
     first, *others = addresses()
     query = f"?{access.PARAMETER}={key.token}" if key else ""
     said = [f"MiniMind Interview Lab: {first}/{query}", *(f"and {address}/" for address in others)]

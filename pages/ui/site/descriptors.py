@@ -40,5 +40,5 @@ class Exhaustion:
         if (now := time.monotonic()) >= self._silent_until:
             self._silent_until = now + _SILENT_SECONDS
             _log.error(
-                "No file descriptors are left: new browsers wait until others leave. Raise the limit (ulimit -n)."
+                "No file descriptors are left: new browsers wait until others leave. Raise `ulimit -n`."
             )

@@ -72,7 +72,7 @@ def public() -> Origin | None:
         return None
     if (origin := parse(declared)) is None:
         raise ValueError(
-            f"{VARIABLE}={declared} is no origin: give scheme and name only, such as https://study.example.org; "
+            f"{VARIABLE}={declared} is no origin: give scheme and name, such as https://study.example.org; "
             "a path below it goes into --server.baseUrlPath."
         )
     return origin

@@ -1,4 +1,4 @@
-"""Which requests are refused, and how that is said: one sentence, as a page for people and as text for others."""
+"""Which requests are refused, and how that is said: one sentence, as a page or as text."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Request:
 
     @cached_property
     def own(self) -> tuple[Origin, ...]:
-        """The origins of our own pages here, the one that browsers see last; none for a host that is not ours."""
+        """The origins of our own pages here, the declared one last; none for a host that is not ours."""
         secure = self.scope.get("scheme") in ("https", "wss")
         return origin.own(self._only("host"), "https" if secure else "http")
 

@@ -27,8 +27,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{43}")  # what token_urlsafe(32) gives: 256 ra
 def at_this_machine(headers: Mapping[str, str]) -> bool:
     """Whether a request can only come from this machine.
 
-    The server must listen here alone, and no proxy may have handed the request on or be declared. A tunnel that
-    hides itself, such as `ssh -L`, counts as this machine, because it lets in only who may log in here.
+    The server must listen here alone, and no proxy may be declared or have handed the request on. A tunnel
+    that hides itself, such as `ssh -L`, counts as this machine: it lets in only who may log in here.
     """
     if st.get_option("server.address") not in origin.LOOPBACK or origin.public() is not None:
         return False
