@@ -28,15 +28,18 @@ class Session:
     with Session(address, "q13_sampling", lang="en") as visitor:
         visitor.press("q13.write")
         visitor.wait()
+
+    `origin` is the page that it says it comes from, `host` the name that it asks for, both else the address's.
     """
 
-    def __init__(self, address: str, page: str, **query: object) -> None:
+    def __init__(self, address: str, page: str, *, origin: str = "", host: str = "", **query: object) -> None:
         self._page, self._query, self._hash = page, urlencode(query), ""
         self._open = contextlib.ExitStack()
         self._socket = self._open.enter_context(
             connect(
                 address.replace("http", "ws") + "/_stcore/stream",
-                origin=address,
+                origin=origin or address,
+                additional_headers={"Host": host} if host else {},
                 subprotocols=["streamlit"],
                 max_size=None,
             )

@@ -130,7 +130,7 @@ def _as_streamlit_compares(request: Request) -> Scope:
 def content_policy(own: Sequence[Origin]) -> str:
     """What a page of ours may load: from this server alone, and nobody may frame it.
 
-    Streamlit needs three things beyond 'self' (measured with 1.67.0 in Chromium 150): the one script in its
+    Streamlit needs three things beyond 'self' (measured with 1.67.0 in Chromium 156): the one script in its
     page, which is named by its hash; blob: for the code of components; styles that scripts write.
     """
     sockets = " ".join(origin.socket for origin in own)
