@@ -100,9 +100,8 @@ def test_each_start_has_its_token_and_browsers_stay_in(
     assert second.known({access.cookie_name(): first.cookie})
     assert (tmp_path / "token.key").stat().st_mode & 0o777 == 0o600
     (tmp_path / "token.key").unlink()
-    assert (third := access.key()) is not None and third.cookie != first.cookie, (
-        "its way to throw browsers out"
-    )
+    third = access.key()
+    assert third is not None and third.cookie != first.cookie, "without its file all browsers are out"
 
 
 def test_another_token_of_ones_own_throws_browsers_out(monkeypatch: pytest.MonkeyPatch) -> None:
