@@ -14,7 +14,6 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from pages.ui.site import access, origin
-from study.store import StoreError
 
 _NAME_MISSING = (
     "Nobody elsewhere can open it yet: add --server.allowedHosts NAME with the name or address that they "
@@ -77,13 +76,21 @@ def missing(open_store: Callable[[], object]) -> list[str]:
         said.append(_NO_AUTHLIB)
     if not os.environ.get("MINIMIND_DATABASE"):
         said.append(_ONE_FILE)
-    try:
-        open_store()
-    except StoreError as error:
-        said.append(str(error))
+    if sentence := _trouble(open_store):
+        said.append(sentence)
     if not st.get_option("server.sslCertFile") and (declared is None or declared.scheme == "http"):
         said.append(_UNENCRYPTED)
     return said
+
+
+def _trouble(open_store: Callable[[], object]) -> str | None:
+    from study.store import StoreError  # costs 0.3 s, which a server for one person need not wait for
+
+    try:
+        open_store()
+    except StoreError as error:
+        return str(error)
+    return None
 
 
 def _names() -> list[str]:

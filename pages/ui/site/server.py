@@ -35,7 +35,6 @@ from pages.ui.site import (
     origin,
     question_list,
     settings_file,
-    store,
     streamlit_inside,
 )
 from pages.ui.site.guard import Guard
@@ -127,7 +126,13 @@ def lifespan(slow_imports: Sequence[str]) -> Callable[[st.App], contextlib.Abstr
 
 def _announce() -> None:
     """Say in the terminal where the server is. In a thread: a database may be slow to answer."""
-    print("", *announce.lines(_key(), store.store), "", sep="\n  ", flush=True)
+
+    def open_store() -> None:
+        from pages.ui.site import store
+
+        store.store()
+
+    print("", *announce.lines(_key(), open_store), "", sep="\n  ", flush=True)
 
 
 def _warm(slow_imports: Sequence[str]) -> None:
