@@ -48,6 +48,7 @@ def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
         "MINIMIND_LAB_CACHE": folder,
         "TMPDIR": folder,
         "MINIMIND_DATA": folder,
+        "MINIMIND_TOKEN": "off",
         "MINIMIND_MODEL": os.environ.get("MINIMIND_MODEL", MODEL),
     }
     began = time.perf_counter()

@@ -33,19 +33,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> Iterator[str]:
+def running_app(
+    folder: Path, port: int, *options: str, model: str = MODEL, path: str = "", **environment: str
+) -> Iterator[str]:
     """An app that keeps all that it keeps in `folder`; its log holds no traceback in the end.
 
-    With an empty `model` it is the settings that choose one.
+    With an empty `model` it is the settings that choose one. It stands below `path`, such as "/lab".
     """
     log = (folder / "log").open("ab")
-    environment = os.environ | {
+    own = {
         "MINIMIND_MODEL": model,
         "MINIMIND_LAB_CACHE": str(folder),
         "MINIMIND_DATA": str(folder),
+        "MINIMIND_TOKEN": "off",
         "TMPDIR": str(folder),
     }
-    environment.pop("MINIMIND_DATABASE", None)
+    inherited = {name: value for name, value in os.environ.items() if name != "MINIMIND_DATABASE"}
     process = subprocess.Popen(
         [
             sys.executable,
@@ -57,14 +60,16 @@ def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> I
             str(port),
             "--server.headless",
             "true",
+            "--server.baseUrlPath",
+            path,
             *options,
         ],
         cwd=ROOT,
-        env=environment,
+        env=inherited | own | environment,
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}{path}"
     try:
         wait_until_healthy(address, process)
         yield address

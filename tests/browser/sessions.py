@@ -6,11 +6,12 @@ Keeps what the page shows as Streamlit's elements. Draws nothing, and knows no p
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
@@ -28,14 +29,20 @@ class Session:
     with Session(address, "q13_sampling", lang="en") as visitor:
         visitor.press("q13.write")
         visitor.wait()
+
+    `origin` is the page that it says it comes from, else the address. A name in the address needs no DNS.
     """
 
-    def __init__(self, address: str, page: str, **query: object) -> None:
+    def __init__(self, address: str, page: str, *, origin: str = "", **query: object) -> None:
         self._page, self._query, self._hash = page, urlencode(query), ""
         self._open = contextlib.ExitStack()
         self._socket = self._open.enter_context(
             connect(
-                address.replace("http", "ws") + "/_stcore/stream", subprotocols=["streamlit"], max_size=None
+                address.replace("http", "ws") + "/_stcore/stream",
+                origin=origin or address,
+                sock=socket.create_connection(("127.0.0.1", urlsplit(address).port or 80)),
+                subprotocols=["streamlit"],
+                max_size=None,
             )
         )
         self._drawn: dict[tuple[int, ...], tuple[str, Element]] = {}

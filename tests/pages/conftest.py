@@ -56,6 +56,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Results and device locks apart from an app that may be running."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINIMIND_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MINIMIND_TOKEN", "off")
         yield
 
 

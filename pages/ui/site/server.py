@@ -1,13 +1,14 @@
 """What the web server does besides serving pages.
 
-It starts the worker, checks the questions, warms slow imports, reports errors, serves plotly's script and
-names browsers that come from elsewhere.
+It starts the worker, checks the questions, warms slow imports, reports errors, serves plotly's script, says
+where it listens, refuses foreign requests and names browsers that come from elsewhere.
 
 The web process never loads torch; the model lives in the worker process that `worker()` starts.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import importlib.metadata
@@ -17,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -26,11 +28,21 @@ from starlette.routing import Route
 
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import RunnerExchange
-from pages.ui.site import question_list, settings_file, streamlit_inside
+from pages.ui.site import (
+    access,
+    announce,
+    descriptors,
+    origin,
+    question_list,
+    settings_file,
+    streamlit_inside,
+)
+from pages.ui.site.guard import Guard
 from pages.ui.site.visitor import VisitorCookie
 from questions import QuestionError
 
-PLOTLY_ADDRESS = f"/plotly-{importlib.metadata.version('plotly')}.min.js"
+PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"
+"""Relative to a page: all pages stand side by side, below whatever path a proxy or Streamlit puts them."""
 _LOAD_AFTER_SECONDS, _WARM_AFTER_SECONDS, _FREEZE_AFTER_SECONDS = 2.5, 3.0, 4.0
 """The first page comes first; loading torch beside it cost 0.6 s of three on two cores."""
 _log = logging.getLogger(__name__)
@@ -53,24 +65,36 @@ def worker() -> WorkerClient:
 def prepare() -> None:
     """Make ready before the server listens: check the questions, and change what Streamlit does otherwise.
 
-    A broken question file ends the server with one sentence that names file, key and reason.
+    A broken question file, or a setting that cannot be, ends the server with one sentence that names it.
     """
     try:
         question_list.questions()
     except QuestionError as error:
         sys.exit(f"A question cannot be used. {error}")
+    try:
+        origin.public(), _key()
+    except ValueError as error:
+        sys.exit(str(error))
+    descriptors.raise_limit()
     streamlit_inside.leave_pages_router()
     streamlit_inside.run_callbacks_whole()
 
 
 def routes() -> list[Route]:
     """The addresses that this server answers besides Streamlit's own."""
-    return [Route(PLOTLY_ADDRESS, _plotly_script)]
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return [Route(f"/{base}/{PLOTLY_ADDRESS}".replace("//", "/"), _plotly_script)]
 
 
 def middleware() -> list[Middleware]:
-    """What every answer of this server passes through."""
-    return [Middleware(VisitorCookie)]
+    """What every request to this server and every answer passes through, the outermost first."""
+    return [Middleware(Guard, key=_key()), Middleware(VisitorCookie)]
+
+
+@cache
+def _key() -> access.Key | None:
+    """The key of this server, one for its whole life."""
+    return access.key()
 
 
 async def _plotly_script(_request: Request) -> FileResponse:
@@ -93,9 +117,22 @@ def lifespan(slow_imports: Sequence[str]) -> Callable[[st.App], contextlib.Abstr
     async def live(_app: st.App) -> AsyncIterator[None]:
         threading.Thread(target=worker, daemon=True).start()
         threading.Thread(target=_warm, args=(slow_imports,), daemon=True).start()
+        threading.Thread(target=_announce, daemon=True).start()
+        asyncio.get_running_loop().set_exception_handler(descriptors.Exhaustion())
         yield
 
     return live
+
+
+def _announce() -> None:
+    """Say in the terminal where the server is. In a thread: a database may be slow to answer."""
+
+    def open_store() -> None:
+        from pages.ui.site import store
+
+        store.store()
+
+    print("", *announce.lines(_key(), open_store), "", sep="\n  ", flush=True)
 
 
 def _warm(slow_imports: Sequence[str]) -> None:

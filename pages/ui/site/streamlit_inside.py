@@ -8,7 +8,9 @@ has a test that fails once Streamlit does the same by itself.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.safe_session_state import SafeSessionState
@@ -57,3 +59,14 @@ def unbind_widgets() -> None:
     with context.session_state.query_params() as parameters:
         for widget_id in list(parameters._bindings_by_widget):
             parameters.unbind_widget(widget_id)
+
+
+def allow_host(authority: str) -> None:
+    """Let Streamlit's own check of websockets pass this host, which guard.py has found to be ours.
+
+    It reads one setting, without the names of this machine and without the origin that a proxy shows.
+    """
+    host = urlsplit(f"//{authority}").hostname or ""
+    allowed = config.get_option("server.allowedHosts")
+    if host not in allowed:
+        config.set_option("server.allowedHosts", [*allowed, host])

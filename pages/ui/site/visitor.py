@@ -16,9 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pages.ui.site import origin
+
 COOKIE = "minimind_visitor"
 _YEAR_SECONDS = 31_536_000
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _NAME = re.compile(r"[A-Za-z0-9_-]{43}")  # what token_urlsafe(32) gives: 256 random bits
 
@@ -26,12 +27,14 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{43}")  # what token_urlsafe(32) gives: 256 ra
 def at_this_machine(headers: Mapping[str, str]) -> bool:
     """Whether a request can only come from this machine.
 
-    The server must listen here alone, and no proxy may have handed the request on. A tunnel that
-    hides itself, such as `ssh -L`, counts as this machine, because it lets in only who may log in here.
+    The server must listen here alone, and no proxy may be declared or have handed the request on. A tunnel
+    that hides itself, such as `ssh -L`, counts as this machine: it lets in only who may log in here.
     """
-    if st.get_option("server.address") not in _LOOPBACK or any(name in headers for name in _PROXY_HEADERS):
+    if st.get_option("server.address") not in origin.LOOPBACK or origin.public() is not None:
         return False
-    return "host" not in headers or urlsplit(f"//{headers['host']}").hostname in _LOOPBACK
+    if any(name in headers for name in _PROXY_HEADERS):
+        return False
+    return "host" not in headers or urlsplit(f"//{headers['host']}").hostname in origin.LOOPBACK
 
 
 def visitor_name(cookies: Mapping[str, str]) -> str | None:
@@ -68,7 +71,9 @@ class VisitorCookie:
 
 def _cookie(request: Request) -> str:
     name = visitor_name(request.cookies) or secrets.token_urlsafe(32)
-    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
+    declared = origin.public()
+    seen = request.url.scheme if declared is None else declared.scheme
+    secure = "https" in (seen, request.headers.get("x-forwarded-proto"))
     return f"{COOKIE}={name}; Path=/; Max-Age={_YEAR_SECONDS}; HttpOnly; SameSite=Lax" + (
         "; Secure" if secure else ""
     )

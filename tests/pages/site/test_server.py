@@ -43,7 +43,7 @@ def test_an_unexpected_error_is_one_sentence(caplog: pytest.LogCaptureFixture) -
 
 def test_plotly_is_served_from_here() -> None:
     client = TestClient(Starlette(routes=server.routes()))
-    answer = client.get(server.PLOTLY_ADDRESS)
+    answer = client.get(f"/{server.PLOTLY_ADDRESS}")
     assert answer.status_code == 200 and len(answer.content) > 1e6
     assert answer.headers["content-type"].startswith("text/javascript")
     assert client.get("/plotly-0.min.js").status_code == 404

@@ -27,10 +27,12 @@ async def data(_request: Request) -> Response:
 @pytest.fixture
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that listens on every interface."""
-    address = config.get_option("server.address")
+    before = {name: config.get_option(f"server.{name}") for name in ("address", "allowedHosts")}
     config.set_option("server.address", "0.0.0.0")
+    config.set_option("server.allowedHosts", ["lab.example"])
     yield
-    config.set_option("server.address", address)
+    for name, value in before.items():
+        config.set_option(f"server.{name}", value)
 
 
 def browser(base: str = "http://lab.example") -> TestClient:
