@@ -17,6 +17,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+LONGEST_VALUE, LONGEST_SENTENCE = 200, 1200
+"""Characters of what somebody gave us that an error repeats, and of a whole error."""
+
+
+def shortened(text: str, most: int = LONGEST_VALUE) -> str:
+    """`text`, or its begin and its end if it is longer than `most` characters.
+
+    >>> shortened("9" * 5000, 12)
+    '999999 … 999'
+    """
+    end = most // 4
+    return text if len(text) <= most else f"{text[: most - end - 3].rstrip()} … {text[-end:].lstrip()}"
+
+
+def concise(sentence: str, values: Mapping[str, Any]) -> str:
+    """A sentence in which no value is longer than `LONGEST_VALUE`, nor the whole than `LONGEST_SENTENCE`."""
+    if len(sentence) <= LONGEST_VALUE:
+        return sentence
+    for value in values.values():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            for written in (value, repr(value)[1:-1]):
+                sentence = sentence.replace(written, shortened(written))
+    return shortened(sentence, LONGEST_SENTENCE)
+
 
 class Sentence(str):
     """An English sentence for a person that knows how it is said in other languages.
@@ -30,7 +54,7 @@ class Sentence(str):
 
     def __new__(cls, text: str, key: str = "", values: Mapping[str, Any] | None = None) -> Self:
         """The text itself, ready to print; `values` default to none."""
-        sentence = super().__new__(cls, text)
+        sentence = super().__new__(cls, concise(text, values or {}))
         sentence.key, sentence.values = key, values or {}
         return sentence
 
@@ -39,7 +63,7 @@ class MiniMindError(Exception):
     """Base of every error that a user can cause and mend. `key` and `values`: see `Sentence`."""
 
     def __init__(self, sentence: str, *, key: str = "", **values: Any) -> None:
-        super().__init__(sentence)
+        super().__init__(concise(sentence, values))
         self.key, self.values = key, values
 
     @property

@@ -26,8 +26,8 @@ from pages.ui.experiments import experiment
 from pages.ui.lab import controls, jobs
 from pages.ui.lab.token_stream import token_stream
 from pages.ui.site import server, visitor
-from pages.ui.words.i18n import t
-from pages.ui.words.prose import literal
+from pages.ui.words.i18n import plain, t
+from pages.ui.words.markdown import literal
 
 _EXPERIMENT = experiment("playground/continuation")
 _NAME = _EXPERIMENT.lab
@@ -135,7 +135,9 @@ def _more_settings() -> None:
 def _model() -> None:
     """The app's own checkpoint, another shipped one, or, for somebody at this machine, any path."""
     labels = {
-        name: t("playground.model_size", model=name, millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:,.0f}")
+        name: plain(
+            "playground.model_size", model=name, millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:,.0f}"
+        )
         for name, size in _readers().items()
     }
     own = server.worker().status().model_name or DEFAULT_MODEL
@@ -290,7 +292,7 @@ def _figures(writing: Writing) -> list[str]:
         *speed,
         t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
         t("playground.seed_used", seed=writing.params.seed),
-        f"{literal(writing.about['model'])}, {writing.about['dtype']}, {writing.job.device_name}",
+        literal(f"{writing.about['model']}, {writing.about['dtype']}, {writing.job.device_name}"),
     ]
 
 
