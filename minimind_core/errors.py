@@ -14,11 +14,15 @@ assertions instead, and are not listed here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-LONGEST_VALUE, LONGEST_SENTENCE = 200, 1200
+LONGEST_VALUE, LONGEST_SENTENCE = 400, 1200
 """Characters of what somebody gave us that an error repeats, and of a whole error."""
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def shortened(text: str, most: int = LONGEST_VALUE) -> str:
@@ -32,7 +36,12 @@ def shortened(text: str, most: int = LONGEST_VALUE) -> str:
 
 
 def concise(sentence: str, values: Mapping[str, Any]) -> str:
-    """A sentence in which no value is longer than `LONGEST_VALUE`, nor the whole than `LONGEST_SENTENCE`."""
+    """A sentence without control characters, in which no value is longer than `LONGEST_VALUE`.
+
+    The whole is no longer than `LONGEST_SENTENCE`. Of control characters, which a terminal may obey, only
+    line breaks stay.
+    """
+    sentence = _CONTROL.sub(" ", sentence)
     if len(sentence) <= LONGEST_VALUE:
         return sentence
     for value in values.values():

@@ -206,9 +206,8 @@ def _wall(result: Data) -> None:
         )
     )
     cards = "".join(f'<p role="listitem">{html.escape(sample["text"])}</p>' for sample in result["samples"])
-    st.html(
-        f'<div class="wall" role="list" tabindex="0" aria-label="{html.escape(plain("q13.wall.title"))}">{cards}</div>'
-    )
+    title = html.escape(plain("q13.wall.title"))
+    st.html(f'<div class="wall" role="list" tabindex="0" aria-label="{title}">{cards}</div>')
 
 
 def _examples(result: Data) -> None:

@@ -244,7 +244,7 @@ def _same(value: Any, choice: Any) -> bool:
 
 
 def written(value: Any) -> str:
-    """`value` as text, shortened; what Python does not write out (5,000 digits, endless nesting) by its kind."""
+    """`value` as text, shortened; by its kind where Python writes none: 5,000 digits, endless nesting."""
     try:
         return shortened(str(value))
     except (ValueError, RecursionError):

@@ -14,9 +14,9 @@ from labs.contract import DEFAULT_MODEL
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.job import WorkerStatus
 from minimind_core.errors import CheckpointError
-from minimind_core.files.checkpoint_config import locate, read_config, shipped_checkpoints
-from minimind_core.model.cost import num_parameters
+from minimind_core.files.checkpoint_config import locate, shipped_checkpoints
 from pages.ui.site import server, settings_file, visitor
+from pages.ui.site.checkpoints import size_of
 from pages.ui.site.device import worker_status
 from pages.ui.words import errors
 from pages.ui.words.i18n import plain, t
@@ -80,7 +80,7 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
     model = fixed.get("model") or _checkpoint(disabled)
     for name, value in fixed.items():
         st.markdown(
-            t(f"settings.labs.fixed_{name}", variable=settings_file.VARIABLES[name], value=code(value))
+            t(f"settings.labs.fixed_{name}", variable=code(settings_file.VARIABLES[name]), value=code(value))
         )
     return RunnerSettings(device, dtype, model)
 
@@ -115,18 +115,15 @@ def _device_name(device: str) -> str:
 
 
 def _model_name(name: str) -> str:
-    size = _size(name)
+    size = size_of(name)
+    if size is None:
+        return name
     return plain("settings.labs.shipped", name=name, millions=f"{size / 1e6:.3g}", wan=f"{size / 1e4:.4g}")
 
 
 @cache
 def _shipped() -> tuple[str, ...]:
     return tuple(sorted(shipped_checkpoints(), key=lambda name: (name != DEFAULT_MODEL, name)))
-
-
-@cache
-def _size(name: str) -> int:
-    return num_parameters(read_config(locate(name))[0])
 
 
 def _absolute(path: str) -> str:

@@ -24,10 +24,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
+from labs.contract.registry import WordsError
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import RunnerExchange
 from pages.ui.site import question_list, settings_file, streamlit_inside
 from pages.ui.site.visitor import VisitorCookie
+from pages.ui.words import errors
+from pages.ui.words.i18n import LANGUAGES, check_catalogues, t
 from questions import QuestionError
 
 PLOTLY_ADDRESS = f"/plotly-{importlib.metadata.version('plotly')}.min.js"
@@ -51,14 +54,19 @@ def worker() -> WorkerClient:
 
 
 def prepare() -> None:
-    """Make ready before the server listens: check the questions, and change what Streamlit does otherwise.
+    """Make ready before the server listens: check what people wrote, change what Streamlit does otherwise.
 
-    A broken question file ends the server with one sentence that names file, key and reason.
+    A broken question or catalogue ends the server with one sentence that names file, key and reason.
     """
     try:
         question_list.questions()
+        check_catalogues()
+        for language in LANGUAGES:
+            errors.sentences(language)
     except QuestionError as error:
         sys.exit(f"A question cannot be used. {error}")
+    except WordsError as error:
+        sys.exit(f"A text of the pages or labs cannot be used. {error}")
     streamlit_inside.leave_pages_router()
     streamlit_inside.run_callbacks_whole()
 
@@ -114,8 +122,6 @@ def _warm(slow_imports: Sequence[str]) -> None:
 
 def on_script_error(error: Exception) -> bool:
     """Show one sentence on the page; the traceback goes to the terminal."""
-    from pages.ui.words.i18n import t
-
     _log.error("A page failed", exc_info=error)
     st.error(t("error.unexpected"))
     return True

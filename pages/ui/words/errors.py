@@ -22,7 +22,7 @@ import streamlit as st
 from labs.contract.registry import ROOT, read_words
 from minimind_core.errors import LONGEST_SENTENCE, shortened
 from pages.ui.experiments import registry
-from pages.ui.words.i18n import catalogue, current_language
+from pages.ui.words.i18n import catalogue, current_language, plain
 from pages.ui.words.markdown import Markdown, filled, filled_plainly, sentence
 
 _STRINGS = Path(__file__).parent / "strings"
@@ -52,8 +52,11 @@ def said(error: str | Exception) -> Markdown:
     values = _values(error, language)
     template = sentences(language).get(getattr(error, "key", ""))
     if template is not None:
-        return filled(template, values if here else _placeless(values, language))
-    english = str(error) if here else _without_places(str(error), values, language)
+        return filled(template, values if here else _placeless(values))
+    english = str(error)
+    if not here:
+        english = _without_places(english, values)
+        english = english[:1].upper() + english[1:]  # a path may have stood there
     return sentence(shortened(english, LONGEST_SENTENCE))
 
 
@@ -77,28 +80,27 @@ def _values(error: str | Exception, language: str) -> dict[str, Any]:
     return values
 
 
-def _placeless(values: Mapping[str, Any], language: str) -> dict[str, Any]:
+def _placeless(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values for somebody elsewhere: the database by that word, a path by its last part."""
-    database = catalogue(language)["error.database"]
+    database = plain("error.database")
     return {
         name: database
         if name == "place"
-        else _without_places(_last_part(value), {}, language)
+        else _without_places(_last_part(value), {})
         if isinstance(value, str)
         else value
         for name, value in values.items()
     }
 
 
-def _without_places(text: str, values: Mapping[str, Any], language: str) -> str:
+def _without_places(text: str, values: Mapping[str, Any]) -> str:
     """A text without the places among its values, and without what looks like a path or a database."""
-    for name, value in _placeless(values, language).items():
+    for name, value in _placeless(values).items():
         if isinstance(value, str):
             text = text.replace(str(values[name]), value)
     for folder in (ROOT, Path.home(), tempfile.gettempdir()):
         text = text.replace(f"{folder}{os.sep}", os.sep)
-    text = _FOLDERS.sub("", _DATABASE.sub(catalogue(language)["error.database"], text))
-    return text[:1].upper() + text[1:]
+    return _FOLDERS.sub("", _DATABASE.sub(plain("error.database"), text))
 
 
 def _last_part(value: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from labs.contract import Words
-from labs.contract.registry import read_words
+from labs.contract.registry import WordsError, read_words
 from pages.ui.experiments import registry
 from pages.ui.words.markdown import Filled, Markdown, filled, filled_plainly
 
@@ -28,6 +28,19 @@ _STRINGS = Path(__file__).parent / "strings"
 def catalogue(language: str) -> dict[str, str]:
     """Every text of one language by its dotted key, such as `home.title`; the words of the labs included."""
     return registry().strings(language) | read_words(_STRINGS / f"{language}.toml")
+
+
+def check_catalogues() -> None:
+    """Read every catalogue. Raises WordsError for one that is broken or lacks what the other has."""
+    for language, other in (LANGUAGES, LANGUAGES[::-1]):
+        for lacking in sorted(catalogue(other).keys() - catalogue(language).keys()):
+            lab = lacking.partition(".")[0]
+            own = lab in {experiment.lab for experiment in registry()}
+            place = f"labs/{lab}*" if own else _STRINGS
+            raise WordsError(
+                f"{place}/{language}.toml: {lacking.removeprefix(f'{lab}.') if own else lacking}: is "
+                f"missing; {other}.toml has it."
+            )
 
 
 def preferred_language(cookie: str | None, locale: str | None) -> str:
@@ -56,8 +69,8 @@ def _first_language() -> str:
 def t(key: str, **values: object) -> Markdown:
     """The Markdown for `key` in the session's language, `{name}` filled from `values`.
 
-    A value that is neither a number nor `Markdown` is shown as it is, whatever signs it holds. Raises KeyError
-    for an unknown key or a missing value: both are programmer errors.
+    A value that is neither a number nor `Markdown` is shown as it is, whatever signs it holds. Raises
+    KeyError for an unknown key or a missing value: both are programmer errors.
     """
     return filled(catalogue(current_language())[key], values)
 

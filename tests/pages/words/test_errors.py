@@ -213,9 +213,11 @@ def _panel(name: str) -> None:
     import streamlit as st
 
     from pages.ui.lab import bench
+    from pages.ui.words import errors
     from pages.ui.words.i18n import language_switch
 
     st.session_state.setdefault("lang", "zh")
+    errors.show_places(True)
     language_switch()
     bench.lab([name])
 
