@@ -33,7 +33,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> Iterator[str]:
+def running_app(
+    folder: Path, port: int, *options: str, model: str = MODEL, script: str = "app.py"
+) -> Iterator[str]:
     """An app that keeps all that it keeps in `folder`; its log holds no traceback in the end.
 
     With an empty `model` it is the settings that choose one.
@@ -52,7 +54,7 @@ def running_app(folder: Path, port: int, *options: str, model: str = MODEL) -> I
             "-m",
             "streamlit",
             "run",
-            "app.py",
+            script,
             "--server.port",
             str(port),
             "--server.headless",

@@ -31,6 +31,7 @@ _FOUND_LATER = re.compile(
     re.IGNORECASE,
 )
 """Where Streamlit, once the escapes are gone, sees an address, an :emoji:, an icon or an arrow."""
+_ICON = re.compile(r"(?<=:)(?=material/)")
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -58,7 +59,7 @@ def code(text: object) -> Markdown:
     >>> code("a`b")
     '`` a`b ``'
     """
-    line = cleaned(str(text)).strip() or "\N{NO-BREAK SPACE}"
+    line = _ICON.sub("\N{WORD JOINER}", cleaned(str(text)).strip()) or "\N{NO-BREAK SPACE}"
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     space = " " if "`" in line else ""
     return Markdown(f"{fence}{space}{line}{space}{fence}")
