@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +14,70 @@ from tests.browser.conftest import OpenPage, free_port, running_app
 
 VECTORS = (
     *("![a](http://evil.example/q.png)", "[a](http://evil.example)", "[a]: http://evil.example", "![a][b]"),
-    *("<http://evil.example>", "http://evil.example", "HTTPS://evil.example/a_b", "www.evil.example", "a@b.example"),
-    *("see(http://evil.example/?q=1)", "mailto:a@b.example", "<img src=//evil.example/x>", "<script>1</script>"),
-    *("**a**", "__a__", "_a_", "~~a~~", "`a`", "a `b", "``` a", "# a", "> a", "- a", "+ a", "1. a", "123) a", "***"),
-    *("a | b", "$x$", "$$x$$", ":red[a]", ":smile:", ":material/delete:", ":streamlit:", ":blue-badge[a]", "::a"),
-    *(":::a", "&amp;", "&#33;", "a -> b", "<- a", "a -- b", "a <-> b", ">= 2", "a <= b", "[^1]", "[ ] a", "- [x] a"),
-    *("a\\", "\\*", "a\n\n# b", "a\n\n    b", "    code", "日本_語_字", "C:\\Users\\a_b\\c.pth", "/tmp/a*b*[1]~c"),
+    *(
+        "<http://evil.example>",
+        "http://evil.example",
+        "HTTPS://evil.example/a_b",
+        "www.evil.example",
+        "a@b.example",
+    ),
+    *(
+        "see(http://evil.example/?q=1)",
+        "mailto:a@b.example",
+        "<img src=//evil.example/x>",
+        "<script>1</script>",
+    ),
+    *(
+        "**a**",
+        "__a__",
+        "_a_",
+        "~~a~~",
+        "`a`",
+        "a `b",
+        "``` a",
+        "# a",
+        "> a",
+        "- a",
+        "+ a",
+        "1. a",
+        "123) a",
+        "***",
+    ),
+    *(
+        "a | b",
+        "$x$",
+        "$$x$$",
+        ":red[a]",
+        ":smile:",
+        ":material/delete:",
+        ":streamlit:",
+        ":blue-badge[a]",
+        "::a",
+    ),
+    *(
+        ":::a",
+        "&amp;",
+        "&#33;",
+        "a -> b",
+        "<- a",
+        "a -- b",
+        "a <-> b",
+        ">= 2",
+        "a <= b",
+        "[^1]",
+        "[ ] a",
+        "- [x] a",
+    ),
+    *(
+        "a\\",
+        "\\*",
+        "a\n\n# b",
+        "a\n\n    b",
+        "    code",
+        "日本_語_字",
+        "C:\\Users\\a_b\\c.pth",
+        "/tmp/a*b*[1]~c",
+    ),
     *("a\u202eb", "x\ty", "---", "===", "=", ": a", "http:// evil", "![a](//evil.example/q.png)" * 20),
 )
 SCRIPT = f"""
@@ -36,7 +93,10 @@ for number, vector in enumerate({list(VECTORS)!r}):
         st.caption(sentence(vector))
 st.markdown("the end")
 """
-ACTIVE = "a, img, script, strong em, del, ul, ol, table, h2, blockquote, pre, .katex, mark, [data-testid=stIconMaterial]"
+ACTIVE = (
+    "a, img, script, strong em, del, ul, ol, table, h2, blockquote, pre, .katex, mark, "
+    "[data-testid=stIconMaterial]"
+)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pages.ui.words.i18n import COOKIE, current_language
 
 _HTML_LANG = {"en": "en", "zh": "zh-Hans"}
 _JS = """
-// Half of a character (a cut emoji, pasted) is no text: no message with it reaches the server, and the page is
-// stuck. Before anybody hears of an input, such halves become the sign for a broken character.
+// Half of a character (a cut emoji, pasted) is no text: no message with it reaches the server, and the page
+// is stuck. Before anybody hears of an input, such halves become the sign for a broken character.
 function mend(event) {
   const target = event.composedPath()[0]
   const type = target instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement
