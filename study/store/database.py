@@ -34,7 +34,7 @@ class Database:
     def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
-        self.place = str(self.path or _without_secrets(self.url))
+        self.place = str(self.path or without_secrets(self.url))
         self.notice: StoreError | None = None
         self._busy_seconds = busy_seconds
         self._engine = _engine(self.url, busy_seconds)
@@ -164,7 +164,7 @@ def _checked(url: str | URL) -> URL:
     return parsed
 
 
-def _without_secrets(url: URL) -> str:
+def without_secrets(url: URL) -> str:
     """The address for people to read: host, port and name, and nothing that could hold a password.
 
     A password may stand before the host, also with an @ in it, or in any of the options behind the

@@ -181,4 +181,5 @@ def say_if_broken(text: str) -> None:
 def _say_if_moved(name: str, value: Any) -> None:
     asked, used = st.session_state.get(f"{name}.moved", (None, None))
     if asked is not None and value == used:
-        st.caption(t("controls.moved", asked=asked, used=used))
+        shown = shortened(used, _LONGEST_ASKED) if isinstance(used, str) else used
+        st.caption(t("controls.moved", asked=asked, used=shown))
