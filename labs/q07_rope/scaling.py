@@ -143,4 +143,7 @@ def read_scaling(text: str) -> RopeScaling | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(
+        value, bool
+    )  # of any size: isfinite takes no 400 digits
+    return whole or (isinstance(value, float) and math.isfinite(value))

@@ -42,8 +42,10 @@ def compared(experiment: Experiment, job: Job | None) -> None:
     if not pinned:
         return
     st.markdown(f"**{t('pins.title')}**")
-    runs = {t("pins.run", number=number): one for number, one in enumerate(pinned, 1)}
-    beside = {} if job is None or job.result is None or job in pinned else {t("pins.now"): job}
+    runs: dict[str, Job] = {t("pins.run", number=number): one for number, one in enumerate(pinned, 1)}
+    beside: dict[str, Job] = (
+        {} if job is None or job.result is None or job in pinned else {t("pins.now"): job}
+    )
     st.table(_table(experiment, {**beside, **runs}), border="horizontal")
     for start in range(0, len(pinned), 2):
         for number, column in zip(range(start, min(start + 2, len(pinned))), st.columns(2), strict=False):
