@@ -25,12 +25,13 @@ from labs.contract import DEFAULT_MODEL, Experiment, Params, jsonable
 from labs.contract.registry import ROOT, Registry
 from labs.runner.job import Job
 from labs.runner.progress_bar import ProgressBar
+from minimind_core.console import FAILED, run_in_shell
 from minimind_core.errors import ConfigError, MiniMindError
 
 if TYPE_CHECKING:
     from labs.runner.inline import InlineClient
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, USAGE, INTERRUPTED = 0, 2, 130
 
 
 class _CannotRun(Exception):
@@ -276,4 +277,4 @@ def _say_error(options: argparse.Namespace, sentence: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_in_shell(main))

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import pkgutil
 import sys
 from collections.abc import Sequence
 
 from minimind_core import commands
 from minimind_core.command_options import print_json
+from minimind_core.console import FAILED, run_in_shell
 from minimind_core.errors import ConfigError, MiniMindError
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+USAGE, INTERRUPTED = 2, 130
 NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 """What torch's errors contain on a GPU, on Windows and on Linux."""
 
@@ -69,18 +69,5 @@ def _print_error(options: argparse.Namespace, sentence: str, code: int) -> int:
     return code
 
 
-def _start() -> int:
-    """`main` for a shell: any text can be printed, and a reader that went away (`| head`) is no failure."""
-    for output in (sys.stdout, sys.stderr):
-        output.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    try:
-        code = main()
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-
-
 if __name__ == "__main__":
-    sys.exit(_start())
+    sys.exit(run_in_shell(main))

@@ -14,8 +14,41 @@ assertions instead, and are not listed here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
+
+LONGEST_VALUE, LONGEST_SENTENCE = 400, 1200
+"""Characters of what somebody gave us that an error repeats, and of a whole error."""
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def shortened(text: str, most: int = LONGEST_VALUE) -> str:
+    """`text`, or its begin and its end if it is longer than `most` characters.
+
+    >>> shortened("9" * 5000, 12)
+    '999999 … 999'
+    """
+    end = most // 4
+    return text if len(text) <= most else f"{text[: most - end - 3].rstrip()} … {text[-end:].lstrip()}"
+
+
+def concise(sentence: str, values: Mapping[str, Any]) -> str:
+    """A sentence without control characters, in which no value is longer than `LONGEST_VALUE`.
+
+    The whole is no longer than `LONGEST_SENTENCE`. Of control characters, which a terminal may obey, only
+    line breaks stay.
+    """
+    sentence = _CONTROL.sub(" ", sentence)
+    if len(sentence) <= LONGEST_VALUE:
+        return sentence
+    for value in values.values():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            for written in (value, repr(value)[1:-1]):
+                sentence = sentence.replace(written, shortened(written))
+    return shortened(sentence, LONGEST_SENTENCE)
 
 
 class Sentence(str):
@@ -30,7 +63,7 @@ class Sentence(str):
 
     def __new__(cls, text: str, key: str = "", values: Mapping[str, Any] | None = None) -> Self:
         """The text itself, ready to print; `values` default to none."""
-        sentence = super().__new__(cls, text)
+        sentence = super().__new__(cls, concise(text, values or {}))
         sentence.key, sentence.values = key, values or {}
         return sentence
 
@@ -39,7 +72,7 @@ class MiniMindError(Exception):
     """Base of every error that a user can cause and mend. `key` and `values`: see `Sentence`."""
 
     def __init__(self, sentence: str, *, key: str = "", **values: Any) -> None:
-        super().__init__(sentence)
+        super().__init__(concise(sentence, values))
         self.key, self.values = key, values
 
     @property

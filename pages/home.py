@@ -13,7 +13,8 @@ from pages.ui.site.device import device_sentence
 from pages.ui.site.later import when_imported
 from pages.ui.site.navigate import PLAYGROUND, leave_for
 from pages.ui.site.question_list import questions
-from pages.ui.words.i18n import current_language, t
+from pages.ui.words.i18n import current_language, plain, t
+from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import question_facts
 from questions import PARTS, Question
 
@@ -53,7 +54,7 @@ def _first_panel() -> None:
 
 def _contents() -> str:
     """How many questions are written, and which of them have a lab, as a sentence each."""
-    live = t("home.and").join(question.id for question in questions() if _has_lab(question))
+    live = Markdown(t("home.and").join(question.id for question in questions() if _has_lab(question)))
     written = sum(question.written for question in questions())
     if written < len(questions()):
         return t("home.labs_so_far", written=written, count=len(questions()), live=live)
@@ -83,7 +84,7 @@ def _parameters_chart() -> None:
     figure = Figure()
     figure.bars(
         [count for count, _ in counts],
-        [t(f"home.parameters.{name}") for _, name in counts],
+        [plain(f"home.parameters.{name}") for _, name in counts],
         "formula",
         labels=[_amount(count, total) for count, _ in counts],
         horizontal=True,
@@ -96,8 +97,8 @@ def _parameters_chart() -> None:
 def _amount(count: int, total: int) -> str:
     """A count of parameters with its share of `total`, in the units of the language."""
     if count < total / 1000:
-        return t("home.parameters.few", count=f"{count:,}")
-    return t(
+        return plain("home.parameters.few", count=f"{count:,}")
+    return plain(
         "home.parameters.many",
         millions=f"{count / 1e6:.2f}",
         wan=f"{count / 1e4:,.0f}",

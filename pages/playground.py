@@ -20,18 +20,18 @@ from labs.playground.command import generate_command
 from labs.playground.continuation import MAX_PROMPT, ContinuationParams
 from labs.runner.job import Job
 from labs.tools.sampler import MAX_SEED
-from minimind_core.files.checkpoint_config import locate, read_config, shipped_checkpoints
-from minimind_core.model.cost import num_parameters
+from minimind_core.files.checkpoint_config import shipped_checkpoints
 from pages.ui.experiments import experiment
 from pages.ui.lab import controls, jobs
 from pages.ui.lab.token_stream import token_stream
 from pages.ui.site import server, visitor
-from pages.ui.words.i18n import t
-from pages.ui.words.prose import literal
+from pages.ui.site.checkpoints import size_of
+from pages.ui.words.i18n import plain, t
+from pages.ui.words.markdown import literal
 
 _EXPERIMENT = experiment("playground/continuation")
 _NAME = _EXPERIMENT.lab
-_PROMPT, _MODEL, _SEED = (controls.key(_NAME, field) for field in ("prompt", "model", "seed"))
+_PROMPT, _MODEL = (controls.key(_NAME, field) for field in ("prompt", "model"))
 _WRITING = f"{_NAME}.writing"
 _EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")
 _POLL_SECONDS = 0.25
@@ -101,6 +101,7 @@ def _prompt() -> None:
         persist_state="session",
         placeholder=t("playground.empty_prompt"),
     )
+    controls.say_if_broken(st.session_state[_PROMPT])
     with st.container(horizontal=True, key="examples", gap="small", vertical_alignment="center"):
         st.caption(t("playground.try"), width="content")
         for number, example in enumerate(_EXAMPLES):
@@ -126,16 +127,17 @@ def _settings() -> None:
 
 def _more_settings() -> None:
     with st.popover(t("playground.more")):
-        for field in ("top_k", "min_p", "repetition_penalty"):
+        for field in ("top_k", "min_p", "repetition_penalty", "seed"):
             controls.control(ContinuationParams, field, _NAME)
-        st.number_input(t("playground.seed"), 0, MAX_SEED, step=1, key=_SEED, bind="query-params")
         _model()
 
 
 def _model() -> None:
     """The app's own checkpoint, another shipped one, or, for somebody at this machine, any path."""
     labels = {
-        name: t("playground.model_size", model=name, millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:,.0f}")
+        name: plain(
+            "playground.model_size", model=name, millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:,.0f}"
+        )
         for name, size in _readers().items()
     }
     own = server.worker().status().model_name or DEFAULT_MODEL
@@ -151,14 +153,15 @@ def _model() -> None:
     )
 
 
-@cache
 def _readers() -> dict[str, int]:
     """Sizes of the shipped checkpoints that were taught to write; the toys of Question 1 were not."""
-    return {
-        name: num_parameters(read_config(locate(name))[0])
-        for name in shipped_checkpoints()
-        if not name.startswith("toy-")
-    }
+    sizes = {name: size_of(name) for name in _shipped() if not name.startswith("toy-")}
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+@cache
+def _shipped() -> tuple[str, ...]:
+    return tuple(shipped_checkpoints())
 
 
 def _buttons(writing: Writing | None, live: bool) -> None:
@@ -184,14 +187,14 @@ def _from_the_prompt() -> None:
 
 
 def _new_seed() -> None:
-    st.session_state[_SEED] = random.randrange(MAX_SEED + 1)
+    controls.put(_NAME, "seed", random.randrange(MAX_SEED + 1))
     _write(_same_start())
 
 
 def _again() -> None:
     """The same start and seed under the settings of now; with equal settings the text has to be equal too."""
     before: Writing = st.session_state[_WRITING]
-    st.session_state[_SEED] = before.params.seed
+    controls.put(_NAME, "seed", before.params.seed)
     _write(_same_start(), replace(before, before=None))
 
 
@@ -290,7 +293,7 @@ def _figures(writing: Writing) -> list[str]:
         *speed,
         t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
         t("playground.seed_used", seed=writing.params.seed),
-        f"{literal(writing.about['model'])}, {writing.about['dtype']}, {writing.job.device_name}",
+        literal(f"{writing.about['model']}, {writing.about['dtype']}, {writing.job.device_name}"),
     ]
 
 

@@ -22,7 +22,8 @@ from pages.ui.lab import bench, charts, controls, findings, jobs
 from pages.ui.lab.folded import folded
 from pages.ui.site import server
 from pages.ui.study.study_page import question_page
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import plain, t
+from pages.ui.words.markdown import Markdown
 
 _Q = "q13"
 _NEXT_TOKEN = experiment("q13/next_token")
@@ -119,18 +120,24 @@ def _sentence(result: Data, params: NextTokenParams) -> str:
 def _kept(view: Candidates, size: int) -> str:
     return t(
         "q13.page.kept",
-        kept=f"**{view['kept_count']:,}**",
+        kept=_bold(f"{view['kept_count']:,}"),
         size=f"{size:,}",
-        removed=f"**{view['removed_mass']:.1%}**",
+        removed=_bold(f"{view['removed_mass']:.1%}"),
         entropy=f"{view['entropy']:.2f}",
         effective=f"{view['effective_size']:,.1f}",
     )
 
 
+def _bold(number: str) -> Markdown:
+    return Markdown(f"**{number}**")
+
+
 def _typed(result: Data) -> None:
     """Typed numbers in one sentence, and what each rule at the boundary keeps of them."""
     view = result["view"]
-    rules = " · ".join(f"{t(f'q13.rule.{rule}')} **{kept}**" for rule, kept in view["rules"].items())
+    rules = Markdown(
+        " · ".join(f"{t(f'q13.rule.{rule}')} **{kept}**" for rule, kept in view["rules"].items())
+    )
     read_as = t("q13.page.read", kind=t(f"q13.numbers_are.{view['read_as']}"))
     parts = [read_as, _kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
     if view["normalized"]:
@@ -193,13 +200,14 @@ def _wall(result: Data) -> None:
         t(
             "q13.page.wall",
             count=len(result["samples"]),
-            distinct=f"**{result['distinct']:.0%}**",
-            repetition=f"**{result['repetition']:.0%}**",
-            likely=f"**{result['log_probability']:.2f}**".replace("-", "\N{MINUS SIGN}"),
+            distinct=_bold(f"{result['distinct']:.0%}"),
+            repetition=_bold(f"{result['repetition']:.0%}"),
+            likely=_bold(f"{result['log_probability']:.2f}".replace("-", "\N{MINUS SIGN}")),
         )
     )
     cards = "".join(f'<p role="listitem">{html.escape(sample["text"])}</p>' for sample in result["samples"])
-    st.html(f'<div class="wall" role="list" tabindex="0" aria-label="{t("q13.wall.title")}">{cards}</div>')
+    title = html.escape(plain("q13.wall.title"))
+    st.html(f'<div class="wall" role="list" tabindex="0" aria-label="{title}">{cards}</div>')
 
 
 def _examples(result: Data) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal
 
 from questions.claims import EXPERIMENT, read_unit
 from questions.entry import SLUG, Entry, Localized, both, check_unique
-from questions.values import Tolerance, plain, read_tolerance, read_value
+from questions.values import Tolerance, finite, plain, read_tolerance, read_value
 
 Tier = Literal[60, 80, 100, "bonus"]
 TIERS: tuple[Tier, ...] = (60, 80, 100, "bonus")
@@ -194,6 +193,7 @@ def _wrong_answer(entry: Entry, choices: tuple[Choice, ...]) -> WrongAnswer:
         return WrongAnswer(
             entry.one_of("answer", tuple(choice.id for choice in choices)), entry.localized("text")
         )
-    if isinstance(answer, bool) or not isinstance(answer, int | Decimal):
-        raise entry.fail("answer", f"must be a number, not {answer!r}.")
-    return WrongAnswer(float(answer), entry.localized("text"))
+    number = finite(answer)
+    if number is None:
+        raise entry.fail("answer", f"must be a number, not {answer}.")
+    return WrongAnswer(number, entry.localized("text"))

@@ -20,6 +20,7 @@ from questions.interview import read_cues, read_follow_ups, read_hints, read_pre
 from questions.kata import read_kata
 from questions.prose import read_prose
 from questions.schema import LEVELS, PARTS, Question
+from questions.text_file import TextFileError, read_text_file
 from questions.values import read_value
 
 __all__ = [
@@ -109,8 +110,10 @@ def _content(entry: Entry) -> dict[str, Any]:
 
 def _read(path: Path) -> Entry:
     try:
-        return Entry(path, tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Entry(path, tomllib.loads(read_text_file(path), parse_float=Decimal))
+    except TextFileError as error:
+        raise QuestionError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # no TOML, a number of 5,000 digits, endless nesting
         raise QuestionError(f"{path}: cannot be read: {error}") from error
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from questions.entry import Entry
+from questions.entry import Entry, QuestionError
+from questions.text_file import TextFileError, read_text_file
 
 HEADINGS = {
     "en": ("Question", "Reference answer", "Beyond the usual answer"),
@@ -46,9 +47,9 @@ def read_prose(path: Path, language: str) -> Prose:
     """Read one of the two files. Raises QuestionError naming it and the heading."""
     file = Entry(path, {})
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise file.fail("cannot be read", str(error)) from error
+        text = read_text_file(path)
+    except TextFileError as error:
+        raise QuestionError(f"{path}: {error}") from error
     sections = _split(text, "# ")
     titles = tuple(section.title for section in sections[1:])
     if titles != HEADINGS[language] or sections[0].body:
@@ -67,7 +68,7 @@ def read_prose(path: Path, language: str) -> Prose:
 def _split(text: str, mark: str) -> list[Section]:
     """The text before the first heading that starts with `mark` (no title), then each heading's text."""
     sections, title, body, in_code = [], "", list[str](), False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         in_code ^= line.startswith("```")
         if line.startswith(mark) and not in_code:
             sections.append(Section(title, "\n".join(body).strip()))

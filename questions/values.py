@@ -50,7 +50,7 @@ def read_value(entry: Entry, key: str) -> Value:
     try:
         return _frozen(entry.data[key])
     except (KeyError, TypeError) as error:
-        raise entry.fail(key, "must be a number, a text, true, or a list or table of them.") from error
+        raise entry.fail(key, "must be a finite number, a text, true, or a list or table of them.") from error
 
 
 def read_tolerance(entry: Entry, key: str = "tolerance") -> Tolerance | None:
@@ -61,9 +61,22 @@ def read_tolerance(entry: Entry, key: str = "tolerance") -> Tolerance | None:
     if len(table.data) != 1 or next(iter(table.data)) not in TOLERANCES:
         raise entry.fail(key, f"must have exactly one of {', '.join(TOLERANCES)}.")
     kind, amount = next(iter(table.data.items()))
-    if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or amount < (kind == "factor"):
-        raise table.fail(kind, f"must be a number of at least {int(kind == 'factor')}, not {amount!r}.")
-    return Tolerance(cast(ToleranceKind, kind), float(amount))
+    least = int(kind == "factor")
+    number = finite(amount)
+    if number is None or number < least:
+        raise table.fail(kind, f"must be a number of at least {least}, not {amount}.")
+    return Tolerance(cast(ToleranceKind, kind), number)
+
+
+def finite(value: Any) -> float | None:
+    """A number of a file as a float; None for what is no number, is not finite or leaves float's range."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # an int of 400 digits, a signalling NaN
+        return None
+    return number if math.isfinite(number) else None
 
 
 def part(value: Value, names: tuple[str, ...]) -> Value:
@@ -143,7 +156,7 @@ def _frozen(value: Any) -> Value:
         return {name: _frozen(item) for name, item in value.items()}
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)
-    if isinstance(value, int | Decimal | str):
+    if isinstance(value, bool | str) or finite(value) is not None:
         return value
     raise TypeError(value)
 

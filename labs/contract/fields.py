@@ -11,22 +11,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, shortened
 
 METADATA_KEY = "field"
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character that needs two: no text can be encoded that holds one."""
+_LONGEST_GIVEN = 60
+"""Characters of a refused value that a sentence repeats."""
 
 
 class ParamError(ConfigError):
     """A parameter that cannot be used: `code` for programs, `field` and one English sentence.
 
-    Codes: unknown, kind, low, high, long, choice, together. `key` and `values` let a page say the same in
-    another language, where a value called `label` is itself the key of a label.
+    Codes: unknown, kind, low, high, long, half, choice, together. `key` and `values` let a page say the same
+    in another language, where a value called `label` is itself the key of a label.
     """
 
     def __init__(self, code: str, field: str, sentence: str, *, key: str = "", **values: Any) -> None:
@@ -64,15 +69,15 @@ class Field(ABC):
 
     def refuse_kind(self, wanted: str, key: str, value: Any) -> NoReturn:
         """Raise the ParamError for a value that is not even of this field's type."""
-        sentence = f"{self.name} must be {wanted}, not {value!r}."
-        raise ParamError("kind", self.name, sentence, key=key, label=self.label, given=str(value))
+        sentence = f"{self.name} must be {wanted}, not {quoted(value)}."
+        raise ParamError("kind", self.name, sentence, key=key, label=self.label, given=written(value))
 
     def refuse_choice(self, wanted: str, key: str, value: Any) -> NoReturn:
         """Raise the ParamError for a value that is not among the choices; `wanted` has their place, {}."""
         listed = ", ".join(map(str, self.choices))
-        sentence = f"{self.name} must {wanted.format(listed)}, not {value!r}."
+        sentence = f"{self.name} must {wanted.format(listed)}, not {quoted(value)}."
         raise ParamError(
-            "choice", self.name, sentence, key=key, label=self.label, given=str(value), choices=listed
+            "choice", self.name, sentence, key=key, label=self.label, given=written(value), choices=listed
         )
 
 
@@ -107,7 +112,10 @@ class Number(Field):
             self._refuse_number(value)
         if not self.whole:
             return number
-        return value if isinstance(value, int) else int(number)
+        try:
+            return int(value)  # exact where a float would round: 9007199254740993
+        except (TypeError, ValueError):
+            return int(number)
 
     def check(self, value: int | float) -> None:
         """See Field."""
@@ -146,6 +154,16 @@ class Text(Field):
 
     def check(self, value: str) -> None:
         """See Field."""
+        if broken := _SURROGATE.search(value):
+            raise ParamError(
+                "half",
+                self.name,
+                f"{self.name} holds half a character at place {broken.start() + 1:,}; delete it or write it "
+                "again.",
+                key="param.half",
+                label=self.label,
+                place=broken.start() + 1,
+            )
         if len(value) > self.max_length:
             raise ParamError(
                 "long",
@@ -159,7 +177,7 @@ class Text(Field):
 
     def nearest(self, value: str) -> str:
         """See Field."""
-        return value[: self.max_length]
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value[: self.max_length])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +186,14 @@ class Choice(Field):
 
     def parse(self, value: Any) -> Any:
         """See Field."""
-        named = {str(choice): choice for choice in self.choices}
-        return value if value in self.choices else named.get(str(value), value)
+        for choice in self.choices:
+            if _same(value, choice):
+                return choice
+        return {str(choice): choice for choice in self.choices}.get(written(value), value)
 
     def check(self, value: Any) -> None:
         """See Field."""
-        if value not in self.choices:
+        if not any(_same(value, choice) for choice in self.choices):
             self.refuse_choice("be one of {}", "param.choice", value)
 
     def nearest(self, value: Any) -> Any:
@@ -187,7 +207,9 @@ class Order(Field):
 
     def parse(self, value: Any) -> str:
         """See Field."""
-        return ",".join(step.strip() for step in str(value).split(","))
+        if not isinstance(value, str):
+            self.refuse_choice("name each of {} once", "param.order", value)
+        return ",".join(step.strip() for step in value.split(","))
 
     def check(self, value: Any) -> None:
         """See Field."""
@@ -205,7 +227,7 @@ class Switch(Field):
 
     def parse(self, value: Any) -> bool:
         """See Field."""
-        word = str(value).lower()
+        word = written(value).lower()
         return word in _YES if word in _YES + _NO else self.refuse_kind("true or false", "param.bool", value)
 
     def check(self, value: bool) -> None:
@@ -214,6 +236,30 @@ class Switch(Field):
     def nearest(self, value: bool) -> bool:
         """See Field."""
         return value
+
+
+def _same(value: Any, choice: Any) -> bool:
+    """Whether they are equal; true is not 1."""
+    return isinstance(value, bool) == isinstance(choice, bool) and bool(value == choice)
+
+
+def written(value: Any) -> str:
+    """`value` as text, shortened; by its kind where Python writes none: 5,000 digits, endless nesting."""
+    try:
+        return shortened(str(value))
+    except (ValueError, RecursionError):
+        return f"({type(value).__name__} …)"
+
+
+def quoted(value: Any) -> str:
+    """What somebody gave, for a sentence: in quotes where it is a text, and shortened.
+
+    >>> quoted("-" * 100), quoted(3)
+    ("'------------------------------------------ … ---------------'", '3')
+    """
+    if isinstance(value, str):
+        return repr(shortened(value, _LONGEST_GIVEN))
+    return shortened(written(value), _LONGEST_GIVEN)
 
 
 def whole(default: int, minimum: int, maximum: int, *, step: int = 1, **options: Any) -> Any:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from labs.contract.fields import METADATA_KEY, Field, ParamError, Text
+from labs.contract.fields import METADATA_KEY, Field, ParamError, Text, quoted, written
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _moved(field: Field, error: ParamError, given: Any, used: Any) -> str:
     if field.choices:
         return f"{error} {used!r} is used."
     word = "above" if error.code == "high" else "below"
-    return f"{field.name} {given} is {word} {used:g}: {used:g} is used."
+    return f"{field.name} {written(given)} is {word} {used:g}: {used:g} is used."
 
 
 def _unknown(key: str, known: list[str]) -> ParamError:
@@ -138,7 +138,7 @@ def _unknown(key: str, known: list[str]) -> ParamError:
     return ParamError(
         "unknown",
         key,
-        f"Unknown setting {key!r}; {hint}",
+        f"Unknown setting {quoted(key)}; {hint}",
         key="param.unknown",
         name=key,
         known=", ".join(known),

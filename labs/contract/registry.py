@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
+import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,11 +16,16 @@ from typing import Any
 
 from labs.contract.experiment import Experiment, Words
 from labs.contract.params import lab_of
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, shortened
+from questions.text_file import TextFileError, read_text_file
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder."""
 LANGUAGES = ("en", "zh")
+
+
+class WordsError(ConfigError):
+    """A catalogue of words that cannot be used; the message names file, key and reason."""
 
 
 class Registry:
@@ -61,7 +67,7 @@ class Registry:
         names = [*self._by_id, *(experiment.lab for experiment in self)]
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "`python -m labs list` names them."
-        raise ConfigError(f"There is no experiment {name!r}; {hint}")
+        raise ConfigError(f"There is no experiment {shortened(name)!r}; {hint}")
 
     def of_question(self, key: str) -> list[Experiment[Any, Any]]:
         """The experiments of "q13", the primary first; empty where the lab is still to come."""
@@ -83,11 +89,11 @@ class Registry:
         return self._strings(f"errors_{language}")
 
     def _strings(self, name: str) -> dict[str, str]:
-        shared = _read(ROOT / "labs" / f"{name}.toml")
+        shared = read_words(ROOT / "labs" / f"{name}.toml")
         strings: dict[str, str] = {}
         for package in self.packages:
             folder = Path(importlib.import_module(package).__file__ or "").parent
-            lab, words = lab_of(f"{package}.words"), shared | _read(folder / f"{name}.toml")
+            lab, words = lab_of(f"{package}.words"), shared | read_words(folder / f"{name}.toml")
             strings |= {f"{lab}.{key}": text for key, text in words.items()}
         return strings
 
@@ -110,8 +116,31 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield (prefix + name).removesuffix("."), value
 
 
-def _read(path: Path) -> dict[str, str]:
-    return dict(flatten(tomllib.loads(path.read_text(encoding="utf-8")))) if path.is_file() else {}
+def read_words(path: Path) -> dict[str, str]:
+    """The texts of a catalogue by dotted key; none where there is no file.
+
+    Raises WordsError with one sentence that names the file and the key or line.
+    """
+    if not path.exists():
+        return {}
+    try:
+        texts = dict(flatten(tomllib.loads(read_text_file(path))))
+    except TextFileError as error:
+        raise WordsError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise WordsError(f"{path}: cannot be read: {error}") from error
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise WordsError(f"{path}: {key}: must be a text, not {text!r}.")
+        try:
+            names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+        except ValueError as error:
+            raise WordsError(f"{path}: {key}: is no template ({error}); write {{{{ for a brace.") from error
+        if not all(name.isidentifier() for name in names):
+            raise WordsError(
+                f"{path}: {key}: name what is filled in, as in {{name}}; write {{{{ for a brace."
+            )
+    return texts
 
 
 def _of_question(name: str) -> bool:

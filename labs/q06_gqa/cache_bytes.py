@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labs.contract.fields import METADATA_KEY, Choice, Number, ParamError
+from labs.contract.fields import METADATA_KEY, Choice, Number, ParamError, written
 from labs.tools.budgets import PerDevice, free_bytes
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
@@ -49,14 +50,15 @@ class _HeadCount(Choice):
 
     def check(self, value: Any) -> None:
         """See Field."""
-        if value not in self.choices and str(value).lstrip("-").isdecimal():
+        given = written(value)
+        if value not in self.choices and re.match(r"-?\d+( …|$)", given):
             raise ParamError(
                 "choice",
                 self.name,
-                f"{QUERY_HEADS} query heads cannot be split evenly over {value} KV heads. Pick 1, 2, 4 or 8.",
+                f"{QUERY_HEADS} query heads cannot be split evenly over {given} KV heads. Pick 1, 2, 4 or 8.",
                 key="q06.kv_heads",
                 heads=QUERY_HEADS,
-                given=value,
+                given=given,
             )
         super().check(value)
 

@@ -25,6 +25,7 @@ from labs.contract import (
     whole,
 )
 from labs.contract.fields import text as free_text
+from labs.contract.fields import written
 from labs.q07_rope.length_figures import length_figures
 from labs.q07_rope.length_summary import (
     SCALINGS,
@@ -87,8 +88,8 @@ class LengthsParams(Params):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """As `Params.from_dict`, with a sentence of our own for a length that is no choice."""
-        reach = str(data.get("reach", 0))
-        if reach.isdecimal() and int(reach) not in REACHES:
+        reach = written(data.get("reach", 0))
+        if reach.replace(" … ", "").isdecimal() and reach not in map(str, REACHES):
             raise ParamError(
                 "choice",
                 "reach",

@@ -34,6 +34,8 @@ FIELDS = {
     "attention_factor": "attention_factor",
 }
 LOOKS_LIKE = "write it as in a config.json, with rope_type linear, ntk or yarn"
+SMALLEST, LARGEST = 1e-6, 1e9
+"""Between which every number of a dictionary lies, so that no product or quotient of two leaves float64."""
 LOW_FACTOR = "Factor must be at least 1; 1 means no scaling."
 
 
@@ -112,7 +114,7 @@ def read_scaling(text: str) -> RopeScaling | None:
         return None
     try:
         data = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of 5,000 digits, endless nesting
         data = None
     if not isinstance(data, dict):
         raise ConfigError(f"The dictionary is not readable; {LOOKS_LIKE}.", key="q07.scaling.unreadable")
@@ -128,9 +130,20 @@ def read_scaling(text: str) -> RopeScaling | None:
             raise ConfigError(f"{key!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.field", name=key)
         if not _is_number(value) and (key, value) != ("attention_factor", None):
             raise ConfigError(f"{key!r} must be a number; {LOOKS_LIKE}.", key="q07.scaling.number", name=key)
+        if value is not None and not SMALLEST <= value <= LARGEST:
+            raise ConfigError(
+                f"{key!r} must lie between {SMALLEST:g} and {LARGEST:g}.",
+                key="q07.scaling.range",
+                name=key,
+                smallest=SMALLEST,
+                largest=LARGEST,
+            )
     settings: dict[str, Any] = {FIELDS[key]: value for key, value in data.items()}
     return RopeScaling(KINDS[kind], **settings)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    whole = isinstance(value, int) and not isinstance(
+        value, bool
+    )  # of any size: isfinite takes no 400 digits
+    return whole or (isinstance(value, float) and math.isfinite(value))

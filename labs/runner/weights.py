@@ -17,7 +17,7 @@ def weights_version(name: str) -> str:
         path = locate(name)
     except CheckpointError:
         return "missing"
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file())
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
     for file in files:
         stat = file.stat()

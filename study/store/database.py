@@ -34,7 +34,7 @@ class Database:
     def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
-        self.place = str(self.path or _without_passwords(self.url))
+        self.place = str(self.path or without_secrets(self.url))
         self.notice: StoreError | None = None
         self._busy_seconds = busy_seconds
         self._engine = _engine(self.url, busy_seconds)
@@ -148,7 +148,7 @@ class Database:
 def _checked(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise StoreError(
             "The database's address cannot be read: use postgresql://USER@HOST/NAME or sqlite:///PATH.",
             key="store.address",
@@ -164,9 +164,15 @@ def _checked(url: str | URL) -> URL:
     return parsed
 
 
-def _without_passwords(url: URL) -> str:
-    """The address for people to read; a password may also stand behind its question mark."""
-    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
+def without_secrets(url: URL) -> str:
+    """The address for people to read: host, port and name, and nothing that could hold a password.
+
+    A password may stand before the host, also with an @ in it, or in any of the options behind the
+    question mark. An error of the driver, which may repeat them, is not shown at all.
+    """
+    host = (url.host or "").rpartition("@")[2]
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{host}{port}/{url.database}"
 
 
 def _engine(url: URL, busy_seconds: float) -> Engine:

@@ -34,7 +34,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextlib.contextmanager
 def running_app(
-    folder: Path, port: int, *options: str, model: str = MODEL, path: str = "", **environment: str
+    folder: Path,
+    port: int,
+    *options: str,
+    model: str = MODEL,
+    path: str = "",
+    script: str = "app.py",
+    **environment: str,
 ) -> Iterator[str]:
     """An app that keeps all that it keeps in `folder`; its log holds no traceback in the end.
 
@@ -55,7 +61,7 @@ def running_app(
             "-m",
             "streamlit",
             "run",
-            "app.py",
+            script,
             "--server.port",
             str(port),
             "--server.headless",

@@ -17,7 +17,7 @@ from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 from pages.ui.lab import token_stream
 from pages.ui.site import visitor
 from pages.ui.words.i18n import catalogue
-from pages.ui.words.prose import literal
+from pages.ui.words.markdown import literal
 from tests.pages.addresses import visit
 from tests.pages.conftest import CountingClient, OpenApp
 

@@ -171,7 +171,7 @@ def test_somebody_elsewhere_reads_the_labs_settings_and_no_path(
     monkeypatch.setattr(visitor, "at_this_machine", lambda _headers: False)
     monkeypatch.setattr(visitor, "visitor_name", lambda _cookies: None)
     app = open_app(OPEN)
-    assert r"model\.pth" in texts(app) and "/home/ada" not in texts(app) and str(tmp_path) not in texts(app)
+    assert "model.pth" in texts(app) and "/home/ada" not in texts(app) and str(tmp_path) not in texts(app)
     assert not app.selectbox and not any(one.label == "Use these" for one in app.button)
     assert "Clear the kept results" not in [one.label for one in app.button]
     assert "keeps no cookies" in app.warning[0].value

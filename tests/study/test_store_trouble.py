@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from study.store import StoreError, data_folder, open_store
+from study.store.database import without_secrets
 
 
 def test_the_folder_is_where_the_system_keeps_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +165,31 @@ def test_a_file_removed_while_the_app_runs_is_noticed(place: Path) -> None:
 def test_an_address_that_is_none(url: str, sentence: str) -> None:
     with pytest.raises(StoreError, match=sentence):
         open_store(url)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ada:s3cret@db.example/study",
+        "postgresql://ada:p@s3cret@db.example/study",
+        "postgresql://ada:a/s3cret@db.example/study",
+        "postgresql://ada:a:s3cret@db.example/study",
+        "postgresql://ada:a?s3cret@db.example/study",
+        "postgresql://s3cret@db.example/study",
+        "postgresql://db.example/study?password=s3cret&sslpassword=s3cret",
+        "postgresql://db.example/study?PASSWORD=s3cret",
+        "postgresql://db.example/study?options=-c%20x=s3cret&passfile=/home/s3cret",
+        "postgresql+psycopg://ada:s3cret@db.example:5432/study?sslmode=require",
+    ],
+)
+def test_no_form_of_address_shows_a_password(address: str) -> None:
+    assert re.fullmatch(r"postgresql://db\.example(:5432)?/study", without_secrets(make_url(address)))
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://ada:s3cret@db:port/study", "s3cret", "mysql://a:s3cret@b/c"]
+)
+def test_an_address_that_cannot_be_read_is_not_repeated(address: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        open_store(address)
+    assert "s3cret" not in str(caught.value) and caught.value.key in ("store.address", "store.kind")

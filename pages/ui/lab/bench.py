@@ -168,7 +168,7 @@ def _measured(experiment: Experiment, params: Params, job: Job | None) -> Findin
     if job is None or job.result is None or job.params is None:
         return None
     device = _device(job.device_name, job.dtype, job.versions)
-    where = (
+    where: str = (
         t("bench.kept", device=device, date=job.measured_at[:10])
         if job.cached
         else t("bench.measured", device=device)
@@ -181,7 +181,7 @@ def _measured(experiment: Experiment, params: Params, job: Job | None) -> Findin
 def _recorded(experiment: Experiment, params: Params, record: dict[str, Any]) -> Finding:
     device = _device(record["device_name"], record["dtype"], record["versions"])
     facts = {"device": device, "date": record["date"][:10], "runs": record["runs"]}
-    where = t("bench.recorded", **facts) if record["runs"] > 1 else t("bench.recorded_once", **facts)
+    where: str = t("bench.recorded", **facts) if record["runs"] > 1 else t("bench.recorded_once", **facts)
     run_with = experiment.params.from_dict(record["params"])
     if run_with.measured() != params.measured():
         where = f"{where}. {t('bench.defaults')}"

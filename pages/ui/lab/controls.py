@@ -16,11 +16,14 @@ import streamlit as st
 
 from labs.contract import Field, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
+from minimind_core.errors import shortened
 from pages.ui.lab.sortable import sortable
+from pages.ui.site import streamlit_inside
 from pages.ui.words.i18n import catalogue, current_language, t
 
 _LONGEST_SLIDER = 1000
 """Steps that a slider can still be set to by hand; a longer field gets a number box."""
+_LONGEST_ASKED = 40
 _WIDEST_ROW = 260
 """Pixels that a row of buttons has in a third of the page; more choices get a menu."""
 
@@ -73,6 +76,8 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
     binding = {} if worded else {"bind": "query-params"}
     first = _first_value(params, spec, name, bound=not worded)
+    if not worded:
+        _leave_out_unusable(params, spec, name)
     value = (
         _order(spec, label, name, off)
         if isinstance(spec, Order)
@@ -81,6 +86,8 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     if worded:
         _into_address(name, value, spec.default)
     _say_if_moved(name, value)
+    if isinstance(spec, Text):
+        say_if_broken(value)
     st.session_state[f"{name}.kept"] = value
     return value
 
@@ -150,7 +157,7 @@ def _first_value(params: type[Params], spec: Field, name: str, *, bound: bool) -
         if not moved and bound:
             return {"value": spec.default}
         if moved:
-            st.session_state[f"{name}.moved"] = (asked[:40], moved[0].used)
+            st.session_state[f"{name}.moved"] = (shortened(asked, _LONGEST_ASKED), moved[0].used)
         kept = getattr(fitting, spec.name)
     if kept is None:
         return {"value": spec.default}
@@ -158,7 +165,21 @@ def _first_value(params: type[Params], spec: Field, name: str, *, bound: bool) -
     return {}
 
 
+def _leave_out_unusable(params: type[Params], spec: Field, name: str) -> None:
+    """Take what the field cannot be out of the address; the widget would read it, and some cannot."""
+    asked = st.query_params.get(name)
+    if asked is not None and params.clamp({spec.name: asked})[1]:
+        streamlit_inside.forget_in_address(name)
+
+
+def say_if_broken(text: str) -> None:
+    """A word about characters that came as halves or in another encoding: no text can hold them."""
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        st.caption(t("controls.broken"))
+
+
 def _say_if_moved(name: str, value: Any) -> None:
     asked, used = st.session_state.get(f"{name}.moved", (None, None))
     if asked is not None and value == used:
-        st.caption(t("controls.moved", asked=asked, used=used))
+        shown = shortened(used, _LONGEST_ASKED) if isinstance(used, str) else used
+        st.caption(t("controls.moved", asked=asked, used=shown))

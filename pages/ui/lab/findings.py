@@ -6,7 +6,6 @@ here or recorded elsewhere is said, and drawn so that the three are never mixed 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +19,10 @@ from labs.contract.drawing import Figure
 from pages.ui.lab import charts, lesson
 from pages.ui.lab.folded import folded
 from pages.ui.words.i18n import t, words_of_lab
+from pages.ui.words.markdown import literal, markdown_of
 
 Kind = Literal["measured", "recorded", "formula"]
 HEIGHT = 360
-_MARKDOWN = re.compile(r"[\\`*\[\]<>$#!~|]")
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def draw(experiment: Experiment, finding: Finding, result: Data) -> None:
     main, *others = drawn.figures.items()
     figures(experiment, dict([main]), finding.kind, named=bool(others))
     for note in drawn.notes:
-        st.caption(note)
+        st.caption(markdown_of(note))
     if drawn.rows:
         folded(t("bench.table"), partial(_table, drawn.rows), key=f"{experiment.id}.table")
     figures(experiment, dict(others), finding.kind, named=True)
@@ -93,5 +92,5 @@ def cell(value: str | int | float, digits: int = 4) -> str:
     ('33,554,432', '0.1235', 'gqa')
     """
     if isinstance(value, str | bool):
-        return _MARKDOWN.sub(r"\\\g<0>", str(value))
+        return literal(str(value))
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**digits else f"{value:,.{digits}g}"

@@ -14,6 +14,7 @@ from labs.contract import Data
 from labs.runner.job import Job
 from pages.ui.words import errors
 from pages.ui.words.i18n import t, words_of_lab
+from pages.ui.words.markdown import markdown_of
 
 _POLL_SECONDS = 0.25
 _QUICK_SECONDS = 0.3
@@ -64,7 +65,7 @@ def _doing(job: Job) -> str:
     """What the run does now, in the session's language."""
     key, values = job.doing
     lab = job.experiment_id.partition("/")[0]
-    return words_of_lab(lab)(f"progress.{key}", **values) if key else t("job.running")
+    return markdown_of(words_of_lab(lab)(f"progress.{key}", **values)) if key else t("job.running")
 
 
 def stop_button(job: Job) -> None:

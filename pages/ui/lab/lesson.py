@@ -13,6 +13,7 @@ from labs.contract import Data, Experiment, Params, ThreeNumbers
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import t
+from pages.ui.words.markdown import Markdown, literal
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question
 
@@ -23,7 +24,7 @@ def sentence(
     """Draw the three numbers of a result made with `params`; `here` is on experiment device."""
     unit = numbers["unit"]
     formula = _strong("blue", numbers["formula"], unit)
-    measured = _strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers)
+    measured = Markdown(_strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers))
     device = t("bench.device") if here else t("bench.device_recorded")
     said = _predicted(experiment, params, result, numbers["measured"])
     if said is None:
@@ -37,7 +38,7 @@ def sentence(
 
 def _predicted(
     experiment: Experiment, params: Params, result: Data, measured: float
-) -> tuple[float, str] | None:
+) -> tuple[float, Markdown] | None:
     """The person's answer to the prediction of the measured number, and why that is what it is."""
     question = next((one for one in questions() if one.key == experiment.lab), None)
     attempt = store.attempt(question) if question is not None else None
@@ -63,9 +64,9 @@ def _is_about(
     return asked.measured() == params.measured() and bool(value == measured)
 
 
-def _why(question: Question, prediction: Prediction) -> str:
+def _why(question: Question, prediction: Prediction) -> Markdown:
     claim = question.claim(prediction.claim)
-    return renderer_of(question).text(claim.truth, claim)
+    return Markdown(renderer_of(question).text(claim.truth, claim))
 
 
 def _range(numbers: ThreeNumbers) -> str:
@@ -75,6 +76,6 @@ def _range(numbers: ThreeNumbers) -> str:
     return " " + t("bench.range", low=f"{numbers['low']:.3g}", high=f"{numbers['high']:.3g}")
 
 
-def _strong(colour: str, number: float, unit: str) -> str:
+def _strong(colour: str, number: float, unit: str) -> Markdown:
     space = "" if unit in ("", "%", "×") else "\N{NO-BREAK SPACE}"
-    return f":{colour}[**{number:.3g}{space}{unit}**]"
+    return Markdown(f":{colour}[**{number:.3g}{space}{literal(unit)}**]")

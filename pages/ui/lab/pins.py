@@ -15,6 +15,7 @@ from labs.contract.fields import Choice
 from labs.runner.job import Job
 from pages.ui.lab import controls, findings
 from pages.ui.words.i18n import t
+from pages.ui.words.markdown import literal
 
 MOST = 4
 _HEIGHT = 280
@@ -41,8 +42,10 @@ def compared(experiment: Experiment, job: Job | None) -> None:
     if not pinned:
         return
     st.markdown(f"**{t('pins.title')}**")
-    runs = {t("pins.run", number=number): one for number, one in enumerate(pinned, 1)}
-    beside = {} if job is None or job.result is None or job in pinned else {t("pins.now"): job}
+    runs: dict[str, Job] = {t("pins.run", number=number): one for number, one in enumerate(pinned, 1)}
+    beside: dict[str, Job] = (
+        {} if job is None or job.result is None or job in pinned else {t("pins.now"): job}
+    )
     st.table(_table(experiment, {**beside, **runs}), border="horizontal")
     for start in range(0, len(pinned), 2):
         for number, column in zip(range(start, min(start + 2, len(pinned))), st.columns(2), strict=False):
@@ -89,7 +92,7 @@ def _table(experiment: Experiment, runs: dict[str, Job]) -> pandas.DataFrame:
         controls.label_of(spec): [_setting(job, spec) for job in runs.values()]
         for spec in _differing(experiment, list(runs.values()))
     }
-    rows[t("pins.device")] = [job.device_name for job in runs.values()]
+    rows[t("pins.device")] = [literal(job.device_name) for job in runs.values()]
     numbers = [_shown(experiment, job).numbers for job in runs.values()]
     for label in dict.fromkeys(label for each in numbers for label in each):
         rows[label] = [findings.cell(each[label]) if label in each else "–" for each in numbers]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import plain
 
 _HERE = Path(__file__).parent
 _steps = st.components.v2.component(
@@ -41,9 +41,9 @@ def sortable(
 
     words = {
         "label": label,
-        "off": t("sortable.off"),
-        "help": t("sortable.help"),
-        "place": t("sortable.place", step="{step}", place="{place}", count="{count}"),
+        "off": plain("sortable.off"),
+        "help": plain("sortable.help"),
+        "place": plain("sortable.place", step="{step}", place="{place}", count="{count}"),
     }
     _steps(
         key=key,

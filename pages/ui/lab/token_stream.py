@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from labs.playground.branches import Alternative, Step, leads_on
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import plain
 
 _HERE = Path(__file__).parent
 _WORDS = ("label", "about", "by_hand", "part", "token", "own", "filtered", "cut", "choose")
@@ -46,7 +46,7 @@ def token_stream(
             "prompt": prompt,
             "live": live,
             "tokens": [_token(step) for step in steps],
-            "words": {word: t(f"playground.card.{word}", **_LATER) for word in _WORDS},
+            "words": {word: plain(f"playground.card.{word}", **_LATER) for word in _WORDS},
         },
     )
 

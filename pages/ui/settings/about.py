@@ -11,7 +11,7 @@ from pages.ui.settings.data import size
 from pages.ui.site import server, visitor
 from pages.ui.site.device import model_name, worker_status
 from pages.ui.words.i18n import t
-from pages.ui.words.prose import literal
+from pages.ui.words.markdown import code, literal
 
 
 def section() -> None:
@@ -22,10 +22,10 @@ def section() -> None:
     running = t("settings.about.running", jobs=num_jobs) if num_jobs else t("settings.about.idle")
     rows = {
         t("settings.about.device"): literal(status.device_name),
-        t("settings.about.dtype"): status.dtype,
+        t("settings.about.dtype"): literal(status.dtype),
         t("settings.about.model"): literal(model_name(status)),
         t("settings.about.jobs"): running,
-        t("settings.about.versions"): ", ".join(_versions(dict(status.versions))),
+        t("settings.about.versions"): literal(", ".join(_versions(dict(status.versions)))),
     }
     with st.container(key="about"):
         st.table(rows, border="horizontal", alt=t("settings.about.title"))
@@ -49,5 +49,5 @@ def _kept_results() -> None:
     if not visitor.at_this_machine(st.context.headers):
         st.markdown(t("settings.about.results_elsewhere", size=size(files)))
         return
-    st.markdown(t("settings.about.results", folder=kept.folder, size=size(files)))
+    st.markdown(t("settings.about.results", folder=code(kept.folder), size=size(files)))
     st.button(t("settings.about.clear"), on_click=kept.forget, disabled=not files)

@@ -15,6 +15,7 @@ import streamlit as st
 
 from pages.ui.site import profiles, store, visitor
 from pages.ui.words.i18n import t
+from pages.ui.words.markdown import code
 from study.store import data_folder
 
 _MEGABYTE = 2**20
@@ -58,14 +59,14 @@ def _place() -> None:
     if not visitor.at_this_machine(st.context.headers):
         st.markdown(t("settings.data.on_server"))
     elif store.store().place.startswith("postgresql"):
-        st.markdown(t("settings.data.database", place=store.store().place, folder=data_folder()))
+        st.markdown(t("settings.data.database", place=code(store.store().place), folder=code(data_folder())))
     else:
         database = Path(store.store().place)
         files = sorted(database.parent.glob(f"{database.name}*"))
-        st.markdown(t("settings.data.folder", folder=database.parent, size=size(files)))
+        st.markdown(t("settings.data.folder", folder=code(database.parent), size=size(files)))
         for aside in files:
             if ".damaged-" in aside.name:
-                st.markdown(t("settings.data.damaged", name=f"`{aside.name}`"))
+                st.markdown(t("settings.data.damaged", name=code(aside.name)))
 
 
 def _contents() -> None:

@@ -14,13 +14,13 @@ from labs.contract import DEFAULT_MODEL
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.job import WorkerStatus
 from minimind_core.errors import CheckpointError
-from minimind_core.files.checkpoint_config import locate, read_config, shipped_checkpoints
-from minimind_core.model.cost import num_parameters
+from minimind_core.files.checkpoint_config import locate, shipped_checkpoints
 from pages.ui.site import server, settings_file, visitor
+from pages.ui.site.checkpoints import size_of
 from pages.ui.site.device import worker_status
 from pages.ui.words import errors
-from pages.ui.words.i18n import t
-from pages.ui.words.prose import literal
+from pages.ui.words.i18n import plain, t
+from pages.ui.words.markdown import Markdown, code, literal
 
 _DEVICE, _DTYPE, _MODEL, _PATH = "settings.device", "settings.dtype", "settings.model", "settings.path"
 _TRIED, _NOT_THERE = "settings.tried", "settings.not_there"
@@ -50,9 +50,10 @@ def section() -> None:
     _outcome(exchange)
 
 
-def _in_words(settings: RunnerSettings) -> str:
+def _in_words(settings: RunnerSettings) -> Markdown:
     """The settings on one line, without the folder of a checkpoint."""
-    return " · ".join((_device_name(settings.device), settings.dtype, literal(PurePath(settings.model).name)))
+    named = (_device_name(settings.device), settings.dtype, PurePath(settings.model).name)
+    return Markdown(" · ".join(map(literal, named)))
 
 
 def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> RunnerSettings:
@@ -78,7 +79,9 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
     )
     model = fixed.get("model") or _checkpoint(disabled)
     for name, value in fixed.items():
-        st.markdown(t(f"settings.labs.fixed_{name}", variable=settings_file.VARIABLES[name], value=value))
+        st.markdown(
+            t(f"settings.labs.fixed_{name}", variable=code(settings_file.VARIABLES[name]), value=code(value))
+        )
     return RunnerSettings(device, dtype, model)
 
 
@@ -108,22 +111,19 @@ def _with(options: tuple[str, ...], value: str) -> tuple[str, ...]:
 
 
 def _device_name(device: str) -> str:
-    return t("settings.labs.auto") if device == "auto" else device.upper()
+    return plain("settings.labs.auto") if device == "auto" else device.upper()
 
 
 def _model_name(name: str) -> str:
-    size = _size(name)
-    return t("settings.labs.shipped", name=name, millions=f"{size / 1e6:.3g}", wan=f"{size / 1e4:.4g}")
+    size = size_of(name)
+    if size is None:
+        return name
+    return plain("settings.labs.shipped", name=name, millions=f"{size / 1e6:.3g}", wan=f"{size / 1e4:.4g}")
 
 
 @cache
 def _shipped() -> tuple[str, ...]:
     return tuple(sorted(shipped_checkpoints(), key=lambda name: (name != DEFAULT_MODEL, name)))
-
-
-@cache
-def _size(name: str) -> int:
-    return num_parameters(read_config(locate(name))[0])
 
 
 def _absolute(path: str) -> str:

@@ -10,7 +10,7 @@ from pages.ui.settings.data import ask_before_deleting, delete_button
 from pages.ui.site import profiles, store
 from pages.ui.site.navigate import SETTINGS, leave_for
 from pages.ui.words.i18n import t
-from pages.ui.words.prose import literal
+from pages.ui.words.markdown import literal
 from study.store import MAX_NAME, Profile, StoreError
 
 _BADGE_LIMIT = 20

@@ -12,7 +12,8 @@ import streamlit as st
 from labs.runner.client import WorkerStatus
 from pages.ui.site import server
 from pages.ui.words import errors
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import plain, t
+from pages.ui.words.markdown import literal
 
 _POLL_SECONDS = 1.0
 _SETTLED = ("ready", "dead")
@@ -40,12 +41,13 @@ def _line(status: WorkerStatus) -> str:
     if status.state != "ready":
         return f":gray[○] {t(f'device.{status.state}')}"
     dot = ":orange[●]" if status.error else ":green[●]"
-    return f"{dot} {' · '.join((status.device_name, status.dtype, _torch(status), model_name(status)))}"
+    named = (status.device_name, status.dtype, _torch(status), model_name(status))
+    return f"{dot} {' · '.join(map(literal, named))}"
 
 
 def model_name(status: WorkerStatus) -> str:
     """The name of the checkpoint that was loaded, or the last part of its path."""
-    return t("device.no_model") if status.error else PurePath(status.model_name).name
+    return plain("device.no_model") if status.error else PurePath(status.model_name).name
 
 
 def _torch(status: WorkerStatus) -> str:

@@ -1,7 +1,8 @@
 """Sets what Streamlit leaves alone about the whole document: its language and our cookie.
 
 `<html lang>` decides which voice a screen reader uses and which shapes of Chinese characters a
-browser draws. The cookie remembers the language for the next visit. Draws nothing.
+browser draws. The cookie remembers the language for the next visit. What is typed anywhere is kept whole.
+Draws nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,18 @@ from pages.ui.words.i18n import COOKIE, current_language
 
 _HTML_LANG = {"en": "en", "zh": "zh-Hans"}
 _JS = """
+// Half of a character (a cut emoji, pasted) is no text: no message with it reaches the server, and the page
+// is stuck. Before anybody hears of an input, such halves become the sign for a broken character.
+function mend(event) {
+  const target = event.composedPath()[0]
+  const type = target instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement
+  if (!(target instanceof type) || target.value.isWellFormed?.() !== false) return
+  const caret = target.selectionStart
+  Object.getOwnPropertyDescriptor(type.prototype, "value").set.call(target, target.value.toWellFormed())
+  if (caret !== null) target.setSelectionRange(caret, caret)
+}
+addEventListener("input", mend, { capture: true })
+
 export default function ({ data }) {
   document.documentElement.lang = data.lang
   document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; SameSite=Lax`

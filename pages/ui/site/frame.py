@@ -7,10 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.ui.site import visitor
 from pages.ui.site.device import device_badge
 from pages.ui.site.document import announce_language
 from pages.ui.site.login import draw_login_if_needed
 from pages.ui.site.navigate import HOME, go_on_leaving
+from pages.ui.words import errors
 from pages.ui.words.i18n import language_switch
 
 Menu = Mapping[str, Sequence[st.Page]]
@@ -25,6 +27,7 @@ def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
     `menu` gives the pages, in the session's language; `draw_profile` draws whose work this is. It is called
     after the page, although it stands above it: the first page need not wait for the import of the store.
     """
+    errors.show_places(visitor.at_this_machine(st.context.headers))
     st.set_page_config(page_title="MiniMind Interview Lab", page_icon=str(_ICON), layout="centered")
     st.logo(_ICON, size="large")
     st.html(_STYLE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
+from pages.ui.words import errors
 from pages.ui.words.i18n import t
 
 _PROBLEM = "login.problem"
@@ -21,7 +22,7 @@ def draw_login_if_needed() -> bool:
     st.markdown(t("profile.log_in_first"))
     st.button(t("profile.log_in"), type="primary", on_click=_log_in)
     if problem := st.session_state.pop(_PROBLEM, None):
-        st.error(t("profile.log_in_broken", problem=problem))
+        st.error(t("profile.log_in_broken", problem=errors.said(problem)))
     return True
 
 

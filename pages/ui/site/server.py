@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
+from labs.contract.registry import WordsError
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import RunnerExchange
 from pages.ui.site import (
@@ -39,6 +40,8 @@ from pages.ui.site import (
 )
 from pages.ui.site.guard import Guard
 from pages.ui.site.visitor import VisitorCookie
+from pages.ui.words import errors
+from pages.ui.words.i18n import LANGUAGES, check_catalogues, t
 from questions import QuestionError
 
 PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"
@@ -63,14 +66,19 @@ def worker() -> WorkerClient:
 
 
 def prepare() -> None:
-    """Make ready before the server listens: check the questions, and change what Streamlit does otherwise.
+    """Make ready before the server listens: check what people wrote, change what Streamlit does otherwise.
 
-    A broken question file, or a setting that cannot be, ends the server with one sentence that names it.
+    A broken question, catalogue or setting ends the server with one sentence that names what is wrong.
     """
     try:
         question_list.questions()
+        check_catalogues()
+        for language in LANGUAGES:
+            errors.sentences(language)
     except QuestionError as error:
         sys.exit(f"A question cannot be used. {error}")
+    except WordsError as error:
+        sys.exit(f"A text of the pages or labs cannot be used. {error}")
     try:
         origin.public(), _key()
     except ValueError as error:
@@ -151,8 +159,6 @@ def _warm(slow_imports: Sequence[str]) -> None:
 
 def on_script_error(error: Exception) -> bool:
     """Show one sentence on the page; the traceback goes to the terminal."""
-    from pages.ui.words.i18n import t
-
     _log.error("A page failed", exc_info=error)
     st.error(t("error.unexpected"))
     return True

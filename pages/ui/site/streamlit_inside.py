@@ -48,6 +48,19 @@ def _uninterrupted(self: SafeSessionState, *args: Any, **kwargs: Any) -> None:
         object.__setattr__(self, "_yield_callback", look_for_requests)
 
 
+def forget_in_address(name: str) -> None:
+    """Take a parameter out of the address before the widget that is bound to it is made.
+
+    A number box reads its own, and `inf` there is an OverflowError that no page can catch: it is raised
+    again at every reload.
+    """
+    context = get_script_run_ctx()
+    assert context is not None, "outside a session there is no address"
+    with context.session_state.query_params() as parameters:
+        parameters._initial_query_params.pop(name, None)
+        parameters.remove_param(name)
+
+
 def unbind_widgets() -> None:
     """Release every widget of this session from the address; widgets of the next page are bound anew.
 

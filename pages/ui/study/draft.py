@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site import store
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
 from questions import Question
 
@@ -58,13 +58,13 @@ def answer(question: Question) -> None:
 
 def _words(question: Question) -> dict[str, str]:
     words = {
-        "label": t("draft.label", question=question.id),
-        "placeholder": t("draft.placeholder"),
-        "saved": t("draft.saved"),
-        "saving": t("draft.saving"),
-        "empty": t("draft.empty"),
-        "start": t("draft.start"),
-        "pause": t("draft.pause"),
+        "label": plain("draft.label", question=question.id),
+        "placeholder": plain("draft.placeholder"),
+        "saved": plain("draft.saved"),
+        "saving": plain("draft.saving"),
+        "empty": plain("draft.empty"),
+        "start": plain("draft.start"),
+        "pause": plain("draft.pause"),
     }
     return words | {"minutes": minutes_text(question)}
 

@@ -17,6 +17,7 @@ from pages.ui.experiments import experiment, registry
 from pages.ui.lab import bench, jobs
 from pages.ui.site import server, store
 from pages.ui.words.i18n import current_language, t
+from pages.ui.words.markdown import Markdown, literal
 from questions import Prediction, Question, Renderer
 from study.predictions import Answer, AnswerError, Outcome, check_answer, judge
 from study.store import Attempt
@@ -171,14 +172,14 @@ def _sentence(prediction: Prediction, outcome: Outcome, renderer: Renderer) -> N
     said = (
         t("predict.skipped")
         if outcome.answer is None
-        else t("predict.said", said=f":violet[**{_shown(prediction, outcome.answer, renderer)}**]")
+        else t("predict.said", said=_strong("violet", _shown(prediction, outcome.answer, renderer)))
     )
-    numbers = {"said": said, "measured": f":green[**{_shown(prediction, outcome.measured, renderer)}**]"}
+    numbers = {"said": said, "measured": _strong("green", _shown(prediction, outcome.measured, renderer))}
     if formula is None:
         sentence = t("predict.measured", **numbers)
     else:
         shown = _shown(prediction, formula, renderer)
-        sentence = t("predict.formula", **numbers, formula=f":blue[**{shown}**]")
+        sentence = t("predict.formula", **numbers, formula=_strong("blue", shown))
     claim = renderer.question.claim(prediction.claim)
     with st.container(border=True, gap="xsmall"):
         st.markdown(f":small[{renderer.text(prediction.question)}]")
@@ -193,10 +194,14 @@ def _verdict(outcome: Outcome) -> str:
     return " " + (t("predict.near") if outcome.correct else t("predict.off"))
 
 
-def _shown(prediction: Prediction, value: Answer, renderer: Renderer) -> str:
+def _strong(colour: str, shown: Markdown) -> Markdown:
+    return Markdown(f":{colour}[**{shown}**]")
+
+
+def _shown(prediction: Prediction, value: Answer, renderer: Renderer) -> Markdown:
     """A number with its unit, or the text of a choice."""
     if isinstance(value, str):
         texts = {choice.id: choice.text for choice in prediction.choices}
-        return renderer.text(texts[value]) if value in texts else value
+        return Markdown(renderer.text(texts[value])) if value in texts else literal(value)
     unit = prediction.unit[renderer.language] if prediction.unit else ""
-    return f"{value:,.4g}{chr(0xA0) if unit not in ('', '%', '×') else ''}{unit}"
+    return Markdown(f"{value:,.4g}{chr(0xA0) if unit not in ('', '%', '×') else ''}{unit}")

@@ -13,6 +13,7 @@ from pages.ui.site import store
 from pages.ui.study.hints import hint_name
 from pages.ui.study.predict import outcomes
 from pages.ui.words.i18n import t
+from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
 from questions import Question, Renderer, RubricLine
 from study.scoring import Score, met_lines, score
@@ -125,4 +126,4 @@ def _help(attempt: Attempt) -> str:
     used = [t("hints.step", step=step) for step in (1, 2, 3) if hint_name(step) in attempt.help_used]
     if store.REFERENCE in attempt.help_used and not attempt.text.strip():
         used.append(t("score.reference_first"))
-    return t("score.help", used=" · ".join(used)) if used else t("score.no_help")
+    return t("score.help", used=Markdown(" · ".join(used))) if used else t("score.no_help")

@@ -17,6 +17,7 @@ from pages.ui.site.navigate import leave_for
 from pages.ui.study import draft, hints, kata, predict, reference, rubric
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import catalogue, current_language, t
+from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import header, renderer_of
 from questions import Question, Renderer
 from study.store import Attempt, StoreError
@@ -70,7 +71,7 @@ def _introduction(question: Question, renderer: Renderer) -> None:
     if question.prerequisites:
         before = map(question_list.question, question.prerequisites)
         names = " · ".join(f"{other.id} {other.short[current_language()]}" for other in before)
-        st.caption(t("study.before", names=names))
+        st.caption(t("study.before", names=Markdown(names)))
     st.header(t("study.question"), anchor=False)
     prose.draw(renderer.fill(question.prose[current_language()].question))
 

@@ -7,15 +7,16 @@ with equal keys (tested). The words of a lab and the content of a question stand
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from labs.contract import Words
-from labs.contract.registry import flatten, words_of
+from labs.contract.registry import WordsError, read_words
 from pages.ui.experiments import registry
+from pages.ui.words.markdown import Filled, Markdown, filled, filled_plainly
 
 LANGUAGES = ("en", "zh")
 COOKIE = "language"
@@ -26,8 +27,20 @@ _STRINGS = Path(__file__).parent / "strings"
 @cache
 def catalogue(language: str) -> dict[str, str]:
     """Every text of one language by its dotted key, such as `home.title`; the words of the labs included."""
-    text = (_STRINGS / f"{language}.toml").read_text(encoding="utf-8")
-    return registry().strings(language) | dict(flatten(tomllib.loads(text)))
+    return registry().strings(language) | read_words(_STRINGS / f"{language}.toml")
+
+
+def check_catalogues() -> None:
+    """Read every catalogue. Raises WordsError for one that is broken or lacks what the other has."""
+    for language, other in (LANGUAGES, LANGUAGES[::-1]):
+        for lacking in sorted(catalogue(other).keys() - catalogue(language).keys()):
+            lab = lacking.partition(".")[0]
+            own = lab in {experiment.lab for experiment in registry()}
+            place = f"labs/{lab}*" if own else _STRINGS
+            raise WordsError(
+                f"{place}/{language}.toml: {lacking.removeprefix(f'{lab}.') if own else lacking}: is "
+                f"missing; {other}.toml has it."
+            )
 
 
 def preferred_language(cookie: str | None, locale: str | None) -> str:
@@ -53,17 +66,31 @@ def _first_language() -> str:
     return preferred_language(st.context.cookies.get(COOKIE), st.context.locale)
 
 
-def t(key: str, **values: object) -> str:
-    """The text for `key` in the session's language, `{name}` filled from `values`.
+def t(key: str, **values: object) -> Markdown:
+    """The Markdown for `key` in the session's language, `{name}` filled from `values`.
 
-    Raises KeyError for an unknown key or a missing value: both are programmer errors.
+    A value that is neither a number nor `Markdown` is shown as it is, whatever signs it holds. Raises
+    KeyError for an unknown key or a missing value: both are programmer errors.
     """
-    return catalogue(current_language())[key].format(**values)
+    return filled(catalogue(current_language())[key], values)
+
+
+def plain(key: str, **values: object) -> str:
+    """The same as plain text, for what Streamlit does not draw as Markdown: choices, scripts, charts."""
+    return filled_plainly(catalogue(current_language())[key], values)
 
 
 def words_of_lab(lab: str) -> Words:
-    """The words of one lab, such as "q13", in the session's language."""
-    return words_of(lab, catalogue(current_language()))
+    """The words of one lab, such as "q13", in the session's language.
+
+    They are plain text, for figures and tables; `markdown_of` makes Markdown of them.
+    """
+    strings = catalogue(current_language())
+
+    def words(key: str, **values: Any) -> str:
+        return Filled(strings[f"{lab}.{key}"], values)
+
+    return words
 
 
 def language_switch() -> None:

@@ -1,4 +1,4 @@
-"""Draws long texts: Markdown, with its code in blocks that wrap. Also escapes what a person typed.
+"""Draws long texts: Markdown, with its code in blocks that wrap.
 
 A block that scrolls sideways could be neither reached by keyboard nor read on a phone.
 """
@@ -20,11 +20,6 @@ def draw(text: str) -> None:
         st.code(fence[2].rstrip("\n"), language=fence[1] or None, wrap_lines=True)
         end = fence.end()
     _markdown(text[end:])
-
-
-def literal(text: str) -> str:
-    """Markdown that shows `text` as it is, such as a name that somebody typed."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def _markdown(text: str) -> None:

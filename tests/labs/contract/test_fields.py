@@ -36,7 +36,7 @@ class Sample(Params):
         ({"kind": "mqa"}, "kind must be one of mha, gqa, not 'mqa'."),
         ({"steps": "a,b"}, "steps must name each of a, b, c once, not 'a,b'."),
         ({"steps": "a,b,b"}, "steps must name each of a, b, c once, not 'a,b,b'."),
-        ({"steps": 3}, "steps must name each of a, b, c once, not '3'."),
+        ({"steps": 3}, "steps must name each of a, b, c once, not 3."),
         ({"causal": "perhaps"}, "causal must be true or false, not 'perhaps'."),
         ({"prompt": "longer"}, "prompt has 6 characters; the most is 5."),
         ({"prompt": 3}, "prompt must be text, not 3."),

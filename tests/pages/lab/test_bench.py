@@ -215,7 +215,7 @@ def test_pinned_runs_stand_side_by_side(open_panel: OpenPanel) -> None:
 
 def test_what_a_model_wrote_is_never_markdown() -> None:
     assert findings.cell("![x](http://elsewhere) **a** strict_shift") == (
-        "\\!\\[x\\](http://elsewhere) \\*\\*a\\*\\* strict_shift"
+        "!\\[x\\](http\N{WORD JOINER}://elsewhere) \\*\\*a\\*\\* strict_shift"
     )
 
 

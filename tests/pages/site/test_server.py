@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.site import question_list, server
+from labs.contract import registry as labs_registry
+from labs.contract.registry import WordsError, read_words
+from minimind_core.errors import CheckpointError
+from pages.ui.site import checkpoints, question_list, server
+from pages.ui.words import errors as error_words
+from pages.ui.words import i18n
 from questions import QuestionError
 
 
@@ -57,3 +65,74 @@ def test_a_broken_question_ends_the_server_with_one_sentence(monkeypatch: pytest
     with pytest.raises(SystemExit) as ended:
         server.prepare()
     assert ended.value.code == "A question cannot be used. questions/q01_x/question.toml: level: is missing."
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the pages' catalogues, which the server reads instead."""
+    folder = tmp_path / "strings"
+    shutil.copytree(i18n._STRINGS, folder)
+    monkeypatch.setattr(i18n, "_STRINGS", folder)
+    monkeypatch.setattr(error_words, "_STRINGS", folder)
+    for cached in (i18n.catalogue, error_words.sentences):
+        cached.cache_clear()
+    yield folder
+    for cached in (i18n.catalogue, error_words.sentences):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "reason"),
+    [
+        ("en.toml", "[part]", "[part", "cannot be read: "),
+        ("zh.toml", "[job]", "<<<<<<< HEAD\n[job]", "mark of an unfinished merge"),
+        ("en.toml", 'stop = "Stop"', "stop = 3", "job.stop: must be a text, not 3."),
+        ("en.toml", 'stop = "Stop"', 'stop = "Stop {"', "job.stop: is no template"),
+        ("en.toml", 'stop = "Stop"', 'stop = "Stop {0}"', "job.stop: name what is filled in"),
+        ("en.toml", 'stop = "Stop"', "", "job.stop: is missing; zh.toml has it."),
+        ("errors_zh.toml", "[failure]", "[failure", "cannot be read: "),
+    ],
+)
+def test_a_broken_catalogue_ends_the_server_with_one_sentence(
+    words: Path, name: str, old: str, new: str, reason: str
+) -> None:
+    text = (words / name).read_text(encoding="utf-8")
+    assert old in text
+    (words / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        server.prepare()
+    said = str(ended.value.code)
+    assert said.startswith(f"A text of the pages or labs cannot be used. {words / name}: ") and reason in said
+
+
+def test_the_words_of_a_lab_are_looked_at_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for data, reason in (
+        (b"a = 'b", "cannot be read"),
+        (b"\xff\xfea\x00", "is UTF-16"),
+        (b"a = 1", "a: must be"),
+    ):
+        path = tmp_path / "en.toml"
+        path.write_bytes(data)
+        with pytest.raises(WordsError, match=reason):
+            read_words(path)
+    monkeypatch.setattr(labs_registry, "read_words", lambda _path: read_words(path))
+    i18n.catalogue.cache_clear()
+    with pytest.raises(
+        SystemExit, match=r"A text of the pages or labs cannot be used\..*en\.toml: a: must be"
+    ):
+        server.prepare()
+    i18n.catalogue.cache_clear()
+
+
+def test_a_shipped_checkpoint_with_a_broken_config_is_named_without_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_folder: Path) -> None:
+        raise CheckpointError("config.json is not a JSON object.")
+
+    monkeypatch.setattr(checkpoints, "read_config", broken)
+    checkpoints.size_of.cache_clear()
+    assert checkpoints.size_of("minimind-26m") is None
+    checkpoints.size_of.cache_clear()

@@ -32,7 +32,7 @@ from minimind_core.files.checkpoint import load_model
 from pages.ui.experiments import registry
 from pages.ui.words import errors
 from questions import load_question
-from study.store import Store, StoreError
+from study.store import Store, StoreError, open_store
 from study.store.errors import SENTENCES as STORE_SENTENCES
 from tests.pages.conftest import CountingClient, OpenApp
 
@@ -213,9 +213,11 @@ def _panel(name: str) -> None:
     import streamlit as st
 
     from pages.ui.lab import bench
+    from pages.ui.words import errors
     from pages.ui.words.i18n import language_switch
 
     st.session_state.setdefault("lang", "zh")
+    errors.show_places(True)
     language_switch()
     bench.lab([name])
 
@@ -263,3 +265,76 @@ def test_a_chinese_page_says_what_the_store_cannot_do(
     app = open_app("q13_sampling", lang="zh")
     next(button for button in app.button if button.label == "跳过").click().run()
     assert shown(app) == ["磁盘已满：请为 study.sqlite3 腾出一些空间，再试一次。"]
+
+
+SECRETS = ("s3cret", "/srv/app/data", "/home/ada", "db.internal")
+PLACES = [
+    StoreError(
+        "/srv/app/data/study.sqlite3 cannot be opened.",
+        key="store.closed",
+        place="/srv/app/data/study.sqlite3",
+    ),
+    StoreError(
+        "postgresql://db.internal/study does not answer.",
+        key="store.silent",
+        place="postgresql://db.internal/study",
+    ),
+    StoreError(
+        "/srv/app/data cannot be written (read-only).",
+        key="store.unwritable",
+        place="/srv/app/data",
+        reason="read-only",
+    ),
+    StoreError("No key: postgresql+psycopg://ada:s3cret@db.internal:5/study?password=s3cret is down."),
+    CheckpointError(
+        "/home/ada/x.pth is damaged; fetch it again.", key="checkpoint.damaged", path="/home/ada/x.pth"
+    ),
+    CheckpointError("/home/ada/a b/x.pth has no key.", path="/home/ada/a b/x.pth"),
+    CheckpointError("C:\\Users\\ada\\x.pth: nothing; '/home/ada/models/x.pth' neither."),
+    Sentence(
+        "The run ended: [Errno 2] No such file: '/home/ada/t/x.bin'",
+        "failure.bug",
+        {"what": "'/home/ada/t/x.bin'"},
+    ),
+]
+
+
+@pytest.fixture(params=["en", "zh"])
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a session knows: its language, and once the frame was drawn, where its person sits."""
+    state = {"lang": request.param}
+    monkeypatch.setattr("streamlit.session_state", state)
+    return state
+
+
+@pytest.mark.parametrize("error", PLACES, ids=str)
+def test_somebody_elsewhere_reads_no_place_of_the_server(error: Any, session: dict[str, Any]) -> None:
+    unknown = errors.said(error)
+    errors.show_places(False)
+    elsewhere = errors.said(error)
+    assert unknown == elsewhere, "before the frame is drawn nobody is at this machine"
+    assert not any(secret in elsewhere for secret in (*SECRETS, "ada")), elsewhere
+    errors.show_places(True)
+    assert any(secret in errors.said(error) for secret in (*SECRETS, "ada")), (
+        "who sits there reads where it is"
+    )
+
+
+def test_a_database_is_called_one(session: dict[str, Any]) -> None:
+    error = StoreError("/srv/x is gone.", key="store.gone", place="/srv/x")
+    assert errors.said(error) == ("The database is gone." if session["lang"] == "en" else "数据库 is gone.")
+
+
+@pytest.mark.parametrize("given", ["![a](http://evil.example)", "9" * 2**20, "`a` www.evil.example\n\n# b"])
+def test_what_was_given_is_shown_as_it_is_and_shortened(given: str, session: dict[str, Any]) -> None:
+    sentence = f"x.pth lacks the tensor {given}; choose other weights."
+    said = errors.said(CheckpointError(sentence, key="checkpoint.no_tensor", path="x.pth", tensor=given))
+    assert len(said) < 900 and "![a](" not in said and "www.evil" not in said and "\n" not in said
+    assert said.endswith("choose other weights." if session["lang"] == "en" else "请选用与模型相符的权重。")
+
+
+def test_our_own_sentences_name_addresses_as_they_are_written(session: dict[str, Any]) -> None:
+    with pytest.raises(StoreError) as caught:
+        open_store("mysql://ada@127.0.0.1/x")
+    assert "postgresql://USER@HOST/NAME" in errors.said(caught.value)
+    assert "sqlite:///PATH" in errors.said(caught.value)

@@ -27,7 +27,11 @@ def asked_for() -> Iterator[str]:
     """Each key that a page asks `t` for, as a pattern; `t(f"part.{n}")` asks for `part\\..+`."""
     for path in PAGES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("t", "plain")
+            ):
                 yield from patterns(node.args[0])
 
 

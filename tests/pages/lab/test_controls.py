@@ -1,0 +1,100 @@
+"""An address can ask for anything: controls show what fits and say what did not; the page stays whole."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from labs.contract.registry import Registry
+
+NAMES = (
+    "q06/decode",
+    "q07/spectrum",
+    "q10/scaler",
+    "q13/next_token",
+    "q13/continuation",
+    "playground/continuation",
+)
+FIELDS = {name: [spec.name for spec in Registry.discover().find(name).params.specs()] for name in NAMES}
+ODD = (
+    "inf",
+    "-inf",
+    "nan",
+    "1e400",
+    "-1e400",
+    "9" * 5000,
+    "1e308",
+    "",
+    " ",
+    "--1",
+    "0x10",
+    "![a](//evil.example)",
+)
+
+
+def draw(names: tuple[str, ...]) -> None:
+    import streamlit as st
+
+    from pages.ui import experiments
+    from pages.ui.lab import controls
+
+    st.session_state.setdefault("lang", "en")
+    for name in names:
+        params = experiments.experiment(name).params
+        for spec in params.specs():
+            controls.control(params, spec.name, name.replace("/", "_"))
+        params.from_dict(controls.values(params, name.replace("/", "_")))
+
+
+def open_at(query: dict[str, str], *names: str) -> AppTest:
+    """The controls of these experiments, under an address that asks for `query` in each of them."""
+    app = AppTest.from_function(draw, args=(names,), default_timeout=20)
+    asked = {
+        (name, field): value for name in names for field, value in query.items() if field in FIELDS[name]
+    }
+    app.query_params.update(
+        {f"{name.replace('/', '_')}_{field}": value for (name, field), value in asked.items()}
+    )
+    app.run()
+    assert not app.exception, [error.message for error in app.exception]
+    return app
+
+
+@pytest.mark.parametrize("asked", ODD, ids=lambda asked: repr(asked[:10]))
+def test_no_field_breaks_the_page(asked: str, whole_errors: None) -> None:
+    app = open_at({field: asked for name in NAMES for field in FIELDS[name]}, *NAMES)
+    app.run()
+    assert not app.exception
+    assert all("![a](" not in word.value and len(word.value) < 300 for word in app.caption)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(NAMES), st.data())
+def test_any_address_gives_usable_settings(whole_errors: None, name: str, data: st.DataObject) -> None:
+    values = st.one_of(
+        st.sampled_from(ODD), st.floats().map(str), st.integers().map(str), st.text(max_size=9)
+    )
+    fields = st.sampled_from(FIELDS[name])
+    asked = data.draw(
+        st.dictionaries(fields, values.map(lambda text: text.encode(errors="replace").decode()))
+    )
+    open_at(asked, name)
+
+
+def test_what_was_moved_is_said_as_it_was_asked_for(whole_errors: None) -> None:
+    app = open_at({"seed": "inf", "temperature": "![a](//evil.example/q.png)"}, "q13/continuation")
+    assert {word.value for word in app.caption} == {
+        r"The address asks for !\[a\](//evil.example/q.png), which is out of range; 0.8 is used.",
+        "The address asks for inf, which is out of range; 0 is used.",
+    }
+    assert app.number_input(key="q13_continuation_seed").value == 0
+    assert "q13_continuation_seed" not in app.query_params
+
+
+def test_a_character_that_arrived_broken_has_a_word(whole_errors: None) -> None:
+    app = open_at({"prompt": "a � b"}, "q13/continuation")
+    assert "Where � stands, a character arrived broken: write it again." in [
+        word.value for word in app.caption
+    ]
