@@ -17,6 +17,7 @@ from minimind_core.decoding.choose import Chooser
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind, padded
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 
 
 class Decoding:
@@ -30,10 +31,18 @@ class Decoding:
         self._programs: dict[frozenset[str], Callable[[], None]] = {}
 
     @torch.inference_mode()
-    def start(self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams]) -> None:
-        """Read the prompts (ids, any lengths) into the cache and choose each request's first token."""
+    def start(
+        self,
+        prompts: Sequence[Sequence[int]],
+        params: Sequence[SamplingParams],
+        on_prefill: OnProgress = unheard,
+    ) -> None:
+        """Read the prompts (ids, any lengths) into the cache and choose each request's first token.
+
+        `on_prefill`: see `Step.prefill`.
+        """
         self.chooser.start(params, padded(prompts, self.device))
-        self._choose(self.step.prefill(prompts))
+        self._choose(self.step.prefill(prompts, on_progress=on_prefill))
 
     def advance(self, steps: int) -> None:
         """Choose `steps` more tokens for every row, without waiting for the device."""
