@@ -25,7 +25,7 @@ _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 class ParamError(ConfigError):
     """A parameter that cannot be used: `code` for programs, `field` and one English sentence.
 
-    Codes: unknown, kind, low, high, long, choice, together. `key` and `values` let a page say the same in
+    Codes: unknown, kind, low, high, long, half, choice, together. `key` and `values` let a page say it in
     another language, where a value called `label` is itself the key of a label.
     """
 
@@ -136,7 +136,7 @@ class Number(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Field):
-    """Free text of at most `max_length` characters."""
+    """Free text of at most `max_length` whole characters: half a surrogate pair is none."""
 
     max_length: int
 
@@ -156,10 +156,18 @@ class Text(Field):
                 given=len(value),
                 maximum=self.max_length,
             )
+        if value != _whole_characters(value):
+            raise ParamError(
+                "half",
+                self.name,
+                f"{self.name} holds half a character (a lone surrogate); remove it or type it again.",
+                key="param.half",
+                label=self.label,
+            )
 
     def nearest(self, value: str) -> str:
         """See Field."""
-        return value[: self.max_length]
+        return _whole_characters(value)[: self.max_length]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +253,11 @@ def order(*steps: str, **options: Any) -> Any:
 def switch(default: bool, **options: Any) -> Any:
     """A field for yes or no; `options` are those of `Field`."""
     return _field(Switch(default=default, **options))
+
+
+def _whole_characters(value: str) -> str:
+    """The text with a question mark for each half character."""
+    return value.encode(errors="replace").decode()
 
 
 def _field(field: Field) -> Any:

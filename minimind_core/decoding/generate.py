@@ -193,7 +193,7 @@ def stream(
     """Continue one prompt and tell of every token as soon as it is chosen.
 
     `on_prefill` is given how many tokens of the prompt are read and how many there are, and may raise.
-    Raises ConfigError as `Generator.generate` does, and when the logits hold no candidate.
+    Raises ConfigError as `Generator.generate` does, and CheckpointError when the logits hold no candidate.
     """
     check_prompts(model.config, [prompt], max_new_tokens)
     step = Step(model.eval(), 1, len(prompt) + max_new_tokens)
