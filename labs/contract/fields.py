@@ -160,7 +160,7 @@ class Text(Field):
             raise ParamError(
                 "half",
                 self.name,
-                f"{self.name} holds half a character (a lone surrogate); remove it or type it again.",
+                f"{self.name} holds half a character; remove it or type it again.",
                 key="param.half",
                 label=self.label,
             )

@@ -100,5 +100,7 @@ def _is_record(record: Any) -> bool:
     if not isinstance(record, dict) or not record.keys() >= Record.__required_keys__:
         return False
     tables = all(isinstance(record[name], dict) for name in ("params", "versions", "result"))
-    texts = all(isinstance(record[name], str) for name in ("device", "device_name", "dtype", "date"))
+    texts = all(
+        isinstance(record[name], str) for name in ("experiment", "device", "device_name", "dtype", "date")
+    )
     return tables and texts and isinstance(record["seconds"], float | int)

@@ -40,7 +40,7 @@ class Supervisor:
     """Owned by a client; `submit`, `leave`, `status` and `close` may be called from any thread."""
 
     def __init__(self, config: Mapping[str, Any], store: ResultStore) -> None:
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._config = dict(config)
         self._store = store
         self._estimates = Estimates()

@@ -74,7 +74,8 @@ class Generator:
         the tokens every `check_every` steps only, so that the device never waits for it. `on_prefill`
         is given how many tokens of the longest prompt are read and how many there are, and may raise; the
         naive method has no prefill of its own.
-        Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity.
+        Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity, CheckpointError
+        for weights that give no candidate.
         """
         requests = _requests(params, len(prompts))
         assert len(prompts) == self.batch_size, (len(prompts), self.batch_size)
@@ -135,6 +136,7 @@ class Generator:
             ids = padded(rows, device)  # [B, T]
             last = torch.tensor([len(row) - 1 for row in rows], device=device)
             logits = self.model(ids.clamp(min=0))[torch.arange(len(rows), device=device), last]  # [B, V]
+            check_logits(logits)
             seen = seen_tokens(ids, self.model.config.vocab_size)
             chosen = next_tokens(logits, noise.draw(), seen_mask=seen, **settings)
             for row, token in zip(rows, chosen.tolist(), strict=True):
