@@ -63,7 +63,7 @@ def test_a_record_with_a_part_of_another_kind_counts_as_none(part: str, value: o
     whole = make_record("q00/x", {"a": 1}, STATUS, 0.5, {"x": 1.0})
     with tempfile.TemporaryDirectory() as folder:
         store = ResultStore(Path(folder))
-        store.keep("k", {**whole, part: value})  # type: ignore[typeddict-item, misc]
+        store.keep("k", {**whole, part: value})  # type: ignore[misc]
         found = store.find("k")
     same_kind = isinstance(value, type(whole[part])) or (part == "seconds" and isinstance(value, int))  # type: ignore[literal-required]
     assert (found is not None) == same_kind
