@@ -22,11 +22,14 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from minimind_core.atomic_file import write_whole
 from minimind_core.errors import TokenizerError
+from minimind_core.regular_file import read_regular
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Ids 0 (pad), 1 (bos) and 2 (eos) in every tokenizer trained here."""
 
 SMALLEST_VOCAB = len(SPECIAL_TOKENS) + 256
+MAX_FILE_BYTES = 128 * 2**20
+"""Several times the largest tokenizer.json there is."""
 TOKENIZERS_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "tokenizers"
 
 
@@ -195,8 +198,8 @@ def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
         return ByteTokenizer()
     path = _find(path_or_name)
     try:
-        content = path.read_bytes()
-        content = lzma.decompress(content) if path.suffix == ".xz" else content
+        content = read_regular(path, MAX_FILE_BYTES)
+        content = _decompressed(content) if path.suffix == ".xz" else content
         backend = tokenizers.Tokenizer.from_buffer(content)
         data = json.loads(content)
     except Exception as error:  # the Rust library raises bare Exception for a foreign file
@@ -244,13 +247,22 @@ def _is_byte_level(data: dict[str, Any]) -> bool:
 def _special_names(config_path: Path) -> tuple[str, str, str]:
     """Names of pad, bos and eos from transformers' tokenizer_config.json, or ours where it is silent."""
     try:
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = json.loads(read_regular(config_path, MAX_FILE_BYTES))
+    except (OSError, ValueError, RecursionError):
         return SPECIAL_TOKENS
     entries = [config.get(key) for key in ("pad_token", "bos_token", "eos_token")]
     names = [entry["content"] if isinstance(entry, dict) else entry for entry in entries]
     pad, bos, eos = (name or default for name, default in zip(names, SPECIAL_TOKENS, strict=True))
     return pad, bos, eos
+
+
+def _decompressed(content: bytes) -> bytes:
+    """The text in an xz file. Raises ValueError where it is longer than any tokenizer."""
+    decompressor = lzma.LZMADecompressor(memlimit=MAX_FILE_BYTES)
+    text = decompressor.decompress(content, max_length=MAX_FILE_BYTES)
+    if not decompressor.eof:
+        raise ValueError("cut off, or longer than any tokenizer")
+    return text
 
 
 def check_vocab_size(vocab_size: int) -> None:

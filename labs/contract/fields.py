@@ -9,7 +9,6 @@ is refused with one sentence in English, whose key lets a page say it in another
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from abc import ABC, abstractmethod
@@ -144,7 +143,7 @@ class Number(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Field):
-    """Free text of at most `max_length` characters."""
+    """Free text of at most `max_length` whole characters: half a surrogate pair is none."""
 
     max_length: int
 

@@ -61,6 +61,11 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(encode(value), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
+def dump_bytes(value: Any) -> bytes:
+    """`dumps` as UTF-8. Half a character, for which UTF-8 has no bytes, comes back from `loads` too."""
+    return dumps(value).encode("utf-8", "surrogatepass")
+
+
 def loads(text: str | bytes) -> Any:
-    """The reverse of `dumps`. Raises ValueError on text that is not JSON."""
+    """The reverse of `dumps` and `dump_bytes`. Raises ValueError on text that is not JSON."""
     return decode(json.loads(text))

@@ -125,7 +125,7 @@ def _usable(field: Field, given: Any) -> tuple[Any, Clamped | None]:
 
 def _moved(field: Field, error: ParamError, given: Any, used: Any) -> str:
     if isinstance(field, Text):
-        return f"{error} The rest is cut off."
+        return f"{error} The rest is cut off." if error.code == "long" else str(error)
     if field.choices:
         return f"{error} {used!r} is used."
     word = "above" if error.code == "high" else "below"

@@ -10,6 +10,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, text, whole
 from labs.playground.branches import Step
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import min_p, repetition_penalty, seed, settings, temperature, top_k, top_p
+from labs.tools.writing import prompt_seconds, write_one
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
@@ -66,17 +67,19 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
     keep = False
 
     def seconds(self, params: ContinuationParams, device: DeviceClass) -> float:
-        """One forward pass a token."""
-        return 0.1 + params.max_new_tokens * PerDevice(cpu=0.015, cuda=0.003).on(device)
+        """The prompt is read, then one forward pass a token."""
+        return (
+            0.1
+            + prompt_seconds(params.prompt, device)
+            + params.max_new_tokens * PerDevice(cpu=0.015, cuda=0.003).on(device)
+        )
 
     def measure(self, params: ContinuationParams, ctx: Context) -> ContinuationResult:
         """Emits `about`, then each step as soon as its token is chosen."""
-        from minimind_core.decoding.generate import stream
         from minimind_core.decoding.text_reader import TextReader
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
-        eos = loaded.config.eos_id
         prompt_ids = loaded.prompt_ids(params.prompt)
         about: About = {
             "model": loaded.name,
@@ -87,28 +90,21 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
             "trained_length": loaded.config.max_length,
         }
         ctx.emit({"about": about})
-        on_progress = ctx.part(0.0, 1.0, "writing")
         reader = TextReader(loaded.tokenizer)
         steps: list[Step] = []
         began = time.perf_counter()
-        for token in stream(
-            loaded.model,
-            prompt_ids,
-            settings(params, params.seed),
-            params.max_new_tokens,
-            stop_ids=(eos,),
-            num_alternatives=ALTERNATIVES,
+        for token in write_one(
+            loaded, prompt_ids, settings(params, params.seed), params.max_new_tokens, ctx, ALTERNATIVES
         ):
             steps.append(_step(token, reader))
             ctx.emit(steps[-1])
-            on_progress(len(steps) / params.max_new_tokens)
         seconds = time.perf_counter() - began
         ids = [step["id"] for step in steps]
         return {
             "about": about,
             "steps": steps,
             "text": loaded.tokenizer.decode(ids),
-            "ended": ids[-1] == eos,
+            "ended": ids[-1] == loaded.config.eos_id,
             "tokens_per_second": len(ids) / seconds,
         }
 

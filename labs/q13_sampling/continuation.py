@@ -11,6 +11,7 @@ from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import min_p, repetition_penalty, seed, settings, temperature, top_k, top_p
+from labs.tools.writing import prompt_seconds, write_one
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,21 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
     keep = False
 
     def seconds(self, params: ContinuationParams, device: DeviceClass) -> float:
-        """One forward pass a token."""
-        return params.max_new_tokens * PerDevice(cpu=0.02, cuda=0.003).on(device)
+        """The prompt is read, then one forward pass a token."""
+        writing = params.max_new_tokens * PerDevice(cpu=0.02, cuda=0.003).on(device)
+        return prompt_seconds(params.prompt, device) + writing
 
     def measure(self, params: ContinuationParams, ctx: Context) -> ContinuationResult:
         """Emits each step as soon as its token is chosen."""
-        from minimind_core.decoding.generate import stream
         from minimind_core.decoding.text_reader import TextReader
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
-        on_progress = ctx.part(0.0, 1.0, "writing")
         reader = TextReader(loaded.tokenizer)
         ids: list[int] = []
         steps: list[Step] = []
-        for token in stream(
-            loaded.model,
-            loaded.prompt_ids(params.prompt),
-            settings(params, params.seed),
-            params.max_new_tokens,
-            stop_ids=(loaded.config.eos_id,),
-            num_alternatives=0,
-        ):
+        prompt_ids = loaded.prompt_ids(params.prompt)
+        for token in write_one(loaded, prompt_ids, settings(params, params.seed), params.max_new_tokens, ctx):
             piece = reader.read(token.id)
             step: Step = {
                 "token": piece["token"],
@@ -84,7 +78,6 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
             ids.append(token.id)
             steps.append(step)
             ctx.emit(step)
-            on_progress(len(steps) / params.max_new_tokens)
         return {"text": loaded.tokenizer.decode(ids), "steps": steps}
 
     def show(self, result: ContinuationResult, text: Words) -> Shown:

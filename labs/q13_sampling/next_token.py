@@ -14,6 +14,7 @@ from labs.q13_sampling.filters import DEFAULT_ORDER, BoundaryRule, Stage, filter
 from labs.q13_sampling.texts import visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import min_p, repetition_penalty, temperature, top_k, top_p
+from labs.tools.writing import prompt_seconds
 
 PROMPT = "今天天气"
 CANDIDATES = 256
@@ -65,7 +66,7 @@ class NextToken(Experiment[NextTokenParams, NextTokenResult]):
 
     def seconds(self, params: NextTokenParams, device: DeviceClass) -> float:
         """One forward pass."""
-        return PerDevice(cpu=0.2, cuda=0.05).on(device)
+        return PerDevice(cpu=0.2, cuda=0.05).on(device) + prompt_seconds(params.prompt, device)
 
     def measure(self, params: NextTokenParams, ctx: Context) -> NextTokenResult:
         """Reads the prompt."""
@@ -73,14 +74,17 @@ class NextToken(Experiment[NextTokenParams, NextTokenResult]):
 
         from minimind_core.decoding.generate import check_prompts
         from minimind_core.decoding.sampling import check_logits
+        from minimind_core.decoding.step import Step
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
         prompt_ids = loaded.prompt_ids(params.prompt)
         check_prompts(loaded.config, [prompt_ids], 1)
-        ctx.progress(0.3, "prompt")
+        reading = ctx.part(0.3, 1.0, "prompt")
         with torch.inference_mode():
-            logits = loaded.model(torch.tensor([prompt_ids], device=ctx.device))[0, -1].float()  # [V]
+            step = Step(loaded.model, 1, len(prompt_ids))
+            logits = step.prefill([prompt_ids], on_progress=lambda done, total: reading(done / total))[0]
+            logits = logits.float()  # [V]
             check_logits(logits)
             likely = logits.topk(min(CANDIDATES, len(logits))).indices.tolist()  # [N]
         return {

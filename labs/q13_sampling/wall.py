@@ -15,7 +15,7 @@ from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import distinct_pairs, repetition, visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import settings
-from labs.tools.writing import ROWS, mean_log_probabilities, write
+from labs.tools.writing import ROWS, mean_log_probabilities, prompt_seconds, write
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ class Wall(Experiment[WallParams, WallResult]):
     id = "q13/wall"
 
     def seconds(self, params: WallParams, device: DeviceClass) -> float:
-        """Chunks of rows, one after the other."""
+        """Chunks of rows, one after the other; each prompt is read twice, to write on and to score."""
         rows = min(params.samples, ROWS.on(device))
         step = 0.02 + PerDevice(cpu=0.003, cuda=0.0).on(device) * rows
-        return 0.2 + -(-params.samples // ROWS.on(device)) * params.max_new_tokens * step
+        reading = 2 * params.samples * prompt_seconds(params.prompt, device)
+        return 0.2 + reading + -(-params.samples // ROWS.on(device)) * params.max_new_tokens * step
 
     def measure(self, params: WallParams, ctx: Context) -> WallResult:
         """Emits each text as its chunk is written, then reads all of them with the model alone."""

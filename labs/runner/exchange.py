@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
-from labs.runner.job import WorkerStatus
 from minimind_core.errors import Sentence
 
 EXCHANGED = Sentence("The settings of the labs were changed meanwhile; run it again.", "runner.exchanged")
+STOPPED = Sentence("The try was stopped.", "runner.stopped")
 _FAILED = Sentence(
     "The new settings could not be tried; `python -m minimind_core doctor` says what is wrong.",
     "runner.not_tried",
@@ -56,6 +55,7 @@ class RunnerExchange:
         self.client = self._start(settings, wait_seconds=wait_seconds)
         self.settings = settings
         self.trying: RunnerSettings | None = None
+        self._stopped = threading.Event()
         self.problem = ""
 
     def change(self, settings: RunnerSettings, keep: Callable[[RunnerSettings], str]) -> bool:
@@ -67,14 +67,19 @@ class RunnerExchange:
             if self.trying is not None:
                 return False
             self.trying, self.problem = settings, ""
+            self._stopped.clear()
         threading.Thread(target=self._try, args=(settings, keep), daemon=True).start()
         return True
+
+    def stop(self) -> None:
+        """Give up the try that goes on, whatever its worker is doing: the labs go on as before."""
+        self._stopped.set()
 
     def _try(self, settings: RunnerSettings, keep: Callable[[RunnerSettings], str]) -> None:
         problem: str = _FAILED
         try:
             candidate = self._start(settings)
-            problem = _settled(candidate).error
+            problem = self._settled(candidate)
             if problem:
                 candidate.close()
             else:
@@ -86,15 +91,15 @@ class RunnerExchange:
         finally:
             self.problem, self.trying = problem, None
 
+    def _settled(self, candidate: WorkerClient) -> str:
+        """Why the candidate will not serve, once that is clear; "" once its model is there."""
+        while (status := candidate.status()).state not in ("ready", "dead"):
+            if self._stopped.wait(_LOOK_SECONDS):
+                return STOPPED
+        return status.error
+
 
 def _start(settings: RunnerSettings, wait_seconds: float = 0.0) -> WorkerClient:
     return WorkerClient.start(
         settings.device, dtype=settings.dtype, model=settings.model, wait_seconds=wait_seconds
     )
-
-
-def _settled(client: WorkerClient) -> WorkerStatus:
-    """The status once the model is there, or it is clear why it will not be."""
-    while (status := client.status()).state not in ("ready", "dead"):
-        time.sleep(_LOOK_SECONDS)
-    return status

@@ -66,12 +66,23 @@ def explain_exit(code: int | None) -> Sentence:
 
 
 def explain_stop(reason: str, limit: float) -> Sentence:
-    """Why a run was stopped that somebody still waited for: "silence", or its "limit" in seconds."""
+    """Why a run was stopped that somebody still waited for: "silence", or the `limit` in seconds was over."""
     if reason == "silence":
         return Sentence(
             f"The experiment gave no sign of life for {SILENCE_SECONDS:g} s and was stopped. {FRESH}",
             "failure.silence",
             {"seconds": SILENCE_SECONDS},
+        )
+    if reason == "unanswered":
+        return Sentence(
+            f"The worker did not answer and was stopped; run it again. {FRESH}", "failure.unanswered"
+        )
+    if reason == "busy":
+        return Sentence(
+            f"Another program of this app has measured here for {limit:g} s, and others are waiting too; "
+            "run it again when that program has ended.",
+            "failure.busy",
+            {"seconds": limit},
         )
     return Sentence(
         f"Stopped after {limit:g} s because others were waiting; choose a smaller setting, or "
@@ -79,6 +90,14 @@ def explain_stop(reason: str, limit: float) -> Sentence:
         "failure.limit",
         {"seconds": limit},
     )
+
+
+def cannot_start(error: Exception) -> Sentence:
+    """Why there will be no worker."""
+    text = f"The worker cannot start: {error}"
+    if isinstance(error, MiniMindError):
+        return Sentence(text, error.key, error.values)
+    return Sentence(text, "worker.cannot_start", {"reason": str(error)})
 
 
 def _fatal(text: str, key: str) -> Failure:

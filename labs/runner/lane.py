@@ -6,10 +6,12 @@ Keeps the status that pages show. Knows no queue and no job; the supervisor thre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from labs.runner.failures import cannot_start
 from labs.runner.job import WorkerStatus
-from labs.runner.process import WorkerProcess
+from labs.runner.process import NoProcess, WorkerProcess
 from labs.runner.protocol import Message
 from minimind_core.errors import Sentence
 
@@ -17,7 +19,8 @@ MAX_FAILED_STARTS = 3
 RETRY_SECONDS = 10.0
 """A dead lane is tried again at the first request this long after it was given up."""
 LOAD_SECONDS = 180.0
-"""A worker that is not ready by then hangs: it is killed and counts as a failed start."""
+"""A worker that is not ready by then hangs: it is killed and counts as a failed start. Where only its
+checkpoint was missing, no other is started, as that would hang too."""
 
 CANNOT_START = Sentence(
     "The worker could not start; `python -m minimind_core doctor` says what is wrong.", "worker.failed_starts"
@@ -38,12 +41,17 @@ class Lane:
         self._config = dict(config)
         self._on_event = on_event
         self._failed_starts = 0
+        self.process: WorkerProcess | NoProcess = NoProcess()
         self._spawn(now)
 
     def _spawn(self, now: float) -> None:
         self.status = WorkerStatus()
-        self._since = now
-        self.process = WorkerProcess(self._config, lambda *event: self._on_event(self, *event))
+        self._since, self._hung = now, False
+        try:
+            self.process = WorkerProcess(self._config, lambda *event: self._on_event(self, *event))
+        except OSError as error:
+            self.process = NoProcess()
+            self.status = WorkerStatus(state="dead", error=cannot_start(error))
         self._config["wait_seconds"] = 0.0  # only a fresh server has something better to do
 
     @property
@@ -77,6 +85,9 @@ class Lane:
             self._failed_starts += 1
         if self.dead:
             self._since = now
+        elif self._hung and self.status.device:
+            self._since = now
+            self.status = replace(self.status, state="dead", error=self._never_loaded())
         elif self._failed_starts >= MAX_FAILED_STARTS:
             self._since = now
             self.status = WorkerStatus(state="dead", error=CANNOT_START)
@@ -86,8 +97,16 @@ class Lane:
     def tick(self, now: float) -> None:
         """Kill a worker that hangs while it loads."""
         if self.status.state in ("starting", "loading") and now - self._since > LOAD_SECONDS:
-            self._since = now
+            self._since, self._hung = now, True
             self.process.kill()
+
+    def _never_loaded(self) -> Sentence:
+        model = str(self._config["model"])
+        return Sentence(
+            f"The checkpoint {model} did not load within {LOAD_SECONDS:g} s; choose another one.",
+            "worker.never_loaded",
+            {"model": model, "seconds": LOAD_SECONDS},
+        )
 
     def revive(self, now: float) -> None:
         """Try a dead lane again, though not at every request."""

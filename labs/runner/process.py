@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 from typing import Any
 
 from labs.contract.registry import ROOT
 from labs.runner import protocol
+from labs.runner.channel import Channel
 from labs.runner.protocol import Message
 
+_log = logging.getLogger(__name__)
 EventHandler = Callable[["WorkerProcess", Message], None]
 
 
@@ -30,25 +31,32 @@ class WorkerProcess:
 
     `config`: device, dtype, model, experiments (module names), and `wait_seconds` before it loads torch,
     which keeps all cores busy. The process ends when this one dies, because its standard input then closes.
+    Raises OSError where the system starts no process.
     """
 
     def __init__(self, config: Mapping[str, Any], on_event: EventHandler) -> None:
         self._on_event = on_event
         self._connection: Connection | None = None
-        self._authkey = secrets.token_bytes(32)
+        self._channel = Channel()
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "labs.runner.worker"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._write_config({**config, "authkey": self._authkey.hex()})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "labs.runner.worker"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=self._channel.inherited,
+            )
+        except OSError:
+            self._channel.close()
+            raise
+        self._write_config({**config, **self._channel.config})
+        self._channel.started()
         threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True).start()
 
     @property
@@ -84,19 +92,29 @@ class WorkerProcess:
             self._process.stdin.flush()
 
     def _read(self) -> None:
-        with contextlib.suppress(EOFError, OSError, ValueError, AuthenticationError):
-            self._connection = self._connect()
+        try:
+            self._connection = self._channel.connect(self._process)
             while True:
                 self._on_event(self, protocol.receive(self._connection))
-        self.kill()  # a worker that hung up, or spoke nonsense, is of no use
+        except (EOFError, OSError):
+            pass  # it hung up
+        except Exception:
+            _log.exception("A worker spoke nonsense")
+        self.kill()  # either way it is of no use
         code = self._process.wait()
         if self._connection is not None:
             self._connection.close()
         self._on_event(self, {"event": "exit", "code": code})
 
-    def _connect(self) -> Connection:
-        stdout = self._process.stdout
-        assert stdout is not None
-        with stdout:
-            address = json.loads(stdout.readline())  # empty when the worker died first: ValueError
-        return Client(address, authkey=self._authkey)
+
+class NoProcess:
+    """Stands in the place of a worker that the system did not start."""
+
+    def send(self, message: Message) -> None:
+        """Nobody is there."""
+
+    def kill(self) -> None:
+        """Nobody is there."""
+
+    def join(self, timeout: float) -> None:
+        """Nobody is there."""

@@ -25,8 +25,9 @@ def send(connection: Connection, message: Message) -> None:
     """Send one message. Raises OSError when the other side is gone."""
     error = message.get("error")
     if isinstance(error, Sentence):
-        message = message | {"error": {"text": str(error), "key": error.key, "values": error.values}}
-    connection.send_bytes(jsonable.dumps(message).encode("utf-8"))
+        values = {name: _plain(value) for name, value in error.values.items()}
+        message = message | {"error": {"text": str(error), "key": error.key, "values": values}}
+    connection.send_bytes(jsonable.dump_bytes(message))
 
 
 def receive(connection: Connection) -> Message:
@@ -35,3 +36,7 @@ def receive(connection: Connection) -> Message:
     if isinstance(error := message.get("error"), dict):
         message["error"] = Sentence(**error)
     return message
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)

@@ -18,6 +18,11 @@ STOP_SECONDS = 2.0
 """How long a run may take to stop before its worker is killed."""
 SILENCE_SECONDS = 300.0
 """A run that gives no sign of life for this long hangs, whether or not another job waits behind it."""
+ANSWER_SECONDS = 30.0
+"""A worker that is silent for this long after it was sent a run hangs: one that is idle answers at once."""
+
+
+StopReason = Literal["left", "limit", "busy", "silence", "unanswered"]
 
 
 @dataclass(frozen=True)
@@ -30,17 +35,22 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Ask the worker to stop this run, and end the jobs `members` with the reason; "left" has none."""
+    """Ask the worker to stop this run, and end the jobs `members` with the reason.
+
+    "left": nobody waits for it, so there are none. "limit": it measured too long while others waited; "busy":
+    it waited too long for a device that another program holds. "silence": it gave no sign of life;
+    "unanswered": nor did its worker when it was sent.
+    """
 
     lane: str
     run: int
-    reason: Literal["left", "limit", "silence"]
+    reason: StopReason
     members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Kill:
-    """The run did not stop in time: kill the lane's worker. `lane_lost` must follow."""
+    """The worker did not stop or did not answer in time: kill it. `lane_lost` must follow."""
 
     lane: str
     run: int
@@ -65,7 +75,9 @@ class _Run:
     estimate: float
     order: float
     members: list[int] = field(default_factory=list)
-    started_at: float | None = None
+    since: float = 0.0
+    """When it was sent to its worker; once it measures, when it began to."""
+    started: bool = False
     last_sign_at: float = 0.0
     kill_at: float | None = None
     """When the worker is to be killed, once the run was asked to stop; infinite after the Kill."""
@@ -143,7 +155,7 @@ class Scheduler:
     def started(self, run: int, now: float) -> None:
         """The worker holds the device and measures: time counts from now."""
         if (current := self._current(run)) is not None:
-            current.started_at = current.last_sign_at = now
+            current.started, current.since, current.last_sign_at = True, now, now
 
     def alive(self, run: int, now: float) -> None:
         """The run gave a sign of life."""
@@ -165,9 +177,9 @@ class Scheduler:
         lost = self._lanes[lane]
         lost.ready = False
         run = lost.current
-        if run is None or run.started_at is not None or run.returned or not run.members or run.kill_at:
+        if run is None or run.started or run.returned or not run.members:
             return self._take_current(lost)
-        lost.current, run.returned = None, True
+        lost.current, run.returned, run.kill_at = None, True, None
         self._enqueue(run)
         return []
 
@@ -187,6 +199,7 @@ class Scheduler:
                 actions += self._check_current(name, lane, lane.current, now)
             elif lane.ready and lane.queue:
                 lane.current = lane.queue.pop(0)
+                lane.current.since = lane.current.last_sign_at = now
                 actions.append(Start(name, lane.current.id))
         return actions
 
@@ -199,7 +212,7 @@ class Scheduler:
         index = lane.queue.index(run)
         wait = sum(earlier.estimate for earlier in lane.queue[:index])
         if lane.current is not None:
-            began = lane.current.started_at if lane.current.started_at is not None else now
+            began = lane.current.since if lane.current.started else now
             wait += max(0.0, lane.current.estimate - (now - began))
         return Place(index + 1, wait)
 
@@ -222,12 +235,13 @@ class Scheduler:
         if not run.members:
             run.kill_at = now + STOP_SECONDS
             return [Stop(name, run.id, "left")]
-        if run.started_at is None:
-            return []
-        too_long = now - run.started_at > lane.limit and lane.queue
-        if too_long or now - run.last_sign_at > SILENCE_SECONDS:
+        silent = now - run.last_sign_at > (SILENCE_SECONDS if run.started else ANSWER_SECONDS)
+        if silent and not run.started and not run.returned:
+            run.kill_at = math.inf
+            return [Kill(name, run.id)]  # the worker's fault, not the run's: it begins again on a fresh one
+        if silent or (now - run.since > lane.limit and lane.queue):
             run.kill_at = now + STOP_SECONDS
-            return [Stop(name, run.id, "limit" if too_long else "silence", tuple(self._dismiss(run)))]
+            return [Stop(name, run.id, _reason(silent, run.started), tuple(self._dismiss(run)))]
         return []
 
     def _current(self, run: int) -> _Run | None:
@@ -249,3 +263,9 @@ class Scheduler:
         for job in members:
             del self._run_of[job]
         return members
+
+
+def _reason(silent: bool, started: bool) -> StopReason:
+    if started:
+        return "silence" if silent else "limit"
+    return "unanswered" if silent else "busy"

@@ -17,8 +17,10 @@ from typing import Any
 from labs.contract import jsonable
 from labs.runner.job import Record, WorkerStatus
 from minimind_core.atomic_file import write_whole
+from minimind_core.regular_file import read_regular
 
 MAX_BYTES = 200 * 2**20
+MAX_FILE_BYTES = 4 * jsonable.MAX_RESULT_BYTES
 
 
 def cache_folder() -> Path:
@@ -63,18 +65,17 @@ class ResultStore:
         """
         path = self.folder / f"{key}.json"
         try:
-            record = jsonable.loads(path.read_bytes())
+            record = jsonable.loads(read_regular(path, MAX_FILE_BYTES))
             os.utime(path)
-        except (OSError, ValueError, KeyError, TypeError):
+        except Exception:  # no file, or one that holds anything at all: it is measured again
             return None
-        whole = isinstance(record, dict) and record.keys() >= Record.__required_keys__
-        return record if whole else None
+        return record if _is_record(record) else None
 
     def keep(self, key: str, record: Record) -> None:
         """Write a record, whole or not at all, and make room."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self.folder / f"{key}.json", jsonable.dumps(record))
+            write_whole(self.folder / f"{key}.json", jsonable.dump_bytes(record))
             self._make_room()
 
     def forget(self) -> None:
@@ -92,3 +93,14 @@ class ResultStore:
                 return
             path.unlink(missing_ok=True)
             total -= stat.st_size
+
+
+def _is_record(record: Any) -> bool:
+    """Whether all parts of a Record are there, each of its kind."""
+    if not isinstance(record, dict) or not record.keys() >= Record.__required_keys__:
+        return False
+    tables = all(isinstance(record[name], dict) for name in ("params", "versions", "result"))
+    texts = all(
+        isinstance(record[name], str) for name in ("experiment", "device", "device_name", "dtype", "date")
+    )
+    return tables and texts and isinstance(record["seconds"], float | int)

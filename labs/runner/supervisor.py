@@ -12,10 +12,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from labs.runner.estimate import Estimates
-from labs.runner.failures import explain_exit, explain_stop
+from labs.runner.failures import explain, explain_exit, explain_stop
 from labs.runner.job import Job, JobState, Record, WorkerStatus
 from labs.runner.lane import Lane
 from labs.runner.process import WorkerProcess
@@ -39,7 +40,7 @@ class Supervisor:
     """Owned by a client; `submit`, `leave`, `status` and `close` may be called from any thread."""
 
     def __init__(self, config: Mapping[str, Any], store: ResultStore) -> None:
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._config = dict(config)
         self._store = store
         self._estimates = Estimates()
@@ -51,6 +52,8 @@ class Supervisor:
         for name in (OWN, CPU):
             self._scheduler.add_lane(name, LIMITS["cpu"])
         self._lanes = {OWN: self._open_lane(OWN, self._config["device"])}
+        if self._lanes[OWN].dead:
+            self._settle_cpu_lane(self._lanes[OWN])
         self._thread = threading.Thread(target=self._work, name="labs-supervisor", daemon=True)
         self._thread.start()
 
@@ -58,7 +61,7 @@ class Supervisor:
 
     def submit(self, job: Job, request: Request) -> None:
         """Queue a job; after `close` it is cancelled at once."""
-        self._inbox.put(lambda: self._submit(job, request))
+        self._inbox.put(lambda: self._attempt([job], lambda: self._submit(job, request)))
         if self._closing:
             job.end("cancelled", error=self._farewell)
 
@@ -87,7 +90,7 @@ class Supervisor:
         while not self._closing:
             try:
                 self._turn()
-            except Exception:  # one broken job must not end the runner of everybody
+            except Exception:  # an error that no job is to blame for must not end the runner of everybody
                 _log.exception("The lab supervisor met an error and goes on")
 
     def _turn(self) -> None:
@@ -101,9 +104,23 @@ class Supervisor:
         now = time.monotonic()
         for lane in self._lanes.values():
             lane.tick(now)
+            if lane.dead:
+                self._end(self._scheduler.give_up(lane.name), "failed", error=lane.status.error)
         for action in self._scheduler.decide(now):
             self._carry_out(action)
         self._update_places(now)
+
+    def _attempt(self, jobs: Iterable[Job], handle: Callable[[], object]) -> bool:
+        """Do what concerns these jobs; whatever goes wrong in it ends them with a sentence. True if well."""
+        try:
+            handle()
+        except Exception as error:
+            _log.exception("The lab supervisor met an error, ends the job and goes on")
+            for job in list(jobs):
+                job.end("failed", error=explain(error).sentence)
+                self._leave(job)
+            return False
+        return True
 
     def _submit(self, job: Job, request: Request) -> None:
         if not job.active or self._answer_from_store(job, request):
@@ -126,7 +143,7 @@ class Supervisor:
         self._scheduler.leave(job.id)
         run = self._run_of.pop(job.id, None)
         if run is not None:
-            del run.jobs[job.id]
+            run.jobs.pop(job.id, None)
         self._runs = {run_id: run for run_id, run in self._runs.items() if run.jobs or run.lane}
 
     def _close(self) -> None:
@@ -146,22 +163,35 @@ class Supervisor:
         elif refusal := lane.refusal(run.request.device):
             self._end(self._scheduler.finished(action.run), "failed", error=refusal)
             del self._runs[action.run]
-        else:
-            run.lane = action.lane
-            lane.process.send(
-                {
-                    "do": "run",
-                    "run": action.run,
-                    "experiment": run.request.experiment.id,
-                    "params": run.request.params.to_dict(),
-                    "model": run.request.model,
-                }
-            )
+        elif not self._attempt(run.jobs.values(), lambda: self._send(action.run, run, lane)):
+            self._scheduler.finished(action.run)  # nothing was sent, so the lane is free
+            self._runs.pop(action.run, None)
 
-    def _handle(self, lane: Lane, process: WorkerProcess, message: Message) -> None:
-        """One message of a worker; those of a worker that has been replaced count no more."""
+    def _send(self, run_id: int, run: Run, lane: Lane) -> None:
+        run.lane = lane.name
+        lane.process.send(
+            {
+                "do": "run",
+                "run": run_id,
+                "experiment": run.request.experiment.id,
+                "params": run.request.params.to_dict(),
+                "model": run.request.model,
+            }
+        )
+
+    def _receive(self, lane: Lane, process: WorkerProcess, message: Message) -> None:
+        """One message of a worker; those of a worker that has been replaced count no more.
+
+        A worker whose message makes no sense is killed: nobody knows what it holds.
+        """
         if self._closing or process is not lane.process:
             return
+        run = self._runs.get(message.get("run", 0))
+        jobs = run.jobs.values() if run is not None else ()
+        if not self._attempt(jobs, lambda: self._handle(lane, message)):
+            process.kill()
+
+    def _handle(self, lane: Lane, message: Message) -> None:
         event, now = message["event"], time.monotonic()
         if event == "status":
             self._handle_status(lane, message)
@@ -185,7 +215,7 @@ class Supervisor:
             self._settle_cpu_lane(lane)
             for run in list(self._run_of.values()):
                 for job in list(run.jobs.values()):
-                    self._answer_from_store(job, run.request)
+                    self._attempt([job], partial(self._answer_from_store, job, run.request))
         if lane.status.state == "ready":
             self._scheduler.lane_ready(lane.name)
 
@@ -199,7 +229,6 @@ class Supervisor:
         lane.exited(now)
         if lane.dead:
             self._settle_cpu_lane(lane)
-            self._end(self._scheduler.give_up(lane.name), "failed", error=lane.status.error)
 
     def _handle_end(self, lane: Lane, message: Message) -> None:
         jobs = (
@@ -241,7 +270,7 @@ class Supervisor:
         return Lane(
             name,
             {**self._config, "device": device},
-            lambda *event: self._inbox.put(lambda: self._handle(*event)),
+            lambda *event: self._inbox.put(lambda: self._receive(*event)),
             time.monotonic(),
         )
 

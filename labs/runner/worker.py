@@ -1,9 +1,9 @@
 """One worker process: `python -m labs.runner.worker`, started and fed by `process.py`.
 
-Reads one line of JSON from standard input (authkey, device, model, experiments …), prints the address
-that it listens on, and takes one connection. It answers before torch and the model are loaded. Runs one
-job at a time. It ends when its parent is gone, whatever it is doing: a reader thread sees the end of
-the connection, and on Linux the kernel kills the whole process group when standard input closes.
+Reads one line of JSON from standard input (device, model, experiments, where its line to the web process
+is …) and answers before torch and the model are loaded. Runs one job at a time. It ends when its parent is
+gone, whatever it is doing: a reader thread sees the end of the connection, and on Linux the kernel kills the
+whole process group when standard input closes.
 """
 
 from __future__ import annotations
@@ -12,22 +12,18 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection
 from typing import Any
 
 from labs.contract.registry import Registry
 from labs.runner import protocol
-from labs.runner.failures import explain
+from labs.runner.channel import open_channel
+from labs.runner.failures import cannot_start, explain
 from labs.runner.protocol import Message
-from minimind_core.errors import MiniMindError, Sentence
 
 NICE = 10
 OOM_SCORE = "800"
@@ -38,10 +34,8 @@ def main() -> int:
     """Serve one parent until it is gone (exit code 0) or a run has spoilt the process (1)."""
     config = json.loads(sys.stdin.readline())
     _die_with_parent()
-    with _listening(bytes.fromhex(config["authkey"])) as listener:
-        print(json.dumps(listener.address), flush=True)
-        os.dup2(2, 1)  # from now on a print inside an experiment goes to the log
-        connection = listener.accept()
+    connection = open_channel(config)
+    os.dup2(2, 1)  # from now on a print inside an experiment goes to the log
     return Worker(connection, config).serve()
 
 
@@ -74,7 +68,7 @@ class Worker:
 
             host = Host(self._config["device"], self._config["dtype"])
         except Exception as error:
-            self._status(state="dead", error=_cannot_start(error))
+            self._status(state="dead", error=cannot_start(error))
             return None
         _be_modest(host.device)
         about = host.describe()
@@ -106,15 +100,15 @@ class Worker:
                 self._cancelled[run],
                 model=order["model"],
             )
-        except MiniMindError as error:
-            outcome = Outcome("failed", error=error.sentence)
+        except Exception as error:
+            outcome = Outcome("failed", error=explain(error).sentence)
         del self._cancelled[run]
         report({"event": "ended", **vars(outcome)})
         return outcome.fatal
 
     def _read(self) -> None:
         """Take orders until the parent is gone, then end the process, busy or not."""
-        with contextlib.suppress(EOFError, OSError, ValueError):
+        with contextlib.suppress(Exception):  # gone, or it makes no sense any more
             while True:
                 message = protocol.receive(self._connection)
                 if message["do"] == "run":
@@ -130,29 +124,6 @@ class Worker:
     def _send(self, message: Message) -> None:
         with self._sending, contextlib.suppress(OSError):
             protocol.send(self._connection, message)
-
-
-@contextlib.contextmanager
-def _listening(authkey: bytes) -> Iterator[Listener]:
-    """A listener for one local connection that leaves no file behind."""
-    folder = tempfile.mkdtemp(prefix="minimind-lab-")
-    unix = hasattr(socket, "AF_UNIX")
-    try:
-        with Listener(
-            os.path.join(folder, "worker") if unix else None,
-            "AF_UNIX" if unix else "AF_PIPE",
-            authkey=authkey,
-        ) as listener:
-            yield listener
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _cannot_start(error: Exception) -> Sentence:
-    text = f"The worker cannot start: {error}"
-    if isinstance(error, MiniMindError):
-        return Sentence(text, error.key, error.values)
-    return Sentence(text, "worker.cannot_start", {"reason": str(error)})
 
 
 def _die_with_parent() -> None:

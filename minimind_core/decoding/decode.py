@@ -1,7 +1,7 @@
 """The loop that continues a batch: a step, a chooser, and the tokens chosen so far.
 
-It runs ahead of the host: nothing in it waits for the device. It does not know when to stop, and no text
-(that is `generate.py`).
+Once started, it runs ahead of the host: nothing in it waits for the device. It does not know when to stop,
+and no text (that is `generate.py`).
 
 Shapes: B rows, V vocabulary ids.
 """
@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from minimind_core.decoding.choose import Chooser
+from minimind_core.decoding.sampling import check_logits
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind, padded
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 
 
 class Decoding:
@@ -30,10 +32,20 @@ class Decoding:
         self._programs: dict[frozenset[str], Callable[[], None]] = {}
 
     @torch.inference_mode()
-    def start(self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams]) -> None:
-        """Read the prompts (ids, any lengths) into the cache and choose each request's first token."""
+    def start(
+        self,
+        prompts: Sequence[Sequence[int]],
+        params: Sequence[SamplingParams],
+        on_prefill: OnProgress = unheard,
+    ) -> None:
+        """Read the prompts (ids, any lengths) into the cache and choose each request's first token.
+
+        `on_prefill`: see `Step.prefill`. Raises CheckpointError for weights that give no candidate.
+        """
         self.chooser.start(params, padded(prompts, self.device))
-        self._choose(self.step.prefill(prompts))
+        logits = self.step.prefill(prompts, on_progress=on_prefill)
+        check_logits(logits)
+        self._choose(logits)
 
     def advance(self, steps: int) -> None:
         """Choose `steps` more tokens for every row, without waiting for the device."""

@@ -23,6 +23,7 @@ from minimind_core.decoding.step import Step, padded
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 
 Method = Literal["naive", "cached", "compiled"]
 CAPACITY_STEP = 128
@@ -65,12 +66,16 @@ class Generator:
         stop_ids: Sequence[int] = (),
         check_every: int = 32,
         should_stop: Callable[[], bool] = lambda: False,
+        on_prefill: OnProgress = unheard,
     ) -> Generation:
         """Continue every prompt by at most `max_new_tokens`.
 
         prompts: token ids, at least one each. One `params` for all or one a prompt. The host looks at
-        the tokens every `check_every` steps only, so that the device never waits for it.
-        Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity.
+        the tokens every `check_every` steps only, so that the device never waits for it. `on_prefill`
+        is given how many tokens of the longest prompt are read and how many there are, and may raise; the
+        naive method has no prefill of its own.
+        Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity, CheckpointError
+        for weights that give no candidate.
         """
         requests = _requests(params, len(prompts))
         assert len(prompts) == self.batch_size, (len(prompts), self.batch_size)
@@ -80,7 +85,7 @@ class Generator:
         chunks = (
             self._naive(prompts, requests, max_new_tokens)
             if self.decoding is None
-            else self._cached(self.decoding, prompts, requests, max_new_tokens, check_every)
+            else self._cached(self.decoding, prompts, requests, max_new_tokens, check_every, on_prefill)
         )
         prefilled = None
         for chunk in chunks:  # [B, n]
@@ -106,8 +111,9 @@ class Generator:
         requests: Sequence[SamplingParams],
         count: int,
         check_every: int,
+        on_prefill: OnProgress,
     ) -> Iterator[Tensor]:
-        decoding.start(prompts, requests)
+        decoding.start(prompts, requests, on_prefill)
         position = decoding.step.positions.clone()
         yield decoding.new_ids(position, 1)
         done = 1
@@ -130,6 +136,7 @@ class Generator:
             ids = padded(rows, device)  # [B, T]
             last = torch.tensor([len(row) - 1 for row in rows], device=device)
             logits = self.model(ids.clamp(min=0))[torch.arange(len(rows), device=device), last]  # [B, V]
+            check_logits(logits)
             seen = seen_tokens(ids, self.model.config.vocab_size)
             chosen = next_tokens(logits, noise.draw(), seen_mask=seen, **settings)
             for row, token in zip(rows, chosen.tolist(), strict=True):
@@ -183,16 +190,18 @@ def stream(
     *,
     stop_ids: Sequence[int] = (),
     num_alternatives: int = 5,
+    on_prefill: OnProgress = unheard,
 ) -> Iterator[StreamedToken]:
     """Continue one prompt and tell of every token as soon as it is chosen.
 
-    Raises ConfigError as `Generator.generate` does, and when the logits hold no candidate.
+    `on_prefill` is given how many tokens of the prompt are read and how many there are, and may raise.
+    Raises ConfigError as `Generator.generate` does, and CheckpointError when the logits hold no candidate.
     """
     check_prompts(model.config, [prompt], max_new_tokens)
     step = Step(model.eval(), 1, len(prompt) + max_new_tokens)
     chooser = Chooser(1, model.config.vocab_size, step.device)
     chooser.start([params], padded([prompt], step.device))
-    logits = step.prefill([prompt])  # [1, V]
+    logits = step.prefill([prompt], on_progress=on_prefill)  # [1, V]
     for count in range(1, max_new_tokens + 1):
         check_logits(logits)
         filtered = chooser.probabilities(logits)  # [1, V]

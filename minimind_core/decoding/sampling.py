@@ -30,7 +30,7 @@ from torch import Tensor
 
 from minimind_core.decoding.request_noise import RequestNoise
 from minimind_core.decoding.sampling_params import SamplingParams, check_setting
-from minimind_core.errors import ConfigError
+from minimind_core.errors import CheckpointError
 
 __all__ = [
     "RequestNoise",
@@ -165,17 +165,17 @@ def batch_settings(
 def check_logits(logits: Tensor) -> None:
     """Look on the host whether every row of logits [*, V] has a candidate. Syncs; not for the hot path.
 
-    Raises ConfigError for rows that hold NaN or +inf, or nothing but -inf.
+    Raises CheckpointError for rows that hold NaN or +inf, or nothing but -inf.
     """
     top = _full_precision(logits).amax(-1)  # NaN wins amax
     if bool((torch.isnan(top) | (top == -math.inf)).any()):
-        raise ConfigError(
+        raise CheckpointError(
             "These logits contain no candidate: they are NaN or all -inf, so try other weights "
             "or give at least one finite logit.",
             key="generate.no_candidate",
         )
     if bool((top == math.inf).any()):
-        raise ConfigError(
+        raise CheckpointError(
             "These logits overflowed to infinity; compute them in float32 or bfloat16.",
             key="generate.overflow",
         )

@@ -17,9 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from minimind_core.decoding.cuda_graph import CudaGraph
+from minimind_core.decoding.prefill import read_in_chunks
 from minimind_core.decoding.step_model import make_step_model
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from minimind_core.model.minimind import MiniMind
+from minimind_core.progress import OnProgress, unheard
 
 StepKind = Literal["eager", "graph", "compiled"]
 """How a step is run: operation by operation; the same as a CUDA graph; or in the layout of `step_model.py`
@@ -54,24 +56,29 @@ class Step:
         self.cache.reset(rows)
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[Sequence[int]], first_row: int = 0) -> Tensor:
+    def prefill(
+        self, prompts: Sequence[Sequence[int]], first_row: int = 0, on_progress: OnProgress = unheard
+    ) -> Tensor:
         """Read prompts (ids, at least one each, any lengths) into the rows from `first_row` on.
 
-        Those rows forget what they held; the others stay as they are. Returns the logits after each
-        prompt's last token, [number of prompts, V], and leaves that token's position in `positions`.
+        Those rows forget what they held; the others stay as they are. Long prompts are read in chunks, and
+        before each `on_progress` is given the tokens read and those of the longest prompt; what it raises
+        ends the reading. Returns the logits after each prompt's last token, [number of prompts, V], and
+        leaves that token's position in `positions`.
         """
         last_row = first_row + len(prompts)
         ids, lengths = padded(prompts, self.device), [len(prompt) for prompt in prompts]
         last = torch.tensor(lengths, device=self.device)[:, None] - 1  # [B, 1]
         cache = self.cache if len(prompts) == len(self.ids) else self.cache.part(first_row, last_row)
         cache.reset()
-        slots = torch.arange(ids.shape[1], device=self.device)  # [T]
-        # without padding nothing but the prompt is visible, which has a faster kernel
-        positions = None if min(lengths) == max(lengths) else torch.where(slots <= last, slots, EMPTY)
-        hidden = self.model.model(ids.clamp(min=0), positions, slots, cache=cache)  # [B, T, C]
-        hidden = hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))  # [B, 1, C]
+        final = last.new_empty(0)
+        for start, hidden in read_in_chunks(self.model, ids.clamp(min=0), lengths, cache, on_progress):
+            index = (last - start)[..., None].expand(-1, -1, hidden.shape[-1])  # [B, 1, C]
+            inside = (index >= 0) & (index < hidden.shape[1])
+            here = hidden.gather(1, index.clamp(0, hidden.shape[1] - 1))  # [B, 1, C]
+            final = here if start == 0 else torch.where(inside, here, final)
         self.positions[first_row:last_row] = last
-        return self.model.head(hidden)[:, 0]
+        return self.model.head(final)[:, 0]
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:

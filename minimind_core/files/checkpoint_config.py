@@ -16,11 +16,14 @@ from typing import Any, Literal, get_args
 from minimind_core.errors import CheckpointError, ConfigError
 from minimind_core.files.atomic_folder import current_folder
 from minimind_core.model.config import ModelConfig
+from minimind_core.regular_file import read_regular
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[2] / "weights"
 CONFIG_FILE = "config.json"
 FORMAT = "minimind"
 FORMAT_VERSION = 1
+MAX_JSON_BYTES = 64 * 2**20
+"""A description of a checkpoint is never longer."""
 AnyPath = str | os.PathLike[str]
 StoredDtype = Literal["int8", "float32", "float16", "bfloat16"]
 
@@ -115,7 +118,7 @@ def _invalid_key(meta: Mapping[str, Any]) -> str | None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises CheckpointError if it is missing or holds anything else."""
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_regular(path, MAX_JSON_BYTES))
     except OSError as error:
         raise CheckpointError(
             f"Cannot read {path} ({error.strerror}); check the path.",

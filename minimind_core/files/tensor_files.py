@@ -11,6 +11,7 @@ import io
 import json
 import pickle
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from minimind_core.errors import CheckpointError
+from minimind_core.files.checkpoint_config import MAX_JSON_BYTES
 from minimind_core.progress import OnProgress, unheard
+from minimind_core.regular_file import machine_memory, read_regular
 
 SHARD_BYTES = 14 * 2**20
 """Bytes of tensors in one shard, so that its file stays below 15 MiB (a larger tensor is alone in one)."""
+MOST_EXPANDED, HARMLESS_BYTES = 16, 2**30
+"""A state dict that takes so many times the bytes of its file, and more than a harmless lot, is a bomb."""
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920")
 """How torch.save began its files before they were zip archives."""
@@ -128,9 +133,9 @@ def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        names = sorted(set(json.loads(read_regular(index, MAX_JSON_BYTES))["weight_map"].values()))
         paths = [index.parent / Path(name).name for name in names]  # .name: a shard lies beside its index
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{index} is no list of weight files; fetch the checkpoint again.",
             key="checkpoint.damaged",
@@ -150,7 +155,7 @@ def _shards(index: Path) -> list[Path]:
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, machine_memory())
     except OSError as error:
         raise CheckpointError(
             f"Cannot read {path} ({error.strerror}); check the path and its permissions.",
@@ -186,6 +191,7 @@ def _parse_pickle(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of pickle protocols that it then refuses
+            _refuse_bomb(path, data)
             payload = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         plain_pickle = data.startswith(b"\x80") and not data.startswith(LEGACY_MAGIC)
@@ -199,13 +205,34 @@ def _parse_pickle(path: Path, data: bytes) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} is not a PyTorch weight file; fetch it again.", key="checkpoint.foreign", path=str(path)
         ) from error
+    except CheckpointError:
+        raise
     except Exception as error:  # damaged bytes make torch.load raise almost anything
         raise CheckpointError(
             f"{path} is truncated or no PyTorch weight file; fetch it again.",
             key="checkpoint.damaged",
             path=str(path),
         ) from error
-    return _state_dict(path, payload)
+    tensors = _state_dict(path, payload)
+    _refuse_larger(path, data, sum(tensor.nbytes for tensor in tensors.values()))
+    return tensors
+
+
+def _refuse_bomb(path: Path, data: bytes) -> None:
+    """Look into an archive's list before it is opened. torch.save compresses nothing."""
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _refuse_larger(path, data, sum(entry.file_size for entry in archive.infolist()))
+
+
+def _refuse_larger(path: Path, data: bytes, size: int) -> None:
+    if size > max(MOST_EXPANDED * len(data), HARMLESS_BYTES):
+        raise CheckpointError(
+            f"{path} would take {size / 2**30:.1f} GB, far more than its file has; fetch it again.",
+            key="checkpoint.bomb",
+            path=str(path),
+            size=f"{size / 2**30:.1f}",
+        )
 
 
 def _state_dict(path: Path, payload: Any) -> dict[str, Tensor]:

@@ -62,6 +62,15 @@ class StaticCache:
         part.positions, part.rows = self.positions[start:stop], self.rows[: stop - start]
         return part
 
+    def first(self, length: int) -> StaticCache:
+        """The first `length` slots of every row as a cache of their own that shares this one's memory."""
+        first = copy.copy(self)
+        first.keys, first.values = (
+            [layer[:, :, :length] for layer in side] for side in (self.keys, self.values)
+        )
+        first.positions = self.positions[:, :length]
+        return first
+
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget all rows, or only these: none of their slots is visible any more."""
         if rows is None:

@@ -207,3 +207,13 @@ def test_it_is_listed_but_not_recorded(
     assert main(["record", "--all", "--runs", "1", "--json"]) == 0
     recorded = json.loads(capsys.readouterr().out)["recorded"]
     assert len(recorded) > 1 and not [name for name in recorded if not name.startswith("q")]
+
+
+def test_a_long_prompt_can_be_stopped_while_it_is_read() -> None:
+    def stop(job: Job) -> None:
+        if job.doing[0] == "prompt" and job.progress > 0:
+            job.cancel()
+
+    client = InlineClient.start("cpu", model=TINY, watch=stop)
+    job = client.submit(ID, {"prompt": "x" * 6000, "max_new_tokens": 2})
+    assert job.state == "cancelled" and [list(partial) for partial in job.partials] == [["about"]]

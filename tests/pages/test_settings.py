@@ -76,6 +76,10 @@ def texts(app: AppTest) -> str:
 
 def use(app: AppTest) -> None:
     button(app, "Use these").click().run()
+    settled(app)
+
+
+def settled(app: AppTest) -> None:
     end = time.monotonic() + 20
     while server.runner().trying is not None:
         assert time.monotonic() < end
@@ -114,6 +118,20 @@ def test_a_checkpoint_that_cannot_be_loaded_changes_nothing(
     )
     assert server.worker() is started[0] and started[0].farewell is None
     assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_try_that_takes_long_can_be_stopped(
+    open_app: OpenApp, started: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Candidate, "status", lambda *_: WorkerStatus(state="loading", device="cpu"))
+    app = open_app(OPEN)
+    app.selectbox(key="settings.model").set_value("byte-128").run()
+    button(app, "Use these").click().run()
+    assert server.runner().trying is not None and button(app, "Use these").disabled
+    button(app, "Stop").click().run()
+    settled(app)
+    assert "The try was stopped." in app.error[0].value and not button(app, "Use these").disabled
+    assert server.worker() is started[0] and started[1].farewell is not None
 
 
 def test_a_path_that_is_not_there_is_said_at_once(

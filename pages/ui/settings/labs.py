@@ -164,3 +164,4 @@ def _trying(exchange: RunnerExchange) -> None:
         st.rerun()
     else:
         st.markdown(t("settings.labs.trying", settings=_in_words(settings)))
+        st.button(t("job.stop"), key="settings.stop", on_click=exchange.stop)

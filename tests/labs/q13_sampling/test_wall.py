@@ -9,7 +9,7 @@ from labs.q13_sampling.texts import distinct_pairs, repetition
 from labs.q13_sampling.wall import Wall, WallParams, WallResult
 from labs.runner.inline import InlineClient
 from labs.tools.sampler import settings
-from labs.tools.writing import mean_log_probabilities, write
+from labs.tools.writing import mean_log_probabilities, prompt_seconds, write
 from tests.labs.q13_sampling.conftest import MODEL, Run, completed
 
 SETTINGS = {"prompt": "Hi", "samples": 5, "max_new_tokens": 6, "seed": 3}
@@ -83,4 +83,6 @@ def test_figure_table_and_numbers_say_which_is_which(text: Words) -> None:
 
 @pytest.mark.parametrize(("device", "samples", "seconds"), [("cpu", 33, 9.48), ("cuda", 33, 1.0)])
 def test_the_estimate_counts_chunks(device: str, samples: int, seconds: float) -> None:
-    assert Wall().seconds(WallParams(samples=samples), device) == pytest.approx(seconds)  # type: ignore[arg-type]
+    params = WallParams(samples=samples)
+    reading = 2 * samples * prompt_seconds(params.prompt, device)
+    assert Wall().seconds(params, device) == pytest.approx(seconds + reading)  # type: ignore[arg-type]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +16,9 @@ import pytest
 from labs.contract.registry import Registry
 from labs.runner import WorkerClient, supervisor
 from labs.runner.device_lock import hold_device
+from labs.runner.inline import InlineClient
 from labs.runner.store import ResultStore
+from minimind_core.errors import DeviceError
 from tests.labs.runner.waiting import SOON, wait_for
 
 
@@ -92,3 +97,80 @@ def test_a_run_inside_a_run_is_an_error_and_no_endless_wait(tmp_path: Path) -> N
         hold_device("cpu", folder=tmp_path),
     ):
         pytest.fail("held twice")
+
+
+class Places:
+    """The temporary folder and the cache of this user, for a test."""
+
+    def __init__(self, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+        self.temp, self.cache = tmp_path / "temp", tmp_path / "cache"
+        self.own = self.temp / f"minimind-lab-{os.getuid()}"
+        self.temp.mkdir()
+        patch.delenv("MINIMIND_LAB_CACHE")
+        patch.setenv("XDG_CACHE_HOME", str(self.cache))
+        patch.setattr(tempfile, "tempdir", str(self.temp))
+
+    def locks(self) -> list[str]:
+        return [path.parent.name for path in sorted(self.temp.parent.rglob("cpu.lock"))]
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    return Places(tmp_path, monkeypatch)
+
+
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there the temporary folder is a user's own")
+
+
+@on_posix
+def test_the_lock_lies_in_a_folder_of_this_user_alone(places: Places) -> None:
+    places.own.mkdir(mode=0o777)
+    places.own.chmod(0o777)
+    with hold_device("cpu"):
+        assert places.locks() == [places.own.name]
+        assert places.own.stat().st_mode & 0o777 == 0o700
+
+
+@on_posix
+@pytest.mark.parametrize("taken", ["folder of another", "link", "file", "pipe", "read-only"])
+def test_a_place_that_somebody_took_keeps_nobody_from_measuring(
+    places: Places, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if taken == "link":
+        places.own.symlink_to(places.temp)
+    elif taken == "file":
+        places.own.touch()
+    elif taken == "pipe":
+        os.mkfifo(places.own)
+    else:
+        places.own.mkdir()
+    if taken == "folder of another":
+        lstat = Path.lstat
+        theirs = os.stat_result([0o40777, 1, 1, 1, 54321, 54321, 1, 1, 1, 1])
+        monkeypatch.setattr(Path, "lstat", lambda path: theirs if path == places.own else lstat(path))
+    if taken == "read-only":
+        opened = os.open
+
+        def refuse(path: str, *arguments: int, **options: int) -> int:
+            if Path(path).parent == places.own:
+                raise OSError(errno.EROFS, "Read-only file system", str(path))
+            return opened(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", refuse)
+    with hold_device("cpu"):
+        (place,) = places.locks()
+    assert place.startswith("locks-") and (places.cache / "minimind-lab" / place).is_dir()
+
+
+def test_where_no_lock_can_be_made_a_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MINIMIND_LAB_CACHE", str(tmp_path / "file"))
+    with (
+        pytest.raises(DeviceError, match=r"^No lock for the device can be made in .*MINIMIND_LAB_CACHE\.$"),
+        hold_device("cpu"),
+    ):
+        pytest.fail("held")
+    job = InlineClient.start("cpu", registry=Registry(["tests.labs.specimens"])).submit("q00/whoami")
+    assert job.state == "failed" and job.error.startswith("No lock for the device")

@@ -1,20 +1,22 @@
-"""Messages are JSON, carry arrays, and cannot carry code; a worker takes no orders without its key."""
+"""Messages are JSON, carry arrays, and cannot carry code; nobody else reaches the line to a worker."""
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import subprocess
+import queue
 import sys
-from multiprocessing import AuthenticationError, Pipe
-from multiprocessing.connection import Client
+from multiprocessing import Pipe
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from labs.contract.registry import ROOT
 from labs.runner import protocol
+from labs.runner.process import WorkerProcess
+from minimind_core.errors import Sentence
 from tests.labs.runner.waiting import SOON
 
 
@@ -39,28 +41,55 @@ def test_a_pickle_is_not_read() -> None:
         protocol.receive(theirs)
 
 
-def test_a_worker_wants_its_key_and_leaves_no_file() -> None:
-    config = {
-        "authkey": "00" * 32,
-        "device": "cpu",
-        "dtype": "fp32",
-        "model": "random:byte-128",
-        "experiments": [],
-    }
-    command = [sys.executable, "-m", "labs.runner.worker"]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as worker:
-        assert worker.stdin is not None and worker.stdout is not None
-        worker.stdin.write(json.dumps(config).encode() + b"\n")
-        worker.stdin.flush()
-        address = json.loads(worker.stdout.readline())
-        assert os.stat(os.path.dirname(address)).st_mode & 0o077 == 0, "others may not even look"
-        with pytest.raises(AuthenticationError):
-            Client(address, authkey=b"wrong")
-        assert worker.wait(SOON) != 0 and not os.path.exists(os.path.dirname(address))
+def events_of(config: dict[str, object]) -> tuple[WorkerProcess, queue.Queue[protocol.Message]]:
+    events: queue.Queue[protocol.Message] = queue.Queue()
+    about = {"device": "cpu", "dtype": "fp32", "model": "random:byte-128", "experiments": [], **config}
+    return WorkerProcess(about, lambda _process, message: events.put(message)), events
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is a named pipe with a key")
+def test_the_line_to_a_worker_needs_no_file_and_no_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 40)  # the path of a socket has some hundred characters at most
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    worker, events = events_of({})
+    try:
+        assert events.get(timeout=SOON)["state"] == "loading"
+        assert not list(folder.iterdir())
+        if sys.platform == "linux":
+            own = {link for link in sockets(worker.pid) if link.startswith("socket:")}
+            listening = "".join(Path("/proc/net", name).read_text() for name in ("tcp", "tcp6", "unix"))
+            lines = [
+                line for line in listening.splitlines() if any(link[8:-1] in line.split() for link in own)
+            ]
+            assert own and all(" 0A " not in line and " 00010000 " not in line for line in lines)
+    finally:
+        worker.kill()
+        worker.join(SOON)
+    assert events.get(timeout=SOON)["event"] in ("status", "exit")
+
+
+def sockets(pid: int) -> list[str]:
+    return [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=20), st.dictionaries(st.text(), st.floats()))
+@settings(max_examples=50, deadline=None)
+def test_any_text_comes_through(text: str, numbers: dict[str, float]) -> None:
+    ours, theirs = Pipe()
+    with ours, theirs:
+        protocol.send(ours, {"text": text, "numbers": numbers})
+        message = protocol.receive(theirs)
+    assert message["text"] == text and str(message["numbers"]) == str(numbers)
+
+
+def test_a_sentence_comes_through_whatever_fills_it() -> None:
+    ours, theirs = Pipe()
+    with ours, theirs:
+        values = {"path": Path("/x"), "shape": (1, 2), "count": 3, "nothing": None}
+        protocol.send(ours, {"error": Sentence("No.", "x.y", values)})
+        error = protocol.receive(theirs)["error"]
+    assert (error, error.key) == ("No.", "x.y")
+    assert error.values == {"path": "/x", "shape": "(1, 2)", "count": 3, "nothing": None}

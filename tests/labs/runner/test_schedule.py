@@ -7,7 +7,16 @@ from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from labs.runner.schedule import SILENCE_SECONDS, STOP_SECONDS, Action, Kill, Scheduler, Start, Stop
+from labs.runner.schedule import (
+    ANSWER_SECONDS,
+    SILENCE_SECONDS,
+    STOP_SECONDS,
+    Action,
+    Kill,
+    Scheduler,
+    Start,
+    Stop,
+)
 
 LANES = ("own", "cpu")
 LIMIT = 60.0
@@ -26,6 +35,9 @@ class Runner(RuleBasedStateMachine):
         self.run_jobs: dict[int, set[int]] = {}
         self.stop_at: dict[int, float] = {}
         self.killed: set[int] = set()
+        self.sent_at: dict[int, float] = {}
+        self.begun: set[int] = set()
+        self.unanswered: set[int] = set()
         self.ready: set[str] = set()
         self.lane_names: tuple[str, ...] = ()
 
@@ -78,6 +90,7 @@ class Runner(RuleBasedStateMachine):
     def worker_begins(self, lane: str) -> None:
         if lane in self.running:
             self.scheduler.started(self.running[lane], self.now)
+            self.begun.add(self.running[lane])
 
     @rule(lane=st.sampled_from(LANES))
     def worker_finishes(self, lane: str) -> None:
@@ -106,17 +119,25 @@ class Runner(RuleBasedStateMachine):
             assert action.lane in self.ready and action.lane not in self.running
             assert self.run_jobs[action.run], "nobody waits for this run"
             self.running[action.lane] = action.run
+            self.sent_at[action.run] = self.now
         elif isinstance(action, Stop):
             assert self.running[action.lane] == action.run and action.run not in self.stop_at
             if action.reason != "left":
                 assert set(action.members) == self.run_jobs[action.run] != set()
-                assert action.reason == "silence" or self.queued(action.lane), "nobody waits behind it"
+                assert action.reason in ("silence", "unanswered") or self.queued(action.lane), (
+                    "nobody waits behind it"
+                )
                 self.forget(action.members)
             assert not self.run_jobs[action.run]
             self.stop_at[action.run] = self.now + STOP_SECONDS
         else:
-            assert isinstance(action, Kill) and self.now >= self.stop_at[action.run]
-            assert action.run not in self.killed
+            assert isinstance(action, Kill) and action.run not in self.killed
+            if action.run in self.stop_at:
+                assert self.now >= self.stop_at[action.run]
+            else:
+                assert action.run not in self.begun and action.run not in self.unanswered, "once, and early"
+                assert self.now > self.sent_at[action.run] + ANSWER_SECONDS
+                self.unanswered.add(action.run)
             self.killed.add(action.run)
 
     def lose(self, lane: str) -> None:
@@ -125,6 +146,7 @@ class Runner(RuleBasedStateMachine):
         assert run is not None or not ended
         assert set(ended) <= self.run_jobs.get(run or 0, set())
         self.ready.discard(lane)
+        self.killed.discard(run or 0)
         self.forget(ended)
 
     def forget(self, jobs: object) -> None:
@@ -228,11 +250,38 @@ def test_a_silent_run_is_stopped_though_nobody_waits(scheduler: Scheduler) -> No
     assert scheduler.decide(SILENCE_SECONDS + 1) == [Stop("own", run, "silence", (1,))]
 
 
-def test_waiting_for_the_device_lock_is_not_counted(scheduler: Scheduler) -> None:
+def test_the_limit_runs_from_sending_and_anew_from_the_start(scheduler: Scheduler) -> None:
     scheduler.submit(1, "a", "own", 5.0, now=0.0)
-    scheduler.decide(0.0)
+    run = scheduler.decide(0.0)[0].run
+    scheduler.alive(run, LIMIT)  # it says that it waits for the device, which another program holds
     scheduler.submit(2, "b", "own", 5.0, now=0.0)
-    assert scheduler.decide(1000.0) == []
+    assert scheduler.decide(LIMIT) == []
+    scheduler.started(run, LIMIT)
+    scheduler.alive(run, 2 * LIMIT)
+    assert scheduler.decide(2 * LIMIT) == []
+    assert scheduler.decide(2 * LIMIT + 1) == [Stop("own", run, "limit", (1,))]
+
+
+def test_who_waits_for_the_device_does_not_hold_up_others_for_ever(scheduler: Scheduler) -> None:
+    scheduler.submit(1, "a", "own", 5.0, now=0.0)
+    run = scheduler.decide(0.0)[0].run
+    scheduler.alive(run, 10 * LIMIT)
+    assert scheduler.decide(10 * LIMIT) == [], "nobody else waits"
+    scheduler.submit(2, "b", "own", 5.0, now=0.0)
+    assert scheduler.decide(10 * LIMIT) == [Stop("own", run, "busy", (1,))]
+
+
+def test_a_worker_that_does_not_answer_is_killed_and_the_run_begins_again_once(scheduler: Scheduler) -> None:
+    scheduler.submit(1, "a", "own", 5.0, now=0.0)
+    run = scheduler.decide(0.0)[0].run
+    assert scheduler.decide(ANSWER_SECONDS) == []
+    assert scheduler.decide(ANSWER_SECONDS + 1) == [Kill("own", run)]
+    assert scheduler.decide(1e6) == []
+    assert scheduler.lane_lost("own") == []
+    scheduler.lane_ready("own")
+    now = 2 * ANSWER_SECONDS
+    assert scheduler.decide(now) == [Start("own", run)]
+    assert scheduler.decide(now + ANSWER_SECONDS + 1) == [Stop("own", run, "unanswered", (1,))]
 
 
 def test_an_equal_job_does_not_join_a_run_that_is_being_stopped(scheduler: Scheduler) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from labs.contract import Experiment
+from labs.playground.continuation import Continuation as Playground
+from labs.q13_sampling.continuation import Continuation as Written
+from labs.q13_sampling.next_token import NextToken
+from labs.q13_sampling.wall import Wall
 from labs.runner.host import Host
-from labs.tools.writing import CHECK_EVERY, ROWS, mean_log_probabilities, write
+from labs.tools.writing import CHECK_EVERY, ROWS, mean_log_probabilities, prompt_seconds, write
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.checkpoint import LoadedModel
@@ -71,3 +78,29 @@ def test_progress_is_heard_between_the_steps_and_stops_a_run(loaded: LoadedModel
         list(write(loaded, prompts, settings, steps, "cpu", stop))
     with pytest.raises(Stopped):
         mean_log_probabilities(loaded, prompts, [[5, 6]] * len(prompts), "cpu", stop)
+
+
+def test_a_long_prompt_is_heard_while_it_is_read_and_scored(loaded: LoadedModel) -> None:
+    prompts = [[3] * 2500, [4, 5]]
+    heard: list[float] = []
+    list(write(loaded, prompts, [SamplingParams(temperature=0, seed=0)] * 2, 1, "cpu", heard.append))
+    reads = len(heard)
+    mean_log_probabilities(loaded, prompts, [[6], [7]], "cpu", heard.append)
+    assert reads > 2 and len(heard) - reads > 2 and max(heard) <= 1
+
+
+def test_the_estimate_knows_how_long_a_prompt_is() -> None:
+    texts = ["", "Hi", "㐀" * 100, "x" * 2000, "㐀" * 2000, "㐀" * 8000]
+    for device in ("cpu", "mps", "cuda"):
+        seconds = [prompt_seconds(text, device) for text in texts]
+        assert seconds == sorted(seconds) and len(set(seconds)) == len(seconds) and seconds[0] > 0
+    assert prompt_seconds("Once upon a time", "cpu") < 0.02
+    assert prompt_seconds("㐀" * 8000, "cpu") > 60, "as measured: it must not go before short runs"
+    assert prompt_seconds("\ud800", "cpu") > 0
+
+
+@pytest.mark.parametrize("experiment", [Playground(), Written(), NextToken(), Wall()])
+def test_every_lab_with_a_prompt_of_ones_own_estimates_its_length(experiment: Experiment[Any, Any]) -> None:
+    short, long = ({"prompt": "㐀" * count} for count in (1, 2000))
+    estimates = [experiment.seconds(experiment.params.from_dict(given), "cpu") for given in (short, long)]
+    assert estimates[1] - estimates[0] > 5

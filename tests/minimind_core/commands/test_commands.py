@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from minimind_core import __main__ as command_line
 from minimind_core import commands
@@ -19,12 +21,12 @@ from minimind_core.__main__ import main
 from minimind_core.commands import generate as generate_command
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams
-from minimind_core.files.checkpoint import load_model, load_state_dict
+from minimind_core.files.checkpoint import load_model, load_state_dict, save_checkpoint
 from minimind_core.tokenizer import ByteTokenizer
 from minimind_core.training.data import Document
 from minimind_core.training.evaluate import evaluate
 from tests.interrupts import hear_interrupts
-from tests.minimind_core.checkpoint_samples import TINY, same, save_tiny
+from tests.minimind_core.checkpoint_samples import TINY, random_state, same, save_tiny
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = {"en": "The weather is fine.", "zh": "今天天气很好。", "code": "def f(x):\n\treturn x\n"}
@@ -383,3 +385,15 @@ def test_any_text_can_be_printed_whatever_the_locale(tiny: Path) -> None:
 def test_numbers_that_json_lacks_become_null(capsys: pytest.CaptureFixture[str]) -> None:
     command_line.print_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": -float("inf")}})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": {"d": None}}
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--method", "naive")])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_without_a_finite_logit_fail_with_a_sentence_and_not_as_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float, options: tuple[str, ...]
+) -> None:
+    state = random_state()
+    state["model.norm.weight"] = torch.full_like(state["model.norm.weight"], value)
+    save_checkpoint(tmp_path / "bad", TINY, state, name="bad", tokenizer="byte")
+    _, error = said(capsys, "generate", "--model", tmp_path / "bad", "--prompt", "a", *options, code=1)
+    assert error.startswith("These logits") and error.count("\n") == 1
