@@ -9,6 +9,7 @@ is refused with one sentence in English, whose key lets a page say it in another
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from abc import ABC, abstractmethod
