@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
 
@@ -169,5 +169,16 @@ def settle(page: Page) -> None:
         "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]",
         timeout=30_000,
     )
-    page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=30_000)
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=30_000)
     assert page.get_by_test_id("stException").count() == 0
+
+
+def wait_until(page: Page, expression: str, *, arg: object = None, timeout: float = 30_000) -> None:
+    """Wait until a JavaScript expression holds, or a function of `arg`.
+
+    Not `page.wait_for_function`: it evaluates a text within the page, which the app's own policy refuses.
+    """
+    end = time.monotonic() + timeout / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"not within {timeout / 1000:g} s: {expression}"
+        page.wait_for_timeout(20)

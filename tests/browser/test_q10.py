@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from labs.tools.written import raised
-from tests.browser.conftest import OpenPage, settle
+from tests.browser.conftest import OpenPage, settle, wait_until
 from tests.browser.test_pages import check_page, skip_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -92,12 +92,12 @@ def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
 def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
     run_button(page, "duel").click()
-    page.wait_for_function(f"({CURVES})().some(points => points > 2 && points < 50)", timeout=PATIENCE)
+    wait_until(page, f"({CURVES})().some(points => points > 2 && points < 50)", timeout=PATIENCE)
     early = max(page.evaluate(CURVES))
     more = f"early => ({CURVES})().some(points => points > early)"
-    page.wait_for_function(more, arg=early, timeout=PATIENCE)
+    wait_until(page, more, arg=early, timeout=PATIENCE)
     expect(page.get_by_text(re.compile("^Without scaler the loss ends"))).to_be_visible(timeout=PATIENCE)
-    page.wait_for_function(f"({CURVES})().includes(60)", timeout=PATIENCE)
+    wait_until(page, f"({CURVES})().includes(60)", timeout=PATIENCE)
 
 
 def test_a_training_stops_when_it_is_told(open_page: OpenPage) -> None:

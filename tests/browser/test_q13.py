@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.conftest import free_port, running_app, settle, wait_until, watch
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(600)
@@ -59,9 +59,7 @@ class Journey:
         )
         settle(self.page)
         self.button("q13.page.write").click()
-        self.page.wait_for_function(
-            "document.querySelector('.sample')?.innerText.length > 20", timeout=PATIENCE
-        )
+        wait_until(self.page, "document.querySelector('.sample')?.innerText.length > 20", timeout=PATIENCE)
         stop = self.button("job.stop")
         expect(stop).to_have_count(0, timeout=PATIENCE)
         settle(self.page)
@@ -75,7 +73,7 @@ class Journey:
         settle(self.page)
         places.last.drag_to(places.first, target_position={"x": 2, "y": 4})
         expect(places.first).to_contain_text(self.word("q13.order.temperature"))
-        self.page.wait_for_function("!location.search.includes('q13_order')")
+        wait_until(self.page, "!location.search.includes('q13_order')")
         settle(self.page)
 
     def type_numbers(self) -> None:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from minimind_core.tokenizer import load_tokenizer
 from pages.ui.site.visitor import COOKIE
-from tests.browser.conftest import ROOT, free_port, running_app, settle
+from tests.browser.conftest import ROOT, free_port, running_app, settle, wait_until
 from tests.browser.test_pages import check_page
 from tests.browser.test_study_page import PATIENCE, answer
 from tests.minimind_core.checkpoint_samples import save_upstream_minimind2
@@ -122,7 +122,7 @@ def test_data_go_out_are_deleted_and_come_back(
     check_at(page, width)
     press(page, really)
     expect(page.get_by_text(deleted)).to_be_visible(timeout=PATIENCE)
-    page.wait_for_function(f"{DRAFTS} === 0")
+    wait_until(page, f"{DRAFTS} === 0")
     go(page, question)
     expect(answer(page)).to_have_value("")
     go(page, settings)

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from labs.q13_sampling.next_token import PROMPT
 from tests.browser import soak
-from tests.browser.conftest import free_port, running_app, settle
+from tests.browser.conftest import free_port, running_app, settle, wait_until
 from tests.browser.sessions import Session
 
 pytestmark = pytest.mark.timeout(300)
@@ -128,7 +128,7 @@ def test_a_lab_is_run_and_stopped_by_keyboard_alone(page: Page) -> None:
     before = page.url
     tab_to(page, "温度")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("before => location.href !== before", arg=before)
+    wait_until(page, "before => location.href !== before", arg=before)
     settle(page)
     tab_to(page, "生成")
     page.keyboard.press("Enter")

@@ -34,8 +34,10 @@ class Exhaustion:
         self._silent_until = 0.0
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if "out of system resource" not in context.get("message", ""):
-            loop.default_exception_handler(context)
+        message = context.get("message", "")
+        if "out of system resource" not in message:
+            if "_start_serving" not in message:  # thousands wait to accept at the end
+                loop.default_exception_handler(context)
             return
         if (now := time.monotonic()) >= self._silent_until:
             self._silent_until = now + _SILENT_SECONDS

@@ -1,4 +1,4 @@
-"""Which requests are refused, and how that is said: one sentence, as a page or as text."""
+"""Which requests are refused, and how that is said: one sentence, as a page or as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
 from minimind_core.errors import Sentence
@@ -33,14 +33,17 @@ class Refusal:
     sentence: Sentence
 
     def response(self, request: Request) -> Response:
-        """The sentence in the reader's language; for a browser as a page, else as bare text."""
+        """The sentence in the reader's language; for a person as a page, for a script as JSON.
+
+        Streamlit's own page asks whether the server runs, and shows such a text in its dialog.
+        """
         language = i18n.preferred_language(
             request.cookies.get(i18n.COOKIE), request.headers.get("accept-language")
         )
         template = errors.sentences(language).get(self.sentence.key)
         text = template.format(**self.sentence.values) if template else str(self.sentence)
         if "text/html" not in request.headers.get("accept", ""):
-            return PlainTextResponse(text, self.status)
+            return JSONResponse(text, self.status)
         return HTMLResponse(_PAGE.format(language=language, text=html.escape(text)), self.status)
 
 
