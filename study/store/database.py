@@ -18,9 +18,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from study.store.damage import is_damaged, opening_alone, set_aside
+from study.store.damage import is_damaged, make_private, opening_alone, set_aside
 from study.store.errors import DamagedError, StoreError, translated
 from study.store.migrations import migrate
+from study.store.sound import read_json
 
 BUSY_SECONDS = 10.0
 _PRAGMAS = ("foreign_keys=ON", "synchronous=NORMAL", "secure_delete=ON")
@@ -41,8 +42,15 @@ class Database:
         self._opening = threading.Lock()
         self._writing = threading.Lock()  # threads queue here: SQLite's own waiting lets some starve
         self._suspect = False
+        self._openings = 0
         self._prepare()
         self._file = _identity(self.path)
+
+    @property
+    def openings(self) -> int:
+        """How often the database was opened; after it was replaced or set aside, once more."""
+        self._reopen_if_replaced()
+        return self._openings
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -95,6 +103,7 @@ class Database:
 
     def _prepare(self) -> None:
         """Make, mend or migrate the database; one process at a time."""
+        self._openings += 1
         if self.path is None:
             with self._transaction(writes=True) as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
@@ -108,6 +117,7 @@ class Database:
             return
         with translated(self.place):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.path)
             with opening_alone(self.path, self._busy_seconds):
                 if is_damaged(self.path, self._busy_seconds):
                     aside = set_aside(self.path)
@@ -177,6 +187,7 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
             pool_pre_ping=not sqlite,
             pool_size=5,
             max_overflow=15,
+            json_deserializer=read_json,
             connect_args={"timeout": busy_seconds} if sqlite else {"client_encoding": "UTF8"},
         )
     except (ImportError, NoSuchModuleError) as error:
@@ -191,6 +202,7 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
 
 def _set_up(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3 must not begin transactions on its own: `_begin` does
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")  # another program's may be none
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
