@@ -37,7 +37,7 @@ class Store:
 
     @property
     def openings(self) -> int:
-        """How often the database was opened: one more after it was replaced or set aside. Raises StoreError."""
+        """How often the database was opened; once more after it was replaced. Raises StoreError."""
         return self._database.openings
 
     def close(self) -> None:

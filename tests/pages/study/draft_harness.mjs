@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 
 const { storage, blocked, steps } = JSON.parse(readFileSync(0, "utf8"))
 const kept = new Map(Object.entries(storage ?? {}))
+const scenarios = JSON.parse(readFileSync(0, "utf8"))
 const refuse = () => { throw new Error("site data are blocked") }
 let clock = 0
 let timers = []
@@ -19,11 +20,7 @@ class Element extends EventTarget {
   focus() {}
 }
 
-globalThis.window = new EventTarget()
 globalThis.document = { hidden: false }
-globalThis.localStorage = blocked
-  ? { getItem: refuse, setItem: refuse, removeItem: refuse }
-  : { getItem: key => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: key => kept.delete(key) }
 Object.defineProperty(globalThis, "performance", { value: { now: () => clock } })
 const start = (run, wait, again) => { const timer = { run, at: clock + wait, again }; timers.push(timer); return timer }
 const end = timer => { timers = timers.filter(other => other !== timer) }
@@ -43,29 +40,43 @@ const pass = ms => {
 }
 
 const { default: draw } = await import(process.argv[2])
-const parent = new Element()
-const root = parent.querySelector(".draft")
-const area = root.querySelector("textarea")
-const offer = root.querySelector(".offer")
-let sent = []
 const words = { saving: "saving", waiting: "waiting", saved: "saved", empty: "empty", label: "", placeholder: "" }
-const does = {
-  draw: data => draw({ data: { storage: "s", words, ...data }, parentElement: parent, setStateValue: (_, value) => sent.push(value) }),
-  type: text => { area.value = text; area.dispatchEvent(new Event("input")) },
-  pass,
-  use: () => offer.querySelector(".use").dispatchEvent(new Event("click")),
-  drop: () => offer.querySelector(".drop").dispatchEvent(new Event("click")),
-}
-const seen = steps.map(([name, value]) => {
-  sent = []
-  does[name](value)
-  return {
-    text: area.value,
-    state: root.querySelector(".state").textContent,
-    clock: root.querySelector(".clock").textContent,
-    offer: offer.hidden ? null : offer.querySelector(".held").textContent,
-    sent,
-    storage: Object.fromEntries([...kept].map(([key, value]) => { try { return [key, JSON.parse(value)] } catch { return [key, value] } })),
+const read = text => { try { return JSON.parse(text) } catch { return text } }
+
+const play = ({ storage, blocked, steps }) => {
+  const kept = new Map(Object.entries(storage))
+  globalThis.window = new EventTarget()
+  globalThis.localStorage = {
+    getItem: blocked ? refuse : key => kept.get(key) ?? null,
+    setItem: blocked ? refuse : (key, value) => kept.set(key, value),
+    removeItem: blocked ? refuse : key => kept.delete(key),
   }
-})
-console.log(JSON.stringify(seen))
+  clock = 0
+  timers = []
+  elements = {}
+  const parentElement = new Element()
+  const area = parentElement.querySelector("textarea")
+  const offer = parentElement.querySelector(".offer")
+  let sent = []
+  const setStateValue = (_, value) => sent.push(value)
+  const press = name => parentElement.querySelector(name).dispatchEvent(new Event("click"))
+  const does = {
+    draw: data => draw({ data: { storage: "s", words, ...data }, parentElement, setStateValue }),
+    type: text => { area.value = text; area.dispatchEvent(new Event("input")) },
+    pass,
+    press,
+  }
+  return steps.map(([name, value]) => {
+    sent = []
+    does[name](value)
+    return {
+      text: area.value,
+      state: parentElement.querySelector(".state").textContent,
+      clock: parentElement.querySelector(".clock").textContent,
+      offer: offer.hidden ? null : parentElement.querySelector(".held").textContent,
+      sent,
+      storage: Object.fromEntries([...kept].map(([key, value]) => [key, read(value)])),
+    }
+  })
+}
+console.log(JSON.stringify(scenarios.map(play)))

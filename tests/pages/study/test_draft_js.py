@@ -1,6 +1,6 @@
 """The answer's field in the browser (draft.js), run by node with a small document and a clock of its own.
 
-What goes through a real Chromium stands in tests/browser; here is what needs many states of storage and store.
+What goes through a real Chromium stands in tests/browser; here is what needs many states of storage.
 """
 
 from __future__ import annotations
@@ -38,23 +38,38 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def run(
-    module: Path, *steps: Step, storage: dict[str, Any] | None = None, blocked: bool = False
-) -> list[Seen]:
-    """What the field shows and sends after each step; `storage` holds JSON data, or broken text as it is."""
-    kept = {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in (storage or {}).items()
-    }
+def play(
+    module: Path, *scenarios: tuple[dict[str, Any], list[Step]], blocked: bool = False
+) -> list[list[Seen]]:
+    """What the field shows and sends after each step of each scenario, which begins with a storage of JSON
+    data (or of text that is none, as it is)."""
+    given = [
+        {
+            "storage": {
+                name: kept if isinstance(kept, str) else json.dumps(kept) for name, kept in storage.items()
+            },
+            "blocked": blocked,
+            "steps": steps,
+        }
+        for storage, steps in scenarios
+    ]
     done = subprocess.run(
         [node(), str(HARNESS), str(module)],
-        input=json.dumps({"storage": kept, "blocked": blocked, "steps": steps}),
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         timeout=30,
     )
     assert done.returncode == 0, done.stderr
-    seen: list[Seen] = json.loads(done.stdout)
+    seen: list[list[Seen]] = json.loads(done.stdout)
     return seen
+
+
+def run(
+    module: Path, *steps: Step, storage: dict[str, Any] | None = None, blocked: bool = False
+) -> list[Seen]:
+    """One scenario."""
+    return play(module, (storage or {}, list(steps)), blocked=blocked)[0]
 
 
 def store(text: str = "", revision: int = 0, profile: str = "ada", **more: Any) -> Step:
@@ -63,22 +78,16 @@ def store(text: str = "", revision: int = 0, profile: str = "ada", **more: Any) 
     return ("draw", data | more)
 
 
-def held(text: str, revision: int, base: int | None = None, profile: str | None = "ada") -> dict[str, Any]:
-    return {
-        "text": text,
-        "revision": revision,
-        "base": revision if base is None else base,
-        "profile": profile,
-    }
+def held(text: str, revision: int) -> dict[str, Any]:
+    """What the browser keeps of a saved text of Ada's."""
+    return {"text": text, "revision": revision, "base": revision, "profile": "ada"}
 
 
 def texts(seen: Seen) -> list[str]:
     return [message["text"] for message in seen["sent"] if "text" in message]
 
 
-def test_a_failed_read_leaves_the_field_and_what_is_typed_is_sent_when_the_store_is_back(
-    module: Path,
-) -> None:
+def test_a_failed_read_leaves_the_field_and_the_text_is_sent_when_the_store_is_back(module: Path) -> None:
     first, away, typed, waiting, back, saved = run(
         module,
         store("An answer", 9),
@@ -94,9 +103,7 @@ def test_a_failed_read_leaves_the_field_and_what_is_typed_is_sent_when_the_store
     assert back["text"] == "An answer, and more" and saved["state"] == "saved" and not texts(saved)
 
 
-def test_a_page_that_opens_while_the_store_is_away_shows_what_the_browser_holds_and_asks_again(
-    module: Path,
-) -> None:
+def test_a_page_opened_while_the_store_is_away_shows_what_the_browser_holds(module: Path) -> None:
     opened, asked, back = run(module, AWAY, ("pass", 7_000), store("mine", 3), storage={"s": held("mine", 3)})
     assert (opened["text"], opened["state"]) == ("mine", "saving")
     assert asked["sent"] and not texts(asked), "it asks, and sends nothing that was saved"
@@ -126,7 +133,7 @@ def test_what_an_older_life_left_in_the_browser_is_offered_and_goes_in_when_aske
         *before,
         store(profile="eve"),
         ("type", "new"),
-        ("use", None),
+        ("press", ".use"),
         ("pass", 500),
         storage={"s": held("an hour of writing", 90)},
     )
@@ -143,7 +150,7 @@ def test_an_offer_stays_until_it_is_discarded_and_a_second_joins_it(module: Path
         storage={"s": held("second", 5), "s.offer": {"text": "first", "profile": "x"}},
     )
     assert opened["offer"] == "first\n\nsecond" and opened["text"] == "other"
-    *_, dropped = run(module, store(profile="eve"), ("drop", None), storage=opened["storage"])
+    *_, dropped = run(module, store(profile="eve"), ("press", ".drop"), storage=opened["storage"])
     assert dropped["offer"] is None and "s.offer" not in dropped["storage"]
 
 
@@ -165,33 +172,32 @@ def test_a_text_typed_before_the_store_said_whose_page_it_is_is_offered_on_their
     assert texts(typed) == ["Ada's own"] and typed["storage"].get("s") is None
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        "{", "null", "5", [], {"text": 5, "revision": 1, "base": 1}, {"text": "x"},
-        {"text": "x", "revision": "9", "base": 1}, {"text": "x", "revision": 1e300, "base": 1},
-        {"text": "x", "revision": -1, "base": 1}, {"text": "x", "revision": 1.5, "base": 1},
-    ],
-)  # fmt: skip
-def test_whatever_lies_in_the_browser_the_field_works(module: Path, broken: Any) -> None:
-    storage = {"s": broken, "s.offer": broken if broken != {"text": "x"} else 1, "s.clock": broken}
-    _, typed, sent = run(module, store("kept", 3), ("type", "kept on"), ("pass", 500), storage=storage)
-    assert typed["text"] == "kept on" and [m["revision"] for m in sent["sent"]] == [4]
+BROKEN = ["{", "null", "5", [], {"text": 5, "revision": 1, "base": 1}, {"text": 5}]
+BROKEN += [
+    {"text": "x", "revision": revision, "base": base}
+    for revision, base in [("9", 1), (1e300, 1), (-1, 1), (1.5, 1), (None, 1), (9, [])]
+]
 
 
-@pytest.mark.parametrize("revision", [2**53 - 1, 2**52 + 1])
-def test_a_revision_at_the_end_of_its_type_can_be_counted_on(module: Path, revision: int) -> None:
-    storage = {"s": held("mine", revision)}
-    _, _, sent = run(module, store("mine", 2**51), ("type", "mine!"), ("pass", 500), storage=storage)
-    assert [m["revision"] for m in sent["sent"]] == [2**51 + 1]
+def test_whatever_lies_in_the_browser_the_field_works(module: Path) -> None:
+    steps = [store("kept", 3), ("type", "kept on"), ("pass", 500)]
+    scenarios = [({"s": broken, "s.offer": broken, "s.clock": broken}, steps) for broken in BROKEN]
+    for broken, (_, typed, sent) in zip(BROKEN, play(module, *scenarios), strict=True):
+        assert typed["text"] == "kept on" and [each["revision"] for each in sent["sent"]] == [4], broken
 
 
-@pytest.mark.parametrize("seconds", [1e300, "x", None, -5])
-def test_a_clock_that_says_nonsense_stays_a_clock(module: Path, seconds: Any) -> None:
-    storage = {"s.clock": {"round": 0, "seconds": seconds, "profile": "ada"}}
-    opened, _, sent = run(module, store("a", 1), ("type", "b"), ("pass", 500), storage=storage)
-    assert "NaN" not in opened["clock"] and len(opened["clock"]) < 30
-    assert 0 <= sent["sent"][0]["seconds"] <= 100 * 86_400
+def test_a_revision_at_the_end_of_its_type_can_be_counted_on(module: Path) -> None:
+    steps = [store("mine", 2**51), ("type", "mine!"), ("pass", 500)]
+    for _, _, sent in play(module, *(({"s": held("mine", end)}, steps) for end in (2**53 - 1, 2**52 + 1))):
+        assert [each["revision"] for each in sent["sent"]] == [2**51 + 1]
+
+
+def test_a_clock_that_says_nonsense_stays_a_clock(module: Path) -> None:
+    steps = [store("a", 1), ("type", "b"), ("pass", 500)]
+    clocks = [{"round": 0, "seconds": seconds} for seconds in (1e300, "x", None, -5, [])]
+    for opened, _, sent in play(module, *(({"s.clock": clock}, steps) for clock in clocks)):
+        assert "NaN" not in opened["clock"] and len(opened["clock"]) < 30
+        assert 0 <= sent["sent"][0]["seconds"] <= 100 * 86_400
 
 
 def test_a_browser_that_keeps_nothing_is_no_obstacle(module: Path) -> None:
