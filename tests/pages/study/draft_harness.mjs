@@ -1,15 +1,10 @@
 // Runs pages/ui/study/draft.js without a browser: a document, a storage and a clock as small as it needs.
-// Reads one scenario, JSON, from standard input: the storage, and steps; prints what was seen after each.
+// Reads scenarios, JSON, from standard input: each a storage and steps. Prints what was seen after each step.
 import { readFileSync } from "node:fs"
 
-const { storage, blocked, steps } = JSON.parse(readFileSync(0, "utf8"))
-const kept = new Map(Object.entries(storage ?? {}))
 const scenarios = JSON.parse(readFileSync(0, "utf8"))
 const refuse = () => { throw new Error("site data are blocked") }
-let clock = 0
-let timers = []
-
-const elements = {} // each name stands for one element of the document
+let clock, timers, elements // a name stands for one element of the document
 
 class Element extends EventTarget {
   value = ""
