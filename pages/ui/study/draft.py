@@ -28,16 +28,21 @@ _field = st.components.v2.component(
 )
 
 
-def answer(question: Question) -> None:
+def answer(question: Question) -> StoreError | None:
     """Draw the field for the answer to a question, and its versions from other windows.
+
+    Returns why the store could not be read, if it could not; the field is there nevertheless.
 
     Not a fragment: what is saved on the way to a button asks for a run, as the button does, and Streamlit
     merges two runs of the page, but loses one if the other is only a fragment's.
     """
     kept: dict[str, Any] = {"known": False}
     copies: tuple[Copy, ...] = ()
-    with contextlib.suppress(StoreError):  # the page says it
+    failure = None
+    try:
         kept, copies = _kept(question), store.copies(question)
+    except StoreError as error:
+        failure = error
     storage, former = store.browser_keys()
     _field(
         key=_key(question),
@@ -58,6 +63,7 @@ def answer(question: Question) -> None:
                 on_click=store.guarded(store.discard_copy),
                 args=(copy.id,),
             )
+    return failure
 
 
 def _kept(question: Question) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def _written(question: Question, lab: Lab | None) -> None:
     renderer = renderer_of(question)
     _introduction(question, renderer)
     st.header(t("study.answer"), anchor=False)
-    draft.answer(question)
-    sentences = []
+    failure = draft.answer(question)
+    sentences = [errors.said(failure) if failure else None]
     try:
         sentences.append(store.trouble())
         _rest(question, lab, renderer)
