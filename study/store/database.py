@@ -42,8 +42,8 @@ class Database:
         self._opening = threading.Lock()
         self._writing = threading.Lock()  # threads queue here: SQLite's own waiting lets some starve
         self._suspect = False
-        self._openings = 0
         self._prepare()
+        self._openings = 1
         self._file = _identity(self.path)
 
     @property
@@ -103,7 +103,6 @@ class Database:
 
     def _prepare(self) -> None:
         """Make, mend or migrate the database; one process at a time."""
-        self._openings += 1
         if self.path is None:
             with self._transaction(writes=True) as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
@@ -140,16 +139,18 @@ class Database:
         with self._opening:
             if self._sound():
                 return
-            if _identity(self.path) != self._file:
+            before, was_replaced = self.notice, _identity(self.path) != self._file
+            self._engine.dispose()
+            self._prepare()
+            if was_replaced and self.notice is before:
                 self.notice = StoreError(
                     f"{self.place} was removed or replaced while the app ran: what it held is not here; "
                     "bring back an export of yours if you have one.",
                     key="store.replaced",
                     place=self.place,
                 )
-            self._engine.dispose()
-            self._prepare()
             self._file, self._suspect = _identity(self.path), False
+            self._openings += 1
 
     def _sound(self) -> bool:
         return not self._suspect and _identity(self.path) == self._file
