@@ -205,7 +205,6 @@ def read_attempts(connection: Connection, profile: str, question: str | None = N
 def _attempt(row: RowMapping) -> Attempt:
     """The attempt of a row, each value judged again."""
     finished = row["finished"] is not None
-    tier = row["tier"] if row["tier"] in sound.TIERS else 0
     return Attempt(
         profile=row["profile"],
         id=row["id"],
@@ -219,5 +218,5 @@ def _attempt(row: RowMapping) -> Attempt:
         ticks=sound.identifiers_of(row["ticks"]),
         help_used=sound.identifiers_of(row["help_used"]),
         seconds=sound.seconds_of(row["seconds"]),
-        tier=tier if finished else None,
+        tier=sound.tier_of(row["tier"]) if finished else None,
     )

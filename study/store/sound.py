@@ -11,7 +11,9 @@ import json
 import math
 from typing import Any
 
-TIERS = (0, 40, 60, 80, 100)
+from study.scoring import Points
+
+TIERS: tuple[Points, ...] = (0, 40, 60, 80, 100)
 LATEST = 253_402_300_800.0
 """The year 10000, in seconds since 1970."""
 MOST_SECONDS = 100 * 86_400.0
@@ -71,6 +73,11 @@ def revision_of(value: Any) -> int:
     if type(value) is not int or value < 0:
         return 0
     return value if value <= LARGEST_REVISION else LARGEST_REVISION // 2
+
+
+def tier_of(value: Any) -> Points:
+    """The points of a scored attempt; 0 for what are none."""
+    return next((points for points in TIERS if type(value) is int and points == value), 0)
 
 
 def identifiers_of(value: Any) -> tuple[str, ...]:

@@ -160,7 +160,9 @@ def _add_drafts(
     connection: Connection, profile: str, given: list[Draft], drafts: dict[tuple[str, str], Draft]
 ) -> tuple[list[Copy], int]:
     """Reconcile drafts; `drafts` then has those that count. Returns the losers, and how many are new here."""
-    losers, added, replaced = [], [], []
+    losers: list[Copy] = []
+    added: list[Draft] = []
+    replaced: list[Draft] = []
     for draft in given:
         key = (draft.question, draft.field)
         old = drafts.get(key)

@@ -30,9 +30,11 @@ Object.defineProperty(document, "cookie", { set: %(blocked)s ? refuse : value =>
 """
 
 
-def run(script: str, data: dict[str, Any], *, blocked: bool = False, **kept: Any) -> dict[str, Any]:
+def run(
+    script: str, data: dict[str, Any], kept: dict[str, Any] | None = None, *, blocked: bool = False
+) -> dict[str, Any]:
     """What a browser holds after a script, and what its document says."""
-    texts = {key: text if isinstance(text, str) else json.dumps(text) for key, text in kept.items()}
+    texts = {key: text if isinstance(text, str) else json.dumps(text) for key, text in (kept or {}).items()}
     scene = SCENE % {"kept": json.dumps(texts), "blocked": json.dumps(blocked)}
     module = script.replace("export default", "const draw =")
     end = "console.log(JSON.stringify({ kept: Object.fromEntries(kept), ...root }))"
@@ -50,7 +52,7 @@ def test_deleting_forgets_what_the_browser_held_of_that_life_and_nothing_else() 
     seen = run(
         _BROWSER_DRAFTS,
         FORGET,
-        **{
+        {
             "d.ada.q06": {"text": "x", "profile": "m1"},
             "d.ada.q06.offer": {"text": "x", "profile": "m1"},
             "d.old.q13": {"text": "of an older version"},
@@ -63,7 +65,7 @@ def test_deleting_forgets_what_the_browser_held_of_that_life_and_nothing_else() 
 
 
 def test_a_renamed_person_finds_the_drafts_of_the_browser() -> None:
-    seen = run(_BROWSER_DRAFTS, {"move": {"from": "d.a.", "to": "d.b."}}, **{"d.a.q06": "1", "d.c.q06": "2"})
+    seen = run(_BROWSER_DRAFTS, {"move": {"from": "d.a.", "to": "d.b."}}, {"d.a.q06": "1", "d.c.q06": "2"})
     assert seen["kept"] == {"d.b.q06": "1", "d.c.q06": "2"}
 
 

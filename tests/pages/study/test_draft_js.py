@@ -194,7 +194,8 @@ def test_a_revision_at_the_end_of_its_type_can_be_counted_on(module: Path) -> No
 
 def test_a_clock_that_says_nonsense_stays_a_clock(module: Path) -> None:
     steps = [store("a", 1), ("type", "b"), ("pass", 500)]
-    clocks = [{"round": 0, "seconds": seconds} for seconds in (1e300, "x", None, -5, [])]
+    nonsense: list[Any] = [1e300, "x", None, -5, []]
+    clocks = [{"round": 0, "seconds": seconds} for seconds in nonsense]
     for opened, _, sent in play(module, *(({"s.clock": clock}, steps) for clock in clocks)):
         assert "NaN" not in opened["clock"] and len(opened["clock"]) < 30
         assert 0 <= sent["sent"][0]["seconds"] <= 100 * 86_400

@@ -191,7 +191,7 @@ def test_what_failed_in_a_run_that_was_cut_off_is_not_said_beside_a_later_succes
     assert [each.value for each in app.run().text] == ["The disk is full."]
 
 
-JUNK = [[], {"value": 1.0}, None, True, "![a](https://evil.example/q.png)", 10**299]
+JUNK: list[Any] = [[], {"value": 1.0}, None, True, "![a](https://evil.example/q.png)", 10**299]
 
 
 @pytest.mark.parametrize(("slug", "scored"), [(Q6, False), (Q13, True)], ids=["open", "scored"])
@@ -241,8 +241,13 @@ def test_a_visitor_without_a_cookie_leaves_no_profile_by_looking(
     open_app: OpenApp, study: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "identity", lambda: "session")
-    made = []
-    monkeypatch.setattr(type(study.profiles), "for_identity", lambda *given: made.append(given) or fail())
+    made: list[object] = []
+
+    def refuse(*given: object) -> None:
+        made.append(given)
+        fail()
+
+    monkeypatch.setattr(type(study.profiles), "for_identity", refuse)
     app = open_app(Q6)
     data = field(app)
     assert data["known"] and data["profile"] == "" and not made and not app.error
