@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from questions import Prediction, WrongAnswer
 
+_LARGEST = 1e300  # beyond it, and below 1 / it, ratios and their logarithms leave the floats
 Answer = float | str
 """A number, or the id of a choice."""
 
@@ -57,6 +58,18 @@ def check_answer(prediction: Prediction, answer: Answer) -> None:
         raise AnswerError(f"A prediction must be a finite number, not {answer!r}.")
 
 
+def readable(prediction: Prediction, value: object) -> Answer | None:
+    """A stored answer or measurement if it is one of this prediction's kind, as a float or a choice's id.
+
+    None for all else: a file may have brought in anything, and a choice may have been renamed since.
+    """
+    if prediction.kind == "choice":
+        return value if isinstance(value, str) and value in {each.id for each in prediction.choices} else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _LARGEST else None
+
+
 def judge(prediction: Prediction, answer: Answer | None, measured: Answer) -> Outcome:
     """Compare an answer, or None for a skipped one, with what was measured. Raises AnswerError."""
     if answer is None:
@@ -99,4 +112,4 @@ def _ratio(answer: Answer, measured: Answer) -> float | None:
     if isinstance(answer, str) or isinstance(measured, str) or measured == 0:
         return None
     ratio = answer / measured
-    return ratio if 0 < ratio < math.inf else None
+    return ratio if 1 / _LARGEST < ratio < _LARGEST else None

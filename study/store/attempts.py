@@ -10,19 +10,19 @@ Scores nothing: study.scoring and study.predictions do, from what is kept here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, update
 
 from study.predictions import Answer
 from study.scoring import Points
-from study.store import schema
+from study.store import schema, sound
 from study.store.database import Database
 from study.store.errors import StoreError
 from study.store.plain import clean_text, new_id, now, plain
-from study.store.profiles import lock_profile
+from study.store.profiles import lock_profile, next_serial
 
 _TABLE = schema.attempts
 
@@ -61,11 +61,14 @@ class Attempts:
         """The unfinished attempt at a question, or a new one."""
         with self._database.write() as connection:
             lock_profile(connection, profile)
-            if attempt := _unfinished(connection, profile, question):
+            attempts = read_attempts(connection, profile, question)
+            if attempt := next((attempt for attempt in attempts if attempt.finished is None), None):
+                if attempt.id != attempts[0].id:  # an import brought a scored one on top of it
+                    put_on_top(connection, profile, [attempt])
                 return attempt
             moment = now()
             attempt = Attempt(profile, new_id(), question, moment, moment)
-            put_attempt(connection, attempt)
+            add_attempts(connection, profile, [attempt])
             return attempt
 
     def of(self, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
@@ -136,7 +139,7 @@ class Attempts:
                     "This attempt is already scored: reload the page to begin another.", key="store.scored"
                 )
             new = replace(changed(stored), changed=now())
-            put_attempt(connection, new)
+            replace_attempt(connection, new)
             return new
 
 
@@ -152,7 +155,7 @@ def _updated(
         text=attempt.text if text is None else clean_text(text),
         ticks=attempt.ticks if ticks is None else tuple(sorted(set(ticks))),
         help_used=(*attempt.help_used, *sorted(set(help_used) - set(attempt.help_used))),
-        seconds=max(attempt.seconds, float(seconds)),
+        seconds=max(attempt.seconds, sound.seconds_of(seconds)),
     )
 
 
@@ -163,30 +166,57 @@ def get_attempt(connection: Connection, profile: str, attempt: str) -> Attempt |
     return _attempt(row) if row else None
 
 
-def put_attempt(connection: Connection, attempt: Attempt) -> None:
-    """Insert or replace an attempt, inside a transaction that has locked the profile."""
-    values = asdict(attempt) | {"ticks": list(attempt.ticks), "help_used": list(attempt.help_used)}
-    same = update(_TABLE).where(_TABLE.c.profile == attempt.profile, _TABLE.c.id == attempt.id)
-    if connection.execute(same.values(values)).rowcount == 0:
-        connection.execute(insert(_TABLE).values(values))
+def add_attempts(connection: Connection, profile: str, attempts: Sequence[Attempt]) -> None:
+    """Insert new attempts, the last of them the newest, inside a transaction that has locked the profile."""
+    if attempts:
+        first = next_serial(connection, _TABLE, profile)
+        rows = [_row(attempt) | {"serial": serial} for serial, attempt in enumerate(attempts, first)]
+        connection.execute(insert(_TABLE), rows)
+
+
+def replace_attempt(connection: Connection, attempt: Attempt) -> None:
+    """Replace a stored attempt, which keeps its place in the order."""
+    connection.execute(update(_TABLE).where(_is(attempt)).values(_row(attempt)))
+
+
+def put_on_top(connection: Connection, profile: str, attempts: Sequence[Attempt]) -> None:
+    """Make stored attempts the newest, the last of them most of all."""
+    for serial, attempt in enumerate(attempts, next_serial(connection, _TABLE, profile)):
+        connection.execute(update(_TABLE).where(_is(attempt)).values(serial=serial))
+
+
+def _is(attempt: Attempt) -> ColumnElement[bool]:
+    return and_(_TABLE.c.profile == attempt.profile, _TABLE.c.id == attempt.id)
+
+
+def _row(attempt: Attempt) -> dict[str, Any]:
+    return asdict(attempt) | {"ticks": list(attempt.ticks), "help_used": list(attempt.help_used)}
 
 
 def read_attempts(connection: Connection, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
-    """Attempts, newest first."""
+    """Attempts, newest first: in the order in which they began or were imported, whatever clocks said."""
     statement = select(_TABLE).where(_TABLE.c.profile == profile)
     if question is not None:
         statement = statement.where(_TABLE.c.question == question)
-    rows = connection.execute(statement.order_by(_TABLE.c.started.desc(), _TABLE.c.id)).mappings()
+    rows = connection.execute(statement.order_by(_TABLE.c.serial.desc(), _TABLE.c.id)).mappings()
     return tuple(_attempt(row) for row in rows)
 
 
-def _unfinished(connection: Connection, profile: str, question: str) -> Attempt | None:
-    statement = select(_TABLE).where(
-        _TABLE.c.profile == profile, _TABLE.c.question == question, _TABLE.c.finished.is_(None)
-    )
-    row = connection.execute(statement.order_by(_TABLE.c.started.desc(), _TABLE.c.id)).mappings().first()
-    return _attempt(row) if row else None
-
-
 def _attempt(row: RowMapping) -> Attempt:
-    return Attempt(**{**row, "ticks": tuple(row["ticks"]), "help_used": tuple(row["help_used"])})
+    """The attempt of a row, each value judged again."""
+    finished = row["finished"] is not None
+    return Attempt(
+        profile=row["profile"],
+        id=row["id"],
+        question=row["question"],
+        started=sound.moment_of(row["started"]),
+        changed=sound.moment_of(row["changed"]),
+        finished=sound.moment_of(row["finished"]) if finished else None,
+        text=sound.text_of(row["text"]),
+        predictions=sound.answers_of(row["predictions"]),
+        measurements=sound.dictionary_of(row["measurements"]),
+        ticks=sound.identifiers_of(row["ticks"]),
+        help_used=sound.identifiers_of(row["help_used"]),
+        seconds=sound.seconds_of(row["seconds"]),
+        tier=sound.tier_of(row["tier"]) if finished else None,
+    )

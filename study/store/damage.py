@@ -1,10 +1,15 @@
-"""Finds a damaged SQLite file and moves it aside under a dated name. Never deletes, never repairs."""
+"""Finds a damaged SQLite file and moves it aside under a dated name; keeps its files from other users.
+
+Never deletes, never repairs.
+"""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +25,28 @@ def opening_alone(path: Path, seconds: float) -> Iterator[None]:
     with closing(sqlite3.connect(f"{path}.opening", timeout=seconds, isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         yield
+
+
+def make_private(path: Path) -> None:
+    """Make the files of a database, new or old, readable for this user alone; SQLite's log takes its mode.
+
+    No file that SQLite may have open is opened here: to close it would drop the locks of this whole process.
+    A file of another user, or on a disk without modes, stays as it is.
+    """
+    if os.name != "posix":
+        return
+    for part in (path, Path(f"{path}.opening")):
+        if not part.exists():
+            handle, empty = tempfile.mkstemp(prefix=f"{path.name}.new-", dir=path.parent)  # of mode 0600
+            os.close(handle)
+            with suppress(OSError):  # another process was faster, or a disk has no links
+                os.link(empty, part)
+            os.unlink(empty)
+    for suffix in ("", ".opening", "-wal", "-shm"):
+        part = Path(f"{path}{suffix}")
+        with suppress(OSError):
+            if part.is_file() and part.stat().st_mode & 0o077:
+                part.chmod(0o600)
 
 
 def is_damaged(path: Path, seconds: float) -> bool:

@@ -18,9 +18,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from study.store.damage import is_damaged, opening_alone, set_aside
+from study.store.damage import is_damaged, make_private, opening_alone, set_aside
 from study.store.errors import DamagedError, StoreError, translated
 from study.store.migrations import migrate
+from study.store.sound import read_json
 
 BUSY_SECONDS = 10.0
 _PRAGMAS = ("foreign_keys=ON", "synchronous=NORMAL", "secure_delete=ON")
@@ -42,7 +43,14 @@ class Database:
         self._writing = threading.Lock()  # threads queue here: SQLite's own waiting lets some starve
         self._suspect = False
         self._prepare()
+        self._openings = 1
         self._file = _identity(self.path)
+
+    @property
+    def openings(self) -> int:
+        """How often the database was opened; after it was replaced or set aside, once more."""
+        self._reopen_if_replaced()
+        return self._openings
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -108,6 +116,7 @@ class Database:
             return
         with translated(self.place):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.path)
             with opening_alone(self.path, self._busy_seconds):
                 if is_damaged(self.path, self._busy_seconds):
                     aside = set_aside(self.path)
@@ -130,16 +139,18 @@ class Database:
         with self._opening:
             if self._sound():
                 return
-            if _identity(self.path) != self._file:
+            before, was_replaced = self.notice, _identity(self.path) != self._file
+            self._engine.dispose()
+            self._prepare()
+            if was_replaced and self.notice is before:
                 self.notice = StoreError(
                     f"{self.place} was removed or replaced while the app ran: what it held is not here; "
                     "bring back an export of yours if you have one.",
                     key="store.replaced",
                     place=self.place,
                 )
-            self._engine.dispose()
-            self._prepare()
             self._file, self._suspect = _identity(self.path), False
+            self._openings += 1
 
     def _sound(self) -> bool:
         return not self._suspect and _identity(self.path) == self._file
@@ -183,6 +194,7 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
             pool_pre_ping=not sqlite,
             pool_size=5,
             max_overflow=15,
+            json_deserializer=read_json,
             connect_args={"timeout": busy_seconds} if sqlite else {"client_encoding": "UTF8"},
         )
     except (ImportError, NoSuchModuleError) as error:
@@ -197,6 +209,7 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
 
 def _set_up(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3 must not begin transactions on its own: `_begin` does
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")  # another program's may be none
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 

@@ -2,7 +2,7 @@
 
 The editor counts its revisions up. The newer revision wins; an older or equal one never overwrites. A text
 that loses, and is not part of the one that won, is kept as a copy until somebody discards it: nothing is
-lost.
+lost. A revision beyond sound.LARGEST_REVISION leaves no room to count on, and is lowered wherever it is met.
 
     saved = store.drafts.save(profile.id, "q06", "answer", "Fewer KV heads", revision=7, base=6)
     saved.accepted  # False: saved.draft is newer; show it, and continue from saved.draft.revision
@@ -12,15 +12,17 @@ Merges no texts and shows nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, delete, insert, select, update
 
-from study.store import schema
+from study.store import schema, sound
 from study.store.database import Database
 from study.store.errors import StoreError
 from study.store.plain import clean_text, new_id, now
-from study.store.profiles import lock_profile
+from study.store.profiles import lock_profile, next_serial
 
 ANSWER = "answer"
 """The field of the answer to a question, which is also the text of an attempt."""
@@ -73,7 +75,7 @@ class Drafts:
         the text there was written elsewhere: a newer revision still wins, and that text becomes a copy.
         """
         _check_revision(revision)
-        draft = Draft(question, field, clean_text(text), revision, now())
+        draft = Draft(question, field, clean_text(text), sound.revision_of(revision), now())
         with self._database.write() as connection:
             lock_profile(connection, profile)
             return put_draft(connection, profile, draft, base)
@@ -100,64 +102,93 @@ class Drafts:
             connection.execute(delete(table).where(table.c.profile == profile, table.c.id == copy))
 
 
+def reconciled(old: Draft | None, new: Draft, base: int | None) -> tuple[Draft, Draft | None]:
+    """The draft that counts, and the one whose text has to be kept as a copy, if any."""
+    if old is None:
+        return new, None
+    if new.revision <= old.revision:
+        return old, None if new.text in old.text else new
+    from_elsewhere = base is not None and base != old.revision
+    return new, old if from_elsewhere and old.text not in new.text else None
+
+
 def put_draft(connection: Connection, profile: str, new: Draft, base: int | None) -> Saved:
     """Reconcile a draft with the stored one, inside a transaction that has locked the profile."""
-    table = schema.drafts
     old = _get(connection, profile, new.question, new.field)
-    if old is None:
-        connection.execute(insert(table).values(profile=profile, **asdict(new)))
-        return Saved(new, True)
-    if new.revision <= old.revision:
-        if new.text != old.text:
-            put_copy(connection, profile, _copy(new), beside=old.text)
-        return Saved(old, new.text == old.text)
-    if base is not None and base != old.revision:
-        put_copy(connection, profile, _copy(old), beside=new.text)
-    connection.execute(
-        update(table)
-        .where(_is(table, profile, new.question, new.field))
-        .values(text=new.text, revision=new.revision, changed=new.changed)
-    )
-    return Saved(new, True)
+    draft, loser = reconciled(old, new, base)
+    if loser is not None:
+        _put_copy(connection, profile, copy_of(loser))
+    if draft is new:
+        add_drafts(connection, profile, [new], new=old is None)
+    return Saved(draft, draft.text == new.text)
 
 
-def put_copy(connection: Connection, profile: str, copy: Copy, *, beside: str | None) -> None:
-    """Keep a text unless it is part of `beside` or of another copy; copies that are part of it go."""
+def add_drafts(connection: Connection, profile: str, drafts: Sequence[Draft], *, new: bool) -> None:
+    """Insert drafts, or replace stored ones, inside a transaction that has locked the profile."""
+    table = schema.drafts
+    for draft in () if new else drafts:
+        connection.execute(
+            update(table)
+            .where(_is(table, profile, draft.question, draft.field))
+            .values(text=draft.text, revision=draft.revision, changed=draft.changed)
+        )
+    if new and drafts:
+        connection.execute(insert(table), [asdict(draft) | {"profile": profile} for draft in drafts])
+
+
+def _put_copy(connection: Connection, profile: str, copy: Copy) -> None:
+    """Keep a text unless it is part of another copy; copies that are part of it go."""
     table = schema.copies
-    if not copy.text or (beside is not None and copy.text in beside):
-        return
     same = _is(table, profile, copy.question, copy.field)
-    others = connection.execute(select(table.c.id, table.c.text).where(same)).all()
-    if any(copy.text in other.text for other in others):
+    rows = connection.execute(select(table.c.id, table.c.text).where(same)).all()
+    others = [(row.id, sound.text_of(row.text)) for row in rows]
+    if any(copy.text in text for _, text in others):
         return
-    parts = [other.id for other in others if other.text in copy.text]
+    parts = [name for name, text in others if text in copy.text]
     connection.execute(delete(table).where(table.c.profile == profile, table.c.id.in_(parts)))
-    connection.execute(insert(table).values(profile=profile, **asdict(copy)))
+    add_copies(connection, profile, [copy])
+
+
+def add_copies(connection: Connection, profile: str, copies: Sequence[Copy]) -> None:
+    """Insert copies, the last of them the newest, inside a transaction that has locked the profile."""
+    if copies:
+        first = next_serial(connection, schema.copies, profile)
+        rows = [asdict(copy) | {"profile": profile, "serial": n} for n, copy in enumerate(copies, first)]
+        connection.execute(insert(schema.copies), rows)
 
 
 def read_drafts(connection: Connection, profile: str, question: str | None = None) -> tuple[Draft, ...]:
     """Drafts in the order of question and field."""
     table = schema.drafts
     statement = _select(table, profile, question).order_by(table.c.question, table.c.field)
-    return tuple(
-        Draft(row.question, row.field, row.text, row.revision, row.changed)
-        for row in connection.execute(statement)
-    )
+    return tuple(map(_draft, connection.execute(statement)))
 
 
 def read_copies(connection: Connection, profile: str, question: str | None = None) -> tuple[Copy, ...]:
     """Copies, newest first."""
     table = schema.copies
-    statement = _select(table, profile, question).order_by(table.c.changed.desc(), table.c.id)
+    statement = _select(table, profile, question).order_by(table.c.serial.desc(), table.c.id)
     return tuple(
-        Copy(row.id, row.question, row.field, row.text, row.changed) for row in connection.execute(statement)
+        Copy(row.id, row.question, row.field, sound.text_of(row.text), sound.moment_of(row.changed))
+        for row in connection.execute(statement)
     )
 
 
 def _get(connection: Connection, profile: str, question: str, field: str) -> Draft | None:
     table = schema.drafts
     row = connection.execute(select(table).where(_is(table, profile, question, field))).first()
-    return Draft(question, field, row.text, row.revision, row.changed) if row else None
+    return _draft(row) if row else None
+
+
+def _draft(row: Row[Any]) -> Draft:
+    """The draft of a row, each value judged again."""
+    return Draft(
+        row.question,
+        row.field,
+        sound.text_of(row.text),
+        sound.revision_of(row.revision),
+        sound.moment_of(row.changed),
+    )
 
 
 def _is(table: Table, profile: str, question: str, field: str) -> ColumnElement[bool]:
@@ -169,10 +200,15 @@ def _select(table: Table, profile: str, question: str | None) -> Select[tuple[ob
     return statement if question is None else statement.where(table.c.question == question)
 
 
-def _copy(draft: Draft) -> Copy:
+def copy_of(draft: Draft) -> Copy:
+    """A copy with the text of a draft."""
     return Copy(new_id(), draft.question, draft.field, draft.text, draft.changed)
 
 
 def _check_revision(revision: int) -> None:
     if isinstance(revision, bool) or not isinstance(revision, int) or not 1 <= revision <= MAX_REVISION:
-        raise StoreError(f"A revision is a whole number from 1 to {MAX_REVISION}: reload the page.")
+        raise StoreError(
+            f"A revision is a whole number from 1 to {MAX_REVISION}: reload the page.",
+            key="store.revision",
+            most=MAX_REVISION,
+        )

@@ -5,6 +5,7 @@ Translates only what a user or an administrator can mend; a programmer's error s
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any
 from sqlalchemy import exc
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_MISSING = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
+_NO_SUCH = re.compile(r"no such (table|column)")
 _HELD = "Another program holds {place}: close it, or other copies of this app, and try again."
 _DAMAGED = "{place} is damaged: try again; it is then kept aside and a new file begun."
 _ELSEWHERE = "or set MINIMIND_DATA to another folder."
@@ -53,14 +56,27 @@ class StoreError(Exception):
 
 
 class DamagedError(StoreError):
-    """The file is no longer a sound database."""
+    """The file is no longer a sound database, or lacks a table of ours."""
+
+
+def incomplete(place: str) -> DamagedError:
+    """The error of a database that another program took a table or column from."""
+    return DamagedError(
+        f"{place} lacks a part of our tables: bring back a copy of it, or name another file or database.",
+        key="store.incomplete",
+        place=place,
+    )
 
 
 def error_code(error: BaseException) -> int | str | None:
     """SQLite's primary result code or PostgreSQL's SQLSTATE of an error, wrapped by SQLAlchemy or not."""
-    original = error.orig if isinstance(error, exc.DBAPIError) else error
+    original = _original(error)
     code = getattr(original, "sqlite_errorcode", None)
     return getattr(original, "sqlstate", None) if code is None else code & 0xFF
+
+
+def _original(error: BaseException) -> BaseException | None:
+    return error.orig if isinstance(error, exc.DBAPIError) else error
 
 
 @contextmanager
@@ -70,6 +86,8 @@ def translated(place: str) -> Iterator[None]:
         yield
     except (exc.DBAPIError, sqlite3.Error) as error:
         code = error_code(error)
+        if code in _MISSING or (code == sqlite3.SQLITE_ERROR and _NO_SUCH.match(str(_original(error)))):
+            raise incomplete(place) from error
         if code in SENTENCES:
             kind = DamagedError if code in DAMAGED else StoreError
             key, sentence = SENTENCES[code]

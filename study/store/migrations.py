@@ -9,21 +9,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from study.store import schema
-from study.store.errors import StoreError
+from study.store.errors import StoreError, incomplete
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _count_rows(connection: Connection) -> None:
+    """Version 2: an order of our own, `serial`, in the place of the clock's.
+
+    An attempt that is still open comes last: no other could begin before it was finished.
+    """
+    orders = {
+        "profiles": ("id AS profile, id", "created, id"),
+        "draft_copies": ("profile, id", "changed, id DESC"),
+        "attempts": ("profile, id", "finished IS NULL, started, id DESC"),
+    }
+    for table, (columns, order) in orders.items():
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN serial BIGINT NOT NULL DEFAULT 0"))
+        rows = connection.execute(text(f"SELECT {columns} FROM {table} ORDER BY {order}")).all()
+        owner = "" if table == "profiles" else "profile = :profile AND "
+        if rows:
+            connection.execute(
+                text(f"UPDATE {table} SET serial = :serial WHERE {owner}id = :id"),
+                [
+                    {"serial": serial, "profile": row.profile, "id": row.id}
+                    for serial, row in enumerate(rows, 1)
+                ],
+            )
+    connection.execute(text("DROP INDEX attempts_by_question"))
+    connection.execute(text("CREATE INDEX attempts_by_question ON attempts (profile, question, serial)"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_count_rows,)
 """The first leads from version 1 to version 2, the next from 2 to 3, and so on."""
 
 
 def migrate(connection: Connection, place: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the tables to the newest version, inside the caller's transaction.
 
-    Raises StoreError for a newer version than this program's, and for a database that is not ours.
+    Raises StoreError for a newer version than this program's, for a database that is not ours, and for one
+    that lacks a table of ours.
     """
     newest = 1 + len(migrations)
     if not inspect(connection).get_table_names():
@@ -41,6 +69,8 @@ def migrate(connection: Connection, place: str, migrations: Sequence[Migration] 
     for number, migration in enumerate(migrations[version - 1 :], version + 1):
         migration(connection)
         connection.execute(update(schema.schema_version).values(version=number))
+    if not set(schema.metadata.tables) <= set(inspect(connection).get_table_names()):
+        raise incomplete(place)
 
 
 def _version(connection: Connection, place: str) -> int:

@@ -35,6 +35,11 @@ class Store:
         """For the user, if a damaged or vanished file was found and mended, until the process ends."""
         return self._database.notice
 
+    @property
+    def openings(self) -> int:
+        """How often the database was opened; once more after it was replaced. Raises StoreError."""
+        return self._database.openings
+
     def close(self) -> None:
         """Give the connections back; the store opens new ones if used again."""
         self._database.close()

@@ -12,7 +12,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from study.store import schema
@@ -44,7 +44,7 @@ class Profiles:
         """The named profiles, oldest first; those found by an identity are never listed."""
         statement = select(*_COLUMNS).where(_TABLE.c.key.startswith("name:", autoescape=True))
         with self._database.read() as connection:
-            rows = connection.execute(statement.order_by(_TABLE.c.created, _TABLE.c.id))
+            rows = connection.execute(statement.order_by(_TABLE.c.serial, _TABLE.c.created, _TABLE.c.id))
             return tuple(Profile(*row) for row in rows)
 
     def find(self, profile: str) -> Profile | None:
@@ -72,9 +72,7 @@ class Profiles:
 
     def for_identity(self, identity: str, name: str) -> Profile:
         """The profile of a login or cookie, made if there is none. Only a hash of `identity` is kept."""
-        assert identity, "an empty identity would be shared by everybody"
-        digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
-        return self._find_or_create(f"identity:{digest}", checked_name(name))[1]
+        return self._find_or_create(_identity_key(identity), checked_name(name))[1]
 
     def rename(self, profile: str, name: str) -> Profile:
         """Give a profile another name; raises StoreError if another has it."""
@@ -114,7 +112,11 @@ class Profiles:
                 with connection.begin_nested():
                     connection.execute(
                         insert(_TABLE).values(
-                            id=profile.id, key=key, name=profile.name, created=profile.created
+                            id=profile.id,
+                            key=key,
+                            name=profile.name,
+                            created=profile.created,
+                            serial=next_serial(connection, _TABLE),
                         )
                     )
             except IntegrityError:  # PostgreSQL: another process was faster
@@ -139,6 +141,20 @@ def lock_profile(connection: Connection, profile: str) -> None:
         raise StoreError(
             "This profile no longer exists: reload the page and choose one.", key="store.no_profile"
         )
+
+
+def next_serial(connection: Connection, table: Table, profile: str | None = None) -> int:
+    """The number that makes a new row of a profile (or a new profile) the newest."""
+    newest = select(func.max(table.c.serial))
+    if profile is not None:
+        newest = newest.where(table.c.profile == profile)
+    serial = connection.execute(newest).scalar()
+    return serial + 1 if isinstance(serial, int) else 1
+
+
+def _identity_key(identity: str) -> str:
+    assert identity, "an empty identity would be shared by everybody"
+    return "identity:" + hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _name_key(name: str) -> str:

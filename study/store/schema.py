@@ -17,6 +17,12 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+
+def _serial() -> Column[int]:
+    """Counts up as rows enter: what is newest is decided by it, never by a clock, which may be set back."""
+    return Column("serial", BigInteger, nullable=False, server_default="0")
+
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 profiles = Table(
@@ -26,6 +32,7 @@ profiles = Table(
     Column("key", Text, nullable=False, unique=True),  # "name:…" as compared, or "identity:…" hashed
     Column("name", Text, nullable=False),
     Column("created", DOUBLE_PRECISION, nullable=False),
+    _serial(),
 )
 
 
@@ -53,6 +60,7 @@ copies = Table(
     Column("field", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("changed", DOUBLE_PRECISION, nullable=False),
+    _serial(),
 )
 
 attempts = Table(
@@ -71,7 +79,8 @@ attempts = Table(
     Column("help_used", JSON, nullable=False),
     Column("seconds", DOUBLE_PRECISION, nullable=False),
     Column("tier", Integer),
+    _serial(),
 )
 
-Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.started)
+Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.serial)
 Index("copies_by_draft", copies.c.profile, copies.c.question, copies.c.field)

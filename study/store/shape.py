@@ -13,11 +13,12 @@ from study.store.drafts import MAX_REVISION
 from study.store.errors import StoreError
 from study.store.plain import MAX_TEXT
 from study.store.profiles import MAX_NAME
+from study.store.sound import LATEST, TIERS, is_number, is_plain
 
 FORMAT, EXPORT_VERSION = "minimind-study", 1
 MAX_IDENTIFIER = 200
-_TIERS = (0, 40, 60, 80, 100)
-_LATEST = 253_402_300_800  # the year 10000
+MOST_ENTRIES = 100_000
+"""Of one kind in a file; years of work have some hundreds."""
 
 Check = Callable[[Any], bool]
 
@@ -34,21 +35,8 @@ def _identifiers(value: Any) -> bool:
     return isinstance(value, list) and all(map(_identifier, value))
 
 
-def _number(value: Any) -> bool:
-    return type(value) in (int, float) and -1e300 < value < 1e300
-
-
 def _answer(value: Any) -> bool:
-    return value is None or _number(value) or _identifier(value)
-
-
-def _json(value: Any) -> bool:
-    """1e999 is read as an infinity, which no database takes back."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return value is None or is_number(value) or _identifier(value)
 
 
 def _none_or(check: Check) -> Check:
@@ -56,7 +44,7 @@ def _none_or(check: Check) -> Check:
 
 
 def _moment(value: Any) -> bool:
-    return _number(value) and 0 <= value < _LATEST
+    return is_number(value) and 0 <= value < LATEST
 
 
 def _whole(low: int, high: int) -> Check:
@@ -79,11 +67,11 @@ _LISTS: dict[str, dict[str, Check]] = {
         "started": _moment,
         "finished": _none_or(_moment),
         "predictions": _dictionary(_answer),
-        "measurements": _dictionary(_json),
+        "measurements": _dictionary(is_plain),
         "ticks": _identifiers,
         "help_used": _identifiers,
-        "seconds": lambda value: _number(value) and value >= 0,
-        "tier": _none_or(lambda value: type(value) is int and value in _TIERS),
+        "seconds": lambda value: is_number(value) and value >= 0,
+        "tier": _none_or(lambda value: type(value) is int and value in TIERS),
     },
 }
 _PROFILE: dict[str, Check] = {"name": _text(MAX_NAME)}
@@ -121,6 +109,8 @@ def read_export(data: str | bytes) -> dict[str, Any]:
     )
     _check(content["profile"], "profile", _PROFILE)
     for name, shape in _LISTS.items():
+        if len(content[name]) > MOST_ENTRIES:
+            raise _broken(f"it holds more than {MOST_ENTRIES:,} {name}")
         for number, entry in enumerate(content[name], 1):
             _check(entry, f"entry {number} of {name}", shape)
             if name == "attempts" and (entry["finished"] is None) != (entry["tier"] is None):

@@ -2,7 +2,8 @@
 
 An import adds and never overwrites: drafts are reconciled by revision (the text that loses becomes a copy),
 of two versions of one attempt the finished, else the later, stays, and the other's text becomes a copy
-where no draft has it. All of a file enters, or nothing.
+where the answer's draft has not got it. What was open here stays the newest. All of a file enters, or
+nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +15,20 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from study.store import schema
-from study.store.attempts import Attempt, get_attempt, put_attempt, read_attempts
+from study.store import schema, sound
+from study.store.attempts import Attempt, add_attempts, put_on_top, read_attempts, replace_attempt
 from study.store.database import Database
-from study.store.drafts import ANSWER, Copy, Draft, put_copy, put_draft, read_copies, read_drafts
+from study.store.drafts import (
+    ANSWER,
+    Copy,
+    Draft,
+    add_copies,
+    add_drafts,
+    copy_of,
+    read_copies,
+    read_drafts,
+    reconciled,
+)
 from study.store.errors import StoreError
 from study.store.plain import clean_text, new_id, now, whole_characters
 from study.store.profiles import lock_profile
@@ -26,10 +37,14 @@ from study.store.shape import EXPORT_VERSION, FORMAT, read_export
 
 @dataclass(frozen=True)
 class Imported:
-    """How many drafts and attempts of a file are in the profile now that were not, or not so, before."""
+    """How many drafts and attempts of a file are in the profile now that were not, or not so, before.
+
+    `repaired` counts entries of the file with a date in the future, or a time or revision out of all bounds.
+    """
 
     drafts: int
     attempts: int
+    repaired: int = 0
 
 
 class Transfer:
@@ -60,55 +75,113 @@ class Transfer:
         return whole_characters(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1))
 
     def import_into(self, profile: str, data: str | bytes) -> Imported:
-        """Add an exported file to a profile. Raises StoreError, and changes nothing, if it is broken."""
-        content = read_export(data)
+        """Add an exported file to a profile. Raises StoreError, and changes nothing, if it is broken.
+
+        Others wait for the writing only: the file is read and mended before. Takes linear time.
+        """
+        file = _mended(profile, read_export(data), now())
         with self._database.write() as connection:
             lock_profile(connection, profile)
-            for entry in content["copies"]:
-                text = clean_text(entry["text"])
-                put_copy(connection, profile, Copy(new_id(), **{**entry, "text": text}), beside=None)
-            return Imported(
-                sum(_take_draft(connection, profile, entry) for entry in content["drafts"]),
-                sum(_take_attempt(connection, profile, entry) for entry in content["attempts"]),
-            )
+            return _add(connection, profile, file)
+
+
+_KINDS = ("copies", "drafts", "attempts")
+_MOMENTS = {"started", "changed", "finished"}
+_MENDED = {*_MOMENTS, "seconds", "revision"}
+
+
+@dataclass(frozen=True)
+class _File:
+    """What an exported file holds, each list from the oldest to the newest; `repaired` counts entries."""
+
+    copies: list[Copy]
+    drafts: list[Draft]
+    attempts: list[Attempt]
+    repaired: int
+
+
+def _mended(profile: str, content: dict[str, Any], moment: float) -> _File:
+    """The content of a file; what nobody could go on from is set right."""
+    kinds = {name: [_entry(entry, moment) for entry in content[name][::-1]] for name in _KINDS}
+    attempts = [Attempt(profile=profile, **entry) for entry in kinds["attempts"]]
+    return _File(
+        [Copy(new_id(), **entry) for entry in kinds["copies"]],
+        [Draft(**entry) for entry in kinds["drafts"]],
+        sorted(attempts, key=lambda attempt: attempt.finished is None),  # what is open began last
+        sum(
+            any(old[name] != new[name] for name in _MENDED & old.keys())
+            for kind in _KINDS
+            for old, new in zip(content[kind][::-1], kinds[kind], strict=True)
+        ),
+    )
+
+
+def _entry(entry: dict[str, Any], moment: float) -> dict[str, Any]:
+    """An entry as it is kept: no date in the future, no revision or time that cannot be counted on."""
+    mended = entry | {"text": clean_text(entry["text"])}
+    for name in _MOMENTS & entry.keys():
+        if entry[name] is not None:
+            mended[name] = min(entry[name], moment)
+    if "revision" in entry:
+        mended["revision"] = sound.revision_of(entry["revision"])
+    if "seconds" in entry:
+        mended["seconds"] = sound.seconds_of(entry["seconds"])
+        mended |= {"ticks": tuple(entry["ticks"]), "help_used": tuple(entry["help_used"])}
+    return mended
+
+
+def _add(connection: Connection, profile: str, file: _File) -> Imported:
+    """Reconcile a file with what the profile has, with a fixed number of questions to the database."""
+    drafts = {(draft.question, draft.field): draft for draft in read_drafts(connection, profile)}
+    stored = {attempt.id: attempt for attempt in read_attempts(connection, profile)}
+    losers, count = _add_drafts(connection, profile, file.drafts, drafts)
+    added = [attempt for attempt in file.attempts if attempt.id not in stored]
+    replaced = []
+    for attempt in file.attempts:
+        if old := stored.get(attempt.id):
+            older, newer = sorted((attempt, old), key=lambda each: (each.finished is not None, each.changed))
+            draft = drafts.get((older.question, ANSWER))
+            if not any(older.text in text for text in (newer.text, draft.text if draft else "")):
+                losers.append(Copy(new_id(), older.question, ANSWER, older.text, older.changed))
+            if newer is attempt:
+                replaced.append(attempt)
+                replace_attempt(connection, attempt)
+    add_attempts(connection, profile, added)
+    questions = {attempt.question for attempt in added}
+    going_on = [
+        attempt for attempt in stored.values() if attempt.finished is None and attempt.question in questions
+    ]
+    put_on_top(connection, profile, going_on[::-1])
+    _add_copies(connection, profile, [*file.copies, *losers])
+    return Imported(count, len(added) + len(replaced), file.repaired)
+
+
+def _add_drafts(
+    connection: Connection, profile: str, given: list[Draft], drafts: dict[tuple[str, str], Draft]
+) -> tuple[list[Copy], int]:
+    """Reconcile drafts; `drafts` then has those that count. Returns the losers, and how many are new here."""
+    losers: list[Copy] = []
+    added: list[Draft] = []
+    replaced: list[Draft] = []
+    for draft in given:
+        key = (draft.question, draft.field)
+        old = drafts.get(key)
+        drafts[key], loser = reconciled(old, draft, base=0)
+        if loser is not None:
+            losers.append(copy_of(loser))
+        if drafts[key] is draft:
+            (added if old is None else replaced).append(draft)
+    add_drafts(connection, profile, added, new=True)
+    add_drafts(connection, profile, replaced, new=False)
+    return losers, len(added) + len(replaced)
+
+
+def _add_copies(connection: Connection, profile: str, copies: list[Copy]) -> None:
+    """Keep the texts that no copy has yet. To look for parts of texts would take quadratic time."""
+    held = {(copy.question, copy.field, copy.text) for copy in read_copies(connection, profile)}
+    new = {(copy.question, copy.field, copy.text): copy for copy in copies if copy.text}
+    add_copies(connection, profile, [copy for key, copy in new.items() if key not in held])
 
 
 def _entries(items: Iterable[Draft | Copy | Attempt], without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     return [{key: value for key, value in asdict(item).items() if key not in without} for item in items]
-
-
-def _take_draft(connection: Connection, profile: str, entry: dict[str, Any]) -> bool:
-    """Reconcile a draft of a file with the stored one. True if the file's counts now."""
-    draft = Draft(**{**entry, "text": clean_text(entry["text"])})
-    return put_draft(connection, profile, draft, base=0).draft is draft
-
-
-def _take_attempt(connection: Connection, profile: str, entry: dict[str, Any]) -> bool:
-    """Reconcile an attempt of a file with the stored one. True if the file's counts now."""
-    attempt = Attempt(
-        profile=profile,
-        **{
-            **entry,
-            "text": clean_text(entry["text"]),
-            "ticks": tuple(entry["ticks"]),
-            "help_used": tuple(entry["help_used"]),
-        },
-    )
-    stored = get_attempt(connection, profile, attempt.id)
-    if stored is None:
-        put_attempt(connection, attempt)
-        return True
-    versions = (attempt, stored)
-    older, newer = sorted(versions, key=lambda version: (version.finished is not None, version.changed))
-    _keep_text(connection, older, newer)
-    if newer is attempt:
-        put_attempt(connection, attempt)
-    return newer is attempt
-
-
-def _keep_text(connection: Connection, older: Attempt, newer: Attempt) -> None:
-    """Keep the older version's text as a copy, unless the newer one or the draft has it."""
-    drafts = read_drafts(connection, older.profile, older.question)
-    if not any(older.text in text for text in (newer.text, *(draft.text for draft in drafts))):
-        copy = Copy(new_id(), older.question, ANSWER, older.text, older.changed)
-        put_copy(connection, older.profile, copy, beside=None)

@@ -6,6 +6,7 @@ All tests share one profile, so each has a question of its own.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -84,6 +85,53 @@ def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
         elsewhere.goto(f"{address}/q05_shapes?lang=en")
         expect(answer(elsewhere)).to_have_value(f"{FIRST}typed while it was down", timeout=PATIENCE)
         elsewhere.context.close()
+        context.close()
+
+
+def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_text(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    port, database, aside = free_port(), tmp_path / "study.sqlite3", tmp_path / "aside"
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    saved = page.get_by_text("Saved on this machine")
+    with running_app(tmp_path, port) as address:
+        page.goto(f"{address}/q05_shapes?lang=en")
+        answer(page).wait_for(timeout=PATIENCE)
+        settle(page)
+        answer(page).click()
+        page.keyboard.type(FIRST)
+        expect(saved).to_be_visible(timeout=PATIENCE)
+        database.rename(aside)
+        database.mkdir()  # neither read nor written from now on
+        page.keyboard.type("typed while it was away, ")
+        expect(page.get_by_text("cannot be opened")).to_be_visible(timeout=PATIENCE)
+        page.keyboard.type("and seen to be")
+        expect(page.get_by_text("Saving …")).to_be_visible()
+        away = context.new_page()
+        away.goto(f"{address}/q05_shapes?lang=en")
+        text = f"{FIRST}typed while it was away, and seen to be"
+        expect(answer(away)).to_have_value(text, timeout=PATIENCE)
+        away.close()
+        database.rmdir()
+        aside.rename(database)
+        expect(saved).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("cannot be opened")).to_have_count(0)
+        elsewhere = chromium.new_context(locale="en-US").new_page()
+        elsewhere.goto(f"{address}/q05_shapes?lang=en")
+        expect(answer(elsewhere)).to_have_value(text, timeout=PATIENCE)
+        elsewhere.context.close()
+        page.goto("about:blank")
+    for path in tmp_path.glob("study.sqlite3*"):
+        path.unlink()
+    with running_app(tmp_path, port) as address:
+        page.goto(f"{address}/q05_shapes?lang=en")
+        expect(page.get_by_text("This browser still holds an answer")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(text)).to_be_visible()
+        expect(answer(page)).to_have_value("")
+        page.get_by_role("button", name="Put it into the field").click()
+        expect(answer(page)).to_have_value(text)
+        expect(saved).to_be_visible(timeout=PATIENCE)
         context.close()
 
 

@@ -106,6 +106,22 @@ def test_an_older_database_gets_the_tables_of_a_new_one(engine: Engine, version:
         assert tables_of(connection) == migrated and set(migrated) == set(schema.metadata.tables)
 
 
+def test_version_2_counts_rows_in_the_order_of_work_whatever_their_clock_said(engine: Engine) -> None:
+    """A scored attempt from the future no longer lies above the one that is open."""
+    script = (DUMPS / "v1.sql").read_text(encoding="utf-8")
+    [line] = [line for line in script.splitlines() if line.startswith('INSERT INTO "attempts"')]
+    future = line.replace("'id-3'", "'future'").replace("1795600000.25", "250000000000.5")
+    unfinished = line.replace("'id-3'", "'open'").replace("1795600000.25,'Fewer", "NULL,'Fewer")
+    run_script(engine, "".join((script, future, unfinished.replace(",80)", ",NULL)"))))
+    store = open_store()
+    [ada] = store.profiles.named()
+    assert [attempt.id for attempt in store.attempts.of(ada.id)] == ["open", "future", "id-3"]
+    again = store.attempts.open(ada.id, "q06")
+    assert again.id == "open" and store.attempts.finish(again, 60) == store.attempts.of(ada.id)[0]
+    assert store.attempts.open(ada.id, "q06") == store.attempts.of(ada.id)[0]
+    store.close()
+
+
 def test_opening_again_changes_nothing(store: Store, ada: str) -> None:
     again = open_store()
     assert [profile.id for profile in again.profiles.named()] == [ada] and again.notice is None

@@ -153,6 +153,22 @@ def test_a_file_removed_while_the_app_runs_is_noticed(place: Path) -> None:
     store.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files")
+def test_a_file_that_is_away_for_a_while_is_the_same_when_it_is_back(place: Path) -> None:
+    store = open_store()
+    ada = store.profiles.create("Ada").id
+    openings, aside = store.openings, place.with_name("aside")
+    place.rename(aside)
+    place.mkdir()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="cannot be opened"):
+            store.profiles.named()
+    place.rmdir()
+    aside.rename(place)
+    assert store.profiles.find(ada) and store.notice is None and store.openings == openings
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [

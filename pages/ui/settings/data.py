@@ -21,13 +21,28 @@ from study.store import data_folder
 _MEGABYTE = 2**20
 _MOST_MEGABYTES = 50
 """An export of years of work has a few; the text of a person must always find its way back."""
-_ASKED, _DONE, _FORGET, _ROUND = "settings.asked", "settings.done", "settings.forget", "settings.round"
-_FORGET_DRAFTS = """
-export default function ({ data }) {
-  for (const key of Object.keys(localStorage)) if (key.startsWith(data.keys)) localStorage.removeItem(key)
+_ASKED, _DONE, _ROUND = "settings.asked", "settings.done", "settings.round"
+_IN_BROWSER = "settings.in_browser"
+_BROWSER_DRAFTS = """
+// `forget`: what a browser holds of the profile with this mark goes, but nothing written since.
+// `move`: what it holds under one person's name goes under another.
+export default function ({ data: { forget, move } }) {
+  const starts = (key, names) => names.some(name => name && key.startsWith(name))
+  const mark = value => { try { return JSON.parse(value)?.profile } catch { return undefined } }
+  try {
+    for (const key of Object.keys(localStorage)) {
+      const value = localStorage.getItem(key)
+      if (forget && starts(key, forget.keys) && (mark(value) ?? forget.mark) === forget.mark)
+        localStorage.removeItem(key)
+      if (move && move.from !== move.to && starts(key, [move.from])) {
+        localStorage.setItem(move.to + key.slice(move.from.length), value)
+        localStorage.removeItem(key)
+      }
+    }
+  } catch { /* site data are blocked: then nothing is held there */ }
 }
 """
-_forget_drafts = st.components.v2.component("forget_drafts", js=_FORGET_DRAFTS)
+_browser_drafts = st.components.v2.component("browser_drafts", js=_BROWSER_DRAFTS)
 
 
 def section() -> None:
@@ -35,8 +50,8 @@ def section() -> None:
     st.header(t("settings.data.title"), anchor=False)
     _place()
     _contents()
-    if keys := st.session_state.get(_FORGET):
-        _forget_drafts(key=_FORGET + ".component", data={"keys": keys}, height=0)
+    if what := st.session_state.get(_IN_BROWSER):
+        _browser_drafts(key=_IN_BROWSER + ".component", data=what, height=0)
     if done := st.session_state.pop(_DONE, None):
         st.success(done)
     _export_button("export")
@@ -103,7 +118,10 @@ def _import() -> None:
 def _take(key: str) -> None:
     imported = store.store().transfer.import_into(store.profile(), st.session_state[key].getvalue())
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1  # an empty field for the next file
-    st.session_state[_DONE] = t("settings.data.imported", drafts=imported.drafts, attempts=imported.attempts)
+    done = [t("settings.data.imported", drafts=imported.drafts, attempts=imported.attempts)]
+    if imported.repaired:
+        done.append(t("settings.data.repaired", count=imported.repaired))
+    st.session_state[_DONE] = "\n\n".join(done)
 
 
 def delete_button(what: str, label: str) -> None:
@@ -134,6 +152,12 @@ def _ask(what: str | None) -> None:
 
 
 def _delete(delete: Callable[[], None], done: str) -> None:
-    keys = store.browser_keys()
+    store.profile()
+    what = {"forget": {"keys": store.browser_keys(), "mark": store.profile_mark()}}
     delete()  # clears the session too
-    st.session_state[_FORGET], st.session_state[_DONE] = keys, done
+    st.session_state[_IN_BROWSER], st.session_state[_DONE] = what, done
+
+
+def move_browser_drafts(before: str, after: str) -> None:
+    """Let this browser keep its drafts under another name, where a profile was renamed."""
+    st.session_state[_IN_BROWSER] = {"move": {"from": before, "to": after}}

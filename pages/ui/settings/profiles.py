@@ -6,7 +6,7 @@ import contextlib
 
 import streamlit as st
 
-from pages.ui.settings.data import ask_before_deleting, delete_button
+from pages.ui.settings.data import ask_before_deleting, delete_button, move_browser_drafts
 from pages.ui.site import profiles, store
 from pages.ui.site.navigate import SETTINGS, leave_for
 from pages.ui.words.i18n import t
@@ -97,4 +97,6 @@ def _create() -> None:
 
 
 def _rename() -> None:
+    before, _ = store.browser_keys()
     profiles.rename(st.session_state[_NAME])
+    move_browser_drafts(before, store.browser_keys()[0])

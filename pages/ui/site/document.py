@@ -27,7 +27,9 @@ addEventListener("input", mend, { capture: true })
 
 export default function ({ data }) {
   document.documentElement.lang = data.lang
-  document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; SameSite=Lax`
+  try {
+    document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; SameSite=Lax`
+  } catch { /* a frame or a browser that allows none: the address says the language */ }
 }
 """
 _document = st.components.v2.component("document_language", js=_JS)

@@ -43,6 +43,7 @@ def create(name: str) -> None:
 def rename(name: str) -> None:
     """Give this session's profile another name. Raises StoreError."""
     store.store().profiles.rename(store.profile(), name)
+    store.forget_name()
 
 
 def delete() -> None:

@@ -158,7 +158,15 @@ def _warm(slow_imports: Sequence[str]) -> None:
 
 
 def on_script_error(error: Exception) -> bool:
-    """Show one sentence on the page; the traceback goes to the terminal."""
+    """Show one sentence on the page; the traceback goes to the terminal.
+
+    A store that fails while only a part of a page is drawn anew has a sentence of its own.
+    """
+    from study.store.errors import StoreError
+
+    if isinstance(error, StoreError):
+        st.error(errors.said(error))
+        return True
     _log.error("A page failed", exc_info=error)
     st.error(t("error.unexpected"))
     return True

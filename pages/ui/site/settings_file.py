@@ -20,6 +20,8 @@ from study.store import data_folder
 
 PROFILE = "profile"
 """Key of the profile that was chosen last at this machine."""
+PROFILE_NAME = "profile_name"
+"""Key of its name, by which browsers keep drafts: it must be known while the store is away."""
 VARIABLES = {"device": "MINIMIND_DEVICE", "model": "MINIMIND_MODEL"}
 _writing = threading.Lock()
 

@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -19,11 +20,14 @@ from pages.ui.words import errors
 from questions import Question
 from study.predictions import Answer
 from study.scoring import Points
-from study.store import ANSWER, Attempt, Copy, Draft, Saved, Store, StoreError, open_store
+from study.store import ANSWER, Attempt, Copy, Draft, Profile, Saved, Store, StoreError, open_store
 
 REFERENCE = "reference"
 """Among the help used: the reference answer was opened."""
 _TROUBLE = "store.trouble"
+_OPENINGS, _NAME, _VISIT = "store.openings", "store.name", "store.visit"
+_BROWSER = "minimind.draft."
+_FIRST_NAME = "Me"
 P = ParamSpec("P")
 Identity = Literal["named", "login", "browser", "session"]
 """How we know whose work it is: a profile chosen at this machine, a login, a cookie, or only the session."""
@@ -36,10 +40,23 @@ def store() -> Store:
 
 
 def profile() -> str:
-    """The id of the profile whose work this session reads and writes."""
-    if "profile" not in st.session_state:
+    """The id of the profile whose work this session writes, made if there is none.
+
+    Found again where the database has been replaced since: the same person goes on in the new one.
+    """
+    openings = store().openings
+    if "profile" not in st.session_state or st.session_state.get(_OPENINGS, openings) != openings:
         st.session_state["profile"] = _find_profile()
+    st.session_state[_OPENINGS] = openings
+    _remember_name()
     return str(st.session_state["profile"])
+
+
+def _known_profile() -> str:
+    """The id of the profile to read from. A visitor whom we cannot know again has none before writing."""
+    if identity() == "session" and "profile" not in st.session_state:
+        return ""
+    return profile()
 
 
 def identity() -> Identity:
@@ -52,35 +69,79 @@ def identity() -> Identity:
 
 
 def _find_profile() -> str:
-    profiles = store().profiles
+    if identity() == "named":
+        return _named_profile().id
+    return store().profiles.for_identity(_person(), "Guest").id
+
+
+def _named_profile() -> Profile:
+    """The profile of this session's name, else the one that was chosen last, else the first."""
+    named, kept, here = store().profiles.named(), settings_file.read(), st.session_state.get(_NAME)
+    candidates = [profile for profile in named if profile.name == here] if here else []
+    if not here:
+        candidates = [profile for profile in named if profile.id == kept.get(settings_file.PROFILE)] or named
+    name = here or kept.get(settings_file.PROFILE_NAME) or _FIRST_NAME
+    return candidates[0] if candidates else store().profiles.named_or_new(name)
+
+
+def _remember_name() -> None:
+    """Note the name of a named profile: browsers keep drafts under it, also while the store is away."""
+    if _NAME in st.session_state or identity() != "named":
+        return
+    own = store().profiles.find(st.session_state["profile"])
+    if own is None:
+        return
+    st.session_state[_NAME] = own.name
+    kept = settings_file.read()
+    is_last = kept.get(settings_file.PROFILE, own.id) == own.id
+    if is_last and kept.get(settings_file.PROFILE_NAME, _FIRST_NAME) != own.name:
+        with contextlib.suppress(OSError):
+            settings_file.write({settings_file.PROFILE_NAME: own.name})
+
+
+def forget_name() -> None:
+    """For a profile that has another name now."""
+    st.session_state.pop(_NAME, None)
+    profile()
+
+
+def _person() -> str:
+    """Whose work this is, told without the store and the same in every database."""
     match identity():
-        case "named":
-            named = profiles.named()
-            last = settings_file.read().get(settings_file.PROFILE)
-            candidates = [profile for profile in named if profile.id == last] or named
-            return (candidates[0] if candidates else profiles.named_or_new("Me")).id
         case "login":
             assert st.user.is_logged_in, "the frame asks for a login first"
-            person = f"{st.user.get('iss', '')}\n{st.user['sub']}"
-            return profiles.for_identity(person, "Guest").id
+            return f"{st.user.get('iss', '')}\n{st.user['sub']}"
         case "browser":
-            return profiles.for_identity(visitor.visitor_name(st.context.cookies) or "", "Guest").id
-    return profiles.for_identity(uuid.uuid4().hex, "Guest").id
+            return visitor.visitor_name(st.context.cookies) or ""
+        case "named":
+            kept = settings_file.read().get(settings_file.PROFILE_NAME)
+            return f"name:{(st.session_state.get(_NAME) or kept or _FIRST_NAME).casefold()}"
+    return str(st.session_state.setdefault(_VISIT, uuid.uuid4().hex))
 
 
-def browser_keys() -> str:
-    """How the names begin under which a browser keeps this person's drafts; does not reveal the profile."""
-    return f"minimind.draft.{hashlib.sha256(profile().encode()).hexdigest()[:12]}."
+def browser_keys() -> tuple[str, str]:
+    """How the names begin under which a browser keeps this person's drafts, and how they once began.
+
+    The first depends on the person alone, so that no new database orphans what a browser holds; neither
+    reveals the profile. The second is empty where no profile is known. Asks no store.
+    """
+    mark = profile_mark() if "profile" in st.session_state else ""
+    return f"{_BROWSER}{_short_hash(_person())}.", f"{_BROWSER}{mark}." if mark else ""
 
 
-def browser_key(question: Question) -> str:
-    """The name under which a browser keeps this person's draft of an answer."""
-    return browser_keys() + question.key
+def profile_mark() -> str:
+    """A mark of the profile, which is another after the data were deleted; empty where there is none."""
+    known = str(st.session_state.get("profile", ""))
+    return _short_hash(known) if known else ""
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def draft(question: Question) -> Draft | None:
     """The draft of the answer as last saved; None if there is none."""
-    return store().drafts.get(profile(), question.key, ANSWER)
+    return store().drafts.get(_known_profile(), question.key, ANSWER)
 
 
 def save_draft(question: Question, text: str, revision: int, base: int | None) -> Saved:
@@ -90,7 +151,7 @@ def save_draft(question: Question, text: str, revision: int, base: int | None) -
 
 def copies(question: Question) -> tuple[Copy, ...]:
     """Versions of the answer that lost against a newer one from another window."""
-    return store().drafts.copies(profile(), question.key)
+    return store().drafts.copies(_known_profile(), question.key)
 
 
 def discard_copy(copy: str) -> None:
@@ -100,7 +161,7 @@ def discard_copy(copy: str) -> None:
 
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
-    return store().attempts.of(profile(), question.key)
+    return store().attempts.of(_known_profile(), question.key)
 
 
 def attempt(question: Question) -> Attempt | None:
@@ -153,16 +214,21 @@ def _open(question: Question) -> Attempt:
 def guarded(action: Callable[P, object]) -> Callable[P, None]:
     """A callback that does `action`; a StoreError becomes a sentence on the page instead of a failure."""
 
+    about = getattr(action, "__qualname__", "")
+
     def safely(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             action(*args, **kwargs)
         except StoreError as error:
-            st.session_state[_TROUBLE] = errors.said(error)
+            st.session_state.setdefault(_TROUBLE, {})[about] = errors.said(error)
+        else:  # what failed before, in a run that was cut off before it could say so, has worked now
+            st.session_state.get(_TROUBLE, {}).pop(about, None)
 
     return safely
 
 
 def trouble() -> str | None:
-    """What went wrong in the last callback, once; else what the store reported when it was opened."""
+    """What went wrong in the last callbacks, once; else what the store reported when it was opened."""
     notice = store().notice
-    return st.session_state.pop(_TROUBLE, None) or (errors.said(notice) if notice else None)
+    troubles = st.session_state.pop(_TROUBLE, {})
+    return " ".join(troubles.values()) or (errors.said(notice) if notice else None)

@@ -2,11 +2,19 @@
 // the last key; not while an input method composes. Revisions count up; the newer text wins, and the server
 // keeps one that loses as a copy. `base` is the revision that the server is known to have; `dirty` says that
 // the text here is ours to send, and not one that another window of this browser is sending.
+// While the store cannot be read (`known` is false) the field shows what the browser holds, and asks again.
+// `profile` marks the life of the data: where the store has begun anew since, what is being written here is
+// sent to it, and what only lies in the browser is offered below the field; it never goes in unasked, as
+// somebody may have deleted the data on purpose.
 // Also the clock: it ticks here, from the first key, while the page is visible.
 
 const WAIT = 400
 const RETRY = 3000
+const LONG = 5000
+const LARGEST_REVISION = 2 ** 52 // as in study/store/sound.py
+const MOST_SECONDS = 100 * 86400
 const now = () => performance.now()
+const countable = revision => revision <= LARGEST_REVISION ? revision : LARGEST_REVISION / 2
 
 class Draft {
   constructor(root, data) {
@@ -14,61 +22,59 @@ class Draft {
     this.area = root.querySelector("textarea")
     this.state = root.querySelector(".state")
     this.button = root.querySelector(".clock")
-    this.composing = false
-    this.sent = 0
+    this.storage = data.storage
+    this.composing = this.dirty = this.met = this.typedHere = false
+    this.sent = this.seconds = this.resends = 0
     this.tried = now()
-    this.resends = 0
-    this.openFirst(data)
+    const { text, revision, base, profile } = this.held(data) ?? { text: "", revision: 0, base: 0 }
+    Object.assign(this, { text, revision, base, profile })
+    this.area.value = text
+    this.offer = this.load(`${this.storage}.offer`)?.text
     this.listen()
     this.ticker = setInterval(() => this.tick(), 1000)
   }
 
-  openFirst(data) {
-    this.storage = data.storage
-    this.text = data.text
-    this.revision = this.base = data.revision
-    const local = this.load(this.storage)
-    const unsent = local && local.base !== local.revision && local.text !== data.text
-    this.dirty = Boolean(local && local.revision > data.revision)
-    if (this.dirty) Object.assign(this, local)
-    else if (unsent) this.stray = local
-    this.area.value = this.text
-  }
-
   listen() {
     const { area } = this
-    area.addEventListener("input", () => this.typed())
-    area.addEventListener("compositionstart", () => { this.composing = true })
-    area.addEventListener("compositionend", () => { this.composing = false; this.typed() })
-    area.addEventListener("blur", () => this.sync())
+    const listening = this.listening = new AbortController()
+    const on = (target, event, heard) => target.addEventListener(event, heard, { signal: listening.signal })
+    on(area, "input", () => this.typed())
+    on(area, "compositionstart", () => { this.composing = true })
+    on(area, "compositionend", () => { this.composing = false; this.typed() })
+    on(area, "blur", () => this.sync())
     // Single letters are Streamlit's shortcuts; from inside a component it takes typing for them.
     for (const event of ["keydown", "keypress", "keyup"])
-      area.addEventListener(event, e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation() })
-    this.button.addEventListener("click", () => { this.running = !this.running; this.last = now(); this.drawClock() })
-    this.heard = e => { if (e.key === this.storage) this.follow() }
-    this.leaving = () => this.sync()
-    window.addEventListener("storage", this.heard)
-    window.addEventListener("pagehide", this.leaving)
+      on(area, event, e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation() })
+    on(this.button, "click", () => { this.running = !this.running; this.last = now(); this.drawClock() })
+    on(this.root.querySelector(".use"), "click", () => this.takeOffer())
+    on(this.root.querySelector(".drop"), "click", () => this.setOffer(undefined))
+    on(window, "storage", e => { if (e.key === this.storage) this.follow() })
+    on(window, "pagehide", () => this.sync())
   }
 
   stop() {
     this.sync()
     clearInterval(this.ticker)
     clearTimeout(this.timer)
-    window.removeEventListener("storage", this.heard)
-    window.removeEventListener("pagehide", this.leaving)
+    this.listening.abort()
   }
 
   typed() {
     if (this.area.value === this.text) return
     this.text = this.area.value
+    this.typedHere = true
     this.revision += 1
-    this.dirty = true
-    this.tried = now()
-    this.save()
+    this.startSending()
     if (this.running === undefined) { this.running = true; this.last = now() }
     this.draw()
     this.later(WAIT)
+  }
+
+  startSending() {
+    if (!this.dirty) this.waitingSince = now()
+    this.dirty = true
+    this.tried = now()
+    this.save()
   }
 
   later(wait) {
@@ -85,11 +91,12 @@ class Draft {
     this.send(this)
   }
 
-  // Whatever became of it: what the server does not have after a while is sent again.
+  // Whatever became of it: what the server does not have after a while is sent again, and what could not be
+  // read is asked for again.
   retry() {
-    if (!this.dirty || now() - this.tried < RETRY) return
-    this.sent = 0
-    this.sync()
+    if (now() - this.tried < RETRY) return
+    if (this.dirty) { this.sent = 0; this.sync() }
+    else if (this.away) { this.tried = now(); this.resends += 1; this.put("draft", { nonce: this.resends }) }
   }
 
   send({ text, revision, base }) {
@@ -99,7 +106,7 @@ class Draft {
 
   // Another window of this browser has typed: show it, unless something here is not saved yet.
   follow() {
-    const local = this.load(this.storage)
+    const local = this.held()
     if (local && local.revision > this.revision && !this.composing && !this.dirty) this.adopt(local)
   }
 
@@ -115,37 +122,93 @@ class Draft {
     this.root.classList.add("ready")
     this.area.setAttribute("aria-label", data.words.label)
     this.area.placeholder = data.words.placeholder
+    if (!this.away && !data.known) this.waitingSince = now()
+    this.away = !data.known
+    if (data.known) this.compare(data)
+    this.draw()
+  }
+
+  compare(data) {
     if (this.round !== data.round) this.beginRound(data)
-    if (this.stray) { this.send(this.stray); this.stray = undefined }
+    const anew = this.profile && data.profile && this.profile !== data.profile
+    this.profile = data.profile || this.profile
+    if (anew) this.beginAnew(data)
+    else if (!this.met && !this.typedHere) this.open(data)
+    this.met = true
     if (!this.composing && data.revision >= this.revision) {
       // Somebody was faster in another browser: what is ours goes to the server too, which keeps it as a copy.
-      if (this.dirty && this.sent !== this.revision && data.text !== this.text) this.send(this)
+      // What was sent before may have been sent in vain; the same text twice is kept once.
+      if (this.dirty && data.text !== this.text) this.send(this)
       this.adopt({ text: data.text, revision: data.revision })
     } else if (data.revision === this.sent && data.text === this.sentText) this.base = data.revision
     if (!this.dirty) clearTimeout(this.timer)
     else if (this.sent !== this.revision) this.later(WAIT)
+    if (this.offer && data.text.includes(this.offer)) this.setOffer(undefined)
+  }
+
+  // The first word of the store about a text that the browser has held: the newer one counts.
+  open(data) {
+    const { text, revision, base } = this
+    if (revision > data.revision) this.startSending()
+    else if (base !== revision && text !== data.text) this.send({ text, revision, base })
+  }
+
+  beginAnew(data) {
+    if (this.text && this.text !== data.text) {
+      if (this.met || this.typedHere) {
+        this.revision = Math.max(this.revision, data.revision) + 1
+        this.base = this.sent = 0
+        this.startSending()
+        return
+      }
+      this.setOffer(this.text)
+    }
+    this.adopt(data)
+  }
+
+  setOffer(text) {
+    if (text && this.offer && !text.includes(this.offer)) text = this.offer.includes(text) ? this.offer : `${this.offer}\n\n${text}`
+    this.offer = text
+    this.keep(`${this.storage}.offer`, text && { text, profile: this.profile })
     this.draw()
   }
 
+  takeOffer() {
+    this.area.value = this.text ? `${this.text}\n\n${this.offer}` : this.offer
+    this.typed()
+    this.setOffer(undefined)
+    this.area.focus()
+  }
+
   draw() {
-    const { saving, saved, empty } = this.words
-    this.state.textContent = this.dirty ? saving : this.text ? saved : empty
+    if (!this.words) return
+    const { saving, waiting, saved, empty, lead, use, drop } = this.words
+    const open = this.dirty || this.away
+    this.state.textContent = open ? (now() - this.waitingSince > LONG ? waiting : saving) : this.text ? saved : empty
+    const box = this.root.querySelector(".offer")
+    box.hidden = !this.offer
+    const texts = { ".lead": lead, ".held": this.offer ?? "", ".use": use, ".drop": drop }
+    for (const [part, text] of Object.entries(texts)) box.querySelector(part).textContent = text
     this.drawClock()
   }
 
   beginRound(data) {
-    this.round = data.round
     const clock = this.load(`${this.storage}.clock`)
-    this.seconds = Math.max(data.seconds, clock?.round === data.round ? clock.seconds : 0)
-    this.running = undefined
+    const kept = clock?.round === data.round ? Number(clock.seconds) || 0 : 0
+    const here = this.round === undefined ? this.seconds : 0 // it may have begun while the store was away
+    this.seconds = Math.min(Math.max(data.seconds, kept, here), MOST_SECONDS)
+    if (this.round !== undefined) this.running = undefined
+    this.round = data.round
   }
 
   tick() {
     this.retry()
+    if (this.dirty || this.away) this.draw()
     if (!this.running || document.hidden) { this.last = now(); return }
     this.seconds += (now() - this.last) / 1000
     this.last = now()
-    this.keep(`${this.storage}.clock`, { round: this.round, seconds: this.seconds })
+    const { round, seconds, profile } = this
+    if (round !== undefined) this.keep(`${this.storage}.clock`, { round, seconds, profile })
     this.drawClock()
   }
 
@@ -156,10 +219,24 @@ class Draft {
     this.button.setAttribute("aria-label", `${this.running ? this.words.pause : this.words.start} ${time}`)
   }
 
-  save() { this.keep(this.storage, { text: this.text, revision: this.revision, base: this.base }) }
+  save() {
+    const { text, revision, base, profile } = this
+    this.keep(this.storage, { text, revision, base, profile })
+  }
 
   keep(key, value) {
-    try { localStorage.setItem(key, JSON.stringify(value)) } catch { /* full or forbidden: the server has it */ }
+    try {
+      if (value) localStorage.setItem(key, JSON.stringify(value))
+      else localStorage.removeItem(key)
+    } catch { /* full or forbidden: the server has it */ }
+  }
+
+  // The text that the browser holds. Before version 2 it lay under a name made of the profile.
+  held(data) {
+    const kept = this.load(this.storage) ?? (data?.former && this.load(data.former))
+    const counts = kept && [kept.revision, kept.base].every(n => Number.isSafeInteger(n) && n >= 0)
+    if (!counts || typeof kept.text !== "string") return null
+    return { ...kept, revision: countable(kept.revision), base: countable(kept.base) }
   }
 
   load(key) {
@@ -172,9 +249,12 @@ class Draft {
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".draft")
-  if (root.draft && root.draft.storage !== data.storage) { root.draft.stop(); root.draft = undefined }
+  const before = root.draft
+  if (before && before.storage !== data.storage) { before.stop(); root.draft = undefined }
   root.draft ??= new Draft(root, data)
   root.draft.put = setStateValue
+  // Typed before the store could say whose page this is: it is shown beside that person's own text.
+  if (before && before !== root.draft && before.typedHere && !before.met) root.draft.setOffer(before.text)
   root.draft.render(data)
   return () => { root.draft?.stop(); root.draft = undefined }
 }

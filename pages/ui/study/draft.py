@@ -1,12 +1,15 @@
 """The answer being written: a text field that loses nothing, and a clock that ticks in the browser.
 
 Every input is in the browser's storage at once and in the store 400 ms after the last key; draft.js says
-how the two agree. A text that lost against another window stays below until it is discarded.
+how the two agree. A store that cannot be read takes nothing away: the field stays, with what the browser
+holds, and asks again. A text that lost against another window stays below until it is discarded.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -14,6 +17,7 @@ from pages.ui.site import store
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
 from questions import Question
+from study.store import Copy, StoreError
 
 _HERE = Path(__file__).parent
 _field = st.components.v2.component(
@@ -24,28 +28,33 @@ _field = st.components.v2.component(
 )
 
 
-def answer(question: Question) -> None:
+def answer(question: Question) -> StoreError | None:
     """Draw the field for the answer to a question, and its versions from other windows.
+
+    Returns why the store could not be read, if it could not; the field is there nevertheless.
 
     Not a fragment: what is saved on the way to a button asks for a run, as the button does, and Streamlit
     merges two runs of the page, but loses one if the other is only a fragment's.
     """
-    key = _key(question)
-    kept, attempts = store.draft(question), store.attempts(question)
-    current = attempts[0] if attempts and attempts[0].finished is None else None
+    kept: dict[str, Any] = {"known": False}
+    copies: tuple[Copy, ...] = ()
+    failure = None
+    try:
+        kept, copies = _kept(question), store.copies(question)
+    except StoreError as error:
+        failure = error
+    storage, former = store.browser_keys()
     _field(
-        key=key,
+        key=_key(question),
         on_draft_change=store.guarded(lambda: take(question)),
         data={
-            "text": kept.text if kept else "",
-            "revision": kept.revision if kept else 0,
-            "storage": store.browser_key(question),
+            "storage": storage + question.key,
+            "former": former + question.key if former else None,
             "words": _words(question),
-            "round": sum(attempt.finished is not None for attempt in attempts),
-            "seconds": current.seconds if current else 0,
+            **kept,
         },
     )
-    for copy in store.copies(question):
+    for copy in copies:
         with st.expander(t("draft.copy")):
             st.text(copy.text)
             st.button(
@@ -54,6 +63,21 @@ def answer(question: Question) -> None:
                 on_click=store.guarded(store.discard_copy),
                 args=(copy.id,),
             )
+    return failure
+
+
+def _kept(question: Question) -> dict[str, Any]:
+    """What the store has, for draft.js. Raises StoreError."""
+    kept, attempts = store.draft(question), store.attempts(question)
+    current = attempts[0] if attempts and attempts[0].finished is None else None
+    return {
+        "known": True,
+        "text": kept.text if kept else "",
+        "revision": kept.revision if kept else 0,
+        "profile": store.profile_mark(),
+        "round": sum(attempt.finished is not None for attempt in attempts),
+        "seconds": current.seconds if current else 0,
+    }
 
 
 def _words(question: Question) -> dict[str, str]:
@@ -62,6 +86,10 @@ def _words(question: Question) -> dict[str, str]:
         "placeholder": plain("draft.placeholder"),
         "saved": plain("draft.saved"),
         "saving": plain("draft.saving"),
+        "waiting": plain("draft.waiting"),
+        "lead": plain("draft.offer"),
+        "use": plain("draft.use"),
+        "drop": plain("draft.drop"),
         "empty": plain("draft.empty"),
         "start": plain("draft.start"),
         "pause": plain("draft.pause"),
@@ -76,12 +104,18 @@ def take(question: Question) -> None:
     if sent is None or sent == st.session_state.get(taken):
         return
     match sent:
-        case {"text": str(text), "revision": int(revision), "base": int(base), "seconds": int(seconds)}:
+        case {"text": str(text), "revision": int(revision), "base": int(base)}:
             store.save_draft(question, text, revision, base)
             st.session_state[taken] = sent
-            newest = store.attempt(question)
-            if text.strip() and (newest is None or newest.finished is None):
-                store.record(question, seconds=max(0, seconds))
+            with contextlib.suppress(StoreError):  # the text is saved; the time comes with the next one
+                if text.strip():
+                    _record_time(question, sent.get("seconds"))
+
+
+def _record_time(question: Question, seconds: object) -> None:
+    newest = store.attempt(question)
+    if isinstance(seconds, int | float) and (newest is None or newest.finished is None):
+        store.record(question, seconds=seconds)
 
 
 def _key(question: Question) -> str:

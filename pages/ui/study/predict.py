@@ -17,9 +17,9 @@ from pages.ui.experiments import experiment, registry
 from pages.ui.lab import bench, jobs
 from pages.ui.site import server, store
 from pages.ui.words.i18n import current_language, t
-from pages.ui.words.markdown import Markdown, literal
+from pages.ui.words.markdown import Markdown
 from questions import Prediction, Question, Renderer
-from study.predictions import Answer, AnswerError, Outcome, check_answer, judge
+from study.predictions import Answer, AnswerError, Outcome, check_answer, judge, readable
 from study.store import Attempt
 
 
@@ -36,14 +36,28 @@ def is_settled(question: Question, attempt: Attempt | None) -> bool:
 
 
 def outcomes(question: Question, attempt: Attempt | None) -> dict[str, Outcome]:
-    """Each measured prediction beside its measurement, by id."""
-    if attempt is None:
-        return {}
-    return {
-        name: judge(prediction, attempt.predictions[name], attempt.measurements[name])
-        for name, prediction in {prediction.id: prediction for prediction in asked(question)}.items()
-        if name in attempt.predictions and name in attempt.measurements
-    }
+    """Each measured prediction beside its measurement, by id.
+
+    What is stored is judged again: an unreadable prediction counts as skipped, an unreadable measurement as
+    not made.
+    """
+    found = {}
+    for prediction in asked(question):
+        measured = _stored_measurement(prediction, attempt)
+        if attempt is not None and prediction.id in attempt.predictions and measured is not None:
+            answer = readable(prediction, attempt.predictions[prediction.id])
+            found[prediction.id] = judge(prediction, answer, measured)
+    return found
+
+
+def _stored_measurement(prediction: Prediction, attempt: Attempt | None) -> Answer | None:
+    return readable(prediction, attempt.measurements.get(prediction.id)) if attempt else None
+
+
+def _is_unreadable(prediction: Prediction, attempt: Attempt) -> bool:
+    """Whether something is stored for a prediction that is none of its kind."""
+    values = (attempt.predictions.get(prediction.id), attempt.measurements.get(prediction.id))
+    return any(value is not None and readable(prediction, value) is None for value in values)
 
 
 def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> None:
@@ -54,14 +68,19 @@ def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> 
     assert attempt is not None or not asked(question)
     unmeasured = _unmeasured(question, attempt)
     skipped = [
-        prediction for prediction in unmeasured if attempt and attempt.predictions[prediction.id] is None
+        prediction
+        for prediction in unmeasured
+        if attempt and readable(prediction, attempt.predictions[prediction.id]) is None
     ]
     wanted = st.session_state.get(_wanted(question), False)
     for prediction in unmeasured:
         if wanted or prediction not in skipped:
             _measure(question, prediction)
-    for outcome in outcomes(question, store.attempt(question)).values():
+    attempt = store.attempt(question)
+    for outcome in outcomes(question, attempt).values():
         _sentence(question.prediction(outcome.prediction), outcome, renderer)
+    if attempt and any(_is_unreadable(prediction, attempt) for prediction in asked(question)):
+        st.caption(t("predict.unreadable"))
     if skipped and not wanted:
         st.markdown(t("predict.unmeasured"))
         st.button(
@@ -73,7 +92,7 @@ def _unmeasured(question: Question, attempt: Attempt | None) -> list[Prediction]
     """The predictions that an unfinished attempt has still to measure."""
     if attempt is None or attempt.finished is not None:
         return []
-    return [prediction for prediction in asked(question) if prediction.id not in attempt.measurements]
+    return [each for each in asked(question) if _stored_measurement(each, attempt) is None]
 
 
 def _wanted(question: Question) -> str:
@@ -145,15 +164,17 @@ def _measure(question: Question, prediction: Prediction) -> None:
         st.session_state[key] = job
     if jobs.result_of(job) is not None:
         bench.adopt(job)
-        store.record_measurement(question, prediction.id, _measured(prediction, job))
+        measured = _measured(prediction, job)
+        if measured is not None:
+            store.record_measurement(question, prediction.id, measured)
 
 
-def _measured(prediction: Prediction, job: Job) -> Answer:
-    """The number or the choice that was measured for the prediction."""
+def _measured(prediction: Prediction, job: Job) -> Answer | None:
+    """The number or the choice that was measured for the prediction; None if it is neither, such as NaN."""
     measuring = experiment(prediction.experiment)
     params = measuring.params.from_dict(prediction.params)
     value = value_at(measuring.complete(params, job.result or {}), prediction.measures)
-    return value if isinstance(value, str) else float(value)
+    return readable(prediction, value if isinstance(value, str) else float(value))
 
 
 def _formula(prediction: Prediction) -> Any:
@@ -199,9 +220,9 @@ def _strong(colour: str, shown: Markdown) -> Markdown:
 
 
 def _shown(prediction: Prediction, value: Answer, renderer: Renderer) -> Markdown:
-    """A number with its unit, or the text of a choice."""
+    """A number with its unit, or the text of a choice: nothing that a file could have brought in."""
     if isinstance(value, str):
         texts = {choice.id: choice.text for choice in prediction.choices}
-        return Markdown(renderer.text(texts[value])) if value in texts else literal(value)
+        return Markdown(renderer.text(texts[value]) if value in texts else "–")
     unit = prediction.unit[renderer.language] if prediction.unit else ""
     return Markdown(f"{value:,.4g}{chr(0xA0) if unit not in ('', '%', '×') else ''}{unit}")

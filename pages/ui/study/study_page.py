@@ -32,24 +32,34 @@ def question_page(name: str, lab: Lab | None = None) -> None:
     """
     question = question_list.question(name)
     header(question)
-    try:
-        if question.written:
-            _written(question, lab)
-        else:
-            st.markdown(t("study.unwritten"))
-    except StoreError as error:
-        st.error(errors.said(error))
+    if question.written:
+        _written(question, lab)
+    else:
+        st.markdown(t("study.unwritten"))
     _neighbours(question)
 
 
 def _written(question: Question, lab: Lab | None) -> None:
-    if trouble := store.trouble():
-        st.error(trouble)
-    attempt = store.attempt(question)
+    """Draw all but the neighbours. What goes wrong is said in a place of its own, so that nothing below is
+    moved, and the field for the answer is there whatever the store says."""
+    trouble = st.container()
     renderer = renderer_of(question)
     _introduction(question, renderer)
     st.header(t("study.answer"), anchor=False)
-    draft.answer(question)
+    failure = draft.answer(question)
+    sentences: list[str | None] = [errors.said(failure) if failure else None]
+    try:
+        sentences.append(store.trouble())
+        _rest(question, lab, renderer)
+    except StoreError as error:
+        sentences.append(errors.said(error))
+    for sentence in dict.fromkeys(filter(None, sentences)):
+        trouble.error(sentence)
+
+
+def _rest(question: Question, lab: Lab | None, renderer: Renderer) -> None:
+    """Draw what needs the store: hints, predictions, lab, reference, score. Raises StoreError."""
+    attempt = store.attempt(question)
     hints.steps(question, attempt, renderer)
     locked = _lab(question, lab, attempt, renderer)
     if question.kata is not None:

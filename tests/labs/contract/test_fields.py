@@ -40,7 +40,7 @@ class Sample(Params):
         ({"causal": "perhaps"}, "causal must be true or false, not 'perhaps'."),
         ({"prompt": "longer"}, "prompt has 6 characters; the most is 5."),
         ({"prompt": 3}, "prompt must be text, not 3."),
-        ({"prompt": "a\ud83d"}, "prompt holds half a character; remove it or type it again."),
+        ({"prompt": "a\ud83d"}, "prompt holds half a character at place 2; delete it or write it again."),
         ({"temprature": 1}, "Unknown setting 'temprature'; did you mean 'temperature'?"),
     ],
 )

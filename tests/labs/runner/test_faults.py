@@ -176,7 +176,7 @@ def test_half_a_character_is_refused_before_it_is_queued(params: dict[str, objec
         job = client.submit(experiment, params)
         assert (job.state, job.error) == (
             "failed",
-            "prompt holds half a character; remove it or type it again.",
+            "prompt holds half a character at place 1; delete it or write it again.",
         )
 
 
