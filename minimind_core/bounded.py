@@ -105,6 +105,17 @@ def weight_limit() -> int:
     return min(MAX_WEIGHT_BYTES, memory // 2) if memory > 0 else MAX_WEIGHT_BYTES
 
 
+def cannot_write(path: Path, error: OSError) -> FileError:
+    """The error for a file that cannot be written, out of what the system said."""
+    return FileError(
+        f"Cannot write {path} ({error.strerror or error}): free some space or choose another place; "
+        "what was there before is unchanged.",
+        key="file.unwritable",
+        path=str(path),
+        reason=str(error.strerror or error),
+    )
+
+
 def _open_without_waiting(path: str, flags: int) -> int:
     """As `open` does, but a pipe without a writer is opened at once instead of waited for."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -196,9 +196,8 @@ def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
     """Read a tokenizer: `"byte"`, a shipped name such as `"6.4k"`, a `.json` or `.json.xz` file, or a folder
     with a `tokenizer.json` or `tokenizer.json.xz`, of ours or of transformers.
 
-    Roles that transformers' tokenizer_config.json does not name are MiniMind's own tokens where the vocabulary
-    has them; else the end of a text also begins it and pads it, as in GPT-2. Raises TokenizerError with what to
-    do if it is missing, damaged or not byte-level BPE, FileError if it is far too large.
+    Which tokens pad, begin and end a text: see `roles`. Raises TokenizerError with what to do if it is
+    missing, damaged or not byte-level BPE, FileError if it is far too large.
     """
     if path_or_name == "byte":
         return ByteTokenizer()
@@ -263,7 +262,8 @@ def _no_panic() -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise TokenizerError(
-            "This tokenizer's pattern cannot split the text; choose the tokenizer.json that came with the weights.",
+            "This tokenizer's pattern cannot split the text; "
+            "choose the tokenizer.json that came with the weights.",
             key="tokenizer.panic",
         ) from error
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import pickletools
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from minimind_core.errors import CheckpointError
 
@@ -28,29 +30,33 @@ _Size = tuple[int, int]
 _MARK: _Size = (0, 0)
 
 
-def check_pickles(path: Path, data: bytes) -> None:
-    """Raise CheckpointError where the pickles of a torch file with this content are no plain state dict's.
+def check_pickles(path: Path, file: BinaryIO) -> None:
+    """Raise CheckpointError where the pickles of a torch file, open at its start, are no plain state dict's.
 
-    Says nothing about damage: the unpickler stops at the same place and says so itself.
+    Says nothing about damage: the unpickler stops at the same place and says so itself. Leaves the position
+    in `file` at its start.
     """
-    for stream in _pickles(data):
+    for stream in _pickles(file):
         for _ in range(LEGACY_PICKLES):
             if not _follow(path, stream):
                 break
+    file.seek(0)
 
 
-def _pickles(data: bytes) -> list[io.BytesIO]:
-    if not data.startswith(b"PK"):
-        return [io.BytesIO(data)]
+def _pickles(file: BinaryIO) -> Sequence[BinaryIO]:
+    is_archive = file.read(2) == b"PK"
+    file.seek(0)
+    if not is_archive:
+        return [file]
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.endswith(".pkl")]
             return [io.BytesIO(archive.read(name)) for name in names]
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError):
         return []
 
 
-def _follow(path: Path, stream: io.BytesIO) -> bool:
+def _follow(path: Path, stream: BinaryIO) -> bool:
     """Go through one pickle; False where none that is whole began here."""
     stack: list[_Size] = []
     memo: dict[int, _Size] = {}

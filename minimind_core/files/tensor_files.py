@@ -205,7 +205,7 @@ def _parse(path: Path, data: bytes) -> dict[str, Tensor]:
 def _parse_pickle(path: Path, data: bytes) -> dict[str, Tensor]:
     """A `.pth` or `.bin` file through torch's restricted unpickler, which builds tensors and nothing else."""
     check_archive(path, io.BytesIO(data), len(data))
-    check_pickles(path, data)
+    check_pickles(path, io.BytesIO(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of pickle protocols that it then refuses
