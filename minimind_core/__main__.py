@@ -17,6 +17,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from minimind_core import commands
 from minimind_core.command_options import print_json
@@ -70,7 +71,13 @@ def _print_error(options: argparse.Namespace, sentence: str, code: int) -> int:
 
 
 def _start() -> int:
-    """`main` for a shell: any text can be printed, and a reader that went away (`| head`) is no failure."""
+    """`main` for a shell: any text can be printed, and output that cannot be written is one sentence at most.
+
+    A reader that went away (`| head`) needs none; where an output is closed (`>&-`), nobody wants it.
+    """
+    sys.stdout, sys.stderr = (
+        output or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w") for output in (sys.stdout, sys.stderr)
+    )
     for output in (sys.stdout, sys.stderr):
         output.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
@@ -78,8 +85,21 @@ def _start() -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         return FAILED
+    except OSError as error:  # a disk that is full; what commands read and write has sentences of its own
+        _silence(sys.stdout)
+        try:
+            what = "the output" if error.filename is None else error.filename
+            print(f"Cannot write {what} ({error.strerror}); free some space.", file=sys.stderr, flush=True)
+        except OSError:
+            _silence(sys.stderr)
+        return FAILED
+
+
+def _silence(output: TextIO) -> None:
+    """Let what is still to be written go nowhere, so that the end of the interpreter does not fail too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
 
 
 if __name__ == "__main__":

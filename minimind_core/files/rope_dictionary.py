@@ -8,12 +8,11 @@ caller's: take it out first.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from minimind_core.errors import ConfigError
-from minimind_core.model.config import RopeScaling, RopeScalingKind
+from minimind_core.model.config import MAX_NUMBER, RopeScaling, RopeScalingKind
 
 KINDS: dict[str, RopeScalingKind] = {"linear": "pi", "yarn": "yarn"}
 """transformers' names of what both can compute, and ours."""
@@ -89,7 +88,12 @@ def _refuse_others(given: Mapping[str, Any], allowed: Collection[str]) -> None:
 
 
 def _number(key: str, value: Any) -> float:
-    """The value itself where it is a finite number that floating point can hold."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf:
-        return value if abs(value) < 2**1000 else math.copysign(2.0**1000, value)
-    raise ConfigError(f"{key!r} in the RoPE dictionary must be a number.", key="rope.number", name=key)
+    """The value itself where it is a number that can be computed with."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER:
+        return value
+    raise ConfigError(
+        f"{key!r} in the RoPE dictionary must be a number of at most {MAX_NUMBER:g}.",
+        key="rope.number",
+        name=key,
+        most=MAX_NUMBER,
+    )
