@@ -7,6 +7,7 @@ whole folder is replaced by `atomic_folder.py`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -49,6 +50,18 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(path, partial)
         os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_target(path: Path) -> None:
+    """Raise OSError where `open_whole` would, now: before the work whose result the file is to hold."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_sibling(path)
+    try:
+        partial.touch()
     finally:
         partial.unlink(missing_ok=True)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from minimind_core.files.checkpoint import LoadedModel
 
 DEFAULT_MODEL = "minimind-26m"
+MOST = 10**12
+"""Of anything that is counted on a command line."""
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +68,17 @@ def where(loaded: LoadedModel) -> dict[str, Any]:
 
 def positive(text: str) -> int:
     """A whole number of at least 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return _within(int(text), 1)
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 0, for argparse."""
+    return _within(int(text), 0)
+
+
+def _within(number: int, least: int) -> int:
+    if not least <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"must be from {least} to {MOST:,}")
     return number
 
 
@@ -94,7 +104,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _device(text: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda, cuda:N, mps")
     return text
 

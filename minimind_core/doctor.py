@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from minimind_core.bounded import MAX_JSON_BYTES, read_bounded
 from minimind_core.errors import ConfigError, MiniMindError
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER, shipped_checkpoints
 from minimind_core.model.config import ModelConfig
@@ -164,12 +165,6 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
     from minimind_core.files.checkpoint import load_model
 
     loaded = load_model(name, tokenizer=tokenizer)
-    bad = [key for key, value in loaded.model.state_dict().items() if not bool(value.isfinite().all())]
-    if bad:
-        yield Finding(
-            "checkpoint", "mend", f"{loaded.name} holds NaN or Inf in {bad[0]!r}; fetch or train it again."
-        )
-        return
     ids = torch.tensor(loaded.prompt_ids(SAMPLE)[: loaded.config.max_length])
     with torch.inference_mode():
         logits = loaded.model(ids[None, :-1])  # [1, T, V]
@@ -190,14 +185,14 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
 def _config(path: Path) -> Iterator[Finding]:
     """A file of model settings, alone or as "model" in a checkpoint's config.json."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_bounded(path, MAX_JSON_BYTES))
         config = ModelConfig.from_dict(values.get("model", values))
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}; check the name.") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} is not a JSON object of model settings: {error}.") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not a JSON object of model settings: {error!s:.200}.") from error
     yield Finding("config", "ok", f"{path}: {num_parameters(config):,} parameters.")
 
 

@@ -5,6 +5,8 @@
     ├── CheckpointError   a weight file that is missing, truncated, foreign or unsafe
     ├── TokenizerError    a tokenizer that is missing or does not belong to the weights
     ├── DataError         a training or evaluation text that cannot be used
+    ├── FileError         a file that is no ordinary one, is far too large, or cannot be written
+    ├── NumericsError     a computation that gave NaN or infinity
     └── DeviceError       a device or dtype that this machine does not have
 
 Each message is one English sentence that says what to do, as command lines print it. Where it also has
@@ -101,6 +103,14 @@ class TokenizerError(MiniMindError):
 
 class DataError(MiniMindError):
     """A text file that cannot be read as training or evaluation data."""
+
+
+class FileError(MiniMindError):
+    """A file that is no ordinary one, is far too large, or cannot be written."""
+
+
+class NumericsError(MiniMindError):
+    """A computation that gave NaN or infinity, so that nothing can be made of its result."""
 
 
 class DeviceError(MiniMindError):

@@ -8,11 +8,12 @@ Learns nothing (that is `training/bpe.py`), holds no chat template, and reads no
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import lzma
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from minimind_core.atomic_file import write_whole
-from minimind_core.errors import TokenizerError
-from minimind_core.regular_file import read_regular
+from minimind_core.bounded import MAX_TOKENIZER_BYTES, read_bounded, unpack_xz
+from minimind_core.errors import FileError, TokenizerError
+from minimind_core.tokenizer_roles import roles
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Ids 0 (pad), 1 (bos) and 2 (eos) in every tokenizer trained here."""
@@ -52,7 +54,8 @@ class Tokenizer:
     """
 
     def __init__(self, backend: tokenizers.Tokenizer, special_tokens: Sequence[str] = SPECIAL_TOKENS) -> None:
-        """`special_tokens` names pad, bos and eos. Raises TokenizerError if the vocabulary lacks one."""
+        """`special_tokens` names pad, bos and eos, which may be one. Raises TokenizerError if the vocabulary
+        lacks one."""
         vocab = backend.get_vocab(with_added_tokens=True)
         missing = [token for token in special_tokens if token not in vocab]
         if missing:
@@ -114,12 +117,15 @@ class Tokenizer:
         Raises TokenizerError for a text with a lone surrogate, which UTF-8 cannot hold.
         """
         backend = self._with_control if allow_special else self._backend
-        return backend.encode(checked_text(text), add_special_tokens=False).ids
+        with _no_panic():
+            return backend.encode(checked_text(text), add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts at once, on all cores."""
         checked = [checked_text(text) for text in texts]
-        return [item.ids for item in self._backend.encode_batch_fast(checked, add_special_tokens=False)]
+        with _no_panic():
+            encoded = self._backend.encode_batch_fast(checked, add_special_tokens=False)
+        return [item.ids for item in encoded]
 
     def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
         """The text of `ids`. Bytes that are not UTF-8 become U+FFFD, as when a character is cut in half."""
@@ -192,16 +198,20 @@ def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
     """Read a tokenizer: `"byte"`, a shipped name such as `"6.4k"`, a `.json` or `.json.xz` file, or a folder
     with a `tokenizer.json` or `tokenizer.json.xz`, of ours or of transformers.
 
-    Raises TokenizerError with what to do if it is missing, damaged or not byte-level BPE.
+    Which tokens pad, begin and end a text: see `roles`. Raises TokenizerError with what to do if it is
+    missing, damaged or not byte-level BPE, FileError if it is far too large.
     """
     if path_or_name == "byte":
         return ByteTokenizer()
     path = _find(path_or_name)
     try:
-        content = read_regular(path, MAX_FILE_BYTES)
-        content = _decompressed(content) if path.suffix == ".xz" else content
-        backend = tokenizers.Tokenizer.from_buffer(content)
+        content = read_bounded(path, MAX_TOKENIZER_BYTES)
+        content = unpack_xz(path, content, MAX_TOKENIZER_BYTES) if path.suffix == ".xz" else content
         data = json.loads(content)
+        with _no_panic():
+            backend = tokenizers.Tokenizer.from_buffer(content)
+    except FileError:
+        raise
     except Exception as error:  # the Rust library raises bare Exception for a foreign file
         raise TokenizerError(
             f"{path} is damaged or no tokenizer file; fetch or train it again.",
@@ -214,7 +224,8 @@ def load_tokenizer(path_or_name: str | os.PathLike[str]) -> Tokenizer:
             key="tokenizer.kind",
             path=str(path),
         )
-    return Tokenizer(backend, _special_names(path.parent / "tokenizer_config.json"))
+    vocab = backend.get_vocab(with_added_tokens=True)
+    return Tokenizer(backend, roles(path.parent / "tokenizer_config.json", vocab, SPECIAL_TOKENS))
 
 
 def _find(path_or_name: str | os.PathLike[str]) -> Path:
@@ -244,16 +255,19 @@ def _is_byte_level(data: dict[str, Any]) -> bool:
     )
 
 
-def _special_names(config_path: Path) -> tuple[str, str, str]:
-    """Names of pad, bos and eos from transformers' tokenizer_config.json, or ours where it is silent."""
+@contextlib.contextmanager
+def _no_panic() -> Iterator[None]:
+    """Turn a panic of the Rust library, which no `except Exception` sees, into a TokenizerError."""
     try:
-        config = json.loads(read_regular(config_path, MAX_FILE_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return SPECIAL_TOKENS
-    entries = [config.get(key) for key in ("pad_token", "bos_token", "eos_token")]
-    names = [entry["content"] if isinstance(entry, dict) else entry for entry in entries]
-    pad, bos, eos = (name or default for name, default in zip(names, SPECIAL_TOKENS, strict=True))
-    return pad, bos, eos
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(
+            "This tokenizer's pattern cannot split the text; "
+            "choose the tokenizer.json that came with the weights.",
+            key="tokenizer.panic",
+        ) from error
 
 
 def _decompressed(content: bytes) -> bytes:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minimind_core.errors import ConfigError
+from minimind_core.files.rope_dictionary import KINDS, read_rope_dictionary
 from minimind_core.model.config import RopeScaling, RopeScalingKind
 
 Array = NDArray[np.float64]
@@ -24,18 +24,8 @@ UPSTREAM = (
     '"beta_fast": 32, "beta_slow": 1, "attention_factor": 1.0}'
 )
 """What upstream MiniMind has set since December 2025."""
-KINDS: dict[str, RopeScalingKind] = {"linear": "pi", "pi": "pi", "ntk": "ntk", "yarn": "yarn"}
+KINDS_HERE: dict[str, RopeScalingKind] = {**KINDS, "pi": "pi", "ntk": "ntk"}
 """transformers' names, and ours."""
-FIELDS = {
-    "factor": "factor",
-    "original_max_position_embeddings": "original_length",
-    "beta_fast": "beta_fast",
-    "beta_slow": "beta_slow",
-    "attention_factor": "attention_factor",
-}
-LOOKS_LIKE = "write it as in a config.json, with rope_type linear, ntk or yarn"
-SMALLEST, LARGEST = 1e-6, 1e9
-"""Between which every number of a dictionary lies, so that no product or quotient of two leaves float64."""
 LOW_FACTOR = "Factor must be at least 1; 1 means no scaling."
 
 
@@ -105,45 +95,30 @@ def temperature(scaling: RopeScaling) -> dict[str, float]:
     return {"factor": factor, "logits": factor**2}
 
 
-def read_scaling(text: str) -> RopeScaling | None:
+def read_scaling(text: str, original: int, base: float) -> RopeScaling | None:
     """The scaling that a `rope_scaling` dictionary in JSON asks for; None for "default" or nothing.
 
-    Raises ConfigError with one sentence.
+    Read as transformers does: `original` is YaRN's original length where the dictionary names none, and a
+    `rope_theta` in it must be `base`. Raises ConfigError with one sentence.
     """
     if not text.strip():
         return None
     try:
         data = json.loads(text)
-    except (ValueError, RecursionError):  # no JSON, a number of 5,000 digits, endless nesting
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise ConfigError(f"The dictionary is not readable; {LOOKS_LIKE}.", key="q07.scaling.unreadable")
-    kind = data.pop("rope_type", data.pop("type", None))
-    if kind == "default":
-        return None
-    if not isinstance(kind, str) or kind not in KINDS:
         raise ConfigError(
-            f"rope_type {kind!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.kind", kind=str(kind)
+            "The dictionary is not readable; write it as in a config.json, "
+            "with rope_type linear, ntk or yarn.",
+            key="q07.scaling.unreadable",
         )
-    for key, value in data.items():
-        if key not in FIELDS:
-            raise ConfigError(f"{key!r} is not known here; {LOOKS_LIKE}.", key="q07.scaling.field", name=key)
-        if not _is_number(value) and (key, value) != ("attention_factor", None):
-            raise ConfigError(f"{key!r} must be a number; {LOOKS_LIKE}.", key="q07.scaling.number", name=key)
-        if value is not None and not SMALLEST <= value <= LARGEST:
-            raise ConfigError(
-                f"{key!r} must lie between {SMALLEST:g} and {LARGEST:g}.",
-                key="q07.scaling.range",
-                name=key,
-                smallest=SMALLEST,
-                largest=LARGEST,
-            )
-    settings: dict[str, Any] = {FIELDS[key]: value for key, value in data.items()}
-    return RopeScaling(KINDS[kind], **settings)
-
-
-def _is_number(value: Any) -> bool:
-    whole = isinstance(value, int) and not isinstance(
-        value, bool
-    )  # of any size: isfinite takes no 400 digits
-    return whole or (isinstance(value, float) and math.isfinite(value))
+    theta = data.pop("rope_theta", None)
+    if theta is not None and theta != base:
+        raise ConfigError(
+            f"The dictionary's rope_theta is {theta!r:.40} and the base is {base:g}; set them to the same.",
+            key="q07.scaling.theta",
+            theta=f"{theta!r:.40}",
+            base=base,
+        )
+    return read_rope_dictionary(data, original, KINDS_HERE)

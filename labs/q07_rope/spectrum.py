@@ -52,7 +52,7 @@ class SpectrumParams(Params):
         if self.head_dim % 2:
             raise ParamError("together", "head_dim", ODD, key="q07.head_dim")
         try:
-            scaling.read_scaling(self.custom)
+            scaling.read_scaling(self.custom, self.original, self.base)
         except ConfigError as error:
             raise ParamError("together", "custom", str(error), key=error.key, **error.values) from None
         if self.beta_fast <= self.beta_slow:
@@ -70,7 +70,7 @@ class SpectrumParams(Params):
             attention_factor=None if self.temperature else 1.0,
         )
         ours = {"pi": RopeScaling("pi", **common), "ntk": RopeScaling("ntk", **common), "yarn": yarn}
-        custom = scaling.read_scaling(self.custom)
+        custom = scaling.read_scaling(self.custom, self.original, self.base)
         return ours if custom is None else {**ours, "custom": custom}
 
 

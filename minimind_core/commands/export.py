@@ -2,7 +2,9 @@
 
     python -m minimind_core export --format hf --out exported/minimind-26m
 
-`hf` is a Hugging Face folder that transformers, vLLM and llama.cpp's converter load unchanged.
+`hf` is a Hugging Face folder that transformers and vLLM load unchanged. llama.cpp's converter knows
+tokenizers by a hash of their ids: add a line for this one to `get_vocab_base_pre` in its conversion/base.py,
+with the hash that it prints and `res = "llama-bpe"`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 from minimind_core.command_options import add_json_argument, add_model_arguments, print_json
 from minimind_core.progress import progress_bar
 
-HELP = "write a model for transformers, vLLM or llama.cpp"
+HELP = "write a model for transformers and vLLM, and with one step for llama.cpp"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -28,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the folder and name its files."""
+    from minimind_core.files.atomic_folder import check_folder
     from minimind_core.files.checkpoint import load_model
-    from minimind_core.files.export_hf import export_hf
+    from minimind_core.files.export_hf import OWN_FILES, export_hf
 
+    check_folder(options.out, OWN_FILES)
     loaded = load_model(options.model, tokenizer=options.tokenizer)
     with progress_bar("writing", "B", options.json) as on_progress:
         export_hf(loaded, options.out, DTYPES[options.dtype], on_progress)  # type: ignore[arg-type]

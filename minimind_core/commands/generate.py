@@ -24,12 +24,15 @@ from minimind_core.command_options import (
     where,
 )
 from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.errors import require
 
 if TYPE_CHECKING:
     from minimind_core.files.checkpoint import LoadedModel
 
 HELP = "continue a text"
 NEW_SEEDS = 2**31
+MAX_CHARACTERS, MAX_PROMPT, LONG_PROMPT = 1_000_000, 32_768, 4096
+"""Of a prompt: what is read, what fits the longest MiniMind in tokens, and from where on it takes a while."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,28 +67,32 @@ def run(options: argparse.Namespace) -> int:
         options.repetition_penalty,
         secrets.randbelow(NEW_SEEDS) if options.seed is None else options.seed,
     )
-    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
+    prompt = sys.stdin.read(MAX_CHARACTERS + 1) if options.prompt == "-" else options.prompt
+    _check_length(len(prompt), MAX_CHARACTERS, "characters")
     loaded = load(options)
     ids = loaded.prompt_ids(prompt)
+    _check_length(len(ids), MAX_PROMPT, "tokens")
+    if len(ids) > LONG_PROMPT and not options.json:
+        print(f"Reading a prompt of {len(ids):,} tokens.", file=sys.stderr, flush=True)
     stop_ids = () if options.ignore_eos else (loaded.config.eos_id,)
-    begin = time.perf_counter()
     if options.json or options.method != "cached":
-        new_ids = _at_once(loaded, ids, params, options, stop_ids)
+        new_ids, times = _at_once(loaded, ids, params, options, stop_ids)
         text = loaded.tokenizer.decode(new_ids)
         if not options.json:
             print(prompt + text)
     else:
+        begin = time.perf_counter()
         new_ids = _as_it_comes(loaded, prompt, ids, params, options.max_new_tokens, stop_ids)
+        times = {"seconds": time.perf_counter() - begin}
         text = loaded.tokenizer.decode(new_ids)
-    seconds = time.perf_counter() - begin
     reason = "stop" if new_ids[-1] in stop_ids else "length"
     facts: dict[str, Any] = {
         **where(loaded),
         "method": options.method,
         "seed": params.seed,
         "finish_reason": reason,
-        "seconds": round(seconds, 4),
-        "tokens_per_second": round(len(new_ids) / seconds, 2),
+        **{name: round(seconds, 4) for name, seconds in times.items()},
+        "tokens_per_second": round(len(new_ids) / times["seconds"], 2),
         "notes": _notes(loaded, params, len(ids) + len(new_ids)),
     }
     if options.json:
@@ -101,12 +108,20 @@ def _at_once(
     params: SamplingParams,
     options: argparse.Namespace,
     stop_ids: tuple[int, ...],
-) -> list[int]:
-    from minimind_core.decoding.generate import generate
+) -> tuple[list[int], dict[str, float]]:
+    """The new ids, and the seconds of generating them; apart from these, those of compiling before."""
+    from minimind_core.decoding.generate import Generator, check_prompts
 
-    return generate(
-        loaded.model, [ids], params, options.max_new_tokens, method=options.method, stop_ids=stop_ids
-    ).new_ids[0]
+    count, times = options.max_new_tokens, {}
+    check_prompts(loaded.config, [ids], count)
+    generator = Generator(loaded.model, 1, len(ids) + count, options.method)
+    if options.method == "compiled":
+        begin = time.perf_counter()
+        generator.generate([ids], params, min(count, 2))  # the second token is the first compiled step
+        times["compile_seconds"] = time.perf_counter() - begin
+    begin = time.perf_counter()
+    new_ids = generator.generate([ids], params, count, stop_ids=stop_ids).new_ids[0]
+    return new_ids, {"seconds": time.perf_counter() - begin, **times}
 
 
 def _as_it_comes(
@@ -130,6 +145,10 @@ def _as_it_comes(
             print(decoder.decode(loaded.tokenizer.token_bytes(token.id)), end="", flush=True)
     print(decoder.decode(b"", final=True))
     return new_ids
+
+
+def _check_length(length: int, most: int, unit: str) -> None:
+    require(length <= most, f"The prompt has more than {most:,} {unit}; give a shorter one.")
 
 
 def _notes(loaded: LoadedModel, params: SamplingParams, length: int) -> list[str]:

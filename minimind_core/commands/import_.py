@@ -31,10 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, save, and say what the source did not tell."""
-    from minimind_core.files.checkpoint import save_checkpoint
+    from minimind_core.files.atomic_folder import check_folder
+    from minimind_core.files.checkpoint import OWN_FILES, save_checkpoint
     from minimind_core.files.import_minimind import import_minimind
     from minimind_core.model.cost import num_parameters
 
+    check_folder(options.out, OWN_FILES)
     with progress_bar("reading", "B", options.json) as on_progress:
         imported = import_minimind(options.source, options.tokenizer, on_progress)
     name = options.name or imported.meta["name"]

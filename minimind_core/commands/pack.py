@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from minimind_core.atomic_file import check_target
+from minimind_core.bounded import cannot_write
 from minimind_core.command_options import add_json_argument, print_json
 from minimind_core.progress import progress_bar
 
@@ -27,6 +29,10 @@ def run(options: argparse.Namespace) -> int:
     from minimind_core.training.pretraining import load_corpus
     from minimind_core.training.recipes import find_recipe
 
+    try:
+        check_target(options.out)
+    except OSError as error:
+        raise cannot_write(options.out, error) from error
     reports: list[str] = []
     with progress_bar("packing", "B", options.json) as on_progress:
         corpus, _ = load_corpus(options.data, find_recipe(options.recipe), reports.append, on_progress)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minimind_core.atomic_file import check_target
+from minimind_core.bounded import cannot_write
 from minimind_core.command_options import add_json_argument, print_json, table
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 from minimind_core.progress import progress_bar
@@ -57,6 +59,10 @@ def run(options: argparse.Namespace) -> int:
     from minimind_core.training.data import ReadReport, read_documents
     from minimind_core.training.train_tokenizers import SIZES, train_family
 
+    try:
+        check_target(options.out / f"{min(SIZES)}.json.xz")
+    except OSError as error:
+        raise cannot_write(options.out, error) from error
     documents = read_documents(options.data, ReadReport())
     family = train_family(documents, SIZES, show_progress=not options.json and sys.stderr.isatty())
     held_out = list(read_documents(options.eval, ReadReport()))
@@ -89,7 +95,10 @@ def _saved(name: str, tokenizer: Tokenizer, folder: Path, held_out: Sequence[Doc
     from minimind_core.training.train_tokenizers import bytes_per_token
 
     path = folder / f"{name}.json.xz"
-    tokenizer.save(path)
+    try:
+        tokenizer.save(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     return {
         "name": name,
         "entries": tokenizer.vocab_size,

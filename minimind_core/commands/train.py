@@ -12,7 +12,7 @@ import glob
 from pathlib import Path
 from typing import Any
 
-from minimind_core.command_options import add_device_argument, add_json_argument, print_json
+from minimind_core.command_options import add_device_argument, add_json_argument, positive, print_json, whole
 from minimind_core.errors import ConfigError, DataError
 from minimind_core.progress import progress_bar
 
@@ -38,12 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", nargs="+", required=True, help="JSON Lines files, plain or .xz, or one packed .npz"
     )
     parser.add_argument("--eval", nargs="*", default=[], help="held-out files, scored at the end")
-    parser.add_argument("--eval-tokens", type=int, default=10**9, help="at most this many tokens a language")
+    parser.add_argument(
+        "--eval-tokens", type=positive, default=10**9, help="at most this many tokens a language"
+    )
     parser.add_argument("--out", type=Path, help="folder of the checkpoint (default runs/RECIPE)")
     add_device_argument(parser)
     parser.add_argument("--resume", action="store_true", help="continue from the state in --out")
     parser.add_argument(
-        "--save-every", type=int, default=500, help="updates between resumable states; 0 for none"
+        "--save-every", type=whole, default=500, help="updates between resumable states; 0 for none"
     )
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
     for name, kind in TRAINING_OPTIONS.items():
@@ -56,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from minimind_core.device import pick_device
+    from minimind_core.files.atomic_folder import check_folder
+    from minimind_core.files.checkpoint import OWN_FILES
     from minimind_core.training import pretraining
     from minimind_core.training.distributed import join_processes, leave_processes
     from minimind_core.training.recipes import find_recipe
@@ -64,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
     device = pick_device(options.device)
     changes = _changes(options, device)
     recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, **changes))
-    folder = options.out or Path("runs") / options.recipe
+    folder = (options.out or Path("runs") / options.recipe).absolute()
+    check_folder(folder, OWN_FILES)
     data, held_out = _files(options.data), _files(options.eval)
     processes = join_processes(device.type)
     if device.type == "cuda":
@@ -160,11 +165,20 @@ def _files(patterns: list[str]) -> list[Path]:
     """Expand patterns that the shell did not. Raises DataError for one that matches nothing."""
     files: list[Path] = []
     for pattern in patterns:
-        matches = sorted(glob.glob(pattern))
+        matches = _matches(Path(pattern))
         if not matches:
             raise DataError(f"No file matches {pattern!r}; check the path.")
-        files += map(Path, matches)
+        files += matches
     return files
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """A path that exists is that file whatever its name; of others, folders that exist are those folders."""
+    if pattern.exists():
+        return [pattern]
+    folder = next(parent for parent in pattern.parents if parent.exists())
+    rest = str(pattern.relative_to(folder))
+    return [folder / match for match in sorted(glob.glob(rest, root_dir=folder))]
 
 
 class _Progress:

@@ -26,6 +26,7 @@ from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 
 Method = Literal["naive", "cached", "compiled"]
+MAX_NEW_TOKENS = 1_000_000
 CAPACITY_STEP = 128
 """Compiled caches come in multiples of this, so that prompts of similar lengths share a graph."""
 
@@ -195,7 +196,7 @@ def stream(
     """Continue one prompt and tell of every token as soon as it is chosen.
 
     `on_prefill` is given how many tokens of the prompt are read and how many there are, and may raise.
-    Raises ConfigError as `Generator.generate` does, and CheckpointError when the logits hold no candidate.
+    Raises ConfigError as `Generator.generate` does, and NumericsError when the logits hold no candidate.
     """
     check_prompts(model.config, [prompt], max_new_tokens)
     step = Step(model.eval(), 1, len(prompt) + max_new_tokens)
@@ -235,6 +236,8 @@ def check_prompts(
     """Raise ConfigError, with one sentence, for what cannot be generated from."""
     if max_new_tokens < 1:
         raise ConfigError("Ask for at least one token.")
+    if max_new_tokens > MAX_NEW_TOKENS:
+        raise ConfigError(f"Ask for at most {MAX_NEW_TOKENS:,} tokens.")
     if not prompts or not all(len(prompt) for prompt in prompts):
         raise ConfigError("The prompt needs at least one token (BOS will do).")
     if any(not 0 <= token < config.vocab_size for prompt in prompts for token in prompt):

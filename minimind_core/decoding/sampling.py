@@ -30,7 +30,7 @@ from torch import Tensor
 
 from minimind_core.decoding.request_noise import RequestNoise
 from minimind_core.decoding.sampling_params import SamplingParams, check_setting
-from minimind_core.errors import CheckpointError
+from minimind_core.errors import NumericsError
 
 __all__ = [
     "RequestNoise",
@@ -165,17 +165,17 @@ def batch_settings(
 def check_logits(logits: Tensor) -> None:
     """Look on the host whether every row of logits [*, V] has a candidate. Syncs; not for the hot path.
 
-    Raises CheckpointError for rows that hold NaN or +inf, or nothing but -inf.
+    Raises NumericsError for rows that hold NaN or +inf, or nothing but -inf.
     """
     top = _full_precision(logits).amax(-1)  # NaN wins amax
     if bool((torch.isnan(top) | (top == -math.inf)).any()):
-        raise CheckpointError(
+        raise NumericsError(
             "These logits contain no candidate: they are NaN or all -inf, so try other weights "
             "or give at least one finite logit.",
             key="generate.no_candidate",
         )
     if bool((top == math.inf).any()):
-        raise CheckpointError(
+        raise NumericsError(
             "These logits overflowed to infinity; compute them in float32 or bfloat16.",
             key="generate.overflow",
         )
@@ -192,6 +192,7 @@ def _keep_ranked(scores: Tensor, top_k: int | Tensor, top_p: float | Tensor) -> 
         if not _is_off(top_k, 0):
             ordered = ordered.masked_fill(ranks_in_order >= size, -math.inf)
         mass = torch.softmax(ordered, -1).to(_accumulator(scores.device)).cumsum(-1)  # [*, V]
+        mass = mass / mass[..., -1:]  # fp32 probabilities do not sum to 1, and p is a share of all of it
         top_p = _as_tensor(top_p, mass)
         nucleus = 1 + (mass[..., :-1] < top_p).sum(-1, keepdim=True)  # [*, 1], the crossing token included
         size = torch.where(top_p < 1, torch.minimum(size, nucleus), size)

@@ -13,6 +13,9 @@ from typing import Any
 from minimind_core.errors import ConfigError, require
 
 MAX_SEED = 2**63 - 1
+LARGEST = 1e30
+"""Of a temperature or a penalty; what is computed with it stays within fp32."""
+MAX_TOP_K = 2**31 - 1
 
 _LABELS = {
     "temperature": "Temperature",
@@ -85,14 +88,20 @@ def check_setting(name: str, value: Any) -> None:
     if name == "temperature":
         require(value >= 0, "Negative temperature would favour the worst tokens.")
         require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
+        require(value <= LARGEST, f"Temperature must be at most {LARGEST:g}; that is uniform already.")
     elif name == "top_k":
         require(
             isinstance(value, int) and value >= 0,
             "Top-k must be a whole number of at least 0; 0 keeps all tokens.",
         )
+        require(value <= MAX_TOP_K, f"Top-k must be at most {MAX_TOP_K:,}; 0 keeps all tokens.")
     elif name == "top_p":
         require(0 < value <= 1, "Top-p must be in (0, 1].")
     elif name == "min_p":
         require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.")
     else:
         require(0 < value < math.inf, "Repetition penalty must be positive and finite; 1 switches it off.")
+        require(
+            1 / LARGEST <= value <= LARGEST,
+            f"Repetition penalty must be from {1 / LARGEST:g} to {LARGEST:g}; 1 switches it off.",
+        )

@@ -27,17 +27,30 @@ def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
     Raises CheckpointError, with `folder` untouched, where it cannot be written or holds a file
     whose name `own_files` does not match in full (it would be lost).
     """
+    with _new_folder(folder, own_files) as (partial, target):
+        yield partial
+        _sync(partial)
+        _swap(partial, target)
+
+
+def check_folder(folder: Path, own_files: re.Pattern[str]) -> None:
+    """Raise CheckpointError where `replace_folder` would, now: before the work whose result it is to hold."""
+    with _new_folder(folder, own_files):
+        pass
+
+
+@contextmanager
+def _new_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[tuple[Path, Path]]:
+    """An empty sibling of `folder`, gone when the block ends unless it was renamed, and where `folder` is."""
     folder = folder.absolute().resolve()
     try:
+        _refuse_foreign_files(folder, own_files)
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder)
-        _refuse_foreign_files(folder, own_files)
         partial = partial_sibling(folder)
         try:
             partial.mkdir()
-            yield partial
-            _sync(partial)
-            _swap(partial, folder)
+            yield partial, folder
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
@@ -72,6 +85,8 @@ def _swap(partial: Path, folder: Path) -> None:
 
 
 def _refuse_foreign_files(folder: Path, own_files: re.Pattern[str]) -> None:
+    if not folder.name:
+        raise CheckpointError(f"{folder} is no place for a checkpoint; choose a new folder.")
     if not folder.exists():
         return
     if not folder.is_dir():

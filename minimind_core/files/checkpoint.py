@@ -38,6 +38,7 @@ from minimind_core.files.checkpoint_tokenizer import store_tokenizer, tokenizer_
 from minimind_core.files.import_minimind import import_minimind
 from minimind_core.files.quantize import MAX_ABS, can_quantize, dequantize_int8, quantize_int8
 from minimind_core.files.tensor_files import (
+    check_values,
     combined_fingerprint,
     find_weight_files,
     read_tensors,
@@ -157,11 +158,13 @@ def load_model(
     """A model in eval mode with its tokenizer: shipped (by name), one of ours, or an official MiniMind.
 
     `tokenizer` says where its tokenizer is if it is not where the checkpoint says. RoPE tables stay in
-    fp32 whatever `dtype` is. Raises CheckpointError or TokenizerError with one sentence.
+    fp32 whatever `dtype` is. Raises CheckpointError, TokenizerError or FileError with one sentence, also
+    where the weights hold NaN.
     """
     path = locate(name_or_path)
     if is_native(path):
         config, state_dict, meta = load_state_dict(path)
+        check_values(state_dict, path)
         own_tokenizer = tokenizer_of(path, config, meta, tokenizer)
     else:
         config, state_dict, own_tokenizer, meta = import_minimind(path, tokenizer)

@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from minimind_core.bounded import MAX_JSON_BYTES, read_bounded, special
 from minimind_core.errors import CheckpointError, ConfigError
 from minimind_core.files.atomic_folder import current_folder
 from minimind_core.model.config import ModelConfig
-from minimind_core.regular_file import read_regular
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[2] / "weights"
 CONFIG_FILE = "config.json"
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What may hold a folder's weights, in order of preference; with `.index.json` added, its list of shards."""
 FORMAT = "minimind"
 FORMAT_VERSION = 1
-MAX_JSON_BYTES = 64 * 2**20
-"""A description of a checkpoint is never longer."""
 AnyPath = str | os.PathLike[str]
 StoredDtype = Literal["int8", "float32", "float16", "bfloat16"]
 
@@ -40,7 +40,9 @@ def shipped_checkpoints() -> list[str]:
 def locate(name_or_path: AnyPath) -> Path:
     """A shipped checkpoint by bare name, else the file or folder at the path.
 
-    Raises CheckpointError, with the names there are, if there is neither.
+    A weight file that its folder is loaded from by default, or a list of shards, stands for its folder; any
+    other file for itself. Raises CheckpointError, with the names there are, if there is neither, and
+    FileError for a device or a pipe.
     """
     try:
         path = Path(name_or_path).expanduser()
@@ -57,7 +59,25 @@ def locate(name_or_path: AnyPath) -> Path:
             path=str(name_or_path),
             shipped=shipped,
         )
-    return existing.parent if existing.suffix == ".safetensors" else existing
+    if not existing.is_dir() and not existing.is_file():
+        raise special(existing)
+    return existing.parent if _stands_for_folder(existing) else existing
+
+
+def _stands_for_folder(file: Path) -> bool:
+    if not (file.parent / CONFIG_FILE).is_file():
+        return False
+    return file.name in WEIGHT_FILES or file.name.endswith(".index.json") or _is_shard(file)
+
+
+def _is_shard(file: Path) -> bool:
+    """Whether an index beside the file lists it; a damaged index is for the loading to say."""
+    for name in WEIGHT_FILES:
+        index = file.parent / f"{name}.index.json"
+        if index.is_file():
+            listed = read_json(index).get("weight_map")
+            return isinstance(listed, dict) and file.name in listed.values()
+    return False
 
 
 def is_native(path: Path) -> bool:
@@ -116,9 +136,10 @@ def _invalid_key(meta: Mapping[str, Any]) -> str | None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises CheckpointError if it is missing or holds anything else."""
+    """A JSON object from a file. Raises CheckpointError if it is missing or holds anything else, FileError
+    for a device, a pipe or a file far too large."""
     try:
-        data = json.loads(read_regular(path, MAX_JSON_BYTES))
+        data = json.loads(read_bounded(path, MAX_JSON_BYTES))
     except OSError as error:
         raise CheckpointError(
             f"Cannot read {path} ({error.strerror}); check the path.",

@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from minimind_core.errors import CheckpointError, ConfigError
+from minimind_core.files.rope_dictionary import (
+    ORIGINAL,
+    YARN_FIELDS,
+    read_rope_dictionary,
+    write_rope_dictionary,
+)
 from minimind_core.model.config import ModelConfig, RopeScaling
 
 FIELDS = {
@@ -30,6 +36,13 @@ FIELDS = {
 }
 """Hugging Face's name -> ours, where the value is the same."""
 READABLE_TYPES = ("llama", "qwen3", "minimind")
+OTHER_TYPES = {
+    "minimind-v": "MiniMind-V, which also sees pictures",
+    "minimind-o": "MiniMind-O, which also hears and speaks",
+    "qwen3_moe": "a mixture of experts",
+    "mixtral": "a mixture of experts",
+}
+"""What people bring besides, in words."""
 MUST_BE = {
     "use_moe": False,
     "attention_bias": False,
@@ -39,13 +52,10 @@ MUST_BE = {
     "quantization_config": None,
 }
 """Settings of config.json that would change the computation, with the only value that ours matches."""
-YARN_FIELDS = {
-    "factor": "factor",
-    "original_max_position_embeddings": "original_length",
-    "beta_fast": "beta_fast",
-    "beta_slow": "beta_slow",
-    "attention_factor": "attention_factor",
-}
+DEFAULT_LENGTHS = {"llama": 2048, "qwen3": 32768, "minimind": 32768}
+"""max_position_embeddings of a config.json that is silent on it, by model type; only scaling asks for it."""
+UPSTREAM_YARN = RopeScaling("yarn", 16, 2048, 32, 1, 1.0)
+"""What MiniMind's own class computes where `inference_rope_scaling` is on, since December 2025."""
 
 
 def write_hf_config(config: ModelConfig, dtype: str) -> dict[str, Any]:
@@ -92,40 +102,50 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
     Raises CheckpointError for a model type, activation, bias or RoPE variant that ours is not.
     """
     model_type = str(data.get("model_type"))
-    if not model_type.startswith(READABLE_TYPES):
+    if model_type not in READABLE_TYPES:
+        what = OTHER_TYPES.get(model_type)
         raise CheckpointError(
-            f"{source} is a model of type {model_type!r}; choose one of {', '.join(READABLE_TYPES)}.",
+            f"{source} is a model of type {model_type!r:.60}{f' ({what})' if what else ''}; "
+            f"choose one of {', '.join(READABLE_TYPES)}.",
             key="checkpoint.model_type",
             path=str(source),
-            kind=model_type,
+            kind=model_type[:60],
             known=", ".join(READABLE_TYPES),
         )
     for key, value in MUST_BE.items():
         if data.get(key, value) != value:
             raise CheckpointError(
-                f"{source} has {key}={data[key]!r}, which MiniMind does not compute; "
+                f"{source} has {key}={data[key]!r:.60}, which MiniMind Lab does not compute; "
                 f"choose a model with {key}={value!r}.",
                 key="checkpoint.setting",
                 path=str(source),
                 name=key,
-                found=str(data[key]),
+                found=str(data[key])[:60],
                 wanted=str(value),
             )
     settings = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
     if isinstance(settings.get("eos_id"), list):  # any of these ends a text; ours has one
         settings["eos_id"] = next(iter(settings["eos_id"]), None)
-    scalings = [data.get(key) or {} for key in ("rope_scaling", "rope_parameters")]
-    if not all(isinstance(scaling, dict) for scaling in scalings):
-        raise CheckpointError(
-            f"{source} has an unusable rope_scaling; mend its config.json.",
-            key="checkpoint.rope_scaling",
-            path=str(source),
-        )
-    rope = scalings[0] | scalings[1]
-    theta = rope.pop("rope_theta", data.get("rope_theta"))
+    rope = _rope_dictionary(data, source)
+    theta = rope.pop("rope_theta", None)
+    theta = data.get("rope_theta") if theta is None else theta
     if theta is not None:
         settings["rope_theta"] = theta
-    return {**settings, **_rope_scaling(rope, settings.get("max_length"), source)}
+    if model_type == "minimind":
+        return {**settings, **_upstream_scaling(data, rope, source)}
+    return {**settings, **_rope_scaling(rope, data.get("max_position_embeddings"), model_type, source)}
+
+
+def _rope_dictionary(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
+    """What transformers 4 wrote as `rope_scaling` and 5 writes as `rope_parameters`, the base included."""
+    scalings = [data.get(key) or {} for key in ("rope_scaling", "rope_parameters")]
+    if not all(isinstance(scaling, dict) for scaling in scalings):
+        raise _unusable(source, "it is no dictionary")
+    rope = scalings[0] | scalings[1]
+    apart = data.get(ORIGINAL)  # as Phi-3 has it: before the dictionary's own
+    if apart is not None and rope.get("rope_type", rope.get("type")) == "yarn":
+        rope[ORIGINAL] = apart
+    return rope
 
 
 def _hf_rope(config: ModelConfig) -> tuple[float, dict[str, Any] | None, int]:
@@ -134,43 +154,58 @@ def _hf_rope(config: ModelConfig) -> tuple[float, dict[str, Any] | None, int]:
     if scaling is None:
         return config.rope_theta, None, config.max_length
     max_length = int(scaling.factor * scaling.original_length)
-    if scaling.kind == "yarn":
-        fields = {theirs: getattr(scaling, ours) for theirs, ours in YARN_FIELDS.items()}
-        given = {key: value for key, value in fields.items() if value is not None}
-        return config.rope_theta, {"rope_type": "yarn", **given}, max_length
-    if scaling.attention_factor not in (None, 1.0):
+    if scaling.kind != "yarn" and scaling.attention_factor not in (None, 1.0):
         raise ConfigError(f"Llama has no attention_factor with {scaling.kind!r}; leave it out to export.")
-    if scaling.kind == "pi":
-        return config.rope_theta, {"rope_type": "linear", "factor": scaling.factor}, max_length
+    if scaling.kind != "ntk":
+        return config.rope_theta, write_rope_dictionary(scaling), max_length
     stretched = config.rope_theta * scaling.factor ** (config.head_dim / (config.head_dim - 2))
     return stretched, None, max_length
 
 
-def _rope_scaling(rope: Mapping[str, Any], max_length: int | None, source: Path) -> dict[str, Any]:
+def _rope_scaling(rope: Mapping[str, Any], max_length: Any, model_type: str, source: Path) -> dict[str, Any]:
     """`rope_scaling`, and the trained length before stretching, out of a scaling dictionary."""
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    settings = {key: value for key, value in rope.items() if key not in ("rope_type", "type")}
-    allowed = {"default": (), "linear": ("factor",), "yarn": tuple(YARN_FIELDS)}.get(kind)
-    foreign = kind if allowed is None else next((key for key in settings if key not in allowed), None)
-    if foreign is not None:
-        raise CheckpointError(
-            f"{source} stretches RoPE by {foreign!r}, which MiniMind does not compute; "
-            "choose a model with rope_type default, linear or yarn.",
-            key="checkpoint.rope_type",
-            path=str(source),
-            kind=str(foreign),
-        )
-    if kind == "default":
-        return {}
+    length = DEFAULT_LENGTHS[model_type] if max_length is None else max_length
     try:
-        if kind == "linear":
-            trained = int((max_length or 512) / settings["factor"])
-            return {"rope_scaling": RopeScaling("pi", settings["factor"], trained), "max_length": trained}
-        scaling = RopeScaling("yarn", **{YARN_FIELDS[key]: value for key, value in settings.items()})
-        return {"rope_scaling": scaling, "max_length": scaling.original_length}
-    except (ConfigError, KeyError, TypeError, ZeroDivisionError) as error:
+        scaling = read_rope_dictionary(rope, length)
+    except ConfigError as error:
+        if error.key in ("rope.kind", "rope.field"):
+            raise CheckpointError(
+                f"{source} stretches RoPE by {error.values['name']!r}, which MiniMind does not compute; "
+                "choose a model with rope_type default, linear or yarn.",
+                key="checkpoint.rope_type",
+                path=str(source),
+                kind=error.values["name"],
+            ) from error
+        raise _unusable(source, str(error)) from error
+    except TypeError as error:  # a length that is no number
+        raise _unusable(source, f"max_position_embeddings is {length!r:.40}") from error
+    return {} if scaling is None else {"rope_scaling": scaling, "max_length": scaling.original_length}
+
+
+def _upstream_scaling(data: Mapping[str, Any], rope: Mapping[str, Any], source: Path) -> dict[str, Any]:
+    """What MiniMind's own class makes of its config.json: it obeys the switch and ignores the dictionary.
+
+    Raises CheckpointError where the dictionary is that of October 2025, whose formula was another.
+    """
+    length = data.get("max_position_embeddings", DEFAULT_LENGTHS["minimind"])
+    if not data.get("inference_rope_scaling") or (
+        isinstance(length, int) and length <= UPSTREAM_YARN.original_length
+    ):
+        return {}
+    stored = {ours: rope[theirs] for theirs, ours in YARN_FIELDS.items() if rope.get(theirs) is not None}
+    if any(getattr(UPSTREAM_YARN, name) != value for name, value in stored.items()):
         raise CheckpointError(
-            f"{source} has an unusable rope_scaling ({error}); mend its config.json.",
-            key="checkpoint.rope_scaling",
+            f"{source} stretches RoPE by MiniMind's formula of October 2025, which was replaced; "
+            "choose a later release, or set inference_rope_scaling to false.",
+            key="checkpoint.old_yarn",
             path=str(source),
-        ) from error
+        )
+    return {"rope_scaling": UPSTREAM_YARN, "max_length": UPSTREAM_YARN.original_length}
+
+
+def _unusable(source: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{source} has an unusable rope_scaling ({reason.rstrip('.')}); mend its config.json.",
+        key="checkpoint.rope_scaling",
+        path=str(source),
+    )

@@ -17,9 +17,15 @@ import torch
 from torch import Tensor
 
 from minimind_core.errors import CheckpointError, ConfigError, TokenizerError
-from minimind_core.files.checkpoint_config import CONFIG_FILE, AnyPath, read_json
+from minimind_core.files.checkpoint_config import CONFIG_FILE, AnyPath, is_native, read_json
 from minimind_core.files.hf_config import read_hf_config
-from minimind_core.files.tensor_files import find_weight_files, read_tensors, to_float32
+from minimind_core.files.tensor_files import (
+    check_memory,
+    check_values,
+    find_weight_files,
+    read_tensors,
+    to_float32,
+)
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.parameter_shapes import EMBEDDING, LM_HEAD, check_parameters
 from minimind_core.progress import OnProgress, unheard
@@ -33,11 +39,14 @@ UPSTREAM_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What tensors do not show, by family; max_length is the longest text of the last training stage."""
 FOREIGN_NAMES = {
+    r"^vision_(encoder|proj)\.": "belongs to MiniMind-V, which also sees pictures; choose a text model",
+    r"^(talker|audio_(encoder|proj))\.": "belongs to MiniMind-O, which also hears; choose a text model",
     r"\.(shared_)?experts\.": "is a mixture of experts; choose a dense checkpoint",
     r"\.lora\.|lora_[AB]\.": "is a LoRA adapter; merge it into its base model first",
     r"^tok_embeddings\.": "is older than MiniMind's names of April 2025; choose a later release",
     r"\.bias$": "has biases, which MiniMind does not; choose a plain Llama or Qwen3 checkpoint",
 }
+"""Names of tensors that tell another kind of checkpoint, the most telling first."""
 
 
 class Imported(NamedTuple):
@@ -61,23 +70,26 @@ def import_minimind(
     files. Raises CheckpointError or TokenizerError, one sentence each.
     """
     source = Path(path)
-    in_folder = source.is_dir()
-    settings = read_hf_config(read_json(source / CONFIG_FILE), source) if in_folder else {}
-    stored, fingerprint = read_tensors(find_weight_files(source) if in_folder else [source], on_progress)
+    folder = _described_by(source)
+    settings = read_hf_config(read_json(folder / CONFIG_FILE), source) if folder else {}
+    files = find_weight_files(source) if source.is_dir() else [source]
+    stored, fingerprint = read_tensors(files, on_progress)
+    _refuse_foreign_names(stored, source)
+    check_memory(stored, source)
     state_dict = {
         name: to_float32(name, tensor, source)
         for name, tensor in stored.items()
         if not name.endswith("rotary_emb.inv_freq")
     }  # a table that old transformers stored
-    _refuse_foreign_names(state_dict, source)
-    loaded = load_tokenizer(tokenizer or (source if in_folder else _tokenizer_near(source)))
+    check_values(state_dict, source)
+    loaded = load_tokenizer(tokenizer or folder or _tokenizer_near(source))
     family = "MiniMind-3" if Q_NORM in state_dict else "MiniMind2"
     assumed = {key: value for key, value in UPSTREAM_DEFAULTS[family].items() if key not in settings}
     config = _config(state_dict, {**assumed, **settings}, loaded, source)
     if config.tie_word_embeddings:
         state_dict.pop(LM_HEAD, None)
     check_parameters({name: tensor.shape for name, tensor in state_dict.items()}, config, str(source))
-    if loaded.vocab_size > config.vocab_size or (loaded.vocab_size < config.vocab_size and not in_folder):
+    if loaded.vocab_size > config.vocab_size or (loaded.vocab_size < config.vocab_size and not folder):
         raise TokenizerError(
             f"{source} has a vocabulary of {config.vocab_size} but the tokenizer has "
             f"{loaded.vocab_size} entries; use the tokenizer that came with it.",
@@ -87,8 +99,8 @@ def import_minimind(
             entries=loaded.vocab_size,
         )
     meta = {
-        "name": source.resolve().name if in_folder else source.stem,
-        "format": "transformers" if in_folder else "pth",
+        "name": source.resolve().name if source.is_dir() else source.stem,
+        "format": "transformers" if folder else "pth",
         "family": family,
         "assumed": assumed,
         "dtype": str(stored[EMBEDDING].dtype).removeprefix("torch."),
@@ -98,16 +110,37 @@ def import_minimind(
     return Imported(config, state_dict, loaded, meta)
 
 
+def _described_by(source: Path) -> Path | None:
+    """The folder whose config.json tells what these weights are; None for a `.pth`, which stands alone.
+
+    Raises CheckpointError for a file beside a checkpoint of our own, which names its weights.
+    """
+    if source.is_dir():
+        return source
+    folder = source.parent
+    if source.suffix not in (".safetensors", ".bin") or not (folder / CONFIG_FILE).is_file():
+        return None
+    if is_native(folder):
+        raise CheckpointError(
+            f"{source} is not among the weights that {folder / CONFIG_FILE} names; "
+            "give the folder, or put the file into a folder of its own.",
+            key="checkpoint.not_named",
+            path=str(source),
+            folder=str(folder),
+        )
+    return folder
+
+
 def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> None:
     """Raise CheckpointError for known other kinds of checkpoint, and where shapes could not be read."""
-    for name in state_dict:
-        for pattern, reason in FOREIGN_NAMES.items():
+    for pattern, reason in FOREIGN_NAMES.items():
+        for name in sorted(state_dict):  # files of one content name one tensor, whatever their order
             if re.search(pattern, name):
                 raise CheckpointError(
-                    f"{source} (tensor {name!r}) {reason}.",
+                    f"{source} (tensor {name!r:.100}) {reason}.",
                     key="checkpoint.other_kind",
                     path=str(source),
-                    tensor=name,
+                    tensor=name[:100],
                 )
     for name, rank in ((EMBEDDING, 2), (Q_PROJ, 2), (K_PROJ, 2), (GATE_PROJ, 2), (Q_NORM, 1)):
         tensor = state_dict.get(name)
@@ -137,7 +170,9 @@ def _config(
     ids = {"pad_id": tokenizer.pad_id, "bos_id": tokenizer.bos_id, "eos_id": tokenizer.eos_id}
     try:
         shape = _shape_of(state_dict, settings)
-        config = ModelConfig(**{**ids, **settings, **shape})
+        unset = [name for name in ids if _is_unset(settings.get(name), name, shape["vocab_size"])]
+        told = {name: value for name, value in settings.items() if name not in unset}
+        config = ModelConfig(**{**ids, **told, **shape})
     except (ConfigError, TypeError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"{source} does not tell a usable shape ({error}); "
@@ -158,6 +193,12 @@ def _config(
                 found=str(value),
             )
     return config
+
+
+def _is_unset(token_id: Any, name: str, vocab_size: int) -> bool:
+    """Whether an id is none: below 0, as old converters wrote it; or padding beyond the vocabulary."""
+    is_whole = isinstance(token_id, int) and not isinstance(token_id, bool)
+    return is_whole and (token_id < 0 or (name == "pad_id" and token_id >= vocab_size))
 
 
 def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from minimind_core.bounded import MAX_JSON_BYTES, check_archive, check_size, read_bounded, weight_limit
 from minimind_core.errors import CheckpointError
-from minimind_core.files.checkpoint_config import MAX_JSON_BYTES
+from minimind_core.files.checkpoint_config import WEIGHT_FILES
+from minimind_core.files.pickle_scan import check_pickles
 from minimind_core.progress import OnProgress, unheard
-from minimind_core.regular_file import machine_memory, read_regular
 
 SHARD_BYTES = 14 * 2**20
 """Bytes of tensors in one shard, so that its file stays below 15 MiB (a larger tensor is alone in one)."""
@@ -33,8 +34,6 @@ MOST_EXPANDED, HARMLESS_BYTES = 16, 2**30
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920")
 """How torch.save began its files before they were zip archives."""
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-"""What may hold a folder's weights, in order of preference; with `.index.json` added, its list of shards."""
 
 
 def find_weight_files(folder: Path) -> list[Path]:
@@ -57,12 +56,13 @@ def read_tensors(paths: Sequence[Path], on_progress: OnProgress = unheard) -> tu
     """All tensors of the files as stored, and the fingerprint of the files.
 
     The fingerprint is 16 hex digits of the SHA-256 over each file's SHA-256. `on_progress` is given the bytes
-    of the files read so far and those of all. Raises CheckpointError
-    where a file is missing, truncated, a git-lfs pointer, or holds anything but tensors.
+    of the files read so far and those of all. Raises CheckpointError where a file is missing, truncated, a
+    git-lfs pointer, or holds anything but tensors, FileError for devices, pipes and more than memory holds.
     """
     tensors: dict[str, Tensor] = {}
     digests, read = [], 0
     total = sum(path.stat().st_size for path in paths if path.is_file())
+    check_size(paths[0], total, weight_limit())
     for path in paths:
         data = _read(path)
         digests.append(hashlib.sha256(data).digest())
@@ -113,6 +113,24 @@ def to_float32(name: str, tensor: Tensor, source: Path) -> Tensor:
     return tensor.detach().float()
 
 
+def check_values(tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Raise CheckpointError for a tensor with NaN or infinity, from which nothing can be computed."""
+    for name, tensor in tensors.items():
+        smallest, largest = tensor.aminmax() if tensor.numel() else (tensor.new_zeros(()),) * 2
+        if not (smallest.isfinite() and largest.isfinite()):  # NaN wins both
+            raise CheckpointError(
+                f"{source}: tensor {name!r} holds NaN or infinity; fetch the checkpoint or train it again.",
+                key="checkpoint.not_finite",
+                path=str(source),
+                tensor=name,
+            )
+
+
+def check_memory(tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Raise FileError where the tensors, which a file may repeat without storing them, do not fit as fp32."""
+    check_size(source, 4 * sum(tensor.numel() for tensor in tensors.values()), weight_limit())
+
+
 def _split(tensors: Mapping[str, Tensor], shard_bytes: int | None) -> list[list[str]]:
     """Names in order, cut so that each part's tensors fit into `shard_bytes`."""
     parts: list[list[str]] = [[]]
@@ -133,7 +151,8 @@ def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        names = sorted(set(json.loads(read_regular(index, MAX_JSON_BYTES))["weight_map"].values()))
+        listed = json.loads(read_bounded(index, MAX_JSON_BYTES))
+        names = sorted(set(listed["weight_map"].values()))
         paths = [index.parent / Path(name).name for name in names]  # .name: a shard lies beside its index
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
@@ -155,7 +174,7 @@ def _shards(index: Path) -> list[Path]:
 
 def _read(path: Path) -> bytes:
     try:
-        data = read_regular(path, machine_memory())
+        data = read_bounded(path, weight_limit())
     except OSError as error:
         raise CheckpointError(
             f"Cannot read {path} ({error.strerror}); check the path and its permissions.",
@@ -188,6 +207,8 @@ def _parse(path: Path, data: bytes) -> dict[str, Tensor]:
 
 def _parse_pickle(path: Path, data: bytes) -> dict[str, Tensor]:
     """A `.pth` or `.bin` file through torch's restricted unpickler, which builds tensors and nothing else."""
+    check_archive(path, io.BytesIO(data), len(data))
+    check_pickles(path, io.BytesIO(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of pickle protocols that it then refuses

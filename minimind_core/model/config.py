@@ -12,6 +12,10 @@ from typing import Any, Literal, get_args
 
 from minimind_core.errors import ConfigError, require
 
+LARGEST = 2**31 - 1
+"""Of any length, width or count: far beyond every model, and every integer type holds it."""
+MAX_NUMBER = 1e12
+"""Of any base, factor or epsilon; beyond it floating point rounds what is computed from it to nothing."""
 PositionKind = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
 RopeScalingKind = Literal["pi", "ntk", "yarn"]
 
@@ -35,12 +39,16 @@ class RopeScaling:
     def __post_init__(self) -> None:
         require(
             self.kind in get_args(RopeScalingKind),
-            f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r}.",
+            f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r:.40}.",
         )
+        numbers = ["factor", "original_length", "beta_fast", "beta_slow"]
+        for name in [*numbers, *(["attention_factor"] if self.attention_factor is not None else [])]:
+            check_number(name, getattr(self, name))
         require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.")
         require(self.original_length >= 1, "The original length must be at least 1.")
         require(
-            self.beta_fast > self.beta_slow > 0, "beta_fast must be larger than beta_slow, and both positive."
+            self.beta_fast > self.beta_slow > 1 / MAX_NUMBER,
+            "beta_fast must be larger than beta_slow, and both positive.",
         )
 
 
@@ -85,26 +93,36 @@ class ModelConfig:
         ):
             value = getattr(self, name)
             require(
-                isinstance(value, int) and value >= 1,
-                f"{name} must be a whole number of at least 1, not {value!r}.",
+                isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+                f"{name} must be a whole number of at least 1, not {value!r:.40}.",
             )
+            require(value <= LARGEST, f"{name} must be at most {LARGEST:,}, not {value!r:.40}.")
         require(
             self.num_heads % self.num_kv_heads == 0,
             f"{self.num_heads} query heads cannot be split evenly over {self.num_kv_heads} KV heads.",
         )
         require(
             self.position in get_args(PositionKind),
-            f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r}.",
+            f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r:.40}.",
         )
         require(
             self.head_dim % 2 == 0 or self.position != "rope",
             "Head dimension must be even: RoPE rotates pairs.",
         )
+        check_number("rope_theta", self.rope_theta)
+        check_number("rms_norm_eps", self.rms_norm_eps)
         require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
+        require(
+            isinstance(self.rope_scaling, RopeScaling | None),
+            f"rope_scaling must be a RopeScaling or None, not {self.rope_scaling!r:.40}.",
+        )
         require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
         require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
         require(
-            all(0 <= i < self.vocab_size for i in (self.pad_id, self.bos_id, self.eos_id)),
+            all(
+                isinstance(i, int) and 0 <= i < self.vocab_size
+                for i in (self.pad_id, self.bos_id, self.eos_id)
+            ),
             f"Special token ids must lie in 0-{self.vocab_size - 1}.",
         )
 
@@ -134,6 +152,14 @@ class ModelConfig:
     def replace(self, **changes: Any) -> ModelConfig:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise ConfigError unless `value` is a number of at most MAX_NUMBER, either sign; NaN is none."""
+    require(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER,
+        f"{name} must be a number of at most {MAX_NUMBER:g}, not {value!r:.40}.",
+    )
 
 
 def swiglu_width(hidden_size: int) -> int:

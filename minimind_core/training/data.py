@@ -1,13 +1,13 @@
 """Reading training text and turning it into (X, Y, loss mask) rows, one text a row.
 
-Files are JSON Lines, `{"text": …, "source": …, "lang": …}`, plain or `.xz`; only `text` is required.
-A bad line never stops a run: it is counted, and `ReadReport.sentence` reports it. Does not clean, filter or
-shuffle texts, and does not pack them (that is `packing.py`, which training uses).
+Files are JSON Lines, `{"text": …, "source": …, "lang": …}`, plain or xz, in UTF-8, UTF-16 or UTF-32; only
+`text` is required. A bad line never stops a run: it is counted, and `ReadReport.sentence` reports it. A file
+without a single text does, by a sentence that says what it is and how to convert it. Does not clean, filter
+or shuffle texts, and does not pack them (that is `packing.py`, which training uses).
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import lzma
@@ -15,7 +15,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +23,13 @@ from torch.utils.data import Dataset
 from minimind_core.errors import DataError
 from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
+from minimind_core.training.text_lines import open_lines
+from minimind_core.training.unusable import FileTally
 
 _LINES_REMEMBERED = 3
 _CHUNK_TEXTS = 256
+CONVERSATIONS = {"conversations", "messages", "chosen", "rejected"}
+"""Fields of the data sets that MiniMind and others are tuned with."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,17 @@ class ReadReport:
     one_token: int = 0
     """Texts without a single target, counted by `PretrainDataset` (they are among `documents` too)."""
     broken: int = 0
-    """Not JSON, not an object, no `text`, a text that is not a string, or not valid UTF-8."""
+    """No JSON object, a text that is no string, bytes that the encoding does not have, or too long a line."""
+    no_text: int = 0
+    """Objects without a `text`."""
+    conversations: int = 0
+    """Objects with turns of a conversation instead: data for tuning, not for reading."""
     truncated: list[str] = field(default_factory=list)
     """xz files that ended early; what came before the end was read."""
     bytes: int = 0
     """Read from the disk so far, compressed where the files are."""
     first_lines: dict[str, list[str]] = field(default_factory=dict)
-    """For `empty`, `null` and `broken`: up to three lines as `file:line`."""
+    """For each kind that was left out: up to three lines as `file:line`."""
 
     def leave_out(self, kind: str, line: str) -> None:
         """Count a line of `kind`, named `file:line`, that was left out."""
@@ -76,6 +83,8 @@ class ReadReport:
             "empty": "empty",
             "null": "with a null text",
             "broken": "broken",
+            "no_text": 'without a "text"',
+            "conversations": "conversations",
             "one_token": "without a target",
         }
         left_out = []
@@ -95,30 +104,33 @@ def read_documents(
     """Stream the documents of JSON Lines files in order; `report` counts along.
 
     `on_progress` is given the bytes read so far and those of all files. Raises DataError if a file is missing
-    or unreadable, or its name ends in `.xz` and its bytes are not xz.
+    or unreadable, its name ends in `.xz` and its bytes are not xz, or, at its end, if it held lines but no
+    text or most of its lines are in another encoding than Unicode's: what came before is then not to be used.
     """
     files = [Path(path) for path in paths]
     total = sum(file.stat().st_size for file in files if file.is_file())
     for path in files:
-        for number, line in enumerate(_lines(path, report), start=1):
+        tally = FileTally(path)
+        for number, line in enumerate(_lines(path, report, tally), start=1):
             report.lines += 1
             on_progress(report.bytes, total)
-            outcome = _parse(line)
+            outcome = tally.add(_parse(line))
             if isinstance(outcome, Document):
                 report.documents += 1
                 yield outcome
             else:
                 report.leave_out(outcome, f"{path.name}:{number}")
+        tally.check()
 
 
-def _lines(path: Path, report: ReadReport) -> Iterator[bytes]:
+def _lines(path: Path, report: ReadReport, tally: FileTally) -> Iterator[str | None]:
+    """The lines of a file as text; None for one that is too long or not in the file's encoding."""
     before = report.bytes
-    unpacked: Any = lzma.LZMAFile if path.suffix == ".xz" else contextlib.nullcontext
     try:
-        with open(path, "rb") as file, unpacked(file) as lines:
+        with open_lines(path) as (encoding, lines, bytes_read):
             for line in lines:
-                report.bytes = before + file.tell()
-                yield line
+                report.bytes = before + bytes_read()
+                yield tally.decode(line, encoding)
     except EOFError:
         report.truncated.append(path.name)
     except lzma.LZMAError as error:
@@ -127,12 +139,16 @@ def _lines(path: Path, report: ReadReport) -> Iterator[bytes]:
         raise DataError(f"Cannot read {path}: {error.strerror}; check the name.") from error
 
 
-def _parse(line: bytes) -> Document | str:
-    """The document of a line, or why there is none: `empty`, `null` or `broken`."""
+def _parse(line: str | None) -> Document | str:
+    """The document of a line, or why there is none, as a field of ReadReport."""
+    if line is None:
+        return "broken"
     if not line.strip():
         return "empty"
     try:
         row = json.loads(line)
+        if isinstance(row, dict) and "text" not in row:
+            return "conversations" if CONVERSATIONS & row.keys() else "no_text"
         text = row["text"]
         if text is None:
             return "null"

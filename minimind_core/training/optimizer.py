@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minimind_core.training.muon import Muon
 from minimind_core.training.training_config import TrainingConfig
@@ -41,6 +41,19 @@ def _adamw(parameters: Sequence[nn.Parameter], config: TrainingConfig) -> torch.
         eps=config.eps,
         fused=fused,
     )
+
+
+def clip_gradients(gradients: Sequence[Tensor], clip_norm: float) -> Tensor:
+    """Scale the gradients down to a total norm of `clip_norm` (0: never). Returns the norm before, a scalar.
+
+    As `clip_grad_norm_`, but a norm that is NaN or infinite changes nothing: multiplying by it would write
+    NaN, or zeros, into every gradient that was right. Does not wait for the device.
+    """
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if clip_norm:
+        factor = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(list(gradients), torch.where(norm.isfinite(), factor, 1.0))
+    return norm
 
 
 def set_learning_rate(optimizers: Sequence[torch.optim.Optimizer], learning_rate: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minimind_core.atomic_file import open_whole
+from minimind_core.bounded import cannot_write, check_archive, open_file
 from minimind_core.errors import DataError
 from minimind_core.tokenizer import Tokenizer
 from minimind_core.training.data import Document, in_chunks
@@ -27,6 +29,7 @@ from minimind_core.training.data import Document, in_chunks
 if TYPE_CHECKING:
     from torch import Tensor
 
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 Array = TypeVar("Array", NDArray[np.int32], "Tensor")
 
 
@@ -69,14 +72,17 @@ class PackedCorpus:
         return starts[:, None] + np.arange(length) - np.maximum(begins, starts[:, None])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one `.npz` file. A kill leaves the old file intact."""
-        with open_whole(Path(path)) as file:
-            np.savez(
-                file,
-                ids=self.ids,
-                document_starts=self.document_starts,
-                tokenizer_fingerprint=np.array(self.tokenizer_fingerprint),
-            )
+        """Write one `.npz` file. A kill or a full disk leaves the old file intact. Raises FileError."""
+        try:
+            with open_whole(Path(path)) as file:
+                np.savez(
+                    file,
+                    ids=self.ids,
+                    document_starts=self.document_starts,
+                    tokenizer_fingerprint=np.array(self.tokenizer_fingerprint),
+                )
+        except OSError as error:
+            raise cannot_write(Path(path), error) from error
 
     @classmethod
     def concatenate(cls, parts: Sequence[PackedCorpus]) -> PackedCorpus:
@@ -92,14 +98,31 @@ class PackedCorpus:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PackedCorpus:
-        """Read what `save` wrote. Raises DataError if it is missing or damaged."""
+        """Read what `save` wrote. Raises DataError if it is missing or damaged, FileError for a device."""
         try:
-            with np.load(path) as data:
-                return cls(data["ids"], data["document_starts"], str(data["tokenizer_fingerprint"]))
+            with open_file(Path(path)) as file:
+                check_archive(Path(path), file, os.fstat(file.fileno()).st_size)
+                with np.load(file) as data:
+                    corpus = cls(data["ids"], data["document_starts"], str(data["tokenizer_fingerprint"]))
         except FileNotFoundError as error:
             raise DataError(f"There is no packed corpus at {path}; pack the documents first.") from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise DataError(f"{path} is damaged or no packed corpus; pack the documents again.") from error
+        if not corpus.is_whole:
+            raise DataError(f"{path} is damaged or no packed corpus; pack the documents again.")
+        return corpus
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arrays can be what `pack_documents` makes: rows of whole numbers, borders in order."""
+        ids, starts = self.ids, self.document_starts
+        return (
+            (ids.ndim, starts.ndim) == (1, 1)
+            and (ids.dtype.kind, starts.dtype.kind) == ("u", "i")
+            and (len(starts) > 0 or len(ids) == 0)
+            and (len(starts) == 0 or (starts[0] == 0 and starts[-1] < len(ids)))
+            and bool((np.diff(starts) > 0).all())
+        )
 
 
 def pack_documents(

@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from minimind_core.atomic_file import open_whole
-from minimind_core.errors import CheckpointError, ConfigError
+from minimind_core.bounded import check_archive, open_file
+from minimind_core.errors import CheckpointError, ConfigError, MiniMindError
+from minimind_core.files.pickle_scan import check_pickles
+from minimind_core.files.tensor_files import check_values
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import IGNORE, Batch, BatchSource
 from minimind_core.training.distributed import Processes
-from minimind_core.training.optimizer import make_optimizers, set_learning_rate
+from minimind_core.training.optimizer import clip_gradients, make_optimizers, set_learning_rate
 from minimind_core.training.training_config import TrainingConfig, learning_rate_factor
 
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -115,14 +121,23 @@ class Trainer:
         self.processes.sum_([*gradients, loss])
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
-        grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm or float("inf"))
-        for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
+        grad_norm = clip_gradients(gradients, self.config.clip_norm)
+        self._step(grad_norm)
+        self.tokens += num_targets
+        return loss, grad_norm
+
+    def _step(self, grad_norm: Tensor) -> None:
+        """Let every optimizer step, or in fp16 none of them where the gradient is not finite.
+
+        `GradScaler.step` would decide for each optimizer by its own parameters; half a step is worse than
+        none. The scale is halved once for what `unscale_` found, and grows as it would alone.
+        """
+        if not self.scaler.is_enabled() or bool(grad_norm.isfinite()):
+            for optimizer in self.optimizers:
+                optimizer.step()
         self.scaler.update()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self.tokens += num_targets
-        return loss, grad_norm
 
     def _own_micro_batches(self, batch: Batch) -> Iterator[Batch]:
         """This process's rows, one micro-batch after the other, on its device."""
@@ -165,23 +180,67 @@ class Trainer:
             ) from error
 
     def load(self, path: Path) -> None:
-        """Continue from `save`. Raises CheckpointError when the file belongs to another run."""
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            settings = state["training"], state["model_config"]
-        except FileNotFoundError:
-            raise CheckpointError(f"No training state at {path}; start without --resume.") from None
-        except Exception as error:
-            raise CheckpointError(
-                f"{path} is not a whole training state; use an older one or start anew."
-            ) from error
-        if settings != (self.config.to_dict(), self.model.config.to_dict()):
+        """Continue from `save`. Raises CheckpointError where the file is another run's or was changed."""
+        state = _read_state(path)
+        if state.get("training") != self.config.to_dict() or state.get("model_config") != self._model_config:
             raise CheckpointError(
                 f"{path} was saved by a run with other settings; resume with the same ones."
             )
+        try:
+            self._restore(state)
+        except Exception as error:  # an edited state can be wrong in as many ways as there are lines in it
+            raise _not_whole(path) from error
+        check_values(self.model.state_dict(), path)
+
+    @property
+    def _model_config(self) -> dict[str, Any]:
+        return self.model.config.to_dict()
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
+            _check_moments(optimizer)
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.tokens = state["step"], state["tokens"]
-        self.records = [StepRecord(*values) for values in state["records"]]
+        self.records = [_checked(StepRecord(*values)) for values in state["records"]]
+        self.step, self.tokens = operator.index(state["step"]), operator.index(state["tokens"])
+        if not 0 <= self.step <= self.config.steps or self.tokens < 0:
+            raise ValueError(f"step {self.step} of {self.config.steps}")
+
+
+def _read_state(path: Path) -> Mapping[str, Any]:
+    """What `save` wrote, on the CPU. Raises CheckpointError, or FileError for what is no ordinary file."""
+    try:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            check_archive(path, file, size)
+            check_pickles(path, file)
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"No training state at {path}; start without --resume.") from None
+    except MiniMindError:
+        raise
+    except Exception as error:
+        raise _not_whole(path) from error
+    if not isinstance(state, Mapping) or "training" not in state:
+        raise _not_whole(path)
+    return state
+
+
+def _not_whole(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is not a whole training state; use an older one or start anew.")
+
+
+def _check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Raise ValueError for a moment that has not its parameter's shape; the step would find out."""
+    for parameter, moments in optimizer.state.items():
+        for value in moments.values():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+                raise ValueError(f"a moment of shape {tuple(value.shape)} for {tuple(parameter.shape)}")
+
+
+def _checked(record: StepRecord) -> StepRecord:
+    """The record itself. Raises TypeError or ValueError where a field is no number."""
+    for value in dataclasses.astuple(record):
+        float(value)
+    return record

@@ -7,11 +7,26 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, require
 
 OptimizerKind = Literal["adamw", "muon"]
 ScheduleKind = Literal["linear", "cosine", "constant", "wsd"]
 TrainingDtype = Literal["fp32", "bf16", "fp16"]
+MAX_COUNT, MAX_SEED = 2**31 - 1, 2**63 - 1
+LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("steps", "batch_size", "seq_len", "grad_accum", "log_every"), (1, MAX_COUNT)),
+    "warmup_steps": (0, MAX_COUNT),
+    "seed": (0, MAX_SEED),
+    "learning_rate": (1e-30, 1e3),
+    "final_factor": (0.0, 1e3),
+    "weight_decay": (0.0, 1e3),
+    "beta1": (0.0, 1 - 2**-24),
+    "beta2": (0.0, 1 - 2**-24),
+    "eps": (1e-30, 1e3),
+    "clip_norm": (0.0, 1e30),
+}
+"""The smallest and largest value of each number. Beyond them fp32 or an integer type cannot hold what is
+computed, or it has no meaning."""
 WSD_DECAY_SHARE = 0.2
 """Warmup-stable-decay (Hu et al. 2024): the share of the run that decays."""
 
@@ -45,9 +60,10 @@ class TrainingConfig:
     log_every: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "seq_len", "grad_accum", "log_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            require(value >= low, f"{name} must be at least {low:g}, not {value!s:.40}.")  # NaN is not
+            require(value <= high, f"{name} must be at most {high:g}, not {value!s:.40}.")
         if self.batch_size % self.grad_accum:
             raise ConfigError(
                 f"batch_size {self.batch_size} cannot be split into {self.grad_accum} micro-batches."
@@ -58,8 +74,6 @@ class TrainingConfig:
                 raise ConfigError(
                     f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}."
                 )
-        if self.learning_rate <= 0 or self.eps <= 0:
-            raise ConfigError("learning_rate and eps must be positive.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""

@@ -220,7 +220,7 @@ def test_foreign_files_are_refused_or_read(tmp_path: Path, small: Tokenizer) -> 
 
     llama = small.to_json().replace("<|im_start|>", "<s>").replace("<|im_end|>", "</s>")
     path.write_text(llama)
-    with pytest.raises(TokenizerError, match=r"no <\|im_start\|> token"):
+    with pytest.raises(TokenizerError, match=r"no <\|im_end\|> token"):
         load_tokenizer(tmp_path)
     names = {"bos_token": {"content": "<s>"}, "eos_token": "</s>", "pad_token": None}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(names))

@@ -124,11 +124,20 @@ def test_equal_borders_do_not_divide_by_zero() -> None:
 
 
 def test_a_dictionary_is_read_as_transformers_writes_it() -> None:
-    assert read_scaling(UPSTREAM) == RopeScaling("yarn", 16, 2048, attention_factor=1.0)
-    assert read_scaling('{"type": "linear", "factor": 4}') == RopeScaling("pi", 4)
-    assert read_scaling('{"rope_type": "default"}') is None is read_scaling("  ")
-    unset = '{"rope_type": "yarn", "factor": 2, "attention_factor": null}'
-    assert read_scaling(unset) == RopeScaling("yarn", 2)
+    assert read_scaling(UPSTREAM, 512, 1e6) == RopeScaling("yarn", 16, 2048, attention_factor=1.0)
+    linear = read_scaling('{"type": "linear", "factor": 4}', 512, 1e6)
+    assert linear is not None and (linear.kind, linear.factor) == ("pi", 4)
+    assert read_scaling('{"rope_type": "default"}', 512, 1e6) is None is read_scaling("  ", 512, 1e6)
+    unset = '{"rope_type": "yarn", "factor": 2, "attention_factor": null, "beta_fast": null}'
+    assert read_scaling(unset, 512, 1e6) == RopeScaling("yarn", 2)
+
+
+def test_what_a_dictionary_leaves_out_is_the_length_and_base_of_the_page() -> None:
+    short = '{"type": "yarn", "factor": 4.0, "rope_theta": 10000}'
+    params = SpectrumParams(custom=short, original=2048, base=1e4)
+    assert params.treatments()["custom"] == RopeScaling("yarn", 4.0, 2048)
+    with pytest.raises(ParamError, match="rope_theta is 10000 and the base is 1e"):
+        SpectrumParams(custom=short, original=2048, base=1e6)
 
 
 @pytest.mark.parametrize(
@@ -136,19 +145,29 @@ def test_a_dictionary_is_read_as_transformers_writes_it() -> None:
     [
         ("{oops", "The dictionary is not readable"),
         ("[1]", "The dictionary is not readable"),
-        ('{"factor": 2}', "rope_type None is not known here"),
-        ('{"rope_type": "longrope"}', "rope_type 'longrope' is not known here"),
-        ('{"rope_type": ["yarn"]}', "is not known here"),
-        ('{"rope_type": "yarn", "speed": 2}', "'speed' is not known here"),
-        ('{"rope_type": "yarn", "factor": "16"}', "'factor' must be a number"),
-        ('{"rope_type": "yarn", "factor": NaN}', "'factor' must be a number"),
-        ('{"rope_type": "yarn", "factor": null}', "'factor' must be a number"),
+        ('{"factor": 2}', "rope_type None is not computed here"),
+        ('{"rope_type": "longrope"}', "rope_type 'longrope' is not computed here"),
+        ('{"rope_type": ["yarn"]}', "is not computed here"),
+        ('{"rope_type": "yarn", "speed": 2}', "'speed' in the RoPE dictionary is not computed here"),
+        ('{"rope_type": "yarn", "factor": "16"}', "'factor' in the RoPE dictionary must be a number"),
+        ('{"rope_type": "yarn", "factor": NaN}', "'factor' in the RoPE dictionary must be a number"),
+        ('{"rope_type": "yarn", "factor": null}', "lacks 'factor'"),
+        ('{"rope_type": "yarn"}', "lacks 'factor'"),
+        ('{"rope_type": "yarn", "factor": 1e308}', "'factor' in the RoPE dictionary must be a number"),
+        ('{"rope_type": "yarn", "factor": 10e307}', "'factor' in the RoPE dictionary must be a number"),
+        (
+            f'{{"rope_type": "yarn", "factor": 1{"0" * 400}}}',
+            "'factor' in the RoPE dictionary must be a number",
+        ),
+        ('{"rope_type": "yarn", "factor": 2, "beta_fast": 1e308, "beta_slow": 1e-308}', "'beta_fast' in the"),
+        ('{"rope_type": "yarn", "factor": 2, "beta_slow": 1e-308}', "beta_fast must be larger"),
+        ("[" * 300, "The dictionary is not readable"),
         ('{"rope_type": "yarn", "factor": 0.5}', LOW_FACTOR),
     ],
 )
 def test_a_bad_dictionary_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=r"^[^\n]+$") as error:
-        read_scaling(text)
+        read_scaling(text, 512, 1e6)
     assert sentence in str(error.value)
     with pytest.raises(ParamError):
         SpectrumParams(custom=text)

@@ -20,7 +20,7 @@ from minimind_core.decoding.sampling import (
     next_tokens,
     seen_tokens,
 )
-from minimind_core.errors import CheckpointError, ConfigError
+from minimind_core.errors import ConfigError, NumericsError
 
 EXAMPLE = torch.tensor([8.0, 7.0, 6.0, 3.0, 2.0], dtype=torch.float64)
 CONFIDENT = torch.tensor([15.0, 3.0, 2.8, 2.5], dtype=torch.float64)
@@ -330,6 +330,6 @@ def test_notes_explain_valid_but_odd_settings() -> None:
 )
 def test_logits_without_a_candidate_are_refused(row: list[float], sentence: str) -> None:
     for dtype in (torch.float32, torch.float16):
-        with pytest.raises(CheckpointError, match=sentence):
+        with pytest.raises(NumericsError, match=sentence):
             check_logits(torch.tensor([[0.0, 1.0], row], dtype=dtype))
     check_logits(torch.tensor([[0.0, -math.inf]]))

@@ -54,8 +54,8 @@ def replace_weights(folder: Path, state: dict[str, Tensor]) -> None:
             "lacks tensor 'model.layers.2.",
         ),
         (
-            lambda f: edit_config(f, model=TINY.replace(num_layers=10**12).to_dict()),
-            "too few for 1000000000000",
+            lambda f: edit_config(f, model=TINY.replace(num_layers=10**9).to_dict()),
+            "too few for 1000000000 layers",
         ),
         (
             lambda f: edit_config(f, model=TINY.replace(vocab_size=260).to_dict()),

@@ -55,7 +55,7 @@ def test_a_scaling_that_cannot_work_is_said(values: dict[str, Any], expected: st
         ({"batch_size": 10, "grad_accum": 4}, "batch_size 10 cannot be split into 4 micro-batches."),
         ({"optimizer": "sgd"}, "optimizer must be one of adamw, muon, not 'sgd'."),
         ({"dtype": "int8"}, "dtype must be one of fp32, bf16, fp16, not 'int8'."),
-        ({"learning_rate": 0.0}, "learning_rate and eps must be positive."),
+        ({"learning_rate": 0.0}, "learning_rate must be at least 1e-30, not 0.0."),
     ],
 )
 def test_a_training_setting_that_cannot_work_is_said(values: dict[str, Any], expected: str) -> None:

@@ -59,8 +59,8 @@ def test_a_null_source_is_no_source(tmp_path: Path) -> None:
         ('"text"', "broken"),
         ("7", "broken"),
         ("null", "broken"),
-        ("{}", "broken"),
-        ('{"Text": "x"}', "broken"),
+        ("{}", "no_text"),
+        ('{"Text": "x"}', "no_text"),
         ('{"text": 5}', "broken"),
         ('{"text": ["x"]}', "broken"),
         (r'{"text": "\ud800"}', "broken"),
@@ -81,9 +81,9 @@ def test_a_bad_line_is_counted_with_its_place_and_reading_goes_on(
 
 
 def test_the_report_names_the_first_places_only(tmp_path: Path) -> None:
-    _, report = read(write(tmp_path / "a.jsonl", *["{"] * 5, '{"text": null}'))
+    _, report = read(write(tmp_path / "a.jsonl", *["{"] * 5, '{"text": null}', '{"text": "x"}'))
     assert report.sentence() == (
-        "Read 0 documents from 6 lines; left out 1 with a null text (a.jsonl:6), "
+        "Read 1 documents from 7 lines; left out 1 with a null text (a.jsonl:6), "
         "5 broken (a.jsonl:1, a.jsonl:2, a.jsonl:3)."
     )
 

@@ -138,7 +138,7 @@ def test_bad_input_is_said_in_chinese(name: str, settings: dict[str, Any], chine
         lambda _: pick_device("tpu"),
         lambda _: check_cache(2**60, "cpu"),
         lambda _: check_live_type("int4"),
-        lambda _: read_scaling("{}"),
+        lambda _: read_scaling('{"rope_type": "magic"}', 512, 1e6),
     ],
     ids=["missing", "no weights", "device", "memory", "computed only", "dictionary"],
 )
