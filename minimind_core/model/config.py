@@ -39,7 +39,7 @@ class RopeScaling:
     def __post_init__(self) -> None:
         require(
             self.kind in get_args(RopeScalingKind),
-            f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r}.",
+            f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r:.40}.",
         )
         numbers = ["factor", "original_length", "beta_fast", "beta_slow"]
         for name in [*numbers, *(["attention_factor"] if self.attention_factor is not None else [])]:
@@ -103,7 +103,7 @@ class ModelConfig:
         )
         require(
             self.position in get_args(PositionKind),
-            f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r}.",
+            f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r:.40}.",
         )
         require(
             self.head_dim % 2 == 0 or self.position != "rope",
@@ -112,6 +112,10 @@ class ModelConfig:
         check_number("rope_theta", self.rope_theta)
         check_number("rms_norm_eps", self.rms_norm_eps)
         require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
+        require(
+            isinstance(self.rope_scaling, RopeScaling | None),
+            f"rope_scaling must be a RopeScaling or None, not {self.rope_scaling!r:.40}.",
+        )
         require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
         require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
         require(
