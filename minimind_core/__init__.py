@@ -22,6 +22,8 @@ _HOMES = {
     "TokenizerError": "errors",
     "DataError": "errors",
     "DeviceError": "errors",
+    "FileError": "errors",
+    "NumericsError": "errors",
     "MiniMind": "model.minimind",
     "StaticCache": "model.kv_cache",
     "ByteTokenizer": "tokenizer",

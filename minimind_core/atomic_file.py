@@ -55,15 +55,21 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_target(path: Path) -> None:
-    """Raise OSError where `open_whole` would, now: before the work whose result the file is to hold."""
+    """Raise OSError where `open_whole` would, now: before the work whose result the file is to hold.
+
+    Leaves nothing behind, no folder either.
+    """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    missing = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_sibling(path)
     try:
         partial.touch()
     finally:
         partial.unlink(missing_ok=True)
+        for folder in missing:  # the deepest comes first
+            folder.rmdir()
 
 
 def write_flushed(path: Path, data: bytes, on_progress: OnProgress = unheard) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from labs.contract import jsonable
 from labs.runner.job import Record, WorkerStatus
 from minimind_core.atomic_file import write_whole
-from minimind_core.regular_file import read_regular
+from minimind_core.bounded import read_bounded
 
 MAX_BYTES = 200 * 2**20
 MAX_FILE_BYTES = 4 * jsonable.MAX_RESULT_BYTES
@@ -65,7 +65,7 @@ class ResultStore:
         """
         path = self.folder / f"{key}.json"
         try:
-            record = jsonable.loads(read_regular(path, MAX_FILE_BYTES))
+            record = jsonable.loads(read_bounded(path, MAX_FILE_BYTES))
             os.utime(path)
         except Exception:  # no file, or one that holds anything at all: it is measured again
             return None

@@ -157,7 +157,10 @@ def shell(line: str, *, encoding: str = "utf-8") -> subprocess.CompletedProcess[
 def test_a_full_output_is_one_sentence(tiny: Path, more: str) -> None:
     done = shell(f'info --model "{tiny}" {more} > /dev/full', encoding="ascii")
     assert done.returncode == 1
-    assert done.stderr.decode() == "Cannot write the output (No space left on device); free some space.\n"
+    assert (
+        done.stderr.decode()
+        == "The output cannot be written (No space left on device); write it elsewhere.\n"
+    )
 
 
 @FULL

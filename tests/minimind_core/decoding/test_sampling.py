@@ -333,3 +333,13 @@ def test_logits_without_a_candidate_are_refused(row: list[float], sentence: str)
         with pytest.raises(NumericsError, match=sentence):
             check_logits(torch.tensor([[0.0, 1.0], row], dtype=dtype))
     check_logits(torch.tensor([[0.0, -math.inf]]))
+
+
+def test_top_p_is_a_share_of_what_the_probabilities_sum_to() -> None:
+    """In fp32 a softmax over many ids does not sum to 1, which moved the border by one token."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 20_000, generator=generator) * 2
+    kept = (filter_logits(logits, top_p=0.9) > 0).sum(-1)
+    ordered = logits.double().sort(dim=-1, descending=True).values.softmax(-1)
+    defined = 1 + (ordered.cumsum(-1)[:, :-1] < 0.9).sum(-1)
+    assert (kept != defined).sum() == 0
