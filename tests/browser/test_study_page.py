@@ -105,7 +105,7 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
         database.rename(aside)
         database.mkdir()  # neither read nor written from now on
         page.keyboard.type("typed while it was away, ")
-        expect(page.get_by_text("cannot be opened")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("cannot be opened").first).to_be_visible(timeout=PATIENCE)
         page.keyboard.type("and seen to be")
         expect(page.get_by_text("Saving …")).to_be_visible()
         away = context.new_page()
