@@ -61,15 +61,17 @@ def check_target(path: Path) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    missing = [folder for folder in path.parents if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_sibling(path)
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Raise OSError where nothing can be made at `path`. Leaves no trace."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    probe = partial_sibling(folder / path.name)
     try:
-        partial.touch()
+        probe.touch()
     finally:
-        partial.unlink(missing_ok=True)
-        for folder in missing:  # the deepest comes first
-            folder.rmdir()
+        probe.unlink(missing_ok=True)
 
 
 def write_flushed(path: Path, data: bytes, on_progress: OnProgress = unheard) -> None:

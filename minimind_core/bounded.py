@@ -41,17 +41,12 @@ def open_file(path: Path) -> BinaryIO:
     file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise special(path)
+        raise FileError(
+            f"{path} is a device or a pipe, not a file; give an ordinary file.",
+            key="file.special",
+            path=str(path),
+        )
     return file
-
-
-def special(path: Path) -> FileError:
-    """The error for a device, a pipe or a socket, which has no end that could be known before."""
-    return FileError(
-        f"{path} is a device or a pipe, not a file; give an ordinary file.",
-        key="file.special",
-        path=str(path),
-    )
 
 
 def check_size(path: Path, size: int, limit: int) -> None:

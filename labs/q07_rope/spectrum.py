@@ -96,7 +96,7 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
     """The core's own frequencies beside the formula, without and with each treatment."""
 
     id = "q07/spectrum"
-    version = 2
+    version = 3
     drawn_by_formula = True
 
     def seconds(self, params: SpectrumParams, device: DeviceClass) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from minimind_core.atomic_file import partial_sibling, remove_abandoned
+from minimind_core.atomic_file import check_place, partial_sibling, remove_abandoned
 from minimind_core.errors import CheckpointError
 
 DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -27,32 +27,33 @@ def replace_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[Path]:
     Raises CheckpointError, with `folder` untouched, where it cannot be written or holds a file
     whose name `own_files` does not match in full (it would be lost).
     """
-    with _new_folder(folder, own_files) as (partial, target):
-        yield partial
-        _sync(partial)
-        _swap(partial, target)
-
-
-def check_folder(folder: Path, own_files: re.Pattern[str]) -> None:
-    """Raise CheckpointError where `replace_folder` would, now: before the work whose result it is to hold."""
-    with _new_folder(folder, own_files):
-        pass
-
-
-@contextmanager
-def _new_folder(folder: Path, own_files: re.Pattern[str]) -> Iterator[tuple[Path, Path]]:
-    """An empty sibling of `folder`, gone when the block ends unless it was renamed, and where `folder` is."""
     folder = folder.absolute().resolve()
-    try:
+    with _as_checkpoint_error(folder):
         _refuse_foreign_files(folder, own_files)
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder)
         partial = partial_sibling(folder)
         try:
             partial.mkdir()
-            yield partial, folder
+            yield partial
+            _sync(partial)
+            _swap(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_folder(folder: Path, own_files: re.Pattern[str]) -> None:
+    """Raise CheckpointError where `replace_folder` would, now: before the work whose result it is to hold."""
+    folder = folder.absolute().resolve()
+    with _as_checkpoint_error(folder):
+        _refuse_foreign_files(folder, own_files)
+        check_place(folder)
+
+
+@contextmanager
+def _as_checkpoint_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise CheckpointError(
             f"Cannot save to {folder} ({error.strerror or error}): free space or choose "

@@ -6,6 +6,7 @@ Does not open weights (`checkpoint.py`) and does not read other projects' config
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from minimind_core.bounded import MAX_JSON_BYTES, read_bounded, special
-from minimind_core.errors import CheckpointError, ConfigError
+from minimind_core.bounded import MAX_JSON_BYTES, read_bounded
+from minimind_core.errors import CheckpointError, ConfigError, FileError
 from minimind_core.files.atomic_folder import current_folder
 from minimind_core.model.config import ModelConfig
 
@@ -41,8 +42,8 @@ def locate(name_or_path: AnyPath) -> Path:
     """A shipped checkpoint by bare name, else the file or folder at the path.
 
     A weight file that its folder is loaded from by default, or a list of shards, stands for its folder; any
-    other file for itself. Raises CheckpointError, with the names there are, if there is neither, and
-    FileError for a device or a pipe.
+    other file for itself. Raises CheckpointError, with the names there are, if there is neither, and for a
+    device or a pipe.
     """
     try:
         path = Path(name_or_path).expanduser()
@@ -60,7 +61,11 @@ def locate(name_or_path: AnyPath) -> Path:
             shipped=shipped,
         )
     if not existing.is_dir() and not existing.is_file():
-        raise special(existing)
+        raise CheckpointError(
+            f"{existing} is a device or a pipe, not a file; give a folder or a .pth file.",
+            key="checkpoint.special",
+            path=str(existing),
+        )
     return existing.parent if _stands_for_folder(existing) else existing
 
 
@@ -75,8 +80,9 @@ def _is_shard(file: Path) -> bool:
     for name in WEIGHT_FILES:
         index = file.parent / f"{name}.index.json"
         if index.is_file():
-            listed = read_json(index).get("weight_map")
-            return isinstance(listed, dict) and file.name in listed.values()
+            with contextlib.suppress(CheckpointError, FileError):
+                listed = read_json(index).get("weight_map")
+                return isinstance(listed, dict) and file.name in listed.values()
     return False
 
 

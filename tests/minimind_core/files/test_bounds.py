@@ -20,6 +20,7 @@ import torch
 
 from minimind_core import bounded
 from minimind_core.bounded import open_file, read_bounded
+from minimind_core.errors import CheckpointError
 from minimind_core.files.checkpoint import load_model
 from minimind_core.files.checkpoint_config import locate
 from minimind_core.files.import_minimind import import_minimind
@@ -53,7 +54,8 @@ def test_no_command_reads_a_device_or_waits_for_a_pipe(tmp_path: Path) -> None:
         assert SPECIAL in sentence(lambda path=path: PackedCorpus.load(path))
         assert SPECIAL in sentence(lambda path=path: fresh_trainer(SHORT).load(path))
         assert SPECIAL in sentence(lambda path=path: read_bounded(path, 100))
-    assert SPECIAL in sentence(lambda: locate(tmp_path / "socket"))
+    with pytest.raises(CheckpointError, match=SPECIAL):  # what the app says at once
+        locate(tmp_path / "socket")
 
 
 @UNIX
