@@ -69,7 +69,11 @@ def test_a_closed_output_is_no_failure(words: tuple[str, ...]) -> None:
         (["run", "q06/wiring", "--set", "kv_heads=--1"], 2, "kv_heads must be one of 1, 2, 4, 8, not '--1'."),
         (["run", "q07/lengths", "--set", f"reach={NINES}"], 2, "The longest length must be one of 512"),
         (["run", "q06/wiring", "--set", f"kv_heads={NINES}"], 2, "cannot be split evenly over 999"),
-        (["run", "q07/spectrum", "--set", 'custom={"type":"yarn","factor":1e308}'], 2, "'factor' must lie"),
+        (
+            ["run", "q07/spectrum", "--set", 'custom={"type":"yarn","factor":1e308}'],
+            2,
+            "'factor' in the RoPE",
+        ),
         (["run", "q13", "--set", "prompt=\udcff"], 2, "prompt holds half a character at place 1"),
         (["run", "q13", "--device", "cpu", "--model", "/dev/null"], 1, "/dev/null"),
         (["run", NINES], 2, "There is no experiment '999"),

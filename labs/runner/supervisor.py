@@ -231,12 +231,13 @@ class Supervisor:
             self._settle_cpu_lane(lane)
 
     def _handle_end(self, lane: Lane, message: Message) -> None:
+        run_id, fatal = message["run"], message["fatal"]
+        request = self._runs.pop(run_id).request  # a message of no run ends here, before a job is dismissed
         jobs = (
             self._scheduler.lane_lost(lane.name)
-            if message["fatal"]  # its worker is ending itself
-            else self._scheduler.finished(message["run"])
+            if fatal  # its worker is ending itself
+            else self._scheduler.finished(run_id)
         )
-        request = self._runs.pop(message["run"]).request
         if message["state"] != "done":
             self._end(jobs, "failed", error=message["error"])
             return

@@ -25,6 +25,7 @@ const storage = new Proxy({
 })
 Object.defineProperty(globalThis, "localStorage", { get: %(blocked)s ? refuse : () => storage })
 const root = {}
+globalThis.addEventListener = () => {}
 globalThis.document = { documentElement: root }
 Object.defineProperty(document, "cookie", { set: %(blocked)s ? refuse : value => { root.cookie = value } })
 """
