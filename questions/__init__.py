@@ -6,11 +6,14 @@ Start with README.md. Holds no page, no lab and no scoring; imports nothing of t
 from questions.claims import Claim
 from questions.interview import Cue, FollowUp, Prediction, RubricLine, Tier, WrongAnswer
 from questions.loader import PARTS, Question, QuestionError, load_question, load_questions
+from questions.prose import OFTEN_SAID, SPOKEN
 from questions.render import Renderer
 from questions.values import Tolerance, Value
 
 __all__ = [
+    "OFTEN_SAID",
     "PARTS",
+    "SPOKEN",
     "Claim",
     "Cue",
     "FollowUp",

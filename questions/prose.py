@@ -1,7 +1,8 @@
 """Splits `en.md` and `zh.md` into the question, the sections of its answer, and what lies beyond.
 
-Both have three headings of the first level, in this order; the answer has sections of the second level.
-Renders nothing.
+Both have three headings of the first level, in this order; the answer has sections of the second level. Its
+first section is the answer as one would say it. A section may end with the box of what is often said, and
+wrong, under a heading of the third level. Renders nothing.
 """
 
 from __future__ import annotations
@@ -17,29 +18,37 @@ HEADINGS = {
     "en": ("Question", "Reference answer", "Beyond the usual answer"),
     "zh": ("题目", "参考答案", "更进一步"),
 }
+SPOKEN = {"en": "In 90 seconds", "zh": "90 秒讲清"}
+OFTEN_SAID = {"en": "Often said, and wrong", "zh": "常见的错误说法"}
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of the answer and the text below it, in Markdown with placeholders."""
+    """A heading of the answer and the text below it, in Markdown with placeholders.
+
+    `often_said` is the box that argues with what is commonly said; empty where a section has none.
+    """
 
     title: str
     body: str
+    often_said: str = ""
 
 
 @dataclass(frozen=True)
 class Prose:
-    """The text of one language."""
+    """The text of one language; `spoken` is the whole answer as one says it in 90 seconds."""
 
     question: str
+    spoken: str
     answer: tuple[Section, ...]
     beyond: str
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Yield every text after the heading it stands under."""
         yield "question", self.question
+        yield "spoken", self.spoken
         for section in self.answer:
-            yield section.title, f"{section.title}\n\n{section.body}"
+            yield section.title, f"{section.title}\n\n{section.body}\n\n{section.often_said}"
         yield "beyond", self.beyond
 
 
@@ -62,7 +71,19 @@ def read_prose(path: Path, language: str) -> Prose:
     for section in (question, *parts, beyond):
         if not section.body:
             raise file.fail(section.title, "is empty.")
-    return Prose(question.body, tuple(parts), beyond.body)
+    spoken = parts.pop(0).body if parts[0].title == SPOKEN[language] else ""
+    sections = tuple(_with_box(file, section, language) for section in parts)
+    return Prose(question.body, spoken, sections, beyond.body)
+
+
+def _with_box(file: Entry, section: Section, language: str) -> Section:
+    """The section with what is often said taken out of its text; no other third heading is allowed."""
+    body, *boxes = _split(section.body, "### ")
+    if any(box.title != OFTEN_SAID[language] for box in boxes) or len(boxes) > 1:
+        raise file.fail(section.title, f"may end with one ### {OFTEN_SAID[language]}, and has no other ### heading.")
+    if not body.body or not all(box.body for box in boxes):
+        raise file.fail(section.title, "is empty, or its box is.")
+    return Section(section.title, body.body, *(box.body for box in boxes))
 
 
 def _split(text: str, mark: str) -> list[Section]:

@@ -12,7 +12,7 @@ from pages.ui.site import store
 from pages.ui.study import draft, evidence
 from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, t
-from questions import Claim, Question, Renderer
+from questions import OFTEN_SAID, SPOKEN, Claim, Question, Renderer
 from study.store import Attempt
 
 MARKS = {"confirmed": "✓", "corrected": "✎", "depends": "◐", "unsupported": "○", "new": "＋"}
@@ -56,9 +56,17 @@ def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
         else:
             st.caption(t("reference.nothing"))
     with reference, st.container(key="reference"):
+        if texts.spoken:
+            with st.container(border=True, key="spoken"):
+                st.subheader(SPOKEN[current_language()], anchor=False)
+                prose.draw(renderer.fill(texts.spoken))
         for section in texts.answer:
             st.subheader(renderer.fill(section.title), anchor=False)
             prose.draw(renderer.fill(section.body))
+            if section.often_said:
+                with st.container(key=f"often-said-{texts.answer.index(section)}"):
+                    st.markdown(f":orange[**{OFTEN_SAID[current_language()]}**]")
+                    prose.draw(renderer.fill(section.often_said))
     with st.expander(t("reference.beyond")):
         prose.draw(renderer.fill(texts.beyond))
 
