@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("recipe", help="name of a recipe, such as minimind-26m or nano-rope")
     parser.add_argument(
-        "--data", nargs="+", required=True, help="JSON Lines files, plain or .xz, or one packed .npz"
+        "--data",
+        nargs="+",
+        required=True,
+        help="JSON Lines of texts or conversations, plain or .xz, or one packed .npz",
     )
     parser.add_argument("--eval", nargs="*", default=[], help="held-out files, scored at the end")
     parser.add_argument(
