@@ -233,7 +233,8 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.records = [_checked(StepRecord(*values)) for values in state["records"]]
         self.step, self.tokens = operator.index(state["step"]), operator.index(state["tokens"])
-        self._skips = torch.tensor([operator.index(count) for count in state["skips"]], device=self.device)
+        skips = state.get("skips", [0, 0])  # earlier versions did not count them
+        self._skips = torch.tensor([operator.index(count) for count in skips], device=self.device)
         if self._skips.shape != (2,) or self._skips.min() < 0:
             raise ValueError(f"skips {self._skips}")
         if not 0 <= self.step <= self.config.steps or self.tokens < 0:
