@@ -209,5 +209,4 @@ def _data(paths: Sequence[Path]) -> Iterator[Finding]:
     elif report.truncated:
         yield Finding("data", "mend", sentence)
     else:
-        left_out = report.empty + report.null + report.broken
-        yield Finding("data", "note" if left_out else "ok", sentence)
+        yield Finding("data", "note" if report.left_out else "ok", sentence)

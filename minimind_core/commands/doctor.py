@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a checkpoint by name or path; repeatable (all that are shipped)",
     )
     parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer, if not where it should be")
-    for name, text in (("--config", "model settings, JSON"), ("--data", "texts, JSON Lines, plain or .xz")):
+    for name, text in (
+        ("--config", "model settings, JSON"),
+        ("--data", "texts or conversations, JSON Lines, plain or .xz"),
+    ):
         parser.add_argument(name, nargs="+", default=[], type=Path, metavar="FILE", help=text)
     add_device_argument(parser)
     add_json_argument(parser)

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="JSON Lines with text and lang, plain or .xz",
+        help="JSON Lines with text or conversations, and lang; plain or .xz",
     )
     parser.add_argument(
         "--max-tokens",

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import contextlib
+import itertools
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from minimind_core.command_options import (
@@ -25,6 +28,7 @@ from minimind_core.command_options import (
 )
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.errors import require
+from minimind_core.progress import OnProgress, progress_bar
 
 if TYPE_CHECKING:
     from minimind_core.files.checkpoint import LoadedModel
@@ -72,8 +76,6 @@ def run(options: argparse.Namespace) -> int:
     loaded = load(options)
     ids = loaded.prompt_ids(prompt)
     _check_length(len(ids), MAX_PROMPT, "tokens")
-    if len(ids) > LONG_PROMPT and not options.json:
-        print(f"Reading a prompt of {len(ids):,} tokens.", file=sys.stderr, flush=True)
     stop_ids = () if options.ignore_eos else (loaded.config.eos_id,)
     if options.json or options.method != "cached":
         new_ids, times = _at_once(loaded, ids, params, options, stop_ids)
@@ -115,13 +117,15 @@ def _at_once(
     count, times = options.max_new_tokens, {}
     check_prompts(loaded.config, [ids], count)
     generator = Generator(loaded.model, 1, len(ids) + count, options.method)
-    if options.method == "compiled":
+    with _reading(ids, options.json) as on_prefill:
+        if options.method == "compiled":
+            begin = time.perf_counter()
+            # the second token is the first compiled step
+            generator.generate([ids], params, min(count, 2), on_prefill=on_prefill)
+            times["compile_seconds"] = time.perf_counter() - begin
         begin = time.perf_counter()
-        generator.generate([ids], params, min(count, 2))  # the second token is the first compiled step
-        times["compile_seconds"] = time.perf_counter() - begin
-    begin = time.perf_counter()
-    new_ids = generator.generate([ids], params, count, stop_ids=stop_ids).new_ids[0]
-    return new_ids, {"seconds": time.perf_counter() - begin, **times}
+        done = generator.generate([ids], params, count, stop_ids=stop_ids, on_prefill=on_prefill)
+    return done.new_ids[0], {"seconds": time.perf_counter() - begin, **times}
 
 
 def _as_it_comes(
@@ -137,14 +141,26 @@ def _as_it_comes(
 
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     new_ids: list[int] = []
-    for token in stream(loaded.model, ids, params, count, stop_ids=stop_ids):
-        if not new_ids:
-            print(prompt, end="")
+    with _reading(ids) as on_prefill:
+        tokens = stream(loaded.model, ids, params, count, stop_ids=stop_ids, on_prefill=on_prefill)
+        first = next(tokens)
+    print(prompt, end="")
+    for token in itertools.chain([first], tokens):
         new_ids.append(token.id)
         if token.id not in loaded.tokenizer.special_ids:
             print(decoder.decode(loaded.tokenizer.token_bytes(token.id)), end="", flush=True)
     print(decoder.decode(b"", final=True))
     return new_ids
+
+
+@contextlib.contextmanager
+def _reading(ids: list[int], silent: bool = False) -> Iterator[OnProgress]:
+    """Say that a long prompt is being read, with a bar on a terminal; Ctrl+C is heard between its chunks."""
+    silent = silent or len(ids) <= LONG_PROMPT
+    if not silent:
+        print(f"Reading a prompt of {len(ids):,} tokens.", file=sys.stderr, flush=True)
+    with progress_bar("reading", "tok", silent) as on_progress:
+        yield on_progress
 
 
 def _check_length(length: int, most: int, unit: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import glob
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("recipe", help="name of a recipe, such as minimind-26m or nano-rope")
     parser.add_argument(
-        "--data", nargs="+", required=True, help="JSON Lines files, plain or .xz, or one packed .npz"
+        "--data",
+        nargs="+",
+        required=True,
+        help="JSON Lines of texts or conversations, plain or .xz, or one packed .npz",
     )
     parser.add_argument("--eval", nargs="*", default=[], help="held-out files, scored at the end")
     parser.add_argument(
@@ -128,7 +132,8 @@ def _save_and_score(
         "folder": str(folder),
         "steps": last.step + 1,
         "tokens": last.tokens,
-        "loss": last.loss,
+        "loss": last.loss if math.isfinite(last.loss) else None,  # of an update that was skipped
+        "skipped": last.skipped,
         "tokens_per_second": last.tokens / last.seconds,
         **facts,
     }
@@ -139,6 +144,8 @@ def _save_and_score(
         f"{folder}: loss {last.loss:.4f} after {last.tokens:,} tokens, "
         f"{summary['tokens_per_second']:,.0f} tokens/s"
     )
+    if last.skipped:
+        print(f"{last.skipped:,} updates were skipped, because their gradient was not finite.")
     for form, scores in facts.get("held_out", {}).items():
         line = "  ".join(f"{language} {score['bits_per_byte']:.4f}" for language, score in scores.items())
         print(f"held-out bits/byte, {form}: {line}")
@@ -193,7 +200,8 @@ class _Progress:
         self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=disable)
 
     def __call__(self, record: Any) -> None:
-        self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}", refresh=False)
+        skipped = f" skipped {record.skipped}" if record.skipped else ""
+        self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}{skipped}", refresh=False)
         self.bar.update(record.tokens - self.bar.n)
 
     def close(self) -> None:

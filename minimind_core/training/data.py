@@ -1,9 +1,10 @@
 """Reading training text and turning it into (X, Y, loss mask) rows, one text a row.
 
 Files are JSON Lines, `{"text": …, "source": …, "lang": …}`, plain or xz, in UTF-8, UTF-16 or UTF-32; only
-`text` is required. A bad line never stops a run: it is counted, and `ReadReport.sentence` reports it. A file
-without a single text does, by a sentence that says what it is and how to convert it. Does not clean, filter
-or shuffle texts, and does not pack them (that is `packing.py`, which training uses).
+`text` is required, and a conversation may stand for it (`conversations.py`). A bad line never stops a run: it
+is counted, and `ReadReport.sentence` reports it. A file without a single text does, by a sentence that says
+what it is and how to convert it. Does not clean, filter or shuffle texts, and does not pack them (that is
+`packing.py`, which training uses).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,13 +25,18 @@ from torch.utils.data import Dataset
 from minimind_core.errors import DataError
 from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
+from minimind_core.training.conversations import (
+    MalformedError,
+    Turn,
+    encode_turns,
+    is_conversation,
+    read_turns,
+)
 from minimind_core.training.text_lines import open_lines
-from minimind_core.training.unusable import FileTally
+from minimind_core.training.unusable import FileTally, LeftOut
 
 _LINES_REMEMBERED = 3
 _CHUNK_TEXTS = 256
-CONVERSATIONS = {"conversations", "messages", "chosen", "rejected"}
-"""Fields of the data sets that MiniMind and others are tuned with."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,11 @@ class Document:
     """One text, where it came from and its language (`zh`, `en`, `code`, or empty if the file is silent)."""
 
     text: str
+    """Of a conversation: what was said, one turn below the other."""
     source: str = ""
     lang: str = ""
+    turns: tuple[Turn, ...] = ()
+    """Of a conversation; empty for a plain text."""
 
 
 @dataclass
@@ -56,15 +66,22 @@ class ReadReport:
     broken: int = 0
     """No JSON object, a text that is no string, bytes that the encoding does not have, or too long a line."""
     no_text: int = 0
-    """Objects without a `text`."""
+    """Objects with neither a `text` nor a conversation."""
+    malformed: int = 0
+    """Conversations that the chat template cannot write."""
     conversations: int = 0
-    """Objects with turns of a conversation instead: data for tuning, not for reading."""
+    """Those of the documents that are conversations."""
     truncated: list[str] = field(default_factory=list)
     """xz files that ended early; what came before the end was read."""
     bytes: int = 0
     """Read from the disk so far, compressed where the files are."""
     first_lines: dict[str, list[str]] = field(default_factory=dict)
-    """For each kind that was left out: up to three lines as `file:line`."""
+    """For each kind that was left out: up to three lines as `file:line`, some with a reason."""
+
+    @property
+    def left_out(self) -> int:
+        """Lines that gave no document."""
+        return self.lines - self.documents
 
     def leave_out(self, kind: str, line: str) -> None:
         """Count a line of `kind`, named `file:line`, that was left out."""
@@ -84,7 +101,7 @@ class ReadReport:
             "null": "with a null text",
             "broken": "broken",
             "no_text": 'without a "text"',
-            "conversations": "conversations",
+            "malformed": "conversations that cannot be written",
             "one_token": "without a target",
         }
         left_out = []
@@ -93,6 +110,8 @@ class ReadReport:
             if count := getattr(self, kind):
                 left_out.append(f"{count} {name}" + (f" ({lines})" if lines else ""))
         parts = [f"Read {self.documents} documents from {self.lines} lines"]
+        if self.conversations:
+            parts.append(f"{self.conversations} of them conversations, with loss on all their tokens")
         parts += [f"left out {', '.join(left_out)}"] if left_out else []
         parts += [f"{', '.join(self.truncated)} ended early, so fetch it again"] if self.truncated else []
         return "; ".join(parts) + "."
@@ -117,9 +136,11 @@ def read_documents(
             outcome = tally.add(_parse(line))
             if isinstance(outcome, Document):
                 report.documents += 1
+                report.conversations += bool(outcome.turns)
                 yield outcome
             else:
-                report.leave_out(outcome, f"{path.name}:{number}")
+                reason = f" {outcome.reason}" if outcome.reason else ""
+                report.leave_out(outcome.kind, f"{path.name}:{number}{reason}")
         tally.check()
 
 
@@ -139,23 +160,49 @@ def _lines(path: Path, report: ReadReport, tally: FileTally) -> Iterator[str | N
         raise DataError(f"Cannot read {path}: {error.strerror}; check the name.") from error
 
 
-def _parse(line: str | None) -> Document | str:
-    """The document of a line, or why there is none, as a field of ReadReport."""
+def _parse(line: str | None) -> Document | LeftOut:
+    """The document of a line, or why there is none."""
     if line is None:
-        return "broken"
+        return LeftOut("broken")
     if not line.strip():
-        return "empty"
+        return LeftOut("empty")
     try:
         row = json.loads(line)
         if isinstance(row, dict) and "text" not in row:
-            return "conversations" if CONVERSATIONS & row.keys() else "no_text"
+            return _conversation(row) if is_conversation(row) else LeftOut("no_text")
         text = row["text"]
         if text is None:
-            return "null"
+            return LeftOut("null")
         text.encode()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return "broken"
-    return Document(text, str(row.get("source") or ""), str(row.get("lang") or "")) if text else "empty"
+        return LeftOut("broken")
+    return Document(text, *_labels(row)) if text else LeftOut("empty")
+
+
+def _conversation(row: dict[str, Any]) -> Document | LeftOut:
+    try:
+        turns = read_turns(row)
+    except MalformedError as error:
+        return LeftOut("malformed", str(error))
+    return Document("\n".join(turn.content for turn in turns), *_labels(row), turns)
+
+
+def _labels(row: dict[str, Any]) -> tuple[str, str]:
+    """Source and language, empty where the line names none."""
+    return str(row.get("source") or ""), str(row.get("lang") or "")
+
+
+def encode_documents(
+    documents: Sequence[Document], tokenizer: Tokenizer, *, bos: bool = True, eos: bool = True
+) -> Iterator[list[int]]:
+    """Ids of each document: BOS, its text, EOS; of a conversation those of the chat template alone.
+
+    The template begins with BOS's token and closes each turn with EOS's, in MiniMind's tokenizers.
+    """
+    before, after = [tokenizer.bos_id] * bos, [tokenizer.eos_id] * eos
+    texts = tokenizer.encode_batch(["" if document.turns else document.text for document in documents])
+    for document, ids in zip(documents, texts, strict=True):
+        yield encode_turns(document.turns, tokenizer) if document.turns else [*before, *ids, *after]
 
 
 class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -186,10 +233,9 @@ class PretrainDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.pad_id = tokenizer.pad_id
         self.dropped = 0
         self._rows: list[Tensor] = []
-        affixes = ([tokenizer.bos_id], [tokenizer.eos_id]) if add_bos_eos else ([], [])
         for chunk in in_chunks(documents):
-            for ids in tokenizer.encode_batch([document.text for document in chunk]):
-                self._add([*affixes[0], *ids, *affixes[1]][:max_length])
+            for ids in encode_documents(chunk, tokenizer, bos=add_bos_eos, eos=add_bos_eos):
+                self._add(ids[:max_length])
         if report is not None:
             report.one_token += self.dropped
 

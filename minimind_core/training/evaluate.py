@@ -18,7 +18,7 @@ from minimind_core.errors import DataError
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 from minimind_core.tokenizer import Tokenizer
-from minimind_core.training.data import Document
+from minimind_core.training.data import Document, encode_documents
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def _windows_by_language(
         left = max_tokens - counts.get(document.lang, 0)
         if left <= 0:
             continue
-        ids = np.array([tokenizer.bos_id, *tokenizer.encode(document.text)][: left + 1])
+        [encoded] = encode_documents([document], tokenizer, eos=False)
+        ids = np.array(encoded[: left + 1])
         for start in range(0, len(ids) - 1, seq_len):
             rows.setdefault(document.lang, []).append(ids[start : start + seq_len + 1])
         counts[document.lang] = counts.get(document.lang, 0) + len(ids) - 1

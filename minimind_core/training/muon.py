@@ -23,6 +23,9 @@ ADAMW_RMS = 0.2
 class Muon(torch.optim.Optimizer):
     """Decoupled weight decay, Nesterov momentum, orthogonalised update."""
 
+    found_inf: Tensor | None = None
+    """A scalar that is not 0 makes a step change nothing, without asking the host, as in fused AdamW."""
+
     def __init__(
         self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.1, momentum: float = 0.95
     ) -> None:
@@ -47,10 +50,17 @@ class Muon(torch.optim.Optimizer):
             if "momentum" not in self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
         buffers = [self.state[p]["momentum"] for p in parameters]
+        decay: float | Tensor = lr * weight_decay
+        if self.found_inf is not None:  # then the momentum goes towards itself
+            decay = decay * (1 - self.found_inf)
+            pairs = zip(buffers, gradients, strict=True)
+            gradients = [torch.where(self.found_inf > 0, buffer, gradient) for buffer, gradient in pairs]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         updates = orthogonalize(torch.stack(torch._foreach_lerp(gradients, buffers, momentum)))  # [n, A, B]
+        if self.found_inf is not None:
+            updates *= 1 - self.found_inf
         size = max(parameters[0].shape)
-        torch._foreach_mul_(parameters, 1 - lr * weight_decay)
+        torch._foreach_mul_(parameters, 1 - decay)
         torch._foreach_add_(parameters, list(updates.unbind(0)), alpha=-lr * ADAMW_RMS * size**0.5)
 
 

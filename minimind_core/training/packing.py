@@ -1,9 +1,9 @@
 """Training text without padding: all documents in one long row of ids, read in windows.
 
-Each document is stored as bos + ids + eos. A window may hold the end of one document and the start of the
-next; `document_ids` and `document_mask` keep attention inside each, and `document_positions` restarts the
-count, so that a packed document gives the same logits as one alone. NumPy only; does not move batches to a
-device nor split windows over processes (that is `trainer.py`).
+Each document is stored as bos + ids + eos, a conversation in its template. A window may hold the end of one
+document and the start of the next; `document_ids` and `document_mask` keep attention inside each, and
+`document_positions` restarts the count, so that a packed document gives the same logits as one alone. NumPy
+only; does not move batches to a device nor split windows over processes (that is `trainer.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from minimind_core.atomic_file import open_whole
 from minimind_core.bounded import cannot_write, check_archive, open_file
 from minimind_core.errors import DataError
 from minimind_core.tokenizer import Tokenizer
-from minimind_core.training.data import Document, in_chunks
+from minimind_core.training.data import Document, encode_documents, in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,9 +143,9 @@ def pack_documents(
     pieces: list[NDArray[np.unsignedinteger]] = []
     order: list[int] = []
     for chunk in in_chunks(documents):
-        for document, ids in zip(chunk, tokenizer.encode_batch([d.text for d in chunk]), strict=True):
+        for document, ids in zip(chunk, encode_documents(chunk, tokenizer), strict=True):
             order += [len(pieces)] * _count(document.source, repeats)
-            pieces.append(np.array([tokenizer.bos_id, *ids, tokenizer.eos_id], dtype=dtype))
+            pieces.append(np.array(ids, dtype=dtype))
     if not order:
         raise DataError("No documents to pack; check the file and the counts of its sources.")
     shuffled = np.random.default_rng(seed).permutation(order)

@@ -6,6 +6,7 @@ The work behind `python -m minimind_core train`; prints nothing itself but repor
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -147,7 +148,11 @@ def save_trained(
         "stop_after": recipe.stop_after,
         "tokens": last.tokens,
         "seconds": round(last.seconds, 1),
-        "curve": [[record.tokens, round(record.loss, 4)] for record in records[::every]],
+        "curve": [
+            [record.tokens, round(record.loss, 4)]
+            for record in records[::every]
+            if math.isfinite(record.loss)  # it is not where an update was skipped, and JSON has no NaN
+        ],
         **describe(
             next(model.parameters()).device,
             pick_dtype(recipe.training.dtype, next(model.parameters()).device),

@@ -2,7 +2,8 @@
 
 Prints nothing and draws no progress bar; the command line and the labs do. The gradient of an
 update is the mean over all its scored tokens, however they are spread over micro-batches and
-processes. A run that was killed continues from its last checkpoint with bit-identical losses.
+processes. An update whose gradient is not finite is skipped whole. A run that was killed continues from its
+last checkpoint with bit-identical losses.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from minimind_core.atomic_file import open_whole
 from minimind_core.bounded import check_archive, open_file
-from minimind_core.errors import CheckpointError, ConfigError, MiniMindError
+from minimind_core.errors import CheckpointError, ConfigError, MiniMindError, NumericsError
 from minimind_core.files.pickle_scan import check_pickles
 from minimind_core.files.tensor_files import check_values
 from minimind_core.model.minimind import MiniMind
@@ -32,6 +33,8 @@ from minimind_core.training.distributed import Processes
 from minimind_core.training.optimizer import clip_gradients, make_optimizers, set_learning_rate
 from minimind_core.training.training_config import TrainingConfig, learning_rate_factor
 
+MAX_SKIPS = 20
+"""Updates in a row without a finite gradient, after which a run is given up."""
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -50,6 +53,8 @@ class StepRecord:
     """Scored tokens since step 0."""
     seconds: float
     """Of training, time before an interruption included."""
+    skipped: int = 0
+    """Updates since step 0 that changed nothing, because their gradient was not finite."""
 
 
 class Trainer:
@@ -70,11 +75,18 @@ class Trainer:
         self.optimizers = make_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.dtype == "fp16")
         self.step, self.tokens = 0, 0
+        self._skips = torch.zeros(2, dtype=torch.int64, device=self.device)  # in all, and in a row until now
+        # on CUDA the host runs ahead of the device, and asking after each gradient costs a tenth of the speed
+        self._host_decides = self.scaler.is_enabled() or self.device.type != "cuda"
         self.records: list[StepRecord] = []
         self._loss_sum = torch.compile(self._forward_loss) if config.compile else self._forward_loss
 
     def steps(self, until: int | None = None) -> Iterator[StepRecord]:
-        """Update until the configured number of steps (or `until`); yields every `log_every` updates."""
+        """Update until the configured number of steps (or `until`); yields every `log_every` updates.
+
+        Raises NumericsError instead, after MAX_SKIPS updates in a row without a finite gradient; in fp16
+        never, as its loss scale may have far to fall.
+        """
         begin, before = time.perf_counter(), self.records[-1].seconds if self.records else 0.0
         last = self.config.steps if until is None else min(until, self.config.steps)
         self.model.train()
@@ -93,6 +105,7 @@ class Trainer:
                         loss_scale,
                         self.tokens,
                         before + time.perf_counter() - begin,
+                        self._checked_skips(),
                     )
                 )
                 yield self.records[-1]
@@ -127,17 +140,32 @@ class Trainer:
         return loss, grad_norm
 
     def _step(self, grad_norm: Tensor) -> None:
-        """Let every optimizer step, or in fp16 none of them where the gradient is not finite.
+        """Let every optimizer step, or none of them where the gradient is not finite.
 
         `GradScaler.step` would decide for each optimizer by its own parameters; half a step is worse than
         none. The scale is halved once for what `unscale_` found, and grows as it would alone.
         """
-        if not self.scaler.is_enabled() or bool(grad_norm.isfinite()):
-            for optimizer in self.optimizers:
+        skip = ~grad_norm.isfinite()
+        self._skips = torch.stack([self._skips[0] + skip, (self._skips[1] + 1) * skip])
+        for optimizer in self.optimizers:
+            if not self._host_decides:
+                optimizer.found_inf = skip.float()  # as GradScaler tells it
+                optimizer.step()
+            elif not skip:
                 optimizer.step()
         self.scaler.update()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
+
+    def _checked_skips(self) -> int:
+        """Updates skipped so far. Raises NumericsError where there was no other for too long."""
+        skipped, in_a_row = self._skips.tolist()
+        if in_a_row >= MAX_SKIPS and not self.scaler.is_enabled():
+            raise NumericsError(
+                f"The gradient was not finite in the last {in_a_row} updates, up to step {self.step}: "
+                "look at the data or lower the learning rate; the weights are those from before."
+            )
+        return int(skipped)
 
     def _own_micro_batches(self, batch: Batch) -> Iterator[Batch]:
         """This process's rows, one micro-batch after the other, on its device."""
@@ -168,6 +196,7 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "step": self.step,
             "tokens": self.tokens,
+            "skips": self._skips.tolist(),
             "records": [dataclasses.astuple(record) for record in self.records],
         }
         try:
@@ -204,6 +233,10 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.records = [_checked(StepRecord(*values)) for values in state["records"]]
         self.step, self.tokens = operator.index(state["step"]), operator.index(state["tokens"])
+        skips = state.get("skips", [0, 0])  # earlier versions did not count them
+        self._skips = torch.tensor([operator.index(count) for count in skips], device=self.device)
+        if self._skips.shape != (2,) or self._skips.min() < 0:
+            raise ValueError(f"skips {self._skips}")
         if not 0 <= self.step <= self.config.steps or self.tokens < 0:
             raise ValueError(f"step {self.step} of {self.config.steps}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,14 @@ TABLES = (".csv", ".tsv")
 EXAMPLE = '{"text": "…"}'
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Why a line gave no document: the field of ReadReport that counts such lines, and what differs in it."""
+
+    kind: str
+    reason: str = ""
+
+
 class FileTally:
     """Counts what the lines of one file were, and says at its end whether the file can be used."""
 
@@ -24,6 +33,8 @@ class FileTally:
         self.kinds: Counter[str] = Counter()
         self.first = ""
         """The first line that is not blank, shortened."""
+        self.reason = ""
+        """That of the first line which was left out with one."""
         self._samples: list[bytes] = []
 
     def decode(self, line: bytes | None, encoding: str) -> str | None:
@@ -42,10 +53,11 @@ class FileTally:
         return text
 
     def add(self, outcome: Outcome) -> Outcome:
-        """Count what a line was: a kind that was left out, or a document. Returns it."""
+        """Count what a line was: left out, or a document. Returns it."""
         self.lines += 1
-        if isinstance(outcome, str):
-            self.kinds[outcome] += 1
+        if isinstance(outcome, LeftOut):
+            self.kinds[outcome.kind] += 1
+            self.reason = self.reason or outcome.reason
         else:
             self.documents += 1
         return outcome
@@ -73,12 +85,14 @@ class FileTally:
         """The error for a file whose lines were left out, most of them as `kind`."""
         path, lines = str(self.path), self.lines
         begin = f"{path}: left out all its lines ({lines}), because"
-        if kind == "conversations":
+        if kind == "malformed":
             return DataError(
-                f"{begin} it holds conversations; write each as one line {EXAMPLE}, its turns joined.",
-                key="data.conversations",
+                f"{begin} no conversation can be written ({self.reason}); give each turn a role (system, "
+                "user or assistant) and content.",
+                key="data.malformed",
                 path=path,
                 lines=lines,
+                reason=self.reason,
             )
         if kind == "no_text":
             return DataError(

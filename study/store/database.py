@@ -18,12 +18,14 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from study.store import postgres
 from study.store.damage import is_damaged, make_private, opening_alone, set_aside
 from study.store.errors import DamagedError, StoreError, translated
 from study.store.migrations import migrate
 from study.store.sound import read_json
 
 BUSY_SECONDS = 10.0
+"""For SQLite's lock, which another process may hold; a statement to PostgreSQL has ANSWER_SECONDS."""
 _PRAGMAS = ("foreign_keys=ON", "synchronous=NORMAL", "secure_delete=ON")
 _POSTGRES_LOCK = 0x6D696E69  # any number, the same in all our processes
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ"}  # PostgreSQL's default shows each statement another state
@@ -32,13 +34,19 @@ _SNAPSHOT = {"isolation_level": "REPEATABLE READ"}  # PostgreSQL's default shows
 class Database:
     """An open, migrated database. `notice` is the error of what was wrong and has been mended, or None."""
 
-    def __init__(self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        answer_seconds: float = postgres.ANSWER_SECONDS,
+    ) -> None:
         self.url = _checked(url)
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self.place = str(self.path or without_secrets(self.url))
         self.notice: StoreError | None = None
         self._busy_seconds = busy_seconds
-        self._engine = _engine(self.url, busy_seconds)
+        self._engine = _engine(self.url, busy_seconds, answer_seconds)
         self._opening = threading.Lock()
         self._writing = threading.Lock()  # threads queue here: SQLite's own waiting lets some starve
         self._suspect = False
@@ -88,12 +96,12 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+    def _transaction(self, *, writes: bool, engine: Engine | None = None) -> Iterator[Connection]:
         options = {"writes": writes} if self.path or writes else _SNAPSHOT
         try:
             with (
                 translated(self.place),
-                self._engine.connect() as connection,
+                (engine or self._engine).connect() as connection,
                 connection.execution_options(**options).begin(),
             ):
                 yield connection
@@ -104,15 +112,7 @@ class Database:
     def _prepare(self) -> None:
         """Make, mend or migrate the database; one process at a time."""
         if self.path is None:
-            with self._transaction(writes=True) as connection:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
-                if connection.execute(text("SHOW server_encoding")).scalar_one() != "UTF8":
-                    raise StoreError(
-                        f"{self.place} cannot hold every text: make the database with ENCODING 'UTF8'.",
-                        key="store.encoding",
-                        place=self.place,
-                    )
-                migrate(connection, self.place)
+            self._prepare_postgres()
             return
         with translated(self.place):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -131,6 +131,21 @@ class Database:
                     connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
                 with self._transaction(writes=True) as connection:
                     migrate(connection, self.place)
+
+    def _prepare_postgres(self) -> None:
+        patient = _engine(self.url, answer_seconds=postgres.PREPARE_SECONDS)
+        try:
+            with self._transaction(writes=True, engine=patient) as connection:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+                if connection.execute(text("SHOW server_encoding")).scalar_one() != "UTF8":
+                    raise StoreError(
+                        f"{self.place} cannot hold every text: make the database with ENCODING 'UTF8'.",
+                        key="store.encoding",
+                        place=self.place,
+                    )
+                migrate(connection, self.place)
+        finally:
+            patient.dispose()
 
     def _reopen_if_replaced(self) -> None:
         """Open a new file where the old one was removed or moved: connections would go on writing into it."""
@@ -186,7 +201,9 @@ def without_secrets(url: URL) -> str:
     return f"{url.get_backend_name()}://{host}{port}/{url.database}"
 
 
-def _engine(url: URL, busy_seconds: float) -> Engine:
+def _engine(
+    url: URL, busy_seconds: float = BUSY_SECONDS, answer_seconds: float = postgres.ANSWER_SECONDS
+) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
     try:
         engine = create_engine(
@@ -204,6 +221,8 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
     if sqlite:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
+    else:
+        postgres.limit_waiting(engine, answer_seconds)
     return engine
 
 

@@ -17,6 +17,7 @@ DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MISSING = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 _NO_SUCH = re.compile(r"no such (table|column)")
 _HELD = "Another program holds {place}: close it, or other copies of this app, and try again."
+_BUSY = "{place} is too busy: try again in a moment."
 _DAMAGED = "{place} is damaged: try again; it is then kept aside and a new file begun."
 _ELSEWHERE = "or set MINIMIND_DATA to another folder."
 SENTENCES: dict[int | str, tuple[str, str]] = {
@@ -39,6 +40,7 @@ SENTENCES: dict[int | str, tuple[str, str]] = {
         "{place} lets us in, but not write: GRANT this user ALL on the schema and its tables.",
     ),
     "25006": ("store.only_read", "{place} only lets us read: name the server that takes changes."),
+    "57014": ("store.busy", _BUSY),
     "53100": ("store.full", "The disk is full: free some space for {place} and try again."),
 }
 """Key and English sentence by SQLite's result code, or PostgreSQL's SQLSTATE."""
@@ -100,9 +102,7 @@ def translated(place: str) -> Iterator[None]:
             ) from error
         raise
     except exc.TimeoutError as error:
-        raise StoreError(
-            f"{place} is too busy: try again in a moment.", key="store.busy", place=place
-        ) from error
+        raise StoreError(_BUSY.format(place=place), key="store.busy", place=place) from error
     except OSError as error:
         raise StoreError(
             f"{place} cannot be written ({error.strerror}): make its folder writable, " + _ELSEWHERE,

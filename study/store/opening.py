@@ -11,6 +11,7 @@ from study.store.database import BUSY_SECONDS, Database
 from study.store.drafts import Drafts
 from study.store.errors import StoreError
 from study.store.folder import FILE_NAME, data_folder
+from study.store.postgres import ANSWER_SECONDS
 from study.store.profiles import Profiles
 from study.store.transfer import Transfer
 
@@ -45,15 +46,18 @@ class Store:
         self._database.close()
 
 
-def open_store(url: str | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Store:
+def open_store(
+    url: str | None = None, *, busy_seconds: float = BUSY_SECONDS, answer_seconds: float = ANSWER_SECONDS
+) -> Store:
     """Open the store, made or migrated first where needed. Raises StoreError.
 
     `url` or the environment's MINIMIND_DATABASE names a database (postgresql://ada@host/study); without
-    them it is a SQLite file in `data_folder()`.
+    them it is a SQLite file in `data_folder()`. A write waits `busy_seconds` for another program of this
+    machine; a statement to PostgreSQL takes `answer_seconds` at most.
     """
     address = (
         url
         or os.environ.get("MINIMIND_DATABASE")
         or URL.create("sqlite", database=str(data_folder().absolute() / FILE_NAME))
     )
-    return Store(Database(address, busy_seconds=busy_seconds))
+    return Store(Database(address, busy_seconds=busy_seconds, answer_seconds=answer_seconds))

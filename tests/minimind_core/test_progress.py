@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor
 
 from minimind_core.__main__ import main
+from minimind_core.commands import generate
+from minimind_core.decoding import prefill
+from minimind_core.model.minimind import Decoder
 from minimind_core.progress import progress_bar
 from minimind_core.training.data import ReadReport, read_documents
 from tests.minimind_core.checkpoint_samples import save_tiny
@@ -58,6 +64,32 @@ def test_long_commands_have_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         terminal.truncate(0)
         assert main([*map(str, arguments), *["--json"] * json]) == 0
         assert (f"{words}: 100%" in terminal.getvalue()) is not json, arguments
+
+
+@pytest.mark.parametrize("options", [(), ("--method", "compiled"), ("--json",)])
+def test_a_long_prompt_has_a_bar_and_a_cancel_is_heard_between_its_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(generate, "LONG_PROMPT", 8)
+    monkeypatch.setitem(prefill.CHUNK_TOKENS, "cpu", 8)
+    save_tiny(tmp_path / "tiny")
+    read: list[int] = []
+    forward = Decoder.forward
+
+    def interrupted_at_the_third(self: Decoder, ids: Tensor, *rest: Any, **named: Any) -> Tensor:
+        read.append(ids.shape[1])
+        if len(read) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return forward(self, ids, *rest, **named)
+
+    monkeypatch.setattr(Decoder, "forward", interrupted_at_the_third)
+    arguments = ["generate", "--model", str(tmp_path / "tiny"), "--prompt", "x" * 39, "--device", "cpu"]
+    assert main([*arguments, "--max-new-tokens", "1", *options]) == 130
+    assert read == [8, 8, 8], "two more chunks were to come"
+    assert ("40%" in terminal.getvalue()) is ("--json" not in options)
+    assert ("Reading a prompt of 40 tokens.\n" in terminal.getvalue()) is ("--json" not in options)
 
 
 def test_reading_reports_bytes_of_all_files(tmp_path: Path) -> None:

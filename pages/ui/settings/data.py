@@ -85,7 +85,7 @@ def _place() -> None:
 
 
 def _contents() -> None:
-    kept, profile = store.store(), store.profile()
+    kept, profile = store.store(), store.known_profile()
     st.markdown(
         t(
             "settings.data.contents",
@@ -97,12 +97,14 @@ def _contents() -> None:
 
 
 def _export_button(name: str) -> None:
+    profile = store.known_profile()
     st.download_button(
         t("settings.data.export"),
-        partial(store.store().transfer.export, store.profile()),
+        partial(store.store().transfer.export, profile),
         f"minimind-lab-{date.today().isoformat()}.json",
         "application/json",
         on_click="ignore",
+        disabled=not profile,
         key=f"settings.{name}",
     )
 
@@ -152,7 +154,7 @@ def _ask(what: str | None) -> None:
 
 
 def _delete(delete: Callable[[], None], done: str) -> None:
-    store.profile()
+    store.known_profile()
     what = {"forget": {"keys": store.browser_keys(), "mark": store.profile_mark()}}
     delete()  # clears the session too
     st.session_state[_IN_BROWSER], st.session_state[_DONE] = what, done

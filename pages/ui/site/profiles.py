@@ -27,12 +27,16 @@ def current() -> Profile:
 
 def switch(profile: str) -> None:
     """Work in the profile of this id, here and in every window that is opened from now on."""
-    for key in list(st.session_state):
-        if key not in _STAYS:
-            del st.session_state[key]
+    _clear()
     st.session_state["profile"] = profile
     with contextlib.suppress(OSError):  # then it holds for this window only
         settings_file.write({settings_file.PROFILE: profile})
+
+
+def _clear() -> None:
+    for key in list(st.session_state):
+        if key not in _STAYS:
+            del st.session_state[key]
 
 
 def create(name: str) -> None:
@@ -59,10 +63,12 @@ def empty() -> None:
 
     The profile is made anew: under its old id, a window that is still open could write old text back.
     """
+    if not store.known_profile():
+        return
     profiles, old = store.store().profiles, current()
     profiles.delete(old.id)
     if store.identity() == "named":
         switch(profiles.named_or_new(old.name).id)
     else:
-        del st.session_state["profile"]
-        switch(store.profile())
+        _clear()
+        store.known_profile()

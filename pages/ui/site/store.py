@@ -52,8 +52,11 @@ def profile() -> str:
     return str(st.session_state["profile"])
 
 
-def _known_profile() -> str:
-    """The id of the profile to read from. A visitor whom we cannot know again has none before writing."""
+def known_profile() -> str:
+    """The id of the profile to read from; empty for a visitor whom we cannot know again, before a first save.
+
+    So crawlers, and whatever else brings no cookie, leave no row behind.
+    """
     if identity() == "session" and "profile" not in st.session_state:
         return ""
     return profile()
@@ -141,7 +144,7 @@ def _short_hash(text: str) -> str:
 
 def draft(question: Question) -> Draft | None:
     """The draft of the answer as last saved; None if there is none."""
-    return store().drafts.get(_known_profile(), question.key, ANSWER)
+    return store().drafts.get(known_profile(), question.key, ANSWER)
 
 
 def save_draft(question: Question, text: str, revision: int, base: int | None) -> Saved:
@@ -151,7 +154,7 @@ def save_draft(question: Question, text: str, revision: int, base: int | None) -
 
 def copies(question: Question) -> tuple[Copy, ...]:
     """Versions of the answer that lost against a newer one from another window."""
-    return store().drafts.copies(_known_profile(), question.key)
+    return store().drafts.copies(known_profile(), question.key)
 
 
 def discard_copy(copy: str) -> None:
@@ -161,7 +164,7 @@ def discard_copy(copy: str) -> None:
 
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
-    return store().attempts.of(_known_profile(), question.key)
+    return store().attempts.of(known_profile(), question.key)
 
 
 def attempt(question: Question) -> Attempt | None:

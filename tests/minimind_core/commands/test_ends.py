@@ -242,14 +242,19 @@ def test_a_path_that_exists_is_that_file(tmp_path: Path, name: str, monkeypatch:
         train._files([str(path.parent / "none[1].jsonl")])
 
 
-def test_conversations_are_said_in_training_and_scoring(
+def test_conversations_are_read_in_training_and_scoring_or_said(
     tiny: Path, tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "sft.jsonl"
-    path.write_text('{"conversations": [{"role": "user", "content": "hi"}]}\n' * 5)
-    for command in (("train", recipe, "--out", tmp_path / "x"), ("eval", "--model", tiny)):
-        code, said = ended(capsys, *command, "--data", path)
-        assert code == 1 and "left out all its lines (5), because it holds conversations" in said
+    for turn, expected in (('"content": "hi"', 0), ('"text": "hi"', 1)):
+        path.write_text(f'{{"conversations": [{{"role": "user", {turn}}}]}}\n' * 500)
+        for command in (("train", recipe, "--out", tmp_path / "x"), ("eval", "--model", tiny)):
+            code, said = ended(capsys, *command, "--data", path)
+            assert code == expected, said
+            if code:
+                assert "left out all its lines (500), because no conversation can be written" in said
+            elif command[0] == "eval":
+                assert "500 of them conversations, with loss on all their tokens" in said
 
 
 def test_weights_that_are_no_numbers_fail_and_are_no_usage(

@@ -128,19 +128,12 @@ def test_a_line_without_an_end_takes_no_memory(tmp_path: Path, monkeypatch: pyte
 
 # --- files that are no lines of texts ---
 
-CONVERSATION = {"conversations": [{"role": "user", "content": "hi"}]}
-
 
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
-        (
-            "sft.jsonl",
-            (json.dumps(CONVERSATION) + "\n") * 5,
-            "all its lines (5), because it holds conversations",
-        ),
-        ("m.jsonl", '{"messages": []}\n', "because it holds conversations; write each as one line"),
-        ("dpo.jsonl", '{"chosen": [], "rejected": []}\n', "because it holds conversations"),
+        ("m.jsonl", '{"messages": []}\n' * 5, "all its lines (5), because no conversation can be written"),
+        ("dpo.jsonl", '{"chosen": [], "rejected": []}\n', "(a pair of preferences is not one conversation)"),
         ("q.jsonl", '{"instruction": "a", "output": "b"}\n' * 2, 'none has a "text"; call the field'),
         ("array.json", json.dumps([{"text": "a"}, {"text": "b"}]), "it is one JSON array; write its items"),
         ("pretty.json", json.dumps([{"text": "a"}], indent=1), "it is one JSON array"),

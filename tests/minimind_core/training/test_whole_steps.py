@@ -17,7 +17,7 @@ from torch import Tensor
 
 from minimind_core.errors import ConfigError
 from minimind_core.training.optimizer import clip_gradients
-from minimind_core.training.trainer import Trainer
+from minimind_core.training.trainer import MAX_SKIPS, Trainer
 from minimind_core.training.training_config import LIMITS, TrainingConfig
 from tests.minimind_core.checkpoint_samples import sentence
 from tests.minimind_core.training_run import SHORT, fresh_trainer
@@ -92,6 +92,77 @@ def test_a_step_is_skipped_whole(optimizer: Any, clip_norm: float, name: str, va
     assert math.isfinite(following.loss) and math.isfinite(following.grad_norm)
     assert not equal(everything(trainer), before)
     assert all(weight.isfinite().all() for weight in trainer.model.state_dict().values())
+
+
+@pytest.mark.parametrize("host_decides", [True, False])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize(("name", "value"), [(MATRIX, math.nan), (EMBEDDING, math.inf), (NORM, -math.inf)])
+def test_without_a_scaler_too_and_the_skipped_are_counted(
+    optimizer: Any, dtype: Any, name: str, value: float, host_decides: bool
+) -> None:
+    trainer = fresh_trainer(dataclasses.replace(FP16, optimizer=optimizer, dtype=dtype))
+    if not host_decides:
+        decide_on_the_device(trainer)
+    steps = trainer.steps()
+    next(steps)
+    before = everything(trainer)
+    stop = poison(trainer, name, [value, 0.0])
+    skipped = next(steps)
+    stop()
+    assert not math.isfinite(skipped.grad_norm) and skipped.skipped == 1
+    assert equal(everything(trainer), before)
+    following = next(steps)
+    assert math.isfinite(following.loss) and following.skipped == 1
+    assert not equal(everything(trainer), before)
+    assert all(weight.isfinite().all() for weight in trainer.model.state_dict().values())
+
+
+def decide_on_the_device(trainer: Trainer) -> None:
+    """As on CUDA, whose AdamW is the fused one; the CPU has that too."""
+    trainer._host_decides = False
+    for group in trainer.optimizers[0].param_groups:
+        group["fused"] = True
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_who_decides_changes_no_update(optimizer: Any) -> None:
+    config = dataclasses.replace(FP16, optimizer=optimizer, dtype="fp32")
+    host, device = fresh_trainer(config), fresh_trainer(config)
+    decide_on_the_device(device)
+    for trainer in (host, device):
+        stop = poison(trainer, MATRIX, [0.0] * 4 + [math.nan] * 2)
+        list(trainer.steps(until=3))
+        stop()
+        list(trainer.steps())
+    for name, weight in host.model.state_dict().items():
+        torch.testing.assert_close(device.model.state_dict()[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_without_a_finite_gradient_ends_with_one_sentence_and_whole_weights() -> None:
+    trainer = fresh_trainer(dataclasses.replace(FP16, dtype="fp32", steps=200))
+    next(trainer.steps(until=1))
+    before = everything(trainer)
+    poison(trainer, MATRIX, [math.nan] * 400)
+    said = sentence(lambda: list(trainer.steps()))
+    assert said.startswith(f"The gradient was not finite in the last {MAX_SKIPS} updates, up to step")
+    assert trainer.step == MAX_SKIPS + 1 and equal(everything(trainer), before)
+
+
+def test_what_was_skipped_is_counted_on_after_a_resume(tmp_path: Path) -> None:
+    config = dataclasses.replace(FP16, dtype="fp32")
+    trainer = fresh_trainer(config)
+    poison(trainer, MATRIX, [math.nan] * 4)
+    list(trainer.steps(until=2))
+    trainer.save(tmp_path / "state.pt")
+    resumed = fresh_trainer(config)
+    resumed.load(tmp_path / "state.pt")
+    assert next(resumed.steps()).skipped == 2
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    torch.save(edited(state, lambda s: s.pop("skips")), tmp_path / "earlier.pt")
+    earlier = fresh_trainer(config)
+    earlier.load(tmp_path / "earlier.pt")
+    assert next(earlier.steps()).skipped == 0
 
 
 def test_an_overflow_of_the_scale_skips_both_optimizers() -> None:
@@ -182,6 +253,9 @@ def edited(state: dict[str, Any], change: Callable[[dict[str, Any]], object]) ->
         lambda s: s.update(records=[(1, 2)]),
         lambda s: s.update(records=[("a",) * 7]),
         lambda s: s.update(records=7),
+        lambda s: s.update(skips=[1]),
+        lambda s: s.update(skips=[0, -1]),
+        lambda s: s.update(skips=[0.5, 0]),
         lambda s: s.pop("training"),
         lambda s: s.clear(),
     ],
