@@ -1,0 +1,50 @@
+"""The code in the reference answers of Questions 1 to 5 runs in both languages and keeps its promises."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from questions import load_question
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
+IGNORED = -100
+
+
+def listings(slug: str, language: str) -> dict[str, Any]:
+    """What all Python listings of an answer define, run one after the other."""
+    answer = "\n".join(text for _, text in load_question(slug).prose[language].texts())
+    blocks = re.findall(r"^```python\n(.*?)^```", answer, flags=re.MULTILINE | re.DOTALL)
+    assert blocks
+    scope: dict[str, Any] = {"torch": torch, "F": F}
+    for block in blocks:
+        exec(block, scope)
+    return scope
+
+
+@LANGUAGES
+def test_q1_rows_and_masks_are_those_of_the_table(language: str) -> None:
+    make_rows = listings("q01_loss_mask", language)["make_rows"]
+    assert make_rows([101, 102, 103], 5, 0) == ([101, 102, 103, 0], [102, 103, 0, 0], [1, 1, 0, 0])
+    assert make_rows([201, 202, 203, 204, 205], 5, 0)[2] == [1, 1, 1, 1]
+    assert make_rows([1, 7, 2], 6, 2)[2] == [1, 1, 0, 0, 0], "the one EOS that matters stays a target"
+    assert make_rows([], 4, 0)[2] == make_rows([9], 4, 0)[2] == [0, 0, 0]
+
+
+@LANGUAGES
+def test_q1_loss_is_that_of_ignore_index_and_of_the_whole_step(language: str) -> None:
+    masked_loss = listings("q01_loss_mask", language)["masked_loss"]
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, 9, generator=random, requires_grad=True)
+    y, mask = torch.randint(9, (2, 4), generator=random), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    ignored = F.cross_entropy(logits.flatten(0, 1), y.masked_fill(mask == 0, IGNORED).flatten())
+    torch.testing.assert_close(masked_loss(logits, y, mask), ignored)
+    halves = [masked_loss(logits[i : i + 1], y[i : i + 1], mask[i : i + 1], num_targets=6) for i in (0, 1)]
+    torch.testing.assert_close(halves[0] + halves[1], ignored)
+    empty = masked_loss(logits, y, torch.zeros_like(mask))
+    empty.backward()
+    assert empty == 0 and logits.grad is not None and not logits.grad.any()
