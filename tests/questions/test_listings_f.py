@@ -48,3 +48,36 @@ def test_q1_loss_is_that_of_ignore_index_and_of_the_whole_step(language: str) ->
     empty = masked_loss(logits, y, torch.zeros_like(mask))
     empty.backward()
     assert empty == 0 and logits.grad is not None and not logits.grad.any()
+
+
+@LANGUAGES
+def test_q2_rows_without_a_target_after_truncation_are_left_out(language: str) -> None:
+    from minimind_core.tokenizer import load_tokenizer
+
+    usable, tokenizer = listings("q02_empty_text", language)["usable"], load_tokenizer("6.4k")
+    assert not any(usable(text, tokenizer, 8) for text in ("", "好", None, 3))
+    assert usable("今天天气很好", tokenizer, 8) and not usable("今天天气很好", tokenizer, 1)
+
+
+@LANGUAGES
+def test_q2_loss_of_an_empty_batch_is_a_connected_zero(language: str) -> None:
+    safe_loss = listings("q02_empty_text", language)["safe_loss"]
+    logits = torch.randn(6, 9, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets = torch.tensor([1, IGNORED, 3, IGNORED, 5, 6])
+    torch.testing.assert_close(safe_loss(logits, targets), F.cross_entropy(logits, targets))
+    torch.testing.assert_close(safe_loss(logits, targets, num_targets=8), safe_loss(logits, targets) / 2)
+    empty = safe_loss(logits, torch.full_like(targets, IGNORED))
+    empty.backward()
+    assert empty == 0 and logits.grad is not None and not logits.grad.any()
+
+
+@LANGUAGES
+def test_q2_loss_keeps_a_broken_logit_at_an_ignored_place_out_of_the_gradient(language: str) -> None:
+    safe_loss = listings("q02_empty_text", language)["safe_loss"]
+    logits = torch.zeros(2, 4, dtype=torch.bfloat16)
+    logits[0, 1] = torch.inf
+    logits.requires_grad_()
+    loss = safe_loss(logits, torch.tensor([IGNORED, 2]))
+    loss.backward()
+    assert loss.isfinite() and loss.dtype == torch.float32
+    assert logits.grad is not None and logits.grad.isfinite().all()
