@@ -170,7 +170,7 @@ def decode_bytes() -> dict[str, float]:
 
 
 def head_shares() -> dict[str, float]:
-    """Percent of the matrix operations that the head takes, in ours with the large vocabulary and in Llama-3."""
+    """Percent of the matrix operations that the head takes: ours at its largest, and two of Llama-3."""
     entries, kv_width = 128_256, 8 * 128
 
     def llama(hidden: int, inner: int, layers: int) -> float:

@@ -81,3 +81,23 @@ def test_q2_loss_keeps_a_broken_logit_at_an_ignored_place_out_of_the_gradient(la
     loss.backward()
     assert loss.isfinite() and loss.dtype == torch.float32
     assert logits.grad is not None and logits.grad.isfinite().all()
+
+
+@LANGUAGES
+def test_q4_windows_score_every_token_once_and_end_with_the_text(language: str) -> None:
+    plan_windows = listings("q04_long_text", language)["plan_windows"]
+    plan = plan_windows(8192, 512, 256)
+    assert (
+        len(plan) == 31 and plan[-1][1] == 8192 and min(first - start for start, _, first in plan[1:]) == 256
+    )
+    for length, window, stride in (
+        (1000, 512, 256),
+        (513, 512, 511),
+        (512, 512, 256),
+        (7, 4, 1),
+        (2, 8, 3),
+        (1, 8, 3),
+    ):
+        plan = plan_windows(length, window, stride)
+        assert [token for _, end, first in plan for token in range(first, end)] == list(range(1, length))
+        assert all(0 <= start < first and end - start <= window for start, end, first in plan)
