@@ -134,7 +134,7 @@ def dilated() -> dict[str, int]:
 
 
 def influence() -> dict[str, int]:
-    """Positions behind the given percentage of what arrives: layers that attend evenly, and half of each its residual."""
+    """Positions behind the given percentage: of layers that attend evenly, and of half residual ones."""
     share = given("influence_percent") / 100
     even = np.full(given("local"), 1 / given("local"))
     residual = even / 2

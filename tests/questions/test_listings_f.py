@@ -101,3 +101,21 @@ def test_q4_windows_score_every_token_once_and_end_with_the_text(language: str) 
         plan = plan_windows(length, window, stride)
         assert [token for _, end, first in plan for token in range(first, end)] == list(range(1, length))
         assert all(0 <= start < first and end - start <= window for start, end, first in plan)
+
+
+@LANGUAGES
+def test_q5_attention_of_the_answer_is_that_of_the_core(language: str) -> None:
+    from minimind_core.model.attention import attend
+
+    attention = listings("q05_shapes", language)["attention"]
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 5, 512, generator=random)
+    q, k, v, o = (torch.randn(rows, 512, generator=random) / 512**0.5 for rows in (512, 128, 128, 512))
+    found = attention(x, q, k, v, o, rotate=lambda heads: heads.flip(-1))
+    queries, keys, values = (
+        (x @ w.T).reshape(2, 5, heads, 64).permute(0, 2, 1, 3) for w, heads in ((q, 8), (k, 2), (v, 2))
+    )
+    true = (
+        attend(queries.flip(-1), keys.flip(-1), values, None, "eager").permute(0, 2, 1, 3).reshape(2, 5, 512)
+    )
+    torch.testing.assert_close(found, true @ o.T)
