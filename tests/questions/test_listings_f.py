@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from questions import load_question
+from questions import Renderer, load_question
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -119,3 +119,15 @@ def test_q5_attention_of_the_answer_is_that_of_the_core(language: str) -> None:
         attend(queries.flip(-1), keys.flip(-1), values, None, "eager").permute(0, 2, 1, 3).reshape(2, 5, 512)
     )
     torch.testing.assert_close(found, true @ o.T)
+
+
+@LANGUAGES
+@pytest.mark.parametrize(
+    "slug", ["q01_loss_mask", "q02_empty_text", "q03_vocabulary", "q04_long_text", "q05_shapes"]
+)
+def test_the_spoken_answer_takes_90_seconds(slug: str, language: str) -> None:
+    question = load_question(slug)
+    spoken = Renderer(question, language).fill(question.prose[language].spoken)
+    assert not re.search(r"^(?:[-*#|>]|\d+\.) ", spoken, flags=re.MULTILINE), "it is spoken: no list"
+    length = len(spoken.split()) if language == "en" else len(re.findall(r"[\u4e00-\u9fff\w]", spoken))
+    assert (150 if language == "en" else 350) <= length <= (220 if language == "en" else 500)
