@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labs.claims.checks import Check, Finding, given_whole
 from minimind_core.tokenizer import load_tokenizer
@@ -73,14 +74,18 @@ def alignment() -> dict[str, int]:
 
 
 def mixture() -> Finding:
-    """The mean over everything against the two means weighted by their counts, on random losses."""
+    """The mean over everything against the means weighted by their counts, and where padding ends up free."""
     random = np.random.default_rng(0)
     text, padding = random.uniform(3, 8, 37), random.uniform(0, 0.1, 91)
+    share = len(text) / (len(text) + len(padding))
     everything = float(np.concatenate([text, padding]).mean())
-    weighted = (len(text) * text.mean() + len(padding) * padding.mean()) / (len(text) + len(padding))
+    weighted = share * text.mean() + (1 - share) * padding.mean()
+    free = float(np.concatenate([text, 0 * padding]).mean())
     return Finding(
-        math.isclose(everything, weighted, rel_tol=1e-12) and everything < text.mean(),
-        {"all": everything, "weighted": float(weighted)},
+        math.isclose(everything, weighted, rel_tol=1e-12)
+        and math.isclose(free, share * text.mean(), rel_tol=1e-12)
+        and free < everything < text.mean(),
+        {"all": everything, "weighted": float(weighted), "free_padding": free, "share": share},
     )
 
 
@@ -135,6 +140,53 @@ def kinds_of_pairs() -> dict[str, int]:
     }
 
 
+def experts_and_padding() -> dict[str, str | bool]:
+    """Switch's balancing loss with and without padding, and an expert with room for its share of the batch.
+
+    The first row is half padding, and all padding is alike, so it wants one expert.
+    """
+    random, experts = np.random.default_rng(0), 4
+    logits = random.normal(size=(24, experts))  # [tokens, experts]
+    padding = np.zeros(len(logits), dtype=bool)
+    padding[6:12] = True
+    logits[padding] = [3, 0, 0, 0]
+    logits[12:18, 0] = 5  # real tokens of the second row that want the same expert
+    chosen = logits.argmax(1)
+
+    def balance(kept: NDArray[np.bool_]) -> float:
+        shares = np.bincount(chosen[kept], minlength=experts) / kept.sum()
+        odds = np.exp(logits[kept]) / np.exp(logits[kept]).sum(1, keepdims=True)
+        return float(experts * shares @ odds.mean(0))
+
+    def served(kept: NDArray[np.bool_]) -> int:
+        """Real tokens that find a place when each expert takes its share of the batch in order."""
+        capacity = len(logits) // experts
+        queues = [np.flatnonzero(kept & (chosen == expert))[:capacity] for expert in range(experts)]
+        return int(sum((~padding[queue]).sum() for queue in queues))
+
+    everything = np.ones_like(padding)
+    changed = not math.isclose(balance(everything), balance(~padding), rel_tol=1e-3)
+    return {
+        "balance_loss": "changed" if changed else "unchanged",
+        "real_tokens_dropped": served(everything) < served(~padding),
+    }
+
+
+def one_id_more() -> dict[str, int]:
+    """Positions of a row with one id more than the given length, and of the given length."""
+    stored = given("length") + 1
+    return {"stored": stored, "positions": len(list(itertools.pairwise(range(stored)))), "without": pairs()}
+
+
+def packed() -> dict[str, int]:
+    """Pairs of both texts between BOS and EOS, end to end, and how many of them stay inside a text."""
+    texts = [given_list("short"), given_list("long")]
+    owners = [number for number, text in enumerate(texts) for _ in range(len(text) + 2)]
+    steps = list(itertools.pairwise(owners))
+    inside = sum(one == other for one, other in steps)
+    return {"pairs": len(steps), "real": inside, "crossing": len(steps) - inside}
+
+
 CHECKS: dict[str, Check] = {
     "Q1-C1": pairs,
     "Q1-C3": added_by_the_tokenizer,
@@ -147,4 +199,7 @@ CHECKS: dict[str, Check] = {
     "Q1-C15": batch_means,
     "Q1-C16": utilisation,
     "Q1-C19": kinds_of_pairs,
+    "Q1-C22": experts_and_padding,
+    "Q1-C23": one_id_more,
+    "Q1-C24": packed,
 }

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labs.claims.checks import Check, Finding, given_whole
 from minimind_core.tokenizer import SPECIAL_TOKENS, load_tokenizer
@@ -84,16 +85,59 @@ def chances() -> dict[str, float]:
     }
 
 
-def bucketed() -> int:
-    """Batches without a target when the rows are sorted by length."""
+def bucketed() -> dict[str, int]:
+    """Batches without a target when the rows are sorted by length, shortest first and longest first."""
     random = np.random.default_rng(0)
     lengths = random.integers(5, 200, given("corpus"))
     lengths[random.choice(given("corpus"), given("empty"), replace=False)] = 0
-    ordered = np.sort(lengths)
-    batches = [ordered[start : start + given("batch")] for start in range(0, len(ordered), given("batch"))]
-    empty = [place for place, batch in enumerate(batches) if not batch.any()]
-    assert empty[0] == 0, "it would not be the first"
-    return len(empty)
+    shortest_first = np.sort(lengths)
+    orders = {"ascending": shortest_first, "descending": shortest_first[::-1]}
+    empty = {name: _empty_batches(rows) for name, rows in orders.items()}
+    assert empty["ascending"][0] == 0, "it would not be the first"
+    assert empty["descending"][-1] == (given("corpus") - 1) // given("batch"), "they would not be the last"
+    return {name: len(places) for name, places in empty.items()}
+
+
+def half_precision() -> dict[str, float]:
+    """What FP16 makes of 1e-8, its smallest positive number, and where counting by ones ends in it."""
+    count = np.float16(0)
+    while np.float16(count + np.float16(1)) > count:
+        count = np.float16(count + np.float16(1))
+    return {
+        "in_fp16": float(np.float16(1e-8)),
+        "smallest": float(np.finfo(np.float16).smallest_subnormal),
+        "counts_up_to": int(count),
+    }
+
+
+def row_without_tokens() -> dict[str, object]:
+    """Offsets of rows of which one is empty, and a softmax over no key."""
+    with np.errstate(invalid="ignore"):
+        scores = np.full(4, -np.inf)
+        weights = np.exp(scores - scores.max())
+    return {
+        "offsets": [0, *np.cumsum([3, 0, 5]).tolist()],
+        "softmax": "nan" if np.isnan(weights).all() else "finite",
+    }
+
+
+def one_denominator() -> dict[str, str]:
+    """A step of which one micro-batch is empty: divided by the step's count, and each by its own."""
+    random = np.random.default_rng(0)
+    losses = random.uniform(5, 9, (given("micro_batches"), given("length")))
+    mask = np.ones_like(losses)
+    mask[2] = 0
+    with np.errstate(invalid="ignore"):
+        seen = {
+            "step": float((losses * mask).sum() / mask.sum()),
+            "micro_batch": float(((losses * mask).sum(1) / mask.sum(1)).mean()),
+        }
+    return {name: "finite" if math.isfinite(loss) else "nan" for name, loss in seen.items()}
+
+
+def _empty_batches(lengths: NDArray[np.int64]) -> list[int]:
+    starts = range(0, len(lengths), given("batch"))
+    return [place for place, start in enumerate(starts) if not lengths[start : start + given("batch")].any()]
 
 
 CHECKS: dict[str, Check] = {
@@ -103,4 +147,7 @@ CHECKS: dict[str, Check] = {
     "Q2-C13": average_with_nan,
     "Q2-C16": chances,
     "Q2-C17": bucketed,
+    "Q2-C21": half_precision,
+    "Q2-C22": row_without_tokens,
+    "Q2-C24": one_denominator,
 }

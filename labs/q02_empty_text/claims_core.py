@@ -163,19 +163,31 @@ def collate_none() -> dict[str, str]:
 
 
 def disconnected_zero() -> dict[str, str]:
-    """Gradients after the backward pass of a new zero, and what a scaler's step says to it."""
+    """Gradients after the backward pass of a new zero, and what a scaler's step says to it.
+
+    The scaler is asked twice: after the zero alone, and after an ordinary micro-batch and then the zero.
+    """
 
     def new_zero(*_: Tensor) -> Tensor:
         return torch.zeros((), requires_grad=True)
 
     step = empty_step(TINY, new_zero)
     without = all(gradient is None for gradient in step.gradients)
-    scaler = torch.amp.GradScaler("cpu")
-    scaler.scale(new_zero()).backward()
     return {
         "parameters_without_gradient": "all" if without else "some",
-        "scaler": _raised(lambda: scaler.step(step.optimizer)),
+        "scaler": _scaler_says(new_zero()),
+        "scaler_after_an_ordinary_one": _scaler_says(new_zero(), ordinary_first=True),
     }
+
+
+def _scaler_says(zero: Tensor, ordinary_first: bool = False) -> str:
+    layer = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    scaler = torch.amp.GradScaler("cpu")
+    if ordinary_first:
+        scaler.scale(layer(torch.ones(1, 3)).sum()).backward()
+    scaler.scale(zero).backward()
+    return _raised(lambda: scaler.step(optimizer))
 
 
 def clamp_guard() -> dict[str, Any]:

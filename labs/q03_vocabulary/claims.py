@@ -20,7 +20,8 @@ given = partial(given_whole, QUESTION)
 given_sentence = partial(given_text, QUESTION)
 SIZES = {"small": "1k", "ours": "6.4k", "large": "100k"}
 MEGA = 10**6
-QWEN, GPT2, BLOCK = 151_643, 50_257, 128
+QWEN3, QWEN35 = 151_936, 248_320
+GPT2, BLOCK = 50_257, 128
 RARE = "鱻龘"
 TEXTS = ("q13_sampling", "q01_loss_mask", "q02_empty_text")
 
@@ -79,10 +80,11 @@ def token_counts(name: str) -> dict[str, int]:
     return {size: len(_tokenizer(shipped).encode(given_sentence(name))) for size, shipped in SIZES.items()}
 
 
-def sentence_operations(tokens: int, entries: int) -> int:
-    """A forward pass over one sentence with all its logits."""
+def sentence_operations(tokens: int, entries: int, with_logits: int | None = None) -> int:
+    """A forward pass over one sentence; `with_logits` positions have logits, all of them where it is None."""
+    heads = tokens if with_logits is None else with_logits
     pairs = 4 * given("layers") * given("hidden") * tokens**2
-    return tokens * 2 * (layer_weights() + entries * given("hidden")) + pairs
+    return 2 * tokens * layer_weights() + 2 * heads * entries * given("hidden") + pairs
 
 
 def operations_per_token() -> dict[str, float]:
@@ -98,18 +100,21 @@ def operations_per_token() -> dict[str, float]:
 
 
 def operations_per_sentence() -> dict[str, float]:
-    """MFLOP at the usual counts, and the ratio of large to ours with these and with our own counts."""
-    cost = {
-        size: sentence_operations(tokens, given(size))
-        for size, tokens in zip(SIZES, usual_counts(), strict=True)
-    }
-    counted = token_counts("second")
-    own = {size: sentence_operations(counted[size], given(size)) for size in ("ours", "large")}
-    return {
-        **{size: value / MEGA for size, value in cost.items()},
-        "ratio": cost["large"] / cost["ours"],
-        "ratio_with_our_tokenizers": own["large"] / own["ours"],
-    }
+    """MFLOP at the usual counts with all logits and, for a prompt, with those of the last position.
+
+    The ratios are large to ours, with the usual counts and with our own.
+    """
+    usual, counted = dict(zip(SIZES, usual_counts(), strict=True)), token_counts("second")
+    found: dict[str, float] = {}
+    for prefix, with_logits in (("", None), ("prompt_", 1)):
+
+        def cost(size: str, counts: dict[str, int], positions: int | None = with_logits) -> int:
+            return sentence_operations(counts[size], given(size), positions)
+
+        found |= {f"{prefix}{size}": cost(size, usual) / MEGA for size in SIZES}
+        found[f"{prefix}ratio"] = cost("large", usual) / cost("ours", usual)
+        found[f"{prefix}ratio_with_our_tokenizers"] = cost("large", counted) / cost("ours", counted)
+    return found
 
 
 def square_root_rule() -> dict[str, int]:
@@ -118,10 +123,12 @@ def square_root_rule() -> dict[str, int]:
     return {"product": round(100 * root), "root": round(root)}
 
 
-def vocabulary_law() -> int:
-    """Tao et al.: vocabulary parameters grow with the others from the base point, at equal hidden size."""
-    base = {"others": 33 * MEGA, "entries": 6144, "exponent": 0.8354}
-    return round(base["entries"] * (given("body") / base["others"]) ** base["exponent"])
+def vocabulary_law() -> dict[str, int]:
+    """Tao et al.: entries carried down from the base point and its neighbours on the grid, in hundreds."""
+    base = {"others": 33 * MEGA, "exponent": 0.8354}
+    grid = {"about": 6144, "from": 4096, "to": 10240}
+    shrunk = (given("body") / base["others"]) ** base["exponent"]
+    return {name: 100 * round(entries * shrunk / 100) for name, entries in grid.items()}
 
 
 def wrong_language() -> Finding:
@@ -142,13 +149,57 @@ def wrong_language() -> Finding:
 
 
 def memory() -> dict[str, int]:
-    """Training state and logits in MB; parameters that the vocabulary of Qwen would add."""
+    """Training state and logits in MB."""
     state = {f"state_{size}": round(16 * total(given(size)) / MEGA) for size in ("ours", "large")}
     logits = {
         f"logits_{size}": round(given("batch") * given("positions") * given(size) * 4 / MEGA)
         for size in ("ours", "large")
     }
-    return {**state, **logits, "qwen_added": change(QWEN)["tied"]}
+    return {**state, **logits}
+
+
+def decode_bytes() -> dict[str, float]:
+    """MB in FP16 that a step for one sequence reads, and the ratio of large to ours."""
+    body = 2 * given("body") / MEGA
+    heads = {size: 2 * given(size) * given("hidden") / MEGA for size in ("ours", "large")}
+    return {
+        "body": body,
+        **{f"head_{size}": megabytes for size, megabytes in heads.items()},
+        "ratio": (body + heads["large"]) / (body + heads["ours"]),
+    }
+
+
+def head_shares() -> dict[str, float]:
+    """Percent of the matrix operations that the head takes: ours at its largest, and two of Llama-3."""
+    entries, kv_width = 128_256, 8 * 128
+
+    def llama(hidden: int, inner: int, layers: int) -> float:
+        body = layers * (2 * hidden**2 + 2 * hidden * kv_width + 3 * hidden * inner)
+        return 100 * hidden * entries / (body + hidden * entries)
+
+    head = given("large") * given("hidden")
+    return {
+        "ours_large": 100 * head / (layer_weights() + head),
+        "llama3_8b": llama(4096, 14_336, 32),
+        "llama3_70b": llama(8192, 28_672, 80),
+    }
+
+
+def qwen() -> dict[str, int]:
+    """Parameters that two matrices of that family would add to ours."""
+    return {
+        "rows": QWEN3,
+        "added": change(QWEN3)["tied"],
+        "newer_rows": QWEN35,
+        "newer_added": change(QWEN35)["tied"],
+    }
+
+
+def two_languages() -> dict[str, int]:
+    """Tokens of the same sentence in Chinese and in English."""
+    tokenizer = _tokenizer(SIZES["ours"])
+    texts = {"chinese": given_sentence("first"), "english": given_sentence("first_en")}
+    return {language: len(tokenizer.encode(text)) for language, text in texts.items()}
 
 
 def rare_characters() -> dict[str, int | bool]:
@@ -186,4 +237,8 @@ CHECKS: dict[str, Check] = {
     "Q3-C22": rare_characters,
     "Q3-C23": blocks,
     "Q3-C24": lambda: SMALLEST_VOCAB,
+    "Q3-C25": decode_bytes,
+    "Q3-C26": qwen,
+    "Q3-C28": two_languages,
+    "Q3-C30": head_shares,
 }

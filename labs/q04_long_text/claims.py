@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from labs.claims.checks import Check, Finding, given_text, given_whole
+from labs.q04_long_text.looking_back import arriving, reached
 from minimind_core.model.config import ModelConfig
 from minimind_core.tokenizer import load_tokenizer
 from questions import load_question
@@ -39,13 +40,18 @@ def causal_pairs(length: int, window: int | None = None) -> int:
     return sum(min(place + 1, window or length) for place in range(length))
 
 
-def operations(tokens: int, pairs: int) -> int:
-    """A forward pass of our model with all its logits."""
+def layer_operations(tokens: int, pairs: int) -> int:
+    """A forward pass of our model through its layers, without the head."""
     config = ModelConfig()
     attention = 2 * config.hidden_size * config.head_dim * (config.num_heads + config.num_kv_heads)
-    layers = config.num_layers * (attention + 3 * config.hidden_size * config.intermediate_size)
-    head = config.vocab_size * config.hidden_size
-    return 2 * tokens * (layers + head) + 4 * config.num_layers * config.hidden_size * pairs
+    weights = config.num_layers * (attention + 3 * config.hidden_size * config.intermediate_size)
+    return 2 * tokens * weights + 4 * config.num_layers * config.hidden_size * pairs
+
+
+def operations(tokens: int, pairs: int) -> int:
+    """The same with the head at every position."""
+    config = ModelConfig()
+    return layer_operations(tokens, pairs) + 2 * tokens * config.vocab_size * config.hidden_size
 
 
 def windowed(stride: int) -> tuple[int, int]:
@@ -69,16 +75,17 @@ def window_counts() -> dict[str, int]:
 
 
 def window_costs() -> dict[str, float]:
-    """Of all windows against one, and against one causal pass over everything."""
-    everything = causal_pairs(given("length"))
-    one = operations(given("trained"), causal_pairs(given("trained")))
-    full = operations(given("length"), everything)
-    overlapping, disjoint = (operations(*windowed(stride)) for stride in (given("stride"), given("trained")))
+    """Of all windows against one, and against one causal pass, without heads and with them."""
+    length, one = given("length"), (given("trained"), causal_pairs(given("trained")))
+    everything = length, causal_pairs(length)
+    overlapping, disjoint = (windowed(stride) for stride in (given("stride"), given("trained")))
     return {
-        "against_one": overlapping // one,
-        "against_full": overlapping / full,
-        "disjoint_against_full": disjoint / full,
-        "attention_only": windowed(given("stride"))[1] / everything,
+        "against_one": layer_operations(*overlapping) // layer_operations(*one),
+        "against_full": layer_operations(*overlapping) / layer_operations(*everything),
+        "disjoint_against_full": layer_operations(*disjoint) / layer_operations(*everything),
+        "attention_only": overlapping[1] / everything[1],
+        "with_heads": operations(*overlapping) / operations(*everything),
+        "disjoint_with_heads": operations(*disjoint) / operations(*everything),
     }
 
 
@@ -106,26 +113,35 @@ def local_pairs() -> dict[str, float]:
     return {"local": local, "full": full, "factor": full / local}
 
 
-def reach(layers: int, window: int, length: int) -> int:
-    """Positions whose information arrives at the last one, followed back layer by layer."""
-    seen = np.zeros(length, dtype=bool)
-    seen[-1] = True
-    for _ in range(layers):
-        earlier = [seen[back:] for back in range(window) if back < length]
-        seen = np.any([np.pad(part, (0, length - len(part))) for part in earlier], axis=0)
-    return int(seen.sum())
-
-
 def reaches() -> dict[str, object]:
     """Of the problem's design, the smallest window and depth that span the text, and small probes."""
     layers, local, length = given("layers"), given("local"), given("length")
     window = next(w for w in range(1, length + 1) if layers * (w - 1) + 1 >= length)
     depth = next(n for n in range(1, length + 1) if n * (local - 1) + 1 >= length)
     return {
-        "reach": reach(layers, local, length),
+        "reach": int(reached(layers, local, length).sum()),
         "window_needed": window,
         "layers_needed": depth,
-        "probes": [reach(n, w, 100) for n, w in PROBES],
+        "probes": [int(reached(n, w, 100).sum()) for n, w in PROBES],
+    }
+
+
+def dilated() -> dict[str, int]:
+    """Tokens that one layer spans; positions reached by all layers, and the distance to the farthest."""
+    span = range(0, given("local") * given("dilation"), given("dilation"))
+    far = reached(given("layers"), given("local"), given("length"), given("dilation"))
+    return {"span": span[-1] + 1, "reached": int(far.sum()), "stretch": len(far) - int(far.argmax())}
+
+
+def influence() -> dict[str, int]:
+    """Positions behind the given percentage: of layers that attend evenly, and of half residual ones."""
+    share = given("influence_percent") / 100
+    even = np.full(given("local"), 1 / given("local"))
+    residual = even / 2
+    residual[0] += 1 / 2
+    return {
+        name: int(np.searchsorted(arriving(given("layers"), step).cumsum(), share)) + 1
+        for name, step in (("even", even), ("with_residual", residual))
     }
 
 
@@ -191,10 +207,11 @@ def memory() -> dict[str, float]:
 
 
 def crossover() -> dict[str, float]:
-    """Where attention overtakes the matrices, and its percentage at both lengths."""
+    """Where attention is as large as the matrices, and its percentage at both lengths."""
     linear, per_pair = operations(1, 0), operations(0, 1)
     square = next(n for n in range(1, 10**5) if per_pair * n * n >= linear * n)
     causal = next(n for n in range(1, 10**5) if per_pair * n * (n + 1) // 2 >= linear * n)
+    assert per_pair * square == linear and per_pair * (causal + 1) == 2 * linear, "not equal, but larger"
     shares = {
         name: 100 * operations(0, causal_pairs(n)) / operations(n, causal_pairs(n))
         for name, n in (("share_long", given("length")), ("share_short", given("trained")))
@@ -227,7 +244,7 @@ def strided_scoring() -> dict[str, int]:
 
 
 def prices() -> dict[str, float]:
-    """GFLOP of five options."""
+    """GFLOP of the layers for five options, and of a head at every position."""
     length, trained = given("length"), given("trained")
     options = {
         "truncated": (trained, causal_pairs(trained)),
@@ -236,7 +253,9 @@ def prices() -> dict[str, float]:
         "local": (length, causal_pairs(length, given("local"))),
         "full": (length, causal_pairs(length)),
     }
-    return {name: operations(tokens, pairs) / GIGA for name, (tokens, pairs) in options.items()}
+    head = operations(length, 0) - layer_operations(length, 0)
+    found = {name: layer_operations(tokens, pairs) / GIGA for name, (tokens, pairs) in options.items()}
+    return {**found, "head": head / GIGA}
 
 
 def _whole(amount: int, unit: int) -> int:
@@ -261,4 +280,6 @@ CHECKS: dict[str, Check] = {
     "Q4-C20": characters_and_tokens,
     "Q4-C22": strided_scoring,
     "Q4-C23": prices,
+    "Q4-C24": influence,
+    "Q4-C25": dilated,
 }

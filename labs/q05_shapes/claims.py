@@ -21,6 +21,7 @@ from labs.q05_shapes.written_out import (
     matrices,
     multiplied,
     per_pair,
+    rms_norm,
     rotate,
     softmax,
     total,
@@ -75,10 +76,10 @@ def parameters() -> dict[str, int]:
     }
 
 
-def narrower() -> dict[str, int]:
+def narrower() -> dict[str, float]:
     """With the width that is not rounded."""
-    narrow = total(matrices(feed_forward=rounding()["raw"]))
-    return {"total": narrow, "missing": total(matrices()) - narrow}
+    narrow, ours = total(matrices(feed_forward=rounding()["raw"])), total(matrices())
+    return {"total": narrow, "missing": ours - narrow, "percent": 100 * (ours - narrow) / ours}
 
 
 def output_projection() -> dict[str, float]:
@@ -129,13 +130,6 @@ def forward_costs() -> dict[str, int]:
         "single": flops(1, 1),
         "full": flops(1, 512),
     }
-
-
-def unseen_attention() -> dict[str, int]:
-    """What a counter reports that sees the linear layers only, and what it misses."""
-    batch, tokens = given("batch"), given("tokens")
-    linear = 2 * batch * tokens * multiplied()
-    return {"counted": linear, "missing": flops(batch, tokens) - linear}
 
 
 def first_loss() -> dict[str, float]:
@@ -207,11 +201,46 @@ def by_kv_heads() -> dict[str, int]:
     return {name: total(matrices(count)) for name, count in heads.items()}
 
 
-def crossover() -> dict[str, float]:
-    """The length at which attention costs as much as all matrices, and the cost of a trained token."""
-    costs = forward_costs()
-    square = 2 * costs["per_token"] / costs["per_pair"]
-    return {"square": square, "causal": 2 * square, "training": 6 * costs["per_token"]}
+def crossover() -> dict[str, int]:
+    """The length at which attention costs as much as all matrices, as a square and counted causally."""
+    linear, pair = 2 * multiplied(), per_pair()
+    square = next(n for n in range(1, 10**5) if pair * n**2 == linear * n)
+    causal = next(n for n in range(1, 10**5) if pair * n * (n + 1) == 2 * linear * n)
+    return {"square": square, "causal": causal}
+
+
+def operations_of_a_token() -> dict[str, float]:
+    """Weights that it meets; MFLOP forward, and with a backward pass of twice as much."""
+    forward = 2 * multiplied() / 10**6
+    return {"weights": multiplied(), "forward": forward, "training": 3 * forward}
+
+
+def activations() -> dict[str, float]:
+    """Numbers that the layers keep for a token; GB of a batch in BF16, and of the training state."""
+    seen = block(example())
+    stream = [seen["input"], seen["normed"]] * 2 + [seen["output"]]  # both norms, and the joined heads
+    heads = [seen[name] for name in ("q_linear", "k_linear", "v_linear")]
+    inner = [seen["inner"]] * 3  # gate, up and their product
+    per_token = given("layers") * sum(tensor.shape[-1] for tensor in (*stream, *heads, *inner))
+    return {
+        "per_token": per_token,
+        "batch_gb": 2 * 32 * 512 * per_token / 10**9,
+        "state_gb": 16 * total(matrices()) / 10**9,
+    }
+
+
+def norm_and_rotation() -> dict[str, str]:
+    """RMSNorm with and without gains before RoPE and after it."""
+    queries = block(example(16))["q"]
+    gains = np.random.default_rng(2).uniform(0.5, 2, given("head_dim"))
+    orders = {
+        "with_gain": (rotate(gains * rms_norm(queries)), gains * rms_norm(rotate(queries))),
+        "without_gain": (rotate(rms_norm(queries)), rms_norm(rotate(queries))),
+    }
+    return {
+        name: "same" if np.allclose(one, other, atol=1e-9) else "different"
+        for name, (one, other) in orders.items()
+    }
 
 
 def rope_tables() -> dict[str, int]:
@@ -248,7 +277,6 @@ CHECKS: dict[str, Check] = {
     "Q5-C10": softmax_twice,
     "Q5-C12": causality,
     "Q5-C14": forward_costs,
-    "Q5-C15": unseen_attention,
     "Q5-C16": first_loss,
     "Q5-C17": repeat_order,
     "Q5-C19": view_without_transposition,
@@ -259,4 +287,8 @@ CHECKS: dict[str, Check] = {
     "Q5-C24": by_kv_heads,
     "Q5-C25": crossover,
     "Q5-C26": rope_tables,
+    "Q5-C28": operations_of_a_token,
+    "Q5-C30": activations,
+    "Q5-C31": norm_and_rotation,
+    "Q5-C33": lambda: shape("inner"),
 }
