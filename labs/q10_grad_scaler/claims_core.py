@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from labs.claims.checks import Check, Finding
 
@@ -120,6 +121,30 @@ def _parts(growth_interval: int = 2000) -> tuple[GradScaler, nn.Parameter, torch
     return GradScaler("cpu", growth_interval=growth_interval), weight, torch.optim.SGD([weight], lr=0.1)
 
 
+class HostReads(TorchDispatchMode):
+    """Counts how often the host asks for the value of a tensor, and so has to wait for its device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def waits_in_step() -> dict[str, int]:
+    """Host reads inside `step` after an Inf gradient, with a plain and with a fused AdamW."""
+    seen = {}
+    for name, fused in (("plain", False), ("fused", True)):
+        scaler, weight, _ = _parts()
+        optimizer = torch.optim.AdamW([weight], fused=fused)
+        scaler.scale(weight.sum() * torch.inf).backward()
+        with HostReads() as reads:
+            scaler.step(optimizer)
+        assert weight.item() == 1, "the step was not skipped"
+        seen[name] = reads.count
+    return seen
+
+
 def hidden_overflow() -> Finding:
     """Many tokens through one FP16 layer: each activation gradient fits, their weighted sum does not."""
     inputs = torch.full((1024, 4), 100.0, dtype=torch.float16, requires_grad=True)
@@ -159,6 +184,7 @@ CHECKS: dict[str, Check] = {
     "Q10-C7": who_changes_the_scale,
     "Q10-C8": consecutive,
     "Q10-C11": dtypes,
+    "Q10-C16": waits_in_step,
     "Q10-C18": disabled,
     "Q10-C21": old_path,
     "Q10-C22": once_a_step,
