@@ -130,7 +130,7 @@ def byte_gain(tokens: int, batch: int) -> float:
 
 
 def break_even() -> dict[str, float]:
-    """Batches whose caches weigh as much as the weights of our model in BF16, and gains in bytes at batch 1."""
+    """Batches whose caches weigh as much as our weights in BF16, and gains in bytes at batch 1."""
     weights = parameters(given("kv_heads")) * 2
     batches = {name: weights / cache_bytes(heads) for name, heads in VARIANTS.items()}
     share = round(100 * cache_bytes(given("query_heads")) / weights)
@@ -145,7 +145,7 @@ def capacity() -> dict[str, int]:
 
 
 def quoted_rates() -> dict[str, float]:
-    """The factor that the quoted requests a second imply, what is quoted for a quarter, and the bytes' limit."""
+    """The factor in the quoted requests a second, the one quoted for a quarter, and the bytes' limit."""
     rates, factors = QUESTION.claim("Q6-C27").said, QUESTION.claim("Q6-C11").said
     assert isinstance(rates, Mapping) and isinstance(factors, tuple)
     return {

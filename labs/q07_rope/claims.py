@@ -215,7 +215,7 @@ def new_distances() -> dict[str, float]:
 
 
 def no_decay() -> Finding:
-    """Spread of the score of random vectors at four distances over that at distance 0; for q = k, its mean."""
+    """Spread of random vectors' scores at four distances over that at distance 0; for q = k, the mean."""
     q, k = vectors(4096)
     distances = (1, 32, 512, 8192)
     spread = [float(score(q, k, 0, far).std() / score(q, k, 0, 0).std()) for far in distances]

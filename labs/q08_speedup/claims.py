@@ -135,7 +135,7 @@ def utilisation() -> dict[str, float]:
 
 
 def weight_intensity(tokens: int) -> float:
-    """Operations on each byte of FP16 weights in a pass over that many tokens: a product and a sum a weight."""
+    """Operations on each byte of FP16 weights in a pass over that many tokens."""
     return 2 * tokens * num_parameters(MODEL) / weight_bytes(MODEL, 2)
 
 

@@ -238,7 +238,7 @@ def load_balance() -> Finding:
 
 
 def contrastive_starts() -> dict[str, float]:
-    """The contrastive loss of pairs that all score alike, with the candidates of the whole batch and of one part."""
+    """The contrastive loss where all pairs score alike, among the whole batch and among one part."""
 
     def loss(candidates: int) -> float:
         scores = np.zeros((candidates, candidates))
@@ -248,12 +248,14 @@ def contrastive_starts() -> dict[str, float]:
 
 
 def unbiased() -> Finding:
-    """Means of window gradients for one step and for eight, divided and not, and the ratio of the variances."""
+    """Bias of window gradients for one step and for eight, divided and not; the variances' ratio."""
     weights, random, draws, steps = start(), np.random.default_rng(2), 4000, given("steps")
     x, y = window([512])[0]
     full = gradient_sum(weights, x, y) / len(y)
     each = -y[:, None] / (1 + np.exp(y * (x @ weights)))[:, None] * x  # [samples, features]
-    picked = each[random.integers(0, len(y), (draws, steps, given("micro")))].mean(2)  # [draws, steps, features]
+    picked = each[random.integers(0, len(y), (draws, steps, given("micro")))].mean(
+        2
+    )  # [draws, steps, features]
     single, divided = picked[:, 0], picked.mean(1)
     biases = [relative(found.mean(0), full) for found in (single, divided)]
     undivided = float(np.linalg.norm(picked.sum(1).mean(0)) / np.linalg.norm(full))
