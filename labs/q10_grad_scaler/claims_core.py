@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +12,11 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from labs.claims.checks import Check, Finding
+from labs.claims.checks import CannotCheck, Check, Finding
+from labs.tools.interleaved import interleaved
+
+BOTH_IN_TENSOR_CORES = (8, 0)
+SECONDS = 1.0
 
 
 def defaults() -> dict[str, float]:
@@ -159,6 +165,19 @@ def hidden_overflow() -> Finding:
     return Finding(all(seen.values()), seen)
 
 
+def equally_fast() -> Finding:
+    """Time of a BF16 matrix product over that of an FP16 one, the two timed in turn on a GPU."""
+    if not torch.cuda.is_available() or torch.cuda.get_device_capability() < BOTH_IN_TENSOR_CORES:
+        raise CannotCheck("This takes a GPU with Tensor Cores for BF16 and FP16.", key="q10.tensor_cores")
+    ways = {}
+    for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
+        factors = torch.randn(2, 4096, 4096, device="cuda", dtype=dtype)
+        ways[name] = partial(torch.matmul, *factors)
+    times = interleaved(ways, "cuda", SECONDS, lambda _share: None)
+    ratio = statistics.median(times["bf16"]) / statistics.median(times["fp16"])
+    return Finding(2 / 3 < ratio < 3 / 2, ratio)
+
+
 def _unscale_fp16() -> str:
     weight = nn.Parameter(torch.ones(1, dtype=torch.float16))
     scaler, optimizer = GradScaler("cpu", init_scale=2.0), torch.optim.SGD([weight], lr=0.1)
@@ -186,6 +205,7 @@ CHECKS: dict[str, Check] = {
     "Q10-C11": dtypes,
     "Q10-C16": waits_in_step,
     "Q10-C18": disabled,
+    "Q10-C19": equally_fast,
     "Q10-C21": old_path,
     "Q10-C22": once_a_step,
     "Q10-C27": hidden_overflow,
