@@ -5,7 +5,7 @@ Written out in integers rather than with `minimind_core.model.cost`, so that the
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -119,18 +119,47 @@ def latent_attention() -> dict[str, float]:
     }
 
 
+def step_bytes(kv_heads: int, tokens: int, batch: int) -> int:
+    """What one decode step reads: the weights of that model once, and every sequence's cache."""
+    return given("bytes") * (parameters(kv_heads) + batch * cache_elements(kv_heads, tokens))
+
+
+def byte_gain(tokens: int, batch: int) -> float:
+    """Bytes of a step without sharing over those of our model."""
+    return step_bytes(given("query_heads"), tokens, batch) / step_bytes(given("kv_heads"), tokens, batch)
+
+
 def break_even() -> dict[str, float]:
-    """Batches whose caches weigh as much as the weights of our model in BF16."""
+    """Batches whose caches weigh as much as our weights in BF16, and gains in bytes at batch 1."""
     weights = parameters(given("kv_heads")) * 2
     batches = {name: weights / cache_bytes(heads) for name, heads in VARIANTS.items()}
     share = round(100 * cache_bytes(given("query_heads")) / weights)
-    return {"weights": weights / MEGA, "share": share, **batches}
+    gains = {"gain": byte_gain(given("tokens"), 1), "gain_short": byte_gain(given("prefill"), 1)}
+    return {"weights": weights / MEGA, "share": share, **batches, **gains}
 
 
 def capacity() -> dict[str, int]:
-    """Whole sequences that fit on the card beside the weights."""
+    """Sequences that would fit on the card beside the weights and nothing else, to two digits."""
     free = given("card") * GIGA - parameters(given("kv_heads")) * 2
-    return {name: math.floor(free / cache_bytes(heads)) for name, heads in VARIANTS.items()}
+    return {name: int(float(f"{free / cache_bytes(heads):.1e}")) for name, heads in VARIANTS.items()}
+
+
+def quoted_rates() -> dict[str, float]:
+    """The factor in the quoted requests a second, the one quoted for a quarter, and the bytes' limit."""
+    rates, factors = QUESTION.claim("Q6-C27").said, QUESTION.claim("Q6-C11").said
+    assert isinstance(rates, Mapping) and isinstance(factors, tuple)
+    return {
+        "factor": float(rates["gqa"]) / float(rates["mha"]),  # type: ignore[arg-type]
+        "quarter": float(factors[0]),  # type: ignore[arg-type]
+        "limit": byte_gain(given("tokens"), given("batch")),
+    }
+
+
+def intensity() -> dict[str, float]:
+    """Operations on each byte of cache in one decode step: scores and weighted values, two each."""
+    operations = 4 * given("query_heads") * given("head_dim")
+    found = {name: 2 * heads * given("head_dim") * given("bytes") for name, heads in VARIANTS.items()}
+    return {name: operations / read for name, read in found.items()}
 
 
 def upstream_today() -> dict[str, float]:
@@ -154,4 +183,6 @@ CHECKS: dict[str, Check] = {
     "Q6-C22": break_even,
     "Q6-C23": capacity,
     "Q6-C25": upstream_today,
+    "Q6-C27": quoted_rates,
+    "Q6-C28": intensity,
 }

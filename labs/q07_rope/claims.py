@@ -214,6 +214,16 @@ def new_distances() -> dict[str, float]:
     return {"distances": 100 * len(new) / len(pairs), "pairs": 100 * sum(new) / sum(pairs.values())}
 
 
+def no_decay() -> Finding:
+    """Spread of random vectors' scores at four distances over that at distance 0; for q = k, the mean."""
+    q, k = vectors(4096)
+    distances = (1, 32, 512, 8192)
+    spread = [float(score(q, k, 0, far).std() / score(q, k, 0, 0).std()) for far in distances]
+    alike = [float(score(q, q, 0, far).mean() / score(q, q, 0, 0).mean()) for far in distances]
+    flat = all(abs(ratio - 1) < 0.05 for ratio in spread)
+    return Finding(flat and alike[-1] < alike[0] - 0.1, {"spread": spread, "alike": alike})
+
+
 CHECKS: dict[str, Check] = {
     "Q7-C1": relative_only,
     "Q7-C2": fp32_error_grows,
@@ -230,4 +240,5 @@ CHECKS: dict[str, Check] = {
     "Q7-C20": quarter_turns,
     "Q7-C21": ntk,
     "Q7-C23": new_distances,
+    "Q7-C29": no_decay,
 }

@@ -14,7 +14,7 @@ import numpy as np
 
 from labs.claims.checks import Check, Finding
 from minimind_core.model.config import ModelConfig, swiglu_width
-from minimind_core.model.cost import num_parameters, parameter_counts, weight_bytes
+from minimind_core.model.cost import kv_cache_bytes, num_parameters, parameter_counts, weight_bytes
 from questions import load_question
 
 QUESTION = load_question("q08_speedup")
@@ -89,16 +89,17 @@ def read_floor() -> dict[str, float]:
 
 
 def sizes() -> dict[str, float]:
-    """Megabytes of the weights by width; and of a file whose embedding stays fp32 beside an int8 head."""
+    """Megabytes of the weights by width; and of files whose linear modules alone are int8, all else fp32."""
     counts = parameter_counts(MODEL)
-    linear = counts["attention"] + counts["feed_forward"] + counts["embedding"]
-    dynamic = linear + 4 * (counts["embedding"] + counts["norms"])
+    linear = counts["attention"] + counts["feed_forward"]
+    rest = 4 * (counts["embedding"] + counts["norms"])
     return {
         "fp32": weight_bytes(MODEL, 4) / MEGA,
         "fp16": weight_bytes(MODEL, 2) / MEGA,
         "int8": weight_bytes(MODEL, 1) / MEGA,
         "int4": num_parameters(MODEL) / 2 / MEGA,
-        "dynamic": dynamic / MEGA,
+        "dynamic": (linear + counts["embedding"] + rest) / MEGA,  # the untied head becomes an int8 module
+        "dynamic_core": (linear + rest) / MEGA,
     }
 
 
@@ -127,10 +128,36 @@ def batching_bounds() -> dict[str, float]:
     return {"few": harmonic(slots // 4), "exponential": harmonic(slots), "uniform": 2 * slots / (slots + 1)}
 
 
-def utilisation() -> float:
-    """Percent of the slot steps that produce something when two requests wait for the longer."""
+def utilisation() -> dict[str, float]:
+    """Idle steps of the shorter request's slot, and percent of both slots' steps that produce something."""
     longer, shorter = int(given("long")), int(given("short"))
-    return 100 * (longer + shorter) / (2 * longer)
+    return {"idle": longer - shorter, "used": 100 * (longer + shorter) / (2 * longer)}
+
+
+def weight_intensity(tokens: int) -> float:
+    """Operations on each byte of FP16 weights in a pass over that many tokens."""
+    return 2 * tokens * num_parameters(MODEL) / weight_bytes(MODEL, 2)
+
+
+def roofline() -> dict[str, float]:
+    """Operations per byte of weights for one user and for all slots, and where the card is in balance."""
+    return {
+        "single": weight_intensity(1),
+        "batch": weight_intensity(int(given("slots"))),
+        "balance": round(float(given("peak")) / float(given("bandwidth"))),
+    }
+
+
+def caches_as_heavy_as_weights() -> dict[str, int]:
+    """Cached tokens that take as many bytes as all weights in FP16: of one user, and of each of all slots."""
+    tokens = weight_bytes(MODEL, 2) // kv_cache_bytes(MODEL, 1, 1, 2)
+    return {"single": tokens, "each": tokens // int(given("slots"))}
+
+
+def verification_intensity() -> dict[str, float]:
+    """Operations per byte of weights while drafts are verified, for one user and for all slots."""
+    tokens = int(given("draft_length")) + 1
+    return {"single": weight_intensity(tokens), "loaded": weight_intensity(tokens * int(given("slots")))}
 
 
 def multiplied() -> dict[str, float]:
@@ -181,4 +208,7 @@ CHECKS: dict[str, Check] = {
     "Q8-C23": folded_gain,
     "Q8-C25": rounding_errors,
     "Q8-C26": amdahl,
+    "Q8-C28": roofline,
+    "Q8-C29": caches_as_heavy_as_weights,
+    "Q8-C30": verification_intensity,
 }

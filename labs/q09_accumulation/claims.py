@@ -223,6 +223,49 @@ def ranks() -> Finding:
     return Finding(max(found) < 1e-12, found)
 
 
+def load_balance() -> Finding:
+    """The load-balancing loss of a top-1 router over the whole batch, and its mean over micro-batches."""
+    random, experts = np.random.default_rng(0), 4
+    scores = np.exp(random.normal(size=(given("effective"), experts)))
+    routed = scores / scores.sum(-1, keepdims=True)  # [tokens, experts]
+
+    def loss(part: Array) -> float:
+        shares = np.bincount(part.argmax(-1), minlength=experts) / len(part)
+        return float(experts * (shares * part.mean(0)).sum())
+
+    whole, micro = loss(routed), float(np.mean([loss(part) for part in np.split(routed, given("steps"))]))
+    return Finding(micro > whole + 0.1, {"whole": whole, "micro": micro})
+
+
+def contrastive_starts() -> dict[str, float]:
+    """The contrastive loss where all pairs score alike, among the whole batch and among one part."""
+
+    def loss(candidates: int) -> float:
+        scores = np.zeros((candidates, candidates))
+        return float(np.mean(np.log(np.exp(scores).sum(-1)) - np.diag(scores)))
+
+    return {"whole": loss(given("effective")), "micro": loss(given("micro"))}
+
+
+def unbiased() -> Finding:
+    """Bias of window gradients for one step and for eight, divided and not; the variances' ratio."""
+    weights, random, draws, steps = start(), np.random.default_rng(2), 4000, given("steps")
+    x, y = window([512])[0]
+    full = gradient_sum(weights, x, y) / len(y)
+    each = -y[:, None] / (1 + np.exp(y * (x @ weights)))[:, None] * x  # [samples, features]
+    picked = each[random.integers(0, len(y), (draws, steps, given("micro")))].mean(
+        2
+    )  # [draws, steps, features]
+    single, divided = picked[:, 0], picked.mean(1)
+    biases = [relative(found.mean(0), full) for found in (single, divided)]
+    undivided = float(np.linalg.norm(picked.sum(1).mean(0)) / np.linalg.norm(full))
+    ratio = float(divided.var(0).sum() / single.var(0).sum()) * steps
+    return Finding(
+        max(biases) < 0.1 and abs(ratio - 1) < 0.1 and undivided > steps / 2,
+        {"biases": biases, "variance_times_steps": ratio, "undivided": undivided},
+    )
+
+
 CHECKS: dict[str, Check] = {
     "Q9-C1": equals_big_batch,
     "Q9-C2": undivided_ratio,
@@ -243,4 +286,7 @@ CHECKS: dict[str, Check] = {
     "Q9-C18": unequal_counts,
     "Q9-C19": lambda: float(given("loss_sum")) / given("steps"),
     "Q9-C22": ranks,
+    "Q9-C23": load_balance,
+    "Q9-C24": contrastive_starts,
+    "Q9-C25": unbiased,
 }

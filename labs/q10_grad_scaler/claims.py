@@ -150,12 +150,14 @@ def states() -> dict[str, float]:
 
 
 def decay() -> dict[str, int]:
-    """Halvings of the first scale in FP32 until it is one, and until it is zero."""
-    scale, steps, seen = np.float32(given("scale")), 0, {}
+    """Halvings of the first scale in FP32 until it is one, until its reciprocal is Inf, until it is zero."""
+    scale, steps, seen, endless = np.float32(given("scale")), 0, {}, []
     while scale > 0:
         scale, steps = np.float32(scale * np.float32(0.5)), steps + 1
         seen[float(scale)] = steps
-    return {"to_one": seen[1.0], "to_zero": seen[0.0]}
+        with np.errstate(over="ignore", divide="ignore"):
+            endless += [steps] if np.isinf(np.float32(1) / scale) else []
+    return {"to_one": seen[1.0], "nan_from": endless[0], "to_zero": seen[0.0]}
 
 
 def slope() -> dict[str, float]:
@@ -187,12 +189,31 @@ def late_gradients() -> dict[str, float]:
 
 
 def swallowed() -> dict[str, float]:
-    """The next BF16 number after one, and the largest power of two that one absorbs."""
+    """The next BF16 numbers above and below one, and the largest powers of two that one absorbs."""
     powers = [2.0**-k for k in range(1, 20)]
     return {
         "spacing": min(p for p in powers if bfloat(1 + p) == 1 + p),
         "swallowed": max(p for p in powers if bfloat(1 + p) == 1),
+        "spacing_below": min(p for p in powers if bfloat(1 - p) == 1 - p),
+        "swallowed_below": max(p for p in powers if bfloat(1 - p) == 1),
     }
+
+
+def ledgers() -> dict[str, int]:
+    """Bytes a parameter: weights, gradients, master weights and two moments in 4 or in 2 bytes each."""
+    full, short = np.dtype(np.float32).itemsize, np.dtype(np.float16).itemsize
+    return {
+        "autocast": full + full + 2 * full,
+        "master": short + short + full + 2 * full,
+        "main_grad": short + full + full + 2 * full,
+        "pure": short + short + 2 * short,
+    }
+
+
+def logit_megabytes() -> dict[str, float]:
+    """Of all tokens' logits, in FP32 and in half precision."""
+    count = given("tokens") * given("vocabulary")
+    return {"fp32": count * 4 / MEGA, "half": count * 2 / MEGA}
 
 
 CHECKS: dict[str, Check] = {
@@ -211,4 +232,6 @@ CHECKS: dict[str, Check] = {
     "Q10-C25": slope,
     "Q10-C26": late_gradients,
     "Q10-C28": swallowed,
+    "Q10-C30": ledgers,
+    "Q10-C31": logit_megabytes,
 }

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from labs.claims.checks import Check, Finding
+from labs.claims.checks import CannotCheck, Check, Finding
+from labs.tools.interleaved import interleaved
+
+BOTH_IN_TENSOR_CORES = (8, 0)
+SECONDS = 1.0
 
 
 def defaults() -> dict[str, float]:
@@ -120,6 +127,30 @@ def _parts(growth_interval: int = 2000) -> tuple[GradScaler, nn.Parameter, torch
     return GradScaler("cpu", growth_interval=growth_interval), weight, torch.optim.SGD([weight], lr=0.1)
 
 
+class HostReads(TorchDispatchMode):
+    """Counts how often the host asks for the value of a tensor, and so has to wait for its device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def waits_in_step() -> dict[str, int]:
+    """Host reads inside `step` after an Inf gradient, with a plain and with a fused AdamW."""
+    seen = {}
+    for name, fused in (("plain", False), ("fused", True)):
+        scaler, weight, _ = _parts()
+        optimizer = torch.optim.AdamW([weight], fused=fused)
+        scaler.scale(weight.sum() * torch.inf).backward()
+        with HostReads() as reads:
+            scaler.step(optimizer)
+        assert weight.item() == 1, "the step was not skipped"
+        seen[name] = reads.count
+    return seen
+
+
 def hidden_overflow() -> Finding:
     """Many tokens through one FP16 layer: each activation gradient fits, their weighted sum does not."""
     inputs = torch.full((1024, 4), 100.0, dtype=torch.float16, requires_grad=True)
@@ -132,6 +163,19 @@ def hidden_overflow() -> Finding:
         "weights_infinite": bool(layer.weight.grad.isinf().all()),
     }
     return Finding(all(seen.values()), seen)
+
+
+def equally_fast() -> Finding:
+    """Time of a BF16 matrix product over that of an FP16 one, the two timed in turn on a GPU."""
+    if not torch.cuda.is_available() or torch.cuda.get_device_capability() < BOTH_IN_TENSOR_CORES:
+        raise CannotCheck("This takes a GPU with Tensor Cores for BF16 and FP16.", key="q10.tensor_cores")
+    ways = {}
+    for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
+        factors = torch.randn(2, 4096, 4096, device="cuda", dtype=dtype)
+        ways[name] = partial(torch.matmul, *factors)
+    times = interleaved(ways, "cuda", SECONDS, lambda _share: None)
+    ratio = statistics.median(times["bf16"]) / statistics.median(times["fp16"])
+    return Finding(2 / 3 < ratio < 3 / 2, ratio)
 
 
 def _unscale_fp16() -> str:
@@ -159,7 +203,9 @@ CHECKS: dict[str, Check] = {
     "Q10-C7": who_changes_the_scale,
     "Q10-C8": consecutive,
     "Q10-C11": dtypes,
+    "Q10-C16": waits_in_step,
     "Q10-C18": disabled,
+    "Q10-C19": equally_fast,
     "Q10-C21": old_path,
     "Q10-C22": once_a_step,
     "Q10-C27": hidden_overflow,
