@@ -1,0 +1,91 @@
+"""The listings of the answers to questions 11 to 14 run, and do what the text around them promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from questions import load_question
+
+both_languages = pytest.mark.parametrize("language", ["en", "zh"])
+
+
+def listing(slug: str, language: str, **scope: Any) -> dict[str, Any]:
+    """What the Python listings of an answer define, run one after the other."""
+    answer = "\n".join(text for _, text in load_question(slug).prose[language].texts())
+    scope = {"torch": torch, **scope}
+    for block in answer.split("```python\n")[1:]:
+        exec(block.split("```")[0], scope)
+    return scope
+
+
+class Passes(nn.Module):
+    """Gives its input back inside whatever `wrap` makes of it, broken where `value` is given."""
+
+    def __init__(self, wrap: Any = lambda x: x, value: float | None = None) -> None:
+        super().__init__()
+        self.wrap, self.value = wrap, value
+
+    def forward(self, x: Tensor) -> Any:
+        """x [B, D]."""
+        if self.value is not None:
+            x = x.index_fill(0, torch.tensor([0]), self.value)
+        return self.wrap(x)
+
+
+class Chain(nn.Module):
+    """Runs its parts in turn; a part may return a tuple or a dict, of which the first tensor goes on."""
+
+    def __init__(self, **parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict(parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, D]."""
+        for part in self.parts.values():
+            out = part(x)
+            while not isinstance(out, Tensor):
+                out = next(iter(out.values())) if isinstance(out, dict) else out[0]
+            x = out
+        return x
+
+
+@both_languages
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda x: x, lambda x: (x, None), lambda x: {"last_hidden_state": x}, lambda x: ([x], {"cache": None})],
+    ids=["tensor", "tuple", "dict", "nested"],
+)
+def test_q11_the_first_module_is_named_whatever_it_returns(language: str, wrap: Any) -> None:
+    first_nonfinite = listing("q11_nan", language)["first_nonfinite"]
+    model = Chain(a=Passes(wrap), b=Passes(wrap, torch.inf), c=Passes(wrap, torch.nan))
+    assert first_nonfinite(model, torch.ones(2, 3)) == ("parts.b", "inf")
+    assert first_nonfinite(Chain(a=Passes(wrap)), torch.ones(2, 3)) is None
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+@both_languages
+def test_q11_the_hook_survives_the_outputs_of_transformers(language: str) -> None:
+    transformers = pytest.importorskip("transformers")
+    first_nonfinite = listing("q11_nan", language)["first_nonfinite"]
+    config = transformers.LlamaConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2
+    )
+    model = transformers.LlamaForCausalLM(config).eval()
+    ids = torch.arange(5)[None]
+    assert first_nonfinite(model, input_ids=ids) is None
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[3] = torch.nan
+        assert first_nonfinite(model, input_ids=ids) == ("model.layers.1.mlp.up_proj", "nan")
+
+
+@both_languages
+def test_q11_the_hook_is_gone_when_the_forward_raises(language: str) -> None:
+    first_nonfinite = listing("q11_nan", language)["first_nonfinite"]
+    model = Chain(a=nn.Linear(3, 3))
+    with pytest.raises(RuntimeError):
+        first_nonfinite(model, torch.ones(2, 5))
+    assert not any(module._forward_hooks for module in model.modules())
