@@ -129,7 +129,7 @@ def monitor_alarms() -> dict[str, int]:
 
 
 def noisy_alarms() -> dict[str, float]:
-    """Percent of the steps on which ten losses average more than the ten before: on a plateau, and falling."""
+    """Percent of the steps where ten losses average more than the ten before, flat and falling."""
 
     def percent(fall: float) -> float:
         source = random.Random(0)

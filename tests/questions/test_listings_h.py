@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minimind_core.model.config import ModelConfig
+from minimind_core.model.rope import RotaryEmbedding, apply_rope
 from questions import load_question
 
 both_languages = pytest.mark.parametrize("language", ["en", "zh"])
@@ -89,3 +92,44 @@ def test_q11_the_hook_is_gone_when_the_forward_raises(language: str) -> None:
     with pytest.raises(RuntimeError):
         first_nonfinite(model, torch.ones(2, 5))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+class GrowingCache:
+    """Keys and values [B, K, T, D] of one layer, in the order they came."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Tensor, Tensor]] = []
+
+    def update(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append, and give back everything."""
+        assert layer == 0
+        self.kept.append((keys, values))
+        all_keys, all_values = zip(*self.kept, strict=True)
+        return torch.cat(all_keys, 2), torch.cat(all_values, 2)
+
+
+@both_languages
+def test_q12_decoding_step_by_step_equals_one_pass_over_the_text(language: str) -> None:
+    torch.manual_seed(0)
+    text, length = torch.randn(1, 7, 512), 7  # [B, T, hidden]
+    weights = {
+        name: torch.randn(512, heads * 64) / 512**0.5 for name, heads in zip("qkv", (8, 2, 2), strict=True)
+    }
+    rotary = RotaryEmbedding(ModelConfig())
+
+    def project(x: Tensor) -> list[Tensor]:
+        heads = (x @ weight for weight in weights.values())  # [B, T, heads * 64]
+        return [each.unflatten(-1, (-1, 64)).transpose(1, 2) for each in heads]  # [B, heads, T, 64]
+
+    def rotate(x: Tensor, position: int) -> Tensor:
+        return apply_rope(x, *rotary(torch.arange(position, position + x.shape[2])))
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True)
+
+    q, k, v = project(text)
+    at_once = attend(rotate(q, 0), rotate(k, 0), v, causal=True)  # [B, 8, T, 64]
+    step = listing("q12_kv_cache", language, project=project, rotate=rotate, attend=attend)["decode_step"]
+    cache = GrowingCache()
+    steps = [step(text[:, at : at + 1], cache, 0, at) for at in range(length)]
+    torch.testing.assert_close(torch.cat(steps, 2), at_once)
