@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minimind_core.decoding.sampling import filter_logits
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.rope import RotaryEmbedding, apply_rope
 from questions import load_question
@@ -133,3 +134,31 @@ def test_q12_decoding_step_by_step_equals_one_pass_over_the_text(language: str) 
     cache = GrowingCache()
     steps = [step(text[:, at : at + 1], cache, 0, at) for at in range(length)]
     torch.testing.assert_close(torch.cat(steps, 2), at_once)
+
+
+@both_languages
+def test_q13_the_nucleus_keeps_everything_at_one_and_one_token_at_zero(language: str) -> None:
+    keep_nucleus = listing("q13_sampling", language)["keep_nucleus"]
+    peaked = (3 * torch.randn(20, 6400, generator=torch.Generator().manual_seed(0))).softmax(-1)
+    assert torch.equal(keep_nucleus(peaked, 1.0), peaked) and (peaked > 0).all()
+    assert torch.equal(keep_nucleus(peaked, 0.0).argmax(-1), peaked.argmax(-1))
+    assert ((keep_nucleus(peaked, 0.0) > 0).sum(-1) == 1).all()
+
+
+@both_languages
+@pytest.mark.parametrize("top_p", [0.5, 0.9, 1.0])
+def test_q13_a_batch_is_filtered_as_the_core_does(language: str, top_p: float) -> None:
+    keep_nucleus = listing("q13_sampling", language)["keep_nucleus"]
+    logits = torch.randn(6, 6400, generator=torch.Generator().manual_seed(1))
+    kept = keep_nucleus(logits.softmax(-1), top_p)
+    torch.testing.assert_close(kept, filter_logits(logits, top_p=top_p), atol=1e-6, rtol=1e-4)
+
+
+@both_languages
+def test_q13_draws_stay_within_the_nucleus_of_their_row(language: str) -> None:
+    next_token = listing("q13_sampling", language)["next_token"]
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.tensor([[8.0, 7.0, 6.0, 3.0, 2.0], [2.0, 3.0, 6.0, 7.0, 8.0]])
+    drawn = next_token(logits.repeat(200, 1), 1.0, 0.9, generator)
+    assert set(drawn[::2].tolist()) == {0, 1} and set(drawn[1::2].tolist()) == {3, 4}
+    assert next_token(logits, 0).tolist() == [0, 4] and next_token(logits, 1.0, 0.0).tolist() == [0, 4]
