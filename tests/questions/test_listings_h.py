@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from labs.q14_serving import claims as serving
 from minimind_core.decoding.sampling import filter_logits
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.rope import RotaryEmbedding, apply_rope
@@ -162,3 +163,18 @@ def test_q13_draws_stay_within_the_nucleus_of_their_row(language: str) -> None:
     drawn = next_token(logits.repeat(200, 1), 1.0, 0.9, generator)
     assert set(drawn[::2].tolist()) == {0, 1} and set(drawn[1::2].tolist()) == {3, 4}
     assert next_token(logits, 0).tolist() == [0, 4] and next_token(logits, 1.0, 0.0).tolist() == [0, 4]
+
+
+@both_languages
+def test_q14_rows_and_latency_are_those_of_the_claim_and_of_the_simulation(language: str) -> None:
+    rows_and_latency = listing("q14_serving", language)["rows_and_latency"]
+    table, by_hand = serving.table_curve(), serving.rows_by_hand()
+    rate, tokens = serving.given("rate"), serving.given("tokens")
+    for gpus, row in zip((2, 3, 4), by_hand["rows"], strict=True):
+        assert rows_and_latency(gpus, rate, tokens, *table)[0] == pytest.approx(row)
+    rows, latency = rows_and_latency(4, rate, tokens, *table)
+    outcome = serving.served(4)
+    assert rows == pytest.approx(outcome.mean_in_flight / 4, rel=0.05)
+    assert latency == pytest.approx(sum(outcome.latencies) / len(outcome.latencies), rel=0.05)
+    with pytest.raises(ValueError, match="overloaded"):
+        rows_and_latency(1, rate, tokens, *table)
