@@ -78,10 +78,13 @@ def table_latencies() -> dict[str, Any]:
     """What the table implies for one request, and the throughput had latency stayed constant."""
     batches, rates = given_list("table_batches"), given_list("table_rates")
     alpha, beta = table_curve()
+    latencies = SECOND * batches / rates
+    fitted = given("tokens") * (alpha + beta * batches)
     return {
-        "latencies": [round(time) for time in SECOND * batches / rates],
+        "latencies": [round(time) for time in latencies],
         "alpha": alpha,
         "beta": beta,
+        "off_percent": float(100 * abs(fitted / latencies - 1).max()),
         "constant": round(batches[-1] * SECOND / given("latency")),
     }
 
@@ -202,8 +205,8 @@ def rows_by_hand() -> dict[str, list[float]]:
     shares = [given("rate") * given("tokens") / gpus / SECOND for gpus in (2, 3, 4)]  # tokens per ms
     rows = [share * alpha / (1 - share * beta) for share in shares]
 
-    def latency(row: float) -> int:
-        return round(given("tokens") * (alpha + beta * row))
+    def latency(row: float) -> float:
+        return float(round(given("tokens") * (alpha + beta * row)))
 
     stable = [row for row in rows if row < given("cap")]
     tail = [latency(row + 1.65 * math.sqrt(row)) for row in stable]
