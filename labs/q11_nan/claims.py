@@ -128,15 +128,19 @@ def monitor_alarms() -> dict[str, int]:
     }
 
 
-def plateau_alarms() -> float:
-    """Percent of the steps of a flat noisy loss on which the last ten average more than the ten before."""
-    source = random.Random(0)
-    losses = [source.gauss(2, 0.1) for _ in range(20_000)]
-    fires = [
-        sum(losses[end - SHORT : end]) > sum(losses[end - 2 * SHORT : end - SHORT])
-        for end in range(2 * SHORT, len(losses) + 1)
-    ]
-    return 100 * statistics.fmean(fires)
+def noisy_alarms() -> dict[str, float]:
+    """Percent of the steps where ten losses average more than the ten before, flat and falling."""
+
+    def percent(fall: float) -> float:
+        source = random.Random(0)
+        losses = [source.gauss(2, 0.1) - fall * step for step in range(20_000)]
+        fires = [
+            sum(losses[end - SHORT : end]) > sum(losses[end - 2 * SHORT : end - SHORT])
+            for end in range(2 * SHORT, len(losses) + 1)
+        ]
+        return 100 * statistics.fmean(fires)
+
+    return {"plateau": percent(0.0), "falling": percent(0.0005)}
 
 
 def masked_mean() -> dict[str, Any]:
@@ -170,10 +174,17 @@ def classics() -> dict[str, Any]:
     }
 
 
-def z_loss_slope() -> Finding:
-    """The gradient of the z-loss against difference quotients."""
-    weight, step = 1e-4, 1e-6
+def z_loss_slopes() -> Finding:
+    """The gradient of the z-loss against difference quotients, above and below a log-sum of zero."""
     logits = np.random.default_rng(0).normal(size=9)
+    (high, apart), (low, other) = z_loss_slope(logits), z_loss_slope(logits - 9)
+    holds = max(apart, other) < 1e-6 and bool((high > 0).all()) and bool((low < 0).all())
+    return Finding(holds, {"apart": max(apart, other), "above": float(high.sum()), "below": float(low.sum())})
+
+
+def z_loss_slope(logits: np.ndarray) -> tuple[np.ndarray, float]:
+    """The gradient by its formula, and how far difference quotients are from it."""
+    weight, step = 1e-4, 1e-6
 
     def log_sum(z: np.ndarray) -> float:
         return float(np.log(np.exp(z).sum()))
@@ -183,8 +194,25 @@ def z_loss_slope() -> Finding:
     quotients = np.array(
         [weight * (log_sum(logits + one) ** 2 - log_sum(logits - one) ** 2) / (2 * step) for one in steps]
     )
-    apart = float(abs(formula - quotients).max() / abs(formula).max())
-    return Finding(apart < 1e-6, apart)
+    return formula, float(abs(formula - quotients).max() / abs(formula).max())
+
+
+def one_rank() -> dict[str, int]:
+    """Ranks whose gradient holds a NaN, before and after the mean over all."""
+    gradients = np.random.default_rng(0).normal(size=(4, 3))
+    gradients[2, 1] = math.nan
+    reduced = np.broadcast_to(gradients.mean(0), gradients.shape)
+    before, after = (int(np.isnan(each).any(1).sum()) for each in (gradients, reduced))
+    return {"before": before, "after": after}
+
+
+def second_moment_memory() -> dict[str, int]:
+    """Steps that AdamW's second moment remembers, and twice as many."""
+    memory = {name: round(1 / (1 - beta)) for name, beta in (("999", 0.999), ("95", 0.95))}
+    return {
+        **{f"memory_{name}": steps for name, steps in memory.items()},
+        **{f"rule_{name}": 2 * steps for name, steps in memory.items()},
+    }
 
 
 def quietly(check: Check) -> Check:
@@ -219,9 +247,11 @@ CHECKS: dict[str, Check] = {
         "Q11-C16": masked_mean,
         "Q11-C20": lambda: 100 / given("scale"),
         "Q11-C24": lambda: math.log(given("vocabulary")),
-        "Q11-C25": plateau_alarms,
+        "Q11-C25": noisy_alarms,
         "Q11-C26": masks,
         "Q11-C27": classics,
-        "Q11-C29": z_loss_slope,
+        "Q11-C29": z_loss_slopes,
+        "Q11-C32": one_rank,
+        "Q11-C35": second_moment_memory,
     }.items()
 }

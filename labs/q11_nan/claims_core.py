@@ -84,16 +84,21 @@ def recovery() -> dict[str, Any]:
         _step(weight, optimizer, 1.0)
         return "finite" if weight.isfinite().all() else "NaN"
 
-    weight, optimizer = _trained()
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / 100)
-    group, planned = optimizer.param_groups[0], optimizer.param_groups[0]["lr"]
-    group["lr"] = planned / 2
-    _step(weight, optimizer, 1.0)
-    scheduler.step()
+    def keeps_half(schedule: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler]) -> bool:
+        weight, optimizer = _trained()
+        scheduler, group = schedule(optimizer), optimizer.param_groups[0]
+        planned = group["lr"]
+        group["lr"] = planned / 2
+        _step(weight, optimizer, 1.0)
+        scheduler.step()
+        return bool(group["lr"] <= planned / 2)
+
+    schedules = torch.optim.lr_scheduler
     return {
         "weights_only": after_step(False),
         "weights_and_optimizer": after_step(True),
-        "halved_rate_survives": group["lr"] <= planned / 2,
+        "halved_rate_from_step": keeps_half(lambda opt: schedules.LambdaLR(opt, lambda step: 1 - step / 100)),
+        "halved_rate_chained": keeps_half(lambda opt: schedules.StepLR(opt, step_size=100)),
     }
 
 
@@ -149,6 +154,27 @@ def labels_and_ids() -> dict[str, Any]:
         "too_large": raised,
         "all_ignored_loss": _told(loss),
         "all_ignored_gradient": float(logits.grad.abs().max()),
+    }
+
+
+def fused_kernels() -> dict[str, str]:
+    """Scores and an update of AdamW in FP16, written out and fused."""
+    query = torch.full((1, 1, 2, given("head_dim")), float(given("activation")), dtype=torch.half)
+    fused = F.scaled_dot_product_attention(query, query, torch.ones_like(query))
+    return {
+        "attention_by_hand": _told(query @ query.transpose(-1, -2)),
+        "attention_fused": _told(fused),
+        "adamw_by_hand": _told(_half_update(fused=False)),
+        "adamw_fused": _told(_half_update(fused=True)),
+    }
+
+
+def fp8_range() -> dict[str, Any]:
+    """The largest number of FP8 E4M3, and whether it has an Inf."""
+    kind = torch.float8_e4m3fn
+    return {
+        "largest": torch.finfo(kind).max,
+        "has_infinity": bool(torch.tensor([torch.inf]).to(kind).float().isinf().any()),
     }
 
 
@@ -223,6 +249,13 @@ def _trained() -> tuple[nn.Parameter, torch.optim.Optimizer]:
     return weight, optimizer
 
 
+def _half_update(*, fused: bool) -> Tensor:
+    weight = nn.Parameter(torch.ones(3, dtype=torch.half))
+    weight.grad = torch.zeros_like(weight)
+    torch.optim.AdamW([weight], lr=0.01, fused=fused).step()
+    return weight.detach()
+
+
 def _step(weight: nn.Parameter, optimizer: torch.optim.Optimizer, factor: float) -> None:
     optimizer.zero_grad()
     (weight.sum() * factor).backward()
@@ -241,7 +274,8 @@ def _anomaly(graph: Callable[[], Tensor]) -> str:
 
 
 def _told(tensor: Tensor) -> str:
-    return "NaN" if tensor.isnan().all() else "finite" if tensor.isfinite().all() else "mixed"
+    kinds = {"NaN": tensor.isnan(), "Inf": tensor.isinf(), "finite": tensor.isfinite()}
+    return next((kind for kind, found in kinds.items() if found.all()), "mixed")
 
 
 CHECKS: dict[str, Check] = {
@@ -254,4 +288,6 @@ CHECKS: dict[str, Check] = {
     "Q11-C28": guarded_root,
     "Q11-C30": labels_and_ids,
     "Q11-C31": restored_twin,
+    "Q11-C34": fused_kernels,
+    "Q11-C38": fp8_range,
 }

@@ -133,7 +133,13 @@ def projections() -> dict[str, float]:
     """Operations for one token's keys and values, and for all matrices of the layers."""
     keys_and_values = 2 * 2 * given("layers") * given("hidden") * given("kv_heads") * given("head_dim")
     linear = 2 * matmul_parameters(ModelConfig())["layers"]
-    return {"projections": keys_and_values, "linear": linear, "percent": 100 * keys_and_values / linear}
+    attention = attention_growth()["per_pair"] * given("prompt")
+    return {
+        "projections": keys_and_values,
+        "linear": linear,
+        "percent": 100 * keys_and_values / linear,
+        "percent_with_attention": 100 * keys_and_values / (linear + attention),
+    }
 
 
 def shared_in_one_pass() -> Finding:
@@ -147,12 +153,14 @@ def shared_in_one_pass() -> Finding:
     return Finding(difference < 1e-12, difference)
 
 
-def memory() -> dict[str, int]:
-    """Tokens that fit on the card, and tokens whose cache weighs as much as the weights."""
+def memory() -> dict[str, float]:
+    """Tokens that fit on the card, those whose cache weighs as much as the weights, and as runs."""
     per_token = bytes_per_token()["fp16"]
+    as_weights = weight_bytes(ModelConfig(), given("bytes")) // per_token
     return {
         "tokens": given("card") * GIGA // per_token,
-        "as_weights": weight_bytes(ModelConfig(), given("bytes")) // per_token,
+        "as_weights": as_weights,
+        "runs": as_weights / with_cache()["passes"],
     }
 
 
@@ -175,10 +183,13 @@ def concatenated() -> float:
 
 
 def intensity() -> dict[str, float]:
-    """Operations per byte of weights in a decode step and in prefill."""
+    """Operations per byte of weights in a decode step and in prefill, and what two cards can do."""
     weights = matmul_parameters(ModelConfig())
     size = given("bytes") * sum(weights.values())
+    peaks, bandwidths = _numbers("peaks"), _numbers("bandwidths")  # TFLOP/s, TB/s
+    cards = (round(peak / bandwidth) for peak, bandwidth in zip(peaks, bandwidths, strict=True))
     return {
+        **dict(zip(("a100", "h100"), cards, strict=True)),
         "decode": 2 * sum(weights.values()) / size,
         "prefill": 2 * (given("prompt") * weights["layers"] + weights["head"]) / size,
     }
@@ -190,6 +201,56 @@ def batch_traffic() -> dict[str, float]:
     alone = {"weights": weights, "cache": cache}
     batched = {"weights": weights / rows, "cache": rows * cache / rows}
     return {name: alone[name] / batched[name] for name in alone}
+
+
+def paged() -> dict[str, float]:
+    """Blocks of the run, slots of the last one that stay empty, and their share in percent."""
+    block, tokens = 16, with_cache()["passes"]
+    blocks = math.ceil(tokens / block)
+    empty = blocks * block - tokens
+    return {"blocks": blocks, "empty": empty, "percent": 100 * empty / (blocks * block)}
+
+
+def cache_intensity() -> dict[str, float]:
+    """Operations of attention per byte of cache that a decode step reads: ours, and one head a query."""
+    per_key = attention_growth()["per_pair"]
+    sizes = bytes_per_token()
+    return {"ours": per_key / sizes["fp16"], "mha": per_key / sizes["mha"]}
+
+
+def renumbered_keys() -> Finding:
+    """Scores after renumbering the query alone, and with the cached keys rotated back as well."""
+    random, shift, position = np.random.default_rng(0), 5, 20
+    angles = 1e6 ** -(np.arange(given("head_dim") // 2) / (given("head_dim") // 2))
+    real, imaginary = random.normal(size=(2, 10, len(angles)))
+    query, *keys = real + 1j * imaginary  # pairs as complex numbers
+
+    def turned(vector: np.ndarray, by: int) -> np.ndarray:
+        return np.asarray(vector * np.exp(1j * by * angles))
+
+    def scores(at: int, cached: list[np.ndarray]) -> np.ndarray:
+        return np.array([(turned(query, at) * key.conj()).sum().real for key in cached])
+
+    cached = [turned(key, shift + index) for index, key in enumerate(keys)]
+    right = scores(position, cached)
+    rotated_back = scores(position - shift, [turned(key, -shift) for key in cached])
+    query_alone = scores(position - shift, cached)
+    apart, wrong = (float(abs(each - right).max()) for each in (rotated_back, query_alone))
+    return Finding(apart < 1e-9 < 0.1 < wrong, {"rotated_back": apart, "query_alone": wrong})
+
+
+def windowed() -> float:
+    """Percent of the full cache that two global layers and the others' windows take."""
+    tokens, window, global_layers = 32768, 512, 2
+    kept = global_layers * tokens + (given("layers") - global_layers) * window
+    return 100 * kept / (given("layers") * tokens)
+
+
+def prefix_hits() -> dict[str, int]:
+    """Tokens prefilled in a chat that sends its history with every turn, and the hit rate in percent."""
+    turns, tokens = 10, 100
+    without, cached = sum(tokens * turn for turn in range(1, turns + 1)), tokens * turns
+    return {"without": without, "with": cached, "hits": round(100 * (1 - cached / without))}
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
@@ -223,4 +284,9 @@ CHECKS: dict[str, Check] = {
         name: operations(run_steps(cache=name == "with")) / GIGA for name in ("without", "with")
     },
     "Q12-C22": batch_traffic,
+    "Q12-C24": paged,
+    "Q12-C25": cache_intensity,
+    "Q12-C26": renumbered_keys,
+    "Q12-C27": windowed,
+    "Q12-C28": prefix_hits,
 }

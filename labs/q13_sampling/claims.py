@@ -16,10 +16,12 @@ import numpy as np
 
 from labs.claims.checks import Check, Finding
 from labs.q13_sampling.filters import BoundaryRule, keep_top_p
+from minimind_core.model.config import ModelConfig
 from questions import load_question
 
 Number = float | Decimal | Fraction
 QUESTION = load_question("q13_sampling")
+VOCABULARY = ModelConfig().vocab_size
 
 
 def given(name: str) -> list[Any]:
@@ -176,6 +178,30 @@ def entropy_slope() -> float:
     return slope
 
 
+def single_success() -> float:
+    """The smallest success rate that one success in one try leaves possible at a level of 0.95."""
+    level, tries = 0.05, 1
+    return float((level / 2) ** (1 / tries))
+
+
+def scored_and_sampled() -> dict[str, float]:
+    """The first token's probability as scored and as drawn with p = 0.9, and their ratio."""
+    plain = softmax(given("logits"))
+    sampled = renormalized(plain, nucleus(plain, "0.9"))
+    return {"plain": plain[0], "sampled": sampled[0], "ratio": plain[0] / sampled[0]}
+
+
+def exponential_race() -> Finding:
+    """Winners' shares in many races against softmax, in standard errors."""
+    law, draws = np.array(softmax(given("logits"))), 100_000
+    times = np.random.default_rng(0).exponential(size=(draws, len(law))) / law
+    shares = np.bincount(times.argmin(1), minlength=len(law)) / draws
+    errors = np.abs(shares - law) / np.sqrt(law * (1 - law) / draws)
+    return Finding(
+        bool(errors.max() < 4), {"shares": shares.tolist(), "standard_errors": float(errors.max())}
+    )
+
+
 def _by_rank(values: Sequence[Number]) -> list[int]:
     return sorted(range(len(values)), key=lambda place: -values[place])
 
@@ -202,4 +228,8 @@ CHECKS: dict[str, Check] = {
     "Q13-C20": penalty_sign,
     "Q13-C21": entropies,
     "Q13-C22": entropy_slope,
+    "Q13-C25": single_success,
+    "Q13-C26": lambda: math.log(VOCABULARY),
+    "Q13-C27": scored_and_sampled,
+    "Q13-C28": exponential_race,
 }

@@ -56,7 +56,7 @@ def drawn_frequencies() -> list[float]:
 
 
 def nucleus_grows() -> Finding:
-    """Kept tokens of our model's next token at p = 0.9 and T = 0.5, 1, 2."""
+    """Tokens kept at p = 0.9 after the default prompt, and the entropy, at T = 0.5, 1, 2."""
     try:
         loaded = load_model(DEFAULT_MODEL)
     except CheckpointError as error:
@@ -64,8 +64,34 @@ def nucleus_grows() -> Finding:
     ids = loaded.prompt_ids(PROMPT)
     with torch.inference_mode():
         logits = loaded.model(torch.tensor([ids]))[0, -1]
-    kept = [int((filter_logits(logits, temperature, top_p=0.9) > 0).sum()) for temperature in (0.5, 1.0, 2.0)]
-    return Finding(kept[0] <= kept[1] < kept[2], kept)
+    kept, entropies = [], []
+    for temperature in (0.5, 1.0, 2.0):
+        kept.append(int((filter_logits(logits, temperature, top_p=0.9) > 0).sum()))
+        entropies.append(float(torch.special.entr(filter_logits(logits, temperature)).sum()))
+    rises = entropies[0] < entropies[1] < entropies[2] < math.log(len(logits))
+    return Finding(kept[0] <= kept[1] < kept[2] and rises, {"kept": kept, "entropies": entropies})
+
+
+def rejected_zero() -> str:
+    """What transformers says to a temperature of 0."""
+    try:
+        from transformers.generation.logits_process import TemperatureLogitsWarper
+    except ImportError as error:
+        raise CannotCheck("transformers is not installed here.", key="q13.no_transformers") from error
+    try:
+        TemperatureLogitsWarper(0.0)
+    except ValueError as error:
+        return type(error).__name__
+    return "nothing"
+
+
+def careless_ends() -> dict[str, Any]:
+    """What a bare comparison of the mass ahead with p removes at p = 1, and keeps at p = 0."""
+    peaked = 3 * torch.randn(20, 6400, generator=torch.Generator().manual_seed(0))
+    ordered = peaked.softmax(-1).sort(-1, descending=True).values  # [20, 6400]
+    ahead = ordered.cumsum(-1) - ordered
+    assert (filter_logits(peaked, top_p=1.0) > 0).all()
+    return {"removes_at_one": bool((ahead >= 1).any()), "keeps_at_zero": int((ahead < 0).sum())}
 
 
 def _outcome(logits: Tensor) -> str:
@@ -82,4 +108,6 @@ CHECKS: dict[str, Check] = {
     "Q13-C14": zero_temperature,
     "Q13-C19": drawn_frequencies,
     "Q13-C23": nucleus_grows,
+    "Q13-C24": rejected_zero,
+    "Q13-C29": careless_ends,
 }
