@@ -6,7 +6,7 @@ Specimens of one family share data, tokenizer and settings and differ in one thi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import PRESETS, ModelConfig
@@ -51,16 +51,10 @@ class Recipe:
     """One line of the sources in `repeats` a row, padded by this rule; None packs whole documents."""
 
 
-_NANO_TRAINING = TrainingConfig(
-    steps=2000,
-    batch_size=128,
-    learning_rate=5e-3,
-    warmup_steps=100,
-    optimizer="muon",
-    dtype="bf16",
-    compile=True,
-    log_every=20,
+_MUON = TrainingConfig(
+    batch_size=256, optimizer="muon", learning_rate=5e-3, dtype="bf16", compile=True, log_every=20
 )
+_NANO_TRAINING = replace(_MUON, steps=2000, batch_size=128, warmup_steps=100)
 _NANOS = {
     name: Recipe(config, "1k", _NANO_TRAINING) for name, config in PRESETS.items() if name.startswith("nano-")
 }
@@ -80,51 +74,20 @@ RECIPES: dict[str, Recipe] = {
     "minimind-26m": Recipe(
         PRESETS["minimind-26m"],
         "6.4k",
-        TrainingConfig(
-            steps=5000,
-            batch_size=256,
-            optimizer="muon",
-            learning_rate=5e-3,
-            warmup_steps=200,
-            weight_decay=0.3,
-            dtype="bf16",
-            compile=True,
-            log_every=20,
-        ),
+        replace(_MUON, steps=5000, warmup_steps=200, weight_decay=0.3),
         MIXTURE,
     ),
     "draft-1l": Recipe(
         PRESETS["draft-1l"],
         "6.4k",
-        TrainingConfig(
-            steps=1500,
-            batch_size=256,
-            optimizer="muon",
-            learning_rate=5e-3,
-            warmup_steps=100,
-            dtype="bf16",
-            compile=True,
-            log_every=20,
-        ),
+        replace(_MUON, steps=1500, warmup_steps=100),
         MIXTURE,
         shares_embedding_with="minimind-26m",
     ),
     **_NANOS,
     "nano-rope-early": Recipe(PRESETS["nano-rope"], "1k", _NANO_TRAINING, stop_after=100),
     "byte-128": Recipe(
-        PRESETS["byte-128"],
-        "byte",
-        TrainingConfig(
-            steps=3000,
-            batch_size=256,
-            seq_len=128,
-            optimizer="muon",
-            learning_rate=5e-3,
-            warmup_steps=150,
-            dtype="bf16",
-            compile=True,
-            log_every=20,
-        ),
+        PRESETS["byte-128"], "byte", replace(_MUON, steps=3000, seq_len=128, warmup_steps=150)
     ),
     **{
         name: Recipe(PRESETS["toy"], "1k", _TOY_TRAINING, {"tatoeba-en-zh": 1}, padding=rule)
