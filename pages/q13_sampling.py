@@ -18,7 +18,7 @@ from labs.q13_sampling.next_token import PROMPT, PROMPTS, NextTokenParams
 from labs.q13_sampling.wall import WallParams
 from labs.runner.job import Job
 from pages.ui.experiments import experiment
-from pages.ui.lab import bench, charts, controls, findings, jobs
+from pages.ui.lab import bench, controls, findings, jobs
 from pages.ui.lab.folded import folded
 from pages.ui.site import server
 from pages.ui.study.study_page import question_page
@@ -28,7 +28,6 @@ from pages.ui.words.markdown import Markdown
 _Q = "q13"
 _NEXT_TOKEN = experiment("q13/next_token")
 _CONTINUATION = experiment("q13/continuation")
-_CHART_HEIGHT = 400
 _SHARED = ("top_k", "min_p", "repetition_penalty")
 """Settings under More that the core has as well, so that texts are written with them."""
 _BARS_ONLY = ("typical_p", "rule", "dtype")
@@ -94,9 +93,7 @@ def _bars(measured: Data) -> None:
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
-    for name, figure in findings.shown(_NEXT_TOKEN, result).figures.items():
-        height, alt = figure.height or _CHART_HEIGHT, t(f"q13.figure.next_token.{name}")
-        charts.show(figure, key=f"q13-{name}", height=height, alt=alt)
+    findings.draw(_NEXT_TOKEN, findings.Finding(params, measured, "measured"), result)
     bench.code(_NEXT_TOKEN, params)
 
 

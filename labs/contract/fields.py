@@ -191,10 +191,11 @@ class Choice(Field):
 
     def parse(self, value: Any) -> Any:
         """See Field."""
+        text = written(value)
         for choice in self.choices:
-            if _same(value, choice):
+            if _same(value, choice) or text in (str(choice), _exponent(choice)):
                 return choice
-        return {str(choice): choice for choice in self.choices}.get(written(value), value)
+        return value
 
     def check(self, value: Any) -> None:
         """See Field."""
@@ -247,6 +248,11 @@ class Switch(Field):
     def nearest(self, value: bool) -> bool:
         """See Field."""
         return value
+
+
+def _exponent(choice: Any) -> str:
+    """A float as it is written with an exponent, 3e-4; nothing of other choices."""
+    return re.sub(r"e-0*", "e-", f"{choice:.0e}") if isinstance(choice, float) else ""
 
 
 def _same(value: Any, choice: Any) -> bool:

@@ -140,8 +140,22 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         """`speedup`: over MHA against batch, by the byte model and measured; `rate`: tokens a second."""
         if "spread" not in result:
             return Shown({"speedup": _speedup(result, text)})
+        ratios = {f"{text(name)} (×)": row for name, row in result["speedup"].items()}
         return Shown(
             {"speedup": _speedup(result, text), "rate": _rate(result, text)},
+            rows=[
+                {
+                    text("axis.batch"): batch,
+                    **{
+                        f"{text(name)} ({text('per_second')})": speeds[str(batch)]["median"]
+                        for name, speeds in result["tokens_per_second"].items()
+                    },
+                    **{name: row[str(batch)] for name, row in ratios.items()},
+                }
+                for batch in result["batches"]
+            ],
+            notes=[text("decode.sentence", tokens=result["tokens"])],
+            numbers={name: row["1"] for name, row in ratios.items()},
             sentence={
                 "said": SAID_SPEEDUP,
                 "formula": result["byte_model"]["speedup"]["gqa"]["1"],
@@ -247,7 +261,9 @@ def _speedup(result: DecodeResult, text: Words) -> Figure:
 
 def _rate(result: DecodeResult, text: Words) -> Figure:
     """Lines are named at their ends; the legend names a kind of line once."""
-    figure = Figure()
+    figure, batches = Figure(), result["batches"]
+    ends: list[tuple[float, float, str]] = []
+    drawn: list[float] = []
     for name in VARIANTS:
         bound, speeds = result["byte_model_tokens_per_second"][name], result["tokens_per_second"][name]
         first = name == next(iter(VARIANTS))
@@ -269,12 +285,14 @@ def _rate(result: DecodeResult, text: Words) -> Figure:
             symbol=SYMBOLS[name],
             size=9,
             error_y=error_bars(medians, speeds.values()),
-            text=[""] * (len(medians) - 1) + [f" {text(name)}"],
-            textposition="middle right",
             showlegend=first,
         )
-    _batch_axis(figure, text, result["batches"])
-    figure.y_axis(text("axis.rate"), log=True)
+        drawn += [*bound.values(), *medians]
+        ends.append((batches[-1], medians[-1], text(name)))
+    low, high = min(drawn) / 1.2, max(drawn) * 1.2
+    figure.name_ends(ends, low, high, log=True)
+    _batch_axis(figure, text, batches)
+    figure.y_axis(text("axis.rate"), log=True, span=(math.log10(low), math.log10(high)))
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, whole
 from labs.contract.drawing import Figure, error_bars
@@ -50,6 +50,14 @@ class LayerResult(TypedDict):
     extra_bytes: dict[str, int]
     differences: dict[str, float]
     slowest: str
+    view: NotRequired[Expected]
+
+
+class Expected(TypedDict):
+    """Time of repeat_kv over MHA: as the caches compare, and as the bytes do that are really moved."""
+
+    caches: float
+    traffic: float
 
 
 class Layer(Experiment[LayerParams, LayerResult]):
@@ -101,6 +109,11 @@ class Layer(Experiment[LayerParams, LayerResult]):
             "slowest": max(OPTIONS, key=lambda name: relative[name]["median"]),
         }
 
+    def view(self, params: LayerParams, result: LayerResult) -> Expected:
+        """Copies that are written out are written and read at MHA's size, once the shared cache was read."""
+        caches = params.kv_heads / QUERY_HEADS
+        return {"caches": caches, "traffic": caches + 2 if caches < 1 else 1}
+
     def show(self, result: LayerResult, text: Words) -> Shown:
         """`time`: milliseconds of each way; `extra`: new memory that a call asks for."""
         names, times = [text(f"way.{way}") for way in WAYS], [result["milliseconds"][way] for way in WAYS]
@@ -118,4 +131,27 @@ class Layer(Experiment[LayerParams, LayerResult]):
         amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
         extra.bars(names, amounts, "measured", labels="{:.3g}", hover="%{x}: %{y:.4g} MB")
         extra.y_axis(text("axis.extra"))
-        return Shown({"time": time, "extra": extra})
+        repeated, expected = result["relative"]["repeat"], result["view"]
+        return Shown(
+            {"time": time, "extra": extra},
+            rows=[
+                {
+                    text("way"): text(f"way.{way}"),
+                    text("axis.milliseconds"): result["milliseconds"][way]["median"],
+                    text("relative"): result["relative"][way]["median"],
+                    text("axis.extra"): result["extra_bytes"][way] / MEGA,
+                    text("difference"): result["differences"].get(way, 0.0),
+                }
+                for way in WAYS
+            ],
+            notes=[text("layer.sentence")],
+            numbers={f"{text(f'way.{way}')} (×)": result["relative"][way]["median"] for way in WAYS[1:]},
+            sentence={
+                "said": expected["caches"],
+                "formula": expected["traffic"],
+                "measured": repeated["median"],
+                "unit": "×",
+                "low": repeated["low"],
+                "high": repeated["high"],
+            },
+        )

@@ -28,7 +28,7 @@ class SpectrumParams(Params):
     length: int = choice(512, (128, 512, 2048, 8192, 32_768), unit="tokens", primary=True)
     factor: float = real(16, 1, 64, step=1, primary=True, low_sentence=scaling.LOW_FACTOR)
     original: int = whole(512, 64, 32_768, unit="tokens", primary=True)
-    base: float = real(1e6, 1, 1e8, step=1, above_minimum=True, low_sentence=LOW_BASE)
+    base: int = whole(1_000_000, 2, 10**8, low_sentence=LOW_BASE)
     head_dim: int = whole(64, 8, 128, step=2)
     beta_fast: float = real(32, 0.5, 128, step=0.5)
     beta_slow: float = real(1, 0.1, 64, step=0.1)

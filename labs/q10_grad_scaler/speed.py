@@ -145,6 +145,6 @@ def _errors(errors: dict[str, float], text: Words) -> Figure:
     """The error of each gradient in percent."""
     figure, percents = Figure(), [100 * error for error in errors.values()]
     names = [text(f"way.{way}") for way in errors]
-    figure.bars(names, percents, "measured", hover="%{x}: %{y:.3g} %", labels="{:.2g} %")
+    figure.bars(names, percents, "measured", hover="%{x}: %{y:.3g}%", labels="{:.2g}%")
     figure.y_axis(text("axis.gradient_error"))
     return figure

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, order, real, text
 from labs.contract.drawing import Figure, Role
-from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates
+from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates, rows
 from labs.q13_sampling.filters import (
     DEFAULT_ORDER,
     BoundaryRule,
@@ -149,9 +149,8 @@ class NextToken(Experiment[NextTokenParams, NextTokenResult]):
         """The most likely tokens, kept and removed, beside what the model alone gives them; their mass."""
         view = result["view"]
         labels = list(map(visible, view["texts"]))
-        return Shown(
-            {"candidates": bars(view, labels, text("alone"), text), "mass": _mass(view, labels, text)}
-        )
+        drawn = view, labels, text("alone"), text
+        return Shown({"candidates": bars(*drawn), "mass": _mass(view, labels, text)}, rows(*drawn))
 
 
 def _mass(view: NextTokenView, labels: list[str], text: Words) -> Figure:

@@ -192,13 +192,13 @@ def test_bars_and_table_show_the_typed_numbers(text: Words) -> None:
     assert labels["text"] == [" 100.0% ", f" {1 - cool:.1%} "]
     assert shown.rows == [
         {
-            "Number": "z₂ = 3",
+            "Token": "z₂ = 3",
             "as typed, T = 1": f"{plain:.5f}",
             "after the temperature": f"{cool:.5f}",
             "drawn from": "1.00000",
         },
         {
-            "Number": "z₁ = 2",
+            "Token": "z₁ = 2",
             "as typed, T = 1": f"{1 - plain:.5f}",
             "after the temperature": f"{1 - cool:.5f}",
             "drawn from": "0.00000",
