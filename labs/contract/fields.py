@@ -193,7 +193,7 @@ class Choice(Field):
         """See Field."""
         text = written(value)
         for choice in self.choices:
-            if _same(value, choice) or text in (str(choice), _exponent(choice)):
+            if _same(value, choice) or text in _names(choice):
                 return choice
         return value
 
@@ -250,9 +250,15 @@ class Switch(Field):
         return value
 
 
-def _exponent(choice: Any) -> str:
-    """A float as it is written with an exponent, 3e-4; nothing of other choices."""
-    return re.sub(r"e-0*", "e-", f"{choice:.0e}") if isinstance(choice, float) else ""
+def _names(choice: Any) -> tuple[str, ...]:
+    """The texts that mean it; a float is also written with an exponent.
+
+    >>> _names(0.0003), _names("both")
+    (('0.0003', '3e-4'), ('both',))
+    """
+    if not isinstance(choice, float):
+        return (str(choice),)
+    return str(choice), f"{choice:.0e}".replace("e-0", "e-")
 
 
 def _same(value: Any, choice: Any) -> bool:

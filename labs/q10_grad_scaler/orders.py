@@ -144,7 +144,7 @@ def _handed(orders: dict[str, Tried], right: float, text: Words) -> Figure:
             text("handed"),
             hover="%{y}: %{x:.4g}",
             size=13,
-            text=[f"  {short_number(100 * (orders[name]['relative_error'] or 0))} %  " for name in ran],
+            text=[f"  {short_number(100 * (orders[name]['relative_error'] or 0))}%  " for name in ran],
             textposition=["middle left" if norm > FAR_RIGHT else "middle right" for norm in ran.values()],
         )
     if stopped:

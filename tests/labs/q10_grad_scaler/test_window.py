@@ -147,9 +147,9 @@ def test_the_note_is_about_the_pass_closest_to_the_factor(result: Result) -> Non
     assert passes["hooks_finite"] == hooks and {True, False} == set(hooks)
     _, measured, skips = shown("window", window).notes
     infinite = passes["counts"]["all"][at][-1] / passes["counts"]["all"][at].sum()
-    assert "run at 2¹⁸" in measured and f"{100 * infinite:.3g} % Inf or NaN" in measured
+    assert "run at 2¹⁸" in measured and f"{100 * infinite:.3g}% Inf or NaN" in measured
     assert skips.startswith(f"{passes['nonfinite_gradients'][at]:,} elements") and not hooks[at]
-    assert len(shown("window", result("window")).notes) == 1  # where all fits
+    assert len(shown("window", result("window")).notes) == 2  # where all fits
 
 
 def test_the_bars_of_a_kind_lie_in_its_window_and_add_up_to_its_share(result: Result) -> None:
