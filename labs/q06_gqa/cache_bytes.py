@@ -14,7 +14,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from labs.contract.fields import METADATA_KEY, Number, ParamError, choice
 from labs.tools.budgets import PerDevice, free_bytes
@@ -32,6 +32,9 @@ BITS = {"fp32": 32, "bf16": 16, "fp16": 16, "int8": 8, "int4": 4}
 """Bits of one cached number, without the scales of the quantised types."""
 MEGA, GIGA = 10**6, 10**9
 
+CURVE = tuple(2**power for power in range(11))
+"""Batches of the byte model's line."""
+
 ByBatch = dict[str, dict[str, float]]
 """A number by variant, then by batch as text, so that a path names it."""
 
@@ -41,6 +44,13 @@ LIVE_BATCH = PerDevice(cpu=32, cuda=MAX_BATCH)
 """The most that a live run caches of what can be asked for."""
 
 WHOLE_TOKENS = "The cache length must be a whole number from 1 to 32,768."
+
+
+class ByteModel(TypedDict):
+    """Decode speed over MHA over `CURVE`, and the batch whose caches weigh as much as the weights."""
+
+    speedup: ByBatch
+    break_even: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +141,16 @@ def break_even_batch(kv_heads: int, tokens: int) -> float:
     [1.5, 6.2, 12.3]
     """
     return weight_bytes(shape(2)) / cache_bytes(kv_heads, tokens)
+
+
+def byte_model(tokens: int) -> ByteModel:
+    """The byte model's side at a cache length."""
+    return {
+        "speedup": {
+            name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE} for name in SHARED
+        },
+        "break_even": {name: break_even_batch(heads, tokens) for name, heads in VARIANTS.items()},
+    }
 
 
 def capacity(kv_heads: int, tokens: int, card_gb: float, bits: int = 16) -> int:

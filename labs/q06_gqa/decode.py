@@ -15,6 +15,7 @@ from labs.contract import Context, Data, DeviceClass, Experiment, OnProgress, Pa
 from labs.contract.drawing import Figure, error_bars
 from labs.q06_gqa.cache_bytes import (
     BITS,
+    CURVE,
     LIVE_BATCH,
     MAX_BATCH,
     QUERY_HEADS,
@@ -22,13 +23,13 @@ from labs.q06_gqa.cache_bytes import (
     SYMBOLS,
     VARIANTS,
     ByBatch,
+    ByteModel,
     bounds,
-    break_even_batch,
+    byte_model,
     cache_bytes,
     cache_length,
     cached_tokens,
     check_cache,
-    speedup,
 )
 from labs.tools.budgets import PerDevice, free_bytes
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 BATCHES = (1, 4, 16, 32, 128, 512, MAX_BATCH)
 """Batches of the measured curve, as far as the device goes."""
-CURVE = tuple(2**power for power in range(11))
-"""Batches of the byte model's line."""
 QUICK_BATCH = PerDevice(cpu=4, cuda=512, mps=16)
 """The largest batch unless one is asked for."""
 SECONDS = PerDevice(cpu=5.5, cuda=1.8, mps=4.0)
@@ -58,13 +57,6 @@ class DecodeParams(Params):
 
     tokens: int = cache_length()
     max_batch: int = choice(0, (0, *BATCHES), primary=True)
-
-
-class ByteModel(TypedDict):
-    """Decode speed over MHA over `CURVE`, and the batch whose caches weigh as much as the weights."""
-
-    speedup: ByBatch
-    break_even: dict[str, float]
 
 
 class DecodeResult(TypedDict, total=False):
@@ -141,16 +133,16 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         if "spread" not in result:
             return Shown({"speedup": _speedup(result, text)})
         ratios = {f"{text(name)} (×)": row for name, row in result["speedup"].items()}
+        speeds = {
+            f"{text(name)} ({text('per_second')})": {batch: each["median"] for batch, each in row.items()}
+            for name, row in result["tokens_per_second"].items()
+        }
         return Shown(
             {"speedup": _speedup(result, text), "rate": _rate(result, text)},
             rows=[
                 {
                     text("axis.batch"): batch,
-                    **{
-                        f"{text(name)} ({text('per_second')})": speeds[str(batch)]["median"]
-                        for name, speeds in result["tokens_per_second"].items()
-                    },
-                    **{name: row[str(batch)] for name, row in ratios.items()},
+                    **{name: row[str(batch)] for name, row in (speeds | ratios).items()},
                 }
                 for batch in result["batches"]
             ],
@@ -165,16 +157,6 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
                 "high": result["spread"]["gqa"]["1"]["high"],
             },
         )
-
-
-def byte_model(tokens: int) -> ByteModel:
-    """The byte model's side at a cache length."""
-    return {
-        "speedup": {
-            name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE} for name in SHARED
-        },
-        "break_even": {name: break_even_batch(heads, tokens) for name, heads in VARIANTS.items()},
-    }
 
 
 def batches_that_fit(max_batch: int, tokens: int, device: str, bits: int) -> list[int]:
@@ -262,8 +244,8 @@ def _speedup(result: DecodeResult, text: Words) -> Figure:
 def _rate(result: DecodeResult, text: Words) -> Figure:
     """Lines are named at their ends; the legend names a kind of line once."""
     figure, batches = Figure(), result["batches"]
-    ends: list[tuple[float, float, str]] = []
     drawn: list[float] = []
+    ends: list[tuple[float, float, str]] = []
     for name in VARIANTS:
         bound, speeds = result["byte_model_tokens_per_second"][name], result["tokens_per_second"][name]
         first = name == next(iter(VARIANTS))

@@ -114,7 +114,7 @@ class Orders(Experiment[OrdersParams, OrdersResult]):
             notes.append(text("note.refused", error=refused["error"]))
         sentence: ThreeNumbers | None = None
         first = result["orders"].get("clip_first")
-        if first and (clipped := first["norm"]) is not None:
+        if first and "view" in result and (clipped := first["norm"]) is not None:
             notes.insert(0, text("orders.sentence"))
             said, formula = result["view"]["clip_norm"], result["view"]["unscaled"]
             sentence = {"said": said, "formula": formula, "measured": clipped, "unit": ""}
