@@ -17,14 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from minimind_core.errors import ConfigError, shortened
+from labs.contract.given import WHOLE, names_of, quoted, same, written
+from minimind_core.errors import ConfigError
 
 METADATA_KEY = "field"
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character that needs two: no text can be encoded that holds one."""
-_LONGEST_GIVEN = 60
-"""Characters of a refused value that a sentence repeats."""
 
 
 class ParamError(ConfigError):
@@ -184,17 +183,27 @@ class Text(Field):
 class Choice(Field):
     """One of a few values."""
 
+    sentence: str = ""
+    """Said of a number that is none of them, `{given}` filled in. Its key is the label's."""
+
     def parse(self, value: Any) -> Any:
         """See Field."""
+        text = written(value)
         for choice in self.choices:
-            if _same(value, choice):
+            if same(value, choice) or text in names_of(choice):
                 return choice
-        return {str(choice): choice for choice in self.choices}.get(written(value), value)
+        return value
 
     def check(self, value: Any) -> None:
         """See Field."""
-        if not any(_same(value, choice) for choice in self.choices):
-            self.refuse_choice("be one of {}", "param.choice", value)
+        if any(same(value, choice) for choice in self.choices):
+            return
+        given = written(value)
+        if self.sentence and WHOLE.match(given):
+            raise ParamError(
+                "choice", self.name, self.sentence.format(given=given), key=self.label, given=given
+            )
+        self.refuse_choice("be one of {}", "param.choice", value)
 
     def nearest(self, value: Any) -> Any:
         """See Field."""
@@ -236,30 +245,6 @@ class Switch(Field):
     def nearest(self, value: bool) -> bool:
         """See Field."""
         return value
-
-
-def _same(value: Any, choice: Any) -> bool:
-    """Whether they are equal; true is not 1."""
-    return isinstance(value, bool) == isinstance(choice, bool) and bool(value == choice)
-
-
-def written(value: Any) -> str:
-    """`value` as text, shortened; by its kind where Python writes none: 5,000 digits, endless nesting."""
-    try:
-        return shortened(str(value))
-    except (ValueError, RecursionError):
-        return f"({type(value).__name__} …)"
-
-
-def quoted(value: Any) -> str:
-    """What somebody gave, for a sentence: in quotes where it is a text, and shortened.
-
-    >>> quoted("-" * 100), quoted(3)
-    ("'------------------------------------------ … ---------------'", '3')
-    """
-    if isinstance(value, str):
-        return repr(shortened(value, _LONGEST_GIVEN))
-    return shortened(written(value), _LONGEST_GIVEN)
 
 
 def whole(default: int, minimum: int, maximum: int, *, step: int = 1, **options: Any) -> Any:

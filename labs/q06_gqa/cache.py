@@ -14,13 +14,12 @@ from labs.contract import (
     Experiment,
     OnProgress,
     Params,
+    Row,
     Shown,
     Words,
-    choice,
-    real,
-    whole,
 )
 from labs.contract.drawing import Figure
+from labs.contract.fields import choice, real, whole
 from labs.q06_gqa.cache_bytes import (
     BITS,
     LIVE_BATCH,
@@ -109,7 +108,6 @@ class Cache(Experiment[CacheParams, CacheResult]):
     drawn_by_formula = True
 
     def seconds(self, params: CacheParams, device: DeviceClass) -> float:
-        """See Experiment."""
         read = prefill_rows(params, device) * cached_tokens(params.tokens, device)
         return PerDevice(cpu=1.5, cuda=0.5).on(device) + read * SECONDS_A_TOKEN.on(device)
 
@@ -159,11 +157,23 @@ class Cache(Experiment[CacheParams, CacheResult]):
 
     def show(self, result: CacheResult, text: Words) -> Shown:
         """`bytes`: the cache by KV heads, formula and what was added up; `capacity`: sequences on a card."""
-        figures = {"bytes": _bytes(result, text), "capacity": _capacity(result["view"]["capacity"], text)}
+        asked, sequences = result["asked"], result["view"]["capacity"]
+        figures = {"bytes": _bytes(result, text), "capacity": _capacity(sequences, text)}
+        rows: list[Row] = [
+            {
+                text("axis.kv_heads"): heads,
+                text("axis.megabytes"): amount,
+                text("axis.sequences"): sequences[str(heads)],
+            }
+            for heads, amount in zip(HEADS, _megabytes(asked), strict=True)
+        ]
         if "formula" not in result:
-            return Shown(figures)
+            return Shown(figures, rows)
         return Shown(
             figures,
+            rows,
+            notes=[text("cache.sentence", **result["formula"])],
+            numbers={text("axis.megabytes"): result["megabytes"]},
             sentence={
                 "said": result["asked"]["megabytes"] / 2,  # the number of elements
                 "formula": result["formula"]["megabytes"],
@@ -230,12 +240,17 @@ def prefilled(
     return cache
 
 
+def _megabytes(asked: CacheBytes) -> list[float]:
+    """By the formula, for each of HEADS."""
+    bits = BITS[asked["cache_type"]]
+    return [cache_bytes(heads, asked["tokens"], asked["batch"], bits) / MEGA for heads in HEADS]
+
+
 def _bytes(result: CacheResult, text: Words) -> Figure:
     asked, figure, names = result["asked"], Figure(), list(map(str, HEADS))
-    bits = BITS[asked["cache_type"]]
-    amounts = [cache_bytes(heads, asked["tokens"], asked["batch"], bits) / MEGA for heads in HEADS]
-    labels = [f"{amount:,.4g}" for amount in amounts]
-    figure.bars(names, amounts, "formula", text("formula"), labels=labels, hover="%{x}: %{y:,.5g} MB")
+    figure.bars(
+        names, _megabytes(asked), "formula", text("formula"), labels="{:,.4g}", hover="%{x}: %{y:,.5g} MB"
+    )
     if "formula" in result and not result["capped"]:
         heads, amount = [str(result["kv_heads"])], [result["megabytes"]]
         figure.marks(heads, amount, "measured", text("measured"), size=13, hover="%{y:,.5g} MB")
@@ -248,8 +263,7 @@ def _bytes(result: CacheResult, text: Words) -> Figure:
 
 def _capacity(sequences: dict[str, int], text: Words) -> Figure:
     figure, counts = Figure(), list(sequences.values())
-    labels = [f"{count:,}" for count in counts]
-    figure.bars(list(sequences), counts, "formula", labels=labels, hover="%{x}: %{y:,}")
+    figure.bars(list(sequences), counts, "formula", labels="{:,}", hover="%{x}: %{y:,}")
     figure.x_axis(text("axis.kv_heads"), category=True)
     figure.y_axis(text("axis.sequences"))
     return figure

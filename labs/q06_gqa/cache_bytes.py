@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-from labs.contract.fields import METADATA_KEY, Choice, Number, ParamError, written
+from labs.contract.fields import METADATA_KEY, Number, ParamError, choice
 from labs.tools.budgets import PerDevice, free_bytes
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
@@ -33,6 +32,9 @@ BITS = {"fp32": 32, "bf16": 16, "fp16": 16, "int8": 8, "int4": 4}
 """Bits of one cached number, without the scales of the quantised types."""
 MEGA, GIGA = 10**6, 10**9
 
+CURVE = tuple(2**power for power in range(11))
+"""Batches of the byte model's line."""
+
 ByBatch = dict[str, dict[str, float]]
 """A number by variant, then by batch as text, so that a path names it."""
 
@@ -44,23 +46,11 @@ LIVE_BATCH = PerDevice(cpu=32, cuda=MAX_BATCH)
 WHOLE_TOKENS = "The cache length must be a whole number from 1 to 32,768."
 
 
-@dataclass(frozen=True, kw_only=True)
-class _HeadCount(Choice):
-    """A number of KV heads. One that does not divide the query heads has a sentence of its own."""
+class ByteModel(TypedDict):
+    """Decode speed over MHA over `CURVE`, and the batch whose caches weigh as much as the weights."""
 
-    def check(self, value: Any) -> None:
-        """See Field."""
-        given = written(value)
-        if value not in self.choices and re.match(r"-?\d+( …|$)", given):
-            raise ParamError(
-                "choice",
-                self.name,
-                f"{QUERY_HEADS} query heads cannot be split evenly over {given} KV heads. Pick 1, 2, 4 or 8.",
-                key="q06.kv_heads",
-                heads=QUERY_HEADS,
-                given=given,
-            )
-        super().check(value)
+    speedup: ByBatch
+    break_even: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +79,8 @@ class _CacheLength(Number):
 
 def head_count() -> Any:
     """A field for a number of KV heads."""
-    return dataclasses.field(
-        default=2, metadata={METADATA_KEY: _HeadCount(default=2, choices=(1, 2, 4, 8), primary=True)}
-    )
+    sentence = "8 query heads cannot be split evenly over {given} KV heads. Pick 1, 2, 4 or 8."
+    return choice(2, (1, 2, 4, 8), primary=True, sentence=sentence)
 
 
 def cache_length(default: int = 2048, *, primary: bool = True) -> Any:
@@ -152,6 +141,16 @@ def break_even_batch(kv_heads: int, tokens: int) -> float:
     [1.5, 6.2, 12.3]
     """
     return weight_bytes(shape(2)) / cache_bytes(kv_heads, tokens)
+
+
+def byte_model(tokens: int) -> ByteModel:
+    """The byte model's side at a cache length."""
+    return {
+        "speedup": {
+            name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE} for name in SHARED
+        },
+        "break_even": {name: break_even_batch(heads, tokens) for name, heads in VARIANTS.items()},
+    }
 
 
 def capacity(kv_heads: int, tokens: int, card_gb: float, bits: int = 16) -> int:

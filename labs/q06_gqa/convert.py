@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Shown, Words, real, whole
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, Role
 from labs.q06_gqa.quality import SPECIMENS, WINDOW
 from labs.tools.budgets import PerDevice
@@ -36,7 +36,7 @@ class ConvertParams(Params):
     """`seed` draws the text."""
 
     steps: int = whole(30, 0, 100, primary=True)
-    learning_rate: float = real(3e-4, 1e-5, 1e-2, step=1e-5)
+    learning_rate: float = choice(3e-4, (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2))
     seed: int = whole(0, 0, 2**31 - 1)
 
 
@@ -53,7 +53,6 @@ class Convert(Experiment[ConvertParams, ConvertResult]):
     id = "q06/convert"
 
     def seconds(self, params: ConvertParams, device: DeviceClass) -> float:
-        """See Experiment."""
         start, step = PerDevice(cpu=6.0, cuda=1.0), PerDevice(cpu=0.7, cuda=0.05)
         return start.on(device) + params.steps * step.on(device)
 
@@ -84,8 +83,20 @@ class Convert(Experiment[ConvertParams, ConvertResult]):
 
     def show(self, result: ConvertResult, text: Words) -> Shown:
         """`perplexity`: held-out text before and after; `curves`: training loss after pooling."""
+        figures = {
+            "perplexity": _perplexity(result["perplexity"], text),
+            "curves": _curves(result["curves"], text),
+        }
         return Shown(
-            {"perplexity": _perplexity(result["perplexity"], text), "curves": _curves(result["curves"], text)}
+            figures,
+            rows=[
+                {text("axis.kv_heads"): heads, **{text(when): value for when, value in each.items()}}
+                for heads, each in result["perplexity"].items()
+            ],
+            numbers={
+                f"{text('axis.kv_heads')} {heads}: {text('after')}": each["after"]
+                for heads, each in result["perplexity"].items()
+            },
         )
 
 

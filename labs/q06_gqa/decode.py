@@ -15,6 +15,7 @@ from labs.contract import Context, Data, DeviceClass, Experiment, OnProgress, Pa
 from labs.contract.drawing import Figure, error_bars
 from labs.q06_gqa.cache_bytes import (
     BITS,
+    CURVE,
     LIVE_BATCH,
     MAX_BATCH,
     QUERY_HEADS,
@@ -22,13 +23,13 @@ from labs.q06_gqa.cache_bytes import (
     SYMBOLS,
     VARIANTS,
     ByBatch,
+    ByteModel,
     bounds,
-    break_even_batch,
+    byte_model,
     cache_bytes,
     cache_length,
     cached_tokens,
     check_cache,
-    speedup,
 )
 from labs.tools.budgets import PerDevice, free_bytes
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 BATCHES = (1, 4, 16, 32, 128, 512, MAX_BATCH)
 """Batches of the measured curve, as far as the device goes."""
-CURVE = tuple(2**power for power in range(11))
-"""Batches of the byte model's line."""
 QUICK_BATCH = PerDevice(cpu=4, cuda=512, mps=16)
 """The largest batch unless one is asked for."""
 SECONDS = PerDevice(cpu=5.5, cuda=1.8, mps=4.0)
@@ -60,13 +59,6 @@ class DecodeParams(Params):
     max_batch: int = choice(0, (0, *BATCHES), primary=True)
 
 
-class ByteModel(TypedDict):
-    """Decode speed over MHA over `CURVE`, and the batch whose caches weigh as much as the weights."""
-
-    speedup: ByBatch
-    break_even: dict[str, float]
-
-
 class DecodeResult(TypedDict, total=False):
     """`speedup` over MHA is the median of the rounds' ratios, `spread` their quartiles."""
 
@@ -86,7 +78,6 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
     drawn_by_formula = True
 
     def seconds(self, params: DecodeParams, device: DeviceClass) -> float:
-        """See Experiment."""
         largest = params.max_batch or QUICK_BATCH.on(device)
         if device == "cuda":
             return 3 + 1.5 * largest * params.tokens / (512 * 2048)
@@ -101,7 +92,7 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
     def measure(self, params: DecodeParams, ctx: Context) -> DecodeResult:
         """Time the steps at every batch; the variants share weights, which are random."""
         from labs.q06_gqa.decoding import random_models, read_bandwidth
-        from labs.tools.interleaved import middle
+        from labs.tools.interleaved import middle, ratios
         from minimind_core.device import DTYPES
 
         ctx.progress(0.0, "building")
@@ -112,7 +103,7 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         ctx.progress(0.1, "memory")
         bandwidth = read_bandwidth(ctx.device)
         speeds: QuartilesByBatch = {name: {} for name in VARIANTS}
-        ratios: QuartilesByBatch = {name: {} for name in SHARED}
+        spread: QuartilesByBatch = {name: {} for name in SHARED}
         share = 0.85 / len(batches)
         for index, batch in enumerate(batches):
             on_progress = ctx.part(0.15 + share * index, 0.15 + share * (index + 1), "decoding", batch=batch)
@@ -121,18 +112,17 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
             for name in VARIANTS:
                 speeds[name][str(batch)] = middle([batch / second for second in times[name]])
             for name in SHARED:
-                pairs = zip(times["mha"], times[name], strict=True)
-                ratios[name][str(batch)] = middle([full / shared for full, shared in pairs])
+                spread[name][str(batch)] = ratios(times["mha"], times[name])
         return {
             "tokens": tokens,
             "batches": batches,
             "tokens_per_second": speeds,
             "speedup": {
-                name: {batch: ratio["median"] for batch, ratio in row.items()} for name, row in ratios.items()
+                name: {batch: ratio["median"] for batch, ratio in row.items()} for name, row in spread.items()
             },
             "spread": {
-                name: {batch: {"low": ratio["low"], "high": ratio["high"]} for batch, ratio in row.items()}
-                for name, row in ratios.items()
+                name: {batch: {end: ratio[end] for end in ("low", "high")} for batch, ratio in row.items()}
+                for name, row in spread.items()
             },
             "byte_model": byte_model(tokens),
             "byte_model_tokens_per_second": bounds(tokens, batches, bandwidth, bits),
@@ -142,8 +132,22 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         """`speedup`: over MHA against batch, by the byte model and measured; `rate`: tokens a second."""
         if "spread" not in result:
             return Shown({"speedup": _speedup(result, text)})
+        ratios = {f"{text(name)} (×)": row for name, row in result["speedup"].items()}
+        speeds = {
+            f"{text(name)} ({text('per_second')})": {batch: each["median"] for batch, each in row.items()}
+            for name, row in result["tokens_per_second"].items()
+        }
         return Shown(
             {"speedup": _speedup(result, text), "rate": _rate(result, text)},
+            rows=[
+                {
+                    text("axis.batch"): batch,
+                    **{name: row[str(batch)] for name, row in (speeds | ratios).items()},
+                }
+                for batch in result["batches"]
+            ],
+            notes=[text("decode.sentence", tokens=result["tokens"])],
+            numbers={name: row["1"] for name, row in ratios.items()},
             sentence={
                 "said": SAID_SPEEDUP,
                 "formula": result["byte_model"]["speedup"]["gqa"]["1"],
@@ -153,16 +157,6 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
                 "high": result["spread"]["gqa"]["1"]["high"],
             },
         )
-
-
-def byte_model(tokens: int) -> ByteModel:
-    """The byte model's side at a cache length."""
-    return {
-        "speedup": {
-            name: {str(batch): speedup(VARIANTS[name], tokens, batch) for batch in CURVE} for name in SHARED
-        },
-        "break_even": {name: break_even_batch(heads, tokens) for name, heads in VARIANTS.items()},
-    }
 
 
 def batches_that_fit(max_batch: int, tokens: int, device: str, bits: int) -> list[int]:
@@ -249,7 +243,9 @@ def _speedup(result: DecodeResult, text: Words) -> Figure:
 
 def _rate(result: DecodeResult, text: Words) -> Figure:
     """Lines are named at their ends; the legend names a kind of line once."""
-    figure = Figure()
+    figure, batches = Figure(), result["batches"]
+    drawn: list[float] = []
+    ends: list[tuple[float, float, str]] = []
     for name in VARIANTS:
         bound, speeds = result["byte_model_tokens_per_second"][name], result["tokens_per_second"][name]
         first = name == next(iter(VARIANTS))
@@ -271,12 +267,14 @@ def _rate(result: DecodeResult, text: Words) -> Figure:
             symbol=SYMBOLS[name],
             size=9,
             error_y=error_bars(medians, speeds.values()),
-            text=[""] * (len(medians) - 1) + [f" {text(name)}"],
-            textposition="middle right",
             showlegend=first,
         )
-    _batch_axis(figure, text, result["batches"])
-    figure.y_axis(text("axis.rate"), log=True)
+        drawn += [*bound.values(), *medians]
+        ends.append((batches[-1], medians[-1], text(name)))
+    low, high = min(drawn) / 1.2, max(drawn) * 1.2
+    figure.name_ends(ends, low, high, log=True)
+    _batch_axis(figure, text, batches)
+    figure.y_axis(text("axis.rate"), log=True, span=(math.log10(low), math.log10(high)))
     return figure
 
 

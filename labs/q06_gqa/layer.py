@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, whole
 from labs.contract.drawing import Figure, error_bars
@@ -50,6 +50,14 @@ class LayerResult(TypedDict):
     extra_bytes: dict[str, int]
     differences: dict[str, float]
     slowest: str
+    view: NotRequired[Expected]
+
+
+class Expected(TypedDict):
+    """Time of repeat_kv over MHA: as the caches compare, and as the bytes do that are really moved."""
+
+    caches: float
+    traffic: float
 
 
 class Layer(Experiment[LayerParams, LayerResult]):
@@ -58,7 +66,6 @@ class Layer(Experiment[LayerParams, LayerResult]):
     id = "q06/layer"
 
     def seconds(self, params: LayerParams, device: DeviceClass) -> float:
-        """See Experiment."""
         return PerDevice(cpu=5.0, cuda=1.5).on(device)
 
     def measure(self, params: LayerParams, ctx: Context) -> LayerResult:
@@ -69,7 +76,7 @@ class Layer(Experiment[LayerParams, LayerResult]):
 
         from labs.q06_gqa.sharing import SHARED_WAYS, attend_native, decode_inputs, largest_differences
         from labs.tools.created_bytes import created_bytes
-        from labs.tools.interleaved import interleaved, middle
+        from labs.tools.interleaved import interleaved, middle, ratios
         from minimind_core.device import DTYPES
 
         ctx.progress(0.0, "filling")
@@ -90,10 +97,7 @@ class Layer(Experiment[LayerParams, LayerResult]):
             on_progress = ctx.part(0.3, 1.0, "timing")
             times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), on_progress)
             extra = {name: created_bytes(way) for name, way in ways.items()}
-        relative = {
-            name: middle([way / mha for way, mha in zip(rounds, times["mha"], strict=True)])
-            for name, rounds in times.items()
-        }
+        relative = {name: ratios(rounds, times["mha"]) for name, rounds in times.items()}
         return {
             "tokens": tokens,
             "milliseconds": {
@@ -105,6 +109,11 @@ class Layer(Experiment[LayerParams, LayerResult]):
             "slowest": max(OPTIONS, key=lambda name: relative[name]["median"]),
         }
 
+    def view(self, params: LayerParams, result: LayerResult) -> Expected:
+        """Copies that are written out are written and read at MHA's size, once the shared cache was read."""
+        caches = params.kv_heads / QUERY_HEADS
+        return {"caches": caches, "traffic": caches + 2 if caches < 1 else 1}
+
     def show(self, result: LayerResult, text: Words) -> Shown:
         """`time`: milliseconds of each way; `extra`: new memory that a call asks for."""
         names, times = [text(f"way.{way}") for way in WAYS], [result["milliseconds"][way] for way in WAYS]
@@ -114,13 +123,35 @@ class Layer(Experiment[LayerParams, LayerResult]):
             names,
             medians,
             "measured",
-            labels=[f"{median:.3g}" for median in medians],
+            labels="{:.3g}",
             hover="%{x}: %{y:.3g} ms",
             error_y=error_bars(medians, times),
         )
         time.y_axis(text("axis.milliseconds"))
         amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
-        labels = [f"{amount:.3g}" for amount in amounts]
-        extra.bars(names, amounts, "measured", labels=labels, hover="%{x}: %{y:.4g} MB")
+        extra.bars(names, amounts, "measured", labels="{:.3g}", hover="%{x}: %{y:.4g} MB")
         extra.y_axis(text("axis.extra"))
-        return Shown({"time": time, "extra": extra})
+        repeated, expected = result["relative"]["repeat"], result["view"]
+        return Shown(
+            {"time": time, "extra": extra},
+            rows=[
+                {
+                    text("way"): text(f"way.{way}"),
+                    text("axis.milliseconds"): result["milliseconds"][way]["median"],
+                    text("relative"): result["relative"][way]["median"],
+                    text("axis.extra"): result["extra_bytes"][way] / MEGA,
+                    text("difference"): result["differences"].get(way, 0.0),
+                }
+                for way in WAYS
+            ],
+            notes=[text("layer.sentence")],
+            numbers={f"{text(f'way.{way}')} (×)": result["relative"][way]["median"] for way in WAYS[1:]},
+            sentence={
+                "said": expected["caches"],
+                "formula": expected["traffic"],
+                "measured": repeated["median"],
+                "unit": "×",
+                "low": repeated["low"],
+                "high": repeated["high"],
+            },
+        )

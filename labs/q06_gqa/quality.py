@@ -49,7 +49,6 @@ class Quality(Experiment[QualityParams, QualityResult]):
     id = "q06/quality"
 
     def seconds(self, params: QualityParams, device: DeviceClass) -> float:
-        """See Experiment."""
         return 0.5 + params.windows * PerDevice(cpu=0.25, cuda=0.01).on(device)
 
     def measure(self, params: QualityParams, ctx: Context) -> QualityResult:
@@ -102,7 +101,19 @@ class Quality(Experiment[QualityParams, QualityResult]):
                 size=11,
             )
         papers.x_axis(text("axis.worse"), zeroline=True)
-        return Shown({"perplexity": ours, "published": papers})
+        perplexity = text("axis.perplexity")
+        return Shown(
+            {"perplexity": ours, "published": papers},
+            rows=[
+                {
+                    text("variant"): text(name),
+                    perplexity: mean,
+                    text("interval"): f"{span['low']:.4g}–{span['high']:.4g}",
+                }
+                for name, mean, span in zip(VARIANTS, means, spans, strict=True)
+            ],
+            numbers={f"{text(name)}: {perplexity}": result["perplexity"][name] for name in VARIANTS},
+        )
 
 
 def published_changes(variant: str) -> dict[str, float]:

@@ -51,7 +51,6 @@ class Wiring(Experiment[WiringParams, WiringResult]):
     id = "q06/wiring"
 
     def seconds(self, params: WiringParams, device: DeviceClass) -> float:
-        """See Experiment."""
         return 0.1
 
     def formula(self, params: WiringParams) -> Orders:
@@ -114,4 +113,29 @@ class Wiring(Experiment[WiringParams, WiringResult]):
             )
         figure.x_axis(hidden=True, span=(-0.7, QUERY_HEADS - 0.3))
         figure.y_axis(hidden=True, span=(-0.35, 1.35))
-        return Shown({"wiring": figure})
+        own, tiled = result["formula"]["grouped"], result["formula"]["tiled"]
+        return Shown(
+            {"wiring": figure},
+            rows=[
+                {
+                    text("query_head"): head,
+                    text("order.grouped"): result["grouped"][head],
+                    text("order.tiled"): result["tiled"][head],
+                    text("difference"): result["difference_by_head"][head],
+                }
+                for head in queries
+            ],
+            notes=[text("wiring.sentence")],
+            numbers={text("wiring.right"): _equal(result["tiled"], own)},
+            sentence={
+                "said": QUERY_HEADS,
+                "formula": _equal(tiled, own),
+                "measured": _equal(result["tiled"], own),
+                "unit": "",
+            },
+        )
+
+
+def _equal(reads: list[int], wanted: list[int]) -> int:
+    """How many heads read what they should."""
+    return sum(map(int.__eq__, reads, wanted))

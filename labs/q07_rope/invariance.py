@@ -43,8 +43,8 @@ class InvarianceParams(Params):
     start: int = choice(100, STARTS, primary=True, view=True)
     arithmetic: str = choice("fp32", ARITHMETICS, primary=True, view=True)
     vectors: str = choice("random", ("random", "model"))
-    layer: int = whole(0, 0, 63)
-    head: int = whole(0, 0, 63)
+    layer: int = whole(0, 0, 15)
+    head: int = whole(0, 0, 15)
     seed: int = whole(0, 0, 2**31 - 1)
 
 

@@ -120,7 +120,7 @@ def _name_short_line(
 
 def _over_position(result: LengthSummary, text: Words) -> Figure:
     """The loss along the longest chunks, and where the trained length ends."""
-    figure, losses = Figure(), result["by_position"]
+    figure, losses, ends = Figure(), result["by_position"], []
     for line in (result["base"], *BY_POSITION):
         if line in losses:
             name = text(f"row.{line}")
@@ -131,10 +131,13 @@ def _over_position(result: LengthSummary, text: Words) -> Figure:
                 name,
                 symbol=(KINDS | TREATED)[line],
                 size=7,
+                showlegend=False,
                 hover=f"{name}<br>%{{x:,}}: %{{y:.3f}}",
             )
-    top = max(float(loss["nats"].max()) for loss in losses.values())
+            ends.append((int(losses[line]["position"][-1]), float(losses[line]["nats"][-1]), name))
+    top = 1.05 * max(float(loss["nats"].max()) for loss in losses.values())
+    figure.name_ends(ends, 0, top, log=False)
     figure.line([result["trained"]] * 2, [0, top], "peer", text("trained"))
-    figure.x_axis(text("axis.position"))
-    figure.y_axis(text("axis.nats"), from_zero=True)
+    figure.x_axis(text("axis.position"), span=(0, 1.3 * max(end for end, _, _ in ends)))
+    figure.y_axis(text("axis.nats"), span=(0, top))
     return figure

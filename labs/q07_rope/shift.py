@@ -123,8 +123,9 @@ class Shift(Experiment[ShiftParams, ShiftResult]):
                 }
                 for offset in OFFSETS
             ],
-            notes=[text("note.shift", **result)],
+            notes=[text("shift.sentence", offset=OFFSETS[-1]), text("note.shift", **result)],
             numbers={name: difference[angles][str(OFFSETS[-1])] for angles, name in names.items()},
+            sentence={"said": 0, "formula": 0, "measured": difference["fp32"][str(OFFSETS[-1])], "unit": ""},
         )
 
 

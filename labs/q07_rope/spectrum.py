@@ -8,21 +8,9 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    real,
-    switch,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.fields import text as free_text
 from labs.q07_rope import scaling
 from minimind_core.errors import ConfigError
@@ -40,7 +28,7 @@ class SpectrumParams(Params):
     length: int = choice(512, (128, 512, 2048, 8192, 32_768), unit="tokens", primary=True)
     factor: float = real(16, 1, 64, step=1, primary=True, low_sentence=scaling.LOW_FACTOR)
     original: int = whole(512, 64, 32_768, unit="tokens", primary=True)
-    base: float = real(1e6, 1, 1e8, step=1, above_minimum=True, low_sentence=LOW_BASE)
+    base: int = whole(1_000_000, 2, 10**8, low_sentence=LOW_BASE)
     head_dim: int = whole(64, 8, 128, step=2)
     beta_fast: float = real(32, 0.5, 128, step=0.5)
     beta_slow: float = real(1, 0.1, 64, step=0.1)

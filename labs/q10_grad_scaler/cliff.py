@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 VOCABULARY = ModelConfig().vocab_size
 FRESH_DEVIATION = 0.02 * math.sqrt(ModelConfig().hidden_size)
 """Of the logits of an untrained tied model: N(0, 0.02) weights times a normed state of 512 numbers."""
+SAID_TOKENS = 2**24 // VOCABULARY
+"""What follows if everything below the smallest subnormal, 2^-24, is taken to vanish."""
 ROWS, MOST_TOKENS = 8, 2**20
 
 
@@ -75,7 +77,7 @@ def drawn(formula: Data, measured: Data, here: int, text: Words) -> Figure:
         role: Role = "formula" if shares is formula else "measured"
         percents = [100 * share for share in shares[logits]]
         label = f"{text(f'cliff.{logits}')}, {text(role)}"
-        draw(shares["tokens"], percents, role, label, hover="N = %{x:,}: %{y:.2f} %", **look)
+        draw(shares["tokens"], percents, role, label, hover="N = %{x:,}: %{y:.2f}%", **look)
     figure.line([here] * 2, [0, 100], "peer", text("here"))
     figure.x_axis(text("axis.tokens"), log=True)
     figure.y_axis(text("axis.zero"), span=(-3, 103))

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, real, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, Role
 from labs.q10_grad_scaler.scaler import ScalerParams
 from labs.tools.budgets import PerDevice
@@ -46,7 +46,7 @@ class DuelParams(Params):
 
     steps: int = whole(60, 20, 200, primary=True)
     tokens_exponent: int = whole(20, 0, 20, primary=True)
-    learning_rate: float = real(2e-3, 1e-4, 1e-2, step=1e-4)
+    learning_rate: float = choice(2e-3, (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2))
     seed: int = whole(0, 0, 2**31 - 1)
 
 
@@ -157,7 +157,7 @@ def _losses(result: DuelResult, text: Words) -> Figure:
 def _scale(result: DuelResult, text: Words) -> Figure:
     """The scaler's scale. Where it fell, the step was skipped."""
     scales = np.array([ScalerParams().init_scale, *result["scale"]])
-    figure, hover = Figure(), "%{x}: %{y:,.6g}"
+    figure, hover = Figure(height=200), "%{x}: %{y:,.6g}"
     steps = np.arange(len(scales))
     figure.line(steps, scales, "measured", text("arm.fp16_scaler"), hover=hover, shape="hv")
     skipped = steps[1:][np.diff(scales) < 0]
@@ -168,11 +168,10 @@ def _scale(result: DuelResult, text: Words) -> Figure:
 
 
 def _zeros(zero_percent: dict[str, float], text: Words) -> Figure:
-    figure, hover = Figure(), "%{y}: %{x:.4g} %"
+    figure, hover, labels = Figure(), "%{y}: %{x:.4g}%", " {:.3g}%"
     for name, (role, _) in ARMS.items():
-        percent, labels = zero_percent[name], [f" {zero_percent[name]:.3g} %"]
-        arm = [text(f"arm.{name}")]
-        figure.bars([percent], arm, role, hover=hover, labels=labels, horizontal=True, showlegend=False)
+        percent, arm = [zero_percent[name]], [text(f"arm.{name}")]
+        figure.bars(percent, arm, role, hover=hover, labels=labels, horizontal=True, showlegend=False)
     figure.x_axis(text("axis.zero_gradients"), span=(0, 125), tickvals=[0, 25, 50, 75, 100])
     figure.y_axis(category=True, reverse=True)
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -105,12 +105,19 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
             }
             for way in WAYS
         ]
+        small = result["small_batch"]
         same = [text("note.states", bytes=states["fp32"])] if states["fp32"] == states["fp16"] else []
         return Shown(
             {"ledger": _ledger(result, states, text), "saved": _saved(result, states, text)},
             rows,
-            [*same, text(f"note.by_{result['counted_by']}")],
+            [text("memory.sentence", tokens=small["tokens"]), *same, text(f"note.by_{result['counted_by']}")],
             {text("axis.saved"): result["chosen"]["saved_percent"]},
+            sentence={
+                "said": SAID_PERCENT,
+                "formula": float(_counted(result, states, small["tokens"])),
+                "measured": small["saved_percent"],
+                "unit": "%",
+            },
         )
 
 
@@ -139,15 +146,20 @@ def _ledger(result: MemoryResult, states: Mapping[str, int], text: Words) -> Fig
     return figure
 
 
+def _counted(result: MemoryResult, states: Mapping[str, int], tokens: Any) -> Any:
+    """What FP16 autocast saves of all counted bytes with so many tokens, in percent: number or array."""
+    kept, per_token = result["chosen"]["bytes"], tokens / result["chosen"]["tokens"]
+    fp32, fp16 = (
+        states[way] + kept[way]["casts"] + kept[way]["activations"] * per_token for way in ("fp32", "fp16")
+    )
+    return 100 * (1 - fp16 / fp32)
+
+
 def _saved(result: MemoryResult, states: Mapping[str, int], text: Words) -> Figure:
     """Percent against tokens: as the bytes that each token keeps have it, as measured, as commonly said."""
-    figure, hover, kept = Figure(), "%{x:,}: %{y:.1f} %", result["chosen"]["bytes"]
+    figure, hover = Figure(), "%{x:,}: %{y:.1f}%"
     tokens = np.unique(np.geomspace(32, MOST_TOKENS, 60).astype(int))
-    fp32, fp16 = (
-        states[way] + kept[way]["casts"] + kept[way]["activations"] / result["chosen"]["tokens"] * tokens
-        for way in ("fp32", "fp16")
-    )
-    figure.line(tokens, 100 * (1 - fp16 / fp32), "formula", text("counted"), hover=hover)
+    figure.line(tokens, _counted(result, states, tokens), "formula", text("counted"), hover=hover)
     batches = (result["small_batch"], result["chosen"])
     figure.marks(
         [batch["tokens"] for batch in batches],

@@ -79,7 +79,7 @@ def drawn_histogram(moved: Moved, text: Words) -> Figure:
             ROLES[kind],
             text(f"kind.{kind}"),
             width=1 / PER_OCTAVE,
-            hover="2^%{x:.1f}: %{y:.2f} %",
+            hover="2^%{x:.1f}: %{y:.2f}%",
         )
     for exponent, edge in (
         (format.zero + 1, "smallest"),
@@ -103,7 +103,7 @@ def drawn_layers(layers: dict[str, Shares], text: Words) -> Figure:
     names = [text("logits") if group == "logits" else text("layer", number=group) for group in layers]
     for kind in KINDS:
         parts = [100 * shares[kind] for shares in layers.values()]
-        hover = "%{y}: %{x:.2f} %"
+        hover = "%{y}: %{x:.2f}%"
         figure.bars(parts, names, ROLES[kind], text(f"kind.{kind}"), hover=hover, horizontal=True)
     figure.x_axis(text("axis.share"), span=(0, 100))
     figure.y_axis(category=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, real, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, ThreeNumbers, Words
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.fields import real, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 
@@ -37,12 +38,20 @@ class Tried(TypedDict):
     error: str
 
 
+class Clipped(TypedDict):
+    """The norm to clip at, and what is left of it where clipping comes before unscaling."""
+
+    clip_norm: float
+    unscaled: float
+
+
 class OrdersResult(TypedDict):
     """What became of each order, and the norm of the FP32 gradient after clipping."""
 
     orders: dict[str, Tried]
     clipped_norm: NotRequired[float]
     scaling_is_exact: NotRequired[bool]
+    view: NotRequired[Clipped]
 
 
 class Orders(Experiment[OrdersParams, OrdersResult]):
@@ -84,6 +93,9 @@ class Orders(Experiment[OrdersParams, OrdersResult]):
     def so_far(self, params: OrdersParams, partials: Partials) -> OrdersResult:
         return {"orders": partials[-1]["orders"]}
 
+    def view(self, params: OrdersParams, result: OrdersResult) -> Clipped:
+        return {"clip_norm": params.clip_norm, "unscaled": params.clip_norm / 2**params.scale_exponent}
+
     def show(self, result: OrdersResult, text: Words) -> Shown:
         orders = {text(f"order.{name}"): tried for name, tried in result["orders"].items()}
         rows: list[Row] = []
@@ -100,7 +112,23 @@ class Orders(Experiment[OrdersParams, OrdersResult]):
         notes = [text("note.exact")] if result.get("scaling_is_exact") else []
         if refused := result["orders"].get("fp16_parameters"):
             notes.append(text("note.refused", error=refused["error"]))
-        return Shown({"handed": _handed(orders, result.get("clipped_norm", 1.0), text)}, rows, notes)
+        sentence: ThreeNumbers | None = None
+        first = result["orders"].get("clip_first")
+        if first and "view" in result and (clipped := first["norm"]) is not None:
+            notes.insert(0, text("orders.sentence"))
+            said, formula = result["view"]["clip_norm"], result["view"]["unscaled"]
+            sentence = {"said": said, "formula": formula, "measured": clipped, "unit": ""}
+        return Shown(
+            {"handed": _handed(orders, result.get("clipped_norm", 1.0), text)},
+            rows,
+            notes,
+            numbers={
+                f"{name}: {text('axis.norm')}": tried["norm"]
+                for name, tried in orders.items()
+                if tried["norm"] is not None
+            },
+            sentence=sentence,
+        )
 
 
 def _handed(orders: dict[str, Tried], right: float, text: Words) -> Figure:
@@ -116,7 +144,7 @@ def _handed(orders: dict[str, Tried], right: float, text: Words) -> Figure:
             text("handed"),
             hover="%{y}: %{x:.4g}",
             size=13,
-            text=[f"  {short_number(100 * (orders[name]['relative_error'] or 0))} %  " for name in ran],
+            text=[f"  {short_number(100 * (orders[name]['relative_error'] or 0))}%  " for name in ran],
             textposition=["middle left" if norm > FAR_RIGHT else "middle right" for norm in ran.values()],
         )
     if stopped:

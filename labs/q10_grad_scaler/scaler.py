@@ -16,21 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    ParamError,
-    Params,
-    Shown,
-    ThreeNumbers,
-    Words,
-    real,
-    text,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Shown, ThreeNumbers, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import ParamError, real, text, whole
 from labs.tools.number_formats import INFINITE_FP16, LARGEST_FP16
 from labs.tools.written import binary_ticks
 
@@ -43,6 +31,8 @@ FACTORS = "Backoff must be below 1 and growth above 1."
 ONE_STEP = "Need at least one step."
 UNEXPECTED = 2.0**24
 """Scales above it are allowed; gradients of usual size overflow there."""
+MOST_CHANGES = 64
+"""Rows of the table of steps at which the scale changed."""
 MANY = 300
 """More steps than this are drawn without a mark for each."""
 
@@ -126,8 +116,14 @@ class Scaler(Experiment[ScalerParams, ScalerResult]):
             notes.append(text("note.equal" if result["equal"] else "note.unequal"))
             notes += [text("note.spoilt")] if result["weight_is_nan"] else []
             sentence = {"said": 1, "formula": formula["skipped_steps"], "measured": skipped, "unit": ""}
+        path = [result["init_scale"], *result["scale"].tolist()]
+        changed = [step for step in range(1, len(path)) if path[step] != path[step - 1]]
         return Shown(
             {"scale": _scale(result, formula, text), "tracker": _tracker(result, formula, text)},
+            rows=[
+                {text("axis.step"): step, text("before"): path[step - 1], text("axis.scale"): path[step]}
+                for step in changed[:MOST_CHANGES]
+            ],
             notes=notes,
             numbers={text("skipped"): skipped, text("axis.scale"): result["last_scale"]},
             sentence=sentence,

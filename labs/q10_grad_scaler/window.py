@@ -157,7 +157,18 @@ class Window(Experiment[WindowParams, WindowResult]):
             "layers": drawn_layers(view["layers"], text),
             "cliff": cliff.drawn(result["formula"], result["cliff"], view["tokens"], text),
         }
-        return Shown(figures, rows=_rows(result, text), notes=_notes(result, view, text), numbers=numbers)
+        return Shown(
+            figures,
+            rows=_rows(result, text),
+            notes=[text("cliff.sentence"), *_notes(result, view, text)],
+            numbers=numbers,
+            sentence={
+                "said": cliff.SAID_TOKENS,
+                "formula": result["formula"]["last_safe"],
+                "measured": result["cliff"]["last_safe"],
+                "unit": "",
+            },
+        )
 
 
 def exponents_of_passes(every: int) -> list[int]:
@@ -171,7 +182,7 @@ def exponents_of_passes(every: int) -> list[int]:
 
 def _factor(view: View, passes: HalfPasses, text: Words) -> Figure:
     """Shares by factor: of the moved histogram, and of FP16 itself; where a scaler would skip the step."""
-    figure, hover = Figure(), "2^%{x}: %{y:.2f} %"
+    figure, hover = Figure(), "2^%{x}: %{y:.2f}%"
     for kind, symbol in SYMBOLS.items():
         moved = [100 * shares[kind] for shares in view["curve"].values()]
         measured = [100 * share for share in view["measured"][kind]]

@@ -119,9 +119,16 @@ class Bugs(Experiment[BugsParams, BugsResult]):
                 }
                 for case in result["cases"]
             ],
+            notes=[text("bugs.sentence")],
             numbers={
                 text("bugs.wiped_rows"): result["wiped_rows"],
                 text("bugs.shift"): result["log_probability_shift"],
+            },
+            sentence={
+                "said": 1,
+                "formula": 1 / result["rows"],
+                "measured": result["row_sums"]["shared"][0],
+                "unit": "",
             },
         )
 
@@ -188,7 +195,7 @@ def _penalty(result: BugsResult, text: Words) -> Figure:
             [shares[name]],
             [text(f"bugs.penalty.{name}")],
             role,
-            labels=[f" {shares[name]:.2%}"],
+            labels=" {:.2%}",
             horizontal=True,
             showlegend=False,
         )

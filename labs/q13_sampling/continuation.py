@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, text, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, text, whole
 from labs.contract.drawing import Figure
 from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import visible
@@ -100,4 +100,13 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
             figure.x_axis(text("axis.step"))
         kept.y_axis(text("axis.kept"), type="log")
         entropy.y_axis(text("axis.entropy"), type="linear")
-        return Shown({"kept": kept, "entropy": entropy})
+        rows: list[Row] = [
+            {
+                text("axis.step"): index,
+                text("number"): label,
+                text("axis.kept"): step["kept"],
+                text("axis.entropy"): step["entropy"],
+            }
+            for index, (label, step) in enumerate(zip(labels, steps, strict=True), 1)
+        ]
+        return Shown({"kept": kept, "entropy": entropy}, rows)

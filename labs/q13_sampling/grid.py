@@ -58,7 +58,7 @@ TOP_PS = {"small": (0.85, 0.9, 0.95, 1.0), "full": (0.5, 0.7, 0.8, 0.85, 0.9, 0.
 """Every recommended setting is a cell of its own."""
 AUTO_SIZE = PerDevice(cpu="small", cuda="full")
 AUTO_SAMPLES = PerDevice(cpu=8, cuda=32)
-_ROW_PIXELS, _FRAME_PIXELS = 36, 62
+_ROW_PIXELS, _FRAME_PIXELS = 46, 62
 """Of a row of a heat map with two lines of text, and of all that stands around the rows."""
 
 

@@ -18,19 +18,9 @@ from typing import Any, NotRequired, TypedDict, get_args
 
 import numpy as np
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Shown,
-    Words,
-    choice,
-    order,
-    text,
-)
-from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words
+from labs.contract.fields import ParamError, choice, order, text
+from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates, rows
 from labs.q13_sampling.filters import BoundaryRule, Floats, Mask, filter_chain, keep_top_p, softmax
 from labs.tools.sampler import temperature, top_p
 
@@ -139,17 +129,8 @@ class Manual(Experiment[ManualParams, ManualResult]):
     def show(self, result: ManualResult, text: Words) -> Shown:
         """The numbers beside their probabilities without any setting; a row a number, the likeliest first."""
         view = result["view"]
-        columns = {"typed": view["alone"], "before": view["before"], "final": view["probabilities"]}
-        return Shown(
-            {"candidates": bars(view, view["texts"], text("typed"), text)},
-            rows=[
-                {
-                    text("number"): name,
-                    **{text(label): f"{values[row]:.5f}" for label, values in columns.items()},
-                }
-                for row, name in enumerate(view["texts"])
-            ],
-        )
+        drawn = view, view["texts"], text("typed"), text
+        return Shown({"candidates": bars(*drawn)}, rows(*drawn))
 
 
 def kind_of(numbers: Sequence[float], numbers_are: str) -> str:

@@ -19,11 +19,11 @@ def short_percent(value: float) -> str:
     """Three digits with the sign; what is too small to matter is said to be small, not shown as 2e-05.
 
     >>> short_percent(34.567), short_percent(0.0002), short_percent(0)
-    ('34.6 %', '< 0.01 %', '0 %')
+    ('34.6%', '<0.01%', '0%')
     """
     if 0 < value < 0.01:
-        return "< 0.01 %"
-    return f"{value:.3g} %" if value < 99.95 or value == 100 else f"{value:.2f} %"
+        return "<0.01%"
+    return f"{value:.3g}%" if value < 99.95 or value == 100 else f"{value:.2f}%"
 
 
 def raised(exponent: int) -> str:

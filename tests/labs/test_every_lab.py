@@ -205,6 +205,18 @@ def test_a_finished_run_shows_something(experiment: Experiment[Any, Any]) -> Non
         assert shown.figures, name
 
 
+@pytest.mark.parametrize("experiment", REGISTRY.of_questions(), ids=lambda experiment: experiment.id)
+def test_a_finished_run_has_its_exact_numbers_and_says_what_its_sentence_is_about(
+    experiment: Experiment[Any, Any],
+) -> None:
+    for name, shown in all_shown(experiment, "en"):
+        assert shown.rows or name == "formula", f"{name}: no table"
+        if shown.sentence is not None and name != "formula":
+            numbers = [shown.sentence[part] for part in ("said", "formula", "measured")]
+            assert all(map(math.isfinite, numbers)) and "unit" in shown.sentence, name
+            assert shown.notes, f"{name}: nothing says what the three numbers are"
+
+
 @pytest.mark.parametrize("question", load_questions(), ids=lambda question: question.id)
 def test_what_a_question_measures_is_there(question: Question) -> None:
     """In a result at the very settings that are asked for; other settings are for `test_predictions.py`."""

@@ -93,10 +93,9 @@ def test_conversion_hurts_more_the_fewer_heads_and_training_mends(result: dict[s
 
 def test_before_and_after_are_drawn_as_such(result: dict[str, Any], show: Show) -> None:
     figures = show("convert", result).figures
-    for when, role, trace in zip(
-        ("before", "after"), ("removed", "measured"), figures["perplexity"].data, strict=True
-    ):
-        assert trace["meta"]["role"] == role and trace["name"] == f"{when} training on"
+    drawn = {"before": ("removed", "after averaging"), "after": ("measured", "after more training")}
+    for (when, look), trace in zip(drawn.items(), figures["perplexity"].data, strict=True):
+        assert (trace["meta"]["role"], trace["name"]) == look
         assert trace["x"] == HEADS and trace["y"] == [result["perplexity"][heads][when] for heads in HEADS]
     for heads, trace in zip(HEADS, figures["curves"].data, strict=True):
         assert trace["x"] == [1, 2] and trace["y"] == result["curves"][heads].tolist()

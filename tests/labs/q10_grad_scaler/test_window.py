@@ -145,11 +145,11 @@ def test_the_note_is_about_the_pass_closest_to_the_factor(result: Result) -> Non
     assert window["view"]["shift"] == 17 and passes["exponents"][at] == 18
     hooks = [int(numbers[-1]) == 0 for numbers in passes["counts"]["all"]]
     assert passes["hooks_finite"] == hooks and {True, False} == set(hooks)
-    measured, skips = shown("window", window).notes
+    _, measured, skips = shown("window", window).notes
     infinite = passes["counts"]["all"][at][-1] / passes["counts"]["all"][at].sum()
-    assert "run at 2¹⁸" in measured and f"{100 * infinite:.3g} % Inf or NaN" in measured
+    assert "run at 2¹⁸" in measured and f"{100 * infinite:.3g}% Inf or NaN" in measured
     assert skips.startswith(f"{passes['nonfinite_gradients'][at]:,} elements") and not hooks[at]
-    assert len(shown("window", result("window")).notes) == 1  # where all fits
+    assert len(shown("window", result("window")).notes) == 2  # where all fits
 
 
 def test_the_bars_of_a_kind_lie_in_its_window_and_add_up_to_its_share(result: Result) -> None:
@@ -164,7 +164,7 @@ def test_the_bars_of_a_kind_lie_in_its_window_and_add_up_to_its_share(result: Re
         share = sum(bar["y"]) + 100 * zeros * (kind == "zero")
         assert share == pytest.approx(100 * view["shares"][kind], abs=1e-3)
     fits = 100 * view["shares"]["normal"]
-    assert fits > 1 and words[2]["text"] == [f"fits<br><b>{fits:.3g} %</b>"]
+    assert fits > 1 and words[2]["text"] == [f"fits<br><b>{fits:.3g}%</b>"]
 
 
 # Specimens and hooks
