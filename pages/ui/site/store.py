@@ -159,6 +159,12 @@ def discard_copy(copy: str) -> None:
     store().drafts.discard_copy(profile(), copy)
 
 
+def everything() -> tuple[tuple[Attempt, ...], tuple[Draft, ...]]:
+    """All attempts of this person, newest first, and all drafts."""
+    person = _known_profile()
+    return store().attempts.of(person), store().drafts.of(person)
+
+
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
     return store().attempts.of(_known_profile(), question.key)
