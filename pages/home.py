@@ -106,17 +106,18 @@ def _row(each: Question, standing: Standing) -> None:
     if _has_lab(each):
         facts.append(t("home.live"))
     name = f"**{each.id} · {each.short[current_language()]}**"
-    st.page_link(page_of(each), label=f"{name} :small[:gray[{' · '.join(facts)}]] {_status(standing)}")
+    label = f"{name} :small[:gray[{' · '.join(facts)}]] {_status(standing)}"
+    st.page_link(page_of(each), label=label, width="stretch")
 
 
 def _status(standing: Standing) -> str:
-    """A chip that says it in words; its colour only repeats them."""
+    """A chip that says it in words; what is unfinished stands out."""
     if standing.stage == "new":
         return ":small[:gray[–]]"
     from pages.ui.progress.words import words
 
-    colour = "primary" if standing.unfinished else "gray"
-    return f":{colour}-badge[{literal(words().status(standing))}]"
+    status = literal(words().status(standing))
+    return f":gray-badge[**{status}**]" if standing.unfinished else f":gray-badge[{status}]"
 
 
 def _has_lab(each: Question) -> bool:

@@ -49,8 +49,9 @@ def _scored(work: list[Work]) -> None:
     st.header(t("progress.attempts"), anchor=False)
     said = words()
     rows = [_row(scored, said) for scored in found]
-    head = [t(f"progress.head.{name}") for name in ("question", "attempt", "score", "date", "time")]
-    st.table(pandas.DataFrame(rows, columns=head), border="horizontal", hide_index=True)
+    head = [t(f"progress.head.{name}") for name in ("question", "score", "date", "time")]
+    with st.container(key="scored"):
+        st.table(pandas.DataFrame(rows, columns=head), border="horizontal", hide_index=True)
     labels = [_choice(scored, said) for scored in found]
     chosen = st.selectbox(t("progress.which"), range(len(found)), format_func=labels.__getitem__)
     question, attempt, index = found[chosen]
@@ -62,8 +63,10 @@ def _scored(work: list[Work]) -> None:
 def _row(scored: Scored, said: Words) -> tuple[str, ...]:
     question, attempt, index = scored
     name = f"{question.id} · {question.short[current_language()]}"
+    if index > 1:
+        name = t("progress.attempt", name=Markdown(name), index=index)
     date = said.date(attempt.finished or 0.0)
-    return name, str(index), str(attempt.tier), date, literal(said.duration(attempt.seconds))
+    return name, str(attempt.tier), date, literal(said.duration(attempt.seconds))
 
 
 def _choice(scored: Scored, said: Words) -> str:

@@ -124,7 +124,7 @@ def _stage(current: Attempt | None, scored: bool, draft: str, asked: Collection[
 
 
 def _step(stage: Stage, draft: str, asked: Collection[str]) -> Step:
-    if stage == "draft" and draft.strip():
-        return "predict" if asked else "reference"
+    if stage == "draft" and draft.strip() and asked:
+        return "predict"
     steps: dict[Stage, Step] = {"predicted": "lab", "measured": "reference", "reference": "score"}
     return steps.get(stage, "answer")

@@ -16,7 +16,7 @@ _ITEM = re.compile(r"^(?:(\d+)[.)]|[-*])[ ]+(.*)$", re.DOTALL)
 _NEXT_ITEM = re.compile(r"\n(?=(?:\d+[.)]|[-*])[ ])")
 _INLINE = re.compile(
     r"(?P<fence>`+)(?P<code>.+?)(?P=fence)(?!`)|(?<!\\)\$(?P<maths>[^$\n]+)\$"
-    r"|\*\*(?P<bold>[^*]+)\*\*|\*(?P<italic>[^*\s][^*]*)\*|\\(?P<sign>[!-/:-@\[-`{-~])",
+    r"|\*\*(?P<bold>.+?)\*\*|\*(?P<italic>[^*\s][^*]*)\*|\\(?P<sign>[!-/:-@\[-`{-~])",
     re.DOTALL,
 )
 

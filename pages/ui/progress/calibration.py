@@ -51,13 +51,14 @@ def figure(judged: Sequence[Judged]) -> Figure:
     places = [place for each in judged if each.point for place in each.point]
     low, high = min(places) / 3, max(places) * 3
     drawn = Figure()
-    drawn.line([low, high], [low / BAND, high / BAND], "peer", width=0.5, showlegend=False)
+    drawn.layout["legend"] = {"traceorder": "normal"}  # else a filled band turns it around
+    drawn.line([low, high], [low / BAND, high / BAND], "peer", width=0, showlegend=False)
     drawn.line(
         [low, high],
         [low * BAND, high * BAND],
         "peer",
         plain("calibration.band", factor=BAND),
-        width=0.5,
+        width=0,
         fill="tonexty",
         fillcolor="rgba(139, 135, 129, 0.16)",
     )

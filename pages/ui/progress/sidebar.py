@@ -25,12 +25,12 @@ def draw_marks() -> None:
 def _rule(work: Work) -> str:
     standing = work.standing
     if standing.unfinished:
-        sign, alternative = "◐", plain("progress.mark.begun")
+        sign, alternative = "…", plain("progress.mark.begun")
     else:
         sign, alternative = f"✓ {standing.points}", plain("progress.mark.scored", points=standing.points)
     link = f'[data-testid="stSidebarNavLink"][href$="/{work.question.slug}"]'
     return (
-        f"{link}::after {{ content: {_text(sign)}; content: {_text(sign)} / {_text(', ' + alternative)}; }}"
+        f"{link}::after {{ content: {_text(sign)}; content: {_text(sign)} / {_text(alternative)}; }}"
     )
 
 
