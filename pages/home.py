@@ -114,9 +114,9 @@ def _status(standing: Standing) -> str:
     """A chip that says it in words; what is unfinished stands out."""
     if standing.stage == "new":
         return ":small[:gray[–]]"
-    from pages.ui.progress.words import words
+    from pages.ui.progress.words import session_words
 
-    status = literal(words().status(standing))
+    status = literal(session_words().status(standing))
     return f":gray-badge[**{status}**]" if standing.unfinished else f":gray-badge[{status}]"
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui.progress import calibration, take_away
 from pages.ui.progress.kept import Work, all_work
-from pages.ui.progress.words import Words, words
+from pages.ui.progress.words import Words, session_words
 from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown, literal
@@ -47,12 +47,12 @@ def _scored(work: list[Work]) -> None:
         return
     found.sort(key=lambda scored: scored[1].finished or 0.0, reverse=True)
     st.header(t("progress.attempts"), anchor=False)
-    said = words()
-    rows = [_row(scored, said) for scored in found]
+    words = session_words()
+    rows = [_row(scored, words) for scored in found]
     head = [t(f"progress.head.{name}") for name in ("question", "score", "date", "time")]
     with st.container(key="scored"):
         st.table(pandas.DataFrame(rows, columns=head), border="horizontal", hide_index=True)
-    labels = [_choice(scored, said) for scored in found]
+    labels = [_choice(scored, words) for scored in found]
     chosen = st.selectbox(t("progress.which"), range(len(found)), format_func=labels.__getitem__)
     question, attempt, index = found[chosen]
     take_away.buttons(question, attempt, index, key="progress.take")
@@ -60,18 +60,18 @@ def _scored(work: list[Work]) -> None:
         take_away.bundle(found, key="progress.bundle")
 
 
-def _row(scored: Scored, said: Words) -> tuple[str, ...]:
+def _row(scored: Scored, words: Words) -> tuple[str, ...]:
     question, attempt, index = scored
     name = f"{question.id} · {question.short[current_language()]}"
     if index > 1:
         name = t("progress.attempt", name=Markdown(name), index=index)
-    date = said.date(attempt.finished or 0.0)
-    return name, str(attempt.tier), date, literal(said.duration(attempt.seconds))
+    date = words.date(attempt.finished or 0.0)
+    return name, str(attempt.tier), date, literal(words.duration(attempt.seconds))
 
 
-def _choice(scored: Scored, said: Words) -> str:
+def _choice(scored: Scored, words: Words) -> str:
     question, attempt, index = scored
-    date = said.date_and_time(attempt.finished or 0.0)
+    date = words.date_and_time(attempt.finished or 0.0)
     return plain("progress.choice", question=question.id, index=index, points=attempt.tier, date=date)
 
 

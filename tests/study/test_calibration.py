@@ -1,4 +1,4 @@
-"""Predictions over all questions: the first time counts, ranges are read with care, nothing unreadable enters."""
+"""Predictions over all questions: the first time counts, and whatever is stored can be read."""
 
 from __future__ import annotations
 

@@ -29,11 +29,7 @@ SKIPPED = dict.fromkeys(ASKED)
         ([replace(BEGUN, predictions={"speedup": 4.0, "cache": None})], "", "predicted", "lab"),
         ([replace(BEGUN, predictions=SKIPPED)], "", "measured", "reference"),
         (
-            [
-                replace(
-                    BEGUN, predictions={"speedup": 4.0, "cache": None}, measurements={"speedup": 1.08}
-                )
-            ],
+            [replace(BEGUN, predictions={"speedup": 4.0, "cache": None}, measurements={"speedup": 1.08})],
             "",
             "measured",
             "reference",
@@ -44,9 +40,7 @@ SKIPPED = dict.fromkeys(ASKED)
         ([BEGUN, SCORED], "Fewer", "draft", "predict"),
     ],
 )
-def test_each_stage_and_what_comes_next(
-    attempts: list[Attempt], draft: str, stage: str, step: str
-) -> None:
+def test_each_stage_and_what_comes_next(attempts: list[Attempt], draft: str, stage: str, step: str) -> None:
     found = standing("q06", attempts, draft, ASKED)
     assert (found.stage, found.step) == (stage, step)
     assert found.unfinished == (stage not in ("new", "scored"))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui.progress import printed, take_away
 from pages.ui.progress.kept import Work, work_on
-from pages.ui.progress.words import words
+from pages.ui.progress.words import session_words
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import literal
 from pages.ui.words.question_text import renderer_of
@@ -38,16 +38,16 @@ def section(question: Question) -> None:
 
 
 def _earlier(work: Work, attempt: Attempt, index: int) -> None:
-    said = words()
-    finished = said.date_and_time(attempt.finished or 0.0)
+    words = session_words()
+    finished = words.date_and_time(attempt.finished or 0.0)
     label = t("attempts.one", index=index, points=attempt.tier, date=finished)
-    with st.expander(f"{label} · {said.duration(attempt.seconds)}"):
+    with st.expander(f"{label} · {words.duration(attempt.seconds)}"):
         if work.in_sight:
-            for part in printed.own_sections(renderer_of(work.question), attempt, said):
+            for part in printed.own_sections(renderer_of(work.question), attempt, words):
                 _section(part)
             take_away.buttons(work.question, attempt, index, key=f"{work.question.key}.take.{index}")
         else:
-            _section(printed.answer(attempt, said))
+            _section(printed.answer(attempt, words))
             st.caption(t("attempts.hidden"))
 
 

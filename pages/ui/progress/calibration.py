@@ -93,8 +93,8 @@ def _marks(drawn: Figure, part: int, judged: Sequence[Judged], named: set[int]) 
     points = [each.point for each in judged if each.point]
     more = {}
     if any(each.interval for each in judged):
-        spans = [each.interval or (y, y) for each, (_, y) in zip(judged, points, strict=True)]
-        spread = [{"low": low, "high": high} for low, high in spans]
+        ranges = [(*(each.interval or ()), y) for each, (_, y) in zip(judged, points, strict=True)]
+        spread = [{"low": min(ends), "high": max(ends)} for ends in ranges]
         more["error_y"] = error_bars([y for _, y in points], spread)
     drawn.marks(
         [x for x, _ in points],

@@ -29,9 +29,7 @@ def _rule(work: Work) -> str:
     else:
         sign, alternative = f"✓ {standing.points}", plain("progress.mark.scored", points=standing.points)
     link = f'[data-testid="stSidebarNavLink"][href$="/{work.question.slug}"]'
-    return (
-        f"{link}::after {{ content: {_text(sign)}; content: {_text(sign)} / {_text(alternative)}; }}"
-    )
+    return f"{link}::after {{ content: {_text(sign)}; content: {_text(sign)} / {_text(alternative)}; }}"
 
 
 def _text(words: str) -> str:

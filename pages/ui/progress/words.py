@@ -48,7 +48,7 @@ class Words:
             return "–"
         days = max(0, (today.date() - day.date()).days)
         if days < 2:
-            return self(("progress.today", "progress.yesterday")[days])
+            return self("progress.yesterday" if days else "progress.today")
         return self("progress.days_ago", days=days) if days < 28 else self.date(moment)
 
     def duration(self, seconds: float) -> str:
@@ -80,7 +80,7 @@ class Words:
         return None
 
 
-def words() -> Words:
+def session_words() -> Words:
     """The words of this session; without a time zone of the browser, dates are the server's."""
     zone: tzinfo | None = None
     with contextlib.suppress(ZoneInfoNotFoundError, ValueError, TypeError, OSError):
