@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 _SIGNS = re.compile(r"[\\`*_\[\]<>|~$&!]")
 """What Markdown gives a meaning to within a line."""
-_AT_START = re.compile(r"^(\d*)([#+\-=.)])")
+_AT_START = re.compile(r"^(\d+(?=[.)])|(?=[#+=-]))")
 """What would begin a heading, a list or a rule."""
 _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _STEERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -86,7 +86,7 @@ def inline(text: str) -> str:
     if isinstance(text, Marked):
         return readable(text)
     line = " ".join(readable(text).split())
-    return _AT_START.sub(r"\1\\\2", _SIGNS.sub(r"\\\g<0>", line))
+    return _AT_START.sub(r"\1\\", _SIGNS.sub(r"\\\g<0>", line))
 
 
 def readable(text: str) -> str:

@@ -40,7 +40,7 @@ def _style() -> str:
 def _contents(reports: Sequence[Report], title: str) -> str:
     items = "".join(
         f'<li><a href="#attempt-{number}">{_inline(report.title)}</a> '
-        f"{' · '.join(_inline(value) for _, value in report.facts)}</li>"
+        f"{''.join(_inline(value) for _, value in report.facts[:1])}</li>"
         for number, report in enumerate(reports, 1)
     )
     return f"<h1>{_plain(title)}</h1>\n<nav><ol>{items}</ol></nav>\n"
@@ -72,8 +72,13 @@ def _block(block: Block) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in table.head)
-    rows = "".join(f"<tr>{''.join(f'<td>{_inline(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    rows = "".join(f"<tr>{''.join(map(_cell, table.head, row))}</tr>" for row in table.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(head: str, text: str) -> str:
+    """Its column's name stands before it where the screen is too narrow for columns."""
+    return f'<td data-head="{_plain(head)}">{_inline(text)}</td>'
 
 
 def _tick(tick: Tick) -> str:

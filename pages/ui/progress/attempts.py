@@ -6,7 +6,8 @@ the rubric, only once the reference is open again.
 
 from __future__ import annotations
 
-import pandas
+from collections.abc import Sequence
+
 import streamlit as st
 
 from pages.ui.progress import printed, take_away
@@ -61,12 +62,17 @@ def _block(block: Block) -> None:
     if isinstance(block, Written):
         st.text(block.text)
     elif isinstance(block, Table):
-        rows = [dict(zip(block.head, map(_markdown, row), strict=True)) for row in block.rows]
-        st.table(pandas.DataFrame(rows), border="horizontal", hide_index=True)
+        st.markdown("\n\n".join(_row(block.head, row) for row in block.rows))
     elif isinstance(block, tuple):
         st.markdown("  \n".join(map(_tick, block)))
     else:
         st.markdown(_markdown(block))
+
+
+def _row(head: Sequence[str], row: Sequence[str]) -> str:
+    """The first cell on a line of its own, the others named below it: that is read on a phone too."""
+    cells = [f":gray[{literal(name)}] {_markdown(cell)}" for name, cell in zip(head, row, strict=True)]
+    return "  \n".join((_markdown(row[0]), " · ".join(cells[1:])))
 
 
 def _tick(tick: Tick) -> str:
