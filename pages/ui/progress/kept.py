@@ -1,8 +1,10 @@
-"""All that a person did, by question, read from the store once a run of a page. Draws nothing."""
+"""All that a person did, by question, as the store has it. Draws nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import streamlit as st
 
 from pages.ui.experiments import registry
 from pages.ui.site import store
@@ -11,6 +13,8 @@ from questions import Question
 from study.calibration import Judged, first_judgements
 from study.progress import REFERENCE, Standing, standing
 from study.store import ANSWER, Attempt
+
+_KEPT = "progress.kept"
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,19 @@ def asked(question: Question) -> list[str]:
 
 
 def all_work() -> list[Work]:
-    """The work of this session's person on every question, in order. Raises StoreError."""
+    """The work of this session's person on every question, in order. Raises StoreError.
+
+    Read again only after a change: the menu asks for it in every run of every page.
+    """
+    stamp = store.stamp()
+    known, work = st.session_state.get(_KEPT, (None, []))
+    if known != stamp:
+        work = _read()
+        st.session_state[_KEPT] = (stamp, work)
+    return work
+
+
+def _read() -> list[Work]:
     attempts, drafts = store.everything()
     answers = {draft.question: draft.text for draft in drafts if draft.field == ANSWER}
     found = []

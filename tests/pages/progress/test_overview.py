@@ -56,6 +56,18 @@ def test_a_first_visit_shows_no_progress(open_app: OpenApp) -> None:
     assert not any("badge" in link.proto.label for link in app.get("page_link"))
 
 
+def test_what_is_done_meanwhile_is_seen_in_the_next_run(
+    open_app: OpenApp, answered: Answered, study: Store
+) -> None:
+    app = open_app()
+    attempt = answered("q06_gqa", text="")
+    assert "reference open" in row(app.run(), "Q6")
+    study.attempts.finish(attempt, 60)
+    assert "✓ 60" in row(app.run(), "Q6")
+    study.drafts.save(study.profiles.named()[0].id, "q01", "answer", "Shift by one", 1)
+    assert "draft, 3 words" in row(app.run(), "Q1")
+
+
 def test_with_everything_scored_the_weakest_comes_again(open_app: OpenApp, answered: Answered) -> None:
     for question in load_questions():
         answered(question.slug, points=40 if question.id == "Q9" else 100)

@@ -83,7 +83,7 @@ def test_a_store_that_fails_says_so(
     def fail() -> None:
         raise StoreError("The store is away: bring it back.")
 
-    monkeypatch.setattr(kept.store, "everything", fail)
+    monkeypatch.setattr(kept.store, "stamp", fail)
     app = open_app("progress")
     assert not app.exception and "bring it back" in app.error[0].value
     home = open_app()
