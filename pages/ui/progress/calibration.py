@@ -43,7 +43,7 @@ def section(judged: Sequence[Judged]) -> None:
     ranges = coverage(judged)
     if ranges.given:
         notes.append(t("calibration.ranges", held=ranges.held, given=ranges.given))
-    st.caption(" ".join(notes))
+    st.caption("  \n".join(notes))
 
 
 def figure(judged: Sequence[Judged]) -> Figure:

@@ -33,7 +33,7 @@ def test_a_first_visit_reads_what_will_be_here(open_app: OpenApp, lang: str, not
 
 
 @pytest.mark.parametrize(
-    ("lang", "attempt", "bias"), [("en", ", attempt 2", "4× too high"), ("zh", "（第 2 次）", "偏高到 4 倍")]
+    ("lang", "attempt", "bias"), [("en", ", attempt 2", "4× too high"), ("zh", "（第 2 次）", "约为实测的 4 倍")]
 )
 def test_scores_and_calibration_are_shown(
     open_app: OpenApp, answered: Answered, lang: str, attempt: str, bias: str
