@@ -50,29 +50,24 @@ class Coverage:
     given: int
 
 
-def answer_of(value: Any) -> Any:
-    """The answer in a stored prediction: itself, or the "value" of one that came with a range.
+def interval_of(predictions: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """The range that an attempt's predictions hold for one of them; None where none can be read.
 
-    >>> answer_of({"low": 2.0, "high": 8.0, "value": 4.0}), answer_of(4.0), answer_of({})
-    (4.0, 4.0, None)
+    Its ends stand beside the answer, under the prediction's id with `.low` and `.high`.
+
+    >>> interval_of({"size": 4.0, "size.low": 2.0, "size.high": 8.0}, "size")
+    (2.0, 8.0)
     """
-    return value.get("value") if isinstance(value, Mapping) else value
-
-
-def interval_of(value: Any) -> tuple[float, float] | None:
-    """The range in a stored prediction; None where there is none that can be read.
-
-    >>> interval_of({"low": 2.0, "high": 8.0, "value": 4.0}), interval_of(4.0), interval_of({"low": "x"})
-    ((2.0, 8.0), None, None)
-    """
-    if not isinstance(value, Mapping):
+    ends = [predictions.get(end) for end in interval_names(name)]
+    if not all(type(end) in (int, float) for end in ends):
         return None
-    match (value.get("low"), value.get("high")):
-        case (bool(), _) | (_, bool()):
-            return None
-        case (int() | float() as low, int() | float() as high) if low <= high:
-            return float(low), float(high)
-    return None
+    low, high = map(float, ends)  # type: ignore[arg-type]
+    return (low, high) if low <= high else None
+
+
+def interval_names(name: str) -> tuple[str, str]:
+    """Under which names the ends of a prediction's range are kept."""
+    return f"{name}.low", f"{name}.high"
 
 
 def first_judgements(question: Question, attempts: Sequence[Attempt]) -> list[Judged]:
@@ -93,9 +88,8 @@ def judgement(question: Question, attempt: Attempt, name: str) -> Judged | None:
     measured = readable(prediction, attempt.measurements.get(name))
     if measured is None or name not in attempt.predictions:
         return None
-    stored = attempt.predictions[name]
-    answer = readable(prediction, answer_of(stored))
-    return Judged(question, judge(prediction, answer, measured), interval_of(stored))
+    answer = readable(prediction, attempt.predictions[name])
+    return Judged(question, judge(prediction, answer, measured), interval_of(attempt.predictions, name))
 
 
 def by_part(judged: Iterable[Judged]) -> dict[int, Calibration]:

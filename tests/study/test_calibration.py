@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from questions import load_question
-from study.calibration import answer_of, by_part, coverage, first_judgements, interval_of
+from study.calibration import by_part, coverage, first_judgements, interval_of
 from study.store import Attempt
 
 Q6, Q13 = load_question("q06_gqa"), load_question("q13_sampling")
@@ -59,22 +59,25 @@ def test_what_is_not_above_zero_has_no_place_on_logarithmic_axes(said: float, me
 
 
 def test_a_range_holds_what_was_measured_or_not() -> None:
-    stored = {"low": 2.0, "high": 8.0, "value": 4.0}
-    judged = [first_judgements(Q6, [attempt(stored, measured)])[0] for measured in (2.0, 8.0, 9.0)]
+    ranged = {FIRST: 4.0, f"{FIRST}.low": 2.0, f"{FIRST}.high": 8.0}
+    judged = [
+        first_judgements(Q6, [replace(attempt(4.0, measured), predictions=ranged)])[0]
+        for measured in (2.0, 8.0, 9.0)
+    ]
     assert [each.covered for each in judged] == [True, True, False]
     assert (coverage(judged).held, coverage(judged).given) == (2, 3)
     assert judged[0].outcome.answer == 4.0
     assert coverage(first_judgements(Q6, [attempt(4.0, 1.0)])).given == 0
 
 
-@given(JSON, JSON)
-def test_whatever_is_stored_can_be_read(said: Any, measured: Any) -> None:
-    for judged in first_judgements(Q6, [attempt(said, measured)]):
+@given(JSON, JSON, JSON, JSON)
+def test_whatever_is_stored_can_be_read(said: Any, low: Any, high: Any, measured: Any) -> None:
+    stored = {FIRST: said, f"{FIRST}.low": low, f"{FIRST}.high": high}
+    for judged in first_judgements(Q6, [replace(attempt(said, measured), predictions=stored)]):
         point = judged.point
         assert point is None or all(0 < value < math.inf for value in point)
-    interval = interval_of(said)
+    interval = interval_of(stored, FIRST)
     assert interval is None or interval[0] <= interval[1]
-    answer_of(said)
 
 
 def test_a_prediction_that_is_gone_is_left_out() -> None:

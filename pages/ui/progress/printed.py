@@ -15,7 +15,7 @@ from pages.ui.progress import runs
 from pages.ui.progress.three_numbers import formula_of, number, shown
 from pages.ui.progress.words import Words
 from questions import Prediction, Question, Renderer
-from study.calibration import Judged, answer_of, interval_of, judgement
+from study.calibration import Judged, interval_names, interval_of, judgement
 from study.progress import REFERENCE
 from study.report import Block, Marked, Report, Section, Table, Tick, Written
 from study.scoring import met_lines
@@ -81,19 +81,21 @@ def _help(attempt: Attempt, words: Words) -> str:
 def _predictions(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator[tuple[str, ...]]:
     """A row for each prediction that was made or skipped; those that the question no longer has come last."""
     question = renderer.question
+    made = attempt.predictions.keys()
     known = {prediction.id for prediction in question.predictions}
+    ends = {end for name in made for end in interval_names(name)}
     for prediction in question.predictions:
         if prediction.id in attempt.predictions:
             yield _row(renderer, attempt, prediction, words)
-    for name in sorted(attempt.predictions.keys() - known):
-        stored, measured = attempt.predictions[name], attempt.measurements.get(name)
-        yield name, _raw(answer_of(stored)), "–", _raw(measured), words("report.gone")
+    for name in sorted(made - known - ends):
+        said, measured = attempt.predictions[name], attempt.measurements.get(name)
+        yield name, _raw(said), "–", _raw(measured), words("report.gone")
 
 
 def _row(renderer: Renderer, attempt: Attempt, prediction: Prediction, words: Words) -> tuple[str, ...]:
     stored = attempt.predictions[prediction.id]
-    said = shown(prediction, answer_of(stored), renderer)
-    if interval := interval_of(stored):
+    said = shown(prediction, stored, renderer)
+    if interval := interval_of(attempt.predictions, prediction.id):
         low, high = (shown(prediction, limit, renderer) for limit in interval)
         said = words("report.interval", said=said, low=low, high=high)
     return (

@@ -136,6 +136,6 @@ def test_any_note_of_a_run_can_be_read(answered: Answered, stored: object) -> No
 
 
 def test_a_range_is_shown_with_its_limits(answered: Answered) -> None:
-    stored = {FIRST.id: {"low": 2.0, "high": 8.0, "value": 4.0}}
+    stored = {FIRST.id: 4.0, f"{FIRST.id}.low": 2.0, f"{FIRST.id}.high": 8.0}
     attempt = replace(answered("q06_gqa", points=0), predictions=stored)
-    assert "4× (2× to 8×)" in document(attempt)
+    assert "4× (2× to 8×)" in document(attempt) and "no longer asked" not in document(attempt)

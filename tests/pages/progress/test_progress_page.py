@@ -33,7 +33,8 @@ def test_a_first_visit_reads_what_will_be_here(open_app: OpenApp, lang: str, not
 
 
 @pytest.mark.parametrize(
-    ("lang", "attempt", "bias"), [("en", ", attempt 2", "4× too high"), ("zh", "（第 2 次）", "约为实测的 4 倍")]
+    ("lang", "attempt", "bias"),
+    [("en", ", attempt 2", "4× too high"), ("zh", "（第 2 次）", "约为实测的 4 倍")],
 )
 def test_scores_and_calibration_are_shown(
     open_app: OpenApp, answered: Answered, lang: str, attempt: str, bias: str
@@ -94,8 +95,9 @@ def judged(*pairs: tuple[float, float], interval: tuple[float, float] | None = N
     name = Q6.predictions[0].id
     found = []
     for said, measured in pairs:
-        stored = said if interval is None else {"low": interval[0], "high": interval[1], "value": said}
-        attempt = Attempt("me", "a", "q06", 0, 0, predictions={name: stored}, measurements={name: measured})
+        ends = dict(zip((f"{name}.low", f"{name}.high"), interval or (), strict=False))
+        stored = {name: said, **ends}
+        attempt = Attempt("me", "a", "q06", 0, 0, predictions=stored, measurements={name: measured})
         found += first_judgements(Q6, [attempt])
     return found
 
