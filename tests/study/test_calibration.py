@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from questions import load_question
@@ -70,6 +70,7 @@ def test_a_range_holds_what_was_measured_or_not() -> None:
     assert coverage(first_judgements(Q6, [attempt(4.0, 1.0)])).given == 0
 
 
+@settings(deadline=None)
 @given(JSON, JSON, JSON, JSON)
 def test_whatever_is_stored_can_be_read(said: Any, low: Any, high: Any, measured: Any) -> None:
     stored = {FIRST: said, f"{FIRST}.low": low, f"{FIRST}.high": high}

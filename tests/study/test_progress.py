@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.progress import Standing, count_words, next_question, standing, summary
@@ -74,6 +74,7 @@ def test_one_goes_on_with_what_was_left_last_then_with_the_next_then_with_the_we
     assert next_question([replace(weak, points=80), weak]) is weak
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_words_are_counted_in_any_text(text: str) -> None:
     assert 0 <= count_words(text) <= len(text)

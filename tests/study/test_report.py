@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -87,6 +87,7 @@ def report(text: str) -> Report:
     )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_nothing_that_was_written_becomes_a_tag(text: str) -> None:
     page = to_html([report(text)], title=text, language="en")
@@ -97,6 +98,7 @@ def test_nothing_that_was_written_becomes_a_tag(text: str) -> None:
     assert "".join(reader.texts.get("td", [])) == readable(text) * 2
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_bundle_of_hostile_attempts_is_one_page(text: str) -> None:
     reader = read(to_html([report(text), report("plain")], title="All", language="zh"))
@@ -118,6 +120,7 @@ def literally(text: str) -> str:
     return " ".join(readable(text).split())
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_markdown_shows_what_was_written(text: str) -> None:
     rendered = COMMONMARK.render(to_markdown(report(text)))
@@ -128,6 +131,7 @@ def test_markdown_shows_what_was_written(text: str) -> None:
     assert [html.unescape(cell) for cell in cells] == [literally(text)] * 2
 
 
+@settings(deadline=None)
 @given(TEXTS | st.from_regex(r"([#+=.)-]|[0-9]{1,9}[.)]| ){1,4}[ a]?", fullmatch=True))
 def test_a_plain_text_begins_no_block(text: str) -> None:
     expected = f"<p>{html.escape(literally(text))}</p>\n" if literally(text) else ""
@@ -155,6 +159,7 @@ def test_our_own_markdown_becomes_html(text: str, expected: str) -> None:
     assert html_of(text) == expected
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_any_markdown_becomes_sound_html(text: str) -> None:
     read(f"<div>{html_of(readable(text))}{inline_html_of(readable(text))}</div>")
