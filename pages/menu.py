@@ -12,13 +12,15 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site.later import when_imported
-from pages.ui.site.navigate import HOME, PLAYGROUND, SETTINGS
+from pages.ui.site.navigate import HOME, PLAYGROUND, PROGRESS, SETTINGS
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
 from questions import PARTS, Question
 
 SLOW_IMPORTS = ("pages.ui.lab.charts", "pages.ui.study.study_page")
 """What the pages of questions need; the server imports it once the first page is there."""
+SIDEBAR = "pages.ui.progress.sidebar"
+"""Imports the store, which the first page of a fresh server need not wait for."""
 _FOLDER = Path(__file__).parent
 
 
@@ -28,6 +30,7 @@ def sections() -> dict[str, list[st.Page]]:
         "": [
             st.Page(_file(HOME), title=t("home.nav"), default=True),
             st.Page(_file(PLAYGROUND), title=t("playground.nav")),
+            st.Page(_file(PROGRESS), title=t("progress.nav")),
         ]
     }
     for part in PARTS:
@@ -48,14 +51,16 @@ def page_of(question: Question) -> st.Page:
 
 
 def draw_profile() -> None:
-    """Whose work this is, once the store is imported."""
+    """Whose work this is, and in the menu what was done, once the store is imported."""
 
     def draw() -> None:
+        from pages.ui.progress import sidebar
         from pages.ui.settings import profiles
 
         profiles.badge()
+        sidebar.draw_marks()
 
-    when_imported("pages.ui.settings.profiles", draw)
+    when_imported(SIDEBAR, draw)
 
 
 def _study(question: Question) -> None:

@@ -17,23 +17,23 @@ import streamlit as st
 from labs.contract import DEFAULT_MODEL
 from labs.playground.branches import Start, Step, closed
 from labs.playground.command import generate_command
-from labs.playground.continuation import MAX_PROMPT, ContinuationParams
+from labs.playground.continuation import ContinuationParams
 from labs.runner.job import Job
 from labs.tools.sampler import MAX_SEED
 from minimind_core.files.checkpoint_config import shipped_checkpoints
 from pages.ui.experiments import experiment
 from pages.ui.lab import controls, jobs
 from pages.ui.lab.token_stream import token_stream
+from pages.ui.playground import prompt
 from pages.ui.site import server, visitor
 from pages.ui.site.checkpoints import size_of
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.markdown import literal
 
 _EXPERIMENT = experiment("playground/continuation")
-_NAME = _EXPERIMENT.lab
-_PROMPT, _MODEL = (controls.key(_NAME, field) for field in ("prompt", "model"))
+_NAME = prompt.NAME
+_MODEL = controls.key(_NAME, "model")
 _WRITING = f"{_NAME}.writing"
-_EXAMPLES = ("Once upon a time", "春天来了，", "def add(a, b):")
 _POLL_SECONDS = 0.25
 _LEAST = 1e-30  # for what float32 rounded to zero
 
@@ -79,7 +79,7 @@ def playground() -> None:
     """The whole page."""
     st.title(t("playground.title"), anchor=False)
     st.markdown(t("playground.lead"))
-    _prompt()
+    prompt.field()
     _settings()
     writing: Writing | None = st.session_state.get(_WRITING)
     live = writing is not None and writing.job.active
@@ -88,34 +88,6 @@ def playground() -> None:
         st.fragment(_text, run_every=_POLL_SECONDS if live else None)(live)
         if not live and not writing.job.error:
             _facts(writing)
-
-
-def _prompt() -> None:
-    if _PROMPT not in st.session_state:
-        st.session_state[_PROMPT] = st.query_params.get(_PROMPT, t("playground.example"))[:MAX_PROMPT]
-    st.text_area(
-        t("playground.prompt"),
-        key=_PROMPT,
-        max_chars=MAX_PROMPT,
-        height="content",
-        persist_state="session",
-        placeholder=t("playground.empty_prompt"),
-    )
-    controls.say_if_broken(st.session_state[_PROMPT])
-    with st.container(horizontal=True, key="examples", gap="small", vertical_alignment="center"):
-        st.caption(t("playground.try"), width="content")
-        for number, example in enumerate(_EXAMPLES):
-            st.button(
-                example,
-                key=f"{_NAME}.example.{number}",
-                type="tertiary",
-                on_click=_take_example,
-                args=(example,),
-            )
-
-
-def _take_example(example: str) -> None:
-    st.session_state[_PROMPT] = example
 
 
 def _settings() -> None:
@@ -183,7 +155,7 @@ def _buttons(writing: Writing | None, live: bool) -> None:
 
 
 def _from_the_prompt() -> None:
-    _write(Start(st.session_state[_PROMPT]))
+    _write(Start(prompt.text()))
 
 
 def _new_seed() -> None:
@@ -201,7 +173,7 @@ def _again() -> None:
 def _same_start() -> Start:
     """Where the text on the page starts, its branch included, unless the prompt is another one by now."""
     start: Start = st.session_state[_WRITING].start
-    return start if start.prompt == st.session_state[_PROMPT] else Start(st.session_state[_PROMPT])
+    return start if start.prompt == prompt.text() else Start(prompt.text())
 
 
 def _branch(index: int, token_id: int) -> None:
@@ -273,13 +245,13 @@ def _command(writing: Writing) -> str:
 
 
 def _notes(writing: Writing) -> dict[str, bool]:
-    prompt, trained = writing.about["prompt_tokens"], writing.about["trained_length"]
+    length, trained = writing.about["prompt_tokens"], writing.about["trained_length"]
     return {
         "repeated": writing.repeats,
         "greedy": writing.params.temperature == 0,
         "empty": not writing.params.prompt,
-        "long_prompt": prompt > trained,
-        "long_text": prompt <= trained < prompt + len(writing.steps),
+        "long_prompt": length > trained,
+        "long_text": length <= trained < length + len(writing.steps),
     }
 
 

@@ -83,7 +83,13 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
     done = run("-c", VISIT_ALL_PAGES)
     assert done.returncode == 0, done.stderr
     loaded = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    assert {"", "playground", "settings", *(question.slug for question in load_questions())} == set(loaded)
+    assert {
+        "",
+        "playground",
+        "progress",
+        "settings",
+        *(question.slug for question in load_questions()),
+    } == set(loaded)
     assert set(loaded.values()) == {"[]"}, done.stdout
 
 

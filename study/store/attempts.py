@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
 
 from study.predictions import Answer
 from study.scoring import Points
@@ -75,6 +75,12 @@ class Attempts:
         """All attempts, or those at one question; newest first, unfinished ones too."""
         with self._database.read() as connection:
             return read_attempts(connection, profile, question)
+
+    def stamp(self, profile: str) -> tuple[object, ...]:
+        """Numbers that change whenever one of the profile's attempts does; no clock need go forward."""
+        numbers = (func.count(), func.sum(_TABLE.c.changed), func.sum(_TABLE.c.serial))
+        with self._database.read() as connection:
+            return tuple(connection.execute(select(*numbers).where(_TABLE.c.profile == profile)).one())
 
     def predict(self, attempt: Attempt, prediction: str, answer: Answer | None) -> Attempt:
         """Commit a prediction, or skip it with None; one that was committed or skipped before stays."""

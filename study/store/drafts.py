@@ -16,7 +16,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from study.store import schema, sound
 from study.store.database import Database
@@ -89,6 +101,13 @@ class Drafts:
         """All drafts of a profile, or those of one question."""
         with self._database.read() as connection:
             return read_drafts(connection, profile, question)
+
+    def stamp(self, profile: str) -> tuple[object, ...]:
+        """Numbers that change whenever one of the profile's drafts does."""
+        columns = schema.drafts.c
+        numbers = (func.count(), func.sum(columns.changed), func.sum(columns.revision))
+        with self._database.read() as connection:
+            return tuple(connection.execute(select(*numbers).where(columns.profile == profile)).one())
 
     def copies(self, profile: str, question: str | None = None) -> tuple[Copy, ...]:
         """The texts that lost, newest first."""

@@ -192,3 +192,21 @@ def test_a_typed_checkpoint_that_is_not_there_is_one_sentence(open_page: OpenPag
     page.keyboard.press("Escape")
     button(page, "Write").click()
     page.get_by_text("There is no checkpoint at '/no/such/folder'").wait_for(timeout=PATIENCE)
+
+
+def test_what_is_typed_survives_a_reload_in_its_tab(open_page: OpenPage) -> None:
+    page = open_page("/playground?lang=en")
+    field = page.get_by_role("textbox", name="Prompt")
+    expect(field).to_have_value("Once upon a time")
+    field.fill("A fox, half written")
+    page.reload()
+    expect(field).to_have_value("A fox, half written", timeout=PATIENCE)
+    settle(page)
+    button(page, "def add").click()
+    expect(field).to_have_value("def add(a, b):", timeout=PATIENCE)
+    settle(page)
+    page.reload()
+    expect(field).to_have_value("def add(a, b):", timeout=PATIENCE)
+    settle(page)
+    page.goto(page.url.partition("?")[0] + "?lang=en&playground_prompt=Linked")
+    expect(field).to_have_value("Linked", timeout=PATIENCE)

@@ -20,7 +20,7 @@ def test_every_question_is_a_link_under_its_part(open_app: OpenApp) -> None:
     assert with_a_lab
     by_part = sorted(load_questions(), key=lambda question: question.part)
     for label, question in zip(labels, by_part, strict=True):
-        assert question.title["en"] in label and question.id in label
+        assert question.short["en"] in label and question.id in label
         assert ("live\u00a0lab" in label) == (question.key in with_a_lab)
 
 

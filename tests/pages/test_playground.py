@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from labs.playground.continuation import MAX_PROMPT
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
@@ -242,3 +243,17 @@ def test_somebody_elsewhere_reads_and_chooses_no_path(
     app.selectbox(key="playground_model").set_value("")
     press(app, "write")
     assert asked == [MODEL, None]
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "has 8,002 characters"), ("zh", "有 8,002 个字符")])
+def test_a_long_paste_stays_and_its_beginning_is_read(
+    open_app: OpenApp, worker: CountingClient, lang: str, said: str
+) -> None:
+    app = open_small(open_app) if lang == "en" else open_app(PAGE, lang=lang, playground_max_new_tokens="1")
+    pasted = "a" * MAX_PROMPT + " b"
+    app.text_area(key="playground_prompt").set_value(pasted).run()
+    assert app.text_area(key="playground_prompt").value == pasted
+    assert said in app.warning[0].value
+    press(app, "write")
+    assert not app.exception and not app.error
+    assert app.session_state["playground.writing"].params.prompt == "a" * MAX_PROMPT

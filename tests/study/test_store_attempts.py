@@ -93,3 +93,24 @@ def test_what_json_lacks_never_enters(store: Store, ada: str) -> None:
     with pytest.raises(ValueError):
         store.attempts.measure(attempt, "loss", float("nan"))
     assert store.attempts.of(ada, "q06") == (attempt,)
+
+
+def test_every_change_changes_the_stamp(store: Store, ada: str) -> None:
+    stamps = [store.attempts.stamp(ada)]
+    attempt = store.attempts.open(ada, "q06")
+    stamps.append(store.attempts.stamp(ada))
+    attempt = store.attempts.predict(attempt, "speedup", 4.0)
+    stamps.append(store.attempts.stamp(ada))
+    store.attempts.finish(attempt, 60)
+    stamps.append(store.attempts.stamp(ada))
+    store.attempts.open(ada, "q13")
+    stamps.append(store.attempts.stamp(ada))
+    assert len(set(stamps)) == len(stamps) and store.attempts.stamp(ada) == stamps[-1]
+
+
+def test_every_draft_changes_its_stamp(store: Store, ada: str) -> None:
+    stamps = [store.drafts.stamp(ada)]
+    for revision in (1, 2):
+        store.drafts.save(ada, "q06", "answer", "Fewer", revision)
+        stamps.append(store.drafts.stamp(ada))
+    assert len(set(stamps)) == 3

@@ -14,9 +14,14 @@ import streamlit as st
 _WAIT_SECONDS = 0.5
 
 
+def is_imported(module: str) -> bool:
+    """Whether the module is loaded, so that using it costs nothing."""
+    return module in sys.modules
+
+
 def when_imported(module: str, draw: Callable[[], None]) -> None:
     """Call `draw` at once if the module is loaded; else load it when the browser has drawn the rest."""
-    if module in sys.modules:
+    if is_imported(module):
         draw()
         return
     browser_is_ready = False

@@ -162,6 +162,18 @@ def discard_copy(copy: str) -> None:
     store().drafts.discard_copy(profile(), copy)
 
 
+def stamp() -> tuple[object, ...]:
+    """What changes whenever anything in `everything` does; it is told in a moment, however much there is."""
+    person, kept = _known_profile(), store()
+    return (person, kept.openings, *kept.attempts.stamp(person), *kept.drafts.stamp(person))
+
+
+def everything() -> tuple[tuple[Attempt, ...], tuple[Draft, ...]]:
+    """All attempts of this person, newest first, and all drafts."""
+    person = _known_profile()
+    return store().attempts.of(person), store().drafts.of(person)
+
+
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
     return store().attempts.of(known_profile(), question.key)

@@ -15,6 +15,7 @@ from labs.claims.checks import value_at
 from labs.runner.job import Job
 from pages.ui.experiments import experiment, registry
 from pages.ui.lab import bench, jobs
+from pages.ui.progress import runs
 from pages.ui.site import server, store
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import Markdown
@@ -167,6 +168,7 @@ def _measure(question: Question, prediction: Prediction) -> None:
         measured = _measured(prediction, job)
         if measured is not None:
             store.record_measurement(question, prediction.id, measured)
+            runs.note(question, prediction.id, job)
 
 
 def _measured(prediction: Prediction, job: Job) -> Answer | None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages.ui.experiments import registry
 from pages.ui.lab import bench
+from pages.ui.progress import attempts
 from pages.ui.site import question_list, server, store
 from pages.ui.site.navigate import leave_for
 from pages.ui.study import draft, hints, kata, predict, reference, rubric
@@ -51,6 +52,7 @@ def _written(question: Question, lab: Lab | None) -> None:
     try:
         sentences.append(store.trouble())
         _rest(question, lab, renderer)
+        attempts.section(question)
     except StoreError as error:
         sentences.append(errors.said(error))
     for sentence in dict.fromkeys(filter(None, sentences)):

@@ -53,7 +53,7 @@ def test_home_lists_it_and_counts_what_is_written(open_app: OpenApp, unwritten: 
     assert not app.exception
     labels = [link.proto.label for link in app.get("page_link")]
     assert len(labels) == len(load_questions()) + 1
-    assert [label for label in labels if unwritten.title[lang] in label and unwritten.id in label]
+    assert [label for label in labels if unwritten.short[lang] in label and unwritten.id in label]
     assert unwritten.slug in addresses(app)
     written = sum(question.written for question in load_questions())
     sentence = {

@@ -30,7 +30,7 @@ def asked_for() -> Iterator[str]:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
-                and node.func.id in ("t", "plain")
+                and node.func.id in ("t", "plain", "words", "self")
             ):
                 yield from patterns(node.args[0])
 

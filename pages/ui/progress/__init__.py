@@ -1,0 +1,1 @@
+"""What was done so far: where each question stands, earlier attempts, calibration, documents to take away."""

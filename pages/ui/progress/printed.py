@@ -1,0 +1,149 @@
+"""A scored attempt as a report: question, answer, help, predictions with three numbers, rubric, score, time.
+
+Made of what the store holds, which may be older than the question is now: a prediction or a line of the
+rubric that is no longer there keeps its id and what was said. Needs no running page, so that a download is
+made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pages.ui.progress import runs
+from pages.ui.progress.three_numbers import formula_of, number, shown
+from pages.ui.progress.words import Words
+from questions import Prediction, Question, Renderer
+from study.calibration import Judged, interval_names, interval_of, judgement
+from study.progress import REFERENCE
+from study.report import Block, Marked, Report, Section, Table, Tick, Written
+from study.scoring import met_lines
+from study.store import Attempt
+
+_TIERS = (60, 80, 100, "bonus")
+_HINT = re.compile(r"hint-(\d+)")
+
+
+def report(renderer: Renderer, attempt: Attempt, index: int, words: Words) -> Report:
+    """The report of the attempt with this number, counted from 1; `renderer` has its question."""
+    question = renderer.question
+    return Report(
+        title=f"{question.id} · {question.title[words.language]}",
+        facts=tuple(_facts(attempt, index, words)),
+        sections=(
+            Section(
+                words("study.question"), (Marked(renderer.fill(question.prose[words.language].question)),)
+            ),
+            *own_sections(renderer, attempt, words),
+        ),
+    )
+
+
+def own_sections(renderer: Renderer, attempt: Attempt, words: Words) -> tuple[Section, ...]:
+    """What is the person's own: answer, predictions where there are any, rubric."""
+    sections = [answer(attempt, words)]
+    if rows := tuple(_predictions(renderer, attempt, words)):
+        head = tuple(
+            words(f"report.{name}") for name in ("prediction", "said", "formula", "measured", "verdict")
+        )
+        places = tuple(_places(renderer.question, attempt, words))
+        sections.append(Section(words("report.predictions"), (Table(head, rows), *places)))
+    sections.append(Section(words("report.rubric"), tuple(_rubric(renderer, attempt, words))))
+    return tuple(sections)
+
+
+def answer(attempt: Attempt, words: Words) -> Section:
+    """What was written."""
+    block: Block = Written(attempt.text) if attempt.text.strip() else words("report.no_answer")
+    return Section(words("report.answer"), (block,))
+
+
+def _facts(attempt: Attempt, index: int, words: Words) -> Iterator[tuple[str, str]]:
+    yield words("report.score"), words("score.points", points=attempt.tier)
+    yield words("report.attempt"), str(index)
+    yield words("report.date"), words.date_and_time(attempt.finished or 0.0)
+    yield words("report.time"), words.duration(attempt.seconds)
+    yield words("report.help"), _help(attempt, words)
+
+
+def _help(attempt: Attempt, words: Words) -> str:
+    used = [
+        words("hints.step", step=int(hint[1]))
+        for hint in map(_HINT.fullmatch, sorted(attempt.help_used))
+        if hint
+    ]
+    if REFERENCE in attempt.help_used and not attempt.text.strip():
+        used.append(words("score.reference_first"))
+    return " · ".join(used) or words("report.no_help")
+
+
+def _predictions(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator[tuple[str, ...]]:
+    """A row for each prediction that was made or skipped; those that the question no longer has come last."""
+    question = renderer.question
+    made = attempt.predictions.keys()
+    known = {prediction.id for prediction in question.predictions}
+    ends = {end for name in made for end in interval_names(name)}
+    for prediction in question.predictions:
+        if prediction.id in attempt.predictions:
+            yield _row(renderer, attempt, prediction, words)
+    for name in sorted(made - known - ends):
+        said, measured = attempt.predictions[name], attempt.measurements.get(name)
+        yield name, _raw(said), "–", _raw(measured), words("report.gone")
+
+
+def _row(renderer: Renderer, attempt: Attempt, prediction: Prediction, words: Words) -> tuple[str, ...]:
+    stored = attempt.predictions[prediction.id]
+    said = shown(prediction, stored, renderer)
+    if interval := interval_of(attempt.predictions, prediction.id):
+        low, high = (shown(prediction, limit, renderer) for limit in interval)
+        said = words("report.interval", said=said, low=low, high=high)
+    return (
+        Marked(renderer.text(prediction.question)),
+        Marked(words("report.skipped") if stored is None else said),
+        Marked(shown(prediction, formula_of(prediction), renderer)),
+        Marked(shown(prediction, attempt.measurements.get(prediction.id), renderer)),
+        _verdict(judgement(renderer.question, attempt, prediction.id), words),
+    )
+
+
+def _verdict(judged: Judged | None, words: Words) -> str:
+    if judged is None or judged.outcome.correct is None:
+        return "–"
+    return words("report.right" if judged.outcome.correct else "report.off")
+
+
+def _raw(value: Any) -> str:
+    """A stored value whose prediction nobody knows any more; what was skipped, or is no value, is a dash."""
+    if isinstance(value, str):
+        return value
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else "–"
+
+
+def _places(question: Question, attempt: Attempt, words: Words) -> Iterator[str]:
+    """On what was measured, each place once."""
+    found = [runs.where(attempt, prediction.id) for prediction in question.predictions]
+    for place in dict.fromkeys(filter(None, found)):
+        yield words("report.measured_on", place=place)
+
+
+def _rubric(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator[Block]:
+    question = renderer.question
+    judged = [judgement(question, attempt, prediction.id) for prediction in question.predictions]
+    decisions = {each.outcome.prediction: each.outcome.correct for each in judged if each is not None}
+    met = met_lines(question.rubric, attempt.ticks, decisions)
+    for tier in _TIERS:
+        lines = [line for line in question.rubric if line.tier == tier]
+        if lines:
+            yield Marked(f"**{words(f'score.tier.{tier}')}**")
+            yield tuple(
+                Tick(
+                    line.id in met,
+                    Marked(renderer.text(line.text)),
+                    words("score.decided") if decisions.get(line.decided_by or "") is not None else "",
+                )
+                for line in lines
+            )
+    gone = sorted(set(attempt.ticks) - {line.id for line in question.rubric})
+    if gone:
+        yield words("report.ticks_gone", ids=", ".join(gone))
