@@ -10,6 +10,7 @@ from questions.entry import Localized
 from questions.interview import Cue, FollowUp, Prediction, RubricLine
 from questions.kata import Kata
 from questions.prose import Prose
+from questions.symbols import Symbol
 from questions.values import Value
 
 PARTS = (1, 2, 3, 4, 5)
@@ -39,6 +40,7 @@ class Question:
     claims: tuple[Claim, ...] = ()
     rubric: tuple[RubricLine, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
     hints: tuple[Localized, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     cues: tuple[Cue, ...] = ()
@@ -91,6 +93,10 @@ class Question:
                 yield f"predictions.{prediction.id}.choices.{choice.id}.text", choice.text, None
             for wrong in prediction.wrong_answers:
                 yield f"predictions.{prediction.id}.wrong_answers.{wrong.answer}.text", wrong.text, None
+        for symbol in self.symbols:
+            for name, text in (("much", symbol.much), ("little", symbol.little)):
+                if text is not None:
+                    yield f"symbols.{symbol.id}.{name}", text, None
         for follow_up in self.follow_ups:
             yield f"follow_ups.{follow_up.id}.question", follow_up.question, None
             yield f"follow_ups.{follow_up.id}.answer", follow_up.answer, None
