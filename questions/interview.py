@@ -181,9 +181,7 @@ def _prediction(entry: Entry) -> Prediction:
         params={name: plain(read_value(entry.table("params"), name)) for name in entry.table("params").data},
         measures=entry.text("measures"),
         claim=entry.text("claim"),
-        wrong_answers=tuple(
-            _wrong_answer(table, choices, limits) for table in entry.tables("wrong_answers")
-        ),
+        wrong_answers=tuple(_wrong_answer(table, choices, limits) for table in entry.tables("wrong_answers")),
     )
 
 
