@@ -19,13 +19,14 @@ Answer = float | str
 """A number, or the id of a choice."""
 
 
-class AnswerError(ValueError):
-    """An answer that a prediction cannot take; the message is one sentence, and `kind` says which for pages:
-    "whole" and "range" are about the prediction's limits."""
+RefusalKind = Literal["unreadable", "whole", "range", "half", "order"]
+"""No number, outside the limits, and of a range: an end is missing, or the ends are the wrong way round."""
 
-    def __init__(
-        self, sentence: str, *, kind: Literal["unreadable", "whole", "range"] = "unreadable"
-    ) -> None:
+
+class AnswerError(ValueError):
+    """An answer that a prediction cannot take; the message is one sentence, and `kind` tells pages which."""
+
+    def __init__(self, sentence: str, *, kind: RefusalKind = "unreadable") -> None:
         super().__init__(sentence)
         self.kind = kind
 

@@ -40,7 +40,7 @@ NUMERIC = [each for question in load_questions() for each in question.prediction
         (TOKENS, "1E+6", 1e6),
         (TOKENS, "５２４２", 5242),
         (TOKENS, "5,242 tokens", 5242),
-        (TOKENS, f"5242 {TOKENS.unit["zh"]}", 5242),
+        (TOKENS, "5242 个词元", 5242),
         (TIMES, "4×", 4),
         (TIMES, "4 x", 4),
         (TIMES, "4倍", 4),
