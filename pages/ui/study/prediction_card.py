@@ -84,7 +84,8 @@ def _said(
     if answer is None:
         return t("predict.skipped")
     if ends is not None:
-        low, high = (_strong("violet", shown(prediction, end, renderer)) for end in ends)
+        low = _strong("violet", Markdown(shown_number(ends[0])))
+        high = _strong("violet", shown(prediction, ends[1], renderer))
         return t("predict.said_range", low=low, high=high)
     return t("predict.said", said=_strong("violet", shown(prediction, answer, renderer)))
 

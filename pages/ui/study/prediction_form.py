@@ -25,7 +25,7 @@ from study.typed_number import read_typed
 _RANGE = "range"
 _PAUSE = "400ms"
 _LONGEST = 60
-_WIDTH = 150
+_WIDTH, _HALF_WIDTH = 150, 110
 Answers = dict[str, Answer | None]
 _keys = st.components.v2.component(
     "prediction_fields", js=Path(__file__).with_name("prediction_fields.js").read_text(encoding="utf-8")
@@ -47,21 +47,27 @@ def form(
 
 
 def _restore(question: Question, predictions: Iterable[Prediction]) -> None:
-    """Put what was typed before into the fields that this session has not drawn yet."""
+    """Put what was typed before into the fields that are drawn now and were not drawn before.
+
+    Streamlit tells the browser of a value only in the run that sets it.
+    """
     typed = store.typed(question)
     for prediction in predictions:
         key = _key(question, prediction)
         if prediction.kind == "choice":
             known = {choice.id for choice in prediction.choices}
-            st.session_state.setdefault(
-                key, typed.get(prediction.id) if typed.get(prediction.id) in known else None
-            )
+            chosen = typed.get(prediction.id)
+            st.session_state.setdefault(key, chosen if chosen in known else None)
             continue
         st.session_state.setdefault(f"{key}.{_RANGE}", f"{prediction.id}.{_RANGE}" in typed)
-        for part in ("", *ENDS):
-            st.session_state.setdefault(
-                _key(question, prediction, part), typed.get(_name(prediction, part), "")
-            )
+        for part in _drawn(question, prediction):
+            name = _name(prediction, part)
+            st.session_state.setdefault(_key(question, prediction, part), typed.get(name, ""))
+
+
+def _drawn(question: Question, prediction: Prediction) -> tuple[str, ...]:
+    """Which fields a number has now: one, or the two ends of a range."""
+    return ENDS if st.session_state.get(f"{_key(question, prediction)}.{_RANGE}") else ("",)
 
 
 def _field(question: Question, prediction: Prediction, renderer: Renderer) -> None:
@@ -71,9 +77,10 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer) -> No
         _choices(question, prediction, text, renderer)
         return
     key = _key(question, prediction)
-    parts = ENDS if st.session_state[f"{key}.{_RANGE}"] else ("",)
+    parts = _drawn(question, prediction)
     save = partial(store.guarded(_save), question, prediction)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    fields = st.container(gap="xxsmall")
+    with fields.container(horizontal=True, vertical_alignment="center", gap="small"):
         for part in parts:
             st.text_input(
                 f"{text} {t(f'predict.{part}')}" if part else text,
@@ -84,12 +91,12 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer) -> No
                 live=_PAUSE,
                 on_change=save,
                 label_visibility="collapsed",
-                width=_WIDTH,
+                width=_HALF_WIDTH if part else _WIDTH,
             )
         if unit := unit_of(prediction, renderer.language):
             st.markdown(unit, width="content")
         st.toggle(t("predict.range"), key=f"{key}.{_RANGE}", on_change=save)
-    st.caption(_remark(question, prediction))
+    fields.markdown(f":small[{_remark(question, prediction)}]")
 
 
 def _choices(question: Question, prediction: Prediction, text: str, renderer: Renderer) -> None:
@@ -113,7 +120,7 @@ def _remark(question: Question, prediction: Prediction) -> str:
     try:
         answers = _answers(question, prediction)
     except AnswerError as error:
-        return f":red[{_refused(prediction, error)}]"
+        return f"**✗ {_refused(prediction, error)}**"
     answer = answers[prediction.id]
     if not isinstance(answer, float):
         return t("predict.whole_asked") if prediction.limits.whole else "\N{NO-BREAK SPACE}"
@@ -138,18 +145,10 @@ def _refused(prediction: Prediction, error: AnswerError) -> Markdown:
 
 
 def _buttons(question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None) -> None:
-    made = sum(_is_made(question, prediction) for prediction in predictions)
-    skipped = len(predictions) - made
-    label = "predict.commit" if not made else "predict.commit_some" if skipped else "predict.commit_all"
+    label = _commit_label(question, predictions)
     name, around = f"{question.key}-predictions", (question, predictions, attempt)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            t(label, made=made, skipped=skipped),
-            key=f"{name}-commit",
-            type="primary",
-            on_click=store.guarded(_commit),
-            args=around,
-        )
+        st.button(label, key=f"{name}-commit", type="primary", on_click=store.guarded(_commit), args=around)
         st.button(
             t("predict.skip"), key=f"{name}-skip", type="tertiary", on_click=store.guarded(_skip), args=around
         )
@@ -157,11 +156,17 @@ def _buttons(question: Question, predictions: tuple[Prediction, ...], attempt: A
         st.markdown(t(problem))
 
 
-def _is_made(question: Question, prediction: Prediction) -> bool:
+def _commit_label(question: Question, predictions: tuple[Prediction, ...]) -> str:
+    """What the button would commit and skip, as far as it can."""
     try:
-        return _answers(question, prediction)[prediction.id] is not None
+        given = [_answers(question, prediction)[prediction.id] for prediction in predictions]
     except AnswerError:
-        return False
+        return t("predict.commit")
+    skipped = given.count(None)
+    made = len(given) - skipped
+    if not made:
+        return t("predict.commit")
+    return t("predict.commit_some" if skipped else "predict.commit_all", made=made, skipped=skipped)
 
 
 def _answers(question: Question, prediction: Prediction) -> Answers:
@@ -193,9 +198,12 @@ def _typed(question: Question, prediction: Prediction, part: str) -> str:
 
 
 def _save(question: Question, prediction: Prediction) -> None:
-    """Keep what stands in the fields of one prediction."""
-    parts = [""] if prediction.kind == "choice" else ["", *ENDS]
-    kept = {_name(prediction, part): _typed(question, prediction, part) for part in parts}
+    """Keep what stands in the fields of one prediction; one that is not drawn now keeps what it had."""
+    kept = {
+        _name(prediction, part): _typed(question, prediction, part)
+        for part in ("", *ENDS)
+        if _key(question, prediction, part) in st.session_state
+    }
     ranged = bool(st.session_state.get(f"{_key(question, prediction)}.{_RANGE}"))
     store.save_typed(question, kept | {f"{prediction.id}.{_RANGE}": "1" if ranged else ""})
 

@@ -18,7 +18,7 @@ from pages.ui.study.score_box import score_box
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
-from questions import Question, Renderer, RubricLine
+from questions import Question, Renderer, RubricLine, Tolerance
 from study.predictions import Outcome
 from study.scoring import Points, met_lines, score
 from study.store import Attempt
@@ -99,23 +99,32 @@ def _tier(
 def _decided(question: Question, line: RubricLine, outcome: Outcome, renderer: Renderer) -> None:
     """A line that a prediction has won or lost, and why."""
     prediction = question.prediction(outcome.prediction)
-    said, right = (shown(prediction, value, renderer) for value in (outcome.answer or 0.0, outcome.measured))
-    why = t("score.won" if outcome.correct else "score.lost", said=said, right=right)
-    if not outcome.correct and prediction.tolerance is not None:
-        why = Markdown(f"{why} {_enough(prediction.tolerance.kind, prediction.tolerance.amount)}")
-    _mark(outcome.correct is True, f"{renderer.text(line.text)}  \n:small[{why}]")
+    assert outcome.answer is not None, "what was skipped decides nothing"
+    numbers = {
+        "said": shown(prediction, outcome.answer, renderer),
+        "right": shown(prediction, outcome.measured, renderer),
+    }
+    if not outcome.correct:
+        why = t("score.lost", **numbers, enough=_enough(prediction.tolerance))
+    else:
+        why = t("score.won_exactly" if outcome.exact else "score.won", **numbers)
+    _mark(outcome.correct is True, renderer.text(line.text), why)
 
 
-def _enough(kind: str, amount: float) -> Markdown:
-    """What would have won a line."""
-    if amount == 0:
+def _enough(tolerance: Tolerance | None) -> Markdown:
+    """What would have won a line; nothing for a choice, where that is plain."""
+    if tolerance is None:
+        return Markdown("")
+    if tolerance.amount == 0:
         return t("score.enough.exactly")
-    return t(f"score.enough.{kind}", amount=f"{amount * (100 if kind == 'relative' else 1):g}")
+    amount = tolerance.amount * (100 if tolerance.kind == "relative" else 1)
+    return t(f"score.enough.{tolerance.kind}", amount=f"{amount:g}")
 
 
-def _mark(met: bool, text: str) -> None:
-    """A line that nobody can tick, in the text's own ink."""
-    st.markdown(f"{'✓' if met else '✗'} {text}")
+def _mark(met: bool, text: str, why: str = "") -> None:
+    """A line that nobody can tick, as large as one with a box and in the text's own ink."""
+    reason = f"  \n:small[{why}]" if why else ""
+    st.markdown(f":small[**{'✓' if met else '✗'}** {text}]{reason}")
 
 
 def _box(question: Question, attempt: Attempt, line: RubricLine, renderer: Renderer) -> None:
