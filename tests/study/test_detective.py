@@ -72,6 +72,13 @@ def test_two_equally_plain_explanations_are_not_told() -> None:
     assert told(RIGHT * 8, symbol("layers", 8), symbol("ten", 10)) == ["much layers"]
 
 
+def test_factors_that_cancel_explain_nothing() -> None:
+    much, little = symbol("much", 8), symbol("little", 8)
+    question = (dataclasses.replace(much, little=None), dataclasses.replace(little, much=None))
+    assert told(RIGHT * 1.01, *question) is None
+    assert told(RIGHT * 8, *question) == ["much much"]
+
+
 @given(st.sampled_from(DECLARED), st.floats(1e-3, 1e6), st.booleans(), st.floats(-0.01, 0.01))
 def test_a_planted_factor_is_found_or_ties(planted, target: float, much: bool, rounding: float) -> None:
     question, symbol, name = planted
