@@ -5,9 +5,11 @@ Start with README.md. Holds no page, no lab and no scoring; imports nothing of t
 
 from questions.claims import Claim
 from questions.interview import Cue, FollowUp, Prediction, RubricLine, Tier, WrongAnswer
+from questions.limits import Limits
 from questions.loader import PARTS, Question, QuestionError, load_question, load_questions
 from questions.prose import OFTEN_SAID, SPOKEN
 from questions.render import Renderer
+from questions.symbols import Symbol
 from questions.values import Tolerance, Value
 
 __all__ = [
@@ -17,11 +19,13 @@ __all__ = [
     "Claim",
     "Cue",
     "FollowUp",
+    "Limits",
     "Prediction",
     "Question",
     "QuestionError",
     "Renderer",
     "RubricLine",
+    "Symbol",
     "Tier",
     "Tolerance",
     "Value",

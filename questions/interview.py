@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from questions.claims import EXPERIMENT, read_unit
 from questions.entry import SLUG, Entry, Localized, both, check_unique
+from questions.limits import LIMIT_KEYS, Limits, read_limits
 from questions.values import Tolerance, finite, plain, read_tolerance, read_value
 
 Tier = Literal[60, 80, 100, "bonus"]
@@ -53,7 +54,7 @@ class Prediction:
     """What is asked before anything is measured.
 
     The measured value stands at the dotted path `measures` in the completed result of `experiment`, run
-    with `params` over its defaults. `claim` explains the outcome. Choices have no tolerance.
+    with `params` over its defaults. `claim` explains the outcome. Choices have neither tolerance nor limits.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Prediction:
     question: Localized
     unit: Localized | None
     tolerance: Tolerance | None
+    limits: Limits
     choices: tuple[Choice, ...]
     experiment: str
     params: Mapping[str, Any]
@@ -158,26 +160,28 @@ def read_tier(entry: Entry) -> Tier:
 def _prediction(entry: Entry) -> Prediction:
     entry.only(
         ("id", "kind", *both("question"), "experiment", "measures", "claim"),
-        ("unit", *both("unit"), "tolerance", "params", "choices", "wrong_answers"),
+        ("unit", *both("unit"), "tolerance", *LIMIT_KEYS, "params", "choices", "wrong_answers"),
     )
     kind = entry.one_of("kind", PREDICTION_KINDS)
     tolerance, choices = read_tolerance(entry), tuple(_choice(table) for table in entry.tables("choices"))
     if kind == "number" and (tolerance is None or choices):
         raise entry.fail("tolerance", "a number needs a tolerance and no choices.")
-    if kind == "choice" and (tolerance is not None or len(choices) < 2):
-        raise entry.fail("choices", "a choice needs at least two choices and no tolerance.")
+    limits = read_limits(entry)
+    if kind == "choice" and (tolerance is not None or limits != Limits() or len(choices) < 2):
+        raise entry.fail("choices", "a choice needs at least two choices and neither tolerance nor limits.")
     return Prediction(
         id=entry.slug(),
         kind=kind,
         question=entry.localized("question"),
         unit=read_unit(entry),
         tolerance=tolerance,
+        limits=limits,
         choices=choices,
         experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token"),
         params={name: plain(read_value(entry.table("params"), name)) for name in entry.table("params").data},
         measures=entry.text("measures"),
         claim=entry.text("claim"),
-        wrong_answers=tuple(_wrong_answer(table, choices) for table in entry.tables("wrong_answers")),
+        wrong_answers=tuple(_wrong_answer(table, choices, limits) for table in entry.tables("wrong_answers")),
     )
 
 
@@ -186,7 +190,7 @@ def _choice(entry: Entry) -> Choice:
     return Choice(entry.text("id", SLUG, "a name in small letters"), entry.localized("text"))
 
 
-def _wrong_answer(entry: Entry, choices: tuple[Choice, ...]) -> WrongAnswer:
+def _wrong_answer(entry: Entry, choices: tuple[Choice, ...], limits: Limits) -> WrongAnswer:
     entry.only(("answer", *both("text")))
     answer = entry.data["answer"]
     if choices:
@@ -196,4 +200,6 @@ def _wrong_answer(entry: Entry, choices: tuple[Choice, ...]) -> WrongAnswer:
     number = finite(answer)
     if number is None:
         raise entry.fail("answer", f"must be a number, not {answer}.")
+    if limits.refusal(number):
+        raise entry.fail("answer", f"{answer} is outside the limits of its prediction: nobody can give it.")
     return WrongAnswer(number, entry.localized("text"))

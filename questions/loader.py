@@ -20,6 +20,7 @@ from questions.interview import read_cues, read_follow_ups, read_hints, read_pre
 from questions.kata import read_kata
 from questions.prose import read_prose
 from questions.schema import LEVELS, PARTS, Question
+from questions.symbols import read_symbols
 from questions.text_file import TextFileError, read_text_file
 from questions.values import read_value
 
@@ -37,7 +38,7 @@ __all__ = [
 _FOLDER = Path(__file__).parent
 _HEADER = ("id", "slug", "part", "level", "minutes", *both("title", "short"))
 _CONTENT = (*both("examines"), "rubric", "predictions", "hints", "follow_ups", "cues")
-_OPTIONAL = ("given", "kata", "prerequisites")
+_OPTIONAL = ("given", "kata", "prerequisites", "symbols")
 _ID = r"Q[1-9]\d*"
 
 
@@ -91,13 +92,15 @@ def _content(entry: Entry) -> dict[str, Any]:
     if not claims:
         raise ledger.fail("claims", "is empty.")
     given = entry.table("given")
+    predictions = read_predictions(entry)
     return {
         "prerequisites": _prerequisites(entry),
         "examines": entry.localized("examines"),
         "given": {name: read_value(given, name) for name in given.data},
         "claims": claims,
         "rubric": read_rubric(entry),
-        "predictions": read_predictions(entry),
+        "predictions": predictions,
+        "symbols": read_symbols(entry, (each.id for each in predictions if each.kind == "number")),
         "hints": read_hints(entry),
         "follow_ups": read_follow_ups(entry),
         "cues": read_cues(entry),

@@ -10,6 +10,7 @@ from questions.entry import Localized
 from questions.interview import Cue, FollowUp, Prediction, RubricLine
 from questions.kata import Kata
 from questions.prose import Prose
+from questions.symbols import Symbol
 from questions.values import Value
 
 PARTS = (1, 2, 3, 4, 5)
@@ -39,6 +40,7 @@ class Question:
     claims: tuple[Claim, ...] = ()
     rubric: tuple[RubricLine, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
     hints: tuple[Localized, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     cues: tuple[Cue, ...] = ()
@@ -86,11 +88,7 @@ class Question:
                     yield f"{claim.id}.{name}", text, claim
         for line in self.rubric:
             yield f"rubric.{line.id}.text", line.text, None
-        for prediction in self.predictions:
-            for choice in prediction.choices:
-                yield f"predictions.{prediction.id}.choices.{choice.id}.text", choice.text, None
-            for wrong in prediction.wrong_answers:
-                yield f"predictions.{prediction.id}.wrong_answers.{wrong.answer}.text", wrong.text, None
+        yield from self._texts_after_predicting()
         for follow_up in self.follow_ups:
             yield f"follow_ups.{follow_up.id}.question", follow_up.question, None
             yield f"follow_ups.{follow_up.id}.answer", follow_up.answer, None
@@ -106,5 +104,17 @@ class Question:
             yield f"hints.{index}.text", hint, None
         for prediction in self.predictions:
             yield f"predictions.{prediction.id}.question", prediction.question, None
+            for choice in prediction.choices:
+                yield f"predictions.{prediction.id}.choices.{choice.id}.text", choice.text, None
         if self.kata is not None:
             yield "kata.task", self.kata.task, None
+
+    def _texts_after_predicting(self) -> Iterator[tuple[str, Localized, None]]:
+        """Yield what is said of wrong answers."""
+        for prediction in self.predictions:
+            for wrong in prediction.wrong_answers:
+                yield f"predictions.{prediction.id}.wrong_answers.{wrong.answer}.text", wrong.text, None
+        for symbol in self.symbols:
+            for name, text in (("much", symbol.much), ("little", symbol.little)):
+                if text is not None:
+                    yield f"symbols.{symbol.id}.{name}", text, None

@@ -67,3 +67,9 @@ def met_lines(
         return line.id in ticked if decision is None else decision
 
     return frozenset(line.id for line in lines if counts(line))
+
+
+def highest(lines: Iterable[RubricLine], decisions: Mapping[str, bool | None]) -> Points:
+    """The best score that an attempt can still have: with every line that is not decided against it."""
+    lines = tuple(lines)
+    return score(lines, met_lines(lines, {line.id for line in lines}, decisions)).points

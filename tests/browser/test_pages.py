@@ -33,7 +33,7 @@ def open_lab(open_page: OpenPage, path: str) -> Page:
 
 
 def skip_predictions(page: Page) -> None:
-    skip = page.get_by_role("button", name=re.compile("^(Skip|跳过)$"))
+    skip = page.get_by_role("button", name=re.compile("^(Skip all|全部跳过)$"))
     if skip.count():
         skip.click()
         settle(page)

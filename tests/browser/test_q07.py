@@ -27,8 +27,8 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
     for title in TITLES["en"]:
         expect(lab(page, title)).to_have_count(0)
     assert page.locator(".js-plotly-plot").count() == 0
-    form = page.get_by_test_id("stForm")
-    numbers = form.get_by_role("spinbutton")
+    form = page.locator(".st-key-q07-predictions")
+    numbers = form.locator("input[type=text]")
     numbers.nth(0).fill("1")
     numbers.nth(1).fill("32")
     form.get_by_role("radio").nth(1).focus()

@@ -50,7 +50,7 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
         expect(lab(page, title)).to_have_count(0)
     assert page.locator(".js-plotly-plot").count() == 0
     assert "5,242" not in page.content() and "5242" not in page.content()
-    numbers = page.get_by_test_id("stForm").get_by_role("spinbutton")
+    numbers = page.locator(".st-key-q10-predictions input[type=text]")
     for place, said in enumerate(("5000", "1", "50")):
         numbers.nth(place).fill(said)
     page.get_by_role("button", name="Commit").focus()

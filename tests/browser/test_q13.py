@@ -43,12 +43,13 @@ class Journey:
         expect(self.main.get_by_text(text, exact=False).first).to_be_visible(timeout=PATIENCE)
 
     def predict(self) -> None:
-        boxes = self.main.get_by_test_id("stForm").get_by_role("spinbutton")
+        boxes = self.page.locator(".st-key-q13-predictions input[type=text]")
         expect(boxes).to_have_count(3, timeout=PATIENCE)
         for box, number in zip(boxes.all(), ("3", "0.66", "6.5"), strict=True):
             box.fill(number)
             box.press("Tab")
-        self.button("predict.commit").click()
+        settle(self.page)
+        self.page.locator(".st-key-q13-predictions-commit button").click()
         self.button("q13.page.write").wait_for(timeout=PATIENCE)
         settle(self.page)
 

@@ -32,7 +32,7 @@ def histogram(app: AppTest) -> dict[str, Any]:
 def test_nothing_is_measured_before_the_predictions(open_app: OpenApp, worker: CountingClient) -> None:
     app = open_app(PAGE)
     assert worker.submitted == [] and not plots(app)
-    assert {button.label for button in app.button} >= {"Commit", "Skip"}
+    assert {button.label for button in app.button} >= {"Commit", "Skip all"}
     assert "5,242" not in texts(app)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from questions import RubricLine, load_question
-from study.scoring import met_lines, score
+from study.scoring import highest, met_lines, score
 
 TEXT = {"en": "a", "zh": "甲"}
 LINES = tuple(
@@ -99,6 +99,22 @@ def test_a_skipped_prediction_leaves_the_line_to_the_tick() -> None:
     assert "b" in met_lines(LINES, {"b"}, {"prediction": None})
     assert "b" not in met_lines(LINES, {"b"}, {"prediction": False})
     assert "b" in met_lines(LINES, set(), {"prediction": True})
+
+
+@given(
+    SUBSETS, st.dictionaries(st.sampled_from(["prediction", "Q1-C1"]), st.sampled_from([True, False, None]))
+)
+def test_no_tick_reaches_more_than_the_highest_score(
+    ticked: set[str], decisions: dict[str, bool | None]
+) -> None:
+    best = highest(LINES, decisions)
+    assert score(LINES, met_lines(LINES, ticked, decisions)).points <= best
+    assert score(LINES, met_lines(LINES, set(IDS), decisions)).points == best
+
+
+def test_a_line_lost_by_a_prediction_puts_its_tier_out_of_reach() -> None:
+    assert highest(LINES, {"prediction": False}) == 40 and highest(LINES, {"Q1-C1": False}) == 80
+    assert highest(LINES, {"prediction": None}) == 100
 
 
 def test_ids_that_no_rubric_knows_are_ignored() -> None:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from questions import load_question
+from study.intervals import range_of
 from study.store import Imported, Store, StoreError
 from study.store.drafts import read_drafts
 
@@ -42,6 +44,20 @@ def test_an_export_comes_back_into_another_profile(store: Store, ada: str) -> No
     assert store.transfer.import_into(bob, data) == Imported(0, 0)
     assert content_of(store, bob) == content_of(store, ada)
     assert store.profiles.find(bob) and json.loads(data)["profile"] == {"name": "Ada"}
+
+
+def test_ranges_and_typed_predictions_come_back(store: Store, ada: str) -> None:
+    given = {"cache-size": 8.0, "cache-size.low": 7.0, "cache-size.high": 9.5, "slowest-way": None}
+    attempt = store.attempts.open(ada, "q06")
+    for name, answer in given.items():
+        attempt = store.attempts.predict(attempt, name, answer)
+    store.drafts.save(ada, "q06", "predictions", '{"cache-size": "8,4"}', 1)
+    bob = store.profiles.create("Bob").id
+    assert store.transfer.import_into(bob, store.transfer.export(ada)) == Imported(1, 1)
+    assert store.attempts.of(bob)[0].predictions == given
+    assert range_of(
+        load_question("q06_gqa").prediction("cache-size"), store.attempts.of(bob)[0].predictions
+    ) == (7.0, 9.5)
 
 
 def test_an_export_is_of_one_moment(store: Store, ada: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, ParamSpec
@@ -24,6 +25,8 @@ from study.store import ANSWER, Attempt, Copy, Draft, Profile, Saved, Store, Sto
 
 REFERENCE = "reference"
 """Among the help used: the reference answer was opened."""
+TYPED = "predictions"
+"""The field of a draft that holds what is typed as predictions, as JSON by field."""
 _TROUBLE = "store.trouble"
 _OPENINGS, _NAME, _VISIT = "store.openings", "store.name", "store.visit"
 _BROWSER = "minimind.draft."
@@ -154,7 +157,8 @@ def save_draft(question: Question, text: str, revision: int, base: int | None) -
 
 def copies(question: Question) -> tuple[Copy, ...]:
     """Versions of the answer that lost against a newer one from another window."""
-    return store().drafts.copies(known_profile(), question.key)
+    kept = store().drafts.copies(known_profile(), question.key)
+    return tuple(copy for copy in kept if copy.field == ANSWER)
 
 
 def discard_copy(copy: str) -> None:
@@ -164,14 +168,42 @@ def discard_copy(copy: str) -> None:
 
 def stamp() -> tuple[object, ...]:
     """What changes whenever anything in `everything` does; it is told in a moment, however much there is."""
-    person, kept = _known_profile(), store()
+    person, kept = known_profile(), store()
     return (person, kept.openings, *kept.attempts.stamp(person), *kept.drafts.stamp(person))
 
 
 def everything() -> tuple[tuple[Attempt, ...], tuple[Draft, ...]]:
     """All attempts of this person, newest first, and all drafts."""
-    person = _known_profile()
+    person = known_profile()
     return store().attempts.of(person), store().drafts.of(person)
+
+
+def typed(question: Question) -> dict[str, str]:
+    """What stands in the fields for predictions, by field; what an import brought in may be anything."""
+    kept = store().drafts.get(known_profile(), question.key, TYPED)
+    try:
+        texts = json.loads(kept.text) if kept else {}
+    except ValueError:
+        return {}
+    pairs = texts.items() if isinstance(texts, dict) else ()
+    return {name: text for name, text in pairs if isinstance(text, str) and text}
+
+
+def save_typed(question: Question, fields: Mapping[str, str]) -> None:
+    """Keep what stands in some of these fields; the others stay."""
+    _save_typed(question, typed(question) | dict(fields))
+
+
+def forget_typed(question: Question) -> None:
+    """Empty the fields for predictions."""
+    _save_typed(question, {})
+
+
+def _save_typed(question: Question, fields: Mapping[str, str]) -> None:
+    drafts, owner = store().drafts, profile()
+    kept = drafts.get(owner, question.key, TYPED)
+    text = json.dumps({name: text for name, text in fields.items() if text}, ensure_ascii=False)
+    drafts.save(owner, question.key, TYPED, text, (kept.revision if kept else 0) + 1)
 
 
 def attempts(question: Question) -> tuple[Attempt, ...]:
@@ -182,6 +214,19 @@ def attempts(question: Question) -> tuple[Attempt, ...]:
 def attempt(question: Question) -> Attempt | None:
     """The attempt that the page shows: the newest, scored or not; None before the first."""
     return next(iter(attempts(question)), None)
+
+
+def check_unfinished(question: Question, shown: Attempt | None) -> None:
+    """Raise StoreError if the attempt that the page shows, None before the first, was finished elsewhere.
+
+    Otherwise what is done in a tab of yesterday would silently begin another attempt.
+    """
+    finished = [attempt.id for attempt in attempts(question) if attempt.finished is not None]
+    if (shown.id in finished) if shown else finished:
+        raise StoreError(
+            "This attempt was finished in another tab; nothing was changed. The page shows it as it is now.",
+            key="store.finished_elsewhere",
+        )
 
 
 def record(
@@ -245,5 +290,9 @@ def guarded(action: Callable[P, object]) -> Callable[P, None]:
 def trouble() -> str | None:
     """What went wrong in the last callbacks, once; else what the store reported when it was opened."""
     notice = store().notice
-    troubles = st.session_state.pop(_TROUBLE, {})
-    return " ".join(troubles.values()) or (errors.said(notice) if notice else None)
+    return callback_trouble() or (errors.said(notice) if notice else None)
+
+
+def callback_trouble() -> str | None:
+    """What went wrong in the last callbacks, once: for a fragment, which is drawn without its page."""
+    return " ".join(st.session_state.pop(_TROUBLE, {}).values()) or None

@@ -1,6 +1,7 @@
 """Scoring oneself: the rubric's lines as boxes to tick, and at once what they are worth.
 
-A line that a prediction decides is decided by it. Help used is shown and costs nothing. Kept scores stay.
+A line that a prediction decides is decided by it, and says why it is won or lost. Help used is shown and
+costs nothing. Kept scores stay.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pages.ui.site import store
-from pages.ui.study.hints import hint_name
+from pages.ui.study import again
 from pages.ui.study.predict import outcomes
+from pages.ui.study.prediction_card import shown
+from pages.ui.study.score_box import score_box
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
-from questions import Question, Renderer, RubricLine
-from study.scoring import Score, met_lines, score
+from questions import Question, Renderer, RubricLine, Tolerance
+from study.predictions import Outcome
+from study.scoring import Points, met_lines, score
 from study.store import Attempt
 
 _TIERS = (60, 80, 100, "bonus")
+Outcomes = Mapping[str, Outcome]
+"""The measured predictions by id."""
 
 
 def section(question: Question) -> None:
@@ -28,68 +34,104 @@ def section(question: Question) -> None:
 
 
 def _section(question: Question) -> None:
+    if again.was_asked_for():  # the whole page begins anew, not only its score
+        st.rerun()
     attempt = store.attempt(question)
     if attempt is None:
         return
     renderer = renderer_of(question)
-    decisions = _decisions(question, attempt)
-    met = met_lines(question.rubric, attempt.ticks, decisions)
-    result = score(question.rubric, met)
+    found = outcomes(question, attempt)
+    decisions = {name: outcome.correct for name, outcome in found.items()}
     for tier in _TIERS:
-        _tier(question, attempt, tier, decisions, renderer)
-    _result(result, attempt)
-    if attempt.finished is None:
-        st.button(
-            t("score.keep"),
-            type="primary",
-            key=f"{question.key}.keep",
-            on_click=store.guarded(store.finish),
-            args=(question, result.points),
-        )
-    else:
-        st.button(t("score.again"), key=f"{question.key}.again", on_click=_again, args=(question,))
-        if st.session_state.pop("score.again", False):
-            st.rerun()
+        _tier(question, attempt, [line for line in question.rubric if line.tier == tier], found, renderer)
+    score_box(question, attempt, decisions, renderer)
+    points = score(question.rubric, met_lines(question.rubric, attempt.ticks, decisions)).points
+    _buttons(question, attempt, points)
+    if trouble := store.callback_trouble():
+        st.error(trouble)
 
 
-def _again(question: Question) -> None:
-    store.guarded(store.answer_again)(question)
-    st.session_state["score.again"] = True
+def _buttons(question: Question, attempt: Attempt, points: Points) -> None:
+    if attempt.finished is not None:
+        again.button(question)
+        return
+    answered = _is_answered(attempt)
+    st.button(
+        t("score.keep"),
+        type="primary",
+        key=f"{question.key}.keep",
+        on_click=store.guarded(_keep),
+        args=(question, attempt, points),
+        disabled=not answered,
+    )
+    if not answered:
+        st.markdown(t("score.unanswered"))
 
 
-def _decisions(question: Question, attempt: Attempt) -> Mapping[str, bool | None]:
-    return {name: outcome.correct for name, outcome in outcomes(question, attempt).items()}
+def _is_answered(attempt: Attempt) -> bool:
+    """Whether there is anything to score: a text, a tick or a prediction."""
+    predicted = any(answer is not None for answer in attempt.predictions.values())
+    return bool(attempt.text.strip() or attempt.ticks or predicted)
+
+
+def _keep(question: Question, attempt: Attempt, points: Points) -> None:
+    store.check_unfinished(question, attempt)
+    store.finish(question, points)
 
 
 def _tier(
-    question: Question,
-    attempt: Attempt,
-    tier: int | str,
-    decisions: Mapping[str, bool | None],
-    renderer: Renderer,
+    question: Question, attempt: Attempt, lines: list[RubricLine], found: Outcomes, renderer: Renderer
 ) -> None:
-    lines = [line for line in question.rubric if line.tier == tier]
     if not lines:
         return
-    st.markdown(f"**{t(f'score.tier.{tier}')}**")
-    with st.container(gap="xsmall", key=f"tier-{tier}"):
+    st.markdown(f"**{t(f'score.tier.{lines[0].tier}')}**")
+    with st.container(gap="xsmall", key=f"tier-{lines[0].tier}"):
         for line in lines:
-            _line(question, attempt, line, decisions.get(line.decided_by or ""), renderer)
+            outcome = found.get(line.decided_by or "")
+            if outcome is not None and outcome.correct is not None:
+                _decided(question, line, outcome, renderer)
+            elif attempt.finished is not None:
+                _mark(line.id in attempt.ticks, renderer.text(line.text))
+            else:
+                _box(question, attempt, line, renderer)
 
 
-def _line(
-    question: Question, attempt: Attempt, line: RubricLine, decision: bool | None, renderer: Renderer
-) -> None:
-    text = renderer.text(line.text)
-    if decision is not None:
-        text = f"{text} :small[:violet[{t('score.decided')}]]"
-    key = _key(question, attempt, line)
-    value = line.id in attempt.ticks if decision is None else decision
+def _decided(question: Question, line: RubricLine, outcome: Outcome, renderer: Renderer) -> None:
+    """A line that a prediction has won or lost, and why."""
+    prediction = question.prediction(outcome.prediction)
+    assert outcome.answer is not None, "what was skipped decides nothing"
+    numbers = {
+        "said": shown(prediction, outcome.answer, renderer),
+        "right": shown(prediction, outcome.measured, renderer),
+    }
+    if not outcome.correct:
+        why = t("score.lost", **numbers, enough=_enough(prediction.tolerance))
+    else:
+        why = t("score.won_exactly" if outcome.exact else "score.won", **numbers)
+    _mark(outcome.correct is True, renderer.text(line.text), why)
+
+
+def _enough(tolerance: Tolerance | None) -> Markdown:
+    """What would have won a line; nothing for a choice, where that is plain."""
+    if tolerance is None:
+        return Markdown("")
+    if tolerance.amount == 0:
+        return t("score.enough.exactly")
+    amount = tolerance.amount * (100 if tolerance.kind == "relative" else 1)
+    return t(f"score.enough.{tolerance.kind}", amount=f"{amount:g}")
+
+
+def _mark(met: bool, text: str, why: str = "") -> None:
+    """A line that nobody can tick, as large as one with a box and in the text's own ink."""
+    reason = f"  \n:small[{why}]" if why else ""
+    st.markdown(f":small[**{'✓' if met else '✗'}** {text}]{reason}")
+
+
+def _box(question: Question, attempt: Attempt, line: RubricLine, renderer: Renderer) -> None:
     st.checkbox(
-        text,
-        value=value,
-        key=key if decision is None else f"{key}.decided",
-        disabled=decision is not None or attempt.finished is not None,
+        renderer.text(line.text),
+        value=line.id in attempt.ticks,
+        key=_key(question, attempt, line),
         on_change=store.guarded(_tick),
         args=(question, attempt),
     )
@@ -101,29 +143,10 @@ def _key(question: Question, attempt: Attempt, line: RubricLine) -> str:
 
 def _tick(question: Question, attempt: Attempt) -> None:
     """Record all boxes as they are now; lines without a box on this page keep their tick."""
+    store.check_unfinished(question, attempt)
     ticks = {
         line.id
         for line in question.rubric
         if st.session_state.get(_key(question, attempt, line), line.id in attempt.ticks)
     }
     store.record(question, ticks=ticks)
-
-
-def _result(result: Score, attempt: Attempt) -> None:
-    with st.container(border=True, key="score", gap="xsmall"):
-        badge = " ".join(f":violet-badge[{t('score.bonus')}]" for _ in result.bonus)
-        st.markdown(f"## {t('score.points', points=result.points)} {badge}")
-        if result.missing:
-            wanted = next(tier for tier in (60, 80, 100) if tier > result.points)
-            st.markdown(t("score.missing", count=len(result.missing), tier=wanted))
-        st.caption(_help(attempt))
-        if attempt.finished is not None:
-            st.caption(t("score.kept"))
-
-
-def _help(attempt: Attempt) -> str:
-    """Which help was used, in one sentence."""
-    used = [t("hints.step", step=step) for step in (1, 2, 3) if hint_name(step) in attempt.help_used]
-    if store.REFERENCE in attempt.help_used and not attempt.text.strip():
-        used.append(t("score.reference_first"))
-    return t("score.help", used=Markdown(" · ".join(used))) if used else t("score.no_help")

@@ -15,7 +15,7 @@ from pages.ui.lab import bench
 from pages.ui.progress import attempts
 from pages.ui.site import question_list, server, store
 from pages.ui.site.navigate import leave_for
-from pages.ui.study import draft, hints, kata, predict, reference, rubric
+from pages.ui.study import again, draft, hints, kata, predict, reference, rubric
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import catalogue, current_language, t
 from pages.ui.words.markdown import Markdown
@@ -44,6 +44,7 @@ def _written(question: Question, lab: Lab | None) -> None:
     """Draw all but the neighbours. What goes wrong is said in a place of its own, so that nothing below is
     moved, and the field for the answer is there whatever the store says."""
     trouble = st.container()
+    again.notice(question)
     renderer = renderer_of(question)
     _introduction(question, renderer)
     st.header(t("study.answer"), anchor=False)

@@ -236,6 +236,7 @@ def test_a_question_is_answered_again_and_kept_after_an_import_from_the_future(
     settle_predictions(Q6)
     app.run()
     app.button(key="q06.reference").click().run()
+    app.checkbox[0].check().run()
     app.button(key="q06.keep").click().run()
     assert study.attempts.of(attempt.profile, "q06")[0].tier is not None and app.button(key="q06.again")
 

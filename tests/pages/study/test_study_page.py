@@ -119,8 +119,8 @@ def test_the_reference_and_the_lab_wait_for_the_predictions(open_app: OpenApp, w
 
 def test_a_prediction_is_kept_and_set_beside_the_measurement(open_app: OpenApp, study: Store) -> None:
     app = open_app(Q13)
-    app.number_input(key="q13.predict.hot-entropy").set_value(3.0)
-    next(button for button in app.button if button.label == "Commit").click().run()
+    app.text_input(key="q13.predict.hot-entropy").set_value("3,0").run()
+    app.button(key="q13-predictions-commit").click().run()
     assert not app.exception
     attempt = current(study, "q13")
     assert attempt.predictions["hot-entropy"] == 3.0
@@ -135,7 +135,7 @@ def test_skipping_opens_the_lab_and_is_measured_when_asked_for(
 ) -> None:
     app = open_app(Q13)
     inline.submitted.clear()
-    next(button for button in app.button if button.label == "Skip").click().run()
+    app.button(key="q13-predictions-skip").click().run()
     assert current(study, "q13").predictions["hot-entropy"] is None and app.slider
     assert current(study, "q13").measurements == {} and "q13/manual" not in inline.submitted
     next(button for button in app.button if button.label == "Measure what I skipped").click().run()

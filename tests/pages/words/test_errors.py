@@ -263,7 +263,7 @@ def test_a_chinese_page_says_what_the_store_cannot_do(
 
     monkeypatch.setattr(study.attempts, "predict", full)
     app = open_app("q13_sampling", lang="zh")
-    next(button for button in app.button if button.label == "跳过").click().run()
+    next(button for button in app.button if button.label == "全部跳过").click().run()
     assert shown(app) == ["磁盘已满：请为 study.sqlite3 腾出一些空间，再试一次。"]
 
 
