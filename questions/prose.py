@@ -72,15 +72,17 @@ def read_prose(path: Path, language: str) -> Prose:
         if not section.body:
             raise file.fail(section.title, "is empty.")
     spoken = parts.pop(0).body if parts[0].title == SPOKEN[language] else ""
-    sections = tuple(_with_box(file, section, language) for section in parts)
-    return Prose(question.body, spoken, sections, beyond.body)
+    boxed = tuple(_with_box(file, section, language) for section in parts)
+    return Prose(question.body, spoken, boxed, beyond.body)
 
 
 def _with_box(file: Entry, section: Section, language: str) -> Section:
     """The section with what is often said taken out of its text; no other third heading is allowed."""
     body, *boxes = _split(section.body, "### ")
     if any(box.title != OFTEN_SAID[language] for box in boxes) or len(boxes) > 1:
-        raise file.fail(section.title, f"may end with one ### {OFTEN_SAID[language]}, and has no other ### heading.")
+        raise file.fail(
+            section.title, f"may end with one ### {OFTEN_SAID[language]}, and has no other ### heading."
+        )
     if not body.body or not all(box.body for box in boxes):
         raise file.fail(section.title, "is empty, or its box is.")
     return Section(section.title, body.body, *(box.body for box in boxes))
