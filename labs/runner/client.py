@@ -74,8 +74,9 @@ class WorkerClient:
     ) -> Job:
         """Queue a run and return its job at once. Equal jobs share a run.
 
-        `fresh` measures again although a kept result exists, and replaces it. Never raises for what a user can get wrong: an unknown experiment or a bad parameter gives a job that
-        has failed with one sentence.
+        `fresh` measures again although a kept result exists, and replaces it. Never raises for what a user
+        can get wrong: an unknown experiment or a bad parameter gives a job that has failed with one
+        sentence.
         """
         try:
             request = make_request(
