@@ -3,7 +3,7 @@
 // opened. What is not drawn yet is waited for; what never comes (a lab that is still locked) has its step's
 // heading in its place.
 
-const PATIENCE = 5000 // milliseconds; a page is drawn well within
+const PATIENCE = 20000 // milliseconds; a page is drawn well within, even the first of a busy server
 const INSTEAD = ["lab", "predict", "answer"]
 
 let page, count, waiting
@@ -11,26 +11,36 @@ let page, count, waiting
 const place = name => document.getElementById(name) ?? document.querySelector(`.st-key-${CSS.escape(name)}`)
 const idle = () => document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
 
+// The folds around a place, the outermost first, and its own, where it is a row to open.
+function folds(target) {
+  const found = target.matches("h1, h2, h3") ? [] : [target.querySelector("details")].filter(Boolean)
+  for (let above = target.closest("details"); above; above = above.parentElement.closest("details")) found.unshift(above)
+  return found.filter(fold => fold.contains(target) || !target.querySelector("h3"))
+}
+
 function show(target) {
-  target.querySelector(":scope details:not([open]) > summary")?.closest("[class*=st-key-lab-],[class*=st-key-claim-]") === target
-    && target.querySelector("details:not([open]) > summary").click()
   const heading = target.matches("h1, h2, h3") ? target : target.querySelector("h1, h2, h3, summary") ?? target
   if (heading.tabIndex < 0) heading.tabIndex = -1
   heading.focus({ preventScroll: true })
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches
-  target.scrollIntoView({ block: "start", behavior: still ? "instant" : "smooth" })
+  target.scrollIntoView({ block: "start" })
 }
 
 function goTo(names) {
-  waiting?.disconnect()
-  const look = last => {
-    const target = names.slice(0, last ? undefined : 1).map(place).find(Boolean)
-    if (target) { waiting.disconnect(); clearTimeout(end); show(target) }
+  waiting?.()
+  const opened = new Set() // a fold opens a little after the click, and what is in it comes later still
+  const look = () => {
+    const whole = idle() && place("neighbours") // the last that a page draws
+    const target = names.slice(0, whole ? undefined : 1).map(place).find(Boolean)
+    if (!target || !idle()) return
+    const folded = folds(target).filter(fold => !fold.open && !opened.has(fold))
+    for (const fold of folded) { opened.add(fold); fold.querySelector("summary").click() }
+    if (!folded.length) { waiting(); show(target) }
   }
-  const end = setTimeout(() => { look(true); waiting.disconnect() }, PATIENCE)
-  waiting = new MutationObserver(() => look(idle()))
-  waiting.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-test-script-state"] })
-  look(false)
+  const watch = new MutationObserver(look)
+  const end = setTimeout(() => waiting(), PATIENCE)
+  waiting = () => { watch.disconnect(); clearTimeout(end) }
+  watch.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-test-script-state"] })
+  look()
 }
 
 const named = hash => decodeURIComponent(hash.slice(1))

@@ -2,7 +2,7 @@
 
 Streamlit draws a style like any element: after the menu, and by a script that it first has to load. Until
 then the page stands elsewhere and in other sizes, and everything on it jumps. Changes no answer but the
-document.
+document. The style stands in the body, so that it comes after Streamlit's own, which grow in the head.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_STYLE = f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style></head>".encode()
+_STYLE = f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style></body>".encode()
 
 
 class FirstPaint:
-    """ASGI middleware: our style at the end of the head of every HTML document."""
+    """ASGI middleware: our style at the end of the body of every HTML document."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -53,7 +53,7 @@ class _Document:
             await self._send_whole(self._start)
 
     async def _send_whole(self, start: Message) -> None:
-        body = self._body.replace(b"</head>", _STYLE, 1)
+        body = self._body.replace(b"</body>", _STYLE, 1)
         headers = MutableHeaders(raw=start["headers"])
         for name in ("etag", "last-modified"):  # they are those of Streamlit's file
             del headers[name]

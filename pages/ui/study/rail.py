@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.experiments import registry
 from pages.ui.study.steps import Progress
@@ -28,11 +29,17 @@ class _Step:
     detail: str = ""
 
 
-def draw(question: Question, now: Progress, mine: str = "") -> None:
+def place() -> DeltaGenerator:
+    """Make the place of the rail, which is drawn once it is known how far the attempt is."""
+    with st.container(key="rail"):
+        return st.empty()
+
+
+def draw(place: DeltaGenerator, question: Question, now: Progress, mine: str = "") -> None:
     """Draw the rail, and below it on a wide screen `mine`, the answer that the reference stands beside."""
     items = "".join(_item(question, step) for step in _steps(now))
     own = _own(mine) if mine.strip() else ""
-    st.html(
+    place.html(
         f'<nav class="rail" aria-label="{html.escape(plain("rail.label"))}"><ol>{items}</ol></nav>'
         f'<p class="rail-time"><span class="rail-clock"></span> '
         f"<span>/ {html.escape(minutes_text(question))}</span></p>{own}"

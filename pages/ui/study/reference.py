@@ -89,15 +89,19 @@ def _often_said(section: Section, index: int, renderer: Renderer) -> None:
 
 
 def claims(question: Question, renderer: Renderer) -> None:
-    """Draw every claim with its status; opened, it shows what is said, what is true, and the evidence."""
-    st.subheader(t("claims.title", count=len(question.claims)), anchor="claims")
+    """A fold with every claim and its status; opened, each shows what is said, what is true, the evidence."""
+    with st.container(key="claims"), st.expander(f"**{t('claims.title', count=len(question.claims))}**"):
+        _claims(question, renderer)
+
+
+def _claims(question: Question, renderer: Renderer) -> None:
     present = {claim.status for claim in question.claims}
     st.caption(
         " · ".join(
             f"{mark} {t(f'claims.status.{status}')}" for status, mark in MARKS.items() if status in present
         )
     )
-    with st.container(key="claims", gap="xxsmall"):
+    with st.container(key="claim-list", gap="xxsmall"):
         for claim in question.claims:
             title = f"{MARKS[claim.status]} {renderer.text(claim.statement, claim)}"
             with st.container(key=f"claim-{claim.id}"), st.expander(title):

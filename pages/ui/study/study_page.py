@@ -34,7 +34,7 @@ def question_page(name: str, lab: Lab | None = None) -> None:
     `lab` draws its lab where that is more than its experiments one below the other.
     """
     question = question_list.question(name)
-    beside = st.container(key="rail") if question.written else None
+    beside = rail.place() if question.written else None
     header(question)
     if beside is not None:
         _written(question, lab, beside)
@@ -66,6 +66,7 @@ def _written(question: Question, lab: Lab | None, beside: DeltaGenerator) -> Non
 
 def _rest(question: Question, lab: Lab | None, renderer: Renderer, beside: DeltaGenerator) -> None:
     """Draw what needs the store, hints to follow-ups, and the rail `beside` it. Raises StoreError."""
+    rail.draw(beside, question, steps.progress(question))  # at once, as its place is kept from the start
     attempt = store.attempt(question)
     hints.steps(question, attempt, renderer)
     if registry().of_question(question.key):
@@ -82,8 +83,7 @@ def _rest(question: Question, lab: Lab | None, renderer: Renderer, beside: Delta
         st.header(t("study.score"), anchor="score")
         rubric.section(question)
         _follow_ups(question, renderer)
-    with beside:
-        rail.draw(question, now, mine=attempt.text if attempt is not None and now.opened else "")
+    rail.draw(beside, question, now, mine=attempt.text if attempt is not None and now.opened else "")
     at_step(steps.opened_since(question, now))
 
 
