@@ -41,7 +41,7 @@ def draw(place: DeltaGenerator, question: Question, now: Progress, mine: str = "
     own = _own(mine) if mine.strip() else ""
     place.html(
         f'<nav class="rail" aria-label="{html.escape(plain("rail.label"))}"><ol>{items}</ol></nav>'
-        f'<p class="rail-time"><span class="rail-clock"></span> '
+        f'<p class="rail-time"><span class="rail-clock">{now.seconds // 60}:{now.seconds % 60:02}</span> '
         f"<span>/ {html.escape(minutes_text(question))}</span></p>{own}"
     )
 

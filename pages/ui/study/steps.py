@@ -35,6 +35,7 @@ class Progress:
     finished: bool
     points: int | None
     attempts: int
+    seconds: int
 
     @property
     def current(self) -> str | None:
@@ -68,6 +69,7 @@ def progress(question: Question) -> Progress:
         finished=attempt is not None and attempt.finished is not None,
         points=attempt.tier if attempt is not None else None,
         attempts=len(attempts),
+        seconds=int(attempt.seconds) if attempt is not None else 0,
     )
 
 

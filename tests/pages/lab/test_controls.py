@@ -112,7 +112,7 @@ def test_a_small_step_shows_its_decimals(whole_errors: None) -> None:
 def test_a_word_out_of_an_address_is_said_as_the_page_calls_it(whole_errors: None) -> None:
     app = open_at({"order": "xx"}, "q13/next_token")
     (said,) = [word.value for word in app.caption]
-    assert "temperature,top_k" not in said and "Temperature, Top-k" in said
+    assert "temperature,top_k" not in said and "temperature, top-k" in said
 
 
 def test_a_character_that_arrived_broken_has_a_word(whole_errors: None) -> None:
