@@ -127,8 +127,8 @@ class Draft {
     this.away = !data.known
     if (data.known) {
       this.compare(data)
+      if (data.over && this.running) this.stopClock()
       this.over = data.over
-      if (this.over) this.running = undefined
     }
     this.draw()
   }
@@ -215,6 +215,12 @@ class Draft {
     const { round, seconds, profile } = this
     if (round !== undefined) this.keep(`${this.storage}.clock`, { round, seconds, profile })
     this.drawClock()
+  }
+
+  stopClock() {
+    this.tick()
+    this.running = undefined
+    this.send(this) // with the time at which it stopped
   }
 
   drawClock() {

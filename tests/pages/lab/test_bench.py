@@ -197,6 +197,14 @@ def test_while_it_is_measured_again_the_old_output_stays(open_panel: OpenPanel, 
     assert lines(app) == {"formula": 3, "measured": 3}
 
 
+def test_what_cannot_run_here_has_no_button_but_a_sentence(open_panel: OpenPanel) -> None:
+    app = open_panel("q06/seeds")
+    assert app.button(key="q06_seeds.bench.run")
+    app.session_state["q06_seeds_size"] = "minimind-26m"
+    assert "it takes a GPU" in captions(app.run())
+    assert not [button for button in app.button if button.key == "q06_seeds.bench.run"]
+
+
 def test_a_view_field_looks_at_the_same_run(open_panel: OpenPanel, worker: Worker) -> None:
     app = run(open_panel("q99/line"))
     app.slider(key="q99_line_zoom").set_value(4.0).run()
