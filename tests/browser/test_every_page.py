@@ -1,11 +1,13 @@
 """Every page in both languages, in a real Chromium: nothing leaves the machine, nothing hinders a reader.
 
+No Markdown sign, no `nan` and no word of the other language is left on screen.
 First as a new visitor sees them, on a wide light screen in English; then with every lab open, on a dark
 phone in Chinese. After all that the web process is still small.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +32,24 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         yield address, folder
 
 
+TEXTS = """() => [...document.querySelectorAll('body *')].flatMap(element => [...element.childNodes]
+    .filter(node => node.nodeType === 3 && node.data.trim() && element.checkVisibility()
+        && !element.closest('pre, code, script, style, svg, .katex, .sample, .wall, .st-key-lang'))
+    .map(node => node.data.trim()))"""
+"""What is on screen, but for code, formulas, plots and what the model wrote."""
+RAW = re.compile(r"\*\*|\bnan\b|[-−]0\.0+\b")
+FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
+"""A Chinese character in English; five small English words in a row in Chinese."""
+
+
+def check_words(page: Page, lang: str) -> None:
+    """No raw sign, and nothing in the other language."""
+    texts = page.evaluate(TEXTS)
+    assert texts
+    found = [text for text in texts if RAW.search(text) or FOREIGN[lang].search(text)]
+    assert not found, found
+
+
 def visit_all(page: Page, address: str, lang: str) -> None:
     """The first by its address, the others by their links in the menu, which a phone folds away."""
     found: list[str] = []
@@ -43,6 +63,7 @@ def visit_all(page: Page, address: str, lang: str) -> None:
         page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
         try:
             check_page(page)
+            check_words(page, lang)
         except AssertionError as error:
             found.append(f"{path}: {error}")
     assert not found, "\n".join(found)

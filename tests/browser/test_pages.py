@@ -39,6 +39,16 @@ def skip_predictions(page: Page) -> None:
         settle(page)
 
 
+def open_experiments(page: Page, *names: str) -> None:
+    """Open the rows of these experiments, such as "cache"; the primary one of a lab is no row."""
+    for name in names:
+        fold = page.locator(f".st-key-lab-{name} details").first
+        fold.wait_for(timeout=PATIENCE)
+        if not fold.evaluate("fold => fold.open"):
+            fold.locator("summary").first.click()
+            settle(page)
+
+
 def check_page(page: Page) -> None:
     """No sideways scrolling, and nothing that axe calls serious."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

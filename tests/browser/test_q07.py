@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage, look_through, settle
-from tests.browser.test_pages import check_page, skip_predictions
+from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -19,7 +19,8 @@ TITLES = {"en": ("Rotation microscope", "Length bench"), "zh": ("旋转显微镜
 
 
 def lab(page: Page, title: str) -> Locator:
-    return page.get_by_role("heading", name=title, exact=True)
+    """Where the experiment stands: a heading, or a row to open."""
+    return page.locator("h3, summary").filter(has_text=title).first
 
 
 def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: OpenPage) -> None:
@@ -67,6 +68,7 @@ def test_a_rotation_is_run_and_looked_at_by_keyboard(open_page: OpenPage) -> Non
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name=re.compile("^m = [0-9]+$"))).to_be_visible(timeout=PATIENCE)
     expect(play).to_be_visible(timeout=PATIENCE)
+    open_experiments(page, "spectrum")
     slider = page.get_by_role("slider", name="Factor").first
     slider.focus()
     page.keyboard.press("ArrowLeft")
@@ -79,6 +81,7 @@ def test_the_whole_lab_fits_a_phone_in_the_dark_in_chinese(open_page: OpenPage) 
     skip_predictions(page)
     for title in TITLES["zh"]:
         lab(page, title).wait_for(timeout=PATIENCE)
+    open_experiments(page, "spectrum", "shift", "lengths", "seeds")
     look_through(page)
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     settle(page)

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from labs.tools.written import raised
 from tests.browser.conftest import OpenPage, settle, wait_until
-from tests.browser.test_pages import check_page, skip_predictions
+from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -23,13 +23,15 @@ TITLES = {
 ITSELF = {"en": "FP16 itself, run at 2{}", "zh": "FP16 真跑一遍，因子 2{}"}
 SCALE = {"en": re.compile("^Loss scale"), "zh": re.compile("^损失倍数")}
 CURVES = """() => [...document.querySelectorAll('.js-plotly-plot')]
-    .filter(plot => plot.data.length === 4 && plot.data.every(trace => trace.mode === 'lines+markers'))
+    .filter(plot => plot.checkVisibility() && plot.data.length === 4)
+    .filter(plot => plot.data.every(trace => trace.mode === 'lines+markers'))
     .map(plot => plot.data[0].y.length)"""
 """Points of the first curve of every plot with four of them."""
 
 
 def lab(page: Page, title: str) -> Locator:
-    return page.get_by_role("heading", name=title, exact=True)
+    """Where the experiment stands: a heading, or a row to open."""
+    return page.locator("h3, summary").filter(has_text=title).first
 
 
 def run_button(page: Page, experiment: str) -> Locator:
@@ -91,6 +93,7 @@ def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(
 
 def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
+    open_experiments(page, "duel")
     run_button(page, "duel").click()
     wait_until(page, f"({CURVES})().some(points => points > 2 && points < 50)", timeout=PATIENCE)
     early = max(page.evaluate(CURVES))
@@ -102,6 +105,7 @@ def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
 
 def test_a_training_stops_when_it_is_told(open_page: OpenPage) -> None:
     page = open_lab(open_page, "en")
+    open_experiments(page, "duel")
     page.get_by_role("slider", name="Steps").first.focus()
     page.keyboard.press("End")
     run_button(page, "duel").click()

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from pages.ui.words.i18n import catalogue
 from tests.browser.conftest import free_port, running_app, settle, wait_until, watch
-from tests.browser.test_pages import check_page
+from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -34,6 +34,7 @@ class Journey:
 
     def run(self, name: str) -> None:
         """Press the run button of an experiment's panel and wait for its result."""
+        open_experiments(self.page, name)
         self.page.locator(f".st-key-q13_{name}-bench-run button").click()
         settle(self.page)
         self.page.locator(f".st-key-q13_{name}-bench-run button").wait_for(timeout=PATIENCE)
@@ -78,6 +79,7 @@ class Journey:
         settle(self.page)
 
     def type_numbers(self) -> None:
+        open_experiments(self.page, "manual")
         box = self.page.get_by_role("textbox", name=self.word("q13.numbers"))
         box.fill(NUCLEUS)
         box.press("Enter")
@@ -98,7 +100,8 @@ class Journey:
 
     def check_a_claim(self) -> None:
         self.button("reference.open").click()
-        claim = self.main.locator("details").filter(has=self.page.locator(".st-key-evidence-Q13-C4-run"))
+        self.page.locator(".st-key-claims summary").first.click(timeout=PATIENCE)
+        claim = self.page.locator(".st-key-claim-Q13-C4 details")
         claim.locator("summary").click(timeout=PATIENCE)
         settle(self.page)
         claim.locator(".st-key-evidence-Q13-C4-run button").click()

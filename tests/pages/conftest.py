@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
+from pages.ui.experiments import registry
+from pages.ui.lab import runs
 from pages.ui.site import server, store
 from questions import load_question
 from study.store import Attempt, Store
@@ -26,6 +28,12 @@ def plots(app: AppTest) -> list[dict[str, Any]]:
     """The figures that a page shows, as plotly's JSON."""
     drawn = [component.proto for component in app.get("bidi_component")]
     return [json.loads(json.loads(proto.json)["figure"]) for proto in drawn if proto.component_name == "plot"]
+
+
+def experiments(app: AppTest) -> list[str]:
+    """The titles of the experiments: the primary one's heading, then those of the rows to open."""
+    rows = (row.label.split("**") for row in app.expander if row.label.startswith("**"))
+    return [*(heading.value for heading in app.subheader), *(parts[1] for parts in rows)]
 
 
 def settle_predictions(slug: str, measured: float = 1.0) -> Attempt:
@@ -44,6 +52,7 @@ class CountingClient:
     def __init__(self) -> None:
         self._client = client = InlineClient.start("cpu", model=MODEL)
         self.status, self.num_jobs, self.close = client.status, client.num_jobs, client.close
+        self.find = client.find
         self.submitted: list[str] = []
 
     def submit(self, experiment_id, params=None, **options):
@@ -102,12 +111,22 @@ def running_server(monkeypatch: pytest.MonkeyPatch, whole_errors: None) -> None:
 
 @pytest.fixture
 def open_app(worker: CountingClient, running_server: None) -> OpenApp:
-    """Runs the app in a language, on the page at an address, with what else the address says."""
+    """Runs the app in a language, on the page at an address, with what else the address says.
+
+    All experiments are open, unless they shall be `folded` as they are for a visitor.
+    """
 
     def open_page(
-        address: str = "", *, lang: str | None = "en", locale: str | None = None, **query: str
+        address: str = "",
+        *,
+        lang: str | None = "en",
+        locale: str | None = None,
+        folded: bool = False,
+        **query: str,
     ) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=30)
+        for experiment in () if folded else registry():
+            app.session_state[f"{runs.state(experiment)}.open"] = True
         app.query_params.update(query | ({"lang": lang} if lang else {}))
         if locale:
             app.context["locale"] = locale

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from labs.contract.registry import Registry
 from labs.runner.job import Job
-from tests.pages.conftest import CountingClient, OpenApp, plots, settle_predictions
+from tests.pages.conftest import CountingClient, OpenApp, experiments, plots, settle_predictions
 
 PAGE = "q10_grad_scaler"
 EXPERIMENTS = tuple(f"q10/{name}" for name in ("window", "scaler", "orders", "duel", "memory", "speed"))
@@ -46,7 +46,7 @@ def test_every_experiment_has_its_panel_and_nothing_runs_unasked(
     titles = {
         Registry.discover().strings(language)[f"q10.{name.partition('/')[2]}.title"] for name in EXPERIMENTS
     }
-    assert titles <= {element.value for element in app.subheader}
+    assert titles <= set(experiments(app))
     assert ("No GPU here" if language == "en" else "这里没有 GPU") in texts(app)
 
 

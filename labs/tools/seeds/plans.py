@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NotRequired, TypedDict
 
 from labs.contract import Params, choice, whole
@@ -57,9 +58,13 @@ SIZES = ("auto", *PLANS)
 
 
 def plan_of(size: str, device: str) -> Plan:
-    """The plan of a size; "auto" is a nano model on "cuda" and a toy elsewhere."""
+    """The plan of a size; "auto" is a nano model on "cuda" and a toy elsewhere.
+
+    What only a GPU trains while somebody waits takes for ever elsewhere.
+    """
     suits = "nano-rope" if device == "cuda" else "toy"
-    return PLANS[suits if size == "auto" else size]
+    plan = PLANS[suits if size == "auto" else size]
+    return plan if device == "cuda" or plan.toy else replace(plan, seconds_a_step=math.inf)
 
 
 def check_size(size: str, device: str) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from labs.contract import Params
 from labs.contract.registry import Registry
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job, WorkerStatus
 from pages.ui import experiments as lab
-from pages.ui.lab import bench, findings, jobs
+from pages.ui.lab import finding, findings, jobs
 from pages.ui.site import server
 from pages.ui.words import i18n
 from tests.pages.conftest import plots
@@ -27,12 +28,19 @@ class Worker:
     def __init__(self) -> None:
         self.client = InlineClient.start("cpu", registry=Registry([MODULE]))
         self.jobs: list[Job] = []
-        self.hold = False
+        self.hold = self.fresh = False
+        self.kept: Job | None = None
+        self.sought: list[dict[str, Any]] = []
 
     def status(self) -> WorkerStatus:
         return self.client.status()
 
-    def submit(self, experiment_id: str, params: dict[str, Any]) -> Job:
+    def find(self, experiment_id: str, params: Params) -> Job | None:
+        self.sought.append(params.measured())
+        return self.kept
+
+    def submit(self, experiment_id: str, params: dict[str, Any], *, fresh: bool = False) -> Job:
+        self.fresh = fresh
         if self.hold:
             found = self.client._registry.find(experiment_id)
             job = Job(experiment_id, found.params.from_dict(params), lambda _job: None)
@@ -71,7 +79,12 @@ def open_panel(worker: Worker) -> OpenPanel:
                 bench.adopt(job)
         bench.lab([name])
 
-    return lambda name: AppTest.from_function(script, args=(name,), default_timeout=20).run()
+    def open_it(name: str, *, folded: bool = False) -> AppTest:
+        app = AppTest.from_function(script, args=(name,), default_timeout=20)
+        app.session_state[f"{name.replace('/', '_')}.bench.open"] = not folded
+        return app.run()
+
+    return open_it
 
 
 def captions(app: AppTest) -> str:
@@ -110,7 +123,7 @@ def test_a_run_that_a_prediction_made_is_shown(open_panel: OpenPanel, worker: Wo
 def test_an_experiment_of_views_alone_has_no_run(
     open_panel: OpenPanel, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "recorded", lambda _id: [{"params": {}, "result": {}}])
+    monkeypatch.setattr(finding, "recorded", lambda _id: [{"params": {}, "result": {}}])
     app = open_panel("q99/look")
     app.slider(key="q99_look_zoom").set_value(3.0).run()
     assert plots(app)[1]["data"][0]["y"] == [3.0]
@@ -151,6 +164,47 @@ def test_a_run_recorded_at_these_settings_is_found(open_panel: OpenPanel) -> Non
     assert "default settings" in captions(app.run())
 
 
+def test_a_folded_experiment_says_its_result_in_one_line_and_draws_nothing(
+    open_panel: OpenPanel, worker: Worker
+) -> None:
+    app = open_panel("q06/cache", folded=True)
+    (row,) = app.expander
+    assert row.label.startswith("**Bytes of a cache**") and "8.39" in row.label and "recorded" in row.label
+    assert not plots(app) and not app.button and not worker.jobs
+
+
+def test_what_is_kept_for_these_settings_is_shown_on_arrival_and_measured_again_on_demand(
+    open_panel: OpenPanel, worker: Worker
+) -> None:
+    worker.kept = worker.client.submit("q99/line", {})
+    worker.kept.cached = True
+    app = open_panel("q99/line")
+    assert lines(app) == {"formula": 3, "measured": 3} and "and kept" in captions(app) and not worker.jobs
+    app.slider(key="q99_line_points").set_value(5).run()
+    assert [way["points"] for way in worker.sought] == [3, 5]  # each settings are looked up once
+    app.slider(key="q99_line_points").set_value(3).run()
+    assert app.button(key="q99_line.bench.run").label.startswith("Measure again")
+    run(app)
+    assert worker.fresh and "Measured here" in captions(app) and "kept" not in captions(app)
+
+
+def test_while_it_is_measured_again_the_old_output_stays(open_panel: OpenPanel, worker: Worker) -> None:
+    app = run(open_panel("q99/line"))
+    worker.hold = True
+    run(app)
+    assert lines(app) == {"formula": 3, "measured": 3} and worker.jobs[-1].active
+    app.button(key=f"stop-{worker.jobs[-1].id}").click().run()
+    assert lines(app) == {"formula": 3, "measured": 3}
+
+
+def test_what_cannot_run_here_has_no_button_but_a_sentence(open_panel: OpenPanel) -> None:
+    app = open_panel("q06/seeds")
+    assert app.button(key="q06_seeds.bench.run")
+    app.session_state["q06_seeds_size"] = "minimind-26m"
+    assert "it takes a GPU" in captions(app.run())
+    assert not [button for button in app.button if button.key == "q06_seeds.bench.run"]
+
+
 def test_a_view_field_looks_at_the_same_run(open_panel: OpenPanel, worker: Worker) -> None:
     app = run(open_panel("q99/line"))
     app.slider(key="q99_line_zoom").set_value(4.0).run()
@@ -161,7 +215,7 @@ def test_a_view_field_looks_at_the_same_run(open_panel: OpenPanel, worker: Worke
 def test_a_run_is_drawn_while_it_goes_on(open_panel: OpenPanel, worker: Worker) -> None:
     worker.hold = True
     app = run(open_panel("q99/line"))
-    assert not plots(app)
+    assert lines(app) == {"formula": 3}  # what stood there stays
     worker.jobs[0].add_partial({"y": 0.25})
     assert lines(app.run()) == {"formula": 3, "measured": 1}
     worker.jobs[0].add_partial({"y": 2.25})

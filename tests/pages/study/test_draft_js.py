@@ -192,6 +192,17 @@ def test_a_revision_at_the_end_of_its_type_can_be_counted_on(module: Path) -> No
         assert [each["revision"] for each in sent["sent"]] == [2**51 + 1]
 
 
+def test_the_clock_stops_once_the_answer_is_fixed_and_begins_anew_with_the_next_attempt(module: Path) -> None:
+    typed = [store(), ("type", "a"), ("pass", 65_000)]
+    fixed = [store("a", 1, over=True), ("pass", 60_000), ("type", "ab"), ("pass", 60_000)]
+    *_, running, stopped, later, on, still = run(module, *typed, *fixed)
+    assert "1:05" in running["clock"]
+    assert stopped["sent"][-1]["seconds"] == 65, "the store knows when it stopped"
+    assert all("1:05" in seen["clock"] for seen in (stopped, later, on, still))
+    *_, again = run(module, *typed, *fixed, store("", 9, round=1), ("type", "b"), ("pass", 3_000))
+    assert "0:03" in again["clock"]
+
+
 def test_a_clock_that_says_nonsense_stays_a_clock(module: Path) -> None:
     steps = [store("a", 1), ("type", "b"), ("pass", 500)]
     nonsense: list[Any] = [1e300, "x", None, -5, []]

@@ -222,6 +222,12 @@ def _panel(name: str) -> None:
     bench.lab([name])
 
 
+def _opened(name: str) -> AppTest:
+    app = AppTest.from_function(_panel, args=(name,), default_timeout=20)
+    app.session_state[f"{name.replace('/', '_')}.bench.open"] = True
+    return app.run()
+
+
 def shown(app: AppTest) -> list[str]:
     assert not app.exception
     return [error.value for error in app.error]
@@ -233,13 +239,13 @@ def test_a_chinese_page_says_why_a_run_failed(
     job = Job("q13/bugs", None, lambda _job: None)
     job.end("failed", error=explain_exit(-signal.SIGKILL))
     monkeypatch.setattr(worker, "submit", lambda *_args, **_options: job)
-    app = AppTest.from_function(_panel, args=("q13/bugs",), default_timeout=20).run()
+    app = _opened("q13/bugs")
     app.button(key="q13_bugs.bench.run").click().run()
     assert shown(app) == ["工作进程被系统杀掉了，多半是因为这台机器内存不足。新的工作进程正在启动。"]
 
 
 def test_a_chinese_page_says_which_setting_cannot_be(worker: CountingClient) -> None:
-    app = AppTest.from_function(_panel, args=("q13/manual",), default_timeout=20).run()
+    app = _opened("q13/manual")
     app.text_input(key="q13_manual_numbers").set_value("8, seven").run()
     assert shown(app) == ["seven 不是数字。"]
 
@@ -249,7 +255,7 @@ def test_a_chinese_page_says_which_checkpoint_is_missing(
 ) -> None:
     submit = worker.submit
     monkeypatch.setattr(worker, "submit", lambda *what: submit(*what, model="/no/such/place"))
-    app = AppTest.from_function(_panel, args=("q13/continuation",), default_timeout=20).run()
+    app = _opened("q13/continuation")
     app.button(key="q13_continuation.bench.run").click().run()
     (message,) = shown(app)
     assert message.startswith("“/no/such/place”处没有检查点；") and "minimind-26m" in message
