@@ -218,8 +218,9 @@ class Experiment(ABC, Generic[P, R]):
 
     @property
     def instant(self) -> bool:
-        """True where no setting needs a run: all that can be set is how something is viewed."""
-        return all(spec.view for spec in self.params.specs())
+        """True where no setting needs a run: all that can be set, and something can, is how it is viewed."""
+        specs = self.params.specs()
+        return bool(specs) and all(spec.view for spec in specs)
 
     def complete(self, params: P, result: R) -> R:
         """`result` with what the view fields make of it under "view". Instant; no torch."""

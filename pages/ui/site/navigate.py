@@ -15,7 +15,7 @@ import streamlit as st
 from pages.ui.site.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
-HOME, PLAYGROUND, SETTINGS = "home", "playground", "settings"
+HOME, PLAYGROUND, GLOSSARY, SETTINGS = "home", "playground", "glossary", "settings"
 """The pages that belong to no question; a question's page is called by its slug."""
 _LEAVING = "navigate.leaving"
 _PATIENCE_SECONDS = 5.0
