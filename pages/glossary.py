@@ -20,21 +20,21 @@ def page() -> None:
         st.markdown(t("glossary.nothing", wanted=literal(wanted)))
         return
     with st.container(key="glossary"):
-        st.markdown("\n".join(["|  |  |  |  |", "|---|---|---|---|", *map(_row, found)]))
+        st.markdown("\n\n".join(map(_paragraph, found)))
 
 
 def _searchable(term: Term) -> str:
     return " ".join((*term.name.values(), *term.meaning.values(), term.question)).casefold()
 
 
-def _row(term: Term) -> str:
-    """Its name in the reader's language first, then in the other one."""
+def _paragraph(term: Term) -> str:
+    """Its name in the reader's language, then in the other one where that differs; below, what it means."""
     language = current_language()
-    other = "zh" if language == "en" else "en"
-    second = term.name[other] if term.name[other] != term.name[language] else ""
+    name, other = term.name[language], term.name["zh" if language == "en" else "en"]
     question = question_list.question(term.question)
     link = f"[{question.id}]({question.slug})"  # relative, so that it holds below a base path
-    return f"| **{term.name[language]}** | {second} | {term.meaning[language]} | {link} |"
+    head = f"**{name}**" if name == other else f"**{name}** :gray[{other}]"
+    return f"{head} :small[{link}]  \n{term.meaning[language]}"
 
 
 page()
