@@ -14,7 +14,7 @@ from labs.q13_sampling.candidates import Candidates
 from labs.q13_sampling.continuation import ContinuationParams
 from labs.q13_sampling.filters import idle
 from labs.q13_sampling.grid import presets
-from labs.q13_sampling.next_token import NextTokenParams
+from labs.q13_sampling.next_token import PROMPT, PROMPTS, NextTokenParams
 from labs.q13_sampling.wall import WallParams
 from labs.runner.job import Job
 from pages.ui.experiments import experiment
@@ -22,7 +22,7 @@ from pages.ui.lab import bench, charts, controls, findings, jobs
 from pages.ui.lab.folded import folded
 from pages.ui.site import server
 from pages.ui.study.study_page import question_page
-from pages.ui.words.i18n import plain, t
+from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown
 
 _Q = "q13"
@@ -37,7 +37,10 @@ _BARS_ONLY = ("typical_p", "rule", "dtype")
 def sampling() -> None:
     """The whole lab."""
     st.markdown(t("q13.page.lead"))
+    _begin_in_the_own_language()
     measured = jobs.result_of(_reading(controls.control(NextTokenParams, "prompt", _Q)))
+    if current_language() != "zh":
+        st.caption(t("q13.next_token.prompt_note", prompt=PROMPT))
     if measured is not None:
         st.fragment(_bench)(measured)
         _writing()
@@ -50,6 +53,15 @@ def sampling() -> None:
     bench.panel(experiment("q13/manual"), above=_typed)
     bench.panel(experiment("q13/grid"), below=_examples)
     bench.lab(["q13/confidence", "q13/bugs"])
+
+
+def _begin_in_the_own_language() -> None:
+    """A language that is new on the page brings its own first prompt; what was typed stays."""
+    language = current_language()
+    if st.session_state.get("q13.language") != language:
+        st.session_state["q13.language"] = language
+        if controls.values(NextTokenParams, _Q)["prompt"] in PROMPTS.values():
+            controls.put(_Q, "prompt", PROMPTS[language])
 
 
 def _reading(prompt: str) -> Job:
@@ -83,7 +95,8 @@ def _bars(measured: Data) -> None:
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
     for name, figure in findings.shown(_NEXT_TOKEN, result).figures.items():
-        charts.show(figure, key=f"q13-{name}", height=_CHART_HEIGHT, alt=t(f"q13.figure.next_token.{name}"))
+        height, alt = figure.height or _CHART_HEIGHT, t(f"q13.figure.next_token.{name}")
+        charts.show(figure, key=f"q13-{name}", height=height, alt=alt)
     bench.code(_NEXT_TOKEN, params)
 
 

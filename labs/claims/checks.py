@@ -77,6 +77,13 @@ def given_whole(question: Question, name: str) -> int:
     return value
 
 
+def given_list(question: Question, name: str) -> list[Any]:
+    """One of the problem's own lists, as written: Decimals are exact."""
+    values = question.given[name]
+    assert isinstance(values, tuple)
+    return list(values)
+
+
 def given_text(question: Question, name: str) -> str:
     """A text of the problem's own data."""
     value = question.given[name]

@@ -53,33 +53,26 @@ class Figure:
         name: str | None = None,
         *,
         hover: str | None = None,
-        symbol: str | None = None,
+        symbol: str | Sequence[str] | None = None,
         size: int | None = None,
         width: float | None = None,
         shape: str | None = None,
         **more: Any,
     ) -> None:
-        """A line through points, marked with `symbol` or `size`; `shape` "hv" is a staircase."""
-        marker, line = _given(symbol=symbol, size=size), _given(width=width, shape=shape)
-        mode = "lines+markers" if marker else "lines"
-        properties = {"x": x, "y": y, "name": name, "marker": marker, "line": line, **more}
-        self._scatter(mode, role, hover, properties)
+        """A line through points, marked with `symbol` or `size`; `shape` "hv" is a staircase.
 
-    def marks(
-        self,
-        x: Values,
-        y: Values,
-        role: Role,
-        name: str | None = None,
-        *,
-        hover: str | None = None,
-        symbol: str | Sequence[str] | None = None,
-        size: int | None = None,
-        **more: Any,
-    ) -> None:
-        """Points that no line joins."""
+        Texts stand at `textposition`, and may reach over the edge of the plot.
+        """
         marker = {**_given(symbol=symbol, size=size), **more.pop("marker", {})}
-        self._scatter("markers", role, hover, {"x": x, "y": y, "name": name, "marker": marker, **more})
+        mode = more.pop("mode", "lines+markers" if marker else "lines")
+        if more.get("text") is not None and "textposition" in more:
+            mode, more = mode + "+text", {"cliponaxis": False, **more}
+        look = {"mode": mode, "marker": marker, "line": _given(width=width, shape=shape)}
+        self._add("scatter", role, hover, {"x": x, "y": y, "name": name, **look, **more})
+
+    def marks(self, x: Values, y: Values, role: Role, name: str | None = None, **look: Any) -> None:
+        """Points that no line joins; `look` is as for `line`."""
+        self.line(x, y, role, name, mode="markers", **look)
 
     def words(self, x: Values, y: Values, texts: Sequence[str], **more: Any) -> None:
         """Texts at points, in the page's own ink: without role, mark or hover."""
@@ -93,13 +86,15 @@ class Figure:
         role: Role,
         name: str | None = None,
         *,
-        hover: str | None = None,
-        labels: Sequence[str] | None = None,
+        labels: str | Sequence[str] | None = None,
         inside: bool = False,
         horizontal: bool = False,
+        hover: str | None = None,
         **more: Any,
     ) -> None:
-        """Bars with `labels` at their ends, or in their middle if `inside`."""
+        """Bars with `labels` at their ends, in their middle if `inside`: texts, or a template for sizes."""
+        if isinstance(labels, str):
+            labels = [labels.format(size) for size in (x if horizontal else y)]
         if labels is not None:
             more["text"] = labels
             more |= (
@@ -171,13 +166,6 @@ class Figure:
     def to_dict(self) -> dict[str, Any]:
         """What plotly.js reads; the parts are shared with the figure."""
         return {"data": self.data, "layout": self.layout, **({"frames": self.frames} if self.frames else {})}
-
-    def _scatter(self, mode: str, role: Role, hover: str | None, properties: dict[str, Any]) -> None:
-        """With texts, which stand at `textposition`, and may reach over the edge of the plot."""
-        if properties.get("text") is not None and "textposition" in properties:
-            mode += "+text"
-            properties.setdefault("cliponaxis", False)
-        self._add("scatter", role, hover, {"mode": mode, **properties})
 
     def _add(self, kind: str, role: Role, hover: str | None, properties: dict[str, Any]) -> None:
         """Without a hover template a trace says nothing under the pointer."""

@@ -23,6 +23,8 @@ METADATA_KEY = "field"
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character that needs two: no text can be encoded that holds one."""
+_WHOLE = re.compile(r"-?\d+( …|$)")
+"""A whole number as `written`, one of many digits included."""
 _LONGEST_GIVEN = 60
 """Characters of a refused value that a sentence repeats."""
 
@@ -184,6 +186,9 @@ class Text(Field):
 class Choice(Field):
     """One of a few values."""
 
+    sentence: str = ""
+    """Said of a number that is none of them, `{given}` filled in. Its key is the label's."""
+
     def parse(self, value: Any) -> Any:
         """See Field."""
         for choice in self.choices:
@@ -193,8 +198,14 @@ class Choice(Field):
 
     def check(self, value: Any) -> None:
         """See Field."""
-        if not any(_same(value, choice) for choice in self.choices):
-            self.refuse_choice("be one of {}", "param.choice", value)
+        if any(_same(value, choice) for choice in self.choices):
+            return
+        given = written(value)
+        if self.sentence and _WHOLE.match(given):
+            raise ParamError(
+                "choice", self.name, self.sentence.format(given=given), key=self.label, given=given
+            )
+        self.refuse_choice("be one of {}", "param.choice", value)
 
     def nearest(self, value: Any) -> Any:
         """See Field."""

@@ -16,11 +16,9 @@ from labs.contract import (
     Params,
     Shown,
     Words,
-    choice,
-    real,
-    whole,
 )
 from labs.contract.drawing import Figure
+from labs.contract.fields import choice, real, whole
 from labs.q06_gqa.cache_bytes import (
     BITS,
     LIVE_BATCH,
@@ -109,7 +107,6 @@ class Cache(Experiment[CacheParams, CacheResult]):
     drawn_by_formula = True
 
     def seconds(self, params: CacheParams, device: DeviceClass) -> float:
-        """See Experiment."""
         read = prefill_rows(params, device) * cached_tokens(params.tokens, device)
         return PerDevice(cpu=1.5, cuda=0.5).on(device) + read * SECONDS_A_TOKEN.on(device)
 
@@ -234,8 +231,7 @@ def _bytes(result: CacheResult, text: Words) -> Figure:
     asked, figure, names = result["asked"], Figure(), list(map(str, HEADS))
     bits = BITS[asked["cache_type"]]
     amounts = [cache_bytes(heads, asked["tokens"], asked["batch"], bits) / MEGA for heads in HEADS]
-    labels = [f"{amount:,.4g}" for amount in amounts]
-    figure.bars(names, amounts, "formula", text("formula"), labels=labels, hover="%{x}: %{y:,.5g} MB")
+    figure.bars(names, amounts, "formula", text("formula"), labels="{:,.4g}", hover="%{x}: %{y:,.5g} MB")
     if "formula" in result and not result["capped"]:
         heads, amount = [str(result["kv_heads"])], [result["megabytes"]]
         figure.marks(heads, amount, "measured", text("measured"), size=13, hover="%{y:,.5g} MB")
@@ -248,8 +244,7 @@ def _bytes(result: CacheResult, text: Words) -> Figure:
 
 def _capacity(sequences: dict[str, int], text: Words) -> Figure:
     figure, counts = Figure(), list(sequences.values())
-    labels = [f"{count:,}" for count in counts]
-    figure.bars(list(sequences), counts, "formula", labels=labels, hover="%{x}: %{y:,}")
+    figure.bars(list(sequences), counts, "formula", labels="{:,}", hover="%{x}: %{y:,}")
     figure.x_axis(text("axis.kv_heads"), category=True)
     figure.y_axis(text("axis.sequences"))
     return figure

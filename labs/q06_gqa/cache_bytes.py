@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labs.contract.fields import METADATA_KEY, Choice, Number, ParamError, written
+from labs.contract.fields import METADATA_KEY, Number, ParamError, choice
 from labs.tools.budgets import PerDevice, free_bytes
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
@@ -42,25 +41,6 @@ LIVE_BATCH = PerDevice(cpu=32, cuda=MAX_BATCH)
 """The most that a live run caches of what can be asked for."""
 
 WHOLE_TOKENS = "The cache length must be a whole number from 1 to 32,768."
-
-
-@dataclass(frozen=True, kw_only=True)
-class _HeadCount(Choice):
-    """A number of KV heads. One that does not divide the query heads has a sentence of its own."""
-
-    def check(self, value: Any) -> None:
-        """See Field."""
-        given = written(value)
-        if value not in self.choices and re.match(r"-?\d+( …|$)", given):
-            raise ParamError(
-                "choice",
-                self.name,
-                f"{QUERY_HEADS} query heads cannot be split evenly over {given} KV heads. Pick 1, 2, 4 or 8.",
-                key="q06.kv_heads",
-                heads=QUERY_HEADS,
-                given=given,
-            )
-        super().check(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +69,8 @@ class _CacheLength(Number):
 
 def head_count() -> Any:
     """A field for a number of KV heads."""
-    return dataclasses.field(
-        default=2, metadata={METADATA_KEY: _HeadCount(default=2, choices=(1, 2, 4, 8), primary=True)}
-    )
+    sentence = "8 query heads cannot be split evenly over {given} KV heads. Pick 1, 2, 4 or 8."
+    return choice(2, (1, 2, 4, 8), primary=True, sentence=sentence)
 
 
 def cache_length(default: int = 2048, *, primary: bool = True) -> Any:

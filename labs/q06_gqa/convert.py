@@ -53,7 +53,6 @@ class Convert(Experiment[ConvertParams, ConvertResult]):
     id = "q06/convert"
 
     def seconds(self, params: ConvertParams, device: DeviceClass) -> float:
-        """See Experiment."""
         start, step = PerDevice(cpu=6.0, cuda=1.0), PerDevice(cpu=0.7, cuda=0.05)
         return start.on(device) + params.steps * step.on(device)
 

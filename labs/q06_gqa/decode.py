@@ -86,7 +86,6 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
     drawn_by_formula = True
 
     def seconds(self, params: DecodeParams, device: DeviceClass) -> float:
-        """See Experiment."""
         largest = params.max_batch or QUICK_BATCH.on(device)
         if device == "cuda":
             return 3 + 1.5 * largest * params.tokens / (512 * 2048)
@@ -101,7 +100,7 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
     def measure(self, params: DecodeParams, ctx: Context) -> DecodeResult:
         """Time the steps at every batch; the variants share weights, which are random."""
         from labs.q06_gqa.decoding import random_models, read_bandwidth
-        from labs.tools.interleaved import middle
+        from labs.tools.interleaved import middle, ratios
         from minimind_core.device import DTYPES
 
         ctx.progress(0.0, "building")
@@ -112,7 +111,7 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         ctx.progress(0.1, "memory")
         bandwidth = read_bandwidth(ctx.device)
         speeds: QuartilesByBatch = {name: {} for name in VARIANTS}
-        ratios: QuartilesByBatch = {name: {} for name in SHARED}
+        spread: QuartilesByBatch = {name: {} for name in SHARED}
         share = 0.85 / len(batches)
         for index, batch in enumerate(batches):
             on_progress = ctx.part(0.15 + share * index, 0.15 + share * (index + 1), "decoding", batch=batch)
@@ -121,18 +120,17 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
             for name in VARIANTS:
                 speeds[name][str(batch)] = middle([batch / second for second in times[name]])
             for name in SHARED:
-                pairs = zip(times["mha"], times[name], strict=True)
-                ratios[name][str(batch)] = middle([full / shared for full, shared in pairs])
+                spread[name][str(batch)] = ratios(times["mha"], times[name])
         return {
             "tokens": tokens,
             "batches": batches,
             "tokens_per_second": speeds,
             "speedup": {
-                name: {batch: ratio["median"] for batch, ratio in row.items()} for name, row in ratios.items()
+                name: {batch: ratio["median"] for batch, ratio in row.items()} for name, row in spread.items()
             },
             "spread": {
-                name: {batch: {"low": ratio["low"], "high": ratio["high"]} for batch, ratio in row.items()}
-                for name, row in ratios.items()
+                name: {batch: {end: ratio[end] for end in ("low", "high")} for batch, ratio in row.items()}
+                for name, row in spread.items()
             },
             "byte_model": byte_model(tokens),
             "byte_model_tokens_per_second": bounds(tokens, batches, bandwidth, bits),

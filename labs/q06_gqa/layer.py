@@ -58,7 +58,6 @@ class Layer(Experiment[LayerParams, LayerResult]):
     id = "q06/layer"
 
     def seconds(self, params: LayerParams, device: DeviceClass) -> float:
-        """See Experiment."""
         return PerDevice(cpu=5.0, cuda=1.5).on(device)
 
     def measure(self, params: LayerParams, ctx: Context) -> LayerResult:
@@ -69,7 +68,7 @@ class Layer(Experiment[LayerParams, LayerResult]):
 
         from labs.q06_gqa.sharing import SHARED_WAYS, attend_native, decode_inputs, largest_differences
         from labs.tools.created_bytes import created_bytes
-        from labs.tools.interleaved import interleaved, middle
+        from labs.tools.interleaved import interleaved, middle, ratios
         from minimind_core.device import DTYPES
 
         ctx.progress(0.0, "filling")
@@ -90,10 +89,7 @@ class Layer(Experiment[LayerParams, LayerResult]):
             on_progress = ctx.part(0.3, 1.0, "timing")
             times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), on_progress)
             extra = {name: created_bytes(way) for name, way in ways.items()}
-        relative = {
-            name: middle([way / mha for way, mha in zip(rounds, times["mha"], strict=True)])
-            for name, rounds in times.items()
-        }
+        relative = {name: ratios(rounds, times["mha"]) for name, rounds in times.items()}
         return {
             "tokens": tokens,
             "milliseconds": {
@@ -114,13 +110,12 @@ class Layer(Experiment[LayerParams, LayerResult]):
             names,
             medians,
             "measured",
-            labels=[f"{median:.3g}" for median in medians],
+            labels="{:.3g}",
             hover="%{x}: %{y:.3g} ms",
             error_y=error_bars(medians, times),
         )
         time.y_axis(text("axis.milliseconds"))
         amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
-        labels = [f"{amount:.3g}" for amount in amounts]
-        extra.bars(names, amounts, "measured", labels=labels, hover="%{x}: %{y:.4g} MB")
+        extra.bars(names, amounts, "measured", labels="{:.3g}", hover="%{x}: %{y:.4g} MB")
         extra.y_axis(text("axis.extra"))
         return Shown({"time": time, "extra": extra})

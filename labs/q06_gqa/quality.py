@@ -49,7 +49,6 @@ class Quality(Experiment[QualityParams, QualityResult]):
     id = "q06/quality"
 
     def seconds(self, params: QualityParams, device: DeviceClass) -> float:
-        """See Experiment."""
         return 0.5 + params.windows * PerDevice(cpu=0.25, cuda=0.01).on(device)
 
     def measure(self, params: QualityParams, ctx: Context) -> QualityResult:

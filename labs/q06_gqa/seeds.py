@@ -23,7 +23,6 @@ class SeedsResult(plans.SeriesFacts):
 
     loss: dict[str, list[float]]
     judged: NotRequired[Judged]
-    scored_tokens: NotRequired[int]
 
 
 class Seeds(Experiment[SeedsParams, SeedsResult]):
@@ -32,37 +31,22 @@ class Seeds(Experiment[SeedsParams, SeedsResult]):
     id = "q06/seeds"
 
     def seconds(self, params: SeedsParams, device: DeviceClass) -> float:
-        """See Experiment."""
-        plan = plans.plan_of(params.size, device)
-        return plan.seconds(params.seeds * len(VARIANTS), params.steps_on(device))
+        return params.seconds(len(VARIANTS), device)
 
     def measure(self, params: SeedsParams, ctx: Context) -> SeedsResult:
         """Emits {"kind", "seed", "loss"} for every finished model."""
         from labs.tools.heldout import window_losses
-        from labs.tools.seeds.training import Series, scored_rows, training_rows
+        from labs.tools.seeds.training import prepared
 
-        plans.check_size(params.size, ctx.device)
-        ctx.progress(0.0, "reading")
-        plan, steps = plans.plan_of(params.size, ctx.device), params.steps_on(ctx.device)
-        tokenizer, length = ctx.model(plan.tokenizer).tokenizer, plan.config.max_length
-        scored = scored_rows(tokenizer, params.text, plan, length)
-        rows = training_rows(tokenizer, params.text, plan, steps, ctx.check_cancelled)
-        kinds = {
-            name: plan.config.replace(num_kv_heads=min(heads, plan.config.num_heads))
-            for name, heads in VARIANTS.items()
-        }
-        series = Series(plan, kinds, params.seeds, steps, rows)
+        heads = plans.plan_of(params.size, ctx.device).config.num_heads
+        kinds = {name: {"num_kv_heads": min(count, heads)} for name, count in VARIANTS.items()}
+        series = prepared(params, ctx, kinds)
         losses: dict[str, list[float]] = {name: [] for name in kinds}
         for trained in series.models(ctx):
-            by_window = window_losses(trained.model, scored, lambda _share: ctx.check_cancelled())
+            by_window = window_losses(trained.model, series.scored, lambda _share: ctx.check_cancelled())
             losses[trained.kind].append(float(by_window.mean()))
             ctx.emit({"kind": trained.kind, "seed": trained.seed, "loss": losses[trained.kind][-1]})
-        return {
-            **series.described(),
-            "loss": losses,
-            "judged": judged(losses),
-            "scored_tokens": len(scored) * length,
-        }
+        return {**series.described(), "loss": losses, "judged": judged(losses)}
 
     def so_far(self, params: SeedsParams, partials: Partials) -> SeedsResult:
         """Losses of the models that are finished, by kind."""

@@ -51,7 +51,6 @@ class Wiring(Experiment[WiringParams, WiringResult]):
     id = "q06/wiring"
 
     def seconds(self, params: WiringParams, device: DeviceClass) -> float:
-        """See Experiment."""
         return 0.1
 
     def formula(self, params: WiringParams) -> Orders:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.claims.checks import Check, Finding, given_whole
+from labs.claims.checks import Check, Finding, given_list, given_whole
+from labs.tools.number_formats import to_bf16
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from questions import load_question
@@ -21,13 +22,6 @@ from questions import load_question
 QUESTION = load_question("q07_rope")
 given = partial(given_whole, QUESTION)
 Array = NDArray[Any]
-
-
-def lengths() -> list[int]:
-    """The lengths that are asked about."""
-    values = QUESTION.given["lengths"]
-    assert isinstance(values, tuple)
-    return [int(value) for value in values]  # type: ignore[arg-type]
 
 
 def frequencies(head_dim: int | None = None, base: float | None = None) -> Array:
@@ -54,13 +48,6 @@ def score(q: Array, k: Array, m: int, n: int) -> Array:
     turned_q = complex_pairs(q) * np.exp(1j * m * frequencies())
     turned_k = complex_pairs(k) * np.exp(1j * n * frequencies())
     return np.asarray((turned_q * turned_k.conj()).real.sum(-1))
-
-
-def to_bf16(x: Array) -> Array:
-    """Round fp32 values to bf16, ties to even, and give them back as fp32."""
-    bits = np.asarray(x, dtype=np.float32).view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def rotated(x: Array, position: int, arithmetic: str) -> Array:
@@ -146,7 +133,8 @@ def spectrum() -> dict[str, Any]:
 
 def full_turns() -> dict[str, Any]:
     """Pairs that turn at least once within each length, and those that do not within the trained one."""
-    turned = [int((length * frequencies() / (2 * math.pi) >= 1).sum()) for length in lengths()]
+    lengths = given_list(QUESTION, "lengths")
+    turned = [int((length * frequencies() / (2 * math.pi) >= 1).sum()) for length in lengths]
     return {"turned": turned, "unfinished": len(frequencies()) - turned[0]}
 
 
@@ -171,7 +159,7 @@ def temperature() -> dict[str, float]:
 
 def position_table() -> dict[str, float]:
     """Weights of a learned table for all of upstream's positions, against our model."""
-    weights = lengths()[-1] * ModelConfig().hidden_size
+    weights = given_list(QUESTION, "lengths")[-1] * ModelConfig().hidden_size
     return {"weights": weights, "percent": 100 * weights / num_parameters(ModelConfig())}
 
 

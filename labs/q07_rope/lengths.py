@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from labs.claims.recordings import recorded
-from labs.contract import (
-    DEFAULT_MODEL,
-    Context,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    real,
-    switch,
-    whole,
-)
+from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
+from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.fields import text as free_text
-from labs.contract.fields import written
 from labs.q07_rope.length_figures import length_figures
 from labs.q07_rope.length_summary import (
     SCALINGS,
@@ -68,7 +53,12 @@ class LengthsParams(Params):
     """A model and its treatments. 0 leaves a number to us: what suits the device, or what the weights saw."""
 
     model: str = choice("nano-rope", ("nano-rope", "nano-rope-1e4", "byte-128", DEFAULT_MODEL), primary=True)
-    reach: int = choice(0, REACHES, primary=True)
+    reach: int = choice(
+        0,
+        REACHES,
+        primary=True,
+        sentence="The longest length must be one of 512, 1024, 2048, 4096 and 8192 tokens.",
+    )
     text: str = choice("both", ("both", "code", "english", "chinese"), primary=True)
     factor: float = real(0, 0, 64, step=1, label="factor_or_auto", low_sentence=LOW_FACTOR)
     original: int = whole(0, 0, 32_768, step=64, label="original_or_auto", unit="tokens")
@@ -84,19 +74,6 @@ class LengthsParams(Params):
         """A factor below 1 would move the trained positions further apart."""
         if 0 < self.factor < 1:
             raise ParamError("low", "factor", LOW_FACTOR, key="q07.factor.low")
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """As `Params.from_dict`, with a sentence of our own for a length that is no choice."""
-        reach = written(data.get("reach", 0))
-        if reach.replace(" … ", "").isdecimal() and reach not in map(str, REACHES):
-            raise ParamError(
-                "choice",
-                "reach",
-                "The longest length must be one of 512, 1024, 2048, 4096 and 8192 tokens.",
-                key="q07.reach",
-            )
-        return super().from_dict(data)
 
     def documents_on(self, device: str) -> int:
         """How many documents are read on a device."""

@@ -15,9 +15,8 @@ from labs.tools.named_lines import NamedLines
 from labs.tools.seeds import plans, shown
 from labs.tools.seeds.judging import Judged, judged
 from labs.tools.seeds.shown import verdict
-from minimind_core.model.config import ModelConfig, PositionKind
 
-POSITIONS: tuple[PositionKind, ...] = ("rope", "alibi", "sinusoidal", "learned", "none")
+POSITIONS = ("rope", "alibi", "sinusoidal", "learned", "none")
 TIMES_TRAINED = (1, 2, 4)
 """The lengths of chunks that the models read, in trained lengths."""
 ALWAYS_SHOWN = (0.6, 1.8)
@@ -43,7 +42,6 @@ class SeedsResult(plans.SeriesFacts):
     """Of the losses."""
     judged_growth: NotRequired[Judged]
     """Of the growth to the longest chunks."""
-    scored_tokens: NotRequired[int]
 
 
 class Seeds(Experiment[SeedsParams, SeedsResult]):
@@ -52,28 +50,22 @@ class Seeds(Experiment[SeedsParams, SeedsResult]):
     id = "q07/seeds"
 
     def seconds(self, params: SeedsParams, device: DeviceClass) -> float:
-        plan = plans.plan_of(params.size, device)
-        return plan.seconds(params.seeds * len(POSITIONS), params.steps_on(device))
+        return params.seconds(len(POSITIONS), device)
 
     def measure(self, params: SeedsParams, ctx: Context) -> SeedsResult:
         from labs.q07_rope.bench_lines import mean_losses, with_longer_table
-        from labs.tools.seeds.training import Series, scored_rows, training_rows
+        from labs.tools.seeds.training import prepared
 
-        plans.check_size(params.size, ctx.device)
-        ctx.progress(0.0, "reading")
-        plan, steps = plans.plan_of(params.size, ctx.device), params.steps_on(ctx.device)
-        tokenizer, trained = ctx.model(plan.tokenizer).tokenizer, plan.config.max_length
+        kinds = {kind: {"position": kind} for kind in POSITIONS}
+        series = prepared(params, ctx, kinds, times_trained=TIMES_TRAINED[-1])
+        trained = series.plan.config.max_length
         lengths = [trained * times for times in TIMES_TRAINED]
         longest = lengths[-1]
-        documents = scored_rows(tokenizer, params.text, plan, longest)
-        rows = training_rows(tokenizer, params.text, plan, steps, ctx.check_cancelled)
-        kinds: dict[str, ModelConfig] = {kind: plan.config.replace(position=kind) for kind in POSITIONS}
-        series = Series(plan, kinds, params.seeds, steps, rows)
         partials: list[dict[str, Any]] = []
         for made in series.models(ctx):
             ends = made.kind == "learned"
             model = with_longer_table(made.model, longest, made.seed) if ends else made.model
-            nats = mean_losses(model, lengths, documents, ctx.check_cancelled)
+            nats = mean_losses(model, lengths, series.scored, ctx.check_cancelled)
             growth = {str(length): math.exp(loss - nats[trained]) for length, loss in nats.items()}
             partials.append({"kind": made.kind, "seed": made.seed, "loss": nats[trained], "growth": growth})
             ctx.emit(partials[-1])
@@ -84,7 +76,6 @@ class Seeds(Experiment[SeedsParams, SeedsResult]):
             **result,
             "judged": judged(result["loss"]),
             "judged_growth": judged(to_longest),
-            "scored_tokens": documents[:, 1:].numel(),
         }
 
     def so_far(self, params: SeedsParams, partials: Partials) -> SeedsResult:

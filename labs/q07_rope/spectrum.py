@@ -8,21 +8,9 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    real,
-    switch,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.fields import text as free_text
 from labs.q07_rope import scaling
 from minimind_core.errors import ConfigError

@@ -1,6 +1,6 @@
 """The claims of Question 10 that follow from number formats and counting, recomputed.
 
-FP16 is NumPy's; BF16 is rounded here by its own rule. The other claims: `claims_core.py`.
+FP16 is NumPy's; BF16 is rounded by its own rule. The other claims: `claims_core.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from labs.claims.checks import Check, given_whole
+from labs.claims.checks import Check, given_list, given_whole
+from labs.tools.number_formats import to_bf16
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import matmul_parameters, num_parameters
 from questions import load_question
@@ -23,13 +24,6 @@ FP16_BITS, BF16_BITS = 11, 8
 """Bits of the significand, the hidden one included."""
 
 
-def given_list(name: str) -> list[float]:
-    """One of the problem's own lists."""
-    values = QUESTION.given[name]
-    assert isinstance(values, tuple)
-    return [float(value) for value in values]  # type: ignore[arg-type]
-
-
 def half(number: float) -> float:
     """The number after FP16 has stored it."""
     with np.errstate(over="ignore", under="ignore"):
@@ -37,10 +31,8 @@ def half(number: float) -> float:
 
 
 def bfloat(number: float) -> float:
-    """The number after BF16 has stored it: FP32 rounded to its upper 16 bits, ties to even."""
-    bits = int(np.float32(number).view(np.uint32))
-    bits += 0x7FFF + (bits >> 16 & 1)
-    return float(np.uint32(bits >> 16 << 16).view(np.float32))
+    """The number after BF16 has stored it."""
+    return float(to_bf16(np.float32(number)))
 
 
 def off_percent(stored: float, true: float) -> float:
@@ -100,7 +92,7 @@ def down_and_back() -> dict[str, int]:
 
 def early_gradients() -> dict[str, int]:
     """How many overflow at the first scale, and the largest power of two at which none does."""
-    gradients = given_list("early")
+    gradients = [float(g) for g in given_list(QUESTION, "early")]
     fits = max(2**k for k in range(20) if not any(math.isinf(half(g * 2**k)) for g in gradients))
     return {
         "overflowing": sum(math.isinf(half(g * given("scale"))) for g in gradients),
@@ -176,7 +168,7 @@ def slope() -> dict[str, float]:
 
 def late_gradients() -> dict[str, float]:
     """What the low scale does to the late gradients."""
-    true = [g * given("low_scale") for g in given_list("late")]
+    true = [float(g) * given("low_scale") for g in given_list(QUESTION, "late")]
     stored = [half(g) for g in true]
     normal = float(np.finfo(np.float16).tiny)
     return {

@@ -168,11 +168,10 @@ def _scale(result: DuelResult, text: Words) -> Figure:
 
 
 def _zeros(zero_percent: dict[str, float], text: Words) -> Figure:
-    figure, hover = Figure(), "%{y}: %{x:.4g} %"
+    figure, hover, labels = Figure(), "%{y}: %{x:.4g} %", " {:.3g} %"
     for name, (role, _) in ARMS.items():
-        percent, labels = zero_percent[name], [f" {zero_percent[name]:.3g} %"]
-        arm = [text(f"arm.{name}")]
-        figure.bars([percent], arm, role, hover=hover, labels=labels, horizontal=True, showlegend=False)
+        percent, arm = [zero_percent[name]], [text(f"arm.{name}")]
+        figure.bars(percent, arm, role, hover=hover, labels=labels, horizontal=True, showlegend=False)
     figure.x_axis(text("axis.zero_gradients"), span=(0, 125), tickvals=[0, 25, 50, 75, 100])
     figure.y_axis(category=True, reverse=True)
     return figure

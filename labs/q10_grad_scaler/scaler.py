@@ -16,21 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    ParamError,
-    Params,
-    Shown,
-    ThreeNumbers,
-    Words,
-    real,
-    text,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Shown, ThreeNumbers, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import ParamError, real, text, whole
 from labs.tools.number_formats import INFINITE_FP16, LARGEST_FP16
 from labs.tools.written import binary_ticks
 

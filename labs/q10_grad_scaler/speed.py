@@ -144,7 +144,7 @@ def _times(result: SpeedResult, text: Words) -> Figure:
 def _errors(errors: dict[str, float], text: Words) -> Figure:
     """The error of each gradient in percent."""
     figure, percents = Figure(), [100 * error for error in errors.values()]
-    names, labels = [text(f"way.{way}") for way in errors], [f"{percent:.2g} %" for percent in percents]
-    figure.bars(names, percents, "measured", hover="%{x}: %{y:.3g} %", labels=labels)
+    names = [text(f"way.{way}") for way in errors]
+    figure.bars(names, percents, "measured", hover="%{x}: %{y:.3g} %", labels="{:.2g} %")
     figure.y_axis(text("axis.gradient_error"))
     return figure

@@ -188,7 +188,7 @@ def _penalty(result: BugsResult, text: Words) -> Figure:
             [shares[name]],
             [text(f"bugs.penalty.{name}")],
             role,
-            labels=[f" {shares[name]:.2%}"],
+            labels=" {:.2%}",
             horizontal=True,
             showlegend=False,
         )

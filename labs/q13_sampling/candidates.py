@@ -21,6 +21,11 @@ DTYPES = ("float64", "float32", "float16")
 """What the filters compute in; rounding decides ties."""
 SHOWN = 16
 """Bars that fit on a laptop below their sliders, labels readable."""
+END = 1.3
+"""Of the axis of probabilities, with room for a column of numbers."""
+LABELS_INSIDE = 0.8
+"""Longer bars have their value inside."""
+GREY = "#8b8781"
 
 
 class Candidates(TypedDict):
@@ -66,50 +71,43 @@ def candidates(
 
 
 def bars(view: Candidates, labels: Sequence[str], alone_name: str, text: Words) -> Figure:
-    """The first candidates as bars, kept ones filled; a mark says what each has without any setting."""
-    labels = labels[:SHOWN]
+    """The first candidates as bars on an axis that never moves, each before what it has without any setting.
+
+    A bar has its value at its end; the column on the right says what it is without any setting.
+    """
+    labels, rows = labels[:SHOWN], np.arange(len(labels[:SHOWN]))
     kept = view["kept"][:SHOWN].astype(bool)
     before, final, alone = view["before"][:SHOWN], view["probabilities"][:SHOWN], view["alone"][:SHOWN]
-    so_far, rows = before.cumsum(), np.arange(len(labels))
+    so_far, lengths = before.cumsum(), np.where(kept, final, before)
     figure = Figure(barmode="overlay")
-
-    def side(role: Role, name: str, lengths: Floats, among: Mask) -> None:
+    hover = f"{alone_name}: %{{x:.2%}}"
+    figure.bars(alone, rows, "peer", alone_name, horizontal=True, width=0.95, opacity=0.35, hover=hover)
+    sides: tuple[tuple[Role, str, Mask], ...] = (("measured", "kept", kept), ("removed", "removed", ~kept))
+    for role, name, among in sides:
         figure.bars(
             lengths[among],
             rows[among],
             role,
             text(name),
             horizontal=True,
+            width=0.6,
             customdata=[[labels[row], percent(so_far[row])] for row in rows[among]],
             hover=f"%{{customdata[0]}}: %{{x:.2%}}<br>{text('cumulative')} %{{customdata[1]}}",
         )
-
-    side("measured", "kept", final, kept)
-    side("removed", "removed", before, ~kept)
-    figure.marks(
-        alone,
-        rows,
-        "peer",
-        alone_name,
-        symbol="line-ns-open",
-        size=11,
-        marker={"line": {"width": 2}},
-        hover=f"{alone_name}: %{{x:.2%}}",
-    )
-    lengths = np.where(kept, final, before)
-    ends = np.maximum(lengths, alone)
-    figure.words(
-        ends,
-        rows,
-        [f" {percent(length)}" for length in lengths],
-        textposition="middle right",
-        cliponaxis=False,
-    )
-    figure.x_axis(hidden=True, span=(0, float(ends.max()) * 1.22))
-    figure.y_axis(ticks=dict(enumerate(labels)), span=(len(labels) - 0.5, -0.5), showgrid=False)
+    places = ["middle left" if length > LABELS_INSIDE else "middle right" for length in lengths]
+    figure.words(lengths, rows, [f" {percent(length)} " for length in lengths], textposition=places)
+    column = [alone_name, *map(percent, alone)]
+    grey = {"textposition": "middle left", "textfont": {"color": GREY}}
+    figure.words([END] * len(column), [-1, *rows], column, **grey)
+    figure.x_axis(text("axis.probability"), span=(0, END), tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
+    figure.y_axis(ticks=dict(enumerate(labels)), span=(len(labels) - 0.5, -1.5), showgrid=False)
     return figure
 
 
 def percent(probability: float) -> str:
-    """Three significant digits at most, never a 0 that is not one."""
-    return f"{probability:.1%}" if probability >= 0.0005 else f"{probability:.0e}"
+    """One decimal; what is too small for it is said to be small, and only 0 is 0.
+
+    >>> percent(0.1234), percent(2e-9), percent(0)
+    ('12.3%', '<0.1%', '0.0%')
+    """
+    return "<0.1%" if 0 < probability < 0.0005 else f"{probability:.1%}"

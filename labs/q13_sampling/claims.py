@@ -10,23 +10,18 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from labs.claims.checks import Check, Finding
+from labs.claims.checks import Check, Finding, given_list
 from labs.q13_sampling.filters import BoundaryRule, keep_top_p
 from questions import load_question
 
 Number = float | Decimal | Fraction
 QUESTION = load_question("q13_sampling")
-
-
-def given(name: str) -> list[Any]:
-    """One of the problem's own lists, as written: Decimals are exact."""
-    values = QUESTION.given[name]
-    assert isinstance(values, tuple)
-    return list(values)
+given = partial(given_list, QUESTION)
 
 
 def softmax(logits: Sequence[Number], temperature: float = 1.0) -> list[float]:

@@ -158,7 +158,7 @@ def penalize(logits: Any, seen: Any, penalty: float) -> Floats:
 def entropy(probabilities: Floats) -> Floats:
     """Entropy in nats of probabilities [*, V], as [*]; 0 log 0 is 0."""
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    return -(probabilities * logs).sum(-1)
+    return 0.0 - (probabilities * logs).sum(-1)  # nor is -0 an entropy
 
 
 def _keep(stage: Stage, value: float, probabilities: Floats, rule: BoundaryRule) -> Mask:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict, cast, get_args
+from functools import partial
+from typing import Any, NotRequired, TypedDict, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, order, real, text
+from labs.contract.drawing import Figure, Role
 from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates
-from labs.q13_sampling.filters import DEFAULT_ORDER, BoundaryRule, Stage, filter_chain, penalize, softmax
+from labs.q13_sampling.filters import (
+    DEFAULT_ORDER,
+    BoundaryRule,
+    Mask,
+    Stage,
+    filter_chain,
+    penalize,
+    softmax,
+)
 from labs.q13_sampling.texts import visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import min_p, repetition_penalty, temperature, top_k, top_p
 from labs.tools.writing import prompt_seconds
 
 PROMPT = "今天天气"
+"""The default prompt, which predictions and recorded runs are about."""
+PROMPTS = {"zh": PROMPT, "en": "The weather today is"}
+"""What a page begins with, by the reader's language."""
+NAMED_SHARE = 0.07
+"""A token's part of the mass that is wide enough for its name."""
 CANDIDATES = 256
 """Most likely tokens that come with their text."""
 
@@ -45,6 +60,13 @@ class NextTokenParams(Params):
     dtype: str = choice("float64", DTYPES, view=True)
 
 
+class NextTokenView(Candidates):
+    """Of the candidates also what top-p cuts, [N], and where."""
+
+    cut: NDArray[np.float32]
+    top_p: float
+
+
 class NextTokenResult(TypedDict):
     """Logits of the token after the prompt of T tokens, and the texts of the N most likely ones."""
 
@@ -56,7 +78,7 @@ class NextTokenResult(TypedDict):
     empty_prompt: bool
     beyond_trained_length: bool
     trained_length: int
-    view: NotRequired[Candidates]
+    view: NotRequired[NextTokenView]
 
 
 class NextToken(Experiment[NextTokenParams, NextTokenResult]):
@@ -98,26 +120,22 @@ class NextToken(Experiment[NextTokenParams, NextTokenResult]):
             "trained_length": loaded.config.max_length,
         }
 
-    def view(self, params: NextTokenParams, result: NextTokenResult) -> Candidates:
+    def view(self, params: NextTokenParams, result: NextTokenResult) -> NextTokenView:
         """The distribution of the measured logits after the settings."""
         logits = result["logits"].astype(np.float64)  # [V]
         seen = np.zeros(len(logits), dtype=bool)
         seen[result["prompt_ids"]] = True
         scores = penalize(logits, seen, params.repetition_penalty)
-        filtered = filter_chain(
-            scores,
-            params.temperature,
-            params.top_k,
-            params.top_p,
-            params.min_p,
-            params.typical_p,
-            rule=cast(BoundaryRule, params.rule),
-            order=cast(list[Stage], params.order.split(",")),
-            dtype=np.dtype(params.dtype),
-        )
+        stages = cast(list[Stage], params.order.split(","))
+        settings: dict[str, Any] = {stage: getattr(params, stage) for stage in stages}
+        rule, dtype = cast(BoundaryRule, params.rule), np.dtype(params.dtype)
+        chain = partial(filter_chain, scores, rule=rule, order=stages, dtype=dtype)
+        filtered = chain(**settings)
+        earlier = {stage: settings[stage] for stage in stages[: stages.index("top_p")]}
+        cut = chain(**earlier).probabilities
         ids = result["candidate_ids"]
         ranked = np.lexsort((ids, -scores[ids]))
-        return candidates(
+        shown = candidates(
             ids[ranked],
             [result["candidate_texts"][index] for index in ranked],
             alone=softmax(logits),
@@ -125,8 +143,46 @@ class NextToken(Experiment[NextTokenParams, NextTokenResult]):
             kept=filtered.kept,
             final=filtered.probabilities.astype(np.float64),
         )
+        return {**shown, "cut": cut[ids[ranked]].astype(np.float32), "top_p": params.top_p}
 
     def show(self, result: NextTokenResult, text: Words) -> Shown:
-        """The most likely tokens, kept and removed, beside what the model alone gives them."""
+        """The most likely tokens, kept and removed, beside what the model alone gives them; their mass."""
         view = result["view"]
-        return Shown({"candidates": bars(view, list(map(visible, view["texts"])), text("alone"), text)})
+        labels = list(map(visible, view["texts"]))
+        return Shown(
+            {"candidates": bars(view, labels, text("alone"), text), "mass": _mass(view, labels, text)}
+        )
+
+
+def _mass(view: NextTokenView, labels: list[str], text: Words) -> Figure:
+    """What top-p cuts, end to end from the likeliest token on, and the line at p, which one token crosses."""
+    figure, kept = Figure(height=112, barmode="overlay"), view["kept"].astype(bool)
+    starts = view["cut"].cumsum() - view["cut"]
+    names = [label if share > NAMED_SHARE else "" for label, share in zip(labels, view["cut"], strict=True)]
+    sides: tuple[tuple[Role, Mask], ...] = (("measured", kept), ("removed", ~kept))
+    for role, among in sides:
+        figure.bars(
+            view["cut"][among],
+            np.zeros(among.sum()),
+            role,
+            base=starts[among],
+            labels=[name for name, side in zip(names, among, strict=True) if side],
+            inside=True,
+            horizontal=True,
+            showlegend=False,
+            marker={"line": {"width": 1}},
+            textangle=0,
+        )
+    p = view["top_p"]
+    figure.line(
+        [p, p],
+        [-0.5, 0.75],
+        "peer",
+        text=["", f"p = {p:g} "],
+        textposition="middle left",
+        width=2,
+        showlegend=False,
+    )
+    figure.x_axis(text("axis.mass"), span=(0, 1), tickformat=".0%")
+    figure.y_axis(hidden=True, span=(-0.5, 1))
+    return figure

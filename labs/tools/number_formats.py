@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,17 @@ FORMATS = {
     "bf16": Format(zero=-134, normal=-126, overflow=128),
     "fp32": Format(zero=-150, normal=-126, overflow=128),
 }
+
+
+def to_bf16(x: Any) -> NDArray[np.float32]:
+    """FP32 values [*] rounded to BF16, ties to even, as FP32.
+
+    >>> float(to_bf16(257.0))
+    256.0
+    """
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def shares(histogram: NDArray[np.generic], zeros: int, shift: int, name: str = "fp16") -> Shares:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import PRESETS, ModelConfig
@@ -51,16 +52,16 @@ class Recipe:
     """One line of the sources in `repeats` a row, padded by this rule; None packs whole documents."""
 
 
-_NANO_TRAINING = TrainingConfig(
-    steps=2000,
-    batch_size=128,
-    learning_rate=5e-3,
-    warmup_steps=100,
+_muon = partial(
+    TrainingConfig,
+    batch_size=256,
     optimizer="muon",
+    learning_rate=5e-3,
     dtype="bf16",
     compile=True,
     log_every=20,
 )
+_NANO_TRAINING = _muon(steps=2000, batch_size=128, warmup_steps=100)
 _NANOS = {
     name: Recipe(config, "1k", _NANO_TRAINING) for name, config in PRESETS.items() if name.startswith("nano-")
 }
@@ -78,54 +79,18 @@ _TOYS = {
 
 RECIPES: dict[str, Recipe] = {
     "minimind-26m": Recipe(
-        PRESETS["minimind-26m"],
-        "6.4k",
-        TrainingConfig(
-            steps=5000,
-            batch_size=256,
-            optimizer="muon",
-            learning_rate=5e-3,
-            warmup_steps=200,
-            weight_decay=0.3,
-            dtype="bf16",
-            compile=True,
-            log_every=20,
-        ),
-        MIXTURE,
+        PRESETS["minimind-26m"], "6.4k", _muon(steps=5000, warmup_steps=200, weight_decay=0.3), MIXTURE
     ),
     "draft-1l": Recipe(
         PRESETS["draft-1l"],
         "6.4k",
-        TrainingConfig(
-            steps=1500,
-            batch_size=256,
-            optimizer="muon",
-            learning_rate=5e-3,
-            warmup_steps=100,
-            dtype="bf16",
-            compile=True,
-            log_every=20,
-        ),
+        _muon(steps=1500, warmup_steps=100),
         MIXTURE,
         shares_embedding_with="minimind-26m",
     ),
     **_NANOS,
     "nano-rope-early": Recipe(PRESETS["nano-rope"], "1k", _NANO_TRAINING, stop_after=100),
-    "byte-128": Recipe(
-        PRESETS["byte-128"],
-        "byte",
-        TrainingConfig(
-            steps=3000,
-            batch_size=256,
-            seq_len=128,
-            optimizer="muon",
-            learning_rate=5e-3,
-            warmup_steps=150,
-            dtype="bf16",
-            compile=True,
-            log_every=20,
-        ),
-    ),
+    "byte-128": Recipe(PRESETS["byte-128"], "byte", _muon(steps=3000, seq_len=128, warmup_steps=150)),
     **{
         name: Recipe(PRESETS["toy"], "1k", _TOY_TRAINING, {"tatoeba-en-zh": 1}, padding=rule)
         for name, rule in _TOYS.items()

@@ -21,7 +21,7 @@ FRAMEWORK = {"list", "listitem"}
 
 def sentence(page: Page) -> str:
     """What the settings leave of the model's tokens; the typed numbers below have a sentence like it."""
-    said = page.get_by_text(re.compile("of 6,400 tokens are kept|6,400 个词元中保留"))
+    said = page.get_by_text(re.compile("of 6,400 tokens|6,400 个词元中保留"))
     return said.inner_text(timeout=PATIENCE)
 
 

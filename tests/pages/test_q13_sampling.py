@@ -30,7 +30,7 @@ def bars(app: AppTest) -> dict[str, int]:
     return {
         trace["meta"]["role"]: len(trace["customdata"])
         for trace in plots(app)[0]["data"]
-        if trace["type"] == "bar"
+        if trace["type"] == "bar" and trace["meta"]["role"] != "peer"
     }
 
 
@@ -113,7 +113,7 @@ def test_a_failed_run_is_one_sentence(
     monkeypatch.setattr(worker, "submit", fail)
     app = open_app(PAGE)
     assert [error.value for error in app.error] == ["There is no checkpoint weights/minimind-26m; train one."]
-    assert not app.exception and not says(app, "6,400 tokens are kept")
+    assert not app.exception and not says(app, "of 6,400 tokens")
     assert says(app, "Read as logits"), "typed numbers need no model"
 
 
@@ -179,7 +179,7 @@ def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worke
     app.button(key="q13.write").click().run()
     params = app.session_state["q13.writing"].params
     assert (params.top_k, params.repetition_penalty) == (7, 1.5)
-    assert [figure["layout"]["yaxis"]["title"]["text"] for figure in plots(app)[1:3]] == [
+    assert [figure["layout"]["yaxis"]["title"]["text"] for figure in plots(app)[2:4]] == [
         "Tokens kept",
         "Entropy (nats)",
     ]
@@ -194,7 +194,7 @@ def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worke
 @pytest.mark.parametrize(
     ("lang", "read", "refused"),
     [
-        ("en", "Read as probabilities. **4** of 5", "seven is not a number."),
+        ("en", "Read as probabilities. Kept: **4** of 5", "seven is not a number."),
         ("zh", "读作：概率。 5 个词元中保留 **4** 个", "seven 不是数字。"),
     ],
 )

@@ -87,6 +87,10 @@ class SeedsParams(Params):
         """The training steps of each model on a device."""
         return self.steps or self.default_steps[plan_of(self.size, device).preset]
 
+    def seconds(self, kinds: int, device: str) -> float:
+        """What a run with so many kinds takes."""
+        return plan_of(self.size, device).seconds(self.seeds * kinds, self.steps_on(device))
+
 
 class SeriesFacts(TypedDict):
     """What a reader has to know about a series of trainings; tokens are those of one model.
@@ -102,3 +106,4 @@ class SeriesFacts(TypedDict):
     training_tokens: NotRequired[int]
     passes: NotRequired[float]
     parameters: NotRequired[dict[str, int]]
+    scored_tokens: NotRequired[int]

@@ -6,8 +6,9 @@ in the same order, so that between them only the kind differs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,11 +16,10 @@ from torch import Tensor
 from labs.contract import Context
 from labs.tools import heldout
 from labs.tools.models import untrained
-from labs.tools.seeds.plans import Plan, SeriesFacts
+from labs.tools.seeds.plans import Plan, SeedsParams, SeriesFacts, check_size, plan_of
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
-from minimind_core.tokenizer import Tokenizer
 from minimind_core.training.trainer import Trainer
 from minimind_core.training.training_config import TrainingConfig
 
@@ -37,13 +37,17 @@ class Trained:
 
 @dataclass(frozen=True)
 class Series:
-    """All trainings of one run: `kinds` by name, `rows` int64 [N, T + 1] of training text."""
+    """All trainings of one run: `kinds` by name, `rows` int64 [N, T + 1] of training text.
+
+    `scored` are held-out stretches, the same for every model, int64 [M, S + 1].
+    """
 
     plan: Plan
     kinds: Mapping[str, ModelConfig]
     seeds: int
     steps: int
     rows: Tensor
+    scored: Tensor
 
     def models(self, ctx: Context) -> Iterator[Trained]:
         """Every kind from the first seed, then from the next: all kinds are compared as early as possible."""
@@ -75,6 +79,7 @@ class Series:
             "training_tokens": tokens,
             "passes": tokens / (len(self.rows) * length),
             "parameters": {kind: num_parameters(config) for kind, config in self.kinds.items()},
+            "scored_tokens": self.scored[:, 1:].numel(),
         }
 
     def _settings(self) -> TrainingConfig:
@@ -88,17 +93,21 @@ class Series:
         )
 
 
-def training_rows(
-    tokenizer: Tokenizer, text: str, plan: Plan, steps: int, check: Callable[[], object]
-) -> Tensor:
-    """As many different rows of the trained length as the steps can use, or as there are: [N, T + 1].
+def prepared(
+    params: SeedsParams, ctx: Context, changes: Mapping[str, Mapping[str, Any]], *, times_trained: int = 1
+) -> Series:
+    """The trainings of a run; each kind is the size's shape with its `changes`.
 
-    `check` is called again and again while the text is read.
+    There are as many different rows of the trained length as the steps can use, or as there are; what is
+    scored is `times_trained` as long. Raises ConfigError for a size that only a GPU trains.
     """
-    documents = heldout.library(text) if plan.whole_library else heldout.training(text)
-    return heldout.windows(tokenizer, documents, steps * plan.rows, plan.config.max_length, 0, check)
-
-
-def scored_rows(tokenizer: Tokenizer, text: str, plan: Plan, length: int) -> Tensor:
-    """Held-out stretches of a length, the same for every model: [N, length + 1]."""
-    return heldout.windows(tokenizer, heldout.held_out(text), plan.scored_tokens // length, length, 0)
+    check_size(params.size, ctx.device)
+    ctx.progress(0.0, "reading")
+    plan, steps = plan_of(params.size, ctx.device), params.steps_on(ctx.device)
+    tokenizer, trained = ctx.model(plan.tokenizer).tokenizer, plan.config.max_length
+    text, length = heldout.held_out(params.text), times_trained * trained
+    scored = heldout.windows(tokenizer, text, plan.scored_tokens // length, length, 0)
+    text = heldout.library(params.text) if plan.whole_library else heldout.training(params.text)
+    rows = heldout.windows(tokenizer, text, steps * plan.rows, trained, 0, ctx.check_cancelled)
+    kinds = {kind: plan.config.replace(**change) for kind, change in changes.items()}
+    return Series(plan, kinds, params.seeds, steps, rows, scored)

@@ -183,13 +183,13 @@ def test_a_run_gives_what_the_formula_gives(run: Run) -> None:
 
 def test_bars_and_table_show_the_typed_numbers(text: Words) -> None:
     shown = EXPERIMENT.show(shown_result("2 3", "logits", temperature=2.0, top_p=0.5), text)
-    kept, removed, alone, labels = shown.figures["candidates"].data
+    alone, kept, removed, labels, _ = shown.figures["candidates"].data
     assert [trace["meta"]["role"] for trace in (kept, removed, alone)] == ["measured", "removed", "peer"]
     cool, plain = 1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(-1))
     assert kept["x"] == [1.0] and removed["x"] == pytest.approx([1 - cool])
     assert alone["x"] == pytest.approx([plain, 1 - plain])
     assert [name for name, _ in kept["customdata"] + removed["customdata"]] == ["z₂ = 3", "z₁ = 2"]
-    assert labels["text"] == [" 100.0%", f" {1 - cool:.1%}"]
+    assert labels["text"] == [" 100.0% ", f" {1 - cool:.1%} "]
     assert shown.rows == [
         {
             "Number": "z₂ = 3",

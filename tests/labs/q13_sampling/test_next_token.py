@@ -119,7 +119,7 @@ def test_a_missing_checkpoint_is_one_sentence(client: InlineClient) -> None:
 def test_bars_show_what_is_kept_and_what_the_model_alone_gives(run: Run, text: Words) -> None:
     result = completed(run("next_token", prompt="Hi", top_p=0.05))
     view = result["view"]
-    kept, removed, alone, labels = NextToken().show(result, text).figures["candidates"].data
+    alone, kept, removed, labels, column = NextToken().show(result, text).figures["candidates"].data
     assert [trace["meta"]["role"] for trace in (kept, removed, alone)] == ["measured", "removed", "peer"]
     count = view["kept_count"]
     assert 0 < count < SHOWN
@@ -127,7 +127,8 @@ def test_bars_show_what_is_kept_and_what_the_model_alone_gives(run: Run, text: W
     assert kept["x"] == view["probabilities"][:count].tolist()
     assert removed["x"] == view["before"][count:SHOWN].tolist()
     assert alone["x"] == view["alone"][:SHOWN].tolist() and alone["y"] == list(range(SHOWN))
-    assert labels["text"] == [f" {percent(length)}" for length in kept["x"] + removed["x"]]
+    assert column["text"] == [text("alone"), *map(percent, alone["x"])]
+    assert labels["text"] == [f" {percent(length)} " for length in kept["x"] + removed["x"]]
     shares = [share for _, share in kept["customdata"] + removed["customdata"]]
     assert shares == [percent(share) for share in view["before"][:SHOWN].cumsum()]
 
@@ -136,6 +137,6 @@ def test_a_share_is_never_a_zero_that_is_none() -> None:
     assert [percent(share) for share in (0.1234, 0.0005, 0.00049, 2e-9)] == [
         "12.3%",
         "0.1%",
-        "5e-04",
-        "2e-09",
+        "<0.1%",
+        "<0.1%",
     ]

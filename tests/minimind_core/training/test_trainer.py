@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -29,15 +28,6 @@ ROOT = Path(__file__).resolve().parents[3]
 SMOOTH = dataclasses.replace(SHORT, eps=1e-3)
 """With Adam's usual eps a gradient of rounding noise moves a weight as far as any other."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in the same order in every process."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def losses(trainer: Trainer, until: int | None = None) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,6 @@ from tests.minimind_core.checkpoint_samples import sentence
 from tests.minimind_core.training_run import SHORT, fresh_trainer
 
 FP16 = dataclasses.replace(SHORT, dtype="fp16", grad_accum=2, warmup_steps=1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def poison(trainer: Trainer, name: str, values: list[float]) -> Callable[[], None]:

@@ -15,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from labs.claims.verdicts import Verdict, by_check
-from labs.contract.fields import Number, ParamError, Text
+from labs.contract.fields import Choice, Number, ParamError, Text
 from labs.contract.registry import Registry
 from labs.q06_gqa.cache import check_live_type
 from labs.q06_gqa.cache_bytes import check_cache
@@ -190,7 +190,7 @@ def test_every_chinese_sentence_is_of_an_error_that_exists_and_fills_in_its_valu
         for spec in experiment.params.specs():
             if isinstance(spec, Number) and spec.low_sentence:
                 known[f"{spec.label}.low"] = {"label", "given", "limit"}
-            if isinstance(spec, Number) and spec.sentence:
+            if isinstance(spec, Number | Choice) and spec.sentence:
                 known[spec.label] = {"label", "given", "limit"}
     known |= {f"param.{kind}": {"label", "given"} for kind in ("int", "float", "bool", "text")}
     known |= {f"param.{kind}": {"label", "given", "limit"} for kind in ("low", "above", "high")}
