@@ -70,15 +70,17 @@ class WorkerClient:
         *,
         device: str = "auto",
         model: str | None = None,
+        fresh: bool = False,
     ) -> Job:
         """Queue a run and return its job at once. Equal jobs share a run.
 
-        Never raises for what a user can get wrong: an unknown experiment or a bad parameter gives a job that
-        has failed with one sentence.
+        `fresh` measures again although a kept result exists, and replaces it. Never raises for what a user
+        can get wrong: an unknown experiment or a bad parameter gives a job that has failed with one
+        sentence.
         """
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model
+                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
@@ -87,6 +89,15 @@ class WorkerClient:
         job = Job(request.experiment.id, request.params, self._supervisor.leave)
         self._supervisor.submit(job, request)
         return job
+
+    def find(self, experiment_id: str, params: Params) -> Job | None:
+        """A job for what is there without a new run: an equal run under way is joined, else a kept result is
+        read. None where there is neither.
+        """
+        request = make_request(self._registry, experiment_id, params, device="auto", model=self._model)
+        if not self._supervisor.has(request):
+            return None
+        return self.submit(experiment_id, params)
 
     def num_jobs(self) -> int:
         """How many jobs are queued or running now."""

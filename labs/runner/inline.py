@@ -54,11 +54,12 @@ class InlineClient:
         *,
         device: str = "auto",
         model: str | None = None,
+        fresh: bool = False,
     ) -> Job:
-        """Measure now. The job has ended when this returns; `watch` may cancel it before."""
+        """Measure now, `fresh` or not. The job has ended when this returns; `watch` may cancel it before."""
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model
+                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)
@@ -68,6 +69,9 @@ class InlineClient:
         job = Job(request.experiment.id, request.params, lambda _job: cancelled.set())
         self._run(job, request, cancelled)
         return job
+
+    def find(self, experiment_id: str, params: Params) -> None:
+        """Nothing: no run outlives `submit`, and no result is kept."""
 
     def num_jobs(self) -> int:
         """Always 0: a run has ended when `submit` returns."""

@@ -16,7 +16,8 @@ from labs.runner.weights import weights_version
 class Request:
     """What to run, on which device ("auto" is the runner's own) and with which checkpoint.
 
-    `weights` is the version of the checkpoint's files (`weights_version`).
+    `weights` is the version of the checkpoint's files (`weights_version`). `fresh` measures again although
+    a kept result exists, which the new one replaces.
     """
 
     experiment: Experiment
@@ -24,10 +25,15 @@ class Request:
     device: str
     model: str
     weights: str
+    fresh: bool = False
 
     def share_key(self) -> str:
         """The key that is equal for requests that may share one run on a lane."""
         return self.experiment.key(self.params, model=self.model, weights=self.weights)
+
+    def shares(self, other: Request) -> bool:
+        """Whether one run answers both."""
+        return self.device == other.device and self.share_key() == other.share_key()
 
     def store_key(self, status: WorkerStatus) -> str:
         """The key of its result on disk: all that the result depends on, this machine included."""
@@ -48,10 +54,11 @@ def make_request(
     *,
     device: str,
     model: str,
+    fresh: bool = False,
 ) -> Request:
     """Find the experiment and check its parameters. Raises ConfigError (ParamError for a parameter)."""
     experiment = registry.find(experiment_id)
     if not isinstance(params, Params):
         params = experiment.params.from_dict(params or {})
     assert isinstance(params, experiment.params), f"{experiment.id} takes {experiment.params.__name__}"
-    return Request(experiment, params, device, model, weights_version(model))
+    return Request(experiment, params, device, model, weights_version(model), fresh)

@@ -16,6 +16,7 @@ from typing import Any
 
 from labs.contract import jsonable
 from labs.runner.job import Record, WorkerStatus
+from labs.runner.request import Request
 from minimind_core.atomic_file import write_whole
 from minimind_core.bounded import read_bounded
 
@@ -70,6 +71,12 @@ class ResultStore:
         except Exception:  # no file, or one that holds anything at all: it is measured again
             return None
         return record if _is_record(record) else None
+
+    def answer(self, request: Request, status: WorkerStatus) -> Record | None:
+        """The kept result of a request, on the worker with this status; None where none is kept."""
+        if not request.experiment.keep or not status.device_name:
+            return None
+        return self.find(request.store_key(status))
 
     def keep(self, key: str, record: Record) -> None:
         """Write a record, whole or not at all, and make room."""

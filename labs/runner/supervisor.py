@@ -74,6 +74,11 @@ class Supervisor:
         lanes = dict(self._lanes)
         return lanes.get(CPU if device == "cpu" else OWN, lanes[OWN]).status
 
+    def has(self, request: Request) -> bool:
+        """Whether an equal run is under way, or its result is kept."""
+        kept = self._store.answer(request, self.status(request.device))
+        return kept is not None or self._is_under_way(request)
+
     def num_jobs(self) -> int:
         """How many jobs are queued or running."""
         return len(self._run_of)
@@ -123,7 +128,7 @@ class Supervisor:
         return True
 
     def _submit(self, job: Job, request: Request) -> None:
-        if not job.active or self._answer_from_store(job, request):
+        if not job.active or (not self._is_under_way(request) and self._answer_from_store(job, request)):
             return
         name = self._scheduler.lane_of(CPU if request.device == "cpu" else OWN)
         lane, now = self._lanes.get(name), time.monotonic()
@@ -250,15 +255,16 @@ class Supervisor:
 
     def _answer_from_store(self, job: Job, request: Request) -> bool:
         """End a job with its kept result. False if there is none."""
-        status = self.status(request.device)
-        if not request.experiment.keep or not status.device_name:
-            return False
-        record = self._store.find(request.store_key(status))
+        record = None if request.fresh else self._store.answer(request, self.status(request.device))
         if record is None:
             return False
         self._leave(job)
         job.cached = True
         return job.end("done", record=record)
+
+    def _is_under_way(self, request: Request) -> bool:
+        """Whether an equal run is queued or running. What is measured again counts before what is kept."""
+        return any(run.jobs and run.request.shares(request) for run in list(self._runs.values()))
 
     def _end(
         self, jobs: Iterable[int], state: JobState, *, record: Record | None = None, error: str = ""

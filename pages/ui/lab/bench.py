@@ -1,27 +1,28 @@
 """A lab on its page: for each experiment its controls, a run, what came of it, and the code behind it.
 
 Knows no question: what can be set, how long it takes and what is drawn come from the experiment itself.
-Nothing runs before somebody asks for it. Until then there is the formula, where the lab has one that
-can be drawn, or a recorded run, said to be one. A slider redraws its own panel only.
+The primary experiment of a lab is open; each other is a row that says its result in one line, and is drawn
+once somebody opens it. Nothing runs before somebody asks for it. Until then there is a result kept for these
+settings, the formula, where the lab has one that can be drawn, or a recorded run, said to be one. A slider
+redraws its own panel only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from typing import Any
 
 import streamlit as st
 
-from labs.claims.recordings import recorded, variants
 from labs.contract import Data, Experiment, ParamError, Params
 from labs.runner.job import Job
 from labs.tools.budgets import device_class
 from pages.ui import experiments
-from pages.ui.lab import controls, findings, jobs, pins
-from pages.ui.lab.findings import Finding
+from pages.ui.lab import controls, findings, jobs, lesson, pins, runs
+from pages.ui.lab.finding import Finding, best_finding
 from pages.ui.lab.folded import folded
 from pages.ui.site import server, visitor
 from pages.ui.words import errors
@@ -37,18 +38,22 @@ def _nothing(_result: Data) -> None:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Where a panel's controls stand, and what the page adds to it."""
+    """Where a panel's controls stand, what the page adds to it, and whether its run is what comes next."""
 
     prefix: str
     elsewhere: tuple[str, ...]
     above: Draw
     below: Draw
+    next_up: bool
 
 
-def lab(names: Iterable[str]) -> None:
-    """The experiments of these ids one below the other, the primary one first."""
+def lab(names: Iterable[str], *, next_up: bool = False) -> None:
+    """The experiments of these ids one below the other.
+
+    `next_up`: to run the primary one is what the page asks for now.
+    """
     for name in names:
-        panel(experiments.experiment(name))
+        panel(experiments.experiment(name), next_up=next_up)
 
 
 def panel(
@@ -58,43 +63,76 @@ def panel(
     elsewhere: Collection[str] = (),
     above: Draw = _nothing,
     below: Draw = _nothing,
+    next_up: bool = False,
 ) -> None:
-    """One experiment with its title.
+    """One experiment: open with its title where it is its lab's primary one, else a row to open.
 
     The fields named `elsewhere` have their controls in another place of the page, under `prefix`.
     `above` and `below` draw what the page adds around the figures of a completed result.
     """
-    st.subheader(t(experiment.title), anchor=False)
-    st.markdown(t(f"{experiment.lab}.{experiment.name}.about"))
-    around = _Panel(prefix or experiment.id.replace("/", "_"), tuple(elsewhere), above, below)
-    st.fragment(_body, key=f"{_state(experiment)}.panel")(experiment, around)
+    primary = experiments.registry().of_question(experiment.lab)[0].id == experiment.id
+    prefix = prefix or experiment.id.replace("/", "_")
+    around = _Panel(prefix, tuple(elsewhere), above, below, next_up and primary)
+    with st.container(key=f"lab-{experiment.name}"):
+        if primary:
+            st.subheader(t(experiment.title), anchor=False)
+            _about(experiment)
+        st.fragment(_body if primary else _row, key=f"{runs.state(experiment)}.panel")(experiment, around)
 
 
 def adopt(job: Job) -> None:
     """Let a done run that was made elsewhere, such as for a prediction, be its panel's first one."""
-    experiment = experiments.experiment(job.experiment_id)
-    if (
-        job.params is not None
-        and not experiment.instant
-        and job.params.measured() == experiment.params().measured()
-    ):
-        st.session_state.setdefault(_state(experiment), job)
+    runs.adopt(job)
+
+
+def _about(experiment: Experiment) -> None:
+    st.markdown(t(f"{experiment.lab}.{experiment.name}.about"))
+
+
+def _row(experiment: Experiment, panel: _Panel) -> None:
+    """The title with the result in one line; below them, once it is open, the whole panel."""
+    key = f"{runs.state(experiment)}.open"
+    asked = any(name.startswith(f"{panel.prefix}_") for name in st.query_params)
+    st.session_state.setdefault(key, asked and not panel.elsewhere)
+    box = st.expander(_line(experiment, panel), key=key, on_change="rerun")
+    if box.open:
+        with box:
+            _about(experiment)
+            _body(experiment, panel)
+
+
+def _line(experiment: Experiment, panel: _Panel) -> str:
+    title = f"**{t(experiment.title)}**"
+    try:
+        params = experiment.params.from_dict(controls.values(experiment.params, panel.prefix))
+    except ParamError:
+        return title
+    seen = best_finding(experiment, params, runs.current(experiment, params))
+    said = lesson.line(experiment, seen) if seen is not None else ""
+    return f"{title}\N{EN SPACE}:small[{said}]" if said else title
 
 
 def _body(experiment: Experiment, panel: _Panel) -> None:
     params = _params(experiment, panel)
     if params is None:
         return
-    job: Job | None = st.session_state.get(_state(experiment))
+    job = runs.current(experiment, params)
+    key = runs.state(experiment)
     if job is not None and job.active:
-        jobs.follow(job, partial(_running, experiment))
+        with st.container(key=f"{key}.running"):
+            jobs.follow(job, partial(_running, experiment))
+        shown = runs.before(experiment)
     else:
         if not experiment.instant:
-            _run_button(experiment, params, panel)
+            with st.container(key=f"{key}.ready"):
+                _run_button(experiment, params, job, panel)
         if job is not None and job.error:
             jobs.failure(job)
-        _show(experiment, _finding(experiment, params, job), job, panel)
-        pins.compared(experiment, job)
+        shown = job
+    # While a run is under way the old output stays, dimmed, so that nothing below it moves.
+    with st.container(key=f"{key}.{'output' if shown is job else 'stale'}"):
+        _show(experiment, best_finding(experiment, params, shown), shown, panel)
+        pins.compared(experiment, shown)
     code(experiment, params)
 
 
@@ -106,7 +144,7 @@ def _params(experiment: Experiment, panel: _Panel) -> Params | None:
         with column:
             controls.control(experiment.params, field, panel.prefix)
     if rest := [spec.name for spec in specs if not spec.primary]:
-        with st.expander(t("bench.more")):
+        with st.expander(t("bench.more_of", title=t(experiment.title))):
             for field in rest:
                 controls.control(experiment.params, field, panel.prefix)
     try:
@@ -116,89 +154,38 @@ def _params(experiment: Experiment, panel: _Panel) -> Params | None:
         return None
 
 
-def _run_button(experiment: Experiment, params: Params, panel: _Panel) -> None:
-    status = server.worker().status()
-    seconds = experiment.seconds(params, device_class(status.device))
-    label = t("bench.run", seconds=jobs.rounded(seconds))
-    st.button(label, key=f"{_state(experiment)}.run", type="primary", on_click=_run, args=(experiment, panel))
+def _run_button(experiment: Experiment, params: Params, job: Job | None, panel: _Panel) -> None:
+    seconds = experiment.seconds(params, device_class(server.worker().status().device))
+    if not math.isfinite(seconds):
+        st.caption(t("bench.not_here"))
+        return
+    again = job is not None and job.result is not None and runs.fits(job, params)
+    facts = {"title": t(experiment.title), "seconds": jobs.rounded(seconds)}
+    st.button(
+        t("bench.again" if again else "bench.run", **facts),
+        key=f"{runs.state(experiment)}.run",
+        type="primary" if panel.next_up and not again else "secondary",
+        on_click=_run,
+        args=(experiment, panel),
+        kwargs={"fresh": again},
+    )
 
 
-def _run(experiment: Experiment, panel: _Panel) -> None:
+def _run(experiment: Experiment, panel: _Panel, *, fresh: bool) -> None:
     """Run with what the controls say now: a slider may have moved since the button was drawn."""
-    settings = controls.values(experiment.params, panel.prefix)
-    st.session_state[_state(experiment)] = server.worker().submit(experiment.id, settings)
+    runs.start(experiment, controls.values(experiment.params, panel.prefix), fresh=fresh)
 
 
 def _running(experiment: Experiment, job: Job) -> None:
     """How far it is, and the figures of what it has so far where the lab can draw them."""
-    jobs.progress(job)
-    jobs.stop_button(job)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"progress-{job.id}"):
+        jobs.progress(job)
+        jobs.stop_button(job)
     assert job.params is not None
     so_far = experiment.so_far(job.params, job.partials) if job.partials else None
     if so_far is not None:
         drawn = findings.shown(experiment, experiment.complete(job.params, so_far)).figures
-        findings.figures(experiment, drawn, "measured", named=len(drawn) > 1)
-
-
-def _finding(experiment: Experiment, params: Params, job: Job | None) -> Finding | None:
-    """What fits the settings best: a run with them, the formula, or else a run with other ones."""
-    runs = (
-        []
-        if experiment.instant
-        else [_recorded(experiment, params, record) for record in _records(experiment)]
-    )
-    measured = _measured(experiment, params, job)
-    if measured is not None:
-        runs.insert(0, measured)
-    for found in runs:
-        if found.params.measured() == params.measured():
-            return found
-    formula = experiment.formula(params) if experiment.drawn_by_formula else None
-    if formula is None:
-        return runs[0] if runs else None
-    return Finding(params, formula, "formula", "" if experiment.instant else t("bench.formula"))
-
-
-def _records(experiment: Experiment) -> list[dict[str, Any]]:
-    """One recording at the defaults, of a GPU where there is one, and all at other settings."""
-    return recorded(experiment.id)[:1] + variants(experiment.id)
-
-
-def _measured(experiment: Experiment, params: Params, job: Job | None) -> Finding | None:
-    if job is None or job.result is None or job.params is None:
-        return None
-    device = _device(job.device_name, job.dtype, job.versions)
-    where: str = (
-        t("bench.kept", device=device, date=job.measured_at[:10])
-        if job.cached
-        else t("bench.measured", device=device)
-    )
-    if job.params.measured() != params.measured():
-        where = f"{where}. {t('bench.changed')}"
-    return Finding(_viewed(job.params, params), job.result, "measured", where)
-
-
-def _recorded(experiment: Experiment, params: Params, record: dict[str, Any]) -> Finding:
-    device = _device(record["device_name"], record["dtype"], record["versions"])
-    facts = {"device": device, "date": record["date"][:10], "runs": record["runs"]}
-    where: str = t("bench.recorded", **facts) if record["runs"] > 1 else t("bench.recorded_once", **facts)
-    run_with = experiment.params.from_dict(record["params"])
-    if run_with.measured() != params.measured():
-        where = f"{where}. {t('bench.defaults')}"
-    return Finding(_viewed(run_with, params), record["result"], "recorded", where)
-
-
-def _device(name: str, dtype: str, versions: Mapping[str, str]) -> str:
-    return f"{name}, {dtype}, torch {versions.get('torch', '')}"
-
-
-def _viewed(run_with: Params, now: Params) -> Params:
-    """The settings of a run, looked at as the view fields say now."""
-    view = {spec.name: getattr(now, spec.name) for spec in now.specs() if spec.view}
-    try:
-        return type(run_with).from_dict(run_with.to_dict() | view)
-    except ParamError:  # they do not go together: look at it as it was run
-        return run_with
+        findings.figures(experiment, drawn, "measured", named=len(drawn) > 1, key=".live")
 
 
 def _show(experiment: Experiment, finding: Finding | None, job: Job | None, panel: _Panel) -> None:
@@ -228,8 +215,4 @@ def code(experiment: Experiment, params: Params) -> None:
         )
         st.code(experiment.source(), language="python", wrap_lines=True)
 
-    folded(t("bench.code"), draw, key=f"{_state(experiment)}.code")
-
-
-def _state(experiment: Experiment) -> str:
-    return f"{experiment.id.replace('/', '_')}.bench"
+    folded(t("bench.code", title=t(experiment.title)), draw, key=f"{runs.state(experiment)}.code")

@@ -1,7 +1,8 @@
 """Draws the parameters of an experiment as widgets, from the same field specs that check a run.
 
 Each widget stands in the address under `<question>_<field>`, so that a link carries the state. What
-an address asks for beyond a field's limits is moved to the nearest allowed value, and said.
+an address asks for beyond a field's limits is moved to the nearest allowed value, and said. So is what
+somebody types into a number box: the box keeps it, and below it stands what is used instead.
 
 Streamlit's own binding writes an option's visible text into the address. Choices that have words of their
 own are put there by hand, so that a link means the same in both languages.
@@ -10,11 +11,12 @@ own are put there by hand, so that a link means the same in both languages.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import Any
 
 import streamlit as st
 
-from labs.contract import Field, Params
+from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
 from minimind_core.errors import shortened
 from pages.ui.lab.sortable import sortable
@@ -51,11 +53,22 @@ def values(params: type[Params], question: str) -> dict[str, Any]:
 
 def _value(params: type[Params], spec: Field, name: str) -> Any:
     if name in st.session_state:
-        return st.session_state[name]
+        return _allowed(spec, st.session_state[name])
     asked = st.query_params.get(name)
     if asked is not None:
         return getattr(params.clamp({spec.name: asked})[0], spec.name)
     return st.session_state.get(f"{name}.kept", spec.default)
+
+
+def _allowed(spec: Field, value: Any) -> Any:
+    """The value, or for a number beyond its limits the nearest one within."""
+    if not isinstance(spec, Number) or value is None:
+        return spec.default if value is None else value
+    try:
+        spec.check(value)
+    except ParamError:
+        return spec.nearest(value)
+    return value
 
 
 def put(question: str, field: str, value: Any) -> None:
@@ -85,11 +98,14 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     )
     if worded:
         _into_address(name, value, spec.default)
-    _say_if_moved(name, value)
+    _say_if_moved(spec, name, value)
+    used = _allowed(spec, value)
+    if isinstance(spec, Number) and used != value:
+        _say_limits(spec, used)
     if isinstance(spec, Text):
         say_if_broken(value)
-    st.session_state[f"{name}.kept"] = value
-    return value
+    st.session_state[f"{name}.kept"] = used
+    return used
 
 
 def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
@@ -102,8 +118,17 @@ def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
     assert isinstance(spec, Number), spec
     low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
     if high - low > _LONGEST_SLIDER * step:
-        return st.number_input(label, low, high, step=step, **common)
-    return st.slider(label, low, high, step=step, **common)
+        # Without limits of its own: it would say them in English, and on a phone only to who hovers.
+        return st.number_input(label, step=step, format=_format(spec), **common)
+    return st.slider(label, low, high, step=step, format=_format(spec), **common)
+
+
+def _format(spec: Number) -> str:
+    """As many decimals as a step has: a learning rate of 0.0003 is not 0.00."""
+    if spec.whole:
+        return "%d"
+    exponent = Decimal(str(spec.step)).normalize().as_tuple().exponent
+    return f"%.{max(0, -int(exponent))}f"
 
 
 def _choice(spec: Field, label: str, common: dict[str, Any]) -> Any:
@@ -178,8 +203,25 @@ def say_if_broken(text: str) -> None:
         st.caption(t("controls.broken"))
 
 
-def _say_if_moved(name: str, value: Any) -> None:
+def _say_limits(spec: Number, used: float) -> None:
+    lowest, highest, taken = (_written(spec, number) for number in (spec.lowest, spec.maximum, used))
+    st.caption(t("controls.outside", label=t(spec.label), lowest=lowest, highest=highest, used=taken))
+
+
+def _written(spec: Number, number: float) -> str:
+    return f"{number:,.0f}" if spec.whole or abs(number) >= 1e6 else f"{number:g}"
+
+
+def _say_if_moved(spec: Field, name: str, value: Any) -> None:
     asked, used = st.session_state.get(f"{name}.moved", (None, None))
     if asked is not None and value == used:
-        shown = shortened(used, _LONGEST_ASKED) if isinstance(used, str) else used
-        st.caption(t("controls.moved", asked=asked, used=shown))
+        st.caption(t("controls.moved", label=t(spec.label), asked=asked, used=_worded(spec, used)))
+
+
+def _worded(spec: Field, value: Any) -> Any:
+    """A value as a sentence says it: each of its choices by its word."""
+    if isinstance(spec, Order):
+        return ", ".join(word_of(spec, step) for step in value.split(","))
+    if isinstance(spec, Choice):
+        return word_of(spec, value)
+    return shortened(value, _LONGEST_ASKED) if isinstance(value, str) else value

@@ -7,32 +7,20 @@ here or recorded elsewhere is said, and drawn so that the three are never mixed 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import pandas
 import streamlit as st
 
-from labs.contract import Data, Experiment, Params, Row, Shown
+from labs.contract import Data, Experiment, Row, Shown
 from labs.contract.drawing import Figure
 from pages.ui.lab import charts, lesson
+from pages.ui.lab.finding import Finding, Kind
 from pages.ui.lab.folded import folded
 from pages.ui.words.i18n import t, words_of_lab
 from pages.ui.words.markdown import literal, markdown_of
 
-Kind = Literal["measured", "recorded", "formula"]
 HEIGHT = 360
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A result that is not completed by `view` yet, with its settings. `where` says where it comes from."""
-
-    params: Params
-    result: Data
-    kind: Kind
-    where: str = ""
 
 
 def shown(experiment: Experiment, result: Data) -> Shown:

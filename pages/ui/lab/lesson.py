@@ -1,6 +1,6 @@
 """The sentence of three numbers that a lab is about: what was said, what the formula says, what was measured.
 
-What was said is the person's own prediction, where one was made of experiment very number, and else what is
+What was said is the person's own prediction, where one was made of this very number, and else what is
 commonly said. The why is that of the prediction's claim; without a prediction the plot has to say it.
 """
 
@@ -10,9 +10,10 @@ import streamlit as st
 
 from labs.claims.checks import value_at
 from labs.contract import Data, Experiment, Params, ThreeNumbers
+from pages.ui.lab.finding import Finding
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import t, words_of_lab
 from pages.ui.words.markdown import Markdown, literal
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question
@@ -21,7 +22,7 @@ from questions import Prediction, Question
 def sentence(
     experiment: Experiment, params: Params, result: Data, numbers: ThreeNumbers, *, here: bool
 ) -> None:
-    """Draw the three numbers of a result made with `params`; `here` is on experiment device."""
+    """Draw the three numbers of a result made with `params`; `here` is on this device."""
     unit = numbers["unit"]
     formula = _strong("blue", numbers["formula"], unit)
     measured = Markdown(_strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers))
@@ -34,6 +35,30 @@ def sentence(
     answer, because = said
     own = _strong("violet", answer, unit)
     st.markdown(t("bench.own", said=own, formula=formula, measured=measured, device=device, because=because))
+
+
+def line(experiment: Experiment, finding: Finding) -> Markdown:
+    """A result in one line: its three numbers, else the first that runs are compared by, else nothing."""
+    result = experiment.complete(finding.params, finding.result)
+    drawn = experiment.show(result, words_of_lab(experiment.lab))
+    if finding.kind == "formula" or (drawn.sentence is None and not drawn.numbers):
+        return Markdown()
+    here = finding.kind == "measured"
+    device = t("bench.row.here") if here else t("bench.row.recorded")
+    colour = "green" if here else "gray"
+    if drawn.sentence is None:
+        name, value = next(iter(drawn.numbers.items()))
+        return t("bench.row.number", device=device, name=name, measured=_strong(colour, value, ""))
+    numbers, unit = drawn.sentence, drawn.sentence["unit"]
+    values = {
+        "device": device,
+        "formula": _strong("blue", numbers["formula"], ""),
+        "measured": _strong(colour, numbers["measured"], unit),
+    }
+    said = _predicted(experiment, finding.params, result, numbers["measured"])
+    if said is None:
+        return t("bench.row.common", said=_strong("orange", numbers["said"], ""), **values)
+    return t("bench.row.own", said=_strong("violet", said[0], ""), **values)
 
 
 def _predicted(
@@ -78,4 +103,13 @@ def _range(numbers: ThreeNumbers) -> str:
 
 def _strong(colour: str, number: float, unit: str) -> Markdown:
     space = "" if unit in ("", "%", "×") else "\N{NO-BREAK SPACE}"
-    return Markdown(f":{colour}[**{number:.3g}{space}{literal(unit)}**]")
+    return Markdown(f":{colour}[**{_written(number)}{space}{literal(unit)}**]")
+
+
+def _written(number: float) -> str:
+    """Three significant digits; large numbers whole and with their thousands apart.
+
+    >>> _written(1.0789), _written(1e6), _written(-0.0), _written(0.0003)
+    ('1.08', '1,000,000', '0', '0.0003')
+    """
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number + 0.0:.3g}"

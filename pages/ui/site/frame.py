@@ -8,17 +8,17 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site import visitor
+from pages.ui.site.arrive import at_page
 from pages.ui.site.device import device_badge
 from pages.ui.site.document import announce_language
 from pages.ui.site.login import draw_login_if_needed
 from pages.ui.site.navigate import HOME, go_on_leaving
 from pages.ui.words import errors
-from pages.ui.words.i18n import language_switch
+from pages.ui.words.i18n import language_switch, plain
 
 Menu = Mapping[str, Sequence[st.Page]]
 """Pages by the heading of their section."""
 _ICON = Path(__file__).with_name("icon.svg")
-_STYLE = Path(__file__).with_name("style.css")
 
 
 def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
@@ -30,7 +30,8 @@ def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
     errors.show_places(visitor.at_this_machine(st.context.headers))
     st.set_page_config(page_title="MiniMind Interview Lab", page_icon=str(_ICON), layout="centered")
     st.logo(_ICON, size="large")
-    st.html(_STYLE)
+    sections = menu()
+    current = st.navigation(sections, expanded=True)  # first: what stands beside it is moved when it comes
     with st.container(
         key="topbar", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
@@ -41,9 +42,10 @@ def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
         language_switch()
     with left:
         device_badge()
-    sections = menu()
-    current = st.navigation(sections, expanded=True)
     announce_language()
+    at_page(current.url_path or HOME)
+    if current.url_path:
+        st.set_page_config(page_title=plain("site.page", title=current.title))
     if draw_login_if_needed():
         return
     pages = {page.url_path or HOME: page for section in sections.values() for page in section}

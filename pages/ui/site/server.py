@@ -18,12 +18,12 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, RedirectResponse
 from starlette.routing import Route
 
 from labs.contract.registry import WordsError
@@ -38,6 +38,7 @@ from pages.ui.site import (
     settings_file,
     streamlit_inside,
 )
+from pages.ui.site.first_paint import FirstPaint
 from pages.ui.site.guard import Guard
 from pages.ui.site.visitor import VisitorCookie
 from pages.ui.words import errors
@@ -91,18 +92,30 @@ def prepare() -> None:
 def routes() -> list[Route]:
     """The addresses that this server answers besides Streamlit's own."""
     base = st.get_option("server.baseUrlPath").strip("/")
-    return [Route(f"/{base}/{PLOTLY_ADDRESS}".replace("//", "/"), _plotly_script)]
+    plotly = Route(f"/{base}/{PLOTLY_ADDRESS}".replace("//", "/"), _plotly_script)
+    short = [
+        Route(f"/{base}/{name}".replace("//", "/"), partial(_to_question, slug=question.slug))
+        for question in question_list.questions()
+        for name in {question.id, question.id.lower(), question.key, question.key.upper()}
+    ]
+    return [plotly, *short]
 
 
 def middleware() -> list[Middleware]:
     """What every request to this server and every answer passes through, the outermost first."""
-    return [Middleware(Guard, key=_key()), Middleware(VisitorCookie)]
+    return [Middleware(Guard, key=_key()), Middleware(VisitorCookie), Middleware(FirstPaint)]
 
 
 @cache
 def _key() -> access.Key | None:
     """The key of this server, one for its whole life."""
     return access.key()
+
+
+async def _to_question(request: Request, slug: str) -> RedirectResponse:
+    """From a short address such as /q6 to the page itself, with what else the address says."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{slug}{query}")
 
 
 async def _plotly_script(_request: Request) -> FileResponse:

@@ -6,7 +6,8 @@
 // `profile` marks the life of the data: where the store has begun anew since, what is being written here is
 // sent to it, and what only lies in the browser is offered below the field; it never goes in unasked, as
 // somebody may have deleted the data on purpose.
-// Also the clock: it ticks here, from the first key, while the page is visible.
+// Also the clock: it ticks here, from the first key, while the page is visible, until the answer is fixed
+// (`over`: the reference is open). The step rail shows it too.
 
 const WAIT = 400
 const RETRY = 3000
@@ -65,7 +66,7 @@ class Draft {
     this.typedHere = true
     this.revision += 1
     this.startSending()
-    if (this.running === undefined) { this.running = true; this.last = now() }
+    if (this.running === undefined && !this.over) { this.running = true; this.last = now() }
     this.draw()
     this.later(WAIT)
   }
@@ -124,7 +125,11 @@ class Draft {
     this.area.placeholder = data.words.placeholder
     if (!this.away && !data.known) this.waitingSince = now()
     this.away = !data.known
-    if (data.known) this.compare(data)
+    if (data.known) {
+      this.compare(data)
+      this.over = data.over
+      if (this.over) this.running = undefined
+    }
     this.draw()
   }
 
@@ -215,8 +220,11 @@ class Draft {
   drawClock() {
     const whole = Math.floor(this.seconds)
     const time = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`
-    this.button.textContent = `${this.running ? "❚❚" : "▶\uFE0E"} ${time} / ${this.words.minutes}`
-    this.button.setAttribute("aria-label", `${this.running ? this.words.pause : this.words.start} ${time}`)
+    this.button.disabled = Boolean(this.over)
+    this.button.textContent = `${this.over ? "■" : this.running ? "❚❚" : "▶\uFE0E"} ${time} / ${this.words.minutes}`
+    const does = this.over ? this.words.over : this.running ? this.words.pause : this.words.start
+    this.button.setAttribute("aria-label", `${does} ${time}`)
+    for (const place of document.querySelectorAll?.(".rail-clock") ?? []) place.textContent = time
   }
 
   save() {

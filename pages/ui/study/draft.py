@@ -44,16 +44,17 @@ def answer(question: Question) -> StoreError | None:
     except StoreError as error:
         failure = error
     storage, former = store.browser_keys()
-    _field(
-        key=_key(question),
-        on_draft_change=store.guarded(lambda: take(question)),
-        data={
-            "storage": storage + question.key,
-            "former": former + question.key if former else None,
-            "words": _words(question),
-            **kept,
-        },
-    )
+    with st.container(key="answer-field"):  # as high as the field from the start
+        _field(
+            key=_key(question),
+            on_draft_change=store.guarded(lambda: take(question)),
+            data={
+                "storage": storage + question.key,
+                "former": former + question.key if former else None,
+                "words": _words(question),
+                **kept,
+            },
+        )
     for copy in copies:
         with st.expander(t("draft.copy")):
             st.text(copy.text)
@@ -69,14 +70,15 @@ def answer(question: Question) -> StoreError | None:
 def _kept(question: Question) -> dict[str, Any]:
     """What the store has, for draft.js. Raises StoreError."""
     kept, attempts = store.draft(question), store.attempts(question)
-    current = attempts[0] if attempts and attempts[0].finished is None else None
+    newest = attempts[0] if attempts else None
     return {
         "known": True,
         "text": kept.text if kept else "",
         "revision": kept.revision if kept else 0,
         "profile": store.profile_mark(),
-        "round": sum(attempt.finished is not None for attempt in attempts),
-        "seconds": current.seconds if current else 0,
+        "round": max(len(attempts) - 1, 0),
+        "seconds": newest.seconds if newest else 0,
+        "over": newest is not None and (newest.finished is not None or store.REFERENCE in newest.help_used),
     }
 
 
@@ -93,6 +95,7 @@ def _words(question: Question) -> dict[str, str]:
         "empty": plain("draft.empty"),
         "start": plain("draft.start"),
         "pause": plain("draft.pause"),
+        "over": plain("draft.over"),
     }
     return words | {"minutes": minutes_text(question)}
 

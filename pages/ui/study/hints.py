@@ -25,7 +25,6 @@ def steps(question: Question, attempt: Attempt | None, renderer: Renderer) -> No
     if opened < len(question.hints) and not finished:
         st.button(
             t("hints.open", step=opened + 1, count=len(question.hints)),
-            type="tertiary",
             key=f"{question.key}.hint",
             on_click=store.guarded(_open),
             args=(question, opened + 1),

@@ -1,4 +1,7 @@
-"""The reference answer beside mine, and the claims behind it, each with its evidence.
+"""The reference answer, mine beside or above it, and the claims behind it, each with its evidence.
+
+First it is said as one would say it in 90 seconds; then come the sections, folded, and in each what is often
+said instead. A number of the text leads to its claim.
 
 Until it is opened nothing of it is drawn. It stays closed while a prediction is neither committed nor
 skipped, since it names what will be measured.
@@ -12,7 +15,9 @@ from pages.ui.site import store
 from pages.ui.study import draft, evidence
 from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, t
+from pages.ui.words.question_text import linked
 from questions import OFTEN_SAID, SPOKEN, Claim, Question, Renderer
+from questions.prose import Section
 from study.store import Attempt
 
 MARKS = {"confirmed": "✓", "corrected": "✎", "depends": "◐", "unsupported": "○", "new": "＋"}
@@ -23,15 +28,18 @@ def is_open(attempt: Attempt | None) -> bool:
     return attempt is not None and (store.REFERENCE in attempt.help_used or attempt.finished is not None)
 
 
-def button(question: Question, *, locked: bool) -> None:
-    """Draw the button that opens the reference, or a sentence while predictions are still to be made."""
+def button(question: Question, *, locked: bool, next_up: bool) -> None:
+    """Draw the button that opens the reference, or a sentence while predictions are still to be made.
+
+    `next_up`: to open it is what the page asks for now.
+    """
     if locked:
         st.markdown(t("reference.locked"))
         return
     st.markdown(t("reference.lead"))
     st.button(
         t("reference.open"),
-        type="primary",
+        type="primary" if next_up else "secondary",
         key=f"{question.key}.reference",
         on_click=store.guarded(_open),
         args=(question,),
@@ -46,43 +54,57 @@ def _open(question: Question) -> None:
 
 
 def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
-    """Draw mine on the left, the reference on the right; one below the other where the screen is narrow."""
-    texts = question.prose[current_language()]
-    mine, reference = st.columns([2, 3], gap="medium")
-    with mine, st.container(border=True, key="mine"):
-        st.markdown(f"**{t('reference.mine')}**")
-        if attempt.text.strip():
-            st.text(attempt.text)
-        else:
-            st.caption(t("reference.nothing"))
-    with reference, st.container(key="reference"):
+    """Draw mine, where the rail does not have it, the answer in 90 seconds, and the folded sections."""
+    texts, to_claims = question.prose[current_language()], linked(renderer)
+    _mine(attempt)
+    with st.container(key="reference-text"):
         if texts.spoken:
-            with st.container(border=True, key="spoken"):
+            with st.container(key="spoken"):
                 st.subheader(SPOKEN[current_language()], anchor=False)
-                prose.draw(renderer.fill(texts.spoken))
-        for section in texts.answer:
-            st.subheader(renderer.fill(section.title), anchor=False)
-            prose.draw(renderer.fill(section.body))
-            if section.often_said:
-                with st.container(key=f"often-said-{texts.answer.index(section)}"):
-                    st.markdown(f":orange[**{OFTEN_SAID[current_language()]}**]")
-                    prose.draw(renderer.fill(section.often_said))
-    with st.expander(t("reference.beyond")):
-        prose.draw(renderer.fill(texts.beyond))
+                prose.draw(to_claims.fill(texts.spoken))
+        with st.container(key="sections", gap="xsmall"):
+            for index, section in enumerate(texts.answer):
+                with st.expander(f"**{renderer.fill(section.title)}**", expanded=not (texts.spoken or index)):
+                    prose.draw(to_claims.fill(section.body))
+                    _often_said(section, index, to_claims)
+            with st.expander(f"**{t('reference.beyond')}**"):
+                prose.draw(to_claims.fill(texts.beyond))
+
+
+def _mine(attempt: Attempt) -> None:
+    if not attempt.text.strip():
+        st.caption(t("reference.nothing"))
+        return
+    with st.container(border=True, key="mine"):
+        st.markdown(f"**{t('reference.mine')}**")
+        st.text(attempt.text)
+
+
+def _often_said(section: Section, index: int, renderer: Renderer) -> None:
+    """A box for what is said elsewhere, so that the answer itself argues with nobody."""
+    if section.often_said:
+        with st.container(key=f"often-said-{index}"):
+            st.markdown(f":orange[**{OFTEN_SAID[current_language()]}**]")
+            prose.draw(renderer.fill(section.often_said))
 
 
 def claims(question: Question, renderer: Renderer) -> None:
-    """Draw every claim with its status; opened, it shows what is said, what is true, and the evidence."""
-    st.subheader(t("claims.title", count=len(question.claims)), anchor=False)
+    """A fold with every claim and its status; opened, each shows what is said, what is true, the evidence."""
+    with st.container(key="claims"), st.expander(f"**{t('claims.title', count=len(question.claims))}**"):
+        _claims(question, renderer)
+
+
+def _claims(question: Question, renderer: Renderer) -> None:
     present = {claim.status for claim in question.claims}
     st.caption(
         " · ".join(
             f"{mark} {t(f'claims.status.{status}')}" for status, mark in MARKS.items() if status in present
         )
     )
-    with st.container(key="claims", gap="xxsmall"):
+    with st.container(key="claim-list", gap="xxsmall"):
         for claim in question.claims:
-            with st.expander(f"{MARKS[claim.status]} {renderer.text(claim.statement, claim)}"):
+            title = f"{MARKS[claim.status]} {renderer.text(claim.statement, claim)}"
+            with st.container(key=f"claim-{claim.id}"), st.expander(title):
                 _evidence(claim, renderer)
 
 

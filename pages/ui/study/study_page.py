@@ -1,7 +1,8 @@
-"""The page of a question, top to bottom: question, answer, lab, reference, score, what comes next.
+"""The page of a question, top to bottom: question, answer, predict, lab, reference, kata, score, next.
 
 Every question is drawn here, one without a lab or still unwritten too. Nothing of the reference answer is
-drawn before it is opened, nor the lab before the predictions are made or skipped.
+drawn before it is opened, nor the lab before the predictions are made or skipped. Beside it stands the step
+rail; only the button of the step that is next has the accent.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.experiments import registry
 from pages.ui.lab import bench
 from pages.ui.site import question_list, server, store
+from pages.ui.site.arrive import at_step
 from pages.ui.site.navigate import leave_for
-from pages.ui.study import draft, hints, kata, predict, reference, rubric
+from pages.ui.study import draft, hints, kata, predict, rail, reference, rubric, steps
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import catalogue, current_language, t
 from pages.ui.words.markdown import Markdown
@@ -31,48 +34,57 @@ def question_page(name: str, lab: Lab | None = None) -> None:
     `lab` draws its lab where that is more than its experiments one below the other.
     """
     question = question_list.question(name)
+    beside = rail.place() if question.written else None
     header(question)
-    if question.written:
-        _written(question, lab)
+    if beside is not None:
+        _written(question, lab, beside)
     else:
         st.markdown(t("study.unwritten"))
     _neighbours(question)
 
 
-def _written(question: Question, lab: Lab | None) -> None:
-    """Draw all but the neighbours. What goes wrong is said in a place of its own, so that nothing below is
-    moved, and the field for the answer is there whatever the store says."""
+def _written(question: Question, lab: Lab | None, beside: DeltaGenerator) -> None:
+    """Draw all but the neighbours, and the rail `beside` them.
+
+    What goes wrong is said in a place of its own, so that nothing below is moved, and the field for the
+    answer is there whatever the store says.
+    """
     trouble = st.container()
     renderer = renderer_of(question)
     _introduction(question, renderer)
-    st.header(t("study.answer"), anchor=False)
+    st.header(t("study.answer"), anchor="answer")
     failure = draft.answer(question)
     sentences: list[str | None] = [errors.said(failure) if failure else None]
     try:
         sentences.append(store.trouble())
-        _rest(question, lab, renderer)
+        _rest(question, lab, renderer, beside)
     except StoreError as error:
         sentences.append(errors.said(error))
     for sentence in dict.fromkeys(filter(None, sentences)):
         trouble.error(sentence)
 
 
-def _rest(question: Question, lab: Lab | None, renderer: Renderer) -> None:
-    """Draw what needs the store: hints, predictions, lab, reference, score. Raises StoreError."""
+def _rest(question: Question, lab: Lab | None, renderer: Renderer, beside: DeltaGenerator) -> None:
+    """Draw what needs the store, hints to follow-ups, and the rail `beside` it. Raises StoreError."""
+    rail.draw(beside, question, steps.progress(question))  # at once, as its place is kept from the start
     attempt = store.attempt(question)
     hints.steps(question, attempt, renderer)
-    locked = _lab(question, lab, attempt, renderer)
-    if question.kata is not None:
-        kata.section(question.kata, renderer)
-    st.header(t("study.reference"), anchor=False)
-    if attempt is None or not reference.is_open(attempt) or locked:
-        reference.button(question, locked=locked)
-        return
-    reference.answer(question, attempt, renderer)
-    reference.claims(question, renderer)
-    st.header(t("study.score"), anchor=False)
-    rubric.section(question)
-    _follow_ups(question, renderer)
+    if registry().of_question(question.key):
+        _lab(question, lab, attempt, renderer)
+    now = steps.progress(question)
+    st.header(t("study.reference"), anchor="reference")
+    if attempt is None or not reference.is_open(attempt) or not now.settled:
+        reference.button(question, locked=not now.settled, next_up=now.current == "reference")
+        kata.early(question, renderer)
+    else:
+        reference.answer(question, attempt, renderer)
+        reference.claims(question, renderer)
+        kata.section(question, renderer)
+        st.header(t("study.score"), anchor="score")
+        rubric.section(question)
+        _follow_ups(question, renderer)
+    rail.draw(beside, question, now, mine=attempt.text if attempt is not None and now.opened else "")
+    at_step(steps.opened_since(question, now))
 
 
 def _introduction(question: Question, renderer: Renderer) -> None:
@@ -82,29 +94,25 @@ def _introduction(question: Question, renderer: Renderer) -> None:
         before = map(question_list.question, question.prerequisites)
         names = " · ".join(f"{other.id} {other.short[current_language()]}" for other in before)
         st.caption(t("study.before", names=Markdown(names)))
-    st.header(t("study.question"), anchor=False)
+    st.header(t("study.question"), anchor="question")
     prose.draw(renderer.fill(question.prose[current_language()].question))
 
 
-def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> bool:
-    """Predictions, then the lab. Returns whether predictions are still to be made."""
-    if not registry().of_question(question.key):
-        st.header(t("study.lab"), anchor=False)
-        st.markdown(t("study.no_lab"))
-        return False
-    st.header(t("study.predict"), anchor=False)
+def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> None:
+    """Predictions, and once these are made or skipped the lab."""
+    st.header(t("study.predict"), anchor="predict")
     predict.section(question, attempt, renderer)
-    if not predict.is_settled(question, attempt):
-        return True
-    st.header(t("study.lab"), anchor=False)
+    now = steps.progress(question)
+    if not now.settled:
+        return
+    st.header(t("study.lab"), anchor="lab")
     if lab is not None:
         lab()
     else:
-        _experiments(question)
-    return False
+        _experiments(question, next_up=now.current == "lab")
 
 
-def _experiments(question: Question) -> None:
+def _experiments(question: Question, *, next_up: bool) -> None:
     """Every experiment of the question, the primary one first.
 
     Above them, on a machine without a GPU, the text `lead_cpu` of the lab's catalogue where it has one.
@@ -112,11 +120,12 @@ def _experiments(question: Question) -> None:
     lead = f"{question.key}.lead_cpu"
     if lead in catalogue(current_language()) and server.worker().status().device == "cpu":
         st.caption(t(lead))
-    bench.lab(experiment.id for experiment in registry().of_question(question.key))
+    names = [experiment.id for experiment in registry().of_question(question.key)]
+    bench.lab(names, next_up=next_up)
 
 
 def _follow_ups(question: Question, renderer: Renderer) -> None:
-    st.header(t("study.follow_ups"), anchor=False)
+    st.header(t("study.follow_ups"), anchor="follow-ups")
     with st.container(key="follow-ups", gap="xxsmall"):
         for follow_up in question.follow_ups:
             with st.expander(renderer.text(follow_up.question)):

@@ -55,11 +55,17 @@ def preferred_language(cookie: str | None, locale: str | None) -> str:
 
 
 def current_language() -> str:
-    """The language of this session; valid once the frame has drawn its switch.
+    """The language of this session, also before the frame has drawn its switch.
 
     The switch is empty after going back to an address without `?lang=`.
     """
-    return st.session_state["lang"] or _first_language()
+    return st.session_state.get("lang") or _asked_for() or _first_language()
+
+
+def _asked_for() -> str | None:
+    """The language that the address names, if it is one."""
+    asked = st.query_params.get("lang")
+    return asked if asked in LANGUAGES else None
 
 
 def _first_language() -> str:
@@ -98,7 +104,7 @@ def language_switch() -> None:
 
     Streamlit writes an option's visible text into the address, so the options are the codes themselves.
     """
-    if "lang" not in st.session_state and st.query_params.get("lang") not in LANGUAGES:
+    if "lang" not in st.session_state and _asked_for() is None:
         st.session_state["lang"] = _first_language()
     st.segmented_control(
         "Language · 语言",

@@ -8,8 +8,8 @@ import streamlit as st
 
 from labs.claims.recorded_values import recorded_values
 from pages.ui.experiments import registry
-from pages.ui.words.i18n import current_language, t
-from questions import Question, Renderer, load_question
+from pages.ui.words.i18n import current_language, plain, t
+from questions import Claim, Question, Renderer, load_question
 from questions.loader import LEVELS
 from questions.values import Value
 
@@ -23,6 +23,19 @@ def renderer_of(question: Question) -> Renderer:
         {name: value for name, (value, _) in recorded.items()},
         {name: t("question.recorded", device=device) for name, (_, device) in recorded.items()},
     )
+
+
+class LinkedRenderer(Renderer):
+    """Fills in a claim's number as a link to it, `#claim-Q6-C3`; for prose that stands above the claims."""
+
+    def value(self, claim: Claim, path: tuple[str, ...] = ()) -> str:
+        """See Renderer."""
+        return f"[{super().value(claim, path)}](#claim-{claim.id})"
+
+
+def linked(renderer: Renderer) -> LinkedRenderer:
+    """The same renderer, its numbers linked to their claims."""
+    return LinkedRenderer(renderer.question, renderer.language, renderer.measured, renderer.sources)
 
 
 @cache
@@ -47,7 +60,9 @@ def question_facts(question: Question) -> str:
 
 
 def header(question: Question) -> None:
-    """Draw number, part, level and time on one line, and the title below."""
+    """Draw number, part, level and time on one line, the title below, and put both on the browser's tab."""
+    title = question.short[current_language()]
+    st.set_page_config(page_title=plain("question.page", id=question.id, title=title))
     level = f"{level_dots(question)} {t(f'level.{question.level}')}"
     st.caption(" · ".join((question.id, t(f"part.{question.part}"), level, minutes_text(question))))
     st.title(question.title[current_language()], anchor=False)

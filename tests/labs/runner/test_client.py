@@ -178,6 +178,30 @@ def test_results_are_kept_and_say_so(client: WorkerClient) -> None:
     assert not run(client, "kept", {"seconds": 0.0, "tag": 4}).cached
 
 
+def test_a_kept_result_is_measured_again_when_asked_for_and_replaced(client: WorkerClient) -> None:
+    first = run(client, "kept", {"seconds": 0.0, "tag": 5})
+    fresh = run(client, "kept", {"seconds": 0.0, "tag": 5}, fresh=True)
+    assert not fresh.cached and fresh.seconds != first.seconds
+    kept = run(client, "kept", {"seconds": 0.0, "tag": 5})
+    assert kept.cached and kept.seconds == fresh.seconds
+
+
+def test_what_is_there_is_found_without_a_new_run(client: WorkerClient) -> None:
+    kept = SPECIMENS.find("q00/kept")
+    assert client.find(kept.id, kept.params.from_dict({"seconds": 0.0, "tag": 6})) is None
+    first = run(client, "kept", {"seconds": 0.0, "tag": 6})
+    found = client.find(kept.id, kept.params.from_dict({"seconds": 0.0, "tag": 6}))
+    assert found is not None and found.wait(SOON) and found.cached and found.seconds == first.seconds
+    long = kept.params.from_dict({"seconds": 600.0, "tag": 7})
+    under_way = started(client, "kept", long.to_dict())
+    found = client.find(kept.id, long)
+    assert found is not None
+    wait_for(lambda: found.partials)
+    under_way.cancel()
+    assert found.active, "the run goes on for whoever came back"
+    found.cancel()
+
+
 @pytest.mark.parametrize(
     ("name", "words", "key"),
     [

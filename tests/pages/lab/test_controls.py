@@ -86,11 +86,33 @@ def test_any_address_gives_usable_settings(whole_errors: None, name: str, data: 
 def test_what_was_moved_is_said_as_it_was_asked_for(whole_errors: None) -> None:
     app = open_at({"seed": "inf", "temperature": "![a](//evil.example/q.png)"}, "q13/continuation")
     assert {word.value for word in app.caption} == {
-        r"The address asks for !\[a\](//evil.example/q.png), which is out of range; 0.8 is used.",
-        "The address asks for inf, which is out of range; 0 is used.",
+        r"Temperature: the address asks for !\[a\](//evil.example/q.png), which is not possible here; 0.8 is "
+        "used.",
+        "Seed: the address asks for inf, which is not possible here; 0 is used.",
     }
     assert app.number_input(key="q13_continuation_seed").value == 0
     assert "q13_continuation_seed" not in app.query_params
+
+
+def test_a_number_beyond_its_limits_stays_in_its_box_and_what_is_used_is_said(whole_errors: None) -> None:
+    app = open_at({}, "q13/continuation")
+    app.number_input(key="q13_continuation_top_k").set_value(99_999).run()
+    assert not app.exception
+    assert app.number_input(key="q13_continuation_top_k").value == 99_999
+    assert [word.value for word in app.caption if "is used" in word.value] == [
+        "Top-k (0 = off) lies between 0 and 6,400; 6,400 is used."
+    ]
+
+
+def test_a_small_step_shows_its_decimals(whole_errors: None) -> None:
+    rate = open_at({}, "q06/convert").slider(key="q06_convert_learning_rate")
+    assert rate.proto.format == "%.5f"
+
+
+def test_a_word_out_of_an_address_is_said_as_the_page_calls_it(whole_errors: None) -> None:
+    app = open_at({"order": "xx"}, "q13/next_token")
+    (said,) = [word.value for word in app.caption]
+    assert "temperature,top_k" not in said and "Temperature, Top-k" in said
 
 
 def test_a_character_that_arrived_broken_has_a_word(whole_errors: None) -> None:
