@@ -204,7 +204,7 @@ class Experiment(ABC, Generic[P, R]):
         return Shown({})
 
     def on_machine(self, params: P, machine: Machine, text: Words) -> str:
-        """What the formula says of a machine whose three numbers are known, in one sentence; "" for nothing."""
+        """What the formula says of a machine whose three numbers are known, in words; "" for nothing."""
         return ""
 
     @property

@@ -154,9 +154,8 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
             },
         )
 
-
     def on_machine(self, params: DecodeParams, machine: Machine, text: Words) -> str:
-        """The least time of a step for one sequence, and the batch up to which reading the weights decides."""
+        """The least time of a step for one sequence, and the batch up to which the weights' bytes decide."""
         bits = 8 * machine.bytes_per_number
         floors = {
             name: 1e3 * machine.seconds_to_read(step_bytes(heads, params.tokens, 1, bits))

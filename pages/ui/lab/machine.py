@@ -13,7 +13,6 @@ from labs.machine.card import machine_of
 from pages.ui import experiments
 from pages.ui.lab import runs
 from pages.ui.words.i18n import plain, t, words_of_lab
-from pages.ui.words.markdown import Markdown, literal
 
 CARD = "machine/card"
 
@@ -23,6 +22,8 @@ def lines(experiment: Experiment, params: Params) -> None:
 
     A machine that nobody measured yet is spoken of by where to have that done.
     """
+    if type(experiment).on_machine is Experiment.on_machine:
+        return
     said = [(name, _said(experiment, params, machine)) for name, machine in _recorded()]
     here = _here()
     if here is not None:
