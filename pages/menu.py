@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site.later import when_imported
-from pages.ui.site.navigate import HOME, PLAYGROUND, PROGRESS, SETTINGS
+from pages.ui.site.navigate import GLOSSARY, HOME, PLAYGROUND, PROGRESS, SETTINGS
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
 from questions import PARTS, Question
@@ -37,7 +37,10 @@ def sections() -> dict[str, list[st.Page]]:
         pages = [page_of(question) for question in questions() if question.part == part]
         if pages:
             menu[t(f"part.{part}")] = pages
-    menu[t("nav.more")] = [st.Page(_file(SETTINGS), title=t("settings.title"))]
+    menu[t("nav.more")] = [
+        st.Page(_file(GLOSSARY), title=t("glossary.title")),
+        st.Page(_file(SETTINGS), title=t("settings.title")),
+    ]
     return menu
 
 

@@ -8,6 +8,7 @@ from pages.ui.settings import about as settings_about
 from pages.ui.settings import data as settings_data
 from pages.ui.settings import labs as settings_labs
 from pages.ui.settings import look as settings_look
+from pages.ui.settings import machine as settings_machine
 from pages.ui.settings import profiles as settings_profiles
 from pages.ui.site import store
 from pages.ui.words import errors
@@ -19,6 +20,7 @@ def settings() -> None:
     """Draw the whole page. A store that fails leaves the other sections as they are."""
     st.title(t("settings.title"), anchor=False)
     settings_labs.section()
+    settings_machine.section()
     settings_look.section()
     try:
         if trouble := store.trouble():

@@ -11,6 +11,7 @@
         def so_far(self, params, partials): ...         # a result from what a run has emitted; optional
         def view(self, params, result): ...             # what the view fields make of a result; optional
         def show(self, result, text): ...               # -> Shown: figures, rows, notes, numbers, sentence
+        def on_machine(self, params, machine, text): ... # what the formula says of a machine; optional
 
 so that a slider never waits for a model. A class with any other public name, or without one of `id`,
 `seconds` and `measure`, fails when it is imported. A lab's folder lists its experiments in `EXPERIMENTS`, the
@@ -33,6 +34,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar, get_args, get_origin
 
 from labs.contract.drawing import Figure
+from labs.contract.machine import Machine
 from labs.contract.params import Params
 
 DeviceClass = Literal["cpu", "cuda"]
@@ -47,7 +49,7 @@ OnProgress = Callable[[float], None]
 """Takes the share of a part that is done, 0 to 1; raises Cancelled if nobody waits any more."""
 
 DEFAULT_MODEL = "minimind-26m"
-_PARTS = {"seconds", "formula", "measure", "so_far", "view", "show"}
+_PARTS = {"seconds", "formula", "measure", "so_far", "view", "show", "on_machine"}
 _SETTINGS = {"id", "version", "keep", "drawn_by_formula"}
 
 P = TypeVar("P", bound=Params)
@@ -201,6 +203,10 @@ class Experiment(ABC, Generic[P, R]):
         """Figures, rows, notes and numbers of a completed result."""
         return Shown({})
 
+    def on_machine(self, params: P, machine: Machine, text: Words) -> str:
+        """What the formula says of a machine whose three numbers are known, in words; "" for nothing."""
+        return ""
+
     @property
     def lab(self) -> str:
         """ "q13" of "q13/next_token": the question's key, or the name of a lab of no question."""
@@ -218,8 +224,9 @@ class Experiment(ABC, Generic[P, R]):
 
     @property
     def instant(self) -> bool:
-        """True where no setting needs a run: all that can be set is how something is viewed."""
-        return all(spec.view for spec in self.params.specs())
+        """True where no setting needs a run: all that can be set, and something can, is how it is viewed."""
+        specs = self.params.specs()
+        return bool(specs) and all(spec.view for spec in specs)
 
     def complete(self, params: P, result: R) -> R:
         """`result` with what the view fields make of it under "view". Instant; no torch."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Required, TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, OnProgress, Params, Shown, Words, choice
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.machine import Machine
 from labs.q06_gqa.cache_bytes import (
     BITS,
     CURVE,
@@ -30,6 +31,7 @@ from labs.q06_gqa.cache_bytes import (
     cache_length,
     cached_tokens,
     check_cache,
+    step_bytes,
 )
 from labs.tools.budgets import PerDevice, free_bytes
 
@@ -157,6 +159,15 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
                 "high": result["spread"]["gqa"]["1"]["high"],
             },
         )
+
+    def on_machine(self, params: DecodeParams, machine: Machine, text: Words) -> str:
+        """The least time of a step for one sequence, and the batch up to which the weights' bytes decide."""
+        bits = 8 * machine.bytes_per_number
+        floors = {
+            name: 1e3 * machine.seconds_to_read(step_bytes(heads, params.tokens, 1, bits))
+            for name, heads in VARIANTS.items()
+        }
+        return text("decode.floor", tokens=params.tokens, knee=machine.knee_batch, **floors)
 
 
 def batches_that_fit(max_batch: int, tokens: int, device: str, bits: int) -> list[int]:

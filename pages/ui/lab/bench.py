@@ -21,7 +21,7 @@ from labs.contract import Data, Experiment, ParamError, Params
 from labs.runner.job import Job
 from labs.tools.budgets import device_class
 from pages.ui import experiments
-from pages.ui.lab import controls, findings, jobs, lesson, pins, runs
+from pages.ui.lab import controls, findings, jobs, lesson, machine, pins, runs
 from pages.ui.lab.finding import Finding, best_finding
 from pages.ui.lab.folded import folded
 from pages.ui.site import server, visitor
@@ -196,6 +196,7 @@ def _show(experiment: Experiment, finding: Finding | None, job: Job | None, pane
     result = experiment.complete(finding.params, finding.result)
     panel.above(result)
     findings.draw(experiment, finding, result)
+    machine.lines(experiment, finding.params)
     panel.below(result)
     if finding.kind == "measured" and job is not None:
         pins.button(experiment, job)

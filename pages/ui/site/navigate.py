@@ -15,7 +15,8 @@ import streamlit as st
 from pages.ui.site.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
-HOME, PLAYGROUND, PROGRESS, SETTINGS = "home", "playground", "progress", "settings"
+HOME, PLAYGROUND, PROGRESS = "home", "playground", "progress"
+GLOSSARY, SETTINGS = "glossary", "settings"
 """The pages that belong to no question; a question's page is called by its slug."""
 _LEAVING = "navigate.leaving"
 _PATIENCE_SECONDS = 5.0

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from labs.claims.checks import value_at
+from labs.contract.machine import Machine
 from labs.q06_gqa import decode
 from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS, cache_bytes, speedup
-from labs.q06_gqa.decode import DecodeParams, batches_that_fit
+from labs.q06_gqa.decode import Decode, DecodeParams, batches_that_fit
 from labs.q06_gqa.decoding import DecodeStep, random_models, read_bandwidth
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
@@ -147,3 +148,18 @@ def test_estimates_grow_with_the_batch_and_fit_the_page() -> None:
         DecodeParams(), "cuda"
     )
     assert experiment.seconds(DecodeParams(), "cpu") <= 10 and experiment.seconds(DecodeParams(), "cuda") <= 5
+
+
+def test_a_known_machine_gets_its_floors() -> None:
+    """The bytes of weights and cache over the bandwidth, in the machine's own number format."""
+    machine = Machine("a machine", bandwidth=1e11, rate=1e13, launch=1e-6, bytes_per_number=4)
+    said: dict[str, float] = {}
+
+    def words(key: str, **values: float) -> str:
+        said.update(values)
+        return key
+
+    assert Decode().on_machine(DecodeParams(tokens=1024), machine, words) == "decode.floor"
+    weights, cache = 25_829_888 * 4, 2 * 8 * 2 * 64 * 1024 * 4
+    assert said["gqa"] == pytest.approx((weights + cache) / 1e11 * 1e3)
+    assert said["knee"] == 200
