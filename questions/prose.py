@@ -66,14 +66,14 @@ def read_prose(path: Path, language: str) -> Prose:
         raise file.fail("headings", f"must be {wanted}, with nothing before them; found {', '.join(titles)}.")
     question, answer, beyond = sections[1:]
     before, *parts = _split(answer.body, "## ")
-    if before.body or not parts:
-        raise file.fail(answer.title, "must consist of sections, each under a ## heading.")
+    if before.body or len(parts) < 2 or parts[0].title != SPOKEN[language]:
+        raise file.fail(answer.title, f"must consist of ## sections, the first called {SPOKEN[language]}.")
     for section in (question, *parts, beyond):
         if not section.body:
             raise file.fail(section.title, "is empty.")
-    spoken = parts.pop(0).body if parts[0].title == SPOKEN[language] else ""
-    boxed = tuple(_with_box(file, section, language) for section in parts)
-    return Prose(question.body, spoken, boxed, beyond.body)
+    spoken, *sections = parts
+    boxed = tuple(_with_box(file, section, language) for section in sections)
+    return Prose(question.body, spoken.body, boxed, beyond.body)
 
 
 def _with_box(file: Entry, section: Section, language: str) -> Section:

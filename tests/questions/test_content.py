@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -141,24 +140,3 @@ def test_a_measured_claim_shows_a_number_only_from_a_run() -> None:
     question = load_question("q06_gqa")
     assert Renderer(question, "en").fill("{Q6-C18}") == "(measured in the lab)"
     assert Renderer(question, "zh", {"Q6-C18": 2}).fill("{Q6-C18}") == "2×"
-
-
-def test_the_code_of_the_reference_answers_runs_and_is_right() -> None:
-    torch = pytest.importorskip("torch")
-    for language in ("en", "zh"):
-        scope: dict[str, Any] = {"torch": torch}
-        exec(code_of(SLUG, language), scope)
-        logits = torch.tensor([[0.65, 0.12, 0.10, 0.08, 0.05], [0.05, 0.08, 0.10, 0.12, 0.65]]).log()
-        draws = scope["next_token"](logits.repeat(500, 1), 1.0, 0.9, torch.Generator().manual_seed(0))
-        assert set(draws[::2].tolist()) == {0, 1, 2, 3} and set(draws[1::2].tolist()) == {1, 2, 3, 4}
-        assert scope["next_token"](logits, 0).tolist() == [0, 4]
-        exec(code_of("q06_gqa", language), scope)
-        heads = torch.arange(2.0).reshape(1, 1, 2, 1)
-        assert scope["repeat_kv"](heads, 4).flatten().tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
-        assert scope["repeat_kv"](heads, 1) is heads
-
-
-def code_of(slug: str, language: str) -> str:
-    """The one fenced block of an answer."""
-    answer = "\n".join(text for _, text in load_question(slug).prose[language].texts())
-    return answer.split("```python\n")[1].split("```")[0]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from questions import Question, Renderer, load_questions
+from tests.questions.listings import listings
 
 WRITTEN = [question for question in load_questions() if question.written]
 _spec = importlib.util.spec_from_file_location("prose_digits", Path(__file__).with_name("prose_digits.py"))
@@ -87,6 +90,51 @@ def test_each_language_is_itself(question: Question) -> None:
         assert re.search(r"[\u3000-\u9fff\uff00-\uffef]", chinese), key
         ascii_marks = re.findall(r"[\u4e00-\u9fff][,;:?!](?:\s|$|[\u4e00-\u9fff])", chinese)
         assert not ascii_marks, (key, ascii_marks)
+
+
+SPOKEN_LENGTH = {"en": (150, 220), "zh": (350, 500)}
+"""Of 90 seconds: words in English; in Chinese characters, a Latin word or a number counting as one."""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_the_spoken_answer_takes_90_seconds(question: Question, language: str) -> None:
+    spoken = Renderer(question, language).fill(question.prose[language].spoken)
+    assert not re.search(r"^(?:[-*#|>]|\d+\.) ", spoken, flags=re.MULTILINE), "it is spoken: no list"
+    words = (
+        spoken.split() if language == "en" else re.findall(r"[\u4e00-\u9fff]|[A-Za-z0-9][\w.,%/-]*", spoken)
+    )
+    shortest, longest = SPOKEN_LENGTH[language]
+    assert shortest <= len(words) <= longest
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_emphasis_is_closed(question: Question, language: str) -> None:
+    """CommonMark leaves a star as it is where a punctuation mark stands inside and a letter outside."""
+    for key, *both in pairs(question):
+        tokens = MarkdownIt().parse(both[("en", "zh").index(language)])
+        texts = [child.content for token in tokens for child in token.children or [] if child.type == "text"]
+        assert not any("**" in text for text in texts), (key, texts)
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_every_listing_is_run_and_is_the_same_code_in_both_languages(question: Question) -> None:
+    """Comments and docstrings differ; a question with listings is named in a test that runs them."""
+    english, chinese = (
+        [ast.dump(_without_docstrings(ast.parse(code))) for code in listings(question.slug, language)]
+        for language in ("en", "zh")
+    )
+    assert english == chinese
+    runners = Path(__file__).parent.glob("test_listings_*.py")
+    assert not english or any(question.slug in path.read_text(encoding="utf-8") for path in runners)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return tree
 
 
 @pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)

@@ -58,13 +58,12 @@ def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
     texts, to_claims = question.prose[current_language()], linked(renderer)
     _mine(attempt)
     with st.container(key="reference-text"):
-        if texts.spoken:
-            with st.container(key="spoken"):
-                st.subheader(SPOKEN[current_language()], anchor=False)
-                prose.draw(to_claims.fill(texts.spoken))
+        with st.container(key="spoken"):
+            st.subheader(SPOKEN[current_language()], anchor=False)
+            prose.draw(to_claims.fill(texts.spoken))
         with st.container(key="sections", gap="xsmall"):
             for index, section in enumerate(texts.answer):
-                with st.expander(f"**{renderer.fill(section.title)}**", expanded=not (texts.spoken or index)):
+                with st.expander(f"**{renderer.fill(section.title)}**"):
                     prose.draw(to_claims.fill(section.body))
                     _often_said(section, index, to_claims)
             with st.expander(f"**{t('reference.beyond')}**"):

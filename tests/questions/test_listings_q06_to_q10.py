@@ -8,36 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from questions import load_question
+from tests.questions.listings import run
 
 torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn.functional import cross_entropy  # noqa: E402
 
 LANGUAGES = ("en", "zh")
-QUESTIONS = ("q06_gqa", "q07_rope", "q08_speedup", "q09_accumulation", "q10_grad_scaler")
-
-
-def listings(slug: str, language: str) -> list[str]:
-    """Every fenced Python block of an answer."""
-    answer = "\n".join(text for _, text in load_question(slug).prose[language].texts())
-    return [part.split("```")[0] for part in answer.split("```python\n")[1:]]
-
-
-def run(slug: str, language: str, **scope: Any) -> dict[str, Any]:
-    """The names that the one listing of an answer leaves behind."""
-    (code,) = listings(slug, language)
-    exec(compile(code, f"{slug}/{language}.md", "exec"), scope)
-    return scope
-
-
-@pytest.mark.parametrize("slug", QUESTIONS)
-def test_both_languages_show_the_same_code(slug: str) -> None:
-    def tree(code: str) -> Any:
-        lines = [line for line in code.splitlines() if '"""' not in line]
-        return compile("\n".join(lines), slug, "exec").co_code
-
-    assert [tree(code) for code in listings(slug, "en")] == [tree(code) for code in listings(slug, "zh")]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

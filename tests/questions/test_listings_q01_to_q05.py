@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 
-from questions import Renderer, load_question
+from tests.questions.listings import run
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -15,20 +14,14 @@ LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
 IGNORED = -100
 
 
-def listings(slug: str, language: str) -> dict[str, Any]:
-    """What all Python listings of an answer define, run one after the other."""
-    answer = "\n".join(text for _, text in load_question(slug).prose[language].texts())
-    blocks = re.findall(r"^```python\n(.*?)^```", answer, flags=re.MULTILINE | re.DOTALL)
-    assert blocks
-    scope: dict[str, Any] = {"torch": torch, "F": F}
-    for block in blocks:
-        exec(block, scope)
-    return scope
+def of(slug: str, language: str) -> dict[str, Any]:
+    """What the listings of an answer define."""
+    return run(slug, language, torch=torch, F=F)
 
 
 @LANGUAGES
 def test_q1_rows_and_masks_are_those_of_the_table(language: str) -> None:
-    make_rows = listings("q01_loss_mask", language)["make_rows"]
+    make_rows = of("q01_loss_mask", language)["make_rows"]
     assert make_rows([101, 102, 103], 5, 0) == ([101, 102, 103, 0], [102, 103, 0, 0], [1, 1, 0, 0])
     assert make_rows([201, 202, 203, 204, 205], 5, 0)[2] == [1, 1, 1, 1]
     assert make_rows([1, 7, 2], 6, 2)[2] == [1, 1, 0, 0, 0], "the one EOS that matters stays a target"
@@ -37,7 +30,7 @@ def test_q1_rows_and_masks_are_those_of_the_table(language: str) -> None:
 
 @LANGUAGES
 def test_q1_loss_is_that_of_ignore_index_and_of_the_whole_step(language: str) -> None:
-    masked_loss = listings("q01_loss_mask", language)["masked_loss"]
+    masked_loss = of("q01_loss_mask", language)["masked_loss"]
     random = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 4, 9, generator=random, requires_grad=True)
     y, mask = torch.randint(9, (2, 4), generator=random), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
@@ -54,14 +47,14 @@ def test_q1_loss_is_that_of_ignore_index_and_of_the_whole_step(language: str) ->
 def test_q2_rows_without_a_target_after_truncation_are_left_out(language: str) -> None:
     from minimind_core.tokenizer import load_tokenizer
 
-    usable, tokenizer = listings("q02_empty_text", language)["usable"], load_tokenizer("6.4k")
+    usable, tokenizer = of("q02_empty_text", language)["usable"], load_tokenizer("6.4k")
     assert not any(usable(text, tokenizer, 8) for text in ("", "好", None, 3))
     assert usable("今天天气很好", tokenizer, 8) and not usable("今天天气很好", tokenizer, 1)
 
 
 @LANGUAGES
 def test_q2_loss_of_an_empty_batch_is_a_connected_zero(language: str) -> None:
-    safe_loss = listings("q02_empty_text", language)["safe_loss"]
+    safe_loss = of("q02_empty_text", language)["safe_loss"]
     logits = torch.randn(6, 9, generator=torch.Generator().manual_seed(0), requires_grad=True)
     targets = torch.tensor([1, IGNORED, 3, IGNORED, 5, 6])
     torch.testing.assert_close(safe_loss(logits, targets), F.cross_entropy(logits, targets))
@@ -73,7 +66,7 @@ def test_q2_loss_of_an_empty_batch_is_a_connected_zero(language: str) -> None:
 
 @LANGUAGES
 def test_q2_loss_keeps_a_broken_logit_at_an_ignored_place_out_of_the_gradient(language: str) -> None:
-    safe_loss = listings("q02_empty_text", language)["safe_loss"]
+    safe_loss = of("q02_empty_text", language)["safe_loss"]
     logits = torch.zeros(2, 4, dtype=torch.bfloat16)
     logits[0, 1] = torch.inf
     logits.requires_grad_()
@@ -85,7 +78,7 @@ def test_q2_loss_keeps_a_broken_logit_at_an_ignored_place_out_of_the_gradient(la
 
 @LANGUAGES
 def test_q4_windows_score_every_token_once_and_end_with_the_text(language: str) -> None:
-    plan_windows = listings("q04_long_text", language)["plan_windows"]
+    plan_windows = of("q04_long_text", language)["plan_windows"]
     plan = plan_windows(8192, 512, 256)
     assert (
         len(plan) == 31 and plan[-1][1] == 8192 and min(first - start for start, _, first in plan[1:]) == 256
@@ -107,7 +100,7 @@ def test_q4_windows_score_every_token_once_and_end_with_the_text(language: str) 
 def test_q5_attention_of_the_answer_is_that_of_the_core(language: str) -> None:
     from minimind_core.model.attention import attend
 
-    attention = listings("q05_shapes", language)["attention"]
+    attention = of("q05_shapes", language)["attention"]
     random = torch.Generator().manual_seed(0)
     x = torch.randn(2, 5, 512, generator=random)
     q, k, v, o = (torch.randn(rows, 512, generator=random) / 512**0.5 for rows in (512, 128, 128, 512))
@@ -119,15 +112,3 @@ def test_q5_attention_of_the_answer_is_that_of_the_core(language: str) -> None:
         attend(queries.flip(-1), keys.flip(-1), values, None, "eager").permute(0, 2, 1, 3).reshape(2, 5, 512)
     )
     torch.testing.assert_close(found, true @ o.T)
-
-
-@LANGUAGES
-@pytest.mark.parametrize(
-    "slug", ["q01_loss_mask", "q02_empty_text", "q03_vocabulary", "q04_long_text", "q05_shapes"]
-)
-def test_the_spoken_answer_takes_90_seconds(slug: str, language: str) -> None:
-    question = load_question(slug)
-    spoken = Renderer(question, language).fill(question.prose[language].spoken)
-    assert not re.search(r"^(?:[-*#|>]|\d+\.) ", spoken, flags=re.MULTILINE), "it is spoken: no list"
-    length = len(spoken.split()) if language == "en" else len(re.findall(r"[\u4e00-\u9fff\w]", spoken))
-    assert (150 if language == "en" else 350) <= length <= (220 if language == "en" else 500)

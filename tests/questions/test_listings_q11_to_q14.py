@@ -13,18 +13,14 @@ from labs.q14_serving import claims as serving
 from minimind_core.decoding.sampling import filter_logits
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.rope import RotaryEmbedding, apply_rope
-from questions import load_question
+from tests.questions.listings import run
 
 both_languages = pytest.mark.parametrize("language", ["en", "zh"])
 
 
 def listing(slug: str, language: str, **scope: Any) -> dict[str, Any]:
-    """What the Python listings of an answer define, run one after the other."""
-    answer = "\n".join(text for _, text in load_question(slug).prose[language].texts())
-    scope = {"torch": torch, **scope}
-    for block in answer.split("```python\n")[1:]:
-        exec(block.split("```")[0], scope)
-    return scope
+    """What the listings of an answer define."""
+    return run(slug, language, torch=torch, **scope)
 
 
 class Passes(nn.Module):
