@@ -90,6 +90,8 @@ def broken(tmp_path: Path) -> Broken:
         ),
         ("question.toml", 'prerequisites = ["Q3", "Q5"]', 'prerequisites = "Q3"', "must be a list"),
         ("question.toml", "examines_zh", "examines_fr", "examines_fr: unknown key"),
+        ("en.md", "## In 90 seconds", "## In short", "sections, the first called In 90 seconds"),
+        ("en.md", "### Often said, and wrong", "### Myths", "has no other ### heading"),
         ("en.md", "# Reference answer", "# Answer", "en.md: headings: must be # Question"),
         ("en.md", "## 3. Code that survives", "Code that survives", "the answer has 4 sections, and 3"),
         ("en.md", "{given.nucleus} for top-p", "{Q13-C5} for top-p", "en.md: question: {Q13-C5} would"),

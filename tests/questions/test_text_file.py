@@ -18,7 +18,10 @@ from questions.text_file import TextFileError, read_text_file
 from questions.values import read_tolerance, read_value
 from tests.questions.test_loader import GOOD, write
 
-PROSE = "# Question\n\nWhy?\n\n# Reference answer\n\n## So\n\nSo.\n\n# Beyond the usual answer\n\nMore.\n"
+PROSE = (
+    "# Question\n\nWhy?\n\n# Reference answer\n\n## In 90 seconds\n\nSo.\n\n## 1. So\n\nSo.\n\n"
+    "# Beyond the usual answer\n\nMore.\n"
+)
 HUGE = "9" * 400
 ODD_NUMBERS = ("nan", "-nan", "inf", "-inf", "1e999", f"-{HUGE}.0", HUGE)
 
