@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.experiments import registry
 from pages.ui.study.steps import Progress
@@ -29,21 +28,23 @@ class _Step:
     detail: str = ""
 
 
-def place() -> DeltaGenerator:
-    """Make the place of the rail, which is drawn once it is known how far the attempt is."""
-    with st.container(key="rail"):
-        return st.empty()
+class Rail:
+    """The rail's place on the page, made first; it is drawn once it is known how far the attempt is."""
 
+    def __init__(self) -> None:
+        with st.container(key="rail"):
+            self._place = st.empty()
 
-def draw(place: DeltaGenerator, question: Question, now: Progress, mine: str = "") -> None:
-    """Draw the rail, and below it on a wide screen `mine`, the answer that the reference stands beside."""
-    items = "".join(_item(question, step) for step in _steps(now))
-    own = _own(mine) if mine.strip() else ""
-    place.html(
-        f'<nav class="rail" aria-label="{html.escape(plain("rail.label"))}"><ol>{items}</ol></nav>'
-        f'<p class="rail-time"><span class="rail-clock">{now.seconds // 60}:{now.seconds % 60:02}</span> '
-        f"<span>/ {html.escape(minutes_text(question))}</span></p>{own}"
-    )
+    def draw(self, question: Question, now: Progress, mine: str = "") -> None:
+        """Draw it, and below it on a wide screen `mine`, the answer that the reference stands beside."""
+        items = "".join(_item(question, step) for step in _steps(now))
+        own = _own(mine) if mine.strip() else ""
+        time = f"{now.seconds // 60}:{now.seconds % 60:02}"
+        self._place.html(
+            f'<nav class="rail" aria-label="{html.escape(plain("rail.label"))}"><ol>{items}</ol></nav>'
+            f'<p class="rail-time"><span class="rail-clock">{time}</span> '
+            f"<span>/ {html.escape(minutes_text(question))}</span></p>{own}"
+        )
 
 
 def _steps(now: Progress) -> Iterator[_Step]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.experiments import registry
 from pages.ui.lab import bench
@@ -18,7 +17,8 @@ from pages.ui.progress import attempts
 from pages.ui.site import question_list, server, store
 from pages.ui.site.arrive import at_step
 from pages.ui.site.navigate import leave_for
-from pages.ui.study import again, draft, hints, kata, predict, rail, reference, rubric, steps
+from pages.ui.study import again, draft, hints, kata, predict, reference, rubric, steps
+from pages.ui.study.rail import Rail
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import catalogue, current_language, t
 from pages.ui.words.markdown import Markdown
@@ -35,7 +35,7 @@ def question_page(name: str, lab: Lab | None = None) -> None:
     `lab` draws its lab where that is more than its experiments one below the other.
     """
     question = question_list.question(name)
-    beside = rail.place() if question.written else None
+    beside = Rail() if question.written else None
     header(question)
     if beside is not None:
         _written(question, lab, beside)
@@ -44,7 +44,7 @@ def question_page(name: str, lab: Lab | None = None) -> None:
     _neighbours(question)
 
 
-def _written(question: Question, lab: Lab | None, beside: DeltaGenerator) -> None:
+def _written(question: Question, lab: Lab | None, beside: Rail) -> None:
     """Draw all but the neighbours, and the rail `beside` them.
 
     What goes wrong is said in a place of its own, so that nothing below is moved, and the field for the
@@ -67,9 +67,9 @@ def _written(question: Question, lab: Lab | None, beside: DeltaGenerator) -> Non
         trouble.error(sentence)
 
 
-def _rest(question: Question, lab: Lab | None, renderer: Renderer, beside: DeltaGenerator) -> None:
+def _rest(question: Question, lab: Lab | None, renderer: Renderer, beside: Rail) -> None:
     """Draw what needs the store, hints to follow-ups, and the rail `beside` it. Raises StoreError."""
-    rail.draw(beside, question, steps.progress(question))  # at once, as its place is kept from the start
+    beside.draw(question, steps.progress(question))  # at once, as its place is kept from the start
     attempt = store.attempt(question)
     hints.steps(question, attempt, renderer)
     if registry().of_question(question.key):
@@ -86,7 +86,7 @@ def _rest(question: Question, lab: Lab | None, renderer: Renderer, beside: Delta
         st.header(t("study.score"), anchor="score")
         rubric.section(question)
         _follow_ups(question, renderer)
-    rail.draw(beside, question, now, mine=attempt.text if attempt is not None and now.opened else "")
+    beside.draw(question, now, mine=attempt.text if attempt is not None and now.opened else "")
     at_step(steps.opened_since(question, now))
 
 
