@@ -22,7 +22,14 @@ from tests.browser.test_pages import check_page
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
-PAGES = ("", "playground", "progress", "settings", *(question.slug for question in load_questions()))
+PAGES = (
+    "",
+    "playground",
+    "progress",
+    "glossary",
+    "settings",
+    *(question.slug for question in load_questions()),
+)
 
 
 @pytest.fixture(scope="module")

@@ -203,7 +203,7 @@ def test_the_address_sets_the_page(open_app: OpenApp) -> None:
     app = open_app(PAGE, playground_prompt="Hello", playground_temperature="9", playground_seed="7")
     assert app.text_area(key="playground_prompt").value == "Hello"
     assert app.number_input(key="playground_seed").value == 7
-    assert app.slider(key="playground_temperature").value == 3.0 and says(app, "The address asks for 9")
+    assert app.slider(key="playground_temperature").value == 3.0 and says(app, "the address asks for 9")
 
 
 def test_examples_fill_the_prompt_in_any_language(open_app: OpenApp) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from labs.contract import Params
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
 from labs.runner.job import WorkerStatus
@@ -32,6 +33,9 @@ class Candidate:
 
     def num_jobs(self) -> int:
         return 0
+
+    def find(self, experiment_id: str, params: Params) -> None:
+        return None
 
     def close(self, farewell: str = "") -> None:
         self.farewell = farewell

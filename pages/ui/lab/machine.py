@@ -27,10 +27,10 @@ def lines(experiment: Experiment, params: Params) -> None:
     said = [(name, _said(experiment, params, machine)) for name, machine in _recorded()]
     here = _here()
     if here is not None:
-        said.insert(0, (plain("machine.here", device=here.name), _said(experiment, params, here)))
-    lines = [t("machine.line", machine=name, said=sentence) for name, sentence in said if sentence]
+        said.insert(0, (plain("on_machine.here", device=here.name), _said(experiment, params, here)))
+    lines = [t("on_machine.line", machine=name, said=sentence) for name, sentence in said if sentence]
     if lines and here is None:
-        lines.append(t("machine.unknown"))
+        lines.append(t("on_machine.unknown"))
     if lines:
         st.caption("  \n".join(lines))
 
@@ -50,4 +50,4 @@ def _recorded() -> Iterator[tuple[str, Machine]]:
     """GPUs first; a CPU's card would say little about another's."""
     for record in recorded(CARD):
         if record["device"] != "cpu":
-            yield plain("machine.recorded", device=record["device_name"]), machine_of(record["result"])
+            yield plain("on_machine.recorded", device=record["device_name"]), machine_of(record["result"])

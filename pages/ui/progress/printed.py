@@ -140,7 +140,7 @@ def _rubric(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator[Bloc
                 Tick(
                     line.id in met,
                     Marked(renderer.text(line.text)),
-                    words("score.decided") if decisions.get(line.decided_by or "") is not None else "",
+                    words("report.decided") if decisions.get(line.decided_by or "") is not None else "",
                 )
                 for line in lines
             )

@@ -105,8 +105,8 @@ def test_a_number_beyond_its_limits_stays_in_its_box_and_what_is_used_is_said(wh
 
 
 def test_a_small_step_shows_its_decimals(whole_errors: None) -> None:
-    rate = open_at({}, "q06/convert").slider(key="q06_convert_learning_rate")
-    assert rate.proto.format == "%.5f"
+    share = open_at({}, "q13/next_token").slider(key="q13_next_token_top_p")
+    assert share.proto.format == "%.2f"
 
 
 def test_a_word_out_of_an_address_is_said_as_the_page_calls_it(whole_errors: None) -> None:

@@ -70,7 +70,7 @@ def test_a_finished_attempt_is_taken_away_from_the_page_with_its_device(
     open_app: OpenApp, study: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app("q13_sampling")
-    app.number_input(key="q13.predict.hot-entropy").set_value(3.0)
+    app.text_input(key="q13.predict.hot-entropy").set_value("3.0")
     next(button for button in app.button if button.label == "Commit").click().run()
     app.button(key="q13.reference").click().run()
     app.button(key="q13.keep").click().run()
