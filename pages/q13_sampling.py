@@ -41,8 +41,10 @@ def sampling() -> None:
     if current_language() != "zh":
         st.caption(t("q13.next_token.prompt_note", prompt=PROMPT))
     if measured is not None:
-        st.fragment(_bench)(measured)
-        _writing()
+        with st.container(key="lab-next_token"):
+            st.fragment(_bench)(measured)
+        with st.container(key="lab-continuation"):
+            _writing()
         bench.panel(
             experiment("q13/wall"),
             prefix=_Q,
@@ -161,7 +163,7 @@ def _writing() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for field in ("seed", "max_new_tokens"):
             controls.control(ContinuationParams, field, _Q)
-        st.button(t("q13.page.write"), key="q13.write", type="primary", on_click=_write)
+        st.button(t("q13.page.write"), key="q13.write", on_click=_write)
     job = st.session_state.get("q13.writing")
     if job is None:
         return

@@ -62,12 +62,12 @@ function changePage(address) {
   const first = page === undefined
   page = address
   if (first) return arrive()
-  document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0)
-  // A button that has gone with its page leaves the focus nowhere; the title is where the page begins.
-  if (document.activeElement === document.body) goToTitle()
+  goToTop()
 }
 
-function goToTitle() {
+// A button that has gone with its page leaves the focus nowhere; the title is where a page begins.
+function goToTop() {
+  document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0)
   const wait = setInterval(() => {
     const title = document.querySelector("[data-testid=stMain] h1")
     if (!title || !idle()) return
@@ -80,5 +80,5 @@ function goToTitle() {
 
 export default function ({ data }) {
   if (data.page !== undefined && data.page !== page) changePage(data.page)
-  if (data.step && data.count !== count) { count = data.count; goTo([data.step]) }
+  if (data.step && data.count !== count) { count = data.count; data.step === "top" ? goToTop() : goTo([data.step]) }
 }

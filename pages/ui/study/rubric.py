@@ -30,13 +30,18 @@ Outcomes = Mapping[str, Outcome]
 
 def section(question: Question) -> None:
     """Draw the whole section. It is a fragment: a tick redraws only this."""
-    st.fragment(_section)(question)
+    st.fragment(_section)(question, _stage(store.attempt(question)))
 
 
-def _section(question: Question) -> None:
-    if again.was_asked_for():  # the whole page begins anew, not only its score
-        st.rerun()
+def _stage(attempt: Attempt | None) -> tuple[str, bool] | None:
+    return None if attempt is None else (attempt.id, attempt.finished is not None)
+
+
+def _section(question: Question, drawn: tuple[str, bool] | None) -> None:
+    """`drawn` is the stage that the page around shows: a kept score and a new attempt change all of it."""
     attempt = store.attempt(question)
+    if _stage(attempt) != drawn:
+        st.rerun()
     if attempt is None:
         return
     renderer = renderer_of(question)

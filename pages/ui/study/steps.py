@@ -90,7 +90,7 @@ def opened_since(question: Question, now: Progress) -> str | None:
     if before is None:
         return None
     if now.attempts > before.attempts and before.finished:
-        return "question"
+        return "top"
     if now.finished and not before.finished:
         return "score"
     if now.opened and not before.opened:
