@@ -20,7 +20,7 @@ def at_page(address: str) -> None:
 
 
 def at_step(anchor: str | None) -> None:
-    """Bring what has the anchor into view, and the focus to it, once. "top" is the page's title; None stays."""
+    """Bring what has the anchor into view, and the focus to it, once; "top" is the title. None stays."""
     count = st.session_state.setdefault(_COUNT, 0)
     if anchor is not None:
         count = st.session_state[_COUNT] = count + 1
