@@ -29,10 +29,9 @@ def lines(experiment: Experiment, params: Params) -> None:
     if here is not None:
         said.insert(0, (plain("on_machine.here", device=here.name), _said(experiment, params, here)))
     lines = [t("on_machine.line", machine=name, said=sentence) for name, sentence in said if sentence]
-    if lines and here is None:
+    if here is None:
         lines.append(t("on_machine.unknown"))
-    if lines:
-        st.caption("  \n".join(lines))
+    st.caption("  \n".join(lines))
 
 
 def _said(experiment: Experiment, params: Params, machine: Machine) -> str:
