@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TEXTS = "今天天气很好; The children play in the park and sing"
 MOST_ROWS = 8
 OTHER_FILLERS = (77, 78)
-"""Ordinary tokens that stand in for the padding once, to see who notices; the first that is not the filler."""
+"""Ordinary tokens, of which one stands in for the padding once, to see who notices."""
 SECONDS_A_TOKEN = PerDevice(cpu=1.2e-3, cuda=1e-5)
 
 
@@ -89,7 +89,7 @@ class BatchView(TypedDict):
 
 
 class BatchResult(TypedDict):
-    """N rows of T ids; losses [N, T - 1] are those of the next id, skipping [N, T - 2] of the one after it."""
+    """N rows of T ids; `losses` [N, T - 1] of the next id, `skipping` [N, T - 2] of the one after it."""
 
     ids: NDArray[np.int32]
     pieces: list[list[str]]

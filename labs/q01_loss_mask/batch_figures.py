@@ -55,7 +55,7 @@ def _every_pair(result: Mapping[str, Any]) -> list[tuple[int, int, bool, float]]
 
 
 def _pairs(result: Mapping[str, Any], text: Words) -> Figure:
-    """One column a text, position downwards; a pair that bears loss is shaded by it, the others are hatched."""
+    """One column a text, position downwards; pairs that bear loss are shaded by it, the others grey."""
     offset, pairs = result["view"]["offset"], _every_pair(result)
     columns = [text("text_number", number=row + 1) for row in range(len(result["ids"]))]
     places = list(range(min(PAIRS, result["view"]["mask"].shape[1])))

@@ -210,10 +210,13 @@ def _losses(specimens: dict[str, Specimen], names: dict[str, str], text: Words) 
     reported = [one["reported_loss"] for one in specimens.values()]
     true = [one["text_loss"] for one in specimens.values()]
     shares = [one["text_percent"] / 100 * one["text_loss"] for one in specimens.values()]
-    hover, look = "%{y}: %{x:.3f}", {"horizontal": True, "labels": " {:.2f}"}
-    figure.bars(true, labels, "measured", text("text_loss"), hover=hover, **look)
-    figure.bars(reported, labels, "said", text("reported"), hover=hover, **look)
-    figure.bars(shares, labels, "formula", text("share_times_loss"), hover=hover, **look)
+    bars: tuple[tuple[list[float], Role, str], ...] = (
+        (true, "measured", text("text_loss")),
+        (reported, "said", text("reported")),
+        (shares, "formula", text("share_times_loss")),
+    )
+    for sizes, role, name in bars:
+        figure.bars(sizes, labels, role, name, labels=" {:.2f}", horizontal=True, hover="%{y}: %{x:.3f}")
     figure.x_axis(text("axis.mean_loss"), span=(0, 1.25 * max([*true, *reported])))
     figure.y_axis(category=True, reverse=True)
     return figure

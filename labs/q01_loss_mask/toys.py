@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.q01_loss_mask.rows import Framing, Rows, make_rows, mask_of
+from labs.q01_loss_mask.rows import Framing, Rows, Rule, make_rows, mask_of
 from labs.q01_loss_mask.sentences import SENTENCES
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ class Toy:
     specials: bool = True
     masked: bool = True
     pad_is_eos: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        """Which targets it was trained on."""
+        return "none" if not self.masked else "by_id" if self.pad_is_eos else "y"
 
 
 TOYS = {
@@ -86,8 +91,7 @@ def score(model: MiniMind, toy: Toy, loaded: LoadedModel) -> Scores:
     real = torch.tensor(rows.real)
     last = real.sum(1) - 1 - int(toy.specials)  # of the text, EOS aside: [N]
     text = torch.arange(1, LENGTH)[None] <= last[:, None]  # [N, T - 1]
-    rule = "none" if not toy.masked else "by_id" if toy.pad_is_eos else "y"
-    own = torch.tensor(mask_of(rule, rows, frames.pad_id))
+    own = torch.tensor(mask_of(toy.rule, rows, frames.pad_id))
     each = torch.arange(len(ids))
     at_end = logits[each, last].softmax(-1).mean(0)  # [V]
     after = logits[each, last + 1].softmax(-1).mean(0)
