@@ -2,6 +2,8 @@
 
 from labs.q01_loss_mask.batch import Batch
 from labs.q01_loss_mask.finetune import Finetune
+from labs.q01_loss_mask.packing import Packing
+from labs.q01_loss_mask.prefix import Prefix
 from labs.q01_loss_mask.specimens import Specimens
 
-EXPERIMENTS = (Batch(), Specimens(), Finetune())
+EXPERIMENTS = (Batch(), Specimens(), Finetune(), Packing(), Prefix())
