@@ -86,7 +86,7 @@ class SpecimensResult(TypedDict, total=False):
     """Of the three with EOS in their data, the one that stops least often."""
     padding_after_text: dict[str, float]
     """Probability of PAD right after the last word, of the two without a mask."""
-    view: NotRequired[SpecimensView | None]
+    view: NotRequired[SpecimensView]
 
 
 class Specimens(Experiment[SpecimensParams, SpecimensResult]):
