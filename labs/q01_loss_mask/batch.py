@@ -50,7 +50,7 @@ class BatchParams(Params):
 
     rows: str = text(TEXTS, max_length=8000, primary=True)
     rows_are: str = choice("text", ("text", "ids"))
-    max_length: int = whole(16, 2, 512, unit="ids", primary=True)
+    max_length: int = whole(16, 2, 512, unit="tokens")
     mask: str = choice("y", get_args(Rule), view=True, primary=True)
     mean: str = choice("token", get_args(Mean), view=True)
     specials: bool = switch(True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from labs.contract import Row, Words
-from labs.contract.drawing import Figure
+from labs.contract.drawing import Figure, Role
 from labs.q01_loss_mask.pieces import drawn
 
 PAIRS = 24
@@ -18,6 +18,8 @@ PIECE = 12
 """Characters of a piece in a cell."""
 LARGEST_LOSS = 12.0
 """Nats at which a cell is darkest, the same in every run."""
+_RULES: dict[str, Role] = {"y": "measured", "by_id": "peer"}
+"""How a rule's bar is painted; the others are wrong whatever the batch."""
 
 
 def figures(result: Mapping[str, Any], text: Words) -> dict[str, Figure]:
@@ -94,7 +96,7 @@ def _rules(result: Mapping[str, Any], text: Words) -> Figure:
         figure.bars(
             [loss or 0.0],
             [f"<b>{name}</b>" if rule == view["rule"] else name],
-            "measured" if rule == "y" else "said",
+            _RULES.get(rule, "said"),
             labels=[" NaN" if loss is None else f" {loss:.3f}, {count}"],
             horizontal=True,
             hover="%{y}: %{x:.4f}",

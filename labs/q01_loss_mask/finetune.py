@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -31,15 +33,15 @@ LOOKS = 24
 """How often the watched sentences are read, the start included."""
 LEARNT = 50.0
 """Percent at which one would call the end of a sentence learnt."""
-WATCHED = ("eos_after_text", "pad_after_text", "text_loss", "reported_loss")
+WATCHED = ("eos_after_text", "pad_after_text", "text_loss", "training_loss")
 
 
 @dataclass(frozen=True)
 class FinetuneParams(Params):
     """Where it starts, and the rule that it is trained by from there."""
 
-    start: str = choice("toy-pad-is-eos", WITH_EOS, label="start", primary=True)
-    rule: str = choice("toy-masked", WITH_EOS, label="specimen", primary=True)
+    start: str = choice("toy-pad-is-eos", WITH_EOS, primary=True)
+    rule: str = choice("toy-masked", WITH_EOS, primary=True)
     steps: int = whole(120, 20, 600, primary=True)
     learning_rate: float = choice(1e-3, (1e-4, 3e-4, 1e-3, 3e-3))
     seed: int = seed()
@@ -87,16 +89,18 @@ class Finetune(Experiment[FinetuneParams, FinetuneResult]):
             warmup_steps=5,
             log_every=1,
         )
-        pieces = [_look(0, score(model, toy, loaded))]
-        ctx.emit(pieces[-1])
+        before, pieces, losses = score(model, toy, loaded), [], []
         for record in Trainer(model, source, config).steps():
             step = record.step + 1
             ctx.progress(0.05 + 0.95 * step / params.steps, "step", step=step)
-            if step % max(1, params.steps // LOOKS) == 0 or step == params.steps:
-                model.eval()
-                pieces.append(_look(step, score(model, toy, loaded)))
-                model.train()
+            losses.append(record.loss)
+            if step == 1:
+                pieces.append(_look(0, before, losses))
                 ctx.emit(pieces[-1])
+            if step % max(1, params.steps // LOOKS) == 0 or step == params.steps:
+                pieces.append(_look(step, score(model, toy, loaded), losses))
+                ctx.emit(pieces[-1])
+                losses = []
         eos = [piece["eos_after_text"] for piece in pieces]
         learnt = (int(piece["step"]) for piece in pieces if piece["eos_after_text"] > LEARNT)
         return {
@@ -117,7 +121,7 @@ class Finetune(Experiment[FinetuneParams, FinetuneResult]):
         }
 
     def show(self, result: FinetuneResult, text: Words) -> Shown:
-        """`ends`: EOS and PAD after the last word, by step; `losses`: reported and on the text."""
+        """`ends`: EOS and PAD after the last word, by step; `losses`: the trainer's and the watched text's."""
         figures = {"ends": _ends(result, text), "losses": _losses(result, text)}
         if "eos_percent" not in result:
             return Shown(figures)
@@ -128,8 +132,8 @@ class Finetune(Experiment[FinetuneParams, FinetuneResult]):
                 text("axis.step"): int(step),
                 "P(EOS) (%)": float(curves["eos_after_text"][index]),
                 "P(PAD) (%)": float(curves["pad_after_text"][index]),
-                text("text_loss"): float(curves["text_loss"][index]),
-                text("reported"): float(curves["reported_loss"][index]),
+                text("watched_loss"): float(curves["text_loss"][index]),
+                text("training_loss"): float(curves["training_loss"][index]),
             }
             for index, step in enumerate(result["steps"])
         ]
@@ -182,14 +186,14 @@ def chinese_sentences() -> list[str]:
     return re.findall(r"[\u4e00-\u9fff][\u4e00-\u9fff，、：]{5,40}。", heldout.held_out("chinese")[0])
 
 
-def _look(step: int, scores: Scores) -> dict[str, float]:
-    """What is watched at one step."""
+def _look(step: int, scores: Scores, losses: Sequence[float]) -> dict[str, float]:
+    """What is watched at one step; `losses` are those that the trainer reported since the last look."""
     return {
         "step": step,
         "eos_after_text": 100 * scores["eos_after_text"],
         "pad_after_text": 100 * scores["pad_after_text"],
         "text_loss": scores["text_loss"],
-        "reported_loss": scores["reported_loss"],
+        "training_loss": fmean(losses),
     }
 
 
@@ -212,10 +216,10 @@ def _ends(result: FinetuneResult, text: Words) -> Figure:
 def _losses(result: FinetuneResult, text: Words) -> Figure:
     figure, steps, curves = Figure(), result["steps"], result["curves"]
     lines: tuple[tuple[str, Role, str, str], ...] = (
-        ("text_loss", "measured", text("text_loss"), "circle"),
-        ("reported_loss", "said", text("reported"), "diamond"),
+        ("text_loss", "measured", text("watched_loss"), "circle"),
+        ("training_loss", "said", text("training_loss"), "diamond"),
     )
-    top = 1.15 * max(float(curves[name].max()) for name in ("text_loss", "reported_loss"))
+    top = 1.15 * max(float(curves[name].max()) for name in ("text_loss", "training_loss"))
     ends = []
     for name, role, label, symbol in lines:
         figure.line(steps, curves[name], role, label, hover="%{x}: %{y:.3f}", symbol=symbol, size=6)

@@ -37,8 +37,8 @@ class PackingParams(Params):
     """All lengths are counted; `max_length` is the one that the sentence speaks of."""
 
     max_length: int = choice(512, LENGTHS, view=True, primary=True)
-    batch_size: int = whole(16, 2, 128, unit="texts", primary=True)
-    texts: int = whole(600, 50, 2000, unit="texts")
+    batch_size: int = whole(16, 2, 128, primary=True)
+    texts: int = whole(600, 50, 2000)
     seed: int = seed()
 
 
@@ -235,7 +235,7 @@ def _useful(result: PackingResult, text: Words) -> Figure:
     chosen = result["view"]["max_length"]
     figure.line([chosen] * 2, [0, 105], "formula", showlegend=False, width=1)
     figure.x_axis(
-        text("max_length"), log=True, ticks={n: str(n) for n in LENGTHS}, span=(np.log10(28), np.log10(3400))
+        text("max_length"), log=True, ticks={n: str(n) for n in LENGTHS}, span=(np.log10(28), np.log10(4000))
     )
     figure.y_axis(text("axis.useful"), span=(0, 105), ticksuffix="%")
     for x, y, name in ends:

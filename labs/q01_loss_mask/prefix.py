@@ -8,17 +8,37 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
+from labs.contract import (
+    Context,
+    DeviceClass,
+    Experiment,
+    OnProgress,
+    Params,
+    Partials,
+    Row,
+    Shown,
+    Words,
+    choice,
+    whole,
+)
 from labs.contract.drawing import Figure, error_bars
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from minimind_core.model.minimind import MiniMind
+
 CONTEXTS = (1, 2, 4, 8, 16, 32, 64)
 """Tokens that the model is given before each target; the last is the whole row."""
+MIDDLE = 16
+"""The place in a row at which one pass over the whole of it is compared with its prefix alone."""
 ROWS_AT_ONCE = PerDevice(cpu=8, cuda=512)
 SECONDS_A_TOKEN = PerDevice(cpu=1e-3, cuda=1e-5)
 
@@ -28,7 +48,7 @@ class PrefixParams(Params):
     """One target from each of so many stretches of text that the model never saw."""
 
     text: str = choice("both", ("both", "english", "code", "chinese"), primary=True)
-    targets: int = whole(48, 8, 512, primary=True)
+    targets: int = whole(48, 8, 512, label="prefix.targets", primary=True)
     seed: int = seed()
 
 
@@ -38,10 +58,8 @@ class PrefixResult(TypedDict, total=False):
     loss: dict[str, float]
     spread: dict[str, float]
     uniform: float
-    one_pass_loss: float
-    """Of the same targets in one pass over the whole rows."""
     difference: float
-    """The largest between a target's loss in that pass and from its prefix alone."""
+    """The largest between a loss in the middle of a row, in one pass over it, and after that prefix alone."""
     targets: int
 
 
@@ -51,14 +69,11 @@ class Prefix(Experiment[PrefixParams, PrefixResult]):
     id = "q01/prefix"
 
     def seconds(self, params: PrefixParams, device: DeviceClass) -> float:
-        tokens = params.targets * (sum(CONTEXTS) + CONTEXTS[-1])
+        tokens = params.targets * (sum(CONTEXTS) + CONTEXTS[-1] + MIDDLE)
         return 0.5 + tokens * SECONDS_A_TOKEN.on(device)
 
     def measure(self, params: PrefixParams, ctx: Context) -> PrefixResult:
         """A forward for each length of the prefix, then one for all."""
-        import torch
-        import torch.nn.functional as F
-
         from labs.tools import heldout
         from labs.tools.token_losses import token_losses
 
@@ -68,30 +83,22 @@ class Prefix(Experiment[PrefixParams, PrefixResult]):
         rows = heldout.windows(
             loaded.tokenizer, texts, params.targets, CONTEXTS[-1], params.seed, ctx.check_cancelled
         ).to(ctx.device)  # [N, 65]
-        uniform, pieces, each = math.log(loaded.config.vocab_size), [], np.zeros(0, np.float32)
-        done, every = 0, len(rows) * (sum(CONTEXTS) + CONTEXTS[-1])
-        for context in CONTEXTS:
-            ctx.progress(done / every, "prefix", context=context)
-            losses = []
-            for batch in rows.split(ROWS_AT_ONCE.on(ctx.device)):
-                ctx.progress(done / every)
-                with torch.inference_mode():
-                    hidden = loaded.model.model(batch[:, -1 - context : -1])  # [B, context, C]
-                    logits = loaded.model.head(hidden[:, -1]).float()  # [B, V]
-                losses.append(F.cross_entropy(logits, batch[:, -1], reduction="none").cpu())
-                done += batch.shape[0] * context
-            each = torch.cat(losses).numpy()
+        uniform, pieces = math.log(loaded.config.vocab_size), []
+        work = sum(CONTEXTS) + CONTEXTS[-1] + MIDDLE
+        for index, context in enumerate(CONTEXTS):
+            start, end = sum(CONTEXTS[:index]) / work, sum(CONTEXTS[: index + 1]) / work
+            on_progress = ctx.part(start, end, "prefix", context=context)
+            each = _last_losses(loaded.model, rows[:, -1 - context :], on_progress)
             error = float(each.std(ddof=1)) / math.sqrt(len(each))
-            pieces.append(
-                {"context": context, "loss": float(each.mean()), "spread": error, "uniform": uniform}
-            )
-            ctx.emit(pieces[-1])
-        ctx.progress(done / every, "one_pass")
-        in_one = token_losses(loaded.model, rows, ctx.check_cancelled)[:, -1]  # [N]
+            pieces.append({"context": context, "loss": float(each.mean()), "spread": error})
+            ctx.emit({**pieces[-1], "uniform": uniform})
+        alone = _last_losses(
+            loaded.model, rows[:, : MIDDLE + 1], ctx.part(1 - (CONTEXTS[-1] + MIDDLE) / work, 1.0, "one_pass")
+        )
+        in_one = token_losses(loaded.model, rows, ctx.check_cancelled)[:, MIDDLE - 1]  # [N]
         return {
-            **self.so_far(params, pieces),
-            "one_pass_loss": float(in_one.mean()),
-            "difference": float(np.abs(in_one - each).max()),
+            **self.so_far(params, [{**piece, "uniform": uniform} for piece in pieces]),
+            "difference": float(np.abs(in_one - alone).max()),
             "targets": len(rows),
         }
 
@@ -124,12 +131,23 @@ class Prefix(Experiment[PrefixParams, PrefixResult]):
                 text("prefix.lost", lost=bigram - whole_prefix, targets=result["targets"]),
                 text("prefix.one_pass", difference=result["difference"]),
             ],
-            numbers={
-                text("prefix.alone"): bigram,
-                text("prefix.whole"): whole_prefix,
-                text("prefix.in_one"): result["one_pass_loss"],
-            },
+            numbers={text("prefix.alone"): bigram, text("prefix.whole"): whole_prefix},
         )
+
+
+def _last_losses(model: MiniMind, rows: Tensor, on_progress: OnProgress) -> NDArray[np.float32]:
+    """Nats of each row's last token after all before it: rows int64 [N, T + 1] -> [N]."""
+    import torch
+    import torch.nn.functional as F
+
+    losses: list[Tensor] = []
+    for batch in rows.split(ROWS_AT_ONCE.on(rows.device.type)):
+        on_progress(sum(len(one) for one in losses) / len(rows))
+        with torch.inference_mode():
+            hidden = model.model(batch[:, :-1])  # [B, T, C]
+            logits = model.head(hidden[:, -1]).float()  # [B, V]
+        losses.append(F.cross_entropy(logits, batch[:, -1], reduction="none").cpu())
+    return torch.cat(losses).numpy()
 
 
 def _losses(result: PrefixResult, text: Words) -> Figure:
@@ -151,16 +169,6 @@ def _losses(result: PrefixResult, text: Words) -> Figure:
     )
     ends = [CONTEXTS[0], CONTEXTS[-1]]
     figure.line(ends, [result["uniform"]] * 2, "peer", text("even_guess"), hover="%{y:.3f}")
-    if "one_pass_loss" in result:
-        figure.marks(
-            [CONTEXTS[-1]],
-            [result["one_pass_loss"]],
-            "formula",
-            text("one_pass"),
-            hover="%{y:.3f}",
-            symbol="diamond-open",
-            size=16,
-        )
     figure.x_axis(
         text("axis.context"), log=True, ticks={n: str(n) for n in CONTEXTS}, span=(-0.1, math.log10(90))
     )

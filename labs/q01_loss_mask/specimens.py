@@ -53,7 +53,7 @@ class SpecimensParams(Params):
     """All five are measured; `specimen` is the one whose numbers stand in the sentence."""
 
     specimen: str = choice("toy-unmasked", tuple(TOYS), view=True, primary=True)
-    samples: int = whole(32, 4, 64, unit="texts", primary=True)
+    samples: int = whole(32, 4, 64, primary=True)
     seed: int = seed()
 
 
@@ -205,7 +205,7 @@ def _continued(
 
 def _losses(specimens: dict[str, Specimen], names: dict[str, str], text: Words) -> Figure:
     """What the screen shows beside what the text costs, and the text's share of the targets times that."""
-    figure = Figure(height=330, barmode="group")
+    figure = Figure(height=460, barmode="group")
     labels = list(names.values())
     reported = [one["reported_loss"] for one in specimens.values()]
     true = [one["text_loss"] for one in specimens.values()]
@@ -259,8 +259,8 @@ def _running(specimens: dict[str, Specimen], names: dict[str, str], text: Words)
         running = [100 * float((one["lengths"] > step).mean()) for step in steps]
         figure.line(steps, running, role, names[name], hover="%{x}: %{y:.0f}%", symbol=symbol, size=5)
         ends.append((MOST_NEW, running[-1], names[name]))
-    figure.name_ends(ends, 0, 105, log=False)
-    figure.x_axis(text("axis.tokens_written"), span=(0, 1.55 * MOST_NEW), tickvals=[0, 10, 20, 30, 40])
-    figure.y_axis(text("axis.running"), span=(-2, 105), ticksuffix="%")
+    figure.name_ends(ends, -12, 118, log=False)
+    figure.x_axis(text("axis.tokens_written"), span=(0, 1.75 * MOST_NEW), tickvals=[0, 10, 20, 30, 40])
+    figure.y_axis(text("axis.running"), span=(-12, 118), tickvals=[0, 25, 50, 75, 100], ticksuffix="%")
     figure.layout["showlegend"] = False
     return figure

@@ -44,6 +44,5 @@ def test_packed_texts_are_alone_only_behind_their_mask(run: Run, text: Words) ->
 def test_one_pass_gives_every_target_the_loss_of_its_own_prefix(run: Run, text: Words) -> None:
     result = run("prefix", targets=8, text="code")
     assert result["difference"] < 1e-4
-    assert result["loss"]["64"] == pytest.approx(result["one_pass_loss"], abs=1e-4)
     assert list(result["loss"]) == [str(context) for context in CONTEXTS] and result["targets"] == 8
     assert len(Prefix().show(result, text).rows) == len(CONTEXTS)

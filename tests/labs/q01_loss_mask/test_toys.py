@@ -118,7 +118,7 @@ def test_sentences_are_sentences_and_none_is_watched() -> None:
 
 
 def test_the_curves_are_drawn_to_the_planned_end(text: Words) -> None:
-    look = {"eos_after_text": 1.0, "pad_after_text": 0.5, "text_loss": 2.0, "reported_loss": 3.0}
+    look = {"eos_after_text": 1.0, "pad_after_text": 0.5, "text_loss": 2.0, "training_loss": 3.0}
     finetune = Finetune()
     begun = finetune.so_far(finetune.params(), [{"step": 0, **look}, {"step": 5, **look}])
     figures = finetune.show(begun, text).figures
