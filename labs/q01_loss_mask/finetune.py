@@ -121,7 +121,7 @@ class Finetune(Experiment[FinetuneParams, FinetuneResult]):
         }
 
     def show(self, result: FinetuneResult, text: Words) -> Shown:
-        """`ends`: EOS and PAD after the last word, by step; `losses`: of the trainer and of the watched text."""
+        """`ends`: EOS and PAD after the last word, by step; `losses`: in training and on the watched text."""
         figures = {"ends": _ends(result, text), "losses": _losses(result, text)}
         if "eos_percent" not in result:
             return Shown(figures)
