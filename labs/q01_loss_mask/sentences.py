@@ -1,0 +1,38 @@
+"""Short sentences in two languages, which no model of ours was trained on, written for this lab. No torch."""
+
+from __future__ import annotations
+
+SENTENCES = (
+    "The dog ran after the ball.",
+    "小狗追着球跑。",
+    "She has lived here for ten years.",
+    "她在这里住了十年。",
+    "It was too dark to see the road.",
+    "天太黑，看不清路。",
+    "My brother wants to be a doctor.",
+    "我弟弟想当医生。",
+    "Please close the window before you go.",
+    "走之前请关上窗户。",
+    "I forgot to bring my umbrella today.",
+    "我今天忘了带伞。",
+    "They are waiting for the next train.",
+    "他们在等下一班火车。",
+    "What did you eat for breakfast?",
+    "你早饭吃了什么？",
+    "He is the best player on our team.",
+    "他是我们队里最好的球员。",
+    "The shop opens at nine in the morning.",
+    "这家店早上九点开门。",
+    "I do not know how to swim.",
+    "我不会游泳。",
+    "We went to the park with our children.",
+    "我们带孩子们去了公园。",
+    "She speaks English very well.",
+    "她的英语说得很好。",
+    "The old man sat down and began to read.",
+    "老人坐下来开始看书。",
+    "Could you tell me the way to the station?",
+    "你能告诉我去车站怎么走吗？",
+    "There was nobody in the house.",
+    "屋里一个人也没有。",
+)

@@ -1,0 +1,120 @@
+"""The workbench: counts, losses against torch's own, fillers, and every text that it has to refuse."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from labs.contract import ParamError, Words
+from labs.q01_loss_mask.batch import Batch, BatchParams, split
+from labs.runner.inline import InlineClient
+from tests.labs.q01_loss_mask.conftest import Run
+
+IDS = {"rows": "101 102 103; 201 202 203 204 205", "rows_are": "ids", "specials": False, "max_length": 5}
+Refused = Callable[..., str]
+
+
+def test_the_batch_of_the_question_has_six_targets(run: Run) -> None:
+    result = run("batch", **IDS)
+    assert (result["targets"], result["pairs"], result["formula_targets"]) == (6, 8, 6)
+    assert result["view"]["counts"] == {
+        "y": 6,
+        "x": 7,
+        "by_id": 6,
+        "none": 8,
+        "after_mean": 8,
+        "double_shift": 4,
+    }
+    assert Batch().formula(BatchParams(**IDS)) == {"targets": 6}  # type: ignore[arg-type]
+    assert Batch().formula(BatchParams()) is None
+
+
+def test_losses_are_those_of_an_ordinary_forward(run: Run, client: InlineClient) -> None:
+    result = run("batch", rows="Hello there; Hi", max_length=14)
+    model = client._host.model("random:byte-128").model
+    ids = torch.tensor(result["ids"]).long()
+    with torch.inference_mode():
+        logits = model(ids)
+    mask = torch.tensor(result["real"][:, 1:]).bool()
+    labels = ids[:, 1:].masked_fill(~mask, -100)
+    expected = float(F.cross_entropy(logits[:, :-1].flatten(0, 1), labels.flatten()))
+    assert result["masked"] == pytest.approx(expected, abs=1e-5)
+    assert result["ignore_index"] == pytest.approx(expected, abs=1e-5)
+    assert result["view"]["reported"] == pytest.approx(expected, abs=1e-5)
+    skipping = F.cross_entropy(logits[0, :-2], ids[0, 2:], reduction="none")
+    np.testing.assert_allclose(result["skipping"][0], skipping, atol=1e-5)
+    assert result["view"]["by_rule"]["after_mean"] == result["view"]["by_rule"]["none"]
+
+
+def test_targets_are_the_inputs_one_place_on(run: Run) -> None:
+    result = run("batch", rows="今天天气很好; a<b> \x07 \U0001f600", max_length=32)
+    assert result["pieces"][0][0] == "BOS" and result["pieces"][0][-1] == "PAD"
+    assert "\x07" not in "".join(result["pieces"][1]) and "\\x07" in result["pieces"][1]
+    figure = Batch().show(result, str_words).figures["pairs"]
+    drawn = figure.data[-1]["text"]
+    assert any("&lt;" in cell for cell in drawn)
+    first = Batch().show(result, str_words).rows[:31]
+    assert all(one["Y"] == other["X"] for one, other in itertools.pairwise(first))
+
+
+def str_words(key: str, **values: object) -> str:
+    return f"{key} {values}" if values else key
+
+
+def test_only_padding_on_the_left_is_noticed_by_real_tokens(run: Run) -> None:
+    right, left = (run("batch", **IDS, pad_side=side) for side in ("right", "left"))
+    assert right["filler_change"] < 1e-5 < 1e-3 < left["filler_change"]
+    assert left["targets"] == 7 and left["formula_targets"] == 6
+
+
+def test_pad_as_eos_and_the_rule_only_choose_among_the_losses(run: Run, text: Words) -> None:
+    result = run("batch", rows="ab; abcd", max_length=8, pad_is_eos=True, mask="by_id", mean="sample")
+    view = result["view"]
+    assert view["counts"]["y"] - view["counts"]["by_id"] == 2 and view["count"] == view["mask"].sum()
+    shown = Batch().show(result, text)
+    assert list(shown.figures) == ["pairs", "rules", "parts"]
+    assert shown.sentence is not None and shown.sentence["said"] == 14
+    assert "EOS" in {row["Y"] for row in shown.rows}
+
+
+def test_a_fresh_model_guesses_evenly(run: Run) -> None:
+    result = run("batch", rows="Hello there", weights="fresh")
+    assert abs(result["masked"] - np.log(259)) < 0.7
+
+
+def test_it_says_what_is_wrong_with_a_text(refused: Refused) -> None:
+    assert refused("batch", rows="", specials=False) == "0 tokens: no target exists. See Q2."
+    alone = "One token has nothing to predict; write more, or add BOS and EOS."
+    assert refused("batch", rows="a", specials=False) == alone
+    assert refused("batch", rows="5 9999", rows_are="ids").startswith("There is no token 9999; ")
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"max_length": 2}, "q01.no_room"),
+        ({"rows": ";".join("abcdefghi")}, "q01.many_texts"),
+        ({"rows": "1 two 3", "rows_are": "ids"}, "q01.no_id"),
+        ({"rows": "x" * 1_000_000}, "param.long"),
+        ({"max_length": 513}, "param.high"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_before_a_run(values: dict[str, object], key: str) -> None:
+    with pytest.raises(ParamError) as refusal:
+        BatchParams.from_dict(values)
+    assert refusal.value.key == key
+
+
+def test_notes_say_what_was_cut_and_what_has_no_target(run: Run, text: Words) -> None:
+    notes = Batch().show(run("batch", rows="abcdefghij; a", specials=False, max_length=6), text).notes
+    assert any("cut at 6 ids" in note for note in notes) and any("in text 2:" in note for note in notes)
+    assert run("batch", rows="", specials=True)["targets"] == 1  # EOS after BOS
+
+
+def test_semicolons_of_both_kinds_part_texts_and_the_last_may_end_in_one() -> None:
+    assert split("a ; b；c;") == ["a", "b", "c"] and split("") == [""] and split("a;;b") == ["a", "", "b"]
