@@ -1,0 +1,6 @@
+"""Question 2: a row without a target, and what one training step makes of it."""
+
+from labs.q02_empty_text.guards import Guards
+from labs.q02_empty_text.step import Step
+
+EXPERIMENTS = (Step(), Guards())
