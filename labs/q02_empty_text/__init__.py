@@ -2,5 +2,6 @@
 
 from labs.q02_empty_text.guards import Guards
 from labs.q02_empty_text.step import Step
+from labs.q02_empty_text.two_ranks import TwoRanks
 
-EXPERIMENTS = (Step(), Guards())
+EXPERIMENTS = (Step(), Guards(), TwoRanks())

@@ -44,7 +44,7 @@ class GuardsParams(Params):
 class Outcome(TypedDict):
     """What one loss made of one batch; None is NaN.
 
-    `gradients` counts tensors by what is in them, `move` is the mean distance that a weight moved, `next_loss`
+    `gradients` counts tensors by what is in them, `move` is the mean distance of a weight, `next_loss`
     that of an ordinary batch after it; `error` is what the scaler raised, and ends the training.
     """
 

@@ -184,7 +184,7 @@ class Step(Experiment[StepParams, StepResult]):
         weights, nan = result["weights"], text("weights_nan")
         loss = text("nan") if result["loss"] is None else f"{result['loss']:.4f}"
         norm = text("nan") if result["gradient_norm"] is None else f"{result['gradient_norm']:.4g}"
-        notes = [text("step.sentence", **result, loss=loss), text("step.change")]
+        notes = [text("step.sentence", targets=result["targets"], loss=loss), text("step.change")]
         if result["error"]:
             notes.append(text("note.refused", error=result["error"]))
         scale, scale_after = result["scales"]
