@@ -98,10 +98,8 @@ class Guards(Experiment[GuardsParams, GuardsResult]):
     def show(self, result: GuardsResult, text: Words) -> Shown:
         """A board for each batch: losses down, what one sees across."""
         figures = {name: _board(result["outcomes"][name], result["tensors"], text) for name in BATCHES}
-        rows: list[Row] = [
-            {text("formula"): text(f"formula.{formula}"), text("batch"): text(f"batch.{name}")}
-            | dict(zip(map(text, map("column.{}".format, COLUMNS)), _texts(outcome, text), strict=True))
-            | {text("weights_nan"): f"{outcome['nan_weights']:,}"}
+        rows = [
+            _row(outcome, text(f"formula.{formula}"), text(f"batch.{name}"), text)
             for name, row in result["outcomes"].items()
             for formula, outcome in row.items()
         ]
@@ -109,8 +107,9 @@ class Guards(Experiment[GuardsParams, GuardsResult]):
         refused = [outcome["error"] for row in result["outcomes"].values() for outcome in row.values()]
         notes += [text("note.refused", error=error) for error in dict.fromkeys(refused) if error]
         everything = result["outcomes"]["all_empty"]
-        if (zero := everything.get("clamped")) and zero["move"]:
-            notes.append(text("note.moved", move=zero["move"]))
+        zero, usual = everything.get("clamped"), result["outcomes"]["one_empty"].get("clamped")
+        if zero and usual and zero["move"] and usual["move"] and zero["gradients"].get("zeros"):
+            notes.append(text("note.coasting", percent=100 * zero["move"] / usual["move"]))
         return Shown(
             {"all_empty": figures["all_empty"], "one_empty": figures["one_empty"]},
             rows,
@@ -193,6 +192,13 @@ def _result(params: GuardsParams, outcomes: Mapping[str, Any], model: Any) -> Gu
         "poisoned": poisoned,
         "counted": counted,
     }
+
+
+def _row(outcome: Outcome, formula: str, batch: str, text: Words) -> Row:
+    row: Row = {text("formula"): formula, text("batch"): batch}
+    for column, words in zip(COLUMNS, _texts(outcome, text), strict=True):
+        row[text(f"column.{column}")] = words
+    return row | {text("weights_nan"): f"{outcome['nan_weights']:,}"}
 
 
 def _board(outcomes: Mapping[str, Outcome], tensors: int, text: Words) -> Figure:

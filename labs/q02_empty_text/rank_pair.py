@@ -20,7 +20,7 @@ from labs.contract import OnProgress
 from labs.contract.registry import ROOT
 
 PATIENCE = 20.0
-"""Seconds of silence of both ranks, once both have begun, after which they count as waiting for each other."""
+"""Seconds of silence of two ranks that have begun, after which they count as waiting for each other."""
 START_SECONDS = 120.0
 """For both processes to import torch and find each other."""
 TIMEOUT = 600.0

@@ -1,4 +1,4 @@
-"""Two processes train together, and one of them meets a batch without targets: what each guard does to both."""
+"""Two processes train together, and one meets a batch without targets: what each guard does to both."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
         return len(GUARDS) * (PerDevice(cpu=7.0, cuda=12.0).on(device) + 0.05 * params.steps)
 
     def formula(self, params: TwoRanksParams) -> Data:
-        """A rank that launches no all-reduce is apart from that step on."""
-        return {"disconnected_zero": {"first_step_apart": params.empty_at}}
+        """A rank that launches no all-reduce is apart from then on; broadcasts of buffers stop both first."""
+        return {"disconnected_zero": {"first_step_apart": 0 if params.buffers else params.empty_at}}
 
     def measure(self, params: TwoRanksParams, ctx: Context) -> TwoRanksResult:
         """One pair of processes after the other: NCCL on two GPUs, else gloo on the CPU."""
@@ -145,7 +145,7 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
             },
             sentence={
                 "said": steps,
-                "formula": steps - 1,
+                "formula": result["empty_at"] - 1 if result["buffers"] else steps - 1,
                 "measured": launched,
                 "unit": text("two_ranks.unit"),
             },
