@@ -177,7 +177,7 @@ def _examined(name: str, line: str, number: int, ids_of: Callable[[object], list
         "tokens": len(ids),
         "targets": targets,
         "outcomes": outcomes,
-        "reason": "usable" if targets else "empty" if not value.strip() else "no_target",
+        "reason": "empty" if not value.strip() else "usable" if targets else "no_target",
         "error": "",
     }
 
