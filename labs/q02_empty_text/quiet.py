@@ -26,7 +26,7 @@ LAST_STEPS = 20
 class QuietParams(Params):
     """How many of the rows are empty, and how long to train on from the checkpoint."""
 
-    empty_percent: int = whole(30, 0, 90, primary=True, unit="%")
+    empty_percent: int = whole(30, 0, 90, primary=True)
     steps: int = whole(40, 20, 200, primary=True)
 
 

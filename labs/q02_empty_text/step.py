@@ -39,10 +39,10 @@ GOOD_STEPS = 3
 class StepParams(Params):
     """The last micro-batch has the bad rows; those before it are ordinary."""
 
-    empty_rows: int = whole(1, 0, 16, primary=True, unit="rows")
+    empty_rows: int = whole(1, 0, 16, primary=True)
     formula: str = choice("masked_mean", FORMULAS, primary=True)
     precision: str = choice("fp32", PRECISIONS, primary=True)
-    rows: int = whole(4, 1, 16, unit="rows", low_sentence="A batch needs at least one row.")
+    rows: int = whole(4, 1, 16, low_sentence="A batch needs at least one row.")
     kind: str = choice("empty", KINDS)
     dataset: str = choice("bare", DATASETS)
     length: int = whole(32, 16, 64, unit="tokens")
