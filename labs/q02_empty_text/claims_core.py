@@ -17,11 +17,11 @@ from torch.utils.data import default_collate
 
 from labs.claims.checks import Check
 from labs.q02_empty_text.claims import given
+from labs.q02_empty_text.losses import Loss, clamped, ignore_index, masked_mean
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 TINY = ModelConfig(
     vocab_size=300,
     hidden_size=32,
@@ -32,22 +32,6 @@ TINY = ModelConfig(
     intermediate_size=64,
 )
 LEARNING_RATE = 5e-4
-
-
-def masked_mean(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """The formula of the question: logits [N, V], targets and mask [N]."""
-    return (F.cross_entropy(logits, targets, reduction="none") * mask).sum() / mask.sum()
-
-
-def ignored(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """The loss of Hugging Face and of today's MiniMind."""
-    return F.cross_entropy(logits, targets.masked_fill(mask == 0, -100))
-
-
-def clamped(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """The guard that stays connected."""
-    losses = F.cross_entropy(logits, targets, reduction="none") * mask
-    return losses.sum() / mask.sum().clamp(min=1)
 
 
 @dataclass
@@ -88,9 +72,9 @@ def our_model() -> dict[str, int]:
     return {"gradients": step.nan_gradients(), "weights": step.nan_weights()}
 
 
-def ignore_index() -> dict[str, Any]:
+def ignored_rows() -> dict[str, Any]:
     """The same on a small model with cross_entropy's own mask."""
-    step = empty_step(TINY, ignored)
+    step = empty_step(TINY, ignore_index)
     others = sum(int((gradient != 0).sum()) for gradient in step.gradients if gradient is not None)
     return {
         "loss": _kind(step.loss),
@@ -197,7 +181,7 @@ def clamp_guard() -> dict[str, Any]:
     random = torch.Generator().manual_seed(0)
     logits, targets = torch.randn(6, 9, generator=random), torch.randint(9, (6,), generator=random)
     mask = torch.tensor([1.0, 0, 1, 1, 0, 1])
-    one, other = (_gradient(logits, targets, mask, loss) for loss in (clamped, ignored))
+    one, other = (_gradient(logits, targets, mask, loss) for loss in (clamped, ignore_index))
     return {
         "loss": int(step.loss) if step.loss == 0 else step.loss,
         "gradients": "zeros" if zeros else "other",
@@ -256,8 +240,8 @@ def infinite_logit() -> dict[str, str]:
 
     return {
         "multiplied_loss": _kind(float(masked_mean(logits, targets, mask))),
-        "ignored_loss": _kind(float(ignored(logits, targets, mask))),
-        "ignored_gradient": _kind(float(_gradient(logits, targets, mask, ignored).sum())),
+        "ignored_loss": _kind(float(ignore_index(logits, targets, mask))),
+        "ignored_gradient": _kind(float(_gradient(logits, targets, mask, ignore_index).sum())),
         "indexed_gradient": _kind(float(_gradient(logits, targets, mask, indexed).sum())),
     }
 
@@ -283,7 +267,7 @@ def _raised(call: Callable[[], object]) -> str:
 
 CHECKS: dict[str, Check] = {
     "Q2-C3": our_model,
-    "Q2-C4": ignore_index,
+    "Q2-C4": ignored_rows,
     "Q2-C5": untied,
     "Q2-C6": optimizer_goes_on,
     "Q2-C7": gradient_scaler,
