@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, text
 from labs.contract.drawing import Figure
+from labs.q03_vocabulary.cut import DRAWN_BYTES, Piece, drawn_cut, laid_out
 from labs.q03_vocabulary.shipped import (
     LANGUAGES,
     ByTokenizer,
@@ -19,7 +20,7 @@ from labs.q03_vocabulary.shipped import (
 )
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
-from minimind_core.tokenizer import Tokenizer, checked_text
+from minimind_core.tokenizer import checked_text
 from questions import load_question
 
 GIVEN = load_question("q03_vocabulary").given
@@ -27,13 +28,9 @@ SAID = {GIVEN["first"]: 6, GIVEN["second"]: 5}
 """Tokens that are commonly given for the problem's sentences at our size."""
 SAID_FACTORS = {1_000: 2.0, 100_000: 0.8}
 """How much longer a text is commonly said to be than at our size, by entries."""
-DRAWN_BYTES = 48
-"""Of the text: more would be too narrow for their letters."""
 MOST_CHARACTERS = 200_000
 SYMBOLS = {"zh": "circle", "en": "square", "code": "diamond"}
 """Mark of each language."""
-SHADES = (0.45, 0.8)
-"""Of neighbouring pieces in turn."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +38,6 @@ class MarketParams(Params):
     """The text that is cut."""
 
     text: str = text(str(GIVEN["first"]), max_length=MOST_CHARACTERS, primary=True)
-
-
-class Piece(TypedDict):
-    """One token: its bytes from `start` to `end`, and how it reads."""
-
-    start: int
-    end: int
-    text: str
 
 
 class MarketResult(TypedDict):
@@ -95,7 +84,9 @@ class Market(Experiment[MarketParams, MarketResult]):
             "bytes": len(params.text.encode()),
             "vocab_sizes": vocab_sizes(tokenizers),
             "tokens": {name: len(tokens) for name, tokens in ids.items()},
-            "pieces": {name: pieces(tokenizers[name], tokens) for name, tokens in ids.items()},
+            "pieces": {
+                name: laid_out(map(tokenizers[name].token_bytes, tokens)) for name, tokens in ids.items()
+            },
             "round_trip": all(tokenizers[name].decode(tokens) == params.text for name, tokens in ids.items()),
             "tokens_per_character": rates,
             "length_factor": {name: rate / rates["zh"]["ours"] for name, rate in rates["zh"].items()},
@@ -105,24 +96,30 @@ class Market(Experiment[MarketParams, MarketResult]):
 
     def show(self, result: MarketResult, text: Words) -> Shown:
         """`pieces`: the text as each tokenizer cuts it; `lengths`: tokens a character by entries."""
-        figures = {"pieces": _pieces(result, text), "lengths": _lengths(result, text)}
+        sizes, counts = result["vocab_sizes"], result["tokens"]
+        cut = drawn_cut(
+            {f"{sizes[name]:,}": pieces for name, pieces in result["pieces"].items()},
+            [text("count", count=counts[name]) for name in result["pieces"]],
+            text("axis.entries"),
+            text,
+        )
         said, rate = SAID.get(result["text"]), result["tokens_per_character"]["zh"]["ours"]
-        notes = [text("note.large", count=result["tokens"]["large"], ours=result["tokens"]["ours"])]
+        notes = [text("note.large", count=counts["large"], ours=counts["ours"])]
         if said is not None:
             notes.insert(0, text("note.estimate", characters=result["characters"], rate=rate))
         if result["bytes"] > DRAWN_BYTES:
             notes.append(text("note.beginning", characters=result["characters"]))
         return Shown(
-            figures,
+            {"pieces": cut, "lengths": _lengths(result, text)},
             _rows(result, text),
             notes,
-            {text("tokens_of_ours"): result["tokens"]["ours"]},
+            {text("tokens_of_ours"): counts["ours"]},
             None
             if said is None
             else {
                 "said": said,
                 "formula": result["characters"] * rate,
-                "measured": result["tokens"]["ours"],
+                "measured": counts["ours"],
                 "unit": "",
             },
         )
@@ -132,57 +129,6 @@ def check_countable(text: str) -> None:
     """Raise ConfigError for a text without a token, TokenizerError for one that is no UTF-8."""
     if not checked_text(text):
         raise ConfigError("Nothing to count: type some text.", key="q03.empty")
-
-
-def pieces(tokenizer: Tokenizer, ids: list[int]) -> list[Piece]:
-    """The tokens that begin in the first DRAWN_BYTES, end to end."""
-    found: list[Piece] = []
-    start = 0
-    for token in ids:
-        if start >= DRAWN_BYTES:
-            break
-        end = start + len(tokenizer.token_bytes(token))
-        found.append({"start": start, "end": end, "text": tokenizer.token_text(token)})
-        start = end
-    return found
-
-
-def legible(piece: str) -> str:
-    """A token as a label: spaces and line ends can be seen, and no control character is drawn.
-
-    >>> legible(" a\\n\\x07")
-    '␣a⏎\\\\x07'
-    """
-    shown = piece.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥").replace("<", "‹")
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in shown)
-
-
-def _pieces(result: MarketResult, text: Words) -> Figure:
-    """A row for each tokenizer, the smallest on top; a bar is a token, as wide as it has bytes."""
-    names = list(result["pieces"])
-    figure, end = Figure(height=90 + 44 * len(names), barmode="overlay"), min(result["bytes"], DRAWN_BYTES)
-    for row, cut in enumerate(result["pieces"].values()):
-        shades = [SHADES[index % 2] for index in range(len(cut))]
-        figure.bars(
-            [min(piece["end"], end) - piece["start"] for piece in cut],
-            [row] * len(cut),
-            "measured",
-            base=[piece["start"] for piece in cut],
-            labels=[legible(piece["text"]) for piece in cut],
-            inside=True,
-            horizontal=True,
-            showlegend=False,
-            textangle=0,
-            marker={"opacity": shades, "line": {"width": 1}},
-            hover="%{text}",
-            width=0.72,
-        )
-    counts = [text("count", count=result["tokens"][name]) for name in names]
-    figure.words([end * 1.01] * len(names), list(range(len(names))), counts, textposition="middle right")
-    figure.x_axis(text("axis.bytes"), span=(0, end * 1.22), showgrid=False)
-    sizes = {row: f"{result['vocab_sizes'][name]:,}" for row, name in enumerate(names)}
-    figure.y_axis(text("axis.entries"), ticks=sizes, span=(len(names) - 0.5, -0.5), showgrid=False)
-    return figure
 
 
 def _lengths(result: MarketResult, text: Words) -> Figure:
