@@ -31,7 +31,7 @@ class Merge(NamedTuple):
 
     left: bytes
     right: bytes
-    count: int
+    frequency: int
     tokens: int
     entries: int
 
@@ -51,9 +51,9 @@ def merges(pieces: Sequence[str]) -> Iterator[Merge]:
         left, right = spelled[best[0]], spelled[best[1]]
         new = known.setdefault(left + right, SPECIALS + len(known))
         spelled[new] = left + right
-        count = text.counts[best]
+        frequency = text.counts[best]
         text.join(best, new)
-        yield Merge(left, right, count, text.tokens, SPECIALS + len(known))
+        yield Merge(left, right, frequency, text.tokens, SPECIALS + len(known))
 
 
 def joined(word: Sequence[int], pair: Pair, new: int) -> list[int]:

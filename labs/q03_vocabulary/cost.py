@@ -201,7 +201,7 @@ def _priced(params: CostParams, entries: int) -> dict[str, float]:
 def _ratios(result: CostResult) -> dict[str, float]:
     """Other to ours by where the head is applied."""
     totals = {
-        side: {where: sum(parts.values()) for where, parts in result[side]["operations"].items()}  # type: ignore[literal-required]
+        side: {where: sum(parts.values()) for where, parts in result[side]["operations"].items()}
         for side in ("ours", "other")
     }
     return {where: totals["other"][where] / totals["ours"][where] for where in HEADS}
@@ -216,7 +216,7 @@ def _operations(result: CostResult, text: Words) -> Figure:
     for part, shade in SHADES.items():
         figure.bars(
             x,
-            [side["operations"][where][part] for side, where in cases],  # type: ignore[literal-required]
+            [side["operations"][where][part] for side, where in cases],
             "formula",
             text(f"part.{part}"),
             marker={"opacity": shade},
@@ -225,7 +225,7 @@ def _operations(result: CostResult, text: Words) -> Figure:
     totals = [sum(side["operations"][where].values()) for side, where in cases]
     high = 1.22 * max(totals)
     if "counted" in result:
-        counted = [result["counted"][name][where] for where in HEADS for name in ("ours", "other")]  # type: ignore[literal-required]
+        counted = [result["counted"][name][where] for where in HEADS for name in ("ours", "other")]
         figure.marks(x, counted, "measured", text("counted"), size=11, hover="%{y:,.1f} MFLOP")
     figure.words(x, totals, [f"{total:,.1f}" for total in totals], textposition="top center")
     names = [

@@ -115,7 +115,7 @@ class Merges(Experiment[MergesParams, MergesResult]):
                 {
                     "left": merge.left.hex(),
                     "right": merge.right.hex(),
-                    "count": merge.count,
+                    "count": merge.frequency,
                     "tokens": merge.tokens,
                     "entries": merge.entries,
                 }

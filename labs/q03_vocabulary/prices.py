@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
 
 from labs.contract.fields import choice, switch, whole
 from minimind_core.model.config import ModelConfig
@@ -28,12 +28,8 @@ TRAINING_BYTES = 16
 HEAD_DIM, FFN_RATIO = 64, 2.75
 
 
-class Operations(TypedDict):
-    """Of one forward pass, in millions."""
-
-    layers: float
-    attention: float
-    head: float
+Operations = dict[str, float]
+"""Of one forward pass, in millions: those of "layers", "attention" and "head"."""
 
 
 def vocab_size(**options: Any) -> Any:
