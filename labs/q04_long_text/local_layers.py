@@ -46,7 +46,7 @@ def local_attention(queries: Tensor, keys: Tensor, values: Tensor, window: int) 
 def through_local_layers(
     model: MiniMind, embedded: Tensor, layers: int, window: int, check: Callable[[], object]
 ) -> Tensor:
-    """The first `layers` layers of a RoPE model with window attention: embedded [1, T, C] -> the same, normed.
+    """The first layers of a RoPE model with window attention: embedded [1, T, C] -> [1, T, C], normed.
 
     `check` is called before every layer and may raise.
     """

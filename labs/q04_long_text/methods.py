@@ -28,11 +28,11 @@ READ = PerDevice(cpu=1024, cuda=8192)
 LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
 WAYS = {
     "full": "circle",
-    "yarn": "diamond",
     "overlap": "square",
     "disjoint": "square-open",
     "local": "star",
     "sinks": "triangle-up",
+    "yarn": "diamond",
 }
 """The readings, and the symbol of each."""
 READS_AS = {"full": "full", "overlap": "overlap", "disjoint": "disjoint", "local": "sinks"}
@@ -208,7 +208,7 @@ def _counted(params: MethodsParams, windows: int) -> MethodsResult:
 
 
 def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
-    """The loss in equal stretches, and the perplexity beyond the trained length, 0 where nothing lies there."""
+    """The loss in equal stretches, and the perplexity beyond the trained length (0: none there)."""
     parts = np.array_split(losses.astype(np.float64), min(BUCKETS, len(losses)))
     ends = np.cumsum([len(part) for part in parts])
     later = losses[trained:]
@@ -226,8 +226,16 @@ def _position(result: MethodsResult, text: Words) -> Figure:
     ends = []
     for way, nats in result["nats"].items():
         name = text(f"way.{way}")
-        look = {"symbol": WAYS[way], "size": 7, "showlegend": False}
-        figure.line(positions, nats, "measured", name, hover=f"{name}<br>%{{x:,}}: %{{y:.3f}}", **look)
+        figure.line(
+            positions,
+            nats,
+            "measured",
+            name,
+            hover=f"{name}<br>%{{x:,}}: %{{y:.3f}}",
+            symbol=WAYS[way],
+            size=7,
+            showlegend=False,
+        )
         ends.append((float(positions[-1]), float(nats[-1]), name))
     every = [float(value) for nats in result["nats"].values() for value in nats]
     low, high = max(0.0, min(every) - 0.5), max(every) + 0.5

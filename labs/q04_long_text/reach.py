@@ -13,7 +13,8 @@ from typing import Required, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
+from labs.claims.checks import given_whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, Role, round_ticks
 from labs.q04_long_text.looking_back import arriving
 from labs.tools.budgets import PerDevice
@@ -25,7 +26,7 @@ BEYOND = 64
 TEXTS = PerDevice(cpu=1, cuda=8)
 POINTS = 48
 """Of a drawn curve, at most."""
-SHARE = load_question("q04_long_text").given["influence_percent"]
+SHARE = given_whole(load_question("q04_long_text"), "influence_percent")
 SYMBOLS = {"even": "square", "with_residual": "diamond", "measured": "circle"}
 Curve = NDArray[np.float32]
 
@@ -150,7 +151,7 @@ class Reach(Experiment[ReachParams, ReachResult]):
         shown = Shown({"influence": _influence(result, text)})
         if "model" not in result:
             return shown
-        rows = [
+        rows: list[Row] = [
             {text("column.curve"): text(f"curve.{name}"), within_name: count}
             for name, count in result["within"].items()
         ]

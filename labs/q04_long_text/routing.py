@@ -8,15 +8,16 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from labs.claims.checks import given_text, given_whole
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, text
 from labs.contract.drawing import Figure
 from minimind_core.errors import ConfigError
 from questions import load_question
 
 QUESTION = load_question("q04_long_text")
-PASSAGES = {"chinese": QUESTION.given["passage"], "english": QUESTION.given["passage_en"]}
+PASSAGES = {"chinese": given_text(QUESTION, "passage"), "english": given_text(QUESTION, "passage_en")}
 CODE = "def tokens(text: str) -> int:\n    return len(tokenizer.encode(text))\n"
-TIERS = (QUESTION.given["trained"], QUESTION.given["raised"])
+TIERS = (given_whole(QUESTION, "trained"), given_whole(QUESTION, "raised"))
 """Up to the first directly, up to the second with RoPE stretched, above that something else."""
 LONGEST = 4096
 """Characters of the drawn curves."""
@@ -132,8 +133,9 @@ def _curves(result: RoutingResult, text: Words) -> Figure:
     for name, tokens in result["tokens"].items():
         label = text(f"passage.{name}")
         hover = f"{label}<br>%{{x:,}} → %{{y:,}}"
-        look = {"symbol": SYMBOLS[name], "size": 6, "showlegend": False, "hover": hover}
-        figure.line(characters, tokens, "measured", label, **look)
+        figure.line(
+            characters, tokens, "measured", label, hover=hover, symbol=SYMBOLS[name], size=6, showlegend=False
+        )
         ends.append((float(LONGEST), float(tokens[-1]), label))
         top = max(top, float(tokens[-1]))
     figure.name_ends(ends, 0, 1.05 * top, log=False)
