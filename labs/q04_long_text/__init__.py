@@ -1,0 +1,8 @@
+"""Question 4: a text longer than the trained length. What each way to read it costs, sees and spoils."""
+
+from labs.q04_long_text.extrapolation import Extrapolation
+from labs.q04_long_text.methods import Methods
+from labs.q04_long_text.reach import Reach
+from labs.q04_long_text.routing import Routing
+
+EXPERIMENTS = (Methods(), Reach(), Extrapolation(), Routing())

@@ -1,0 +1,231 @@
+"""Beyond the trained length, nothing trained: the same tokens in longer chunks, under each stretch of RoPE.
+
+The tables are stretched once, for the longest chunk, and then read short chunks as well: so does a server
+that has one set of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Required, TypedDict, cast
+
+import numpy as np
+
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice
+from labs.contract.drawing import Figure, round_ticks
+from labs.contract.fields import ParamError, real, switch
+from labs.tools.budgets import PerDevice
+from labs.tools.named_lines import NamedLines
+from minimind_core.model.config import PRESETS, RopeScalingKind
+
+STRETCHES: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
+LINES = {"none": "circle", "pi": "square", "ntk": "triangle-up", "yarn": "diamond", "window": "star"}
+"""Symbols."""
+LONGEST = PerDevice(cpu=2048, cuda=8192)
+DOCUMENTS = PerDevice(cpu=4, cuda=32)
+SECONDS_A_TOKEN = PerDevice(cpu=1.6e-4, cuda=2e-6)
+LOW_FACTOR = (
+    "Factor below 1 would stretch positions; 1 means no scaling, 0 the length over the trained length."
+)
+
+ByLength = dict[str, float]
+
+
+@dataclass(frozen=True)
+class ExtrapolationParams(Params):
+    """`factor` 0 is the longest chunk over the trained length."""
+
+    specimen: str = choice("byte-128", ("byte-128", "nano-rope", "nano-rope-1e4"), primary=True)
+    times: int = choice(4, (2, 4, 8, 16), primary=True, label="times_trained")
+    factor: float = real(0, 0, 64, step=1, label="factor_or_auto", low_sentence=LOW_FACTOR)
+    temperature: bool = switch(True, label="yarn_temperature")
+    text: str = choice("english", ("english", "code", "both", "chinese"))
+
+    def check_together(self) -> None:
+        """A factor below 1 would move the trained positions further apart."""
+        if 0 < self.factor < 1:
+            raise ParamError("low", "factor", LOW_FACTOR, key="q04.factor_or_auto.low")
+
+    def trained(self) -> int:
+        """Tokens that the specimen was trained on."""
+        return PRESETS[self.specimen].max_length
+
+    def lengths(self, device: str) -> list[int]:
+        """Lengths of the chunks on a device, the trained one first."""
+        longest = min(self.times * self.trained(), LONGEST.on(device))
+        return [self.trained() * 2**power for power in range(int(math.log2(longest // self.trained())) + 1)]
+
+
+class ExtrapolationResult(TypedDict, total=False):
+    """Perplexities by line, then by length; percentages at the longest length but for `short_…`.
+
+    `increase_percent` is over a window as wide as the training; `short_increase_percent` that of stretched
+    tables over plain ones in chunks of the trained length.
+    """
+
+    trained: Required[int]
+    perplexity: Required[dict[str, ByLength]]
+    increase_percent: dict[str, float]
+    short_increase_percent: dict[str, float]
+    none_over_yarn_percent: float
+    none_over_yarn_range: dict[str, float]
+    specimen: str
+    factor: float
+    documents: int
+    tokens: int
+    capped: bool
+
+
+class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
+    """Perplexity of a small trained model on chunks longer than its training, under each stretch of RoPE."""
+
+    id = "q04/extrapolation"
+
+    def seconds(self, params: ExtrapolationParams, device: DeviceClass) -> float:
+        lengths = params.lengths(device)
+        tokens = DOCUMENTS.on(device) * lengths[-1] * len(LINES) * len(lengths)
+        return 1 + tokens * SECONDS_A_TOKEN.on(device) * (1 + lengths[-1] / 4096)
+
+    def measure(self, params: ExtrapolationParams, ctx: Context) -> ExtrapolationResult:
+        from labs.q04_long_text.readings import chunk_losses, scaling_for, stretched
+        from labs.tools import heldout
+
+        ctx.progress(0.0, "loading")
+        loaded = ctx.model(params.specimen)
+        lengths, trained = params.lengths(ctx.device), params.trained()
+        factor = params.factor or lengths[-1] / trained
+        rows = heldout.windows(
+            loaded.tokenizer,
+            heldout.held_out(params.text),
+            DOCUMENTS.on(ctx.device),
+            lengths[-1],
+            0,
+            ctx.check_cancelled,
+        )  # [D, R + 1]
+        models = {name: loaded.model for name in ("none", "window")}
+        for kind in STRETCHES:
+            models[kind] = stretched(loaded.model, scaling_for(kind, factor, trained, params.temperature))
+        losses: dict[tuple[str, int], Any] = {}
+        partials: list[dict[str, Any]] = []
+        for index, (length, line) in enumerate((length, line) for length in lengths for line in LINES):
+            ctx.progress(index / (len(lengths) * len(LINES)), "chunks", line=line, length=length)
+            window = trained if line == "window" else None
+            nats = chunk_losses(models[line], rows, length, window, ctx.check_cancelled)  # [D, R]
+            losses[line, length] = nats.mean(1, dtype=np.float64)
+            partials.append({"line": line, "length": length, "perplexity": _perplexity(losses[line, length])})
+            ctx.emit(partials[-1])
+        read = self.so_far(params, partials)
+        ratios = np.exp(losses["none", lengths[-1]] - losses["yarn", lengths[-1]])  # [D]
+        return {
+            **read,
+            **_compared(read["perplexity"], str(trained), str(lengths[-1])),
+            "none_over_yarn_range": {
+                "low": 100 * float(ratios.min() - 1),
+                "high": 100 * float(ratios.max() - 1),
+            },
+            "specimen": params.specimen,
+            "factor": factor,
+            "documents": len(rows),
+            "tokens": rows[:, 1:].numel(),
+            "capped": lengths[-1] < params.times * trained,
+        }
+
+    def so_far(self, params: ExtrapolationParams, partials: Partials) -> ExtrapolationResult:
+        """Shorter chunks are read first."""
+        perplexities: dict[str, ByLength] = {}
+        for reading in partials:
+            perplexities.setdefault(reading["line"], {})[str(reading["length"])] = reading["perplexity"]
+        return {"trained": params.trained(), "perplexity": perplexities}
+
+    def show(self, result: ExtrapolationResult, text: Words) -> Shown:
+        """Perplexity over the length of the chunks, and what stretched tables do to short ones."""
+        figures = {"lengths": _lengths(result, text)}
+        if "specimen" not in result:
+            return Shown(figures)
+        figures["short"] = _short(result, text)
+        longest = max(map(int, result["perplexity"]["none"]))
+        return Shown(
+            figures,
+            rows=[_row(line, result, text) for line in LINES],
+            notes=[
+                text(
+                    "extrapolation.note",
+                    specimen=result["specimen"],
+                    longest=longest,
+                    trained=result["trained"],
+                    percent=result["none_over_yarn_percent"],
+                    **result["none_over_yarn_range"],
+                    documents=result["documents"],
+                    tokens=result["tokens"],
+                ),
+                *([text("extrapolation.capped", longest=longest)] if result["capped"] else []),
+                text("extrapolation.change"),
+            ],
+            numbers={text("extrapolation.none_over_yarn"): result["none_over_yarn_percent"]}
+            | {
+                f"{text(f'stretch.{line}')} {text('column.increase')}": percent
+                for line, percent in result["increase_percent"].items()
+            },
+        )
+
+
+def _perplexity(nats: Any) -> float:
+    return math.exp(float(nats.mean()))
+
+
+def _compared(perplexity: dict[str, ByLength], short: str, longest: str) -> ExtrapolationResult:
+    """The percentages that predictions and claims ask for."""
+    others = [line for line in LINES if line != "window"]
+    found = {
+        "increase_percent": {
+            line: 100 * (perplexity[line][longest] / perplexity["window"][longest] - 1) for line in others
+        },
+        "short_increase_percent": {
+            line: 100 * (perplexity[line][short] / perplexity["none"][short] - 1) for line in STRETCHES
+        },
+        "none_over_yarn_percent": 100 * (perplexity["none"][longest] / perplexity["yarn"][longest] - 1),
+    }
+    return cast(ExtrapolationResult, found)
+
+
+def _lengths(result: ExtrapolationResult, text: Words) -> Figure:
+    figure, trained = Figure(), result["trained"]
+    lines, every = NamedLines(figure), {trained}
+    for line, by_length in result["perplexity"].items():
+        points: dict[int, float | None] = {int(length): value for length, value in by_length.items()}
+        name = text(f"stretch.{line}")
+        hover = f"{name}<br>%{{x:,}}: %{{y:.4g}}"
+        lines.draw(points, "measured", name, symbol=LINES[line], size=9, showlegend=False, hover=hover)
+        every |= points.keys()
+    low, high = lines.fit(every)
+    figure.line([trained] * 2, [low, high], "peer", text("trained"))
+    figure.x_axis(text("axis.chunk"), ticks={length: f"{length:,}" for length in sorted(every)})
+    figure.y_axis(text("axis.perplexity"), ticks=round_ticks(low, high))
+    return figure
+
+
+def _short(result: ExtrapolationResult, text: Words) -> Figure:
+    """What the tables for long text cost short text."""
+    figure, percents = Figure(height=260), result["short_increase_percent"]
+    names = [text(f"stretch.{line}") for line in percents]
+    figure.bars(
+        names,
+        list(percents.values()),
+        "measured",
+        labels="{:+.1f}%",
+        hover="%{x}: %{y:.1f}%",
+        showlegend=False,
+    )
+    top = 1.25 * max(1.0, *percents.values())
+    figure.y_axis(text("axis.short"), span=(min(0.0, 1.25 * min(percents.values())), top))
+    return figure
+
+
+def _row(line: str, result: ExtrapolationResult, text: Words) -> Row:
+    return {
+        text("column.stretch"): text(f"stretch.{line}"),
+        **{f"{int(length):,}": value for length, value in result["perplexity"][line].items()},
+        text("column.increase"): result["increase_percent"].get(line, "–"),
+        text("column.short"): result["short_increase_percent"].get(line, "–"),
+    }

@@ -1,0 +1,291 @@
+"""One long text, read in every way: what each costs, what a token can see, and the loss along the text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Required, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
+from labs.contract.drawing import Figure
+from labs.contract.fields import ParamError
+from labs.q04_long_text.options import (
+    BLOCKS,
+    OPTIONS,
+    Price,
+    plan_windows,
+    prices,
+    visible_blocks,
+    window_count,
+)
+from labs.tools.budgets import PerDevice
+
+READ = PerDevice(cpu=1024, cuda=8192)
+"""Tokens that the model really reads, unless a number was asked for."""
+LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
+WAYS = {
+    "full": "circle",
+    "overlap": "square",
+    "disjoint": "square-open",
+    "local": "star",
+    "sinks": "triangle-up",
+    "yarn": "diamond",
+}
+"""The readings, and the symbol of each."""
+READS_AS = {"full": "full", "overlap": "overlap", "disjoint": "disjoint", "local": "sinks"}
+"""Which reading measures an option."""
+GENERATES = {"truncate", "local", "full"}
+BUCKETS = 16
+TABLE_END = 32_768
+MILLI_A_TOKEN = PerDevice(cpu=1.25, cuda=0.02)
+
+
+@dataclass(frozen=True)
+class MethodsParams(Params):
+    """The costs are those of `length` tokens; the model reads `read` of them, 0 what suits the device."""
+
+    length: int = whole(
+        8192,
+        16,
+        TABLE_END,
+        step=256,
+        primary=True,
+        unit="tokens",
+        sentence="Length must be 16 to 32,768 tokens.",
+    )
+    window: int = whole(512, 16, 2048, step=16, primary=True, unit="tokens")
+    stride: int = whole(
+        256, 1, 2048, step=16, primary=True, unit="tokens", low_sentence="Stride must be at least 1."
+    )
+    local: int = whole(256, 16, 2048, step=16, unit="tokens")
+    sinks: int = whole(4, 0, 64, unit="tokens")
+    read: int = choice(0, (0, 512, 1024, 2048, 4096, 8192))
+    text: str = choice("english", ("english", "code", "both", "chinese"))
+    picture: str = choice("local", OPTIONS, view=True)
+
+    def check_together(self) -> None:
+        """A stride larger than the window leaves gaps."""
+        if self.stride > self.window < self.length:
+            lost = sum(
+                max(0, min(start, self.length) - (start - self.stride + self.window))
+                for start in range(self.stride, self.length + self.stride, self.stride)
+            )
+            raise ParamError(
+                "together",
+                "stride",
+                f"Gaps: {lost:,} tokens would never be read. Choose a stride of at most {self.window:,}.",
+                key="q04.gaps",
+                lost=lost,
+                window=self.window,
+            )
+
+    def read_on(self, device: str) -> int:
+        """Tokens that the model reads on a device."""
+        return min(self.read or READ.on(device), LONGEST_READ.on(device), self.length)
+
+
+class Picture(TypedDict):
+    """What one option lets a token look at, [BLOCKS, BLOCKS] shares; see `visible_blocks`."""
+
+    option: str
+    visible: NDArray[np.float32]
+
+
+class MethodsResult(TypedDict, total=False):
+    """Costs of the text that was asked for, and losses of the part that was read.
+
+    `perplexity` is that of the tokens beyond the trained length.
+    """
+
+    windows: Required[int]
+    length: Required[int]
+    window: Required[int]
+    stride: Required[int]
+    options: Required[dict[str, Price]]
+    model: str
+    trained: int
+    read: int
+    position: NDArray[np.int32]
+    nats: dict[str, NDArray[np.float32]]
+    perplexity: dict[str, float]
+    view: Picture
+
+
+class Methods(Experiment[MethodsParams, MethodsResult]):
+    """What every way to read a long text costs, and the real model's loss along it."""
+
+    id = "q04/methods"
+    drawn_by_formula = True
+
+    def seconds(self, params: MethodsParams, device: DeviceClass) -> float:
+        read = params.read_on(device)
+        windows = sum(end - start for start, end, _ in plan_windows(read, params.window, params.stride))
+        return 1 + 1e-3 * MILLI_A_TOKEN.on(device) * (windows + 5 * read * (1 + read / 8192))
+
+    def formula(self, params: MethodsParams) -> MethodsResult:
+        """Counting alone: the number of windows by its formula, and every price."""
+        return _counted(params, window_count(params.length, params.window, params.stride))
+
+    def measure(self, params: MethodsParams, ctx: Context) -> MethodsResult:
+        from labs.q04_long_text.readings import all_readings
+        from labs.tools import heldout
+
+        ctx.progress(0.0, "loading")
+        loaded, length = ctx.model(), params.read_on(ctx.device)
+        ctx.progress(0.02, "reading")
+        documents = heldout.held_out(params.text)
+        row = heldout.windows(loaded.tokenizer, documents, 1, length, 0, ctx.check_cancelled)[0]  # [T + 1]
+        partials: list[dict[str, Any]] = []
+        settings = params.window, params.stride, params.local, params.sinks
+        for index, (name, read) in enumerate(all_readings(loaded.model, row, *settings, ctx.check_cancelled)):
+            ctx.progress(0.05 + 0.95 * index / len(WAYS), f"way_{name}")
+            partials.append({"way": name, **_summary(read(), loaded.config.max_length)})
+            ctx.emit(partials[-1])
+        return {**self.so_far(params, partials), "model": loaded.name, "read": length}
+
+    def so_far(self, params: MethodsParams, partials: Partials) -> MethodsResult:
+        """The ways that were read already; the windows are counted one by one."""
+        counted = _counted(params, len(plan_windows(params.length, params.window, params.stride)))
+        return {
+            **counted,
+            "trained": partials[0]["trained"],
+            "position": partials[0]["position"],
+            "nats": {part["way"]: part["nats"] for part in partials},
+            "perplexity": {part["way"]: part["perplexity"] for part in partials},
+        }
+
+    def view(self, params: MethodsParams, result: MethodsResult) -> Picture:
+        """The picture of the chosen option's mask."""
+        sizes = params.length, params.window, params.stride, params.local, params.sinks
+        return {"option": params.picture, "visible": visible_blocks(params.picture, *sizes)}
+
+    def show(self, result: MethodsResult, text: Words) -> Shown:
+        """Loss along the text, then prices and the mask; before a run these two."""
+        counted = {"prices": _prices(result, text), "mask": _mask(result, text)}
+        if "nats" not in result:
+            return Shown(counted)
+        rows = [_row(name, result, text) for name in OPTIONS]
+        local, sinks = result["perplexity"].get("local"), result["perplexity"].get("sinks")
+        notes = [text("methods.sentence", length=result["length"], window=result["window"])]
+        if result["length"] <= result["window"]:
+            notes.append(text("methods.one_window"))
+        if "read" in result:
+            notes.append(
+                text("methods.read", model=result["model"], read=result["read"], trained=result["trained"])
+            )
+        return Shown(
+            {"position": _position(result, text), **counted},
+            rows=rows,
+            notes=[
+                *notes,
+                *([text("methods.sinks", local=local, sinks=sinks)] if local and sinks else []),
+                text("methods.change"),
+            ],
+            numbers={
+                f"{text(f'way.{way}')} ({text('perplexity')})": ppl
+                for way, ppl in result["perplexity"].items()
+            },
+            sentence={
+                "said": float(max(1, result["length"] // result["window"])),
+                "formula": float(window_count(result["length"], result["window"], result["stride"])),
+                "measured": float(result["windows"]),
+                "unit": text("windows_unit"),
+            },
+        )
+
+
+def _counted(params: MethodsParams, windows: int) -> MethodsResult:
+    return {
+        "windows": windows,
+        "length": params.length,
+        "window": params.window,
+        "stride": params.stride,
+        "options": prices(params.length, params.window, params.stride, params.local),
+    }
+
+
+def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
+    """The loss in equal stretches, and the perplexity beyond the trained length (0: none there)."""
+    parts = np.array_split(losses.astype(np.float64), min(BUCKETS, len(losses)))
+    ends = np.cumsum([len(part) for part in parts])
+    later = losses[trained:]
+    return {
+        "trained": trained,
+        "position": np.array([end - len(part) / 2 for end, part in zip(ends, parts, strict=True)], np.int32),
+        "nats": np.array([part.mean() for part in parts], np.float32),
+        "perplexity": math.exp(float(later.mean(dtype=np.float64))) if len(later) else 0.0,
+    }
+
+
+def _position(result: MethodsResult, text: Words) -> Figure:
+    """One line a reading, named at its end; what it costs to leave the trained length stands out."""
+    figure, positions = Figure(), result["position"]
+    ends = []
+    for way, nats in result["nats"].items():
+        name = text(f"way.{way}")
+        figure.line(
+            positions,
+            nats,
+            "measured",
+            name,
+            hover=f"{name}<br>%{{x:,}}: %{{y:.3f}}",
+            symbol=WAYS[way],
+            size=7,
+            showlegend=False,
+        )
+        ends.append((float(positions[-1]), float(nats[-1]), name))
+    every = [float(value) for nats in result["nats"].values() for value in nats]
+    low, high = max(0.0, min(every) - 0.5), max(every) + 0.5
+    figure.name_ends(ends, low, high, log=False)
+    figure.line([result["trained"]] * 2, [low, high], "peer", text("trained"))
+    figure.x_axis(text("axis.position"), span=(0, 1.4 * float(positions[-1])))
+    figure.y_axis(text("axis.nats"), span=(low, high))
+    return figure
+
+
+def _prices(result: MethodsResult, text: Words) -> Figure:
+    """Operations of every option, the dearest at the top."""
+    options = sorted(result["options"], key=lambda name: result["options"][name]["gflop"])
+    figure = Figure(height=300)
+    figure.bars(
+        [result["options"][name]["gflop"] for name in options],
+        [text(f"option.{name}") for name in options],
+        "formula",
+        text("formula"),
+        labels="{:,.1f}",
+        horizontal=True,
+        hover="%{y}: %{x:,.1f} GFLOP",
+        showlegend=False,
+    )
+    figure.x_axis(text("axis.gflop"), span=(0, 1.2 * result["options"][options[-1]]["gflop"]))
+    return figure
+
+
+def _mask(result: MethodsResult, text: Words) -> Figure:
+    """Which earlier token each token looks at; the future is left empty."""
+    picture, figure = result["view"], Figure(height=420)
+    places = [round((block + 0.5) * result["length"] / BLOCKS) for block in range(BLOCKS)]
+    name = text(f"option.{picture['option']}")
+    hover = f"{name}<br>{text('axis.query')} %{{y:,}}, {text('axis.key')} %{{x:,}}: %{{z:.0%}}"
+    figure.heat(picture["visible"], places, places, "formula", hover=hover, zmin=0, zmax=1, xgap=1, ygap=1)
+    figure.x_axis(text("axis.key"))
+    figure.y_axis(text("axis.query"), reverse=True)
+    return figure
+
+
+def _row(name: str, result: MethodsResult, text: Words) -> Row:
+    price, reads_as = result["options"][name], READS_AS.get(name)
+    perplexity = result["perplexity"].get(reads_as or "", 0.0)
+    return {
+        text("column.option"): text(f"option.{name}"),
+        text("column.tokens"): price["tokens"],
+        text("column.read"): price["read_percent"],
+        text("column.pairs"): price["pairs"],
+        text("column.gflop"): price["gflop"],
+        text("perplexity"): perplexity or "–",
+        text("column.generates"): text("yes" if name in GENERATES else "no"),
+        text("column.training"): text(f"training.{name}"),
+    }

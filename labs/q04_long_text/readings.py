@@ -1,0 +1,85 @@
+"""The ways to read one text with a real model, each as the loss of every token. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labs.q04_long_text.options import disjoint_windows, plan_windows
+from labs.tools.models import assembled
+from labs.tools.token_losses import token_losses
+from minimind_core.model.config import RopeScaling, RopeScalingKind
+from minimind_core.model.minimind import MiniMind
+
+Losses = NDArray[np.float32]
+Check = Callable[[], None]
+
+
+def in_windows(model: MiniMind, row: Tensor, plan: list[tuple[int, int, int]], check: Check) -> Losses:
+    """Losses [T] of row int64 [T + 1], each token scored by the first window that reads it."""
+    losses = np.full(len(row) - 1, np.nan, np.float32)
+    for start, end, first in plan:
+        read = token_losses(model, row[None, start : end + 1], check)[0]  # [end - start]
+        losses[first:end] = read[first - start :]
+    return losses
+
+
+def disjoint(model: MiniMind, row: Tensor, window: int, check: Check) -> Losses:
+    """Losses [T] in windows side by side."""
+    plan = [(start, end, start) for start, end in disjoint_windows(len(row) - 1, window)]
+    return in_windows(model, row, plan, check)
+
+
+def overlapping(model: MiniMind, row: Tensor, window: int, stride: int, check: Check) -> Losses:
+    """Losses [T] in windows that overlap."""
+    return in_windows(model, row, plan_windows(len(row) - 1, window, stride), check)
+
+
+def local(model: MiniMind, row: Tensor, window: int, sinks: int, check: Check) -> Losses:
+    """Losses [T] if a token looks at the `window` newest tokens, itself included, and the first `sinks`."""
+    mask = local_mask(len(row) - 1, window, sinks, model.model.embed_tokens.weight.device)
+    return token_losses(model, row[None], check, mask=mask)[0]
+
+
+def local_mask(length: int, window: int, sinks: int, device: torch.device) -> Tensor:
+    """bool [length, length], True = may look; the model adds causality."""
+    places = torch.arange(length, device=device)
+    return (places[:, None] - places < window) | (places < sinks)
+
+
+def stretched(model: MiniMind, scaling: RopeScaling | None) -> MiniMind:
+    """A model with the same tensors and rotary tables built anew for `scaling`."""
+    return assembled(model.config.replace(rope_scaling=scaling), dict(model.state_dict()))
+
+
+def scaling_for(kind: RopeScalingKind, factor: float, trained: int, temperature: bool = True) -> RopeScaling:
+    """A stretch by `factor` over the trained length; without `temperature` YaRN leaves cos and sin alone."""
+    unscaled = 1.0 if kind == "yarn" and not temperature else None
+    return RopeScaling(kind, factor, trained, attention_factor=unscaled)
+
+
+def all_readings(
+    model: MiniMind, row: Tensor, window: int, stride: int, local_window: int, sinks: int, check: Check
+) -> Iterator[tuple[str, Callable[[], Losses]]]:
+    """Name and reading of every way, the plain one first."""
+    length, trained = len(row) - 1, model.config.max_length
+    yield "full", lambda: token_losses(model, row[None], check)[0]
+    yield "overlap", lambda: overlapping(model, row, window, stride, check)
+    yield "disjoint", lambda: disjoint(model, row, window, check)
+    yield "local", lambda: local(model, row, local_window, 0, check)
+    yield "sinks", lambda: local(model, row, local_window, sinks, check)
+    yarn = scaling_for("yarn", max(1.0, length / trained), trained)
+    yield "yarn", lambda: token_losses(stretched(model, yarn), row[None], check)[0]
+
+
+def chunk_losses(model: MiniMind, rows: Tensor, length: int, window: int | None, check: Check) -> Losses:
+    """Losses of rows int64 [D, R + 1] read in chunks of `length`, with at most `window` keys -> [D, R]."""
+    chunks = rows.unfold(1, length + 1, length).flatten(0, 1)  # [D * R / length, length + 1]
+    inputs = {}
+    if window is not None and window < length:
+        inputs["mask"] = local_mask(length, window, 0, model.model.embed_tokens.weight.device)
+    return token_losses(model, chunks, check, **inputs).reshape(len(rows), -1)

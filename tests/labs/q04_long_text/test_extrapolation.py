@@ -1,0 +1,75 @@
+"""The percentages are those of the perplexities, and the specimen behaves as the question says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from labs.contract.fields import ParamError
+from labs.q04_long_text import extrapolation, readings
+from labs.q04_long_text.extrapolation import LINES, ExtrapolationParams
+from labs.tools.budgets import PerDevice
+from labs.tools.models import untrained
+from labs.tools.token_losses import token_losses
+from minimind_core.model.config import PRESETS
+from tests.labs.q04_long_text.conftest import shown
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extrapolation, "DOCUMENTS", PerDevice(cpu=2, cuda=2))
+
+
+def test_percentages_follow_from_the_perplexities(result: Callable[..., dict[str, Any]]) -> None:
+    read = result("extrapolation", times=2)
+    perplexity = read["perplexity"]
+    assert {line: list(row) for line, row in perplexity.items()} == {line: ["128", "256"] for line in LINES}
+    assert read["none_over_yarn_percent"] == pytest.approx(
+        100 * (perplexity["none"]["256"] / perplexity["yarn"]["256"] - 1)
+    )
+    assert read["short_increase_percent"]["yarn"] == pytest.approx(
+        100 * (perplexity["yarn"]["128"] / perplexity["none"]["128"] - 1)
+    )
+    assert perplexity["window"]["128"] == perplexity["none"]["128"]
+    assert perplexity["none"]["256"] > perplexity["yarn"]["256"] > perplexity["window"]["256"]
+    assert read["short_increase_percent"]["pi"] > read["short_increase_percent"]["yarn"] > 0
+    low, high = read["none_over_yarn_range"].values()
+    assert low <= read["none_over_yarn_percent"] <= high
+    said = shown("extrapolation", read)
+    assert list(said.figures) == ["lengths", "short"] and len(said.rows) == len(LINES)
+
+
+def test_a_factor_of_one_is_no_treatment(result: Callable[..., dict[str, Any]]) -> None:
+    read = result("extrapolation", times=2, factor=1)
+    assert read["none_over_yarn_percent"] == pytest.approx(0, abs=0.01)
+    assert read["short_increase_percent"] == pytest.approx({"pi": 0, "ntk": 0, "yarn": 0}, abs=0.01)
+
+
+def test_chunks_are_read_one_by_one_and_land_in_their_places() -> None:
+    model = untrained(PRESETS["byte-128"], "cpu").eval()
+    rows = torch.randint(3, 259, (2, 65), generator=torch.Generator().manual_seed(0))
+    read = readings.chunk_losses(model, rows, 32, None, lambda: None)
+    alone = token_losses(model, rows[1:, 32:65], lambda: None)[0]
+    assert np.array_equal(read[1, 32:], alone)
+
+
+def test_a_cpu_reads_no_more_than_it_can() -> None:
+    params = ExtrapolationParams(specimen="nano-rope", times=16)
+    assert params.lengths("cpu") == [512, 1024, 2048]
+    assert params.lengths("cuda") == [512, 1024, 2048, 4096, 8192]
+
+
+def test_a_factor_below_one_is_refused() -> None:
+    with pytest.raises(ParamError, match="Factor below 1 would stretch positions"):
+        ExtrapolationParams(factor=0.5)
+
+
+def test_what_was_read_so_far_is_drawn() -> None:
+    params = ExtrapolationParams()
+    partials = [{"line": "none", "length": 128, "perplexity": 4.0}]
+    so_far = extrapolation.Extrapolation().so_far(params, partials)
+    assert so_far is not None and shown("extrapolation", so_far).figures["lengths"].data

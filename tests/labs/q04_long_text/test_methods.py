@@ -1,0 +1,89 @@
+"""The readings of one text: what must be equal is, and a person sees what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from labs.q04_long_text import readings
+from labs.q04_long_text.methods import WAYS
+from labs.tools.models import untrained
+from labs.tools.token_losses import token_losses
+from minimind_core.model.config import PRESETS
+from minimind_core.model.minimind import MiniMind
+from tests.labs.q04_long_text.conftest import shown
+
+SMALL = {"length": 1024, "read": 512, "window": 128, "stride": 64, "local": 32}
+
+
+@pytest.fixture(scope="module")
+def model() -> MiniMind:
+    return untrained(PRESETS["byte-128"], "cpu").eval()
+
+
+@pytest.fixture(scope="module")
+def row() -> torch.Tensor:
+    return torch.randint(3, 259, (301,), generator=torch.Generator().manual_seed(1))
+
+
+def nothing() -> None:
+    """Nobody cancels."""
+
+
+def test_one_window_is_the_whole_text(model: MiniMind, row: torch.Tensor) -> None:
+    whole = token_losses(model, row[None], nothing)[0]
+    assert np.array_equal(readings.overlapping(model, row, 300, 10, nothing), whole)
+    assert np.array_equal(readings.disjoint(model, row, 400, nothing), whole)
+    assert np.allclose(readings.local(model, row, 300, 0, nothing), whole, atol=1e-4)
+    assert np.allclose(readings.local(model, row, 1, 300, nothing), whole, atol=1e-4)
+
+
+def test_disjoint_windows_start_afresh_and_a_stride_as_wide_as_the_window_is_the_same(
+    model: MiniMind, row: torch.Tensor
+) -> None:
+    read = readings.disjoint(model, row, 100, nothing)
+    alone = token_losses(model, row[None, 100:201], nothing)[0]
+    assert np.array_equal(read[100:200], alone)
+    assert np.array_equal(read, readings.overlapping(model, row, 100, 100, nothing))
+
+
+def test_overlapping_windows_score_a_token_after_what_two_windows_share(
+    model: MiniMind, row: torch.Tensor
+) -> None:
+    read = readings.overlapping(model, row, 100, 40, nothing)
+    second = token_losses(model, row[None, 40:141], nothing)[0]
+    assert np.array_equal(read[100:140], second[60:])
+    assert not np.isnan(read).any()
+
+
+def test_a_factor_of_one_stretches_nothing(model: MiniMind, row: torch.Tensor) -> None:
+    whole = token_losses(model, row[None], nothing)
+    for kind in ("pi", "ntk", "yarn"):
+        same = readings.stretched(model, readings.scaling_for(kind, 1.0, 128))
+        assert np.allclose(token_losses(same, row[None], nothing), whole, atol=1e-5), kind
+        other = readings.stretched(model, readings.scaling_for(kind, 4.0, 128))
+        assert not np.allclose(token_losses(other, row[None], nothing), whole, atol=1e-5), kind
+
+
+def test_a_run_reads_the_text_in_every_way(result: Callable[..., dict[str, Any]]) -> None:
+    read = result("methods", **SMALL)
+    assert read["windows"] == 15
+    assert list(read["nats"]) == list(WAYS)
+    full, disjoint, overlap = (read["nats"][way] for way in ("full", "disjoint", "overlap"))
+    assert np.allclose(full[:4], disjoint[:4]) and np.allclose(full[:4], overlap[:4])  # the first 128 tokens
+    assert not np.allclose(full[4:], disjoint[4:])
+    said = shown("methods", read)
+    assert list(said.figures) == ["position", "prices", "mask"]
+    assert said.sentence is not None
+    assert (said.sentence["said"], said.sentence["formula"], said.sentence["measured"]) == (8, 15, 15)
+    assert not any("fits in one window" in note for note in said.notes)
+
+
+def test_a_short_text_is_said_to_fit(result: Callable[..., dict[str, Any]]) -> None:
+    said = shown("methods", result("methods", length=64, window=64, stride=32, local=16))
+    assert any("fits in one window" in note for note in said.notes)
+    assert all(row["perplexity beyond the trained length"] == "–" for row in said.rows)
