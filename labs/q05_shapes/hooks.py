@@ -17,7 +17,7 @@ Shapes = dict[str, list[int]]
 
 
 def traced_shapes(model: MiniMind, ids: Tensor) -> tuple[list[Shapes], Tensor]:
-    """One forward of ids int64 [B, T], attention written out: the shapes of STEPS by layer, and the logits."""
+    """One forward of ids int64 [B, T], attention written out: shapes of STEPS by layer, and the logits."""
     layers: list[Shapes] = [{} for _ in model.model.layers]
     embedded: Shapes = {}
     notes = iter([partial(_note, seen) for seen in layers])

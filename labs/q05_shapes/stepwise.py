@@ -71,14 +71,15 @@ class Stepwise(nn.Module):
 
     def _weights(self, scores: Tensor, visible: Visible) -> Tensor:
         """softmax(scores + mask) [B, H, T, T]."""
-        if isinstance(visible, Tensor) and visible.dtype != torch.bool:  # a bias, -inf where nothing is seen
-            scores, visible = scores + visible.clamp(min=-1e4), visible.isfinite()
-        if not isinstance(visible, Tensor):
-            visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        looks = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        if isinstance(visible, Tensor) and visible.dtype == torch.bool:
+            looks = visible
+        elif isinstance(visible, Tensor):  # a bias, -inf where nothing is seen
+            scores, looks = scores + visible.clamp(min=-1e4), visible.isfinite()
         if self.fault not in ("no_mask", "mask_after"):
-            scores = scores.masked_fill(~visible, -torch.inf)
+            scores = scores.masked_fill(~looks, -torch.inf)
         weights = scores.float().softmax(-1).to(scores.dtype)
-        return weights * visible if self.fault == "mask_after" else weights
+        return weights * looks if self.fault == "mask_after" else weights
 
 
 class Block(nn.Module):
