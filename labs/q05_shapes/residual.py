@@ -101,12 +101,20 @@ class Residual(Experiment[ResidualParams, ResidualResult]):
         return Shown(
             figures,
             rows,
-            notes=[text("residual.note"), text("residual.change")],
+            notes=_notes(passes, text),
             numbers={
                 text("residual.number", count=count): passed["gradients"][0]
                 for count, passed in passes.items()
             },
         )
+
+
+def _notes(passes: dict[str, Passed], text: Words) -> list[str]:
+    """How much of the gradient arrives where most additions are gone, and what that means."""
+    count, most = list(passes.items())[-1]
+    ratio = most["gradients"][0] / max(passes["0"]["gradients"][0], _LEAST)
+    said = [text("residual.note", count=count, ratio=ratio)]
+    return [*said, *([text("residual.grows")] if ratio > 1 else []), text("residual.change")]
 
 
 def _passed(model: MiniMind, rows: Tensor) -> Passed:
