@@ -173,8 +173,9 @@ def _overview(weights: NDArray[np.float32], text: Words) -> Figure:
         hoverongaps=False,
     )
     figure.data[-1] |= {"xgap": 0, "ygap": 0}
-    figure.x_axis(text("axis.heads"), showticklabels=False, showgrid=False)
-    figure.y_axis(showticklabels=False, showgrid=False, reverse=True)
+    bare: dict[str, Any] = {"showticklabels": False, "showgrid": False, "ticks": ""}
+    figure.x_axis(text("axis.heads"), **bare)
+    figure.y_axis(reverse=True, **bare)
     return figure
 
 

@@ -110,7 +110,12 @@ class Causality(Experiment[CausalityParams, CausalityResult]):
                 text("causality.change"),
             ],
             numbers={text(f"mask.{mask}"): earlier[mask] for mask in MASKS},
-            sentence={"said": 0, "formula": position, "measured": earlier["mask_after"], "unit": ""},
+            sentence={
+                "said": 0,
+                "formula": position,
+                "measured": earlier["mask_after"],
+                "unit": text("positions"),
+            },
         )
 
 

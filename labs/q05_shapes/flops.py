@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice
 from labs.contract.drawing import Figure, Role, power_ticks
-from labs.q05_shapes.outline import GIGA
+from labs.q05_shapes.outline import GIGA, MILLION
 from labs.tools.budgets import PerDevice
 from labs.tools.named_lines import NamedLines
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import attention_flops_per_pair, forward_flops, matmul_parameters
 
-LENGTHS = (1, 8, 64, 512, 2048, 8192)
-DRAWN = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-RUN = 64
-"""The length up to which the fused kernel is really run: it is what the counter cannot see into."""
+LENGTHS = (1, 64, 512, 8192)
+DRAWN = tuple(2**power for power in range(14))
+ASKED = 512
+"""The length that the sentence is about: a full window."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FlopsParams(Params):
 
 
 class FlopsResult(TypedDict):
-    """Operations by length as text: counted on the written-out path, and on the fused one where it ran."""
+    """Operations by length as text, counted with attention written out and with torch's fused kernel."""
 
     batch: int
     counted: dict[str, int]
@@ -36,41 +36,40 @@ class FlopsResult(TypedDict):
 
 
 class Flops(Experiment[FlopsParams, FlopsResult]):
-    """Counted without computing: tensors without data suffice for the written-out path."""
+    """Counted without computing: tensors without data choose the same kernels as real ones."""
 
     id = "q05/flops"
 
     def seconds(self, params: FlopsParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=2.5, cuda=2.0).on(device) + 0.1 * params.batch
+        return PerDevice(cpu=6.0, cuda=6.0).on(device) + 0.1 * params.batch
 
     def measure(self, params: FlopsParams, ctx: Context) -> FlopsResult:
-        """A model of shapes alone for every length; an untrained one on the device for the shorter ones."""
+        """A model of shapes alone, on this device, reads every length both ways."""
         import torch
+        from torch._subclasses.fake_tensor import FakeTensorMode
         from torch.utils.flop_counter import FlopCounterMode
 
         from labs.q05_shapes.stepwise import Stepwise, attention_replaced
-        from labs.tools.models import before_each_layer, untrained
+        from labs.tools.models import before_each_layer
         from minimind_core.model.minimind import MiniMind
 
         ctx.progress(0.0, "building")
-        with torch.device("meta"):
-            shapes_alone = MiniMind(ModelConfig())
-        runs = [("counted", shapes_alone, length) for length in LENGTHS]
-        real = untrained(ModelConfig(), ctx.device)
-        runs += [("fused", real, length) for length in LENGTHS if length <= RUN]
+        shapes_alone = FakeTensorMode()
+        with shapes_alone, torch.device(ctx.device):
+            model = MiniMind(ModelConfig())
+        runs = [(path, length) for length in LENGTHS for path in ("counted", "fused")]
         partials = []
-        for index, (path, model, length) in enumerate(runs):
+        for index, (path, length) in enumerate(runs):
             ctx.progress(index / len(runs), "counting", length=length)
-            weight = model.model.embed_tokens.weight
-            ids = torch.zeros(params.batch, length, dtype=torch.int64, device=weight.device)
             written_out = attention_replaced(model, Stepwise) if path == "counted" else nullcontext()
             with (
-                torch.inference_mode(),
+                shapes_alone,
+                torch.no_grad(),
                 before_each_layer(model, ctx.check_cancelled),
                 written_out,
                 FlopCounterMode(display=False) as counter,
             ):
-                model(ids)
+                model(torch.zeros(params.batch, length, dtype=torch.int64, device=ctx.device))
             partials.append({"path": path, "length": length, "count": int(counter.get_total_flops())})
             ctx.emit(partials[-1])
         return self.so_far(params, partials)
@@ -91,58 +90,67 @@ class Flops(Experiment[FlopsParams, FlopsResult]):
                 text("axis.tokens"): int(length),
                 text("formula"): forward_flops(ModelConfig(), batch, int(length)),
                 text("flops.counted"): count,
-                text("flops.fused"): fused.get(length, "–"),
+                text("flops.fused"): fused.get(length, 0),
             }
             for length, count in counted.items()
         ]
-        if str(RUN) not in fused:
+        if str(ASKED) not in fused:
             return Shown(figures, rows)
         return Shown(
             figures,
             rows,
-            notes=[text("flops.sentence", length=RUN), text("flops.change")],
-            numbers={text("flops.of", length=RUN): counted[str(RUN)] / GIGA},
+            notes=[text("flops.sentence", length=ASKED), text("flops.change")],
+            numbers={text("flops.of", length=ASKED): counted[str(ASKED)] / GIGA},
             sentence={
-                "said": fused[str(RUN)] / GIGA,
-                "formula": forward_flops(ModelConfig(), batch, RUN) / GIGA,
-                "measured": counted[str(RUN)] / GIGA,
+                "said": fused[str(ASKED)] / GIGA,
+                "formula": forward_flops(ModelConfig(), batch, ASKED) / GIGA,
+                "measured": counted[str(ASKED)] / GIGA,
                 "unit": "GFLOP",
             },
         )
 
 
-def _by_formula(batch: int) -> tuple[dict[int, float], dict[int, float]]:
-    """GFLOP of all matrices and of attention, by length."""
+def _a_token() -> tuple[float, dict[int, float]]:
+    """MFLOP a token in all matrices, which no length changes; and in attention, by length."""
     weights, pair = sum(matmul_parameters(ModelConfig()).values()), attention_flops_per_pair(ModelConfig())
-    linear = {length: 2 * weights * batch * length / GIGA for length in DRAWN}
-    return linear, {length: pair * batch * length**2 / GIGA for length in DRAWN}
+    return 2 * weights / MILLION, {length: pair * length / MILLION for length in DRAWN}
 
 
 def _counts(result: FlopsResult, text: Words) -> Figure:
-    """Both parts by the formula as lines, counts of the whole as marks, over the length."""
-    figure, (linear, square) = Figure(), _by_formula(result["batch"])
-    lines = NamedLines(figure)
-    lines.draw(linear, "peer", text("flops.linear"), showlegend=False, hover="%{x:,}: %{y:.3g} GFLOP")
-    lines.draw(square, "formula", text("flops.square"), showlegend=False, hover="%{x:,}: %{y:.3g} GFLOP")
+    """What one token costs: both parts by the formula as lines, counts of the whole as marks."""
+    figure, (linear, square) = Figure(), _a_token()
+    lines = NamedLines(figure, also=[linear + square[DRAWN[-1]]])
+    look: dict[str, Any] = {"showlegend": False, "hover": "%{x:,}: %{y:.3g} MFLOP"}
+    lines.draw({length: linear for length in DRAWN}, "peer", text("flops.linear"), **look)
+    lines.draw(square, "formula", text("flops.square"), **look)
+    whole = {length: linear + own for length, own in square.items()}
+    lines.draw(whole, "formula", text("flops.whole"), **look)
     sides: tuple[tuple[dict[str, int], Role, str, str], ...] = (
         (result["counted"], "measured", "circle", text("flops.counted")),
         (result["fused"], "said", "x", text("flops.fused")),
     )
     for counts, role, symbol, name in sides:
-        points = {int(length): count / GIGA for length, count in counts.items()}
-        hover = "%{x:,}: %{y:.4g} GFLOP"
-        figure.marks(list(points), list(points.values()), role, name, symbol=symbol, size=9, hover=hover)
+        tokens = [int(length) * result["batch"] for length in counts]
+        figure.marks(
+            list(map(int, counts)),
+            [count / number / MILLION for count, number in zip(counts.values(), tokens, strict=True)],
+            role,
+            name,
+            symbol=symbol,
+            size=10,
+            hover="%{x:,}: %{y:.4g} MFLOP",
+        )
     low, high = lines.fit(DRAWN)
     figure.x_axis(text("axis.tokens"), ticks={length: f"{length:,}" for length in DRAWN[::3]})
-    figure.y_axis(text("axis.gflop"), ticks=power_ticks(low, high))
+    figure.y_axis(text("axis.mflop"), ticks=power_ticks(low, high))
     return figure
 
 
 def _share(text: Words) -> Figure:
     """Attention's share of all operations, and the length at which it is a half."""
-    figure, (linear, square) = Figure(height=260), _by_formula(1)
-    shares = [square[length] / (square[length] + linear[length]) for length in DRAWN]
-    half = DRAWN[0] * linear[DRAWN[0]] / square[DRAWN[0]]
+    figure, (linear, square) = Figure(height=260), _a_token()
+    shares = [own / (own + linear) for own in square.values()]
+    half = linear / square[1]
     figure.line(DRAWN, shares, "formula", text("flops.share"), hover="%{x:,}: %{y:.1%}", showlegend=False)
     figure.line([half] * 2, [0, 1], "peer", text("flops.even", length=f"{half:,.0f}"))
     ticks = {length: f"{length:,}" for length in DRAWN[::3]}

@@ -28,7 +28,7 @@ STEPS = (
 """The boxes of the drawing, in the order in which they are numbered."""
 USUALLY_MISSING = "o_proj"
 """The matrix that most drawings leave out."""
-GIGA = 10**9
+MILLION, GIGA = 10**6, 10**9
 _GROUP = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)")
 _DIGITS = re.compile(r"\d{1,9}")
 

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, NotRequired, Required, TypedDict
 from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Shown, Words
 from labs.contract.drawing import Role
 from labs.contract.fields import choice, switch, text, whole
-from labs.q05_shapes.outline import Matrix, Typed, as_usually_drawn, matrices, shapes, total, typed_shapes
-from labs.q05_shapes.xray_figures import MILLION, ledger_rows, parts, steps
+from labs.q05_shapes.outline import (
+    MILLION,
+    Matrix,
+    Typed,
+    as_usually_drawn,
+    matrices,
+    shapes,
+    total,
+    typed_shapes,
+)
+from labs.q05_shapes.xray_figures import ledger_rows, parts, steps
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import forward_flops

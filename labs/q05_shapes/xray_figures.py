@@ -9,7 +9,6 @@ from labs.contract import Row, Words
 from labs.contract.drawing import Figure, Role
 from labs.q05_shapes.outline import STEPS, USUALLY_MISSING, Matrix, Typed, total
 
-MILLION = 10**6
 GROUPS = {
     "feed_forward": ("gate_proj", "up_proj", "down_proj"),
     "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from labs.contract import Words
 from labs.q05_shapes.double_softmax import CONFIG, DoubleSoftmax, DoubleSoftmaxParams
-from labs.q05_shapes.flops import LENGTHS, RUN, Flops
+from labs.q05_shapes.flops import LENGTHS, Flops
 from labs.q05_shapes.qk_norm import SCALES
 from labs.q05_shapes.residual import _passed
 from minimind_core.model.config import ModelConfig
@@ -25,9 +25,7 @@ def test_the_counter_sees_the_formula_and_no_fused_product(run: Run, text: Words
     assert result["counted"] == {str(length): forward_flops(config, 1, length) for length in LENGTHS}
     pair = attention_flops_per_pair(config)
     assert result["fused"] == {
-        str(length): forward_flops(config, 1, length) - pair * length**2
-        for length in LENGTHS
-        if length <= RUN
+        str(length): forward_flops(config, 1, length) - pair * length**2 for length in LENGTHS
     }
     sentence = Flops().show(result, text).sentence
     assert sentence is not None and sentence["formula"] == sentence["measured"] > sentence["said"]

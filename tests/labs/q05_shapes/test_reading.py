@@ -72,7 +72,7 @@ def test_a_change_of_exactly_nothing_has_no_bar(run: Run, text: Words) -> None:
     shown = Causality().show(run("causality", text="abcdef", position=4), text)
     before = shown.figures["change"].data[0]
     assert before["y"][:4] == [None] * 4 and all(height > 0 for height in before["y"][4:])
-    assert shown.sentence == {"said": 0, "formula": 4, "measured": 4, "unit": ""}
+    assert shown.sentence == {"said": 0, "formula": 4, "measured": 4, "unit": "positions"}
 
 
 def test_the_whole_model_in_steps_reads_as_the_core_does(run: Run, client: InlineClient) -> None:
