@@ -173,7 +173,7 @@ def _overview(weights: NDArray[np.float32], text: Words) -> Figure:
         hoverongaps=False,
     )
     figure.data[-1] |= {"xgap": 0, "ygap": 0}
-    bare: dict[str, Any] = {"showticklabels": False, "showgrid": False, "ticks": ""}
+    bare: dict[str, Any] = {"ticks": {}, "showgrid": False}
     figure.x_axis(text("axis.heads"), **bare)
     figure.y_axis(reverse=True, **bare)
     return figure
