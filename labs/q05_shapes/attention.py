@@ -151,17 +151,17 @@ def _facts(weights: NDArray[np.float32]) -> dict[str, float]:
 
 
 def _overview(weights: NDArray[np.float32], text: Words) -> Figure:
-    """All heads of a layer side by side, a gap of one cell between them."""
+    """All heads of a layer side by side, a gap of one cell between columns."""
     heads, size = weights.shape[:2]
     across = min(heads, _ACROSS)
-    down = -(-heads // across)
-    cells: list[list[Any]] = [[None] * (across * (size + 1)) for _ in range(down * (size + 1))]
+    down, height = -(-heads // across), size + 2  # a title above each
+    cells: list[list[Any]] = [[None] * (across * (size + 1)) for _ in range(down * height)]
     figure = Figure(height=130 + 110 * down)
     for head, square in enumerate(weights):
-        top, left = head // across * (size + 1) + 1, head % across * (size + 1)
+        top, left = head // across * height + 2, head % across * (size + 1)
         for query, row in enumerate(_visible(square)):
             cells[top + query][left : left + size] = row
-        figure.note(left + size / 2, top - 1.2, f"{head + 1}", showarrow=False)
+        figure.note(left + size / 2, top - 1.5, f"{head + 1}", showarrow=False)
     figure.heat(
         cells,
         list(range(len(cells[0]))),

@@ -142,10 +142,21 @@ class DoubleSoftmax(Experiment[DoubleSoftmaxParams, DoubleSoftmaxResult]):
         return Shown(
             figures,
             rows,
-            notes=[text("double.sentence"), text("double.note"), text("double.change")],
+            notes=_notes(last, text),
             numbers={text(f"double.{kind}"): 100 * reading["accuracy"] for kind, reading in last.items()},
             sentence={"said": 0, "formula": result["floor"], "measured": reached, "unit": "nats"},
         )
+
+
+def _notes(last: dict[str, Reading], text: Words) -> list[str]:
+    """What the numbers are, and what became of the probabilities where they are worse than a guess."""
+    wrong = last["double_adamw"]["true"] > math.log(CONFIG.vocab_size)
+    return [
+        text("double.sentence"),
+        text("double.note", **{kind: reading["accuracy"] for kind, reading in last.items()}),
+        *([text("double.worse")] if wrong else []),
+        text("double.change"),
+    ]
 
 
 def _logits(model: MiniMind, rows: Tensor) -> tuple[Tensor, Tensor]:

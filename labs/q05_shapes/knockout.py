@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
-from labs.contract.drawing import Figure, Role
+from labs.contract.drawing import Figure
 from labs.tools.budgets import PerDevice
 
 if TYPE_CHECKING:
@@ -86,20 +86,15 @@ class Knockout(Experiment[KnockoutParams, KnockoutResult]):
         known = [case for case in CASES if case in losses]
         names = {case: text(f"case.{case}") for case in CASES}
         figure, whole_loss = Figure(height=420, barmode="overlay"), losses["whole"]
-        sides: dict[Role, list[str]] = {
-            "measured": [case for case in known if case != "no_mask"],
-            "said": [case for case in known if case == "no_mask"],
-        }
-        for role, cases in sides.items():
-            figure.bars(
-                [losses[case] for case in cases],
-                [names[case] for case in cases],
-                role,
-                labels="{:.2f}",
-                horizontal=True,
-                hover="%{y}: %{x:.3f}",
-                showlegend=False,
-            )
+        figure.bars(
+            [losses[case] for case in known],
+            [names[case] for case in known],
+            "measured",
+            labels="{:.2f}",
+            horizontal=True,
+            hover="%{y}: %{x:.3f}",
+            showlegend=False,
+        )
         ends = [names[CASES[0]], names[CASES[-1]]]
         figure.line([whole_loss] * 2, ends, "peer", text("whole_loss"), hover="%{x:.3f}")
         figure.line([uniform] * 2, ends, "formula", text("uniform"), hover="%{x:.3f}")

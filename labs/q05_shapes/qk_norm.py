@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from minimind_core.model.minimind import MiniMind
 
 SCALES = (1, 2, 4, 8, 16, 32)
+ASKED = 4
+"""The scale that the sentence is about."""
 WAYS = {"plain": "circle", "normed": "diamond"}
 """Without QK-norm and with it, and the symbols of their lines."""
 
@@ -131,18 +133,13 @@ class QKNorm(Experiment[QKNormParams, QKNormResult]):
         ]
         if str(SCALES[-1]) not in probes["normed"]:
             return Shown({"score": score, "evenness": evenness})
-        largest = probes["normed"][str(SCALES[-1])]["score"]
+        asked = {way: probes[way][str(ASKED)]["score"] for way in WAYS}
         return Shown(
             {"score": score, "evenness": evenness},
             rows,
-            notes=[text("qk.sentence", scale=SCALES[-1]), text("qk.change")],
-            numbers={text(f"qk.{way}"): probes[way][str(SCALES[-1])]["score"] for way in WAYS},
-            sentence={
-                "said": probes["plain"][str(SCALES[-1])]["score"],
-                "formula": bound,
-                "measured": largest,
-                "unit": "",
-            },
+            notes=[text("qk.sentence", scale=ASKED), text("qk.change")],
+            numbers={text(f"qk.{way}"): asked[way] for way in WAYS},
+            sentence={"said": asked["plain"], "formula": bound, "measured": asked["normed"], "unit": ""},
         )
 
 
