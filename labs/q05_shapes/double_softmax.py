@@ -205,7 +205,7 @@ def _curves(
     top = 1.1 * max(0.1, *(height for height, _ in ends))
     for (_, name), height in zip(ends, spread_labels([end for end, _ in ends], LABEL_GAP * top), strict=True):
         figure.note(last, height, name, showarrow=False, xanchor="left", xshift=8)
-    figure.x_axis(text("axis.step"), span=(0, 1.6 * last))
+    figure.x_axis(text("axis.step"), span=(0, 1.7 * last))
     figure.y_axis(
         text(f"axis.{fact}"), span=(0, top), **({"tickformat": ".0%"} if fact == "accuracy" else {})
     )

@@ -68,7 +68,7 @@ def parts(kinds: Sequence[Matrix], role: Role, text: Words) -> Figure:
     """An area for the weights of every kind of matrix; what most drawings leave out is hatched."""
     figure, everything = Figure(height=320, barmode="overlay"), total(list(kinds))
     by_name = {kind["name"]: kind for kind in kinds}
-    bottom, ticks = 0.0, {}
+    bottom, ticks, middles = 0.0, {}, []
     for group, names in GROUPS.items():
         members = [by_name[name] for name in names if name in by_name]
         share = total(members) / everything
@@ -82,17 +82,17 @@ def parts(kinds: Sequence[Matrix], role: Role, text: Words) -> Figure:
                 "removed" if kind["name"] == USUALLY_MISSING else role,
                 base=[start],
                 width=share * _GAP,
-                labels=[kind["name"].removesuffix("_proj")],
-                inside=True,
                 horizontal=True,
-                textangle=0,
                 showlegend=False,
                 marker={"line": {"width": 1}},
                 hover=f"{kind['name']}: {kind['weights']:,} ({percent:.1f}%)",
             )
+            middles.append((start + width / 2, bottom + share / 2, kind["name"].removesuffix("_proj")))
             start += width
         ticks[bottom + share / 2] = f"{text(f'part.{group}')}<br>{100 * share:.1f}%"
         bottom += share
+    x, y, names_in = zip(*middles, strict=True)
+    figure.words(x, y, names_in, textposition="middle center")
     figure.x_axis(text("axis.within"), span=(0, 1), tickformat=".0%")
     figure.y_axis(ticks=ticks, span=(0, 1), showgrid=False)
     return figure

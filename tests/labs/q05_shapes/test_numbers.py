@@ -37,7 +37,7 @@ def test_the_first_loss_is_near_its_formula(run: Run) -> None:
     assert result["at_usual"] == result["losses"]["tied"]["0.02"] == pytest.approx(expected, abs=4 * spread)
     assert result["losses"]["untied"]["0.02"] == pytest.approx(expected, abs=4 * spread)
     for losses in result["losses"].values():
-        assert sorted(losses.values()) == list(losses.values()), "larger weights, larger loss"
+        assert losses["0.08"] > losses["0.04"] + 0.5 > losses["0.01"] + 0.6, "larger weights, larger loss"
 
 
 def test_gradients_along_the_stream_are_those_of_autograd(tiny: MiniMind) -> None:
