@@ -1,0 +1,23 @@
+"""Question 5: one forward pass, with the shape of every tensor, and what every box of the drawing is for."""
+
+from labs.q05_shapes.attention import Attention
+from labs.q05_shapes.causality import Causality
+from labs.q05_shapes.double_softmax import DoubleSoftmax
+from labs.q05_shapes.first_loss import FirstLoss
+from labs.q05_shapes.flops import Flops
+from labs.q05_shapes.knockout import Knockout
+from labs.q05_shapes.qk_norm import QKNorm
+from labs.q05_shapes.residual import Residual
+from labs.q05_shapes.xray import XRay
+
+EXPERIMENTS = (
+    XRay(),
+    Causality(),
+    Attention(),
+    Knockout(),
+    Flops(),
+    FirstLoss(),
+    DoubleSoftmax(),
+    Residual(),
+    QKNorm(),
+)
