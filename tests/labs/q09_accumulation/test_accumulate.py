@@ -135,12 +135,12 @@ def test_a_lower_rate_is_right_for_sgd_and_an_eighth_for_adamw(result: Result) -
     assert ratios["adamw"]["rate"] == pytest.approx(1 / 8, rel=0.02)
 
 
-@pytest.mark.parametrize("clip", ["off", "1.0", "0.1"])
+@pytest.mark.parametrize("clip", ["off", "1.0"])
 def test_a_clipped_update_follows_the_clipped_norms(result: Result, clip: str) -> None:
     seen = result("accumulate", {"clip": clip}, tokens=EQUAL)["view"]
     for recipe, ratio in seen["ratios"]["sgd"].items():
         assert ratio == pytest.approx(seen["formulas"]["sgd"][recipe], rel=0.01), recipe
-    if clip == "0.1":  # both norms are above it, so the clipped gradients are equal
+    if clip == "1.0":  # both norms are above it, so the clipped gradients are equal
         assert seen["ratios"]["sgd"]["none"] == pytest.approx(1, abs=0.001)
 
 
