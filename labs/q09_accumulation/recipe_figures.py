@@ -11,6 +11,8 @@ from labs.tools.written import short_number
 
 OPTIMIZER_MARKS = {"sgd": ("square", -0.17), "adamw": ("diamond", 0.17)}
 """Mark of an optimizer, and how far below a recipe's line it stands."""
+RECIPES = ("loss", "end", "rate", "none", "tokens", "bf16")
+"""In the order of tables and plots."""
 RIGHT = 1.0
 
 
@@ -78,8 +80,8 @@ def _draw_updates(
         hover=name + ": %{x:.4f}×",
         symbol=symbol,
         size=10,
-        text=[f"  {name} {ratio:.3g}×" for ratio in known.values()],
-        textposition="middle right",
+        text=[f"  {name} {ratio:.3g}×  " for ratio in known.values()],
+        textposition=["middle left" if ratio < 0.9 * RIGHT else "middle right" for ratio in known.values()],
     )
 
 
@@ -88,8 +90,8 @@ def errors(gradients: Mapping[str, Mapping[str, Any]], text: Words) -> Figure:
     figure = Figure(height=300)
     known = {
         text(f"normalization.{recipe}"): max(float(error), 1e-9)
-        for recipe, against in gradients.items()
-        if (error := against["relative_error"]) is not None
+        for recipe in RECIPES
+        if (error := gradients[recipe]["relative_error"]) is not None
     }
     figure.marks(
         list(known.values()),
@@ -140,15 +142,15 @@ def rows(
     return [
         {
             text("normalization"): text(f"normalization.{recipe}"),
-            text("axis.error"): _written(against["relative_error"], ".3g"),
-            text("cosine"): _written(against["cosine"], ".4f"),
-            text("norm_ratio"): _written(against["norm_ratio"], ".4g"),
+            text("axis.error"): _written(gradients[recipe]["relative_error"], ".3g"),
+            text("cosine"): _written(gradients[recipe]["cosine"], ".4f"),
+            text("norm_ratio"): _written(gradients[recipe]["norm_ratio"], ".4g"),
             **{
                 f"{text(f'optimizer.{optimizer}')} (×)": _written(by_recipe.get(recipe), ".4g")
                 for optimizer, by_recipe in ratios.items()
             },
         }
-        for recipe, against in gradients.items()
+        for recipe in RECIPES
     ]
 
 
