@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from minimind_core.files.checkpoint import LoadedModel
+    from minimind_core.model.minimind import MiniMind
 
 TEXTS = "今天天气很好; The children play in the park and sing"
 MOST_ROWS = 8
@@ -130,14 +131,9 @@ class Batch(Experiment[BatchParams, BatchResult]):
         import torch
         import torch.nn.functional as F
 
-        from labs.tools.models import untrained
-
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
-        model = loaded.model
-        if params.weights == "fresh":
-            ctx.progress(0.05, "building")
-            model = untrained(loaded.config, ctx.device).to(model.head_weight.dtype).eval()
+        model = loaded.model if params.weights == "trained" else _fresh(loaded, ctx)
         framing = _framing(params, loaded)
         rows = make_rows(_encoded(params, loaded), framing)
         lengths = rows.real.sum(1).tolist()
@@ -256,6 +252,14 @@ def check_targets(lengths: Sequence[int]) -> None:
     raise ConfigError(
         "One token has nothing to predict; write more, or add BOS and EOS.", key="q01.one_token"
     )
+
+
+def _fresh(loaded: LoadedModel, ctx: Context) -> MiniMind:
+    """An untrained model of the same shape."""
+    from labs.tools.models import untrained
+
+    ctx.progress(0.05, "building")
+    return untrained(loaded.config, ctx.device).to(loaded.model.head_weight.dtype).eval()
 
 
 def _framing(params: BatchParams, loaded: LoadedModel) -> Framing:

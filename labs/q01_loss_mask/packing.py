@@ -64,6 +64,8 @@ class PackingResult(TypedDict):
     """Packed without either."""
     difference: float
     """The largest of a token's loss between `apart` and `kept_apart`."""
+    mask_alone: float
+    """The same where only the mask is there and positions run on."""
     view: NotRequired[PackingView]
 
 
@@ -94,10 +96,8 @@ class Packing(Experiment[PackingParams, PackingResult]):
             "apart": _by_place(losses["apart"]),
             "kept_apart": _by_place(losses["kept_apart"]),
             "joined": _by_place(losses["joined"]),
-            "difference": max(
-                float(np.abs(one - other).max())
-                for one, other in zip(losses["apart"], losses["kept_apart"], strict=True)
-            ),
+            "difference": _difference(losses["apart"], losses["kept_apart"]),
+            "mask_alone": _difference(losses["apart"], losses["mask_alone"]),
         }
 
     def view(self, params: PackingParams, result: PackingResult) -> PackingView:
@@ -131,6 +131,7 @@ class Packing(Experiment[PackingParams, PackingResult]):
                 text("packing.sentence", length=view["max_length"]),
                 text("packing.gain", times=view["packing"] / view["padding"], length=view["max_length"]),
                 text("packing.apart", difference=result["difference"], worse=worse),
+                text("packing.mask_alone", difference=result["mask_alone"]),
             ],
             numbers={f"{text(f'way.{way}')} (%)": view[way] for way in ("padding", "dynamic", "packing")},
             sentence={
@@ -197,7 +198,9 @@ def _losses(loaded: LoadedModel, ctx: Context) -> dict[str, list[NDArray[np.floa
 
     config, in_rows = loaded.config, [*SENTENCES[::2], *SENTENCES[1::2]]  # one language a row
     texts = [[config.bos_id, *ids, config.eos_id] for ids in loaded.tokenizer.encode_batch(in_rows)]
-    found: dict[str, list[NDArray[np.float32]]] = {"apart": [], "kept_apart": [], "joined": []}
+    found: dict[str, list[NDArray[np.float32]]] = {
+        way: [] for way in ("apart", "kept_apart", "mask_alone", "joined")
+    }
     for start in range(0, len(texts), TEXTS_IN_A_ROW):
         ctx.check_cancelled()
         group = texts[start : start + TEXTS_IN_A_ROW]
@@ -212,6 +215,7 @@ def _losses(loaded: LoadedModel, ctx: Context) -> dict[str, list[NDArray[np.floa
                 "slots": torch.arange(row.shape[1] - 1, device=ctx.device),
                 "mask": document_mask(owners[:, :-1]),
             },
+            "mask_alone": {"mask": document_mask(owners[:, :-1])},
             "joined": {},
         }
         for way, inputs in ways.items():
@@ -219,6 +223,11 @@ def _losses(loaded: LoadedModel, ctx: Context) -> dict[str, list[NDArray[np.floa
             ends = np.cumsum([len(ids) for ids in group])
             found[way] += [losses[end - len(ids) : end - 1] for end, ids in zip(ends, group, strict=True)]
     return found
+
+
+def _difference(one: Sequence[NDArray[np.float32]], other: Sequence[NDArray[np.float32]]) -> float:
+    """The largest between two losses of the same token, in nats."""
+    return float(np.abs(np.concatenate(one) - np.concatenate(other)).max())
 
 
 def _by_place(losses: Sequence[NDArray[np.float32]]) -> list[float]:

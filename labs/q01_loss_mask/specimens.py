@@ -261,6 +261,8 @@ def _running(specimens: dict[str, Specimen], names: dict[str, str], text: Words)
         ends.append((MOST_NEW, running[-1], names[name]))
     figure.name_ends(ends, -12, 118, log=False)
     figure.x_axis(text("axis.tokens_written"), span=(0, 1.75 * MOST_NEW), tickvals=[0, 10, 20, 30, 40])
-    figure.y_axis(text("axis.running"), span=(-12, 118), tickvals=[0, 25, 50, 75, 100], ticksuffix="%")
+    figure.y_axis(
+        text("axis.running"), span=(-12, 118), ticks={tick: f"{tick}%" for tick in (0, 25, 50, 75, 100)}
+    )
     figure.layout["showlegend"] = False
     return figure

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from labs.contract import Words
 from labs.q01_loss_mask.packing import LENGTHS, Packing, first_fit, useful_percent
 from labs.q01_loss_mask.prefix import CONTEXTS, Prefix
-from tests.labs.q01_loss_mask.conftest import Run
+from labs.runner.inline import InlineClient
+from tests.labs.q01_loss_mask.conftest import Run, completed
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30), st.integers(20, 40))
@@ -39,6 +40,14 @@ def test_packed_texts_are_alone_only_behind_their_mask(run: Run, text: Words) ->
     assert result["view"]["packing"] > result["view"]["padding"]
     shown = Packing().show(result, text)
     assert len(shown.rows) == len(LENGTHS) and len(shown.figures["losses"].data) == 3
+
+
+def test_positions_have_to_restart_where_they_are_learned_and_not_for_rope(
+    client: InlineClient, run: Run
+) -> None:
+    assert run("packing", texts=50)["mask_alone"] < 1e-3
+    learned = completed(client.submit("q01/packing", {"texts": 50}, model="nano-learned"))
+    assert learned["difference"] < 1e-3 < 0.1 < learned["mask_alone"]
 
 
 def test_one_pass_gives_every_target_the_loss_of_its_own_prefix(run: Run, text: Words) -> None:
