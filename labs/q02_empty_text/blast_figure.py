@@ -52,6 +52,7 @@ def blast_radius(tensors: Sequence[Mapping[str, Any]], text: Words) -> Figure:
     names = {centre: text(f"moment.{name}") for centre, name in zip(centres, MOMENTS, strict=True)}
     figure.x_axis(ticks=names, span=(-1, len(MOMENTS) * width - _GAP + 0.5), showgrid=False, zeroline=False)
     figure.y_axis(category=True, categoryorder="array", categoryarray=kinds[::-1])
+    figure.layout["showlegend"] = True  # also where all marks are alike
     return figure
 
 

@@ -225,7 +225,7 @@ def _board(outcomes: Mapping[str, Outcome], tensors: int, text: Words) -> Figure
                 hover="%{y}: %{text}",
             )
     ticks = {column + 0.3: text(f"column.{name}") for column, name in enumerate(COLUMNS)}
-    figure.x_axis(ticks=ticks, span=(-0.2, len(COLUMNS) - 0.1), showgrid=False, zeroline=False, side="top")
+    figure.x_axis(ticks=ticks, span=(-0.2, len(COLUMNS) - 0.1), showgrid=False, zeroline=False)
     figure.y_axis(category=True, categoryorder="array", categoryarray=names[::-1])
     return figure
 
