@@ -98,7 +98,7 @@ class Guards(Experiment[GuardsParams, GuardsResult]):
 
     def show(self, result: GuardsResult, text: Words) -> Shown:
         """A board for each batch: losses down, what one sees across."""
-        figures = {name: _board(result["outcomes"][name], result["tensors"], text) for name in BATCHES}
+        figures = {name: _board(result["outcomes"][name], text) for name in BATCHES}
         rows = [
             _row(outcome, text(f"formula.{formula}"), text(f"batch.{name}"), text)
             for name, row in result["outcomes"].items()
@@ -202,8 +202,8 @@ def _row(outcome: Outcome, formula: str, batch: str, text: Words) -> Row:
     return row | {text("weights_nan"): f"{outcome['nan_weights']:,}"}
 
 
-def _board(outcomes: Mapping[str, Outcome], tensors: int, text: Words) -> Figure:
-    """One mark a loss and column, its value beside it."""
+def _board(outcomes: Mapping[str, Outcome], text: Words) -> Figure:
+    """One mark a loss and column; the table has the values."""
     names = [text(f"formula.{formula}") for formula in FORMULAS]
     figure = Figure(height=360)
     cells = [

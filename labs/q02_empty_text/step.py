@@ -135,22 +135,22 @@ class Step(Experiment[StepParams, StepResult]):
         loaded = ctx.model()
         good, bad = _batches(params, loaded, ctx.device)
         ctx.progress(0.1, "building")
-        model = training_copy(loaded.model, params.tied and loaded.config.tie_word_embeddings)
-        training = Training(model, params.formula, params.precision, params.clip)
+        model = training_steps.training_copy(loaded.model, params.tied and loaded.config.tie_word_embeddings)
+        training = training_steps.Training(model, params.formula, params.precision, params.clip)
         on_progress = ctx.part(0.2, 1.0, "bad_step")
         losses: list[float] = []
         total = params.warm_steps + 1 + GOOD_STEPS
         with before_each_layer(model, ctx.check_cancelled):
             for step in range(params.warm_steps):
                 on_progress(step / total)
-                losses.append(ordinary_step(training, good))
+                losses.append(training_steps.ordinary_step(training, good))
             on_progress(params.warm_steps / total)
-            seen = examined_step(training, [*[good] * (params.accumulation - 1), bad])
+            seen = training_steps.examined_step(training, [*[good] * (params.accumulation - 1), bad])
             losses.append(seen.loss)
             next_states = training.weight_states(seen.after)
             for step in range(0 if training.error else GOOD_STEPS):  # an exception ends a training
                 on_progress(len(losses) / total)
-                losses.append(ordinary_step(training, good))
+                losses.append(training_steps.ordinary_step(training, good))
                 if step == 0:
                     next_states = training.weight_states(seen.after)
         tensors: list[TensorState] = [
