@@ -44,7 +44,7 @@ def blast_radius(tensors: Sequence[Mapping[str, Any]], text: Words) -> Figure:
                 role,
                 text(f"state.{state}"),
                 symbol=symbol,
-                size=8,
+                size=6,
                 customdata=[[tensor["name"], tensor["nan"], tensor["entries"]] for _, _, tensor in here],
                 hover=hover,
             )
@@ -52,6 +52,7 @@ def blast_radius(tensors: Sequence[Mapping[str, Any]], text: Words) -> Figure:
     names = {centre: text(f"moment.{name}") for centre, name in zip(centres, MOMENTS, strict=True)}
     figure.x_axis(ticks=names, span=(-1, len(MOMENTS) * width - _GAP + 0.5), showgrid=False, zeroline=False)
     figure.y_axis(category=True, categoryorder="array", categoryarray=kinds[::-1])
+    figure.layout["showlegend"] = True  # also where all marks are alike
     return figure
 
 
@@ -72,11 +73,13 @@ def loss_line(result: Mapping[str, Any], text: Words) -> Figure:
 
 
 def _place(name: str) -> tuple[str, int | None]:
-    """What a parameter is, and its layer.
+    """What a parameter is, short enough for a phone, and its layer.
 
     >>> _place("model.layers.3.self_attn.q_proj.weight"), _place("model.norm.weight")
     (('q_proj', 3), ('norm', None))
     """
     if found := _LAYER.fullmatch(name):
-        return found[2], int(found[1])
+        return found[2].replace("attention_layernorm", "attn_norm").replace("layernorm", "norm"), int(
+            found[1]
+        )
     return name.removesuffix(".weight").rpartition(".")[2], None

@@ -26,11 +26,12 @@ WARM_STEPS = 5
 COLUMNS = ("loss", "gradients", "move", "next_loss")
 OUTCOMES: dict[str, tuple[Role, str]] = {
     "numbers": ("measured", "square"),
-    "nothing": ("peer", "square-open"),
+    "zero": ("peer", "square-open"),
+    "none": ("removed", "line-ew-open"),
     "nan": ("said", "x"),
     "error": ("removed", "star"),
 }
-"""How a cell is drawn; its text says the same."""
+"""How a cell is drawn by what is in it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Guards(Experiment[GuardsParams, GuardsResult]):
 
     def show(self, result: GuardsResult, text: Words) -> Shown:
         """A board for each batch: losses down, what one sees across."""
-        figures = {name: _board(result["outcomes"][name], result["tensors"], text) for name in BATCHES}
+        figures = {name: _board(result["outcomes"][name], text) for name in BATCHES}
         rows = [
             _row(outcome, text(f"formula.{formula}"), text(f"batch.{name}"), text)
             for name, row in result["outcomes"].items()
@@ -201,8 +202,8 @@ def _row(outcome: Outcome, formula: str, batch: str, text: Words) -> Row:
     return row | {text("weights_nan"): f"{outcome['nan_weights']:,}"}
 
 
-def _board(outcomes: Mapping[str, Outcome], tensors: int, text: Words) -> Figure:
-    """One mark a loss and column, its value beside it."""
+def _board(outcomes: Mapping[str, Outcome], text: Words) -> Figure:
+    """One mark a loss and column; the table has the values."""
     names = [text(f"formula.{formula}") for formula in FORMULAS]
     figure = Figure(height=360)
     cells = [
@@ -220,12 +221,11 @@ def _board(outcomes: Mapping[str, Outcome], tensors: int, text: Words) -> Figure
                 text(f"outcome.{kind}"),
                 symbol=symbol,
                 size=11,
-                text=[f"  {words}" for *_, words in here],
-                textposition="middle right",
-                hover="%{y}: %{text}",
+                customdata=[words for *_, words in here],
+                hover="%{y}: %{customdata}",
             )
-    ticks = {column + 0.3: text(f"column.{name}") for column, name in enumerate(COLUMNS)}
-    figure.x_axis(ticks=ticks, span=(-0.2, len(COLUMNS) - 0.1), showgrid=False, zeroline=False, side="top")
+    ticks = {float(column): text(f"tick.{name}") for column, name in enumerate(COLUMNS)}
+    figure.x_axis(ticks=ticks, span=(-0.5, len(COLUMNS) - 0.5), tickangle=0, showgrid=False, zeroline=False)
     figure.y_axis(category=True, categoryorder="array", categoryarray=names[::-1])
     return figure
 
@@ -233,8 +233,9 @@ def _board(outcomes: Mapping[str, Outcome], tensors: int, text: Words) -> Figure
 def _kinds(outcome: Outcome) -> list[str]:
     """What each column is, a key of OUTCOMES."""
     gradients = outcome["gradients"]
-    gradient = "nan" if "nan" in gradients else "numbers" if "numbers" in gradients else "nothing"
-    move = "nan" if outcome["move"] is None else "numbers" if outcome["move"] else "nothing"
+    worst = _worst(gradients)
+    gradient = "zero" if worst == "zeros" else worst
+    move = "nan" if outcome["move"] is None else "numbers" if outcome["move"] else "zero"
     if outcome["error"]:
         return [_kind(outcome["loss"]), gradient, "error", "error"]
     return [_kind(outcome["loss"]), gradient, move, _kind(outcome["next_loss"])]
@@ -242,19 +243,22 @@ def _kinds(outcome: Outcome) -> list[str]:
 
 def _texts(outcome: Outcome, text: Words) -> list[str]:
     """What each column says."""
-    gradients = outcome["gradients"]
-    worst = next(state for state in ("nan", "numbers", "zeros", "none") if state in gradients)
     error = outcome["error"].partition(":")[0]
     return [
         _number(outcome["loss"], text),
-        text(f"state.{worst}"),
+        text(f"state.{_worst(outcome['gradients'])}"),
         error or _number(outcome["move"], text),
         error or _number(outcome["next_loss"], text),
     ]
 
 
+def _worst(gradients: Mapping[str, int]) -> str:
+    """What is in the tensors' gradients, the worst first."""
+    return next(state for state in ("nan", "numbers", "zeros", "none") if state in gradients)
+
+
 def _kind(value: float | None) -> str:
-    return "nan" if value is None else "numbers" if value else "nothing"
+    return "nan" if value is None else "numbers" if value else "zero"
 
 
 def _number(value: float | None, text: Words) -> str:

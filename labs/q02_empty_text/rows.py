@@ -245,6 +245,6 @@ def _board(lines: Sequence[Line], text: Words) -> Figure:
                 hover="%{y}",
             )
     ticks = {float(place): text(f"filter.{kind}") for place, kind in enumerate(FILTERS)}
-    figure.x_axis(ticks=ticks, span=(-0.6, len(FILTERS) - 0.4), side="top", showgrid=False, zeroline=False)
+    figure.x_axis(ticks=ticks, span=(-0.6, len(FILTERS) - 0.4), showgrid=False, zeroline=False)
     figure.y_axis(category=True, categoryorder="array", categoryarray=names[::-1])
     return figure

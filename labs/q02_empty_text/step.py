@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -128,29 +129,29 @@ class Step(Experiment[StepParams, StepResult]):
 
     def measure(self, params: StepParams, ctx: Context) -> StepResult:
         """The weights are a copy and are thrown away."""
-        from labs.q02_empty_text.training_steps import Training, examined_step, ordinary_step, training_copy
+        from labs.q02_empty_text import training_steps
         from labs.tools.models import before_each_layer
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
         good, bad = _batches(params, loaded, ctx.device)
         ctx.progress(0.1, "building")
-        model = training_copy(loaded.model, params.tied and loaded.config.tie_word_embeddings)
-        training = Training(model, params.formula, params.precision, params.clip)
+        model = training_steps.training_copy(loaded.model, params.tied and loaded.config.tie_word_embeddings)
+        training = training_steps.Training(model, params.formula, params.precision, params.clip)
         on_progress = ctx.part(0.2, 1.0, "bad_step")
         losses: list[float] = []
         total = params.warm_steps + 1 + GOOD_STEPS
         with before_each_layer(model, ctx.check_cancelled):
             for step in range(params.warm_steps):
                 on_progress(step / total)
-                losses.append(ordinary_step(training, good))
+                losses.append(training_steps.ordinary_step(training, good))
             on_progress(params.warm_steps / total)
-            seen = examined_step(training, [*[good] * (params.accumulation - 1), bad])
+            seen = training_steps.examined_step(training, [*[good] * (params.accumulation - 1), bad])
             losses.append(seen.loss)
             next_states = training.weight_states(seen.after)
             for step in range(0 if training.error else GOOD_STEPS):  # an exception ends a training
                 on_progress(len(losses) / total)
-                losses.append(ordinary_step(training, good))
+                losses.append(training_steps.ordinary_step(training, good))
                 if step == 0:
                     next_states = training.weight_states(seen.after)
         tensors: list[TensorState] = [
@@ -159,8 +160,7 @@ class Step(Experiment[StepParams, StepResult]):
                 model.named_parameters(), seen.nan_weights, seen.states, next_states, strict=True
             )
         ]
-        entries = sum(tensor["entries"] for tensor in tensors)
-        none = sum(tensor["entries"] for tensor in tensors if tensor["states"][0] == "none")
+        entries, none = _entries(tensors), _entries(tensors, "none")
         return {
             "rows": params.rows,
             "empty_rows": params.empty_rows,
@@ -243,6 +243,11 @@ def _batches(params: StepParams, loaded: LoadedModel, device: str) -> tuple[Micr
     mixed = [*good[: params.rows - params.empty_rows], *bad]
     made = [MicroBatch.of(rows, loaded.config.pad_id, params.length, device) for rows in (good, mixed)]
     return made[0], made[1]
+
+
+def _entries(tensors: Sequence[TensorState], gradient: str | None = None) -> int:
+    """Entries of all parameters, or of those whose gradient is that."""
+    return sum(each["entries"] for each in tensors if gradient in (None, each["states"][0]))
 
 
 def _finite(value: float) -> float | None:

@@ -25,7 +25,7 @@ from labs.tools.budgets import PerDevice
 
 GUARDS: dict[str, tuple[Role, str]] = {
     "disconnected_zero": ("said", "x"),
-    "skip": ("removed", "diamond"),
+    "skip": ("removed", "diamond-open"),
     "masked_mean": ("peer", "square"),
     "clamped": ("measured", "circle"),
 }
@@ -229,12 +229,20 @@ def _distance(stories: dict[str, Story], steps: int, text: Words) -> Figure:
     """The largest difference between the ranks' weights after each step; NaN weights have none."""
     figure = Figure(height=280)
     top = max([0.05, *[gap for story in stories.values() for gap in story["distance"] if gap is not None]])
-    for guard, (role, symbol) in GUARDS.items():
+    for guard, (role, symbol) in reversed(GUARDS.items()):  # what is commonly said lies on top
         if guard not in stories:
             continue
         gaps = stories[guard]["distance"]
         places = range(1, len(gaps) + 1)
-        figure.line(places, gaps, role, text(f"guard.{guard}"), hover="%{x}: %{y:.3f}", symbol=symbol, size=9)
+        figure.line(
+            places,
+            gaps,
+            role,
+            text(f"guard.{guard}"),
+            hover="%{x}: %{y:.3f}",
+            symbol=symbol,
+            size=16 if guard == "skip" else 9,
+        )
     figure.x_axis(text("axis.step"), span=(0.5, steps + 0.5), dtick=1)
     figure.y_axis(text("axis.distance"), span=(-0.05 * top, 1.15 * top))
     return figure
