@@ -7,7 +7,7 @@ numbers: exact, and no size is too large.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired, Required, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
@@ -107,17 +107,12 @@ class Cost(Experiment[CostParams, CostResult]):
 
     def measure(self, params: CostParams, ctx: Context) -> CostResult:
         """Builds both shapes and counts what their forward passes do."""
-        import torch
-
-        from minimind_core.model.minimind import MiniMind
-
         asked = self.formula(params)
         found: dict[str, dict[str, float]] = {}
         sizes = {}
         for number, name in enumerate(("ours", "other")):
             ctx.progress(number / 2, "counting", entries=asked[name]["entries"])
-            with torch.device("meta"):
-                model = MiniMind(_shape(params, asked[name]["entries"])).eval()
+            model = shape_only(_shape(params, asked[name]["entries"]))
             sizes[name] = sum(weight.numel() for weight in model.parameters())
             found[name] = {where: counted(model, asked[name]["tokens"], where) for where in HEADS}
         return {
@@ -147,6 +142,24 @@ class Cost(Experiment[CostParams, CostResult]):
                 "unit": "×",
             },
         )
+
+
+def shape_only(config: ModelConfig) -> MiniMind:
+    """A model without numbers. None are drawn: on the meta device that would load torch's compiler, 2 s."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    from minimind_core.model.minimind import MiniMind
+
+    class NotDrawn(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = {**dict(enumerate(args)), **(kwargs or {})}
+            if func.__name__ in ("normal_", "kaiming_uniform_"):
+                return given.get("tensor", given.get(0))
+            return func(*args, **(kwargs or {}))
+
+    with torch.device("meta"), NotDrawn():
+        return MiniMind(config).eval()
 
 
 def counted(model: MiniMind, tokens: int, where: str) -> float:
@@ -219,7 +232,7 @@ def _operations(result: CostResult, text: Words) -> Figure:
             [side["operations"][where][part] for side, where in cases],
             "formula",
             text(f"part.{part}"),
-            marker={"opacity": shade},
+            opacity=shade,
             hover=text(f"part.{part}") + ": %{y:,.1f} MFLOP",
         )
     totals = [sum(side["operations"][where].values()) for side, where in cases]
@@ -227,7 +240,8 @@ def _operations(result: CostResult, text: Words) -> Figure:
     if "counted" in result:
         counted = [result["counted"][name][where] for where in HEADS for name in ("ours", "other")]
         figure.marks(x, counted, "measured", text("counted"), size=11, hover="%{y:,.1f} MFLOP")
-    figure.words(x, totals, [f"{total:,.1f}" for total in totals], textposition="top center")
+    above = [total + 0.05 * high for total in totals]
+    figure.words(x, above, [f"{total:,.1f}" for total in totals], textposition="middle center")
     names = [
         f"{side['entries']:,}<br>{text('count', count=side['tokens'])}<br>{text(f'head_at.{where}')}"
         for side, where in cases
@@ -246,12 +260,13 @@ def _parameters(result: CostResult, text: Words) -> Figure:
             [row[part] / MEGA for row in result["table"]],
             "formula",
             text(f"part.{part}"),
-            marker={"opacity": shade},
+            opacity=shade,
             hover="%{y:,.2f}",
         )
-    totals = [row["parameters"] / MEGA for row in result["table"]]
+    high = 1.15 * max(row["parameters"] / MEGA for row in result["table"])
+    above = [row["parameters"] / MEGA + 0.05 * high for row in result["table"]]
     labels = [f"{row['share']:.1f}%" for row in result["table"]]
-    figure.words(names, totals, labels, textposition="top center")
+    figure.words(names, above, labels, textposition="middle center")
     if "counted" in result:
         sizes = {
             result["ours"]["entries"]: result["counted"]["parameters_ours"],
@@ -266,7 +281,7 @@ def _parameters(result: CostResult, text: Words) -> Figure:
             hover="%{y:,.2f}",
         )
     figure.x_axis(text("axis.entries"), category=True)
-    figure.y_axis(text("axis.parameters"), span=(0, 1.15 * max(totals)))
+    figure.y_axis(text("axis.parameters"), span=(0, high))
     return figure
 
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from labs.q03_vocabulary import rows, shipped
-from labs.q03_vocabulary.rows import ALIKE, IMPOSSIBLE, alike, beginning, uses
+from labs.q03_vocabulary.rows import ALIKE, IMPOSSIBLE, alike, uses
+from labs.q03_vocabulary.shipped import beginning
 from minimind_core.tokenizer import load_tokenizer
 from tests.labs.q03_vocabulary.conftest import Run, Show
 
