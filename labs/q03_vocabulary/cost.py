@@ -7,7 +7,7 @@ numbers: exact, and no size is too large.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Required, TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
@@ -88,7 +88,7 @@ class Cost(Experiment[CostParams, CostResult]):
 
     def seconds(self, params: CostParams, device: DeviceClass) -> float:
         """Four passes without numbers."""
-        return PerDevice(cpu=1.0, cuda=1.0).on(device) + 0.02 * params.layers
+        return PerDevice(cpu=1.5, cuda=1.0).on(device) + 0.02 * params.layers
 
     def formula(self, params: CostParams) -> Data:
         """All of it but the count."""
@@ -107,12 +107,23 @@ class Cost(Experiment[CostParams, CostResult]):
 
     def measure(self, params: CostParams, ctx: Context) -> CostResult:
         """Builds both shapes and counts what their forward passes do."""
+        import importlib
+
+        import torch
+
+        from minimind_core.model.minimind import MiniMind
+
+        ctx.progress(0.0, "building")
+        for module in ("sympy", "torch._dynamo"):  # the meta device loads both: 2 s, in which a cancel waits
+            importlib.import_module(module)
+            ctx.check_cancelled()
         asked = self.formula(params)
         found: dict[str, dict[str, float]] = {}
         sizes = {}
         for number, name in enumerate(("ours", "other")):
-            ctx.progress(number / 2, "counting", entries=asked[name]["entries"])
-            model = shape_only(_shape(params, asked[name]["entries"]))
+            ctx.progress(0.3 + 0.35 * number, "counting", entries=asked[name]["entries"])
+            with torch.device("meta"):
+                model = MiniMind(_shape(params, asked[name]["entries"])).eval()
             sizes[name] = sum(weight.numel() for weight in model.parameters())
             found[name] = {where: counted(model, asked[name]["tokens"], where) for where in HEADS}
         return {
@@ -142,24 +153,6 @@ class Cost(Experiment[CostParams, CostResult]):
                 "unit": "×",
             },
         )
-
-
-def shape_only(config: ModelConfig) -> MiniMind:
-    """A model without numbers. None are drawn: on the meta device that would load torch's compiler, 2 s."""
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    from minimind_core.model.minimind import MiniMind
-
-    class NotDrawn(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            given = {**dict(enumerate(args)), **(kwargs or {})}
-            if func.__name__ in ("normal_", "kaiming_uniform_"):
-                return given.get("tensor", given.get(0))
-            return func(*args, **(kwargs or {}))
-
-    with torch.device("meta"), NotDrawn():
-        return MiniMind(config).eval()
 
 
 def counted(model: MiniMind, tokens: int, where: str) -> float:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 
 from labs.contract import Shown
 from labs.contract.registry import Registry, words_of
+from labs.q03_vocabulary import shipped
 from labs.runner.inline import InlineClient
 
 REGISTRY = Registry.discover()
 Run = Callable[..., dict[str, Any]]
 Show = Callable[..., Shown]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tokenizers_read_once() -> Iterator[None]:
+    """The largest take seconds to read, and no test changes one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shipped, "load_tokenizer", cache(shipped.load_tokenizer))
+        yield
 
 
 @pytest.fixture(scope="session")
