@@ -88,7 +88,7 @@ class Cost(Experiment[CostParams, CostResult]):
 
     def seconds(self, params: CostParams, device: DeviceClass) -> float:
         """Four passes without numbers."""
-        return PerDevice(cpu=1.0, cuda=1.0).on(device) + 0.02 * params.layers
+        return PerDevice(cpu=1.5, cuda=1.0).on(device) + 0.02 * params.layers
 
     def formula(self, params: CostParams) -> Data:
         """All of it but the count."""
@@ -107,15 +107,21 @@ class Cost(Experiment[CostParams, CostResult]):
 
     def measure(self, params: CostParams, ctx: Context) -> CostResult:
         """Builds both shapes and counts what their forward passes do."""
+        import importlib
+
         import torch
 
         from minimind_core.model.minimind import MiniMind
 
+        ctx.progress(0.0, "building")
+        for module in ("sympy", "torch._dynamo"):  # the meta device loads both: 2 s, in which a cancel waits
+            importlib.import_module(module)
+            ctx.check_cancelled()
         asked = self.formula(params)
         found: dict[str, dict[str, float]] = {}
         sizes = {}
         for number, name in enumerate(("ours", "other")):
-            ctx.progress(number / 2, "counting", entries=asked[name]["entries"])
+            ctx.progress(0.3 + 0.35 * number, "counting", entries=asked[name]["entries"])
             with torch.device("meta"):
                 model = MiniMind(_shape(params, asked[name]["entries"])).eval()
             sizes[name] = sum(weight.numel() for weight in model.parameters())
@@ -219,7 +225,7 @@ def _operations(result: CostResult, text: Words) -> Figure:
             [side["operations"][where][part] for side, where in cases],
             "formula",
             text(f"part.{part}"),
-            marker={"opacity": shade},
+            opacity=shade,
             hover=text(f"part.{part}") + ": %{y:,.1f} MFLOP",
         )
     totals = [sum(side["operations"][where].values()) for side, where in cases]
@@ -227,7 +233,8 @@ def _operations(result: CostResult, text: Words) -> Figure:
     if "counted" in result:
         counted = [result["counted"][name][where] for where in HEADS for name in ("ours", "other")]
         figure.marks(x, counted, "measured", text("counted"), size=11, hover="%{y:,.1f} MFLOP")
-    figure.words(x, totals, [f"{total:,.1f}" for total in totals], textposition="top center")
+    above = [total + 0.05 * high for total in totals]
+    figure.words(x, above, [f"{total:,.1f}" for total in totals], textposition="middle center")
     names = [
         f"{side['entries']:,}<br>{text('count', count=side['tokens'])}<br>{text(f'head_at.{where}')}"
         for side, where in cases
@@ -246,12 +253,13 @@ def _parameters(result: CostResult, text: Words) -> Figure:
             [row[part] / MEGA for row in result["table"]],
             "formula",
             text(f"part.{part}"),
-            marker={"opacity": shade},
+            opacity=shade,
             hover="%{y:,.2f}",
         )
-    totals = [row["parameters"] / MEGA for row in result["table"]]
+    high = 1.15 * max(row["parameters"] / MEGA for row in result["table"])
+    above = [row["parameters"] / MEGA + 0.05 * high for row in result["table"]]
     labels = [f"{row['share']:.1f}%" for row in result["table"]]
-    figure.words(names, totals, labels, textposition="top center")
+    figure.words(names, above, labels, textposition="middle center")
     if "counted" in result:
         sizes = {
             result["ours"]["entries"]: result["counted"]["parameters_ours"],
@@ -266,7 +274,7 @@ def _parameters(result: CostResult, text: Words) -> Figure:
             hover="%{y:,.2f}",
         )
     figure.x_axis(text("axis.entries"), category=True)
-    figure.y_axis(text("axis.parameters"), span=(0, 1.15 * max(totals)))
+    figure.y_axis(text("axis.parameters"), span=(0, high))
     return figure
 
 

@@ -16,6 +16,7 @@ from labs.q03_vocabulary import prices
 from labs.q03_vocabulary.shipped import (
     LANGUAGES,
     ByTokenizer,
+    beginning,
     held_out_texts,
     shipped_tokenizers,
     tokens_per_character,
@@ -35,12 +36,13 @@ LARGEST = (0.2, 12.0)
 
 @dataclass(frozen=True)
 class CurveParams(Params):
-    """Only how the counts are priced can be set."""
+    """Up to so many characters of each language are counted; the rest is how the counts are priced."""
 
     language: str = choice("zh", tuple(LANGUAGES), primary=True, view=True)
     hidden: int = prices.hidden(primary=True, view=True)
     layers: int = prices.layers(primary=True, view=True)
     tied: bool = prices.tied(view=True)
+    thousands: int = choice(300, (10, 50, 300))
 
 
 class Costs(TypedDict):
@@ -78,7 +80,11 @@ class Curve(Experiment[CurveParams, CurveResult]):
     def measure(self, params: CurveParams, ctx: Context) -> CurveResult:
         """Counts the tokens of held-out text."""
         tokenizers = shipped_tokenizers(ctx.part(0.0, 0.5, "tokenizers"))
-        rates = tokens_per_character(tokenizers, held_out_texts(), ctx.part(0.5, 1.0, "encoding"))
+        limit = 1000 * params.thousands
+        texts = {
+            language: list(beginning(documents, limit)) for language, documents in held_out_texts().items()
+        }
+        rates = tokens_per_character(tokenizers, texts, ctx.part(0.5, 1.0, "encoding"))
         return {"vocab_sizes": vocab_sizes(tokenizers), "tokens_per_character": rates}
 
     def view(self, params: CurveParams, result: CurveResult) -> Costs:

@@ -7,7 +7,6 @@ other row that was never trained. Source of the idea: Land and Bartolo 2024, for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,7 +16,13 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice
 from labs.contract.drawing import Figure
 from labs.q03_vocabulary.cut import legible
-from labs.q03_vocabulary.shipped import ByTokenizer, held_out_texts, shipped_tokenizers, vocab_sizes
+from labs.q03_vocabulary.shipped import (
+    ByTokenizer,
+    beginning,
+    held_out_texts,
+    shipped_tokenizers,
+    vocab_sizes,
+)
 from labs.tools.budgets import PerDevice
 
 if TYPE_CHECKING:
@@ -123,15 +128,6 @@ def uses(tokenizer: Tokenizer, documents: list[str]) -> NDArray[np.int64]:
     return np.bincount(np.concatenate(ids), minlength=tokenizer.vocab_size)
 
 
-def beginning(documents: list[str], characters: int) -> Iterator[str]:
-    """The documents up to so many characters, the last one cut."""
-    for document in documents:
-        if characters <= 0:
-            return
-        yield document[:characters]
-        characters -= len(document)
-
-
 def alike(embedding: NDArray[np.float32], reference: list[int]) -> NDArray[np.float32]:
     """Cosine of each row [V, C] to the mean of the reference's directions, [V]."""
     directions = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-12)
@@ -185,7 +181,7 @@ def _rare(result: RowsResult, text: Words) -> Figure:
     hover = "%{x}: %{y:.1f}%"
     figure.bars(sizes, list(unused.values()), "measured", text("never_used"), hover=hover)
     few = [rare[name] - unused[name] for name in rare]
-    figure.bars(sizes, few, "measured", text("few_uses"), hover=hover, marker={"opacity": 0.45})
+    figure.bars(sizes, few, "measured", text("few_uses"), hover=hover, opacity=0.45)
     totals = list(rare.values())
     figure.words(sizes, totals, [f"{total:.0f}%" for total in totals], textposition="top center")
     figure.x_axis(text("axis.entries"), category=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from labs.contract import OnProgress
 from minimind_core.tokenizer import Tokenizer, load_tokenizer
@@ -50,3 +50,12 @@ def tokens_per_character(
 def vocab_sizes(tokenizers: Mapping[str, Tokenizer]) -> dict[str, int]:
     """Entries of each."""
     return {name: tokenizer.vocab_size for name, tokenizer in tokenizers.items()}
+
+
+def beginning(documents: Sequence[str], characters: int) -> Iterator[str]:
+    """The documents up to so many characters, the last one cut."""
+    for document in documents:
+        if characters <= 0:
+            return
+        yield document[:characters]
+        characters -= len(document)
