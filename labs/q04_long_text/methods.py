@@ -27,8 +27,8 @@ READ = PerDevice(cpu=1024, cuda=8192)
 """Tokens that the model really reads, unless a number was asked for."""
 LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
 WAYS = {
-    "full": "circle",
     "overlap": "square",
+    "full": "circle",
     "disjoint": "square-open",
     "local": "star",
     "sinks": "triangle-up",
@@ -221,24 +221,25 @@ def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
 
 
 def _position(result: MethodsResult, text: Words) -> Figure:
-    """One line a reading, named at its end; what it costs to leave the trained length stands out."""
+    """What each reading loses against overlapping windows, so that the text's own ups and downs cancel."""
     figure, positions = Figure(), result["position"]
+    above = {way: nats - result["nats"]["overlap"] for way, nats in result["nats"].items()}
     ends = []
-    for way, nats in result["nats"].items():
+    for way, nats in above.items():
         name = text(f"way.{way}")
         figure.line(
             positions,
             nats,
             "measured",
             name,
-            hover=f"{name}<br>%{{x:,}}: %{{y:.3f}}",
+            hover=f"{name}<br>%{{x:,}}: %{{y:+.3f}}",
             symbol=WAYS[way],
             size=7,
             showlegend=False,
         )
         ends.append((float(positions[-1]), float(nats[-1]), name))
-    every = [float(value) for nats in result["nats"].values() for value in nats]
-    low, high = max(0.0, min(every) - 0.5), max(every) + 0.5
+    every = np.concatenate(list(above.values()))
+    low, high = min(-0.25, float(every.min()) - 0.1), max(1.0, float(every.max()) + 0.1)
     figure.name_ends(ends, low, high, log=False)
     figure.line([result["trained"]] * 2, [low, high], "peer", text("trained"))
     figure.x_axis(text("axis.position"), span=(0, 1.4 * float(positions[-1])))
