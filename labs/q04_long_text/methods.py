@@ -23,7 +23,7 @@ from labs.q04_long_text.options import (
 )
 from labs.tools.budgets import PerDevice
 
-READ = PerDevice(cpu=1024, cuda=8192)
+READ = PerDevice(cpu=896, cuda=8192)
 """Tokens that the model really reads, unless a number was asked for."""
 LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
 WAYS = {
@@ -57,10 +57,8 @@ class MethodsParams(Params):
         sentence="Length must be 16 to 32,768 tokens.",
     )
     window: int = whole(512, 16, 2048, step=16, primary=True, unit="tokens")
-    stride: int = whole(
-        256, 1, 2048, step=16, primary=True, unit="tokens", low_sentence="Stride must be at least 1."
-    )
-    local: int = whole(256, 16, 2048, step=16, unit="tokens")
+    stride: int = whole(256, 1, 2048, step=16, unit="tokens", low_sentence="Stride must be at least 1.")
+    local: int = whole(256, 16, 2048, step=16, primary=True, unit="tokens")
     sinks: int = whole(4, 0, 64, unit="tokens")
     read: int = choice(0, (0, 512, 1024, 2048, 4096, 8192))
     text: str = choice("english", ("english", "code", "both", "chinese"))
@@ -242,7 +240,7 @@ def _position(result: MethodsResult, text: Words) -> Figure:
     low, high = min(-0.25, float(every.min()) - 0.1), max(1.0, float(every.max()) + 0.1)
     figure.name_ends(ends, low, high, log=False)
     figure.line([result["trained"]] * 2, [low, high], "peer", text("trained"))
-    figure.x_axis(text("axis.position"), span=(0, 1.4 * float(positions[-1])))
+    figure.x_axis(text("axis.position"), span=(0, 1.5 * float(positions[-1])))
     figure.y_axis(text("axis.nats"), span=(low, high))
     return figure
 

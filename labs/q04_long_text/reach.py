@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labs.claims.checks import given_whole
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
-from labs.contract.drawing import Figure, Role, round_ticks
+from labs.contract.drawing import Figure, Role
 from labs.q04_long_text.looking_back import arriving
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
@@ -218,6 +218,8 @@ def _influence(result: ReachResult, text: Words) -> Figure:
         hover=f"{bound:,}",
     )
     figure.line([1, bound], [SHARE / 100] * 2, "peer", f"{SHARE}%", showlegend=False)
-    figure.x_axis(text("axis.back"), log=True, ticks=round_ticks(1, bound))
+    figure.x_axis(
+        text("axis.back"), log=True, ticks={tick: f"{tick:,}" for tick in (1, 10, 100, 1000) if tick <= bound}
+    )
     figure.y_axis(text("axis.influence"), span=(0, 1.05), tickformat=".0%")
     return figure
