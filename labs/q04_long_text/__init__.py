@@ -2,7 +2,8 @@
 
 from labs.q04_long_text.extrapolation import Extrapolation
 from labs.q04_long_text.methods import Methods
+from labs.q04_long_text.passkey import Passkey
 from labs.q04_long_text.reach import Reach
 from labs.q04_long_text.routing import Routing
 
-EXPERIMENTS = (Methods(), Reach(), Extrapolation(), Routing())
+EXPERIMENTS = (Methods(), Reach(), Passkey(), Extrapolation(), Routing())

@@ -23,7 +23,7 @@ STRETCHES: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
 LINES = {"none": "circle", "pi": "square", "ntk": "triangle-up", "yarn": "diamond", "window": "star"}
 """Symbols."""
 LONGEST = PerDevice(cpu=2048, cuda=8192)
-DOCUMENTS = PerDevice(cpu=4, cuda=32)
+DOCUMENTS = PerDevice(cpu=8, cuda=32)
 SECONDS_A_TOKEN = PerDevice(cpu=1.6e-4, cuda=2e-6)
 LOW_FACTOR = (
     "Factor below 1 would stretch positions; 1 means no scaling, 0 the length over the trained length."

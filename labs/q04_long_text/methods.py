@@ -23,12 +23,12 @@ from labs.q04_long_text.options import (
 )
 from labs.tools.budgets import PerDevice
 
-READ = PerDevice(cpu=1024, cuda=8192)
+READ = PerDevice(cpu=896, cuda=8192)
 """Tokens that the model really reads, unless a number was asked for."""
 LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
 WAYS = {
-    "full": "circle",
     "overlap": "square",
+    "full": "circle",
     "disjoint": "square-open",
     "local": "star",
     "sinks": "triangle-up",
@@ -57,10 +57,8 @@ class MethodsParams(Params):
         sentence="Length must be 16 to 32,768 tokens.",
     )
     window: int = whole(512, 16, 2048, step=16, primary=True, unit="tokens")
-    stride: int = whole(
-        256, 1, 2048, step=16, primary=True, unit="tokens", low_sentence="Stride must be at least 1."
-    )
-    local: int = whole(256, 16, 2048, step=16, unit="tokens")
+    stride: int = whole(256, 1, 2048, step=16, unit="tokens", low_sentence="Stride must be at least 1.")
+    local: int = whole(256, 16, 2048, step=16, primary=True, unit="tokens")
     sinks: int = whole(4, 0, 64, unit="tokens")
     read: int = choice(0, (0, 512, 1024, 2048, 4096, 8192))
     text: str = choice("english", ("english", "code", "both", "chinese"))
@@ -221,27 +219,28 @@ def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
 
 
 def _position(result: MethodsResult, text: Words) -> Figure:
-    """One line a reading, named at its end; what it costs to leave the trained length stands out."""
+    """What each reading loses against overlapping windows, so that the text's own ups and downs cancel."""
     figure, positions = Figure(), result["position"]
+    above = {way: nats - result["nats"]["overlap"] for way, nats in result["nats"].items()}
     ends = []
-    for way, nats in result["nats"].items():
+    for way, nats in above.items():
         name = text(f"way.{way}")
         figure.line(
             positions,
             nats,
             "measured",
             name,
-            hover=f"{name}<br>%{{x:,}}: %{{y:.3f}}",
+            hover=f"{name}<br>%{{x:,}}: %{{y:+.3f}}",
             symbol=WAYS[way],
             size=7,
             showlegend=False,
         )
         ends.append((float(positions[-1]), float(nats[-1]), name))
-    every = [float(value) for nats in result["nats"].values() for value in nats]
-    low, high = max(0.0, min(every) - 0.5), max(every) + 0.5
+    every = np.concatenate(list(above.values()))
+    low, high = min(-0.25, float(every.min()) - 0.1), max(1.0, float(every.max()) + 0.1)
     figure.name_ends(ends, low, high, log=False)
     figure.line([result["trained"]] * 2, [low, high], "peer", text("trained"))
-    figure.x_axis(text("axis.position"), span=(0, 1.4 * float(positions[-1])))
+    figure.x_axis(text("axis.position"), span=(0, 1.5 * float(positions[-1])))
     figure.y_axis(text("axis.nats"), span=(low, high))
     return figure
 

@@ -6,7 +6,6 @@ position that counts for little would count as out of reach.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Required, TypedDict
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from labs.claims.checks import given_whole
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
-from labs.contract.drawing import Figure, Role, round_ticks
+from labs.contract.drawing import Figure, Role
 from labs.q04_long_text.looking_back import arriving
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
@@ -202,13 +201,12 @@ def _at(shares: NDArray[np.float64], back: NDArray[np.int32]) -> Curve:
 
 def _influence(result: ReachResult, text: Words) -> Figure:
     figure, back = Figure(), result["back"]
-    for number, (name, curve) in enumerate(result["influence"].items()):
-        label, count = text(f"curve.{name}"), result["within"][name]
+    for name, curve in result["influence"].items():
         role: Role = "measured" if name == "measured" else "formula"
+        label = text(f"curve.{name}")
         hover = f"{label}<br>%{{x:,}}: %{{y:.1%}}"
-        figure.line(back, curve, role, label, hover=hover, symbol=SYMBOLS[name], size=7, showlegend=False)
-        named = f"{label}: {count:,}"
-        figure.note(math.log10(count), SHARE / 100, named, ax=-90, ay=45 + 34 * number, arrowwidth=1)
+        named = f"{label}: {result['within'][name]:,}"
+        figure.line(back, curve, role, named, hover=hover, symbol=SYMBOLS[name], size=7)
     bound = int(back[-1])
     figure.line(
         [bound] * 2,
@@ -220,6 +218,8 @@ def _influence(result: ReachResult, text: Words) -> Figure:
         hover=f"{bound:,}",
     )
     figure.line([1, bound], [SHARE / 100] * 2, "peer", f"{SHARE}%", showlegend=False)
-    figure.x_axis(text("axis.back"), log=True, ticks=round_ticks(1, bound))
+    figure.x_axis(
+        text("axis.back"), log=True, ticks={tick: f"{tick:,}" for tick in (1, 10, 100, 1000) if tick <= bound}
+    )
     figure.y_axis(text("axis.influence"), span=(0, 1.05), tickformat=".0%")
     return figure

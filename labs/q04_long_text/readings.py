@@ -65,10 +65,10 @@ def scaling_for(kind: RopeScalingKind, factor: float, trained: int, temperature:
 def all_readings(
     model: MiniMind, row: Tensor, window: int, stride: int, local_window: int, sinks: int, check: Check
 ) -> Iterator[tuple[str, Callable[[], Losses]]]:
-    """Name and reading of every way, the plain one first."""
+    """Name and reading of every way; first the one that others are compared with."""
     length, trained = len(row) - 1, model.config.max_length
-    yield "full", lambda: token_losses(model, row[None], check)[0]
     yield "overlap", lambda: overlapping(model, row, window, stride, check)
+    yield "full", lambda: token_losses(model, row[None], check)[0]
     yield "disjoint", lambda: disjoint(model, row, window, check)
     yield "local", lambda: local(model, row, local_window, 0, check)
     yield "sinks", lambda: local(model, row, local_window, sinks, check)

@@ -1,4 +1,4 @@
-"""Texts of every kind are counted, and the two routers are told apart."""
+"""Texts of every kind are counted, here in bytes, and the two routers are told apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from labs.contract.fields import ParamError
 from labs.q04_long_text.routing import LONGEST, RoutingParams
-from minimind_core.tokenizer import load_tokenizer
 from tests.labs.q04_long_text.conftest import Run, shown
 
 
@@ -20,17 +19,18 @@ from tests.labs.q04_long_text.conftest import Run, shown
 )
 def test_any_text_is_counted(result: Callable[..., dict[str, Any]], text: str) -> None:
     read = result("routing", prompt=text)
-    tokens = load_tokenizer("1k").encode(text)
-    assert (read["own"]["characters"], read["own"]["tokens"]) == (len(text), len(tokens))
+    assert (read["own"]["characters"], read["own"]["tokens"]) == (len(text), len(text.encode()))
     assert read["characters"][-1] == LONGEST
     assert all((curve[1:] >= curve[:-1]).all() for curve in read["tokens"].values())
     assert shown("routing", read).notes
 
 
-def test_routers_disagree_on_english(result: Callable[..., dict[str, Any]]) -> None:
-    read = result("routing", prompt="The weather was good and the children played. " * 15)
-    assert (read["own"]["by_characters"], read["own"]["by_tokens"]) == (1, 0)
-    assert "By tokens: the model as it is." in shown("routing", read).notes[0]
+def test_routers_disagree_where_a_character_has_several_tokens(result: Callable[..., dict[str, Any]]) -> None:
+    read = result("routing", prompt="天" * 300)
+    assert (read["own"]["by_characters"], read["own"]["by_tokens"]) == (0, 1)
+    assert "By tokens: the model with stretched RoPE." in shown("routing", read).notes[0]
+    same = result("routing", prompt="a" * 300)
+    assert "Either count sends it to: the model as it is." in shown("routing", same).notes[0]
 
 
 def test_no_text_is_said(run: Run) -> None:
