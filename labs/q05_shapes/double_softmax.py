@@ -131,7 +131,7 @@ class DoubleSoftmax(Experiment[DoubleSoftmaxParams, DoubleSoftmaxResult]):
                 text("model"): text(f"double.{kind}"),
                 text("axis.printed"): reading["printed"],
                 text("axis.true"): reading["true"],
-                text("axis.accuracy"): 100 * reading["accuracy"],
+                text("right"): 100 * reading["accuracy"],
                 text("axis.confidence"): 100 * reading["confidence"],
             }
             for kind, reading in last.items()
@@ -143,7 +143,9 @@ class DoubleSoftmax(Experiment[DoubleSoftmaxParams, DoubleSoftmaxResult]):
             figures,
             rows,
             notes=_notes(last, text),
-            numbers={text(f"double.{kind}"): 100 * reading["accuracy"] for kind, reading in last.items()},
+            numbers={
+                f"{text(f'double.{kind}')} (%)": 100 * reading["accuracy"] for kind, reading in last.items()
+            },
             sentence={"said": 0, "formula": result["floor"], "measured": reached, "unit": "nats"},
         )
 

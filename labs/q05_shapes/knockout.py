@@ -117,7 +117,7 @@ class Knockout(Experiment[KnockoutParams, KnockoutResult]):
             {"losses": figure},
             rows,
             notes,
-            numbers={names[case]: losses[case] for case in known},
+            numbers={f"{names[case]} (nats)": losses[case] for case in known},
             sentence={
                 "said": whole_loss,
                 "formula": uniform,

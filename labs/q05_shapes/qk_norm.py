@@ -69,16 +69,15 @@ class QKNorm(Experiment[QKNormParams, QKNormResult]):
             normed = MiniMind(loaded.config.replace(qk_norm=True))
         normed.load_state_dict(loaded.model.state_dict(), strict=False)  # the gains stay one
         normed = normed.to(ctx.device, loaded.model.head_weight.dtype).eval()
-        partials = []
+        partials, bound = [], math.sqrt(loaded.config.head_dim)
         models = dict(zip(WAYS, (loaded.model, normed), strict=True))
         for index, (way, scale) in enumerate((way, scale) for scale in SCALES for way in WAYS):
             ctx.progress((index + 1) / (len(SCALES) * len(WAYS) + 1), "scale", scale=scale)
             with torch.inference_mode(), before_each_layer(models[way], ctx.check_cancelled):
-                partials.append({"way": way, "scale": scale, "probe": _probe(models[way], ids, scale)})
-            ctx.emit(partials[-1] | {"bound": math.sqrt(loaded.config.head_dim)})
-        return self.so_far(
-            params, [{**partial, "bound": math.sqrt(loaded.config.head_dim)} for partial in partials]
-        )
+                probe = _probe(models[way], ids, scale)
+            partials.append({"way": way, "scale": scale, "probe": probe, "bound": bound})
+            ctx.emit(partials[-1])
+        return self.so_far(params, partials)
 
     def so_far(self, params: QKNormParams, partials: Partials) -> QKNormResult:
         """The scales that were read."""
@@ -90,57 +89,69 @@ class QKNorm(Experiment[QKNormParams, QKNormResult]):
     def show(self, result: QKNormResult, text: Words) -> Shown:
         """`score`: the largest score over the scale; `evenness`: how even attention is."""
         probes, bound = result["probes"], result["bound"]
-        score, evenness = Figure(), Figure(height=280)
-        lines = NamedLines(score)
-        base = probes["plain"]["1"]["score"]
-        lines.draw(
-            {scale: base * scale**2 for scale in SCALES}, "formula", text("qk.square"), showlegend=False
-        )
-        lines.draw({scale: bound for scale in SCALES}, "formula", text("qk.bound"), showlegend=False)
-        for way, symbol in WAYS.items():
-            by_scale = {int(scale): probe for scale, probe in probes[way].items()}
-            look: dict[str, Any] = {"symbol": symbol, "size": 9, "hover": "%{x}×: %{y:.3g}"}
-            lines.draw(
-                {scale: probe["score"] for scale, probe in by_scale.items()},
-                "measured",
-                name=text(f"qk.{way}"),
-                **look,
-            )
-            evenness.line(
-                [str(scale) for scale in by_scale],
-                [probe["evenness"] for probe in by_scale.values()],
-                "measured",
-                text(f"qk.{way}"),
-                **look,
-            )
-        low, high = lines.fit(SCALES)
-        score.x_axis(text("axis.scale"), ticks={scale: f"{scale}×" for scale in SCALES})
-        score.y_axis(text("axis.score"), ticks=power_ticks(low, high))
-        evenness.x_axis(text("axis.scale"), category=True)
-        evenness.y_axis(text("axis.evenness"), span=(0, 1))
-        scales = list(probes["plain"])
+        figures = {"score": _scores(result, text), "evenness": _evenness(result, text)}
+        if str(SCALES[-1]) not in probes["normed"]:
+            return Shown(figures)
         rows: list[Row] = [
             {
-                text("axis.scale"): int(scale),
+                text("axis.scale"): scale,
                 **{
-                    f"{text(f'qk.{way}')}: {text(f'qk.{fact}')}": probes[way][scale][fact]
+                    f"{text(f'qk.{way}')}: {text(f'qk.{fact}')}": probes[way][str(scale)][fact]
                     for way in WAYS
                     for fact in ("score", "evenness")
-                    if scale in probes[way]
                 },
             }
-            for scale in scales
+            for scale in SCALES
         ]
-        if str(SCALES[-1]) not in probes["normed"]:
-            return Shown({"score": score, "evenness": evenness})
         asked = {way: probes[way][str(ASKED)]["score"] for way in WAYS}
         return Shown(
-            {"score": score, "evenness": evenness},
+            figures,
             rows,
             notes=[text("qk.sentence", scale=ASKED), text("qk.change")],
             numbers={text(f"qk.{way}"): asked[way] for way in WAYS},
             sentence={"said": asked["plain"], "formula": bound, "measured": asked["normed"], "unit": ""},
         )
+
+
+def _scores(result: QKNormResult, text: Words) -> Figure:
+    """The largest score, beside the square of the scale and the bound, both axes logarithmic."""
+    figure, probes = Figure(), result["probes"]
+    lines, base = NamedLines(figure), probes["plain"]["1"]["score"]
+    squares = {scale: base * scale**2 for scale in SCALES}
+    lines.draw(squares, "formula", text("qk.square"), showlegend=False)
+    lines.draw({scale: result["bound"] for scale in SCALES}, "formula", text("qk.bound"), showlegend=False)
+    for way, by_scale in _known(result).items():
+        scores = {scale: probe["score"] for scale, probe in by_scale.items()}
+        lines.draw(scores, "measured", name=text(f"qk.{way}"), **_look(way))
+    low, high = lines.fit(SCALES)
+    figure.x_axis(text("axis.scale"), ticks={scale: f"{scale}×" for scale in SCALES})
+    figure.y_axis(text("axis.score"), ticks=power_ticks(low, high))
+    return figure
+
+
+def _evenness(result: QKNormResult, text: Words) -> Figure:
+    figure = Figure(height=280)
+    for way, by_scale in _known(result).items():
+        evenness = [probe["evenness"] for probe in by_scale.values()]
+        figure.line(
+            [f"{scale}×" for scale in by_scale], evenness, "measured", text(f"qk.{way}"), **_look(way)
+        )
+    figure.x_axis(text("axis.scale"), category=True)
+    figure.y_axis(text("axis.evenness"), span=(0, 1))
+    return figure
+
+
+def _known(result: QKNormResult) -> dict[str, dict[int, Probe]]:
+    """The ways that were probed so far, by scale."""
+    return {
+        way: {int(scale): probe for scale, probe in by_scale.items()}
+        for way, by_scale in result["probes"].items()
+        if by_scale
+    }
+
+
+def _look(way: str) -> dict[str, Any]:
+    return {"symbol": WAYS[way], "size": 9, "hover": "%{x}: %{y:.3g}"}
 
 
 def _probe(model: MiniMind, ids: Tensor, scale: int) -> Probe:
