@@ -109,7 +109,10 @@ def errors(gradients: Mapping[str, Mapping[str, Any]], text: Words) -> Figure:
 
 
 def token_weights(counts: Sequence[int], weights: Sequence[float | None], text: Words) -> Figure:
-    """What a token of each micro-batch weighs in the mean of means, as autograd has it; 1 is right."""
+    """What a token of each micro-batch weighs in the mean of means, as autograd has it; 1 is right.
+
+    Bars below that line have no number: it would stand on the line.
+    """
     figure, names = Figure(height=320), [f"{index}" for index in range(1, len(counts) + 1)]
     total = sum(counts)
     figure.bars(
@@ -118,7 +121,7 @@ def token_weights(counts: Sequence[int], weights: Sequence[float | None], text: 
         "measured",
         text("measured"),
         hover="%{x}: %{y:.3g}×",
-        labels=["" if weight is None else f"{weight:.2g}×" for weight in weights],
+        labels=["" if weight is None or weight < RIGHT else f"{weight:.2g}×" for weight in weights],
     )
     formula = [total / (len(counts) * count) if count else None for count in counts]
     figure.marks(

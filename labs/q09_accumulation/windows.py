@@ -226,7 +226,7 @@ def _timeline(result: WindowsResult, text: Words) -> Figure:
                 name,
                 base=[first - 0.5 for first, _ in ranges],
                 labels=labels,
-                inside=True,
+                inside=role == "removed",
                 horizontal=True,
                 hover="%{y}: %{x}",
                 textangle=0,
