@@ -13,11 +13,11 @@ from labs.contract import Words
 from labs.contract.drawing import Figure
 
 STYLES: dict[str, dict[str, Any]] = {
-    "big": {"role": "peer", "line": {"width": 5}},
-    "divided": {"role": "measured", "line": {"width": 2}},
-    "undivided": {"role": "measured", "line": {"width": 2, "dash": "dash"}},
+    "big": {"role": "peer", "width": 6},
+    "divided": {"role": "measured", "width": 2},
+    "undivided": {"role": "measured", "symbol": "square", "size": 7, "marker": {"maxdisplayed": 24}},
 }
-"""The big batch is a broad grey line, on which the divided arm lies."""
+"""The big batch is a broad grey line, on which the divided arm lies; the undivided one has marks."""
 LOWEST_LOSS, HIGHEST_LOSS = 1e-3, 30.0
 CHANCE = 15.0
 """Percent: who knows nothing of ten digits has fewer right."""
@@ -79,16 +79,9 @@ def rates(
         size=20,
     )
     figure.line(
-        rates,
-        accuracy["undivided"],
-        "measured",
-        text("arm.undivided"),
-        hover=hover,
-        symbol="square",
-        size=7,
-        line={"dash": "dash"},
+        rates, accuracy["undivided"], "measured", text("arm.undivided"), hover=hover, symbol="square", size=7
     )
-    figure.line([chosen] * 2, [0, 100], "peer", text("chosen"), line={"width": 1, "dash": "dot"})
+    figure.line([chosen] * 2, [0, 100], "peer", text("chosen"), width=1)
     low, high = math.log10(rates[0]), math.log10(rates[-1])
     figure.x_axis(
         text("axis.rate"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.contract import Row, Words
-from labs.contract.drawing import Figure, power_ticks, round_ticks
+from labs.contract.drawing import Figure, power_ticks
 from labs.tools.written import short_number
 
 OPTIMIZER_MARKS = {"sgd": ("square", -0.17), "adamw": ("diamond", 0.17)}
@@ -42,7 +42,7 @@ def updates(
     )
     for optimizer in OPTIMIZER_MARKS:
         _draw_updates(figure, optimizer, ratios[optimizer], formulas[optimizer], text)
-    figure.x_axis(text("axis.update"), log=True, span=(-1.4, 1.9), ticks=round_ticks(0.05, 20))
+    figure.x_axis(text("axis.update"), log=True, span=(-1.4, 1.9), ticks={0.1: "0.1", 1: "1", 10: "10"})
     figure.y_axis(
         span=(len(recipes) - 0.5, -0.5),
         tickvals=list(range(len(recipes))),
@@ -58,7 +58,7 @@ def _draw_updates(
     formulas: Mapping[str, float | None],
     text: Words,
 ) -> None:
-    """One optimizer's marks: what it did in green, the formula as a blue stroke behind it."""
+    """One optimizer's marks, named in the first line: what it did in green, the formula as a blue stroke."""
     (symbol, below), name = OPTIMIZER_MARKS[optimizer], text(f"optimizer.{optimizer}")
     known = {recipe: ratio for recipe, ratio in ratios.items() if ratio is not None}
     heights = [list(ratios).index(recipe) + below for recipe in known]
@@ -80,7 +80,7 @@ def _draw_updates(
         hover=name + ": %{x:.4f}×",
         symbol=symbol,
         size=10,
-        text=[f"  {name} {ratio:.3g}×  " for ratio in known.values()],
+        text=[f"  {name if recipe == 'loss' else ''} {ratio:.3g}×  " for recipe, ratio in known.items()],
         textposition=["middle left" if ratio < 0.9 * RIGHT else "middle right" for ratio in known.values()],
     )
 
@@ -109,7 +109,10 @@ def errors(gradients: Mapping[str, Mapping[str, Any]], text: Words) -> Figure:
 
 
 def token_weights(counts: Sequence[int], weights: Sequence[float | None], text: Words) -> Figure:
-    """What a token of each micro-batch weighs in the mean of means, as autograd has it; 1 is right."""
+    """What a token of each micro-batch weighs in the mean of means, as autograd has it; 1 is right.
+
+    Bars below that line have no number: it would stand on the line.
+    """
     figure, names = Figure(height=320), [f"{index}" for index in range(1, len(counts) + 1)]
     total = sum(counts)
     figure.bars(
@@ -118,7 +121,7 @@ def token_weights(counts: Sequence[int], weights: Sequence[float | None], text: 
         "measured",
         text("measured"),
         hover="%{x}: %{y:.3g}×",
-        labels=["" if weight is None else f"{weight:.2g}×" for weight in weights],
+        labels=["" if weight is None or weight < RIGHT else f"{weight:.2g}×" for weight in weights],
     )
     formula = [total / (len(counts) * count) if count else None for count in counts]
     figure.marks(

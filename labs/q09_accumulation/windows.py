@@ -42,10 +42,10 @@ class Update(TypedDict):
 
 
 class Loop(TypedDict):
-    """Updates in order; micro-batches that no update has seen, as (first, last)."""
+    """Updates in order; micro-batches that no update has seen, as [first, last]."""
 
     updates: list[Update]
-    dropped: list[tuple[int, int]]
+    dropped: list[list[int]]
 
 
 class WindowsResult(TypedDict):
@@ -87,7 +87,7 @@ class Windows(Experiment[WindowsParams, WindowsResult]):
                     loop["updates"].append({"first": first, "last": last, "weight": weight})
                     optimizer.step()
                 else:
-                    loop["dropped"].append((first, last))
+                    loop["dropped"].append([first, last])
             optimizer.zero_grad()
 
         waiting = 0
@@ -154,13 +154,13 @@ def arithmetic(params: WindowsParams) -> Loop:
         if params.policy == "carry":
             carried += left
         elif left and params.policy == "drop":
-            loop["dropped"].append((start, start + left - 1))
+            loop["dropped"].append([start, start + left - 1])
         elif left:
             weight = left / params.steps if params.policy == "flush_steps" else RIGHT
             loop["updates"].append({"first": start, "last": start + left - 1, "weight": weight})
     if carried:
         end = EPOCHS * params.batches
-        loop["dropped"].append((end - carried + 1, end))
+        loop["dropped"].append([end - carried + 1, end])
     return loop
 
 
@@ -201,11 +201,11 @@ def _timeline(result: WindowsResult, text: Words) -> Figure:
     """A bar an update, over its micro-batches; what no update has seen below them."""
     figure, loop = Figure(height=340, barmode="overlay"), result["loop"]
     updates = loop["updates"]
-    spans: list[tuple[Role, str, list[tuple[int, int]], list[int], list[str]]] = [
+    spans: list[tuple[Role, str, list[list[int]], list[int], list[str]]] = [
         (
             "measured" if "formula" in result else "formula",
             text("update"),
-            [(update["first"], update["last"]) for update in updates],
+            [[update["first"], update["last"]] for update in updates],
             list(range(1, len(updates) + 1)),
             [f"{update['weight']:.4g}×" for update in updates],
         ),
@@ -226,7 +226,7 @@ def _timeline(result: WindowsResult, text: Words) -> Figure:
                 name,
                 base=[first - 0.5 for first, _ in ranges],
                 labels=labels,
-                inside=True,
+                inside=role == "removed",
                 horizontal=True,
                 hover="%{y}: %{x}",
                 textangle=0,
