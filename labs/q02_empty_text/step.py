@@ -29,8 +29,9 @@ from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 
 if TYPE_CHECKING:
-    from labs.q02_empty_text.training_steps import MicroBatch
+    from labs.q02_empty_text.training_steps import Aftermath, MicroBatch
     from minimind_core.files.checkpoint import LoadedModel
+    from minimind_core.model.minimind import MiniMind
 
 GOOD_STEPS = 3
 """Steps on ordinary rows after the one that is looked at."""
@@ -154,12 +155,7 @@ class Step(Experiment[StepParams, StepResult]):
                 losses.append(training_steps.ordinary_step(training, good))
                 if step == 0:
                     next_states = training.weight_states(seen.after)
-        tensors: list[TensorState] = [
-            {"name": name, "entries": weight.numel(), "nan": nan, "states": [*states, next_state]}
-            for (name, weight), nan, states, next_state in zip(
-                model.named_parameters(), seen.nan_weights, seen.states, next_states, strict=True
-            )
-        ]
+        tensors = _tensors(model, seen, next_states)
         entries, none = _entries(tensors), _entries(tensors, "none")
         return {
             "rows": params.rows,
@@ -243,6 +239,15 @@ def _batches(params: StepParams, loaded: LoadedModel, device: str) -> tuple[Micr
     mixed = [*good[: params.rows - params.empty_rows], *bad]
     made = [MicroBatch.of(rows, loaded.config.pad_id, params.length, device) for rows in (good, mixed)]
     return made[0], made[1]
+
+
+def _tensors(model: MiniMind, seen: Aftermath, next_states: Sequence[str]) -> list[TensorState]:
+    """Every parameter with what it was at each moment."""
+    parts = zip(model.named_parameters(), seen.nan_weights, seen.states, next_states, strict=True)
+    return [
+        {"name": name, "entries": weight.numel(), "nan": nan, "states": [*states, next_state]}
+        for (name, weight), nan, states, next_state in parts
+    ]
 
 
 def _entries(tensors: Sequence[TensorState], gradient: str | None = None) -> int:
