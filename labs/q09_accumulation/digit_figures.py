@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from labs.contract import Words
 from labs.contract.drawing import Figure
+from labs.q09_accumulation.small_numbers import small_number
 
 STYLES: dict[str, dict[str, Any]] = {
     "big": {"role": "peer", "width": 6},
@@ -104,5 +105,5 @@ def notes(optimizer: str, view: Mapping[str, Any], difference: float | None, tex
     if view["accuracy"]["undivided"] < CHANCE and view["diverged"]["undivided"] is None:
         found.append(text("note.dead", loss=view["last_loss"]))
     if difference is not None:
-        found.append(text("note.apart", difference=f"{difference:.1e}"))
+        found.append(text("note.apart", difference=small_number(difference)))
     return [*found, text("digits.change" if optimizer == "sgd" else "digits.change_adamw")]

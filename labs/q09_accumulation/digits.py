@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.fields import choice, whole
 from labs.q09_accumulation import digit_figures
+from labs.q09_accumulation.small_numbers import small_number
 
 BATCH, MICRO_BATCHES = 64, 8
 RATES = 10
@@ -201,4 +202,4 @@ def first_bad(losses: NDArray[np.float32]) -> list[int | None]:
 
 
 def _written(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}"
+    return "–" if value is None else small_number(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from labs.contract import Row, Words
 from labs.contract.drawing import Figure, power_ticks
-from labs.tools.written import short_number
+from labs.q09_accumulation.small_numbers import small_number
 
 OPTIMIZER_MARKS = {"sgd": ("square", -0.17), "adamw": ("diamond", 0.17)}
 """Mark of an optimizer, and how far below a recipe's line it stands."""
@@ -42,7 +42,7 @@ def updates(
     )
     for optimizer in OPTIMIZER_MARKS:
         _draw_updates(figure, optimizer, ratios[optimizer], formulas[optimizer], text)
-    figure.x_axis(text("axis.update"), log=True, span=(-1.4, 1.9), ticks={0.1: "0.1", 1: "1", 10: "10"})
+    figure.x_axis(text("axis.update"), log=True, span=(-1.9, 1.9), ticks={0.1: "0.1", 1: "1", 10: "10"})
     figure.y_axis(
         span=(len(recipes) - 0.5, -0.5),
         tickvals=list(range(len(recipes))),
@@ -99,7 +99,7 @@ def errors(gradients: Mapping[str, Mapping[str, Any]], text: Words) -> Figure:
         "measured",
         hover="%{y}: %{x:.3g}",
         size=12,
-        text=[f"  {short_number(error)}  " for error in known.values()],
+        text=[f"  {small_number(error)}  " for error in known.values()],
         textposition=["middle left" if error > 0.1 else "middle right" for error in known.values()],
         showlegend=False,
     )
@@ -145,7 +145,7 @@ def rows(
     return [
         {
             text("normalization"): text(f"normalization.{recipe}"),
-            text("axis.error"): _written(gradients[recipe]["relative_error"], ".3g"),
+            text("axis.error"): _small(gradients[recipe]["relative_error"]),
             text("cosine"): _written(gradients[recipe]["cosine"], ".4f"),
             text("norm_ratio"): _written(gradients[recipe]["norm_ratio"], ".4g"),
             **{
@@ -174,12 +174,16 @@ def notes(result: Mapping[str, Any], text: Words) -> list[str]:
         error = result["gradients"]["loss"]["relative_error"]
         found.append(text("note.unequal", error=100 * error, ratio=result["token_weight_ratio"]))
     else:
-        found.append(text("note.equal", error=result["gradients"]["loss"]["relative_error"]))
+        found.append(text("note.equal", error=small_number(result["gradients"]["loss"]["relative_error"])))
     if 0 not in counts:
         found.append(
             text("note.end_equal" if result["end_is_equal"] else "note.end_unequal", steps=len(counts))
         )
     return [*found, text("note.change")]
+
+
+def _small(value: float | None) -> str:
+    return "–" if value is None else small_number(value)
 
 
 def _written(value: float | None, spec: str) -> str:
