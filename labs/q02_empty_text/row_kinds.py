@@ -48,7 +48,7 @@ def load_row(text: object, tokenizer: Tokenizer, dataset: str, length: int) -> L
         kind = type(text).__name__
         raise DataError(
             f"text must be a string, got {kind}: this is exactly the bug; choose how the loader handles it.",
-            key="not_a_string",
+            key="q02.not_a_string",
             kind=kind,
         )
     ids = tokenizer.encode(text, allow_special=True)

@@ -60,7 +60,7 @@ class StepParams(Params):
                 "together",
                 "empty_rows",
                 f"A batch of {self.rows} rows has at most {self.rows} bad ones, not {self.empty_rows}.",
-                key="empty_rows.together",
+                key="q02.empty_rows.together",
                 rows=self.rows,
                 given=self.empty_rows,
             )

@@ -49,7 +49,7 @@ class TwoRanksParams(Params):
                 "together",
                 "empty_at",
                 f"The empty batch must come before step {self.steps}, the last one.",
-                key="empty_at.together",
+                key="q02.empty_at.together",
                 steps=self.steps,
             )
 

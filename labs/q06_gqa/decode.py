@@ -162,10 +162,9 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
 
     def on_machine(self, params: DecodeParams, machine: Machine, text: Words) -> str:
         """The least time of a step for one sequence, and the batch up to which the weights' bytes decide."""
-        bits = 8 * machine.bytes_per_number
+        bits, read = 8 * machine.bytes_per_number, machine.seconds_to_read
         floors = {
-            name: 1e3 * machine.seconds_to_read(step_bytes(heads, params.tokens, 1, bits))
-            for name, heads in VARIANTS.items()
+            name: 1e3 * read(step_bytes(heads, params.tokens, 1, bits)) for name, heads in VARIANTS.items()
         }
         return text("decode.floor", tokens=params.tokens, knee=machine.knee_batch, **floors)
 

@@ -134,6 +134,14 @@ def test_its_parameters_come_back_from_text(experiment: Experiment[Any, Any]) ->
 
 
 @every_experiment
+def test_its_units_are_known_to_the_pages(experiment: Experiment[Any, Any]) -> None:
+    known = words_in(ROOT / "pages/ui/words/strings", "en")
+    assert [
+        spec.unit for spec in experiment.params.specs() if spec.unit and f"unit.{spec.unit}" not in known
+    ] == []
+
+
+@every_experiment
 def test_its_source_is_what_measures(experiment: Experiment[Any, Any]) -> None:
     assert experiment.source().startswith("def measure(self, ")
 

@@ -98,7 +98,7 @@ def _range(numbers: ThreeNumbers) -> str:
     """The quartiles of a number that was measured many times in one run; of others nothing."""
     if "low" not in numbers:
         return ""
-    return " " + t("bench.range", low=f"{numbers['low']:.3g}", high=f"{numbers['high']:.3g}")
+    return " " + t("bench.range", low=_written(numbers["low"]), high=_written(numbers["high"]))
 
 
 def _strong(colour: str, number: float, unit: str) -> Markdown:
