@@ -162,11 +162,10 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
 
     def on_machine(self, params: DecodeParams, machine: Machine, text: Words) -> str:
         """The least time of a step for one sequence, and the batch up to which the weights' bytes decide."""
-        bits, read = 8 * machine.bytes_per_number, machine.seconds_to_read
-        floors = {
-            name: 1e3 * read(step_bytes(heads, params.tokens, 1, bits)) for name, heads in VARIANTS.items()
-        }
-        return text("decode.floor", tokens=params.tokens, knee=machine.knee_batch, **floors)
+        bits, tokens = 8 * machine.bytes_per_number, params.tokens
+        read = {name: step_bytes(heads, tokens, 1, bits) for name, heads in VARIANTS.items()}
+        floors = {name: 1e3 * machine.seconds_to_read(num_bytes) for name, num_bytes in read.items()}
+        return text("decode.floor", tokens=tokens, knee=machine.knee_batch, **floors)
 
 
 def batches_that_fit(max_batch: int, tokens: int, device: str, bits: int) -> list[int]:

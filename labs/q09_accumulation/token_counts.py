@@ -8,12 +8,6 @@ from labs.contract.fields import ParamError
 from minimind_core.errors import shortened
 
 MOST_STEPS, MOST_TOKENS = 16, 512
-_SENTENCES = {
-    "steps": "Accumulation steps must be at least 1: type the valid tokens of each, such as 500, 5.",
-    "many": "There are {count} micro-batches; the most is {most}.",
-    "number": "{word} is not a number of valid tokens; type whole numbers from 0 to {most}, such as 500, 5.",
-    "empty": "No valid token in the whole window; the update is skipped.",
-}
 
 
 def read_counts(typed: str) -> list[int]:
@@ -24,18 +18,39 @@ def read_counts(typed: str) -> list[int]:
     """
     words = [word for word in re.split(r"[\s,，、;；]+", typed) if word]
     if not words:
-        _refuse("steps")
+        raise ParamError(
+            "together",
+            "tokens",
+            "Accumulation steps must be at least 1: type the valid tokens of each, such as 500, 5.",
+            key="q09.tokens.steps",
+        )
     if len(words) > MOST_STEPS:
-        _refuse("many", count=len(words), most=MOST_STEPS)
+        raise ParamError(
+            "together",
+            "tokens",
+            f"There are {len(words)} micro-batches; the most is {MOST_STEPS}.",
+            key="q09.tokens.many",
+            count=len(words),
+            most=MOST_STEPS,
+        )
     for word in words:
         if not (re.fullmatch(r"[0-9]{1,4}", word) and int(word) <= MOST_TOKENS):
-            _refuse("number", word=shortened(word, 24), most=MOST_TOKENS)
+            shown = shortened(word, 24)
+            raise ParamError(
+                "together",
+                "tokens",
+                f"{shown} is not a number of valid tokens; type whole numbers from 0 to "
+                f"{MOST_TOKENS}, such as 500, 5.",
+                key="q09.tokens.number",
+                word=shown,
+                most=MOST_TOKENS,
+            )
     counts = [int(word) for word in words]
     if not any(counts):
-        _refuse("empty")
+        raise ParamError(
+            "together",
+            "tokens",
+            "No valid token in the whole window; the update is skipped.",
+            key="q09.tokens.empty",
+        )
     return counts
-
-
-def _refuse(key: str, **values: object) -> None:
-    sentence = _SENTENCES[key].format(**values)
-    raise ParamError("together", "tokens", sentence, key=f"q09.tokens.{key}", **values)

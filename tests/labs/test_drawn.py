@@ -18,9 +18,11 @@ from labs.contract.experiment import Experiment
 from labs.contract.registry import Registry
 
 REGISTRY = Registry.discover()
+RECORDED = [*REGISTRY.of_questions(), REGISTRY.find("machine/card")]
+"""What is recorded and shown to people."""
 
 
-@pytest.mark.parametrize("experiment", REGISTRY.of_questions(), ids=lambda experiment: experiment.id)
+@pytest.mark.parametrize("experiment", RECORDED, ids=lambda experiment: experiment.id)
 def test_what_is_drawn_is_what_was_reviewed(experiment: Experiment[Any, Any]) -> None:
     for path, seen in drawings(REGISTRY, experiment):
         assert path.is_file(), f"{path.relative_to(FOLDER)} is missing: labs record {experiment.id} --drawn"
@@ -30,5 +32,5 @@ def test_what_is_drawn_is_what_was_reviewed(experiment: Experiment[Any, Any]) ->
 
 
 def test_no_drawing_is_left_without_its_recording() -> None:
-    known = {path for experiment in REGISTRY.of_questions() for path, _ in drawings(REGISTRY, experiment)}
+    known = {path for experiment in RECORDED for path, _ in drawings(REGISTRY, experiment)}
     assert {path for path in FOLDER.rglob("*.json") if path.name.endswith(SUFFIX)} == known
