@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
@@ -63,19 +64,35 @@ def drawn_cut(
             [row] * len(cut),
             "measured",
             base=[piece["start"] for piece in cut],
-            labels=[piece["text"] for piece in cut],
-            inside=True,
             horizontal=True,
             showlegend=False,
-            textangle=0,
             marker={"opacity": [SHADES[index % 2] for index in range(len(cut))], "line": {"width": 1}},
-            hover="%{text}",
+            customdata=[piece["text"] for piece in cut],
+            hover="%{customdata}",
             width=0.72,
         )
-    figure.words([end * 1.01] * len(rows), list(range(len(rows))), counts, textposition="middle right")
-    figure.x_axis(text("axis.bytes"), span=(0, end * 1.22), showgrid=False)
+    # In the page's own ink: within a bar plotly picks a colour that a recorded bar's pattern hides.
+    placed = [(row, piece) for row, cut in enumerate(rows.values()) for piece in cut]
+    figure.words(
+        [(piece["start"] + min(piece["end"], end)) / 2 for _, piece in placed],
+        [row for row, _ in placed],
+        [_label(piece) for _, piece in placed],
+        textfont={"size": 12},
+    )
+    ends = list(range(len(rows)))
+    figure.words([end * 1.01] * len(rows), ends, counts, textposition="middle right", cliponaxis=False)
+    figure.x_axis(text("axis.bytes"), span=(0, end * 1.3), showgrid=False)
     figure.y_axis(title, ticks=dict(enumerate(rows)), span=(len(rows) - 0.5, -0.5), showgrid=False)
     return figure
+
+
+def _label(piece: Piece) -> str:
+    """What fits into a bar: its text, or for bytes that are no letter a box each; the pointer shows them.
+
+    >>> _label({"start": 0, "end": 2, "text": "\\\\xe4\\\\xb9"})
+    '▯▯'
+    """
+    return re.sub(r"\\x[0-9a-f]{2}", "▯", piece["text"])
 
 
 def _escaped(letter: str) -> str:

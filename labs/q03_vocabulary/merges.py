@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, text, whole
 from labs.contract.drawing import Figure
 from labs.contract.fields import choice
-from labs.q03_vocabulary.cut import DRAWN_BYTES, Piece, drawn_cut, laid_out, legible
+from labs.q03_vocabulary.cut import Piece, drawn_cut, laid_out, legible
 from labs.q03_vocabulary.market import MOST_CHARACTERS, check_countable
 from labs.q03_vocabulary.shipped import LANGUAGES
 from labs.tools.budgets import PerDevice
@@ -23,6 +23,8 @@ TEXT = (
 """A tongue-twister and a saying of Confucius: both repeat themselves, as learning needs."""
 SOURCE_CHARACTERS = 40_000
 """Read of a shipped text."""
+OPENING_BYTES = 24
+"""Of the text that is drawn: its pieces begin as single letters, and a phone has to hold them."""
 MOST_ENTRIES = 8_000
 MOST_SHOWN, LISTED = 1000, 100
 """Merges that the view can replay, and those in the table."""
@@ -167,9 +169,9 @@ def split(text: str) -> list[str]:
 
 
 def opening(words: Sequence[str]) -> list[str]:
-    """The beginning of the text, DRAWN_BYTES or less, in its words."""
+    """The beginning of the text, OPENING_BYTES or less, in its words."""
     found: list[str] = []
-    left = DRAWN_BYTES
+    left = OPENING_BYTES
     for word in words:
         if left <= 0:
             break

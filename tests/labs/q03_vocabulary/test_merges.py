@@ -67,7 +67,7 @@ def test_the_beginning_is_cut_by_the_first_merges(result: dict[str, Any]) -> Non
         lengths.append(len(view["pieces"]))
         read = "".join(piece["text"] for piece in view["pieces"])
         assert TEXT.replace(" ", "␣").startswith(read)
-    assert lengths == sorted(lengths, reverse=True) and lengths[0] == 48 > 2 * lengths[-1]
+    assert lengths == sorted(lengths, reverse=True) and lengths[0] == 24 > 2 * lengths[-1]
     library = train_bpe([TEXT], 271)
     assert result["merges"][11]["entries"] == 271
     opening = library.encode("".join(result["opening"]))
