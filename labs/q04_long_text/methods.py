@@ -120,7 +120,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
 
     def seconds(self, params: MethodsParams, device: DeviceClass) -> float:
         read = params.read_on(device)
-        windows = sum(end - start for start, end, _ in plan_windows(read, params.window, params.stride))
+        windows = read * max(1.0, min(params.window, read) / params.stride)
         return 1 + 1e-3 * MILLI_A_TOKEN.on(device) * (windows + 5 * read * (1 + read / 8192))
 
     def formula(self, params: MethodsParams) -> MethodsResult:
