@@ -28,6 +28,9 @@ def sentence(
     measured = Markdown(_strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers))
     device = t("bench.device") if here else t("bench.device_recorded")
     said = _predicted(experiment, params, result, numbers["measured"])
+    if said is None and "said" not in numbers:
+        st.markdown(t("bench.formula_and_measured", formula=formula, measured=measured, device=device))
+        return
     if said is None:
         common = _strong("orange", numbers["said"], unit)
         st.markdown(t("bench.common", said=common, formula=formula, measured=measured, device=device))
@@ -56,6 +59,8 @@ def line(experiment: Experiment, finding: Finding) -> Markdown:
         "measured": _strong(colour, numbers["measured"], unit),
     }
     said = _predicted(experiment, finding.params, result, numbers["measured"])
+    if said is None and "said" not in numbers:
+        return t("bench.row.two", **values)
     if said is None:
         return t("bench.row.common", said=_strong("orange", numbers["said"], ""), **values)
     return t("bench.row.own", said=_strong("violet", said[0], ""), **values)
