@@ -78,7 +78,7 @@ def interval_score(low: float, high: float, value: float) -> float:
 
     It is proper: who reports the 10 % and 90 % quantiles of what they believe expects the least.
 
-    >>> interval_score(1, 3, 2), interval_score(1, 3, 4)
+    >>> interval_score(1, 3, 2), round(interval_score(1, 3, 4), 9)
     (2, 12.0)
     """
     missed = max(low - value, value - high, 0)

@@ -113,6 +113,7 @@ def test_no_vector_acts_and_each_can_be_read(vectors: str, chromium: Browser) ->
     page.on("request", lambda request: asked.append(request.url))
     page.goto(vectors)
     page.get_by_text("the end").wait_for(timeout=60_000)
+    expect(page.locator("[class*=st-key-b] button p")).to_have_count(len(VECTORS), timeout=60_000)
     acting, misread = [], []
     for number, vector in enumerate(VECTORS):
         drawn = page.locator(f".st-key-v{number}")

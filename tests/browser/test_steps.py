@@ -79,7 +79,7 @@ def test_from_the_question_to_the_next_by_keyboard(visit: Visit, lang: str, widt
     word = catalogue(lang).__getitem__
     page = visit(f"/q6?lang={lang}", width=width, theme=theme)
     assert "/q06_gqa?" in page.url and page.get_by_role("dialog").count() == 0
-    assert page.title() == f"Q6 · {load_question('q06_gqa').short[lang]} – MiniMind"
+    expect(page).to_have_title(f"Q6 · {load_question('q06_gqa').short[lang]} – MiniMind")
     assert page.evaluate("window.shifts") <= 0.1, page.evaluate("window.shifts")
     expect(next_step(page)).to_contain_text(word("rail.answer"))
     assert page.locator(".rail a[href='#reference']").count() == 0, "it is locked"

@@ -68,7 +68,7 @@ def test_every_field_of_every_experiment_takes_or_refuses_the_ends(name: str) ->
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(EXPERIMENTS)), st.data())
+@given(st.sampled_from(sorted(name for name in EXPERIMENTS if EXPERIMENTS[name].params.specs())), st.data())
 def test_several_fields_at_once(name: str, data: st.DataObject) -> None:
     names = [spec.name for spec in EXPERIMENTS[name].params.specs()]
     values = st.one_of(

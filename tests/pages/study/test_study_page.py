@@ -15,7 +15,7 @@ from study.store import Attempt, Store
 from tests.pages.conftest import CountingClient, OpenApp, settle_predictions
 
 WRITTEN = [question for question in load_questions() if question.written]
-Q5, Q6, Q13 = "q05_shapes", "q06_gqa", "q13_sampling"
+Q6, Q11, Q13 = "q06_gqa", "q11_nan", "q13_sampling"
 
 
 def sent(app: AppTest) -> str:
@@ -92,22 +92,22 @@ def test_hints_open_one_by_one_and_are_kept(open_app: OpenApp, study: Store) -> 
 
 
 def test_ticks_are_worth_their_tier_at_once_and_kept(open_app: OpenApp, study: Store) -> None:
-    app = open_app(Q5)
-    app.button(key="q05.reference").click().run()
-    rubric = load_question(Q5).rubric
+    app = open_app(Q11)
+    app.button(key="q11.reference").click().run()
+    rubric = load_question(Q11).rubric
     points = []
     for tier in (60, 80, 100):
-        attempt = current(study, "q05")
+        attempt = current(study, "q11")
         for line in rubric:
             if line.tier == tier:
-                app.checkbox(key=f"q05.tick.{line.id}.{attempt.id[:8]}").check().run()
+                app.checkbox(key=f"q11.tick.{line.id}.{attempt.id[:8]}").check().run()
         points.append(next(element.value for element in app.markdown if element.value.startswith("## ")))
     assert [text.split()[1] for text in points] == ["60", "80", "100"]
-    assert set(current(study, "q05").ticks) == {line.id for line in rubric if line.tier != "bonus"}
-    app.button(key="q05.keep").click().run()
-    assert current(study, "q05").tier == 100
-    app.button(key="q05.again").click().run()
-    assert current(study, "q05").finished is None and not app.checkbox
+    assert set(current(study, "q11").ticks) == {line.id for line in rubric if line.tier != "bonus"}
+    app.button(key="q11.keep").click().run()
+    assert current(study, "q11").tier == 100
+    app.button(key="q11.again").click().run()
+    assert current(study, "q11").finished is None and not app.checkbox
 
 
 def test_the_reference_and_the_lab_wait_for_the_predictions(open_app: OpenApp, worker) -> None:
