@@ -80,7 +80,7 @@ def test_progress_is_seen_and_a_finished_attempt_taken_away(
     read_document(context.new_page(), document, lang)
     visit(page, f"{app}/?lang={lang}")
     page.get_by_role("button", name=go_on).click()
-    page.wait_for_url("**/q02_empty_text?**", timeout=PATIENCE)
+    page.wait_for_url("**/q14_serving?**", timeout=PATIENCE)
     context.close()
     assert not wrong, "\n".join(wrong)
 

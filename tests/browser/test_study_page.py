@@ -70,7 +70,7 @@ def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
     context = chromium.new_context(locale="en-US")
     page = context.new_page()
     with running_app(tmp_path, port) as address:
-        page.goto(f"{address}/q11_nan?lang=en")
+        page.goto(f"{address}/q12_kv_cache?lang=en")
         answer(page).wait_for(timeout=PATIENCE)
         settle(page)
         answer(page).click()
@@ -82,7 +82,7 @@ def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
     with running_app(tmp_path, port) as address:
         expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
         elsewhere = chromium.new_context(locale="en-US").new_page()
-        elsewhere.goto(f"{address}/q11_nan?lang=en")
+        elsewhere.goto(f"{address}/q12_kv_cache?lang=en")
         expect(answer(elsewhere)).to_have_value(f"{FIRST}typed while it was down", timeout=PATIENCE)
         elsewhere.context.close()
         context.close()
@@ -96,7 +96,7 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
     page = context.new_page()
     saved = page.get_by_text("Saved on this machine")
     with running_app(tmp_path, port) as address:
-        page.goto(f"{address}/q11_nan?lang=en")
+        page.goto(f"{address}/q12_kv_cache?lang=en")
         answer(page).wait_for(timeout=PATIENCE)
         settle(page)
         answer(page).click()
@@ -109,7 +109,7 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
         page.keyboard.type("and seen to be")
         expect(page.get_by_text("Saving …")).to_be_visible()
         away = context.new_page()
-        away.goto(f"{address}/q11_nan?lang=en")
+        away.goto(f"{address}/q12_kv_cache?lang=en")
         text = f"{FIRST}typed while it was away, and seen to be"
         expect(answer(away)).to_have_value(text, timeout=PATIENCE)
         away.close()
@@ -118,14 +118,14 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
         expect(saved).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("cannot be opened")).to_have_count(0)
         elsewhere = chromium.new_context(locale="en-US").new_page()
-        elsewhere.goto(f"{address}/q11_nan?lang=en")
+        elsewhere.goto(f"{address}/q12_kv_cache?lang=en")
         expect(answer(elsewhere)).to_have_value(text, timeout=PATIENCE)
         elsewhere.context.close()
         page.goto("about:blank")
     for path in tmp_path.glob("study.sqlite3*"):
         path.unlink()
     with running_app(tmp_path, port) as address:
-        page.goto(f"{address}/q11_nan?lang=en")
+        page.goto(f"{address}/q12_kv_cache?lang=en")
         expect(page.get_by_text("This browser still holds an answer")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text(text)).to_be_visible()
         expect(answer(page)).to_have_value("")
@@ -136,7 +136,7 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
 
 
 def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> None:
-    page = open_page("/q11_nan?lang=en")
+    page = open_page("/q12_kv_cache?lang=en")
     answer(page).focus()
     page.keyboard.type("c r fewer heads")  # c and r alone are Streamlit's shortcuts
     expect(page.get_by_role("dialog")).to_have_count(0)

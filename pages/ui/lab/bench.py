@@ -94,7 +94,9 @@ def _row(experiment: Experiment, panel: _Panel) -> None:
     key = f"{runs.state(experiment)}.open"
     asked = any(name.startswith(f"{panel.prefix}_") for name in st.query_params)
     st.session_state.setdefault(key, asked and not panel.elsewhere)
-    box = st.expander(_line(experiment, panel), key=key, on_change="rerun")
+    # A new result changes the line, and with it what the browser takes for a new fold: it begins as it was.
+    is_open = bool(st.session_state[key])
+    box = st.expander(_line(experiment, panel), key=key, expanded=is_open, on_change="rerun")
     if box.open:
         with box:
             _about(experiment)
