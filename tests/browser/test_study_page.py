@@ -156,7 +156,7 @@ def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> N
     page.keyboard.press("Space")
     expect(page.get_by_role("heading", name="40 of 100")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("Help used: Hint 1.")).to_be_visible()
-    expect(page.get_by_test_id("stMain").get_by_text("c r fewer heads")).to_be_visible()
+    expect(page.get_by_test_id("stText").get_by_text("c r fewer heads")).to_be_visible()
     check_page(page)
 
 
