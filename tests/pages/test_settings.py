@@ -14,12 +14,14 @@ from labs.contract import Params
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
 from labs.runner.job import WorkerStatus
+from pages.ui.progress import sidebar
 from pages.ui.site import server, settings_file, visitor
 from study.store import Store
 from tests.pages.addresses import visit
 from tests.pages.conftest import MODEL, CountingClient, OpenApp
 
 OPEN = "settings"
+assert sidebar, "what the menu shows is drawn once this is imported, as a server does after its first page"
 
 
 class Candidate:

@@ -122,7 +122,7 @@ def markdown_of(text: str) -> Markdown:
 
 def sentence(text: str) -> Markdown:
     """An English sentence with its values in it already: only what stands in backticks keeps a meaning."""
-    parts = _CODE.split(cleaned(text))
+    parts = _CODE.split(cleaned(text).lstrip())
     return Markdown("".join(code(part) if index % 2 else _escaped(part) for index, part in enumerate(parts)))
 
 
