@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from labs.claims.checks import Check, Finding, given_text, given_whole
-from labs.q04_long_text.looking_back import arriving, reached
+from labs.q04_long_text.reach import arriving, reached
 from minimind_core.model.config import ModelConfig
 from minimind_core.tokenizer import load_tokenizer
 from questions import load_question

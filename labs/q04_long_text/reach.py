@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from labs.claims.checks import given_whole
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, Role
-from labs.q04_long_text.looking_back import arriving
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
 from questions import load_question
@@ -223,3 +222,21 @@ def _influence(result: ReachResult, text: Words) -> Figure:
     )
     figure.y_axis(text("axis.influence"), span=(0, 1.05), tickformat=".0%")
     return figure
+
+
+def reached(layers: int, window: int, length: int, dilation: int = 1) -> NDArray[np.bool_]:
+    """Which positions' information arrives at the last one, followed back layer by layer: bool [length]."""
+    seen = np.zeros(length, dtype=bool)
+    seen[-1] = True
+    for _ in range(layers):
+        earlier = [seen[back:] for back in range(0, window * dilation, dilation) if back < length]
+        seen = np.any([np.pad(part, (0, length - len(part))) for part in earlier], axis=0)
+    return seen
+
+
+def arriving(layers: int, step: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much arrives from each distance if each layer gives `step[d]` to distance d."""
+    shares = np.ones(1)
+    for _ in range(layers):
+        shares = np.convolve(shares, step)
+    return shares

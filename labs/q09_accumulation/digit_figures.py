@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labs.contract import Words
 from labs.contract.drawing import Figure
-from labs.q09_accumulation.small_numbers import small_number
+from labs.tools.written import small_number
 
 STYLES: dict[str, dict[str, Any]] = {
     "big": {"role": "peer", "width": 6},

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.fields import choice, whole
 from labs.q09_accumulation import digit_figures
-from labs.q09_accumulation.small_numbers import small_number
+from labs.tools.written import small_number
 
 BATCH, MICRO_BATCHES = 64, 8
 RATES = 10

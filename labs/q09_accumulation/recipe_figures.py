@@ -7,7 +7,7 @@ from typing import Any
 
 from labs.contract import Row, Words
 from labs.contract.drawing import Figure, power_ticks
-from labs.q09_accumulation.small_numbers import small_number
+from labs.tools.written import small_number
 
 OPTIMIZER_MARKS = {"sgd": ("square", -0.17), "adamw": ("diamond", 0.17)}
 """Mark of an optimizer, and how far below a recipe's line it stands."""

@@ -44,3 +44,15 @@ def binary_ticks(values: Iterable[float]) -> dict[float, str]:
     powers = [math.log2(value) for value in values if value > 0]
     low, high = math.floor(min(powers)), math.ceil(max(powers))
     return {2.0**power: f"{2.0**power:,.6g}" for power in range(low, high + 1, max(1, (high - low) // 8))}
+
+
+def small_number(value: float) -> str:
+    """Two digits and a power of ten for what is below a thousandth, else three digits.
+
+    >>> small_number(7.9e-07), small_number(0.0041), small_number(0.0)
+    ('7.9 × 10⁻⁷', '0.0041', '0')
+    """
+    if not 0 < abs(value) < 1e-3:
+        return short_number(value)
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    return f"{mantissa} × 10{raised(int(power))}"

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from labs.q04_long_text.local_layers import influences, local_attention, through_local_layers
-from labs.q04_long_text.looking_back import reached
-from labs.q04_long_text.reach import Reach, ReachParams, within
+from labs.q04_long_text.reach import Reach, ReachParams, reached, within
 from labs.q04_long_text.readings import local_mask
 from labs.tools.models import TINY, untrained
 from tests.labs.q04_long_text.conftest import Run, shown
