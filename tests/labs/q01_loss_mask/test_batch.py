@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from labs.contract import ParamError, Words
 from labs.q01_loss_mask.batch import Batch, BatchParams, split
 from labs.runner.inline import InlineClient
-from tests.labs.q01_loss_mask.conftest import Run
+from tests.labs.one_lab import Run
 
 IDS = {"rows": "101 102 103; 201 202 203 204 205", "rows_are": "ids", "specials": False, "max_length": 5}
 Refused = Callable[..., str]

@@ -10,7 +10,7 @@ from labs.contract import Words
 from labs.q01_loss_mask.packing import LENGTHS, Packing, first_fit, useful_percent
 from labs.q01_loss_mask.prefix import CONTEXTS, Prefix
 from labs.runner.inline import InlineClient
-from tests.labs.q01_loss_mask.conftest import Run, completed
+from tests.labs.one_lab import Run, completed
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30), st.integers(20, 40))

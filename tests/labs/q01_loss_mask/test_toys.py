@@ -17,7 +17,7 @@ from labs.q01_loss_mask.specimens import MOST_NEW, Specimens
 from labs.q01_loss_mask.toys import TOYS, score
 from labs.runner.inline import InlineClient
 from minimind_core.files.checkpoint import LoadedModel, load_model
-from tests.labs.q01_loss_mask.conftest import REGISTRY, Run, completed
+from tests.labs.one_lab import REGISTRY, Run, completed
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,15 @@
-"""Runs of Question 3's experiments in this process, and what they show."""
+"""Question 3's experiments, with tokenizers that are read once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import pytest
 
-from labs.contract import Shown
-from labs.contract.registry import Registry, words_of
 from labs.q03_vocabulary import shipped
 from labs.runner.inline import InlineClient
-
-REGISTRY = Registry.discover()
-Run = Callable[..., dict[str, Any]]
-Show = Callable[..., Shown]
+from tests.labs.one_lab import OneLab, Run, Show
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,24 +21,20 @@ def tokenizers_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def client() -> InlineClient:
-    return InlineClient.start("cpu", registry=REGISTRY)
+def lab() -> OneLab:
+    return OneLab("q03")
 
 
 @pytest.fixture(scope="session")
-def run(client: InlineClient) -> Run:
-    """The completed result of an experiment with these settings."""
-
-    def measured(name: str, **settings: Any) -> dict[str, Any]:
-        job = client.submit(f"q03/{name}", settings)
-        assert job.state == "done" and job.params is not None and job.result is not None, job.error
-        return dict(REGISTRY.find(f"q03/{name}").complete(job.params, job.result))
-
-    return measured
+def client(lab: OneLab) -> InlineClient:
+    return lab.client
 
 
 @pytest.fixture(scope="session")
-def show() -> Show:
-    """What a reader sees of a completed result, in English."""
-    words = words_of("q03", REGISTRY.strings("en"))
-    return lambda name, result: REGISTRY.find(f"q03/{name}").show(result, words)
+def run(lab: OneLab) -> Run:
+    return lab.result
+
+
+@pytest.fixture(scope="session")
+def show(lab: OneLab) -> Show:
+    return lab.show

@@ -12,7 +12,7 @@ from labs.q03_vocabulary import claims, prices
 from labs.q03_vocabulary.cost import Cost, CostParams
 from labs.runner.inline import InlineClient
 from minimind_core.model.cost import num_parameters
-from tests.labs.q03_vocabulary.conftest import Run, Show
+from tests.labs.one_lab import Run, Show
 
 
 @pytest.fixture(scope="module")

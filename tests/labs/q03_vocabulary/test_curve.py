@@ -9,7 +9,7 @@ import pytest
 from labs.claims.recordings import recorded
 from labs.q03_vocabulary.curve import Curve, CurveParams
 from labs.q03_vocabulary.head import ENTRIES, Head, HeadParams
-from tests.labs.q03_vocabulary.conftest import Run, Show
+from tests.labs.one_lab import Run, Show
 
 SIZES = {"small": 1024, "ours": 6400, "16k": 16000, "32k": 32000, "64k": 64000, "large": 100000}
 

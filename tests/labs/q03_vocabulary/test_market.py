@@ -13,7 +13,7 @@ from labs.q03_vocabulary.cut import DRAWN_BYTES, laid_out, legible
 from labs.q03_vocabulary.shipped import SHIPPED, tokens_per_character
 from labs.runner.inline import InlineClient
 from minimind_core.tokenizer import Tokenizer
-from tests.labs.q03_vocabulary.conftest import Run, Show
+from tests.labs.one_lab import Run, Show
 
 FIRST = "机器学习很有趣"
 PAGE = {"zh": ["词表变大，句子变短。"], "en": ["A larger vocabulary."], "code": ["x = [1, 2]\n"]}

@@ -14,7 +14,7 @@ from labs.q03_vocabulary.merges import TEXT, Merges, MergesParams, split
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.training.bpe import train_bpe
-from tests.labs.q03_vocabulary.conftest import REGISTRY, Run, Show
+from tests.labs.one_lab import REGISTRY, Run, Show
 
 
 @pytest.fixture(scope="module")

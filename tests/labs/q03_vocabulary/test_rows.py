@@ -11,7 +11,7 @@ from labs.q03_vocabulary import rows, shipped
 from labs.q03_vocabulary.rows import ALIKE, IMPOSSIBLE, alike, uses
 from labs.q03_vocabulary.shipped import beginning
 from minimind_core.tokenizer import load_tokenizer
-from tests.labs.q03_vocabulary.conftest import Run, Show
+from tests.labs.one_lab import Run, Show
 
 TEXTS = ["机器学习很有趣。" * 12, "Machine learning is fun.\n" * 9, "x"]
 

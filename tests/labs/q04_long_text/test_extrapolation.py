@@ -16,7 +16,7 @@ from labs.tools.budgets import PerDevice
 from labs.tools.models import untrained
 from labs.tools.token_losses import token_losses
 from minimind_core.model.config import PRESETS
-from tests.labs.q04_long_text.conftest import shown
+from tests.labs.one_lab import shown
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_percentages_follow_from_the_perplexities(result: Callable[..., dict[str
     assert read["short_increase_percent"]["pi"] > read["short_increase_percent"]["yarn"] > 0
     low, high = read["none_over_yarn_range"].values()
     assert low <= read["none_over_yarn_percent"] <= high
-    said = shown("extrapolation", read)
+    said = shown("q04/extrapolation", read)
     assert list(said.figures) == ["lengths", "short"] and len(said.rows) == len(LINES)
 
 
@@ -72,4 +72,4 @@ def test_what_was_read_so_far_is_drawn() -> None:
     params = ExtrapolationParams()
     partials = [{"line": "none", "length": 128, "perplexity": 4.0}]
     so_far = extrapolation.Extrapolation().so_far(params, partials)
-    assert so_far is not None and shown("extrapolation", so_far).figures["lengths"].data
+    assert so_far is not None and shown("q04/extrapolation", so_far).figures["lengths"].data

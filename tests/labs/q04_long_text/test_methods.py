@@ -15,7 +15,7 @@ from labs.tools.models import untrained
 from labs.tools.token_losses import token_losses
 from minimind_core.model.config import PRESETS
 from minimind_core.model.minimind import MiniMind
-from tests.labs.q04_long_text.conftest import shown
+from tests.labs.one_lab import shown
 
 SMALL = {"length": 1024, "read": 512, "window": 128, "stride": 64, "local": 32}
 
@@ -76,7 +76,7 @@ def test_a_run_reads_the_text_in_every_way(result: Callable[..., dict[str, Any]]
     full, disjoint, overlap = (read["nats"][way] for way in ("full", "disjoint", "overlap"))
     assert np.allclose(full[:4], disjoint[:4]) and np.allclose(full[:4], overlap[:4])  # the first 128 tokens
     assert not np.allclose(full[4:], disjoint[4:])
-    said = shown("methods", read)
+    said = shown("q04/methods", read)
     assert list(said.figures) == ["position", "prices", "mask"]
     assert said.sentence is not None
     assert (said.sentence["said"], said.sentence["formula"], said.sentence["measured"]) == (8, 15, 15)
@@ -84,6 +84,6 @@ def test_a_run_reads_the_text_in_every_way(result: Callable[..., dict[str, Any]]
 
 
 def test_a_short_text_is_said_to_fit(result: Callable[..., dict[str, Any]]) -> None:
-    said = shown("methods", result("methods", length=64, window=64, stride=32, local=16))
+    said = shown("q04/methods", result("methods", length=64, window=64, stride=32, local=16))
     assert any("fits in one window" in note for note in said.notes)
     assert all(row["perplexity beyond the trained length"] == "–" for row in said.rows)

@@ -10,7 +10,7 @@ import pytest
 from labs.q04_long_text import passkey
 from labs.q04_long_text.planted import FACT, KEYS, QUESTION, Planted
 from minimind_core.files.checkpoint import load_model
-from tests.labs.q04_long_text.conftest import shown
+from tests.labs.one_lab import shown
 
 
 def test_a_fact_beyond_the_reach_is_worth_exactly_nothing(
@@ -22,7 +22,7 @@ def test_a_fact_beyond_the_reach_is_worth_exactly_nothing(
     assert read["gain"]["local"]["128"] == 0
     assert read["gain"]["local"]["8"] != 0 and read["gain"]["full"]["128"] != 0
     assert read["gain"]["yarn"] == read["gain"]["full"]  # within the trained length nothing is stretched
-    assert shown("passkey", read).figures["gain"].data
+    assert shown("q04/passkey", read).figures["gain"].data
 
 
 def test_the_text_has_fact_distance_and_question() -> None:

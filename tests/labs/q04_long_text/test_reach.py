@@ -13,7 +13,7 @@ from labs.q04_long_text.local_layers import influences, local_attention, through
 from labs.q04_long_text.reach import Reach, ReachParams, reached, within
 from labs.q04_long_text.readings import local_mask
 from labs.tools.models import TINY, untrained
-from tests.labs.q04_long_text.conftest import Run, shown
+from tests.labs.one_lab import Run, shown
 
 
 def nothing() -> None:
@@ -59,7 +59,7 @@ def test_a_run_counts_the_bound_and_finds_less_within(result: Callable[..., dict
     assert 1 <= read["within"]["measured"] <= 46
     for curve in read["influence"].values():
         assert (np.diff(curve) >= 0).all() and curve[-1] == pytest.approx(1)
-    sentence = shown("reach", read).sentence
+    sentence = shown("q04/reach", read).sentence
     assert sentence is not None and (sentence["formula"], sentence["measured"]) == (46, 46)
 
 

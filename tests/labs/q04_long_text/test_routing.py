@@ -9,7 +9,7 @@ import pytest
 
 from labs.contract.fields import ParamError
 from labs.q04_long_text.routing import LONGEST, RoutingParams
-from tests.labs.q04_long_text.conftest import Run, shown
+from tests.labs.one_lab import Run, shown
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ def test_any_text_is_counted(result: Callable[..., dict[str, Any]], text: str) -
     assert (read["own"]["characters"], read["own"]["tokens"]) == (len(text), len(text.encode()))
     assert read["characters"][-1] == LONGEST
     assert all((curve[1:] >= curve[:-1]).all() for curve in read["tokens"].values())
-    assert shown("routing", read).notes
+    assert shown("q04/routing", read).notes
 
 
 def test_routers_disagree_where_a_character_has_several_tokens(result: Callable[..., dict[str, Any]]) -> None:
     read = result("routing", prompt="天" * 300)
     assert (read["own"]["by_characters"], read["own"]["by_tokens"]) == (0, 1)
-    assert "By tokens: the model with stretched RoPE." in shown("routing", read).notes[0]
+    assert "By tokens: the model with stretched RoPE." in shown("q04/routing", read).notes[0]
     same = result("routing", prompt="a" * 300)
-    assert "Either count sends it to: the model as it is." in shown("routing", same).notes[0]
+    assert "Either count sends it to: the model as it is." in shown("q04/routing", same).notes[0]
 
 
 def test_no_text_is_said(run: Run) -> None:

@@ -1,40 +1,28 @@
-"""Runs of Question 6's experiments in this process, with little to do, and what they show."""
+"""Question 6's experiments, with little to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from labs.contract import Shown
-from labs.contract.registry import Registry, words_of
 from labs.runner.inline import InlineClient
-
-REGISTRY = Registry.discover()
-Run = Callable[..., dict[str, Any]]
-Show = Callable[..., Shown]
+from tests.labs.one_lab import OneLab, Run, Show
 
 
 @pytest.fixture(scope="session")
-def client() -> InlineClient:
-    return InlineClient.start("cpu", registry=REGISTRY)
+def lab() -> OneLab:
+    return OneLab("q06")
 
 
 @pytest.fixture(scope="session")
-def run(client: InlineClient) -> Run:
-    """The completed result of an experiment with these settings."""
-
-    def measured(name: str, **settings: Any) -> dict[str, Any]:
-        job = client.submit(f"q06/{name}", settings)
-        assert job.state == "done" and job.params is not None and job.result is not None, job.error
-        return dict(REGISTRY.find(f"q06/{name}").complete(job.params, job.result))
-
-    return measured
+def client(lab: OneLab) -> InlineClient:
+    return lab.client
 
 
 @pytest.fixture(scope="session")
-def show() -> Show:
-    """What a reader sees of a completed result, in English."""
-    words = words_of("q06", REGISTRY.strings("en"))
-    return lambda name, result: REGISTRY.find(f"q06/{name}").show(result, words)
+def run(lab: OneLab) -> Run:
+    return lab.result
+
+
+@pytest.fixture(scope="session")
+def show(lab: OneLab) -> Show:
+    return lab.show

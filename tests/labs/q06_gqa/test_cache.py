@@ -14,7 +14,7 @@ from labs.q06_gqa.decoding import random_models
 from labs.runner.inline import InlineClient
 from minimind_core.errors import ConfigError
 from minimind_core.model.kv_cache import StaticCache
-from tests.labs.q06_gqa.conftest import REGISTRY, Run, Show
+from tests.labs.one_lab import REGISTRY, Run, Show
 
 
 @pytest.fixture(scope="module")

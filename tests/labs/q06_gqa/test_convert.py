@@ -13,7 +13,7 @@ from labs.q06_gqa.convert import LENGTH, pool_heads, pooled, train_on
 from labs.tools.models import assembled
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
-from tests.labs.q06_gqa.conftest import REGISTRY, Run, Show
+from tests.labs.one_lab import REGISTRY, Run, Show
 
 SMALL = ModelConfig(
     vocab_size=40, hidden_size=32, num_layers=2, num_heads=8, num_kv_heads=2, head_dim=8, intermediate_size=32

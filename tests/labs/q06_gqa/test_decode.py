@@ -17,7 +17,7 @@ from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
-from tests.labs.q06_gqa.conftest import REGISTRY, Run, Show
+from tests.labs.one_lab import REGISTRY, Run, Show
 
 
 @pytest.fixture(scope="module")

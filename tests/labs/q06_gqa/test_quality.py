@@ -19,7 +19,7 @@ from labs.tools.ranking import UNRESOLVED, intervals, verdict
 from minimind_core.errors import DataError
 from minimind_core.files.checkpoint import load_model
 from questions import load_question
-from tests.labs.q06_gqa.conftest import Run, Show
+from tests.labs.one_lab import Run, Show
 
 
 @pytest.fixture(scope="module")

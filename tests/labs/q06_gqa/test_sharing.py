@@ -22,7 +22,7 @@ from labs.q06_gqa.sharing import (
 from labs.tools.budgets import PerDevice
 from labs.tools.created_bytes import created_bytes
 from questions import load_question
-from tests.labs.q06_gqa.conftest import REGISTRY, Run, Show
+from tests.labs.one_lab import REGISTRY, Run, Show
 
 
 def inputs(kv_heads: int, tokens: int = 96, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

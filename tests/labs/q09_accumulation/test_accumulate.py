@@ -21,7 +21,7 @@ from labs.q09_accumulation.token_counts import MOST_STEPS, read_counts
 from labs.tools.gradients import norm, random_rows, relative_error
 from labs.tools.models import TINY, untrained
 from minimind_core.model.minimind import MiniMind
-from tests.labs.q09_accumulation.conftest import Run, shown
+from tests.labs.one_lab import Run, shown
 
 Result = Callable[..., dict[str, Any]]
 MODEL = untrained(TINY, "cpu").double()
@@ -159,7 +159,7 @@ def test_an_empty_micro_batch_is_said_and_drawn_without_its_numbers(result: Resu
     assert seen["view"]["update_ratio"] is None
     assert seen["gradients"]["loss"]["relative_error"] is None
     assert seen["gradients"]["tokens"]["relative_error"] < 1e-5
-    drawn = shown("accumulate", seen)
+    drawn = shown("q09/accumulate", seen)
     assert drawn.sentence is None and any("Micro-batch 2 has no valid token" in note for note in drawn.notes)
     assert [row["SGD (×)"] for row in drawn.rows] == ["–"] * 6
 
@@ -168,13 +168,13 @@ def test_weights_are_drawn_while_it_runs(run: Run) -> None:
     job = run("accumulate", tokens=UNEQUAL)
     assert len(job.partials) == 4 and isinstance(job.params, AccumulateParams)
     so_far = Accumulate().so_far(job.params, job.partials[:3])
-    drawn = shown("accumulate", dict(so_far)).figures
+    drawn = shown("q09/accumulate", dict(so_far)).figures
     assert list(drawn) == ["weights"] and len(drawn["weights"].data[0]["y"]) == 3
 
 
 def test_each_mark_stands_at_its_recipe(result: Result) -> None:
     seen = result("accumulate", tokens=UNEQUAL)
-    drawn = shown("accumulate", seen)
+    drawn = shown("q09/accumulate", seen)
     measured = [trace for trace in drawn.figures["update"].data if trace["meta"]["role"] == "measured"]
     assert [trace["x"] for trace in measured] == [
         list(seen["view"]["ratios"][o].values()) for o in ("sgd", "adamw")

@@ -14,7 +14,7 @@ from labs.contract.fields import ParamError
 from labs.q09_accumulation.digit_images import TRAINING, digit_images
 from labs.q09_accumulation.digit_training import RateSweep
 from labs.q09_accumulation.digits import ARMS, SHIFT, Digits, DigitsParams, first_bad
-from tests.labs.q09_accumulation.conftest import Run, shown
+from tests.labs.one_lab import Run, shown
 
 Result = Callable[..., dict[str, Any]]
 RATES = torch.tensor([0.01, 0.08])
@@ -91,11 +91,11 @@ def test_under_adamw_all_arms_are_alike(result: Result) -> None:
 def test_the_rate_is_looked_at_without_another_run(result: Result) -> None:
     views = [result("digits", epochs=3, view={"rate_step": step}) for step in (0, 4)]
     for seen, step in zip(views, (0, 4), strict=True):
-        drawn = shown("digits", seen)
+        drawn = shown("q09/digits", seen)
         assert drawn.sentence is not None
         assert drawn.sentence["measured"] == seen["accuracy"]["undivided"][step]
         assert drawn.sentence["formula"] == seen["accuracy"]["big"][step + SHIFT]
-    ends = [shown("digits", seen).figures["curves"].data[0]["y"][-1] for seen in views]
+    ends = [shown("q09/digits", seen).figures["curves"].data[0]["y"][-1] for seen in views]
     assert ends[0] != ends[1]
 
 
@@ -103,9 +103,9 @@ def test_the_curves_are_drawn_while_it_runs(run: Run) -> None:
     job = run("digits", epochs=3)
     assert isinstance(job.params, DigitsParams)
     so_far = Digits().complete(job.params, Digits().so_far(job.params, job.partials[:2]))
-    drawn = shown("digits", dict(so_far)).figures
+    drawn = shown("q09/digits", dict(so_far)).figures
     assert list(drawn) == ["curves"] and len(drawn["curves"].data[0]["x"]) == 10
-    assert shown("digits", dict(Digits().so_far(job.params, []))).figures["curves"].data
+    assert shown("q09/digits", dict(Digits().so_far(job.params, []))).figures["curves"].data
 
 
 def test_where_a_loss_stops_being_finite_is_said_and_drawn(result: Result) -> None:
@@ -115,7 +115,7 @@ def test_where_a_loss_stops_being_finite_is_said_and_drawn(result: Result) -> No
     losses[37:, 2] = np.nan
     seen = {**seen, "losses": {**seen["losses"], "undivided": losses}}
     seen["diverged"] = {**seen["diverged"], "undivided": first_bad(losses)}
-    drawn = shown("digits", Digits().complete(DigitsParams(epochs=3), seen))
+    drawn = shown("q09/digits", Digits().complete(DigitsParams(epochs=3), seen))
     assert "C: not divided: diverged at update 38, where the loss was no longer finite." in drawn.notes
     assert [trace["x"] for trace in drawn.figures["curves"].data if trace["meta"]["role"] == "said"] == [[37]]
 

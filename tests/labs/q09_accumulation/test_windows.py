@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labs.contract.fields import ParamError
 from labs.q09_accumulation.windows import COUNTERS, EPOCHS, POLICIES, Windows, WindowsParams
 from labs.runner.inline import InlineClient
-from tests.labs.q09_accumulation.conftest import REGISTRY, shown
+from tests.labs.one_lab import REGISTRY, shown
 
 Result = Callable[..., dict[str, Any]]
 CLIENT = InlineClient.start("cpu", model="nano-rope", registry=REGISTRY)
@@ -60,7 +60,7 @@ def test_counting_from_one_makes_the_first_window_short(result: Result) -> None:
 
 
 def test_each_update_is_drawn_over_its_micro_batches(result: Result) -> None:
-    drawn = shown("windows", result("windows"))
+    drawn = shown("q09/windows", result("windows"))
     updates, dropped, _ = drawn.figures["timeline"].data
     assert updates["base"] == [0.5, 8.5, 16.5, 31.5] and updates["x"] == [8, 8, 15, 8]
     assert (dropped["base"], dropped["x"]) == ([39.5], [7])
@@ -71,12 +71,12 @@ def test_each_update_is_drawn_over_its_micro_batches(result: Result) -> None:
 def test_an_epoch_shorter_than_a_window_never_updates(result: Result) -> None:
     seen = result("windows", batches=3)
     assert seen["loop"]["updates"] == [] and seen["worst_weight"] == 0
-    assert shown("windows", seen).rows
+    assert shown("q09/windows", seen).rows
 
 
 def test_the_formula_is_drawn_before_any_run() -> None:
     formula = Windows().formula(WindowsParams())
-    drawn = shown("windows", dict(formula))
+    drawn = shown("q09/windows", dict(formula))
     assert drawn.sentence is None and "formula" not in formula
     assert {trace["meta"]["role"] for trace in drawn.figures["weights"].data} == {"formula", "peer"}
 

@@ -1,0 +1,66 @@
+"""The experiments of one lab in the test's own thread: what its tests run, are refused and see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from labs.contract import DEFAULT_MODEL, Shown, Words, jsonable
+from labs.contract.registry import Registry, words_of
+from labs.runner.inline import InlineClient
+from labs.runner.job import Job
+
+REGISTRY = Registry.discover()
+Run = Callable[..., Any]
+"""Runs an experiment of the lab with settings, and gives its job or its completed result."""
+Show = Callable[[str, Any], Shown]
+
+
+def completed(job: Job, view: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The result as it arrives from a worker, looked at as `view` says."""
+    assert job.params is not None and job.result is not None, job.error
+    params = type(job.params).from_dict(job.params.to_dict() | (view or {}))
+    return REGISTRY.find(job.experiment_id).complete(params, jsonable.loads(jsonable.dumps(job.result)))
+
+
+def shown(experiment_id: str, result: Any) -> Shown:
+    """What an English reader sees of a completed result."""
+    experiment = REGISTRY.find(experiment_id)
+    return experiment.show(result, words_of(experiment.lab, REGISTRY.strings("en")))
+
+
+class OneLab:
+    """The lab called `key`, such as "q06", on a CPU and on `model`; with `once` equal runs are made once."""
+
+    def __init__(self, key: str, model: str = DEFAULT_MODEL, *, once: bool = False) -> None:
+        self.once = once
+        self.key, self.client = key, InlineClient.start("cpu", model=model, registry=REGISTRY)
+        self.text: Words = words_of(key, REGISTRY.strings("en"))
+        self._jobs: dict[Any, Job] = {}
+
+    def run(self, name: str, **settings: Any) -> Job:
+        """The ended job of an experiment with these settings."""
+        key = (name, *sorted((field, repr(value)) for field, value in settings.items()))
+        if not self.once or key not in self._jobs:
+            self._jobs[key] = self.client.submit(f"{self.key}/{name}", settings)
+        return self._jobs[key]
+
+    def done(self, name: str, **settings: Any) -> Job:
+        """The same; fails with what the run says where it failed."""
+        job = self.run(name, **settings)
+        assert job.state == "done", job.error
+        return job
+
+    def result(self, name: str, view: dict[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+        """The completed result, looked at as `view` says."""
+        return completed(self.done(name, **settings), view)
+
+    def refused(self, name: str, **settings: Any) -> str:
+        """The sentence with which an experiment refuses its settings or its text."""
+        job = self.run(name, **settings)
+        assert job.state == "failed" and job.error is not None
+        return str(job.error)
+
+    def show(self, name: str, result: Any) -> Shown:
+        """What an English reader sees of a completed result."""
+        return shown(f"{self.key}/{name}", result)
