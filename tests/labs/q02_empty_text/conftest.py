@@ -1,46 +1,30 @@
-"""Question 2's experiments on a small model: a client that runs them, each setting once."""
+"""Question 2's experiments on a small model, each setting once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.q02_empty_text import guards, quiet
-from labs.runner.inline import InlineClient
-from labs.runner.job import Job
+from tests.labs.one_lab import OneLab, Run
 
-REGISTRY = Registry.discover()
 SMALL = "random:byte-128"
-Run = Callable[..., Job]
-"""Runs q02/<name> with settings and gives the job that is done."""
 
 
 @pytest.fixture(scope="session")
-def run() -> Iterator[Run]:
+def lab() -> Iterator[OneLab]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (guards, quiet):
             patch.setattr(module, "SMALL_MODEL", SMALL)
-        client, jobs = InlineClient.start("cpu", model=SMALL, registry=REGISTRY), {}
-
-        def run_once(name: str, **settings: Any) -> Job:
-            key = (name, *sorted(settings.items()))
-            job = jobs[key] = jobs.get(key) or client.submit(f"q02/{name}", settings)
-            assert job.state == "done", job.error
-            return job
-
-        yield run_once
+        yield OneLab("q02", SMALL, once=True)
 
 
 @pytest.fixture(scope="session")
-def result(run: Run) -> Callable[..., dict[str, Any]]:
-    """The result of a run of q02/<name> with settings."""
+def run(lab: OneLab) -> Run:
+    return lab.done
 
-    def measured(name: str, **settings: Any) -> dict[str, Any]:
-        job = run(name, **settings)
-        assert job.result is not None
-        return job.result
 
-    return measured
+@pytest.fixture(scope="session")
+def result(lab: OneLab) -> Run:
+    return lab.result

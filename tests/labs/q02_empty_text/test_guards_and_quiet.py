@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labs.q02_empty_text.quiet import _is_empty
-from tests.labs.q02_empty_text.conftest import Run
+from tests.labs.one_lab import Run
 
 Result = Callable[..., dict[str, Any]]
 

@@ -16,7 +16,7 @@ from minimind_core.errors import DataError
 from minimind_core.model.config import PRESETS
 from minimind_core.model.cost import num_parameters
 from minimind_core.tokenizer import load_tokenizer
-from tests.labs.q02_empty_text.conftest import Run
+from tests.labs.one_lab import Run
 
 Result = Callable[..., dict[str, Any]]
 PARAMETERS = num_parameters(PRESETS["byte-128"])

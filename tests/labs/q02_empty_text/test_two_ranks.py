@@ -11,7 +11,7 @@ from labs.contract.fields import ParamError
 from labs.contract.registry import words_of
 from labs.q02_empty_text.rank_pair import RankStory, _in_vain, run_pair
 from labs.q02_empty_text.two_ranks import TwoRanks, TwoRanksParams, _story
-from tests.labs.q02_empty_text.conftest import REGISTRY
+from tests.labs.one_lab import REGISTRY
 
 TOLD = {"steps": 3, "empty_at": 2, "buffers": False, "device": "cpu"}
 

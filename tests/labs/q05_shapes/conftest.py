@@ -1,56 +1,44 @@
-"""Question 5's experiments in the test's own thread, on a small model where the 26M is not asked for."""
+"""Question 5's experiments, on a small model where the 26M is not asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from labs.contract import Words
-from labs.contract.registry import Registry, words_of
 from labs.runner.inline import InlineClient
 from labs.tools.models import untrained
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
+from tests.labs.one_lab import OneLab, Run
 
 MODEL = "random:byte-128"
-REGISTRY = Registry.discover()
-Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
-def client() -> InlineClient:
-    return InlineClient.start("cpu", model=MODEL, registry=REGISTRY)
+def lab() -> OneLab:
+    return OneLab("q05", MODEL)
 
 
 @pytest.fixture(scope="session")
-def run(client: InlineClient) -> Run:
-    """The completed result of an experiment with these settings; fails with what it says if it fails."""
-
-    def measured(name: str, **settings: Any) -> Any:
-        job = client.submit(f"q05/{name}", settings)
-        assert job.result is not None and job.params is not None, job.error
-        return REGISTRY.find(f"q05/{name}").complete(job.params, job.result)
-
-    return measured
+def client(lab: OneLab) -> InlineClient:
+    return lab.client
 
 
 @pytest.fixture(scope="session")
-def refused(client: InlineClient) -> Callable[..., str]:
-    """The sentence with which settings are refused."""
-
-    def sentence(name: str, **settings: Any) -> str:
-        job = client.submit(f"q05/{name}", settings)
-        assert job.state == "failed" and job.error is not None
-        return str(job.error)
-
-    return sentence
+def run(lab: OneLab) -> Run:
+    return lab.result
 
 
 @pytest.fixture(scope="session")
-def text() -> Words:
-    return words_of("q05", REGISTRY.strings("en"))
+def refused(lab: OneLab) -> Callable[..., str]:
+    return lab.refused
+
+
+@pytest.fixture(scope="session")
+def text(lab: OneLab) -> Words:
+    return lab.text
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from labs.contract import Words
 from labs.runner.inline import InlineClient
-from tests.labs.q05_shapes.conftest import REGISTRY
+from tests.labs.one_lab import REGISTRY
 
 GROWING: dict[str, dict[str, Any]] = {
     "knockout": {"tokens": 32, "windows": 1},

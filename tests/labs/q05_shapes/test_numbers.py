@@ -16,7 +16,7 @@ from labs.q05_shapes.residual import _passed
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import attention_flops_per_pair, forward_flops
 from minimind_core.model.minimind import MiniMind
-from tests.labs.q05_shapes.conftest import Run
+from tests.labs.one_lab import Run
 
 
 def test_the_counter_sees_the_formula_and_no_fused_product(run: Run, text: Words) -> None:

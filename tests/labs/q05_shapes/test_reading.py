@@ -13,7 +13,8 @@ from labs.q05_shapes.attention import Attention
 from labs.q05_shapes.causality import Causality
 from labs.q05_shapes.knockout import CASES, Knockout, KnockoutParams
 from labs.runner.inline import InlineClient
-from tests.labs.q05_shapes.conftest import MODEL, Run
+from tests.labs.one_lab import Run
+from tests.labs.q05_shapes.conftest import MODEL
 
 TEXTS = ["ab", "a\x00\x01b", "🙂🙃", "猫 cat", "\n\t ", "<|im_start|>"]
 

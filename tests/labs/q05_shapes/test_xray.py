@@ -18,7 +18,7 @@ from labs.tools.models import untrained
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
-from tests.labs.q05_shapes.conftest import Run
+from tests.labs.one_lab import Run
 
 DRAWING = (
     "[2,5,512] [2,5,512] [2,5,128] [2,8,5,64] [2,2,5,64] [2,8,5,64] "

@@ -1,56 +1,31 @@
-"""Question 10's experiments on a small model: a client that runs them, and what came of a run."""
+"""Question 10's experiments on a small model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from labs.contract import Shown
-from labs.contract.registry import Registry, words_of
 from labs.q10_grad_scaler import memory, speed
-from labs.runner.inline import InlineClient
-from labs.runner.job import Job
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import PRESETS
-
-REGISTRY = Registry.discover()
-
-Run = Callable[..., Job]
-"""Runs q10/<name> with settings and gives the job that is done; equal runs are made once."""
+from tests.labs.one_lab import OneLab, Run
 
 
 @pytest.fixture(scope="session")
-def run() -> Iterator[Run]:
+def lab() -> Iterator[OneLab]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (memory, speed):
             patch.setattr(module, "SHAPE", PRESETS["byte-128"])
         patch.setattr(speed, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
-        client, jobs = InlineClient.start("cpu", model="random:byte-128", registry=REGISTRY), {}
-
-        def run_once(name: str, **settings: Any) -> Job:
-            key = (name, *sorted(settings.items()))
-            job = jobs[key] = jobs.get(key) or client.submit(f"q10/{name}", settings)
-            assert job.state == "done", job.error
-            return job
-
-        yield run_once
+        yield OneLab("q10", "random:byte-128", once=True)
 
 
 @pytest.fixture(scope="session")
-def result(run: Run) -> Callable[..., dict[str, Any]]:
-    """The completed result of a run of q10/<name> with settings, looked at as `view` says."""
-
-    def completed(name: str, view: dict[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
-        job = run(name, **settings)
-        assert job.params is not None and job.result is not None
-        params = type(job.params).from_dict(job.params.to_dict() | (view or {}))
-        return REGISTRY.find(job.experiment_id).complete(params, job.result)
-
-    return completed
+def run(lab: OneLab) -> Run:
+    return lab.done
 
 
-def shown(name: str, result: dict[str, Any]) -> Shown:
-    """What an English reader sees of a completed result of q10/<name>."""
-    return REGISTRY.find(f"q10/{name}").show(result, words_of("q10", REGISTRY.strings("en")))
+@pytest.fixture(scope="session")
+def result(lab: OneLab) -> Run:
+    return lab.result

@@ -14,7 +14,7 @@ from labs.tools.byte_ledger import batch_bytes, kept_for_backward, states_after_
 from labs.tools.gradients import random_rows
 from labs.tools.models import untrained
 from minimind_core.model.config import PRESETS, ModelConfig
-from tests.labs.q10_grad_scaler.conftest import shown
+from tests.labs.one_lab import shown
 
 Result = Callable[..., dict[str, Any]]
 WAYS = {"fp32": "FP32", "fp16": "autocast FP16", "bf16": "autocast BF16", "pure_bf16": "all in BF16"}
@@ -58,7 +58,7 @@ def test_the_ledger_adds_up(result: Result) -> None:
 def test_what_is_saved_is_drawn_and_tabled_with_its_sign(result: Result) -> None:
     """BF16 throughout needs less than FP32, and so saves; the line goes through what was counted."""
     memory = result("memory", batch=5, length=32)
-    drawn = shown("memory", memory)
+    drawn = shown("q10/memory", memory)
     assert memory["chosen"]["saved"]["pure_bf16"] > 40
     saved = {row["Computed in"]: row["Saved (%)"] for row in drawn.rows}
     assert saved == {name: memory["chosen"]["saved"][way] for way, name in WAYS.items()}
@@ -76,7 +76,7 @@ def test_the_bars_of_the_ledger_are_its_bytes_and_the_peak_stands_beside_them() 
     assert {record["device"] for record in records} == {"cpu", "cuda"}
     for record in records:
         memory = record["result"]
-        traces = shown("memory", memory).figures["ledger"].data
+        traces = shown("q10/memory", memory).figures["ledger"].data
         kept = memory["chosen"]["bytes"]
         assert traces[1]["x"] == [kept[way]["casts"] / 10**6 for way in WAYS]
         assert traces[2]["x"] == [kept[way]["activations"] / 10**6 for way in WAYS]
@@ -89,12 +89,12 @@ def test_bf16_pays_in_digits(result: Result) -> None:
     speed = result("speed")
     times = speed["gradient_error"]["bf16"] / speed["gradient_error"]["fp16"]
     assert 3 < times < 30
-    assert f"BF16 is {times:.1f} times as far from FP32" in shown("speed", speed).notes[1]
+    assert f"BF16 is {times:.1f} times as far from FP32" in shown("q10/speed", speed).notes[1]
 
 
 def test_every_way_is_timed_and_drawn_with_quartiles(result: Result) -> None:
     speed = result("speed")
-    figure = shown("speed", speed).figures["time"]
+    figure = shown("q10/speed", speed).figures["time"]
     for batch, bars in zip((speed["small_batch"], speed["large_batch"]), figure.data, strict=True):
         assert list(batch["spread"]) == ["fp32", "fp16", "fp16_scaler", "bf16"]  # TF32 is CUDA's
         assert batch["gain"] > 0 and batch["bf16_over_fp16"] > 0

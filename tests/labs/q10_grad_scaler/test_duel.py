@@ -14,7 +14,7 @@ from labs.q10_grad_scaler.training_steps import Training
 from labs.tools.gradients import random_rows
 from labs.tools.models import untrained
 from minimind_core.model.config import PRESETS
-from tests.labs.q10_grad_scaler.conftest import Run, shown
+from tests.labs.one_lab import Run, shown
 
 Result = Callable[..., dict[str, Any]]
 
@@ -50,7 +50,7 @@ def test_a_sum_overflows_and_the_scaler_finds_its_scale(result: Result) -> None:
     skipped = duel["skipped"]["fp16_scaler"]
     assert skipped > 0 and duel["scale"][-1] == 65536 / 2**skipped
     assert duel["skipped"]["fp16"] == 0
-    line, marks = shown("duel", duel).figures["scale"].data
+    line, marks = shown("q10/duel", duel).figures["scale"].data
     assert len(marks["x"]) == skipped and line["y"][0] == 65536
     assert all(line["y"][step] == line["y"][step - 1] / 2 for step in marks["x"])
 
@@ -58,14 +58,14 @@ def test_a_sum_overflows_and_the_scaler_finds_its_scale(result: Result) -> None:
 def test_the_curves_are_drawn_while_it_runs(run: Run) -> None:
     job = run("duel", steps=20)
     assert len(job.partials) == 20 and isinstance(job.params, DuelParams)
-    drawn = shown("duel", dict(Duel().so_far(job.params, job.partials[:7]))).figures
+    drawn = shown("q10/duel", dict(Duel().so_far(job.params, job.partials[:7]))).figures
     assert list(drawn) == ["loss", "scale"]
     assert [len(trace["y"]) for trace in drawn["loss"].data] == [7] * 4
 
 
 def test_each_curve_has_the_name_of_its_training(result: Result) -> None:
     duel = result("duel", steps=20)
-    drawn = shown("duel", duel)
+    drawn = shown("q10/duel", duel)
     names = {"FP32": "fp32", "FP16 with scaler": "fp16_scaler", "BF16": "bf16", "FP16, no scaler": "fp16"}
     assert {trace["name"]: trace["y"] for trace in drawn.figures["loss"].data} == {
         name: duel["curves"][arm].tolist() for name, arm in names.items()

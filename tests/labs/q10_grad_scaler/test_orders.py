@@ -12,7 +12,7 @@ from labs.contract.fields import ParamError
 from labs.q10_grad_scaler.optimizer_calls import ORDERS, scaling_is_exact
 from labs.q10_grad_scaler.orders import Orders, OrdersParams
 from minimind_core.files.checkpoint import load_model
-from tests.labs.q10_grad_scaler.conftest import Run, shown
+from tests.labs.one_lab import Run, shown
 
 Result = Callable[..., dict[str, Any]]
 
@@ -50,13 +50,13 @@ def test_the_orders_are_drawn_as_they_are_done(run: Run) -> None:
     assert isinstance(job.params, OrdersParams)
     for done in (1, 4, 6):
         so_far = Orders().so_far(job.params, job.partials[:done])
-        marks = [len(trace["y"]) for trace in shown("orders", dict(so_far)).figures["handed"].data[:-1]]
+        marks = [len(trace["y"]) for trace in shown("q10/orders", dict(so_far)).figures["handed"].data[:-1]]
         assert sum(marks) == done
 
 
 def test_each_norm_stands_at_its_order(result: Result) -> None:
     step = result("orders", accumulation=2)
-    ran, stopped, right = shown("orders", step).figures["handed"].data
+    ran, stopped, right = shown("q10/orders", step).figures["handed"].data
     assert dict(zip(ran["y"], ran["x"], strict=True)) == {
         "correct": step["orders"]["correct"]["norm"],
         "clip before unscale": step["orders"]["clip_first"]["norm"],

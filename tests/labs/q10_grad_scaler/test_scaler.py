@@ -13,7 +13,7 @@ import torch
 from labs.contract.fields import ParamError
 from labs.q10_grad_scaler import claims
 from labs.q10_grad_scaler.scaler import Scaler, ScalerParams, Step, next_state, read_steps, real_steps
-from tests.labs.q10_grad_scaler.conftest import shown
+from tests.labs.one_lab import shown
 
 Result = Callable[..., dict[str, Any]]
 SCALE = "The scale must be positive."
@@ -92,7 +92,7 @@ def test_the_scaler_and_its_formula_agree(result: Result) -> None:
     assert scaler["equal"] and scaler["skipped_steps"] == 7 == scaler["formula"]["skipped_steps"]
     assert scaler["applied"][:7].tolist() == [0] * 6 + [1] and scaler["applied"][19] == 0
     assert scaler["last_scale"] == 512 and not scaler["weight_is_nan"]
-    sentence = shown("scaler", scaler).sentence
+    sentence = shown("q10/scaler", scaler).sentence
     assert sentence is not None and (sentence["formula"], sentence["measured"]) == (7, 7)
 
 
@@ -114,13 +114,13 @@ def test_a_scale_of_zero_spoils_the_weight_and_says_so(result: Result) -> None:
     spoilt = result("scaler", steps=170, overflows="1-166")
     assert spoilt["equal"] and spoilt["weight_is_nan"]
     assert spoilt["last_scale"] == 0 and spoilt["applied"][165:].tolist() == [0, 1, 1, 1, 1]
-    assert "the weight becomes NaN" in shown("scaler", spoilt).notes[-1]
+    assert "the weight becomes NaN" in shown("q10/scaler", spoilt).notes[-1]
     assert not result("scaler", steps=165, overflows="1-165")["weight_is_nan"]
 
 
 def test_skipped_steps_are_marked_where_the_scale_fell(result: Result) -> None:
     scaler = result("scaler", overflows="20")
-    line, applied, skipped = shown("scaler", scaler).figures["scale"].data
+    line, applied, skipped = shown("q10/scaler", scaler).figures["scale"].data
     assert line["y"] == [65536, *scaler["formula"]["scale"].tolist()]
     assert skipped["x"] == [1, 2, 3, 4, 5, 6, 20] and skipped["meta"]["role"] == "said"
     assert sorted(applied["x"] + skipped["x"]) == list(range(1, 41))
@@ -128,7 +128,7 @@ def test_skipped_steps_are_marked_where_the_scale_fell(result: Result) -> None:
 
 
 def test_the_formula_is_drawn_before_any_run() -> None:
-    drawn = shown("scaler", Scaler().formula(ScalerParams()))  # type: ignore[arg-type]
+    drawn = shown("q10/scaler", Scaler().formula(ScalerParams()))  # type: ignore[arg-type]
     assert [trace["meta"]["role"] for figure in drawn.figures.values() for trace in figure.data] == [
         "formula",
         "formula",

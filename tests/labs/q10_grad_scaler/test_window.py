@@ -23,7 +23,7 @@ from labs.tools.number_formats import shares
 from minimind_core.files.checkpoint import load_model
 from minimind_core.model.config import PRESETS, ModelConfig
 from questions import load_question
-from tests.labs.q10_grad_scaler.conftest import shown
+from tests.labs.one_lab import shown
 
 Result = Callable[..., dict[str, Any]]
 
@@ -145,16 +145,16 @@ def test_the_note_is_about_the_pass_closest_to_the_factor(result: Result) -> Non
     assert window["view"]["shift"] == 17 and passes["exponents"][at] == 18
     hooks = [int(numbers[-1]) == 0 for numbers in passes["counts"]["all"]]
     assert passes["hooks_finite"] == hooks and {True, False} == set(hooks)
-    _, measured, skips = shown("window", window).notes
+    _, measured, skips = shown("q10/window", window).notes
     infinite = passes["counts"]["all"][at][-1] / passes["counts"]["all"][at].sum()
     assert "run at 2¹⁸" in measured and f"{100 * infinite:.3g}% Inf or NaN" in measured
     assert skips.startswith(f"{passes['nonfinite_gradients'][at]:,} elements") and not hooks[at]
-    assert len(shown("window", result("window")).notes) == 2  # where all fits
+    assert len(shown("q10/window", result("window")).notes) == 2  # where all fits
 
 
 def test_the_bars_of_a_kind_lie_in_its_window_and_add_up_to_its_share(result: Result) -> None:
     window = result("window", {"scale_exponent": 10})
-    traces = shown("window", window).figures["histogram"].data
+    traces = shown("q10/window", window).figures["histogram"].data
     bars, words = traces[:4], traces[-4:]
     edges = (-math.inf, -25, -14, 16, math.inf)
     view = window["view"]
@@ -187,7 +187,7 @@ def test_no_scale_mends_the_outlier(result: Result) -> None:
     window, trained = result("window", specimen="outlier"), result("window", specimen="trained")
     assert window["fp16"]["nonfinite_gradients"] and all(window["fp16"]["nonfinite_gradients"])
     assert window["loss"]["fp32"] == trained["loss"]["fp32"]
-    note = shown("window", window).notes[-1]
+    note = shown("q10/window", window).notes[-1]
     losses = window["loss"]
     assert f"{losses['fp32']:.5f} in FP32, {losses['bf16']:.5f} in BF16, NaN in FP16" in note
     assert f"{losses['fp32']:.5f}" != f"{losses['bf16']:.5f}"

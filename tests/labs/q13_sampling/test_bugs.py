@@ -18,7 +18,7 @@ from labs.q13_sampling.bugs import (
     normalized_over_batch,
 )
 from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits
-from tests.labs.q13_sampling.conftest import Run, completed
+from tests.labs.one_lab import Run, completed
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from labs.contract import Words
 from labs.q13_sampling.confidence import MODELS, TEXT, Confidence, ModelConfidence
 from labs.runner.inline import InlineClient
-from tests.labs.q13_sampling.conftest import REGISTRY, completed
+from tests.labs.one_lab import REGISTRY, completed
 
 
 def test_confidence_follows_training() -> None:

@@ -7,7 +7,8 @@ from labs.q13_sampling.continuation import Continuation
 from labs.runner.inline import InlineClient
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams
-from tests.labs.q13_sampling.conftest import MODEL, Run, completed
+from tests.labs.one_lab import Run, completed
+from tests.labs.q13_sampling.conftest import MODEL
 
 
 def test_it_streams_and_repeats_with_its_seed(run: Run) -> None:

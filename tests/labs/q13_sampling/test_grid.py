@@ -11,7 +11,8 @@ from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams
-from tests.labs.q13_sampling.conftest import MODEL, Run, completed
+from tests.labs.one_lab import Run, completed
+from tests.labs.q13_sampling.conftest import MODEL
 
 SMALL = {"size": "small", "samples": 4, "max_new_tokens": 16}
 

@@ -12,7 +12,7 @@ from labs.contract import ParamError, Words
 from labs.q13_sampling.manual import Manual, ManualParams, ManualResult, read_numbers
 from minimind_core.decoding.sampling import filter_logits
 from questions import load_question
-from tests.labs.q13_sampling.conftest import REGISTRY, Run, completed
+from tests.labs.one_lab import REGISTRY, Run, completed
 
 EXPERIMENT = Manual()
 NUCLEUS = "0.5, 0.25, 0.15, 0.05, 0.03, 0.02"

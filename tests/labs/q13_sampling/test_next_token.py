@@ -14,7 +14,8 @@ from labs.q13_sampling.filters import filter_chain
 from labs.q13_sampling.next_token import NextToken
 from labs.runner.inline import InlineClient
 from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits
-from tests.labs.q13_sampling.conftest import MODEL, Run, completed
+from tests.labs.one_lab import Run, completed
+from tests.labs.q13_sampling.conftest import MODEL
 
 
 def test_logits_are_those_of_the_model(client: InlineClient, run: Run) -> None:

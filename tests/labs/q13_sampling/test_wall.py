@@ -10,7 +10,8 @@ from labs.q13_sampling.wall import Wall, WallParams, WallResult
 from labs.runner.inline import InlineClient
 from labs.tools.sampler import settings
 from labs.tools.writing import mean_log_probabilities, prompt_seconds, write
-from tests.labs.q13_sampling.conftest import MODEL, Run, completed
+from tests.labs.one_lab import Run, completed
+from tests.labs.q13_sampling.conftest import MODEL
 
 SETTINGS = {"prompt": "Hi", "samples": 5, "max_new_tokens": 6, "seed": 3}
 
