@@ -67,11 +67,30 @@ def _term(entry: Entry) -> Term:
 def words_not_to_use(text: str) -> list[tuple[str, str]]:
     """Each word of a Chinese text that the glossary replaces, with the one to use instead.
 
-    >>> words_not_to_use("先做预填充")
-    [('预填充', 'prefill')]
+    >>> words_not_to_use("先做预填充，再逐 token 解码；glitch token 和 `token` 不算")
+    [('token', '词元'), ('预填充', 'prefill')]
     """
     words = _UNTOUCHED.sub(" ", text)
-    return [(word, term.name["zh"]) for term in glossary() for word in term.not_zh if word in words]
+    return [
+        (word, term.name["zh"])
+        for term in glossary()
+        for word in term.not_zh
+        if _stands_in(_without_names(words, word), word)
+    ]
+
+
+def _without_names(text: str, word: str) -> str:
+    """The text without the terms that hold the word themselves: "glitch token" is one."""
+    for term in glossary():
+        if word in term.name["zh"]:
+            text = text.replace(term.name["zh"], " ")
+    return text
+
+
+def _stands_in(text: str, word: str) -> bool:
+    if not word.isascii():
+        return word in text
+    return re.search(rf"(?<![\w?]){word}s?(?![\w=])", text, re.ASCII) is not None
 
 
 def find_terms(text: str, language: str) -> list[tuple[int, int, Term]]:
