@@ -87,12 +87,12 @@ def drawn_cut(
 
 
 def _label(piece: Piece) -> str:
-    """What fits into a bar: its text, or for bytes that are no letter a box each; the pointer shows them.
+    """What fits into a bar: its text, or for bytes that are no letter a dot each; the pointer shows them.
 
     >>> _label({"start": 0, "end": 2, "text": "\\\\xe4\\\\xb9"})
-    '▯▯'
+    '··'
     """
-    return re.sub(r"\\x[0-9a-f]{2}", "▯", piece["text"])
+    return re.sub(r"\\x[0-9a-f]{2}", "·", piece["text"])
 
 
 def _escaped(letter: str) -> str:

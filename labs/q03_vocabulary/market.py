@@ -120,7 +120,7 @@ class Market(Experiment[MarketParams, MarketResult]):
                 "said": said,
                 "formula": result["characters"] * rate,
                 "measured": counts["ours"],
-                "unit": "",
+                "unit": text("tokens_unit"),
             },
         )
 

@@ -62,7 +62,7 @@ def test_the_figure_has_a_row_for_each_tokenizer_and_marks_what_is_said(
     *rows, names, counts = shown.figures["pieces"].data
     assert [len(row["x"]) for row in rows] == list(result["tokens"].values())
     assert [sum(row["x"]) for row in rows] == [21] * 6
-    assert list(names["text"][:5]) == ["机", "器", "学", "▯▯", "▯"]
+    assert list(names["text"][:5]) == ["机", "器", "学", "··", "·"]
     assert list(counts["text"])[1] == "4 tokens" and shown.numbers["Tokens with our 6,400 entries"] == 4
     lengths = {trace["meta"]["role"]: trace for trace in shown.figures["lengths"].data}
     ours = result["tokens_per_character"]["zh"]["ours"]
