@@ -17,6 +17,7 @@ from questions import load_question
 from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, wait_until, watch
 from tests.browser.test_pages import check_page
+from tests.browser.test_study_page import answer
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -84,7 +85,7 @@ def test_from_the_question_to_the_next_by_keyboard(visit: Visit, lang: str, widt
     expect(next_step(page)).to_contain_text(word("rail.answer"))
     assert page.locator(".rail a[href='#reference']").count() == 0, "it is locked"
 
-    page.get_by_role("textbox").first.focus()
+    answer(page).focus()
     page.keyboard.type("Eight heads share two caches")
     expect(next_step(page)).to_contain_text(word("rail.predict"), timeout=PATIENCE)
     settle(page)

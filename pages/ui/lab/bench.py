@@ -94,9 +94,13 @@ def _row(experiment: Experiment, panel: _Panel) -> None:
     key = f"{runs.state(experiment)}.open"
     asked = any(name.startswith(f"{panel.prefix}_") for name in st.query_params)
     st.session_state.setdefault(key, asked and not panel.elsewhere)
-    # A new result changes the line, and with it what the browser takes for a new fold: it begins as it was.
-    is_open = bool(st.session_state[key])
-    box = st.expander(_line(experiment, panel), key=key, expanded=is_open, on_change="rerun")
+    line = _line(experiment, panel)
+    # The browser begins a fold anew when its line changes, and when `expanded` does: the first is to stay as
+    # open as it is, and to open one by hand is to change neither, or the keyboard's focus is lost with the old.
+    if st.session_state.get(f"{key}.line", [None])[0] != line:
+        st.session_state[f"{key}.line"] = [line, bool(st.session_state[key])]
+    is_open = st.session_state[f"{key}.line"][1]
+    box = st.expander(line, key=key, expanded=is_open, on_change="rerun")
     if box.open:
         with box:
             _about(experiment)
