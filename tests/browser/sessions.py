@@ -142,7 +142,7 @@ class Session:
         while True:
             answer = ForwardMsg.FromString(self._socket.recv(timeout=PATIENCE))
             kind = answer.WhichOneof("type")
-            assert kind != "ref_hash", "a message that names an earlier one, which a browser may have dropped"
+            assert not answer.metadata.cacheable, "kept by the browser to be named later, when it may be gone"
             if kind == "new_session":
                 self._forget(fragment)
             elif kind == "navigation":
