@@ -95,8 +95,8 @@ def _row(experiment: Experiment, panel: _Panel) -> None:
     asked = any(name.startswith(f"{panel.prefix}_") for name in st.query_params)
     st.session_state.setdefault(key, asked and not panel.elsewhere)
     line = _line(experiment, panel)
-    # The browser begins a fold anew when its line changes, and when `expanded` does: the first is to stay as
-    # open as it is, and to open one by hand is to change neither, or the keyboard's focus is lost with the old.
+    # The browser begins a fold anew when its line or `expanded` changes. With a new line it is to stay as
+    # open as it is; to open one by hand is to change neither, or the keyboard's focus goes with the old fold.
     if st.session_state.get(f"{key}.line", [None])[0] != line:
         st.session_state[f"{key}.line"] = [line, bool(st.session_state[key])]
     is_open = st.session_state[f"{key}.line"][1]
