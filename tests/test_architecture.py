@@ -87,6 +87,8 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
         "",
         "playground",
         "progress",
+        "guide",
+        "claims",
         "glossary",
         "settings",
         *(question.slug for question in load_questions()),

@@ -26,6 +26,8 @@ PAGES = (
     "",
     "playground",
     "progress",
+    "guide",
+    "claims",
     "glossary",
     "settings",
     *(question.slug for question in load_questions()),

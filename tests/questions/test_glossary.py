@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from labs.contract.registry import read_words
 from questions import QuestionError, load_questions
 from questions.glossary import FILE, find_terms, glossary, words_not_to_use
+from questions.guide import guide
 
 QUESTIONS = load_questions()
 
@@ -34,6 +35,12 @@ def test_chinese_texts_use_one_word_for_one_thing(question) -> None:  # type: ig
         texts += [text for _, text in question.prose["zh"].texts()]
     found = {word: instead for text in texts for word, instead in words_not_to_use(text)}
     assert not found
+
+
+def test_the_chinese_guide_uses_one_word_for_one_thing() -> None:
+    texts = [part.body + part.title for part in guide().parts["zh"]]
+    texts += [example.lesson["zh"] for example in guide().examples]
+    assert not {word: instead for text in texts for word, instead in words_not_to_use(text)}
 
 
 @pytest.mark.parametrize(

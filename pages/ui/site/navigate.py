@@ -16,7 +16,7 @@ from pages.ui.site.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
 HOME, PLAYGROUND, PROGRESS = "home", "playground", "progress"
-GLOSSARY, SETTINGS = "glossary", "settings"
+GUIDE, CLAIMS, GLOSSARY, SETTINGS = "guide", "claims", "glossary", "settings"
 """The pages that belong to no question; a question's page is called by its slug."""
 _LEAVING = "navigate.leaving"
 _PATIENCE_SECONDS = 5.0

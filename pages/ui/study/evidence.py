@@ -27,23 +27,30 @@ _MARKS = {True: ":green[**✓ {}**]", False: ":red[**✗ {}**]", None: ":gray[**
 _MOST_ROWS = 24
 
 
-def section(claim: Claim) -> None:
+def mark(verdict: Verdict) -> str:
+    """What a verdict says, in one word with its sign."""
+    words = {True: t("evidence.agrees"), False: t("evidence.disagrees"), None: t("evidence.undecided")}
+    return _MARKS[verdict.agrees].format(words[verdict.agrees])
+
+
+def section(claim: Claim, known: Verdict | None = None) -> None:
     """Draw where the lab shows the claim, the button that checks it, and the verdict.
 
-    The button is a fragment: only its claim is redrawn.
+    `known` is the verdict of an earlier check, shown until there is a newer one. The button is a fragment:
+    only its claim is redrawn.
     """
-    known = claim.experiment in {experiment.id for experiment in registry()}
-    if known:
+    shown_live = claim.experiment in {experiment.id for experiment in registry()}
+    if shown_live:
         st.caption(t("evidence.live", title=t(experiment(claim.experiment or "").title)))
     if claim.check is None and claim.kind == "literature":
         return
-    if claim.check is None and not known:
+    if claim.check is None and not shown_live:
         st.caption(t("evidence.to_come"))
         return
-    st.fragment(_body, key=f"evidence-{claim.id}")(claim)
+    st.fragment(_body, key=f"evidence-{claim.id}")(claim, known)
 
 
-def _body(claim: Claim) -> None:
+def _body(claim: Claim, known: Verdict | None) -> None:
     job: Job | None = st.session_state.get(_state(claim))
     if job is not None and job.active:
         jobs.follow(job, _running)
@@ -53,6 +60,8 @@ def _body(claim: Claim) -> None:
         jobs.failure(job)
     elif job is not None and job.result is not None:
         _verdict(_judged(claim, job))
+    elif known is not None:
+        _verdict(known)
 
 
 def _label(claim: Claim) -> str:
@@ -83,8 +92,7 @@ def _judged(claim: Claim, job: Job) -> Verdict:
 
 
 def _verdict(verdict: Verdict) -> None:
-    words = {True: t("evidence.agrees"), False: t("evidence.disagrees"), None: t("evidence.undecided")}
-    st.markdown(_MARKS[verdict.agrees].format(words[verdict.agrees]))
+    st.markdown(mark(verdict))
     if verdict.reason and verdict.reason != DOES_NOT_HOLD:
         st.caption(errors.said(verdict.sentence))
     measured, expected = dict(_leaves(verdict.measured)), dict(_leaves(verdict.expected))

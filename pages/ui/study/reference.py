@@ -12,15 +12,13 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.site import store
-from pages.ui.study import draft, evidence
+from pages.ui.study import claim_list, draft
 from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.question_text import linked
-from questions import OFTEN_SAID, SPOKEN, Claim, Question, Renderer
+from questions import OFTEN_SAID, SPOKEN, Question, Renderer
 from questions.prose import Section
 from study.store import Attempt
-
-MARKS = {"confirmed": "✓", "corrected": "✎", "depends": "◐", "unsupported": "○", "new": "＋"}
 
 
 def is_open(attempt: Attempt | None) -> bool:
@@ -90,32 +88,5 @@ def _often_said(section: Section, index: int, renderer: Renderer) -> None:
 def claims(question: Question, renderer: Renderer) -> None:
     """A fold with every claim and its status; opened, each shows what is said, what is true, the evidence."""
     with st.container(key="claims"), st.expander(f"**{t('claims.title', count=len(question.claims))}**"):
-        _claims(question, renderer)
-
-
-def _claims(question: Question, renderer: Renderer) -> None:
-    present = {claim.status for claim in question.claims}
-    st.caption(
-        " · ".join(
-            f"{mark} {t(f'claims.status.{status}')}" for status, mark in MARKS.items() if status in present
-        )
-    )
-    with st.container(key="claim-list", gap="xxsmall"):
-        for claim in question.claims:
-            title = f"{MARKS[claim.status]} {renderer.text(claim.statement, claim)}"
-            with st.container(key=f"claim-{claim.id}"), st.expander(title):
-                _evidence(claim, renderer)
-
-
-def _evidence(claim: Claim, renderer: Renderer) -> None:
-    status = t(f"claims.status.{claim.status}")
-    st.caption(f"{claim.id} · {status} · {t(f'claims.kind.{claim.kind}')}")
-    if claim.common:
-        st.markdown(f":orange[**{t('claims.common')}**] {renderer.text(claim.common, claim)}")
-    st.markdown(f"**{t('claims.truth')}** {renderer.text(claim.truth, claim)}")
-    if claim.formula:
-        st.markdown(f":blue[**{t('claims.formula')}**]")
-        st.code(claim.formula, language=None, wrap_lines=True)
-    if claim.source:
-        st.markdown(f"**{t('claims.source')}** {claim.source}")
-    evidence.section(claim)
+        claim_list.legend(question.claims)
+        claim_list.draw(question.claims, renderer)
