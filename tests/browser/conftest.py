@@ -81,7 +81,7 @@ def running_app(
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
     written = (folder / "log").read_text()
     assert "Traceback" not in written, written
 
