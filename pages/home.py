@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import streamlit as st
 
@@ -76,7 +77,7 @@ def _first_panel(standings: list[Standing]) -> None:
         device_sentence()
         st.markdown(_contents())
         with st.container(horizontal=True):
-            _go_on(next_question(standings))
+            _go_on(next_question(standings, time.time()))
             st.button(t("home.playground"), on_click=leave_for, args=(PLAYGROUND,))
 
 
@@ -85,6 +86,8 @@ def _go_on(standing: Standing) -> None:
     target = next(each for each in questions() if each.key == standing.question)
     if standing.unfinished:
         label = t("home.go_on", question=target.id, step=t(f"progress.step.{standing.step}"))
+    elif standing.is_due(time.time()):
+        label = t("home.due", question=target.id)
     else:
         label = t("home.start" if standing.points is None else "home.again", question=target.id)
     st.button(label, type="primary", key="home.next", on_click=leave_for, args=(target.slug,))

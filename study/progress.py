@@ -1,6 +1,6 @@
 """Where a person stands with a question, what comes next there, and how far they are with all of them.
 
-Reads attempts and drafts as the store keeps them. Knows no date of the next review: nothing plans one yet.
+Reads attempts and drafts as the store keeps them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from study.review import review
 from study.scoring import Points
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Standing:
 
     `words` and `seconds` belong to the attempt of now and `step` is what comes next in it. `points` and
     `scored_at` (seconds since 1970) are those of the newest scored attempt, None before the first; `attempts`
-    counts the scored ones. `changed` is when anything happened last, 0 if nothing did.
+    counts the scored ones. `changed` is when anything happened last, 0 if nothing did. `due` is when the next
+    review is (`study.review`), None before the first score.
     """
 
     question: str
@@ -43,11 +45,16 @@ class Standing:
     scored_at: float | None = None
     attempts: int = 0
     changed: float = 0.0
+    due: float | None = None
 
     @property
     def unfinished(self) -> bool:
         """Whether something was begun and is still to be scored."""
         return self.stage not in ("new", "scored")
+
+    def is_due(self, moment: float) -> bool:
+        """Whether it is time to answer it again, and nobody does so already."""
+        return self.stage == "scored" and self.due is not None and self.due <= moment
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ def standing(
     last = scored[0] if scored else None
     stage = _stage(current, bool(scored), draft, asked)
     running = stage not in ("new", "scored")
+    planned = review(scored)
     return Standing(
         question,
         stage,
@@ -90,6 +98,7 @@ def standing(
         scored_at=last.finished if last else None,
         attempts=len(scored),
         changed=max((attempt.changed for attempt in attempts), default=0.0),
+        due=planned.due if planned else None,
     )
 
 
@@ -100,11 +109,16 @@ def summary(standings: Iterable[Standing]) -> Summary:
     return Summary(len(points), len(standings), statistics.median(points) if points else None)
 
 
-def next_question(standings: Sequence[Standing]) -> Standing:
-    """Where to go on: what was left unfinished last, else the first without a score, else the weakest."""
+def next_question(standings: Sequence[Standing], moment: float) -> Standing:
+    """Where to go on: what was left unfinished last, else what is due longest, else what has no score yet,
+    else the weakest.
+    """
     unfinished = [each for each in standings if each.unfinished]
     if unfinished:
         return max(unfinished, key=lambda each: each.changed)
+    due = [each for each in standings if each.is_due(moment)]
+    if due:
+        return min(due, key=lambda each: each.due or 0.0)
     unscored = (each for each in standings if each.points is None)
     return next(unscored, None) or min(standings, key=lambda each: (each.points, each.scored_at))
 

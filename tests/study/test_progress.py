@@ -69,9 +69,16 @@ def test_one_goes_on_with_what_was_left_last_then_with_the_next_then_with_the_we
     new, older = Standing("q01"), Standing("q02", "draft", changed=1.0)
     newer = Standing("q03", "predicted", changed=2.0)
     weak = Standing("q04", "scored", points=40, scored_at=9.0)
-    assert next_question([new, older, newer, weak]) is newer
-    assert next_question([weak, new, Standing("q05")]) is new
-    assert next_question([replace(weak, points=80), weak]) is weak
+    assert next_question([new, older, newer, weak], 0.0) is newer
+    assert next_question([weak, new, Standing("q05")], 0.0) is new
+    assert next_question([replace(weak, points=80), weak], 0.0) is weak
+    due, longer = replace(weak, due=50.0), replace(weak, question="q05", points=100, due=40.0)
+    assert (
+        next_question([new, due, longer], 60.0) is longer
+        and next_question([new, due, longer], 45.0) is longer
+    )
+    assert next_question([new, due, longer], 30.0) is new and next_question([newer, due], 60.0) is newer
+    assert not replace(due, stage="draft").is_due(60.0)
 
 
 @settings(deadline=None)

@@ -7,6 +7,8 @@ it.
 from __future__ import annotations
 
 import contextlib
+import datetime as calendar
+import time
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -33,8 +35,13 @@ class Words:
 
     def date(self, moment: float) -> str:
         """The day of a moment (seconds since 1970), such as "2026-11-29"; "–" where no calendar has it."""
-        day = self._at(moment)
-        return day.date().isoformat() if day else "–"
+        day = self.day(moment)
+        return day.isoformat() if day else "–"
+
+    def day(self, moment: float) -> calendar.date | None:
+        """The calendar day of a moment where the reader is; None where no calendar has it."""
+        found = self._at(moment)
+        return found.date() if found else None
 
     def date_and_time(self, moment: float) -> str:
         """Day and minute, such as "2026-11-29 18:05"."""
@@ -57,12 +64,14 @@ class Words:
         return self("progress.minutes", minutes=minutes) if minutes else self("progress.less_than_a_minute")
 
     def status(self, standing: Standing) -> str:
-        """Where a question stands, in a few words: "✓ 80 · 2 days ago", "draft, 7 min", "–"."""
+        """Where a question stands, in a few words: "✓ 80 · 2 days ago", "✓ 60 · due", "draft, 7 min", "–"."""
         now = self._now(standing) if standing.unfinished else ""
         if standing.points is None:
             return now or "–"
         if now:
             return self("progress.scored_again", points=standing.points, now=now)
+        if standing.is_due(time.time()):
+            return self("progress.scored_due", points=standing.points)
         return self("progress.scored", points=standing.points, when=self.ago(standing.scored_at or 0.0))
 
     def _now(self, standing: Standing) -> str:

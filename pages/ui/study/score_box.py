@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
+from pages.ui.progress.words import session_words
 from pages.ui.site import store
 from pages.ui.study.hints import hint_name
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import Markdown
 from questions import Question, Renderer
+from study.review import review
 from study.scoring import Score, highest, met_lines, score
 from study.store import Attempt
 
@@ -31,7 +33,7 @@ def score_box(
             _next_tier(question, attempt, result, decisions, renderer)
         st.markdown(f":small[{_help(attempt)}]")
         if attempt.finished is not None:
-            st.markdown(f":small[{t('score.kept')}]")
+            st.markdown(f":small[{t('score.kept')} {_due(question)}]")
 
 
 def _next_tier(
@@ -59,6 +61,12 @@ def _next_tier(
 def _list(question: Question, names: Iterable[str], renderer: Renderer) -> str:
     texts = {line.id: renderer.text(line.text) for line in question.rubric}
     return "\n" + "\n".join(f"- {texts[name]}" for name in names)
+
+
+def _due(question: Question) -> str:
+    """When it is to be answered again, after all attempts so far."""
+    planned = review(store.attempts(question))
+    return t("score.due", date=session_words().date(planned.due)) if planned else ""
 
 
 def _help(attempt: Attempt) -> str:

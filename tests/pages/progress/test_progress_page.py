@@ -29,7 +29,8 @@ def test_a_first_visit_reads_what_will_be_here(open_app: OpenApp, lang: str, not
     app = open_app("progress", lang=lang)
     assert not app.exception and not app.error
     assert nothing in texts(app)
-    assert not app.header and not app.get("download_button") and not plots(app)
+    assert len(app.header) == 1, "only the plan, which one can begin with"
+    assert not app.table and not app.get("download_button") and not plots(app)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_scores_and_calibration_are_shown(
     answered("q13_sampling", points=100, said=2.0, measured=2.0)
     app = open_app("progress", lang=lang)
     assert not app.exception
-    scored, parts = (table.value.to_string() for table in app.table)
+    _due, scored, parts = (table.value.to_string() for table in app.table)
     assert attempt in scored and "100" in scored and Q13.short[lang] in scored
     assert bias in parts
     assert len(app.get("download_button")) == 3
