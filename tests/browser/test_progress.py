@@ -19,8 +19,8 @@ pytestmark = pytest.mark.timeout(300)
 PATIENCE = 60_000
 HOSTILE = "<script>document.title='caught'</script><img src='https://a.example/x.png'>\n| 2·L·H·d·S·b |"
 SAID = {
-    "en": ("1 of 14 scored, median 60", "Go on with Q14: your answer"),
-    "zh": ("已评分 1 道", "继续 Q14：作答"),
+    "en": ("1 of 14 scored, median 60", "Go on with Q13: predictions"),
+    "zh": ("已评分 1 道", "继续 Q13：预测"),
 }
 
 
@@ -43,8 +43,8 @@ def fill(folder: Path) -> None:
         attempt = kept.attempts.measure(attempt, prediction.id, 1.25 if number else None)
     attempt = kept.attempts.update(attempt, text=HOSTILE, help_used=["reference"], seconds=431)
     kept.attempts.finish(attempt, 60)
-    kept.drafts.save(me, "q14", "answer", "Divide by zero", 1)
-    kept.attempts.update(kept.attempts.open(me, "q14"), seconds=70)
+    kept.drafts.save(me, "q13", "answer", "Divide by T", 1)
+    kept.attempts.update(kept.attempts.open(me, "q13"), seconds=70)
     kept.close()
 
 
@@ -80,7 +80,7 @@ def test_progress_is_seen_and_a_finished_attempt_taken_away(
     read_document(context.new_page(), document, lang)
     visit(page, f"{app}/?lang={lang}")
     page.get_by_role("button", name=go_on).click()
-    page.wait_for_url("**/q14_serving?**", timeout=PATIENCE)
+    page.wait_for_url("**/q13_sampling?**", timeout=PATIENCE)
     context.close()
     assert not wrong, "\n".join(wrong)
 

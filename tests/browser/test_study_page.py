@@ -136,7 +136,7 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
 
 
 def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> None:
-    page = open_page("/q12_kv_cache?lang=en")
+    page = open_page("/q13_sampling?lang=en")
     answer(page).focus()
     page.keyboard.type("c r fewer heads")  # c and r alone are Streamlit's shortcuts
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -147,7 +147,10 @@ def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> N
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Open hint 2 of 3")).to_be_visible(timeout=PATIENCE)
     settle(page)
-    page.get_by_role("button", name="Open the reference answer").focus()
+    page.get_by_role("button", name="Skip all").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open the reference answer").focus(timeout=PATIENCE)
+    settle(page)
     page.keyboard.press("Enter")
     box = page.get_by_role("checkbox").first
     box.wait_for(timeout=PATIENCE)
@@ -161,7 +164,8 @@ def test_a_question_is_answered_and_scored_by_keyboard(open_page: OpenPage) -> N
 
 
 def test_an_open_reference_is_calm_on_a_phone_in_the_dark(open_page: OpenPage) -> None:
-    page = open_page("/q14_serving?lang=zh", locale="zh-CN", theme="dark", width=390)
+    page = open_page("/q07_rope?lang=zh", locale="zh-CN", theme="dark", width=390)
+    page.get_by_role("button", name="全部跳过").click()
     page.get_by_role("button", name="打开参考答案").click()
     page.get_by_role("checkbox").first.wait_for(timeout=PATIENCE)
     settle(page)
