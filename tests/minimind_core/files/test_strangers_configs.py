@@ -177,8 +177,9 @@ def test_miniminds_formula_of_october_2025_is_refused() -> None:
     [
         ("minimind-v", "MiniMind-V, which also sees pictures"),
         ("minimind-o", "MiniMind-O, which also hears and speaks"),
-        ("qwen3_moe", "a mixture of experts"),
-        ("llama4", "choose one of llama, qwen3, minimind"),
+        ("mixtral", "a mixture of experts under names of its own"),
+        ("qwen2_moe", "a mixture of experts with a gate before its shared one"),
+        ("llama4", "choose one of llama, qwen3, qwen3_moe, minimind"),
         ("minimind2", "choose one of"),
         ("x" * 10_000, "choose one of"),
     ],
