@@ -13,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import exc
 
+from study.store.postgres import timed_out
+
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MISSING = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 _NO_SUCH = re.compile(r"no such (table|column)")
@@ -61,6 +63,10 @@ class DamagedError(StoreError):
     """The file is no longer a sound database, or lacks a table of ours."""
 
 
+class SilentError(StoreError):
+    """The server gave no answer in time; finding that out took seconds."""
+
+
 def incomplete(place: str) -> DamagedError:
     """The error of a database that another program took a table or column from."""
     return DamagedError(
@@ -95,7 +101,8 @@ def translated(place: str) -> Iterator[None]:
             key, sentence = SENTENCES[code]
             raise kind(sentence.format(place=place), key=key, place=place) from error
         if not isinstance(code, int) and isinstance(error, exc.OperationalError | exc.InterfaceError):
-            raise StoreError(
+            kind = SilentError if timed_out(_original(error)) else StoreError
+            raise kind(
                 f"{place} does not answer: check that it runs and lets us in.",
                 key="store.silent",
                 place=place,

@@ -74,13 +74,13 @@ def twin(model: MiniMind) -> Any:
         **experts,
     )
     llama = getattr(transformers, f"{kind}ForCausalLM")(theirs).eval()
-    missing, unexpected = llama.load_state_dict(_stacked(model), strict=False)
+    missing, unexpected = llama.load_state_dict(stacked(model), strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
     llama.tie_weights()
     return llama
 
 
-def _stacked(model: MiniMind) -> dict[str, Tensor]:
+def stacked(model: MiniMind) -> dict[str, Tensor]:
     """The weights by transformers' names, which holds the experts of a layer in two tensors."""
     state, count = dict(model.state_dict()), model.config.num_experts
     for layer in range(model.config.num_layers if count else 0):
