@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from minimind_core.__main__ import main
 from minimind_core.commands.info import run as info
 from minimind_core.errors import ConfigError
 from minimind_core.files.checkpoint import load_model, save_checkpoint
@@ -233,3 +234,18 @@ def test_an_expert_that_is_missing_is_named(byte_folder: Path, lost: str) -> Non
     assert f"lacks tensor 'model.layers.{lost}.weight'" in sentence(
         lambda: load_model(byte_folder / "moe.pth")
     )
+
+
+def test_the_commands_run_it_and_say_that_nothing_is_compiled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "own")
+    save_checkpoint(folder, OF_2026, random_model(OF_2026).state_dict(), name="tiny", tokenizer="byte")
+    told = {}
+    for method in ("cached", "compiled"):
+        options = ["--model", folder, "--device", "cpu", "--max-new-tokens", "6", "--temperature", "0"]
+        assert main(["generate", "--prompt", "ab", *options, "--method", method, "--json"]) == 0
+        told[method] = json.loads(capsys.readouterr().out)
+    assert told["cached"]["new_token_ids"] == told["compiled"]["new_token_ids"]
+    said = [any("not compiled on a CPU" in note for note in each["notes"]) for each in told.values()]
+    assert said == [False, True]
