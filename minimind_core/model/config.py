@@ -145,6 +145,10 @@ class ModelConfig:
                 f"{name} must be a whole number from 0 to {LARGEST:,}, not {value!r:.40}.",
             )
         require(
+            isinstance(self.norm_topk_prob, bool),
+            f"norm_topk_prob of the experts must be true or false, not {self.norm_topk_prob!r:.40}.",
+        )
+        require(
             self.num_experts == 0 or 1 <= self.num_experts_per_tok <= self.num_experts,
             f"num_experts_per_tok must lie in 1-{self.num_experts}, the experts that there are.",
         )

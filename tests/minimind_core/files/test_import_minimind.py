@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from minimind_core.errors import CheckpointError, TokenizerError
+from minimind_core.errors import LONGEST_SENTENCE, CheckpointError, TokenizerError
 from minimind_core.files.checkpoint import load_model
 from minimind_core.files.import_minimind import import_minimind
 from minimind_core.model.config import ModelConfig, RopeScaling
@@ -343,6 +343,12 @@ def test_a_config_that_ours_is_not_is_refused(byte_folder: Path, change: str, ex
         f'{{"model_type": "llama", "num_attention_heads": 4, "rope_theta": 1e4, {change}}}'
     )
     assert expected in sentence(lambda: load_model(byte_folder))
+
+
+def test_a_tensor_with_an_endless_name_is_one_short_sentence(byte_folder: Path) -> None:
+    for name in ("x" * 10**6, "model.layers.0." + "y" * 10**6 + ".bias"):
+        save_pth(byte_folder, pth_state() | {name: torch.zeros(2)}, "endless.pth")
+        assert len(sentence(lambda: load_model(byte_folder / "endless.pth"))) <= LONGEST_SENTENCE
 
 
 def test_weights_need_their_own_tokenizer(tmp_path: Path, tokenizer_6400: Tokenizer) -> None:
