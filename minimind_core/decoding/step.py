@@ -46,11 +46,12 @@ class Step:
 
     def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
         weight = model.model.embed_tokens.weight
-        self.model, self.device = model, weight.device
-        self.kind: StepKind = "eager" if runs_eagerly(model.config, self.device) else kind
+        self.model, self.device, self.kind = model, weight.device, kind
         self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
         self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
         self.positions = torch.zeros_like(self.ids)
+        if runs_eagerly(model.config, self.device):
+            self.kind = "eager"
         self._forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
