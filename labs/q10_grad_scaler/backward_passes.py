@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from labs.contract import Context, OnProgress
 from labs.tools.gradients import forward, gradients, targets_in
 from labs.tools.models import copied, untrained
+from minimind_core.model.feed_forward import FeedForward
 from minimind_core.model.minimind import MiniMind
 
 LOGITS = "logits"
@@ -39,8 +40,10 @@ def outlier(model: MiniMind) -> MiniMind:
     exact, so FP32 and BF16 compute what they did before, bit for bit; in FP16 silu(gate) * up is Inf.
     """
     block = model.model.layers[min(OUTLIER_LAYER, model.config.num_layers - 1)].mlp
-    block.up_proj.weight *= 2.0**OUTLIER_EXPONENT
-    block.down_proj.weight *= 2.0**-OUTLIER_EXPONENT
+    for part in block.modules():
+        if isinstance(part, FeedForward):  # the block itself, or each of its experts
+            part.up_proj.weight *= 2.0**OUTLIER_EXPONENT
+            part.down_proj.weight *= 2.0**-OUTLIER_EXPONENT
     return model
 
 

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         "finish_reason": reason,
         **{name: round(seconds, 4) for name, seconds in times.items()},
         "tokens_per_second": round(len(new_ids) / times["seconds"], 2),
-        "notes": _notes(loaded, params, len(ids) + len(new_ids)),
+        "notes": _notes(loaded, params, options.method, len(ids) + len(new_ids)),
     }
     if options.json:
         print_json({"prompt_ids": ids, "new_token_ids": new_ids, "text": text, **facts})
@@ -167,8 +167,12 @@ def _check_length(length: int, most: int, unit: str) -> None:
     require(length <= most, f"The prompt has more than {most:,} {unit}; give a shorter one.")
 
 
-def _notes(loaded: LoadedModel, params: SamplingParams, length: int) -> list[str]:
+def _notes(loaded: LoadedModel, params: SamplingParams, method: str, length: int) -> list[str]:
+    from minimind_core.decoding.step import runs_eagerly
+
     notes = params.notes(loaded.config.vocab_size)
+    if method == "compiled" and runs_eagerly(loaded.config, loaded.model.head_weight.device):
+        notes.append("A mixture of experts is not compiled on a CPU: it ran as with --method cached.")
     if length > loaded.config.max_length:
         notes.append(
             f"The text reached {length} tokens and this model was trained to "

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         "checkpoint": {key: value for key, value in meta.items() if key not in ("name", "model")},
         "config": config.to_dict(),
         "num_parameters": cost.num_parameters(config),
+        "active_parameters": cost.active_parameters(config),
         "parameters": cost.parameter_counts(config),
         "costs": _costs(config),
     }
@@ -79,6 +80,8 @@ def _text(card: dict[str, Any]) -> str:
         for name, count in card["parameters"].items()
         if count
     ]
+    meets = card["active_parameters"]
+    active = [("active a token", f"{meets:,}", f"{meets / total:.1%}")] if meets < total else []
     sections = {
         "": _pairs(
             {
@@ -89,7 +92,7 @@ def _text(card: dict[str, Any]) -> str:
             }
         ),
         "Shape": _pairs({key: value for key, value in card["config"].items() if value is not None}),
-        "Parameters": table([*parts, ("total", f"{total:,}", "")]),
+        "Parameters": table([*parts, ("total", f"{total:,}", ""), *active]),
         f"Costs at {card['config']['max_length']} tokens, one row": _pairs(_costs_text(card["costs"])),
         "Training": _pairs(
             {key: value for key, value in trained.items() if not isinstance(value, dict | list)}

@@ -116,8 +116,9 @@ class FusedStep:
 
 
 def can_fuse(model: MiniMind) -> bool:
-    """Whether these kernels know the model: RoPE, no norm of queries and keys, sizes that divide evenly."""
+    """Whether these kernels know the model: RoPE, no norm of queries and keys, no experts, even sizes."""
     config = model.config
     sizes = (config.hidden_size, config.intermediate_size, config.vocab_size, config.head_dim // 2)
-    plain = config.position == "rope" and not config.qk_norm and model.model.attention_kind == "sdpa"
+    plain = config.position == "rope" and not config.qk_norm and not config.num_experts
+    plain = plain and model.model.attention_kind == "sdpa"
     return plain and all(size % ROWS == 0 for size in sizes)

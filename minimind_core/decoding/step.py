@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.prefill import read_in_chunks
 from minimind_core.decoding.step_model import make_step_model
+from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
@@ -49,7 +50,9 @@ class Step:
         self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
         self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
         self.positions = torch.zeros_like(self.ids)
-        self._forward = make_step_model(model, batch_size) if kind == "compiled" else model
+        if runs_eagerly(model.config, self.device):
+            self.kind = "eager"
+        self._forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget what all rows, or only these, have read."""
@@ -122,6 +125,14 @@ class Step:
             return compiled(program)
         compiled_use = compiled(use)
         return lambda: compiled_use(self._logits())
+
+
+def runs_eagerly(config: ModelConfig, device: torch.device) -> bool:
+    """Whether a step is run operation by operation, whatever was asked for: a mixture of experts on a CPU.
+
+    Each expert then reads its own tokens only; a program made beforehand reads every expert for each token.
+    """
+    return config.num_experts > 0 and device.type == "cpu"
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:

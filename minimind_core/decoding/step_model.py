@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from minimind_core.decoding import int8_linear
 from minimind_core.decoding.int8_linear import Int8Linear, exact_int8
 from minimind_core.model import decode_attention
-from minimind_core.model.minimind import Attention, FeedForward, MiniMind
+from minimind_core.model.feed_forward import FeedForward, MoEFeedForward
+from minimind_core.model.minimind import Attention, MiniMind
 
 if TYPE_CHECKING:
     from minimind_core.decoding.fused_step import FusedStep
@@ -83,8 +84,20 @@ def joined(model: MiniMind, make_linear: MakeLinear = _linear) -> MiniMind:
     twin = copy.deepcopy(model)
     for layer in twin.model.layers:
         layer.self_attn = JoinedAttention(layer.self_attn, make_linear)
-        layer.mlp = JoinedFeedForward(layer.mlp, make_linear)
+        layer.mlp = _joined_feed_forward(layer.mlp, make_linear)
     return twin
+
+
+def _joined_feed_forward(
+    mlp: FeedForward | MoEFeedForward, make_linear: MakeLinear
+) -> FeedForward | MoEFeedForward:
+    """A feed-forward, or each of the experts, with gate and up as one matrix."""
+    if isinstance(mlp, FeedForward):
+        return JoinedFeedForward(mlp, make_linear)
+    for experts in (mlp.experts, mlp.shared_experts):
+        for index, expert in enumerate(experts):
+            experts[index] = JoinedFeedForward(expert, make_linear)
+    return mlp
 
 
 def _fused(twin: MiniMind) -> MiniMind | FusedStep:

@@ -1,7 +1,8 @@
 """Translate between ModelConfig and a Hugging Face config.json. No torch, no transformers.
 
-Writes LlamaForCausalLM, or Qwen3ForCausalLM where queries and keys are normed; reads these and MiniMind's
-own class. Knows nothing of weights, and refuses what our model cannot compute rather than dropping it.
+Writes LlamaForCausalLM, with a norm of queries and keys Qwen3ForCausalLM, and with experts besides
+Qwen3MoeForCausalLM; reads these and MiniMind's own class. Knows nothing of weights, and refuses what our
+model cannot compute rather than dropping it.
 """
 
 from __future__ import annotations
@@ -35,16 +36,18 @@ FIELDS = {
     "eos_token_id": "eos_id",
 }
 """Hugging Face's name -> ours, where the value is the same."""
-READABLE_TYPES = ("llama", "qwen3", "minimind")
+READABLE_TYPES = ("llama", "qwen3", "qwen3_moe", "minimind")
 OTHER_TYPES = {
     "minimind-v": "MiniMind-V, which also sees pictures",
     "minimind-o": "MiniMind-O, which also hears and speaks",
-    "qwen3_moe": "a mixture of experts",
-    "mixtral": "a mixture of experts",
+    "qwen2_moe": "a mixture of experts with a gate before its shared one",
+    "mixtral": "a mixture of experts under names of its own",
 }
 """What people bring besides, in words."""
 MUST_BE = {
-    "use_moe": False,
+    "scoring_func": "softmax",
+    "decoder_sparse_step": 1,
+    "mlp_only_layers": [],
     "attention_bias": False,
     "mlp_bias": False,
     "use_sliding_window": False,
@@ -52,8 +55,18 @@ MUST_BE = {
     "quantization_config": None,
 }
 """Settings of config.json that would change the computation, with the only value that ours matches."""
-DEFAULT_LENGTHS = {"llama": 2048, "qwen3": 32768, "minimind": 32768}
+DEFAULT_LENGTHS = {"llama": 2048, "qwen3": 32768, "qwen3_moe": 32768, "minimind": 32768}
 """max_position_embeddings of a config.json that is silent on it, by model type; only scaling asks for it."""
+EXPERT_FIELDS = {
+    "num_experts": "num_experts",  # MiniMind-3 and transformers 4
+    "num_local_experts": "num_experts",  # transformers 5
+    "n_routed_experts": "num_experts",  # MiniMind2
+    "moe_intermediate_size": "intermediate_size",
+    "num_experts_per_tok": "num_experts_per_tok",
+    "n_shared_experts": "n_shared_experts",
+    "norm_topk_prob": "norm_topk_prob",
+}
+"""The same for a mixture of experts."""
 UPSTREAM_YARN = RopeScaling("yarn", 16, 2048, 32, 1, 1.0)
 """What MiniMind's own class computes where `inference_rope_scaling` is on, since December 2025."""
 
@@ -62,7 +75,7 @@ def write_hf_config(config: ModelConfig, dtype: str) -> dict[str, Any]:
     """config.json for a model whose tensors are stored as `dtype` ("float32", "bfloat16", "float16").
 
     RoPE is written twice, as transformers 4 (and llama.cpp) and as transformers 5 read it. Static NTK
-    becomes the larger base that it is. Raises ConfigError for positions that Llama does not have.
+    becomes the larger base that it is. Raises ConfigError for positions and experts that no class there has.
     """
     if config.position != "rope":
         raise ConfigError(
@@ -70,17 +83,9 @@ def write_hf_config(config: ModelConfig, dtype: str) -> dict[str, Any]:
             "choose a model with position='rope'."
         )
     theta, scaling, max_length = _hf_rope(config)
-    llama = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "mlp_bias": False}
-    qwen3 = {
-        "architectures": ["Qwen3ForCausalLM"],
-        "model_type": "qwen3",
-        "use_sliding_window": False,
-        "sliding_window": None,
-        "max_window_layers": config.num_layers,
-    }
     values = {theirs: getattr(config, ours) for theirs, ours in FIELDS.items()}
     return {
-        **(qwen3 if config.qk_norm else llama),
+        **_architecture(config),
         **values,
         "max_position_embeddings": max_length,
         "hidden_act": "silu",
@@ -93,6 +98,31 @@ def write_hf_config(config: ModelConfig, dtype: str) -> dict[str, Any]:
         "rope_parameters": {"rope_type": "default", **(scaling or {}), "rope_theta": theta},
         "dtype": dtype,
         "torch_dtype": dtype,
+    }
+
+
+def _architecture(config: ModelConfig) -> dict[str, Any]:
+    """The class of transformers that computes this model, and what only that class asks for."""
+    if not config.qk_norm and not config.num_experts:
+        return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "mlp_bias": False}
+    qwen3 = {"use_sliding_window": False, "sliding_window": None, "max_window_layers": config.num_layers}
+    if not config.num_experts:
+        return {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", **qwen3}
+    if config.n_shared_experts or not config.qk_norm:
+        raise ConfigError(
+            "transformers has no class for experts that are shared, or come without a norm of queries and "
+            "keys, as in MiniMind2; export a dense model or a mixture of experts like MiniMind-3's."
+        )
+    return {
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "model_type": "qwen3_moe",
+        **qwen3,
+        "num_experts": config.num_experts,
+        "num_experts_per_tok": config.num_experts_per_tok,
+        "moe_intermediate_size": config.intermediate_size,
+        "norm_topk_prob": config.norm_topk_prob,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
     }
 
 
@@ -124,6 +154,7 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
                 wanted=str(value),
             )
     settings = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
+    settings |= _experts(data, model_type)
     if isinstance(settings.get("eos_id"), list):  # any of these ends a text; ours has one
         settings["eos_id"] = next(iter(settings["eos_id"]), None)
     rope = _rope_dictionary(data, source)
@@ -134,6 +165,21 @@ def read_hf_config(data: Mapping[str, Any], source: Path) -> dict[str, Any]:
     if model_type == "minimind":
         return {**settings, **_upstream_scaling(data, rope, source)}
     return {**settings, **_rope_scaling(rope, data.get("max_position_embeddings"), model_type, source)}
+
+
+def _experts(data: Mapping[str, Any], model_type: str) -> dict[str, Any]:
+    """What config.json says of experts. MiniMind's says it of a dense model, too, which has none."""
+    if not (model_type == "qwen3_moe" or (model_type == "minimind" and data.get("use_moe"))):
+        return {"num_experts": 0}
+    told = {ours: data[theirs] for theirs, ours in EXPERT_FIELDS.items() if data.get(theirs) is not None}
+    if model_type == "qwen3_moe":
+        return {
+            "norm_topk_prob": False,
+            **told,
+        }  # transformers' default; MiniMind's are those of its families
+    if "n_routed_experts" in data and told.get("num_experts_per_tok") == 1:
+        told["norm_topk_prob"] = False  # MiniMind2 norms the weights of two and more
+    return told
 
 
 def _rope_dictionary(data: Mapping[str, Any], source: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Shapes come from the tensors. What tensors do not show (head count, RoPE base, eps, trained length) comes
 from config.json, else from the defaults of the family, and `meta["assumed"]` lists the values that
-were taken so. Reads dense Llama and Qwen3 shapes only: no mixture of experts, no adapters, no biases.
+were taken so. Reads Llama and Qwen3 shapes and their mixtures of experts as MiniMind and Qwen3 have them: no
+adapters, no biases.
 Source of names and defaults: jingyaogong/minimind at d65ef2c.
 """
 
@@ -33,15 +34,22 @@ from minimind_core.tokenizer import Tokenizer, load_tokenizer
 
 Q_PROJ, K_PROJ = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"
 GATE_PROJ, Q_NORM = "model.layers.0.mlp.gate_proj.weight", "model.layers.0.self_attn.q_norm.weight"
+EXPERT_GATE_PROJ = "model.layers.0.mlp.experts.0.gate_proj.weight"
 UPSTREAM_DEFAULTS: dict[str, dict[str, Any]] = {
     "MiniMind2": {"num_heads": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e6, "max_length": 512},
     "MiniMind-3": {"rms_norm_eps": 1e-6, "rope_theta": 1e6, "max_length": 768},
 }
 """What tensors do not show, by family; max_length is the longest text of the last training stage."""
+UPSTREAM_ROUTING: dict[str, dict[str, Any]] = {
+    "MiniMind2": {"num_experts_per_tok": 2, "norm_topk_prob": True},
+    "MiniMind-3": {"num_experts_per_tok": 1, "norm_topk_prob": True},
+}
+"""The same of a mixture of experts."""
 FOREIGN_NAMES = {
     r"^vision_(encoder|proj)\.": "belongs to MiniMind-V, which also sees pictures; choose a text model",
     r"^(talker|audio_(encoder|proj))\.": "belongs to MiniMind-O, which also hears; choose a text model",
-    r"\.(shared_)?experts\.": "is a mixture of experts; choose a dense checkpoint",
+    r"\.experts\.(gate_up|down)_proj$": "stacks its experts; save it with transformers' save_pretrained",
+    r"\.block_sparse_moe\.|\.shared_expert(_gate)?\.": "mixes experts in another way; choose a MiniMind",
     r"\.lora\.|lora_[AB]\.": "is a LoRA adapter; merge it into its base model first",
     r"^tok_embeddings\.": "is older than MiniMind's names of April 2025; choose a later release",
     r"\.bias$": "has biases, which MiniMind does not; choose a plain Llama or Qwen3 checkpoint",
@@ -84,7 +92,8 @@ def import_minimind(
     check_values(state_dict, source)
     loaded = load_tokenizer(tokenizer or folder or _tokenizer_near(source))
     family = "MiniMind-3" if Q_NORM in state_dict else "MiniMind2"
-    assumed = {key: value for key, value in UPSTREAM_DEFAULTS[family].items() if key not in settings}
+    defaults = UPSTREAM_DEFAULTS[family] | (UPSTREAM_ROUTING[family] if _has_experts(state_dict) else {})
+    assumed = {key: value for key, value in defaults.items() if key not in settings}
     config = _config(state_dict, {**assumed, **settings}, loaded, source)
     if config.tie_word_embeddings:
         state_dict.pop(LM_HEAD, None)
@@ -142,7 +151,8 @@ def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> Non
                     path=str(source),
                     tensor=name[:100],
                 )
-    for name, rank in ((EMBEDDING, 2), (Q_PROJ, 2), (K_PROJ, 2), (GATE_PROJ, 2), (Q_NORM, 1)):
+    gate_proj = _gate_proj(state_dict)
+    for name, rank in ((EMBEDDING, 2), (Q_PROJ, 2), (K_PROJ, 2), (gate_proj, 2), (Q_NORM, 1)):
         tensor = state_dict.get(name)
         if tensor is None and name != Q_NORM:
             raise CheckpointError(
@@ -161,6 +171,15 @@ def _refuse_foreign_names(state_dict: Mapping[str, Tensor], source: Path) -> Non
                 found=str(list(tensor.shape)),
                 rank=rank,
             )
+
+
+def _has_experts(state_dict: Mapping[str, Tensor]) -> bool:
+    return EXPERT_GATE_PROJ in state_dict
+
+
+def _gate_proj(state_dict: Mapping[str, Tensor]) -> str:
+    """The name of the first gate of a feed-forward, from which its width is read."""
+    return EXPERT_GATE_PROJ if _has_experts(state_dict) else GATE_PROJ
 
 
 def _config(
@@ -203,7 +222,10 @@ def _is_unset(token_id: Any, name: str, vocab_size: int) -> bool:
 
 def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of ModelConfig that the tensors tell, given the head count where no norm tells it."""
-    layers = {match[1] for name in state_dict if (match := re.match(r"model\.layers\.(\d+)\.", name))}
+    layers, routed, shared = (
+        {match[1] for name in state_dict if (match := re.match(rf"model\.layers\.{pattern}\.", name))}
+        for pattern in (r"(\d+)", r"0\.mlp\.experts\.(\d+)", r"0\.mlp\.shared_experts\.(\d+)")
+    )
     embedding, head = state_dict[EMBEDDING], state_dict.get(LM_HEAD)
     query_width, kv_width = len(state_dict[Q_PROJ]), len(state_dict[K_PROJ])
     qk_norm = Q_NORM in state_dict
@@ -216,7 +238,9 @@ def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> 
         "num_heads": query_width // head_dim,
         "num_kv_heads": kv_width // head_dim,
         "head_dim": head_dim,
-        "intermediate_size": len(state_dict[GATE_PROJ]),
+        "intermediate_size": len(state_dict[_gate_proj(state_dict)]),
+        "num_experts": len(routed),
+        "n_shared_experts": len(shared),
         "qk_norm": qk_norm,
         "tie_word_embeddings": tied,
     }

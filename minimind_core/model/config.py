@@ -16,6 +16,8 @@ LARGEST = 2**31 - 1
 """Of any length, width or count: far beyond every model, and every integer type holds it."""
 MAX_NUMBER = 1e12
 """Of any base, factor or epsilon; beyond it floating point rounds what is computed from it to nothing."""
+EXPERT_FIELDS = ("num_experts", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob")
+"""Of ModelConfig; a dense model has no use for them."""
 PositionKind = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
 RopeScalingKind = Literal["pi", "ntk", "yarn"]
 
@@ -76,6 +78,14 @@ class ModelConfig:
     qk_norm: bool = False
     """RMSNorm over head_dim on queries and keys before RoPE, as MiniMind-3 and Qwen3 do."""
     tie_word_embeddings: bool = True
+    num_experts: int = 0
+    """Feed-forwards of `intermediate_size` that a router chooses from in every layer; 0 is a dense model."""
+    num_experts_per_tok: int = 1
+    """How many of them a token goes through: those of the largest softmax probability."""
+    n_shared_experts: int = 0
+    """Further ones that every token goes through, as in DeepSeekMoE (Dai et al. 2024) and MiniMind2."""
+    norm_topk_prob: bool = True
+    """Whether the weights of a token's experts are divided by their sum."""
     pad_id: int = 0
     bos_id: int = 1
     eos_id: int = 2
@@ -118,6 +128,7 @@ class ModelConfig:
         )
         require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
         require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
+        self._check_experts()
         require(
             all(
                 isinstance(i, int) and 0 <= i < self.vocab_size
@@ -126,14 +137,36 @@ class ModelConfig:
             f"Special token ids must lie in 0-{self.vocab_size - 1}.",
         )
 
+    def _check_experts(self) -> None:
+        for name in ("num_experts", "num_experts_per_tok", "n_shared_experts"):
+            value = getattr(self, name)
+            require(
+                isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST,
+                f"{name} must be a whole number from 0 to {LARGEST:,}, not {value!r:.40}.",
+            )
+        require(
+            isinstance(self.norm_topk_prob, bool),
+            f"norm_topk_prob of the experts must be true or false, not {self.norm_topk_prob!r:.40}.",
+        )
+        require(
+            self.num_experts == 0 or 1 <= self.num_experts_per_tok <= self.num_experts,
+            f"num_experts_per_tok must lie in 1-{self.num_experts}, the experts that there are.",
+        )
+        require(
+            self.num_experts > 0 or self.n_shared_experts == 0,
+            "Shared experts stand beside others; give num_experts, or leave n_shared_experts at 0.",
+        )
+
     @property
     def group_size(self) -> int:
         """Query heads that share one KV head."""
         return self.num_heads // self.num_kv_heads
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; `from_dict` reads it back."""
-        return dataclasses.asdict(self)
+        """Plain JSON data, of a dense model without what experts need; `from_dict` reads it back."""
+        values = dataclasses.asdict(self)
+        unused = () if self.num_experts else EXPERT_FIELDS
+        return {name: value for name, value in values.items() if name not in unused}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:

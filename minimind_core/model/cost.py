@@ -18,6 +18,7 @@ def parameter_counts(config: ModelConfig) -> dict[str, int]:
     17301504
     """
     hidden, layers = config.hidden_size, config.num_layers
+    feed_forwards = config.num_experts + config.n_shared_experts if config.num_experts else 1
     query_width = config.num_heads * config.head_dim
     kv_width = config.num_kv_heads * config.head_dim
     qk_norms = 2 * config.head_dim if config.qk_norm else 0
@@ -25,7 +26,8 @@ def parameter_counts(config: ModelConfig) -> dict[str, int]:
         "embedding": config.vocab_size * hidden,
         "positions": config.max_length * hidden if config.position == "learned" else 0,
         "attention": layers * (2 * hidden * query_width + 2 * hidden * kv_width),
-        "feed_forward": layers * 3 * hidden * config.intermediate_size,
+        "feed_forward": layers * feed_forwards * 3 * hidden * config.intermediate_size,
+        "router": layers * hidden * config.num_experts,
         "norms": layers * (2 * hidden + qk_norms) + hidden,
         "lm_head": 0 if config.tie_word_embeddings else config.vocab_size * hidden,
     }
@@ -40,13 +42,26 @@ def num_parameters(config: ModelConfig) -> int:
     return sum(parameter_counts(config).values())
 
 
+def active_parameters(config: ModelConfig) -> int:
+    """Parameters that one token meets: all but the experts that it is not sent through.
+
+    >>> active_parameters(ModelConfig(num_experts=4)) - active_parameters(ModelConfig())  # the router
+    16384
+    """
+    return num_parameters(config) - _passive_parameters(config)
+
+
+def _passive_parameters(config: ModelConfig) -> int:
+    """Those of the experts that one token is not sent through."""
+    passive = config.num_experts - config.num_experts_per_tok if config.num_experts else 0
+    return config.num_layers * passive * 3 * config.hidden_size * config.intermediate_size
+
+
 def matmul_parameters(config: ModelConfig) -> dict[str, int]:
     """Weights that one token is multiplied with: in the layers, and in the head."""
     counts = parameter_counts(config)
-    return {
-        "layers": counts["attention"] + counts["feed_forward"],
-        "head": config.vocab_size * config.hidden_size,
-    }
+    layers = counts["attention"] + counts["feed_forward"] + counts["router"]
+    return {"layers": layers - _passive_parameters(config), "head": config.vocab_size * config.hidden_size}
 
 
 def attention_flops_per_pair(config: ModelConfig) -> int:
@@ -64,7 +79,8 @@ def forward_flops(
     """Operations of one forward over [batch_size, seq_len], every query against every key.
 
     This is what the eager attention path does and FlopCounterMode counts: masked pairs are computed
-    too. `logits="last"` applies the head to the last position only.
+    too. Of a mixture of experts it is what each token needs; a GPU computes every expert (`feed_forward.py`).
+    `logits="last"` applies the head to the last position only.
 
     >>> forward_flops(ModelConfig(), 2, 5)
     517242880

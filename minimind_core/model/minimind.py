@@ -24,6 +24,7 @@ from minimind_core.model.attention import (
     has_step_kernel,
 )
 from minimind_core.model.config import ModelConfig
+from minimind_core.model.feed_forward import FeedForward, MoEFeedForward
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.positions import alibi_bias, alibi_slopes, sinusoidal_embedding
 from minimind_core.model.rope import RotaryEmbedding, apply_rope
@@ -92,25 +93,6 @@ class Attention(nn.Module):
         return self.q_proj(hidden), self.k_proj(hidden), self.v_proj(hidden)
 
 
-class FeedForward(nn.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x)) (Shazeer 2020)."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, T, C] -> [B, T, C]."""
-        gate, up = self.project(x)
-        return self.down_proj(F.silu(gate) * up)
-
-    def project(self, x: Tensor) -> tuple[Tensor, ...]:
-        """x [B, T, C] -> gate and up [B, T, intermediate_size]."""
-        return self.gate_proj(x), self.up_proj(x)
-
-
 class Layer(nn.Module):
     """Pre-norm block: attention, then feed-forward, each added to the residual stream."""
 
@@ -119,7 +101,7 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = Attention(config, layer)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.mlp = FeedForward(config)
+        self.mlp = MoEFeedForward(config) if config.num_experts else FeedForward(config)
 
     def forward(self, hidden: Tensor, inputs: AttentionInputs) -> Tensor:
         """hidden [B, T, C] -> [B, T, C]."""

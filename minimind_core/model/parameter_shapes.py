@@ -32,7 +32,7 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 def _layer(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    hidden, inner = config.hidden_size, config.intermediate_size
+    hidden = config.hidden_size
     query_width, kv_width = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
     norms = {"self_attn.q_norm": (config.head_dim,), "self_attn.k_norm": (config.head_dim,)}
     return {
@@ -43,10 +43,19 @@ def _layer(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "self_attn.o_proj": (hidden, query_width),
         **(norms if config.qk_norm else {}),
         "post_attention_layernorm": (hidden,),
-        "mlp.gate_proj": (inner, hidden),
-        "mlp.up_proj": (inner, hidden),
-        "mlp.down_proj": (hidden, inner),
+        **_feed_forward(config),
     }
+
+
+def _feed_forward(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    hidden, inner = config.hidden_size, config.intermediate_size
+    one = {"gate_proj": (inner, hidden), "up_proj": (inner, hidden), "down_proj": (hidden, inner)}
+    if not config.num_experts:
+        return {f"mlp.{name}": shape for name, shape in one.items()}
+    experts = [f"experts.{index}" for index in range(config.num_experts)]
+    experts += [f"shared_experts.{index}" for index in range(config.n_shared_experts)]
+    routed = {f"mlp.{expert}.{name}": shape for expert in experts for name, shape in one.items()}
+    return {"mlp.gate": (config.num_experts, hidden), **routed}
 
 
 def check_parameters(shapes: Mapping[str, Sequence[int]], config: ModelConfig, source: str) -> None:
@@ -54,7 +63,7 @@ def check_parameters(shapes: Mapping[str, Sequence[int]], config: ModelConfig, s
 
     `source` names the file or folder in the sentence, which says which tensor and what was expected.
     """
-    if config.num_layers > len(shapes):
+    if config.num_layers * (1 + config.num_experts + config.n_shared_experts) > len(shapes):
         raise CheckpointError(
             f"{source} holds {len(shapes)} tensors, too few for {config.num_layers} layers; "
             "choose weights that belong to this configuration.",

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from study.store import postgres
+from study.store.circuit import circuit_to
 from study.store.damage import is_damaged, make_private, opening_alone, set_aside
 from study.store.errors import DamagedError, StoreError, translated
 from study.store.migrations import migrate
@@ -45,6 +46,7 @@ class Database:
         self.path = Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
         self.place = str(self.path or without_secrets(self.url))
         self.notice: StoreError | None = None
+        self.circuit = circuit_to(self.url)
         self._busy_seconds = busy_seconds
         self._engine = _engine(self.url, busy_seconds, answer_seconds)
         self._opening = threading.Lock()
@@ -100,6 +102,7 @@ class Database:
         options = {"writes": writes} if self.path or writes else _SNAPSHOT
         try:
             with (
+                self.circuit.watched(),
                 translated(self.place),
                 (engine or self._engine).connect() as connection,
                 connection.execution_options(**options).begin(),

@@ -13,10 +13,13 @@ from typing import Any
 
 from sqlalchemy import exc
 
+from study.store.postgres import timed_out
+
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MISSING = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 _NO_SUCH = re.compile(r"no such (table|column)")
 _HELD = "Another program holds {place}: close it, or other copies of this app, and try again."
+_SILENT = "{place} does not answer: check that it runs and lets us in."
 _BUSY = "{place} is too busy: try again in a moment."
 _DAMAGED = "{place} is damaged: try again; it is then kept aside and a new file begun."
 _ELSEWHERE = "or set MINIMIND_DATA to another folder."
@@ -61,6 +64,10 @@ class DamagedError(StoreError):
     """The file is no longer a sound database, or lacks a table of ours."""
 
 
+class SilentError(StoreError):
+    """The server gave no answer in time; finding that out took seconds."""
+
+
 def incomplete(place: str) -> DamagedError:
     """The error of a database that another program took a table or column from."""
     return DamagedError(
@@ -95,11 +102,10 @@ def translated(place: str) -> Iterator[None]:
             key, sentence = SENTENCES[code]
             raise kind(sentence.format(place=place), key=key, place=place) from error
         if not isinstance(code, int) and isinstance(error, exc.OperationalError | exc.InterfaceError):
-            raise StoreError(
-                f"{place} does not answer: check that it runs and lets us in.",
-                key="store.silent",
-                place=place,
-            ) from error
+            sentence = _SILENT.format(place=place)
+            if timed_out(_original(error)):
+                raise SilentError(sentence, key="store.silent", place=place) from error
+            raise StoreError(sentence, key="store.silent", place=place) from error
         raise
     except exc.TimeoutError as error:
         raise StoreError(_BUSY.format(place=place), key="store.busy", place=place) from error

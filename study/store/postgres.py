@@ -7,6 +7,7 @@ driver only when a connection is made.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from time import monotonic
 from typing import Any, TypeVar
@@ -72,4 +73,10 @@ def _limited(
 def _silent() -> Exception:
     import psycopg
 
-    return psycopg.OperationalError("no answer in time")
+    return psycopg.errors.ConnectionTimeout("no answer in time")
+
+
+def timed_out(error: BaseException | None) -> bool:
+    """Whether this is an error of a connection, or of an attempt at one, that no answer came to in time."""
+    driver = sys.modules.get("psycopg")  # there as soon as a connection was attempted
+    return driver is not None and isinstance(error, driver.errors.ConnectionTimeout)

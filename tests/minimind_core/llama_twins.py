@@ -1,4 +1,4 @@
-"""transformers' own Llama (or Qwen3) with the weights of a model of ours, for the tests beside this."""
+"""transformers' own Llama, Qwen3 or Qwen3-MoE with the weights of a model of ours, for the other tests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ SHAPES: dict[str, ModelConfig] = {
     "narrow heads": TINY.replace(num_heads=8, num_kv_heads=4, head_dim=8, num_layers=3),
     "yarn": TINY.replace(rope_scaling=RopeScaling("yarn", 4.0, 32)),
     "qwen3": TINY.replace(qk_norm=True, rms_norm_eps=1e-6),
+    "qwen3 moe": TINY.replace(qk_norm=True, num_experts=4, num_experts_per_tok=2),
 }
-"""Every shape that transformers also has; qk_norm makes it a Qwen3."""
+"""Every shape that transformers also has; qk_norm makes it a Qwen3, experts besides a Qwen3-MoE."""
 
 
 def sample(shape: str) -> MiniMind:
@@ -45,7 +46,15 @@ def twin(model: MiniMind) -> Any:
             "factor": config.rope_scaling.factor,
             "original_max_position_embeddings": config.rope_scaling.original_length,
         }
-    kind = "Qwen3" if config.qk_norm else "Llama"
+    kind, experts = "Qwen3" if config.qk_norm else "Llama", {}
+    if config.num_experts:
+        kind = "Qwen3Moe"
+        experts = {
+            "num_experts": config.num_experts,
+            "num_experts_per_tok": config.num_experts_per_tok,
+            "norm_topk_prob": config.norm_topk_prob,
+            "moe_intermediate_size": config.intermediate_size,
+        }
     theirs = getattr(transformers, f"{kind}Config")(
         vocab_size=config.vocab_size,
         hidden_size=config.hidden_size,
@@ -62,12 +71,26 @@ def twin(model: MiniMind) -> Any:
         bos_token_id=None,
         eos_token_id=None,
         attn_implementation="eager",
+        **experts,
     )
     llama = getattr(transformers, f"{kind}ForCausalLM")(theirs).eval()
-    missing, unexpected = llama.load_state_dict(model.state_dict(), strict=False)
+    missing, unexpected = llama.load_state_dict(stacked(model), strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
     llama.tie_weights()
     return llama
+
+
+def stacked(model: MiniMind) -> dict[str, Tensor]:
+    """The weights by transformers' names, which holds the experts of a layer in two tensors."""
+    state, count = dict(model.state_dict()), model.config.num_experts
+    for layer in range(model.config.num_layers if count else 0):
+        name = f"model.layers.{layer}.mlp.experts"
+        gates, ups, downs = (
+            torch.stack([state.pop(f"{name}.{expert}.{part}.weight") for expert in range(count)])
+            for part in ("gate_proj", "up_proj", "down_proj")
+        )
+        state |= {f"{name}.gate_up_proj": torch.cat([gates, ups], dim=1), f"{name}.down_proj": downs}
+    return state
 
 
 @torch.no_grad()

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Relay:
-    """While `silent` is set, nothing is handed on; it is lost."""
+    """While `silent` is set, nothing is handed on; it is lost. `connections` counts all that were taken."""
 
     port: int
+    connections: int = 0
     silent: threading.Event = field(default_factory=threading.Event)
 
 
@@ -29,6 +30,7 @@ def relaying(server: str | None) -> Iterator[Relay]:
             while True:
                 client, _ = listener.accept()
                 opened.append(client)
+                relay.connections += 1
                 if server is not None:
                     backend = socket.socket(socket.AF_UNIX)
                     opened.append(backend)

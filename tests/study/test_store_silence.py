@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from study.store import Store, StoreError, open_store
+from study.store.circuit import RETRY_SECONDS
 from tests.study.relay import Relay, relaying
 
 SOON = 30.0
@@ -47,10 +48,13 @@ def store(database: str, relay: Relay) -> Iterator[Store]:
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 
-def test_a_server_that_never_answers_is_given_up_when_it_is_opened(database: str) -> None:
-    with relaying(None) as nobody, soon(), pytest.raises(StoreError, match="does not answer") as caught:
-        open_store(f"postgresql://study@127.0.0.1:{nobody.port}/postgres")
-    assert caught.value.key == "store.silent"
+def test_a_server_that_never_answers_is_given_up_when_it_is_opened_and_not_asked_again(database: str) -> None:
+    with relaying(None) as nobody:
+        for _ in range(20):
+            with soon(), pytest.raises(StoreError, match="does not answer") as caught:
+                open_store(f"postgresql://study@127.0.0.1:{nobody.port}/postgres")
+            assert caught.value.key == "store.silent" and caught.value.values["place"]
+        assert nobody.connections == 1, "nineteen were told at once"
 
 
 @pytest.mark.parametrize("in_the_middle", [False, True])
@@ -68,7 +72,14 @@ def test_a_server_that_falls_silent_is_given_up_and_found_again(
         else:
             relay.silent.set()
             store.drafts.save(ada, "q06", "answer", "more text", 2)
+    connections = relay.connections
+    for _ in range(3):
+        with pytest.raises(StoreError, match="does not answer"):
+            store.drafts.of(ada)
+    assert relay.connections == connections
     relay.silent.clear()
+    circuit = store._database.circuit
+    circuit.clock = lambda: time.monotonic() + RETRY_SECONDS
     [draft] = store.drafts.of(ada)
     assert draft.text == "text" and store.drafts.save(ada, "q06", "answer", "more text", 2).accepted
     assert [profile.name for profile in store.profiles.named()] == ["Ada"]

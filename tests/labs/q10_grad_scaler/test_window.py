@@ -183,6 +183,14 @@ def test_the_outlier_is_the_same_function_and_no_fp16_number_holds_it() -> None:
     assert math.isfinite(losses["fp16"][0]) and math.isnan(losses["fp16"][1])
 
 
+def test_in_a_mixture_every_expert_of_the_block_is_the_outlier() -> None:
+    model = untrained(PRESETS["toy"].replace(num_experts=3), torch.device("cpu"))
+    specimen, ids = outlier(copied(model)), torch.arange(3, 20)[None]
+    assert torch.equal(specimen(ids), model(ids))
+    pairs = zip(model.model.layers[2].mlp.experts, specimen.model.layers[2].mlp.experts, strict=True)
+    assert all(torch.equal(after.up_proj.weight, before.up_proj.weight * 2**20) for before, after in pairs)
+
+
 def test_no_scale_mends_the_outlier(result: Result) -> None:
     window, trained = result("window", specimen="outlier"), result("window", specimen="trained")
     assert window["fp16"]["nonfinite_gradients"] and all(window["fp16"]["nonfinite_gradients"])

@@ -310,7 +310,9 @@ def test_a_strange_file_beside_a_checkpoint_of_ours_is_refused(exported: Path) -
     [
         (["vision_proj.mlp.0.bias", "vision_encoder.x.bias", "model.a.bias"], "belongs to MiniMind-V"),
         (["audio_proj.mlp.0.bias", "talker.layers.0.mlp.experts.1.w"], "belongs to MiniMind-O"),
-        (["model.layers.0.mlp.experts.0.up_proj.weight", "a.bias"], "mixture of experts"),
+        (["model.layers.0.block_sparse_moe.experts.0.w1.weight", "a.bias"], "mixes experts in another way"),
+        (["model.layers.0.mlp.shared_expert_gate.weight", "a.bias"], "mixes experts in another way"),
+        (["model.layers.0.mlp.experts.gate_up_proj"], "stacks its experts"),
         (["z.bias", "b.bias", "a.bias"], "(tensor 'a.bias') has biases"),
     ],
 )

@@ -19,6 +19,7 @@ from minimind_core.errors import MiniMindError
 from minimind_core.files import checkpoint
 from minimind_core.files.checkpoint import load_model, load_state_dict, save_checkpoint
 from minimind_core.files.checkpoint_config import StoredDtype
+from minimind_core.model.config import EXPERT_FIELDS
 from tests.minimind_core.checkpoint_samples import TINY, random_state, same, save_tiny, sentence
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 58239525\n"
@@ -179,6 +180,18 @@ def test_no_junk_in_config_json_gets_through_as_a_traceback(tmp_path: Path) -> N
             (tmp_path / "x" / "config.json").write_text(json.dumps(whole | changes))
             with contextlib.suppress(MiniMindError):
                 load_model(tmp_path / "x")
+
+
+def test_no_junk_about_experts_gets_through_either(tmp_path: Path) -> None:
+    save_tiny(tmp_path / "x", config=TINY.replace(num_experts=2, num_layers=1))
+    whole = json.loads((tmp_path / "x" / "config.json").read_text())
+    for name in EXPERT_FIELDS:
+        for junk in [*JUNK, 2**31 - 1]:
+            (tmp_path / "x" / "config.json").write_text(
+                json.dumps(whole | {"model": whole["model"] | {name: junk}})
+            )
+            if name != "norm_topk_prob" or junk is not True:
+                assert sentence(lambda: load_model(tmp_path / "x"))
 
 
 @pytest.mark.parametrize("name", ["\0", "x" * 5000, "~nobody-of-that-name/x", "a/b/c"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from minimind_core.errors import ConfigError
 from minimind_core.files.checkpoint import load_model
 from minimind_core.files.hf_config import UPSTREAM_YARN, read_hf_config
 from minimind_core.files.rope_dictionary import read_rope_dictionary
-from minimind_core.model.config import ModelConfig, RopeScaling
+from minimind_core.model.config import EXPERT_FIELDS, ModelConfig, RopeScaling
+from minimind_core.model.cost import active_parameters, num_parameters
 from minimind_core.model.rope import scaled_inv_freq
 from minimind_core.tokenizer import ByteTokenizer, load_tokenizer
 from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_state, sentence
@@ -177,8 +179,9 @@ def test_miniminds_formula_of_october_2025_is_refused() -> None:
     [
         ("minimind-v", "MiniMind-V, which also sees pictures"),
         ("minimind-o", "MiniMind-O, which also hears and speaks"),
-        ("qwen3_moe", "a mixture of experts"),
-        ("llama4", "choose one of llama, qwen3, minimind"),
+        ("mixtral", "a mixture of experts under names of its own"),
+        ("qwen2_moe", "a mixture of experts with a gate before its shared one"),
+        ("llama4", "choose one of llama, qwen3, qwen3_moe, minimind"),
         ("minimind2", "choose one of"),
         ("x" * 10_000, "choose one of"),
     ],
@@ -193,21 +196,24 @@ def test_model_types_are_compared_as_a_whole(kind: str, words: str) -> None:
 ENDS = [0, -1, 1, 2**31, 2**63, -(2**63), 10**400, 1e308, -1e308, 5e-324, float("inf"), float("nan"), True]
 
 
-@pytest.mark.parametrize(
-    "name", [*ModelConfig().to_dict(), "factor", "original_length", "beta_fast", "beta_slow"]
-)
+FIELDS = [field.name for field in dataclasses.fields(ModelConfig)]
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "factor", "original_length", "beta_fast", "beta_slow"])
 def test_a_number_at_the_end_of_its_type_is_used_or_refused(name: str) -> None:
     """Whatever is accepted can be computed with."""
     for value in ENDS:
         try:
-            if name in ModelConfig().to_dict():
-                config = ModelConfig(**{name: value})
+            if name in FIELDS:
+                experts = {"num_experts": 4} if name in EXPERT_FIELDS else {}
+                config = ModelConfig(**{**experts, name: value})
             else:
                 scaling = RopeScaling(**{"kind": "yarn", "factor": 2.0, name: value})  # type: ignore[arg-type]
                 config = ModelConfig(rope_scaling=scaling)
         except (ConfigError, AttributeError) as error:
             assert len(str(error)) < 200
             continue
+        assert 0 < active_parameters(config) <= num_parameters(config)
         if config.position == "rope" and config.head_dim < 2**20:
             frequencies, factor = scaled_inv_freq(config.head_dim, config.rope_theta, config.rope_scaling)
             assert frequencies.isfinite().all() and factor == factor

@@ -18,7 +18,19 @@ SHAPES = {
     "mqa, untied": TINY.replace(num_kv_heads=1, tie_word_embeddings=False),
     "learned, qk_norm": TINY.replace(position="learned", qk_norm=True),
     "alibi": TINY.replace(position="alibi", num_layers=3),
+    "experts": TINY.replace(num_experts=4, num_experts_per_tok=2, n_shared_experts=1),
 }
+MINIMIND2_MOE = ModelConfig(
+    hidden_size=640,
+    head_dim=80,
+    intermediate_size=1728,
+    num_experts=4,
+    num_experts_per_tok=2,
+    n_shared_experts=1,
+)
+MINIMIND3_MOE = ModelConfig(
+    hidden_size=768, num_kv_heads=4, head_dim=96, intermediate_size=2432, qk_norm=True, num_experts=4
+)
 
 
 @pytest.fixture(params=SHAPES)
@@ -47,9 +59,18 @@ def test_parameters_of_the_standard_shape() -> None:
         "positions": 0,
         "attention": 8 * 655_360,
         "feed_forward": 8 * 2_162_688,
+        "router": 0,
         "norms": 17 * 512,
         "lm_head": 0,
     }
+
+
+def test_parameters_of_the_published_mixtures() -> None:
+    """As upstream names them: minimind2-moe 145M, minimind-3-moe 198M-A64M."""
+    counts = [(cost.num_parameters(c), cost.active_parameters(c)) for c in (MINIMIND2_MOE, MINIMIND3_MOE)]
+    assert [tuple(round(count / 1e6) for count in pair) for pair in counts] == [(145, 92), (198, 64)]
+    dense = ModelConfig()
+    assert cost.active_parameters(dense) == cost.num_parameters(dense)
 
 
 def counted(model: MiniMind, *arguments: object, **options: object) -> int:

@@ -48,6 +48,17 @@ def test_texts_are_as_written_in_every_unicode_encoding(
     assert report.sentence() == "Read 3 documents from 3 lines."
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["👩‍👩‍👧‍👦 and 🏳️‍🌈", "مرحبا بالعالم", "e\u0301 is not \u00e9", "a\u2028b\u0085c\x0bd", "x" * 2_000_000],
+    ids=["joined emoji", "Arabic", "decomposed", "separators that end no line", "2 MB"],
+)
+def test_a_text_stays_one_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(dumped([{"text": text}, {"text": "next"}], "\r\n").encode("utf-8-sig"))
+    assert read(path)[0] == [text, "next"]
+
+
 @settings(max_examples=40, deadline=None)
 @given(texts=TEXTS, encoding=st.sampled_from(ENCODINGS), chunk=st.sampled_from([4, 8, 64]))
 def test_no_text_is_ever_another(

@@ -31,6 +31,9 @@ def test_a_server_that_never_answers(
         app = open_app(Q6)  # within its 30 s
         assert has_field(app) and len(app.error) == 1
         assert app.error[0].value.endswith("does not answer: check that it runs and lets us in.")
+        others = [open_app(Q6) for _ in range(3)]
+        assert all(has_field(other) and len(other.error) == 1 for other in others)
+        assert nobody.connections == 1, "the others were told at once"
     app.run()
     assert has_field(app) and not app.error
 
