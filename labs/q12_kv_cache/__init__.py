@@ -1,0 +1,6 @@
+"""Question 12: the KV cache. What it saves in passes, operations, bytes and seconds, and how it breaks."""
+
+from labs.q12_kv_cache.bugs import Bugs
+from labs.q12_kv_cache.race import Race
+
+EXPERIMENTS = (Race(), Bugs())
