@@ -152,7 +152,9 @@ class Bugs(Experiment[BugsParams, BugsResult]):
                 text("bugs.wrong_text", text=one_line(_of(result, chosen)["text"])),
             ],
             numbers={
-                f"{text('bug.no_offset')} ({text('bugs.logits')})": result["no_offset"]["largest_logit_difference"]
+                f"{text('bug.no_offset')} ({text('bugs.logits')})": result["no_offset"][
+                    "largest_logit_difference"
+                ]
             },
         )
 
@@ -222,7 +224,10 @@ def _differences(result: BugsResult, text: Words) -> Figure:
 def _steps(result: BugsResult, chosen: str, text: Words) -> Figure:
     figure, floor = Figure(), result["rounding"]["largest_logit_difference"] / 10
     tokens = list(range(1, result["new"] + 1))
-    shown: tuple[tuple[str, Role, str], ...] = (("rounding", "formula", "circle"), (chosen, "measured", "square"))
+    shown: tuple[tuple[str, Role, str], ...] = (
+        ("rounding", "formula", "circle"),
+        (chosen, "measured", "square"),
+    )
     drawn = {name: [max(value, floor) for value in _of(result, name)["by_step"]] for name, _, _ in shown}
     for name, role, symbol in shown:
         figure.line(

@@ -28,6 +28,8 @@ from labs.q12_kv_cache.race_summary import WAYS, RaceResult, Step, settings, sum
 from labs.tools.budgets import PerDevice
 
 MEASURED = (*CURRENCIES, "seconds")
+NO_PROMPT = "The prompt needs at least one token (BOS will do)."
+NOTHING_NEW = "Ask for at least one token."
 TRAINED_TOKENS = 512
 SHOWN_TEXT = 160
 """Characters."""
@@ -41,8 +43,8 @@ SECONDS_A_STEP = PerDevice(cpu=0.02, cuda=0.012)
 class RaceParams(Params):
     """Tokens of a row: `prompt` are read, `new` are chosen."""
 
-    prompt: int = whole(64, 1, 512, primary=True, unit="tokens", low_sentence="The prompt needs a token.")
-    new: int = whole(50, 1, 500, primary=True, unit="tokens", low_sentence="Ask for at least one token.")
+    prompt: int = whole(64, 1, 512, primary=True, unit="tokens", low_sentence=NO_PROMPT)
+    new: int = whole(50, 1, 500, primary=True, unit="tokens", low_sentence=NOTHING_NEW)
     batch: int = whole(1, 1, 32)
     cache_dtype: str = choice("fp32", tuple(WIDTHS))
     text: str = choice("both", ("both", "english", "code", "chinese"))
@@ -109,10 +111,6 @@ class Race(Experiment[RaceParams, RaceResult]):
         """The steps that were run, as if the race ended there."""
         return summary(params.generation(), params.cache_dtype, partials) if partials else None
 
-    def so_far(self, params: RaceParams, partials: Partials) -> RaceResult | None:
-        """The steps that were run, as if the race ended there."""
-        return _raced(params, partials, 4) if len(partials) > 1 else None
-
     def show(self, result: RaceResult, text: Words) -> Shown:
         """`ratios`: four bars; `steps`: a step's time; `growth`: ratios by tokens; `crossover`: a formula."""
         figures = {"ratios": ratio_bars(result, text)}
@@ -135,7 +133,7 @@ class Race(Experiment[RaceParams, RaceResult]):
             notes=_notes(result, text),
             numbers={f"{text(f'currency.{name}')} (×)": ratios[name] for name in reversed(MEASURED)},
             sentence={
-                "said": said_ratio(result),
+                "said": said_ratio(result["prompt"], result["new"]),
                 "formula": ratios["token_passes"],
                 "measured": ratios["seconds"],
                 "unit": "×",

@@ -1,11 +1,11 @@
-"""The figures of the race: four ratios, the time of a step, how the ratios grow, and where attention takes over."""
+"""The figures of the race: four ratios, the time of a step, their growth, and where attention takes over."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from labs.contract import Words
-from labs.contract.drawing import Figure, error_bars, power_ticks, round_ticks
+from labs.contract.drawing import Figure, power_ticks, round_ticks
 from labs.q12_kv_cache.accounts import (
     CONFIG,
     CURRENCIES,
@@ -35,13 +35,13 @@ def race_of(result: RaceResult) -> Generation:
     )
 
 
-def said_ratio(result: RaceResult) -> float:
+def said_ratio(prompt: int, new: int) -> float:
     """The ratio of token passes if the prompt is left out on the side of the cache.
 
-    >>> said_ratio({"prompt": 512, "new": 100, "batch": 1, "weight_width": 4, "cache_dtype": "fp32", "ratios": {}})
+    >>> said_ratio(512, 100)
     561.5
     """
-    return result["prompt"] + (result["new"] - 1) / 2
+    return prompt + (new - 1) / 2
 
 
 def ratio_bars(result: RaceResult, text: Words) -> Figure:
@@ -58,7 +58,8 @@ def ratio_bars(result: RaceResult, text: Words) -> Figure:
         horizontal=True,
         hover="%{y}: %{x:,.4g}×",
     )
-    highest = max(*counted.values(), said_ratio(result))
+    said = said_ratio(result["prompt"], result["new"])
+    highest = max(*counted.values(), said)
     if "totals" in result:
         measured = {name: result["ratios"][name] for name in ("token_passes", "bytes", "seconds")}
         figure.bars(
@@ -71,7 +72,6 @@ def ratio_bars(result: RaceResult, text: Words) -> Figure:
             hover="%{y}: %{x:,.4g}×",
         )
         highest = max(highest, *measured.values())
-    said = said_ratio(result)
     figure.marks(
         [said],
         [names["token_passes"]],

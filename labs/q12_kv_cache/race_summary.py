@@ -111,7 +111,11 @@ def spread(without: Counts, cached: Counts) -> dict[str, float]:
     """
     ratios = []
     for start in range(1, 1 + THIRDS):
-        sums = [times[0] + times[1:].size * np.mean(times[start::THIRDS]) if times[start::THIRDS].size
-                else times.sum() for times in (without, cached)]
+        sums = [
+            times[0] + times[1:].size * np.mean(times[start::THIRDS])
+            if times[start::THIRDS].size
+            else times.sum()
+            for times in (without, cached)
+        ]
         ratios.append(float(sums[0] / sums[1]))
     return {"low": min(ratios), "high": max(ratios)}

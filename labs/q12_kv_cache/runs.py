@@ -143,9 +143,7 @@ class Runners:
         return {"bytes": filled.nbytes, "shape": list(filled.keys[0].shape)}
 
 
-def prompts(
-    tokenizer: Tokenizer, kind: str, batch: int, length: int, check: Callable[[], object]
-) -> Tensor:
+def prompts(tokenizer: Tokenizer, kind: str, batch: int, length: int, check: Callable[[], object]) -> Tensor:
     """`batch` stretches of held-out text, ids int64 [B, length]; text that is short comes again."""
     rows = heldout.windows(tokenizer, heldout.held_out(kind), batch, max(length - 1, 1), 0, check)
     return rows[torch.arange(batch) % len(rows), :length]
@@ -154,7 +152,7 @@ def prompts(
 def confirmed_operations(
     config: ModelConfig, prompt: int, new: int, on_progress: Callable[[float], object]
 ) -> dict[str, int]:
-    """Forwards of a race that torch's counter sees, the first and the last of each way; and how many agree."""
+    """Forwards of a race that torch's counter sees, the first and the last of each way; how many agree."""
     last = prompt + new - 1
     forwards = [(prompt, 0)] if new == 1 else [(prompt, 0), (last, 0), (1, last - 1)]
     agree = 0
