@@ -6,7 +6,7 @@ whose prompt begins the same way points its table at it instead of reading those
 blocks are shared and nothing is ever written into a full block, so none is copied on write.
 
 A request is let in only when every block that it may ever need is there, so nobody is thrown out midway.
-Does not decide who comes next (`scheduler.py`) and holds no keys or values (`paged_cache.py`).
+Does not decide who comes next (`scheduler.py`) and holds no keys or values (`engine_cache.py`).
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class BlockTables:
     >>> tables.open(1, [5, 6, 7], places=4)      # nothing is shared yet
     0
     >>> tables.extend(1, 3)
+    True
     >>> tables.written(1, [5, 6, 7])
     >>> tables.open(2, [5, 6, 9], places=4)      # its first block is there already
     2
@@ -142,9 +143,10 @@ class BlockTables:
         pages.length = len(table) * self.block_size
         return pages.length
 
-    def extend(self, owner: int, length: int) -> None:
-        """Give the first `length` tokens of a request a place."""
+    def extend(self, owner: int, length: int) -> bool:
+        """Give the first `length` tokens of a request a place; says whether that took a block."""
         pages = self._pages[owner]
+        before = len(pages.table)
         while len(pages.table) * self.block_size < length:
             assert pages.promised, f"request {owner} outgrows what it was promised"
             block = self._take()
@@ -153,6 +155,7 @@ class BlockTables:
             pages.promised -= 1
             self._promised -= 1
         pages.length = max(pages.length, length)
+        return len(pages.table) > before
 
     def written(self, owner: int, ids: Sequence[int]) -> None:
         """Note that `ids`, a request's first tokens, are written: their full blocks can be found now."""

@@ -87,6 +87,8 @@ class Plan(NamedTuple):
     """To be read first."""
     decoding: list[Request]
     """Each then gets one more token."""
+    grown: list[Request]
+    """Those that have been given a block of a paged cache."""
 
     @property
     def tokens(self) -> int:
@@ -167,7 +169,7 @@ class Scheduler:
         """Decide the next step; what it gives is counted as done."""
         admitted = self._admit()
         left = self.step_tokens - len(self.running)  # each running request may take one
-        chunks, decoding = [], []
+        chunks, decoding, grown = [], [], []
         for request in self.running.values():
             size = min(request.to_read, self.prefill_chunk, left)
             if size > 0:
@@ -178,9 +180,9 @@ class Scheduler:
             if request.to_read == 0 and request.planned < request.max_new_tokens:
                 request.planned += 1
                 decoding.append(request)
-            if self.blocks:
-                self.blocks.extend(request.id, request.read + request.planned)
-        return Plan(admitted, chunks, decoding)
+            if self.blocks and self.blocks.extend(request.id, request.read + request.planned):
+                grown.append(request)
+        return Plan(admitted, chunks, decoding, grown)
 
     def choose(self, request: Request, token: int) -> FinishReason | None:
         """Note the next token of a running request; says why it ends with it, or None where it goes on."""
