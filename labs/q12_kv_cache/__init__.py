@@ -3,6 +3,7 @@
 from labs.q12_kv_cache.bugs import Bugs
 from labs.q12_kv_cache.invariance import Invariance
 from labs.q12_kv_cache.memory import Memory
+from labs.q12_kv_cache.pages import Pages
 from labs.q12_kv_cache.race import Race
 
-EXPERIMENTS = (Race(), Memory(), Bugs(), Invariance())
+EXPERIMENTS = (Race(), Memory(), Bugs(), Invariance(), Pages())
