@@ -255,7 +255,7 @@ def _map(result: PagesResult, text: Words) -> Figure:
         list(range(len(cells))),
         "measured",
         customdata=owned,
-        hover=text("pages.cell"),
+        hover=text("pages.cell", tokens="%{z}", holders="%{customdata}"),
         showscale=False,
         zmin=0,
         zmax=result["block_size"],
