@@ -22,6 +22,8 @@ SLOTS, SLOT_PLACES = 32, 512
 PLACES = SLOTS * SLOT_PLACES
 """Of the memory, for either way."""
 CHUNK = 256
+ARRIVALS = 2
+"""Requests a step, until all have come: those that come together cannot share what none has read yet."""
 COLUMNS = 32
 """Blocks in a row of the map."""
 TELL_EVERY = 10
@@ -88,10 +90,10 @@ class Pages(Experiment[PagesParams, PagesResult]):
         blocks = Scheduler(count, queue_limit=count, prefill_chunk=CHUNK, blocks=tables)
         partials: list[dict[str, Any]] = []
         for way, scheduler, queue in zip(WAYS, (slots, blocks), requests, strict=True):
-            for request in queue:
-                scheduler.submit(request)
             on_progress = ctx.part(WAYS.index(way) / 2, (WAYS.index(way) + 1) / 2, f"serving_{way}")
             for step in itertools.count():
+                for request in queue[step * ARRIVALS : (step + 1) * ARRIVALS]:
+                    scheduler.submit(request)
                 if scheduler.idle:
                     break
                 on_progress(len(scheduler.finished) and scheduler.finished.total() / count)
