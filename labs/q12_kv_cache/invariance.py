@@ -161,6 +161,8 @@ def _edit(result: InvarianceResult, text: Words) -> Figure:
         "measured",
         hover="%{x}, %{y}: 10^%{z:.1f}",
         showscale=False,
+        zmin=-2.5,
+        zmax=0.7,
     )
     figure.x_axis(text("axis.token"), span=(-0.5, change.shape[1] - 0.5))
     figure.y_axis(text("axis.layer"), reverse=True)

@@ -220,7 +220,7 @@ def _mistakes(result: MemoryResult, text: Words, unit: str, size: int) -> Figure
         [right / size],
         [text("memory.right")],
         "formula",
-        labels=f" {{:,.4g}} {unit}",
+        labels=f"    {{:,.4g}} {unit}",
         horizontal=True,
         showlegend=False,
         hover=f"%{{x:,.5g}} {unit}",
@@ -245,7 +245,7 @@ def _mistakes(result: MemoryResult, text: Words, unit: str, size: int) -> Figure
             hover=f"%{{x:,.5g}} {unit}",
         )
     labels = [text("memory.right"), *(text(f"mistake.{name}") for name in wrong)]
-    figure.x_axis(text("axis.cache", unit=unit), span=(0, 1.45 * max(right, *wrong.values()) / size))
+    figure.x_axis(text("axis.cache", unit=unit), span=(0, 1.9 * max(right, *wrong.values()) / size))
     figure.y_axis(reverse=True, showgrid=False, categoryorder="array", categoryarray=labels)
     return figure
 
@@ -261,6 +261,6 @@ def _variants(view: Calculated, text: Words, unit: str, size: int) -> Figure:
         horizontal=True,
         hover=f"%{{x:,.5g}} {unit}",
     )
-    figure.x_axis(text("axis.cache", unit=unit), span=(0, 1.3 * max(amounts.values()) / size))
+    figure.x_axis(text("axis.cache", unit=unit), span=(0, 1.6 * max(amounts.values()) / size))
     figure.y_axis(reverse=True, showgrid=False, categoryorder="array", categoryarray=labels)
     return figure

@@ -79,7 +79,7 @@ class Pages(Experiment[PagesParams, PagesResult]):
     id = "q12/pages"
 
     def seconds(self, params: PagesParams, device: DeviceClass) -> float:
-        return 0.3 + params.requests * 0.015
+        return 0.3 + params.requests * 0.005
 
     def measure(self, params: PagesParams, ctx: Context) -> PagesResult:
         """A step gives every running request a token, which nobody computes."""

@@ -81,7 +81,7 @@ def ratio_bars(result: RaceResult, text: Words) -> Figure:
         size=11,
         hover="%{x:,.4g}×",
     )
-    ticks = {tick: f"{name}×" for tick, name in round_ticks(0.5, 4 * highest).items()}
+    ticks = {10.0**power: f"{10**power:,}×" for power in range(5)}
     figure.x_axis(
         text("axis.ratio"), log=True, ticks=ticks, span=(np.log10(0.5), np.log10(3 * max(highest, 2)))
     )
@@ -107,7 +107,7 @@ def step_times(result: RaceResult, text: Words) -> Figure:
             showlegend=False,
         )
     low, high = lines.fit(lengths)
-    figure.x_axis(text("axis.length"), ticks=round_ticks(lengths[0], lengths[-1] + 1))
+    figure.x_axis(text("axis.length"), ticks={at: f"{at:,}" for at in (lengths[0], lengths[-1])})
     figure.y_axis(text("axis.step_time"), ticks=round_ticks(low, high))
     return figure
 
@@ -183,6 +183,6 @@ def crossover(result: RaceResult, text: Words) -> Figure:
     ends = [result["prompt"], result["prompt"] + result["new"] - 1]
     figure.line(ends, [meeting] * 2, "peer", text("this_race"), width=7, hover="%{x:,}")
     low, high = lines.fit(lengths.tolist())
-    figure.x_axis(text("axis.cached"), ticks=round_ticks(lengths[0], lengths[-1]))
+    figure.x_axis(text("axis.cached"), ticks={10.0**power: f"{10**power:,}" for power in range(2, 5)})
     figure.y_axis(text("axis.operations"), ticks=power_ticks(low, high))
     return figure
