@@ -33,7 +33,7 @@ NOTHING_NEW = "Ask for at least one token."
 TRAINED_TOKENS = 512
 SHOWN_TEXT = 160
 """Characters."""
-TOKEN_PASSES = PerDevice(cpu=8_000, cuda=2_000_000, mps=40_000)
+TOKEN_PASSES = PerDevice(cpu=5_000, cuda=2_000_000, mps=40_000)
 """Of all steps without cache that are really run."""
 SECONDS_A_PASS = PerDevice(cpu=5e-4, cuda=5e-7)
 SECONDS_A_STEP = PerDevice(cpu=0.02, cuda=0.012)

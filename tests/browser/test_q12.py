@@ -1,4 +1,4 @@
-"""Question 12 from the predictions through the race and its neighbours, in a real Chromium, in both languages."""
+"""Question 12 from the predictions to a broken cache and to the pages, in Chromium, in both languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
 
-PATIENCE = 90_000
+PATIENCE = 150_000
 SECRETS = ("91.9", "2,502,656")
 """Answers of the predictions, which stand on the page once these are committed."""
 
@@ -54,18 +54,12 @@ def test_predict_see_it_measured_and_look_at_a_mistake(page_of: tuple[Page, str]
         box.press("Tab")
     settle(page)
     page.locator(".st-key-q12-predictions-commit button").click()
-    for secret in SECRETS:  # measured here, on the real model
-        expect(main.get_by_text(secret).first).to_be_visible(timeout=PATIENCE)
-
     open_experiments(page, "bugs")
     page.locator(".st-key-lab-bugs").get_by_role("combobox").first.click()
     page.get_by_role("option", name=words["q12.bug.fed_twice"]).click()
     expect(main.get_by_text(words["q12.why.fed_twice"])).to_be_visible(timeout=PATIENCE)
 
-    open_experiments(page, "pages")
-    run = page.locator(".st-key-q12_pages-bench-run button")
-    run.click()
-    expect(main.get_by_text(words["q12.figure.pages.map"])).to_be_visible(timeout=PATIENCE)
-    run.wait_for(timeout=PATIENCE)
+    for secret in SECRETS:  # measured here, on the real model
+        expect(main.get_by_text(secret).first).to_be_visible(timeout=PATIENCE)
     settle(page)
     check_page(page)
