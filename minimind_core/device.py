@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -117,6 +118,12 @@ def _cpu_name() -> str:
 def memory_bytes(device: torch.device) -> int | None:
     """Free memory of a GPU in bytes; None where torch does not tell."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+def upload(values: Sequence[Any], device: torch.device, dtype: torch.dtype = torch.int64) -> torch.Tensor:
+    """Numbers, or lists of equally many, as a tensor there; does not wait for what the device does."""
+    tensor = torch.tensor(values, dtype=dtype)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def synchronize(device: torch.device) -> None:

@@ -166,7 +166,7 @@ def memory() -> dict[str, float]:
 
 def printed_table() -> dict[str, object]:
     """The times in circulation against each other, and against the peak rate of the card they name."""
-    tokens, without, cached = (_numbers(f"printed_{name}") for name in ("tokens", "without", "with"))
+    tokens, without, cached = (given_numbers(f"printed_{name}") for name in ("tokens", "without", "with"))
     whole_text = operations([(given("prompt") + given("new"), 0)])
     return {
         "ratios": [one / other for one, other in zip(without, cached, strict=True)],
@@ -186,7 +186,7 @@ def intensity() -> dict[str, float]:
     """Operations per byte of weights in a decode step and in prefill, and what two cards can do."""
     weights = matmul_parameters(ModelConfig())
     size = given("bytes") * sum(weights.values())
-    peaks, bandwidths = _numbers("peaks"), _numbers("bandwidths")  # TFLOP/s, TB/s
+    peaks, bandwidths = given_numbers("peaks"), given_numbers("bandwidths")  # TFLOP/s, TB/s
     cards = (round(peak / bandwidth) for peak, bandwidth in zip(peaks, bandwidths, strict=True))
     return {
         **dict(zip(("a100", "h100"), cards, strict=True)),
@@ -258,7 +258,8 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(weights / weights.sum(-1, keepdims=True))
 
 
-def _numbers(name: str) -> list[float]:
+def given_numbers(name: str) -> list[float]:
+    """One of the problem's own lists."""
     values = QUESTION.given[name]
     assert isinstance(values, tuple)
     return [float(value) for value in values]  # type: ignore[arg-type]

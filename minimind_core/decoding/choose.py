@@ -8,7 +8,8 @@ Shapes: B rows, V vocabulary ids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from minimind_core.decoding.sampling import (
     seen_tokens,
 )
 from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.device import upload
 
 OFF: dict[str, float] = {"temperature": 0, "top_k": 0, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
 """The value of each setting that needs no work; for the temperature that is greedy."""
@@ -43,7 +45,7 @@ class Chooser:
         self.noise = RequestNoise([0] * batch_size, vocab_size, device)
         self.seen = torch.zeros(batch_size, vocab_size, dtype=torch.bool, device=device)
         self.settings: dict[str, Any] = dict(OFF)
-        self._buffers: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = batch_settings(self.requests, device, as_tensors=True)  # [B, 1]
 
     @property
     def used(self) -> frozenset[str]:
@@ -61,15 +63,36 @@ class Chooser:
         self.seen.copy_(seen_tokens(ids, self.seen.shape[1]))
         for row, request in enumerate(requests):
             self.noise.assign(row, request.seed)
-        self._set_settings()
+        for name, value in batch_settings(self.requests, self.device, as_tensors=True).items():
+            self._buffers[name].copy_(value)
+        self._use_settings()
 
-    def assign(self, row: int, request: SamplingParams, prompt: Sequence[int]) -> None:
-        """Give one row to a new request; the others go on as they were."""
-        self.requests[row] = request
-        ids = torch.tensor([list(prompt)], device=self.device)  # [1, T]
-        self.seen[row] = seen_tokens(ids, self.seen.shape[1])[0]
-        self.noise.assign(row, request.seed)
-        self._set_settings()
+    def assign(
+        self, rows: Sequence[int], requests: Sequence[SamplingParams], prompts: Sequence[Sequence[int]]
+    ) -> None:
+        """Give some rows to new requests; the others go on as they were. Does not wait for the device."""
+        index = upload(rows, self.device)  # [R]
+        self.noise.assign_rows(index, [request.seed for request in requests])
+        for name, buffer in self._buffers.items():
+            values = [[getattr(request, name)] for request in requests]
+            buffer[index] = upload(values, self.device, buffer.dtype)  # [R, 1]
+        for row, request, prompt in zip(rows, requests, prompts, strict=True):
+            self.requests[row] = request
+            if request.repetition_penalty != OFF["repetition_penalty"]:  # nothing else looks at what was seen
+                self.seen[row] = seen_tokens(upload([prompt], self.device), self.seen.shape[1])[0]
+        self._use_settings()
+
+    def first(self, rows: int, used: Collection[str]) -> Chooser:
+        """The first rows as a chooser of their own, which shares this one's memory and serves `used` only."""
+        first = copy.copy(self)
+        first.requests, first.noise, first.seen = (
+            self.requests[:rows],
+            self.noise.first(rows),
+            self.seen[:rows],
+        )
+        first._buffers = {name: buffer[:rows] for name, buffer in self._buffers.items()}
+        first.settings = {name: first._buffers[name] if name in used else OFF[name] for name in OFF}
+        return first
 
     def __call__(self, logits: Tensor) -> Tensor:
         """The next tokens int64 [B] for logits [B, V]; counts them as seen and moves each row's noise on."""
@@ -99,10 +122,8 @@ class Chooser:
     def _is_off(self, name: str) -> bool:
         return not isinstance(self.settings[name], Tensor)
 
-    def _set_settings(self) -> None:
-        """Settings that no row uses become numbers, which skip their work; others keep their tensors."""
-        for name, value in batch_settings(self.requests, self.device, as_tensors=True).items():
-            if all(getattr(request, name) == OFF[name] for request in self.requests):
-                self.settings[name] = OFF[name]
-            else:
-                self.settings[name] = self._buffers.setdefault(name, value).copy_(value)  # [B, 1]
+    def _use_settings(self) -> None:
+        """Settings that no row uses become numbers, which skip their work; others are their tensors."""
+        for name, buffer in self._buffers.items():
+            off = all(getattr(request, name) == OFF[name] for request in self.requests)
+            self.settings[name] = OFF[name] if off else buffer

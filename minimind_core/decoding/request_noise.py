@@ -13,11 +13,14 @@ Shapes: B requests, V vocabulary ids.
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from minimind_core.device import upload
 
 _GAMMA = 0x9E3779B97F4A7C15
 _MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -48,6 +51,17 @@ class RequestNoise:
         """Give `row` to a request whose next token is its `step`-th, counted from 0. No host sync."""
         self.keys[row] = noise_key(seed)
         self.steps[row] = step
+
+    def assign_rows(self, rows: Tensor, seeds: Sequence[int | None]) -> None:
+        """Give each of `rows` int64 [R] to a request that has no token yet. No host sync."""
+        self.keys[rows] = upload([noise_key(seed) for seed in seeds], self.keys.device)
+        self.steps[rows] = 0
+
+    def first(self, rows: int) -> RequestNoise:
+        """The noise of the first rows; shares this one's memory."""
+        first = copy.copy(self)
+        first.keys, first.steps = self.keys[:rows], self.steps[:rows]
+        return first
 
     def draw(self, out: Tensor | None = None) -> Tensor:
         """Exponential(1) noise for each row's next token, fp32 [B, V]; then each row moves on by one.

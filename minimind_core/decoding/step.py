@@ -9,6 +9,7 @@ Shapes: B rows, T tokens of the longest prompt, V vocabulary ids, C hidden_size.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Literal, TypeVar
@@ -44,10 +45,17 @@ class Step:
     torch.Size([2, 1024])
     """
 
-    def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
+    def __init__(
+        self,
+        model: MiniMind,
+        batch_size: int,
+        capacity: int,
+        kind: StepKind = "eager",
+        cache: StaticCache | None = None,
+    ) -> None:
         weight = model.model.embed_tokens.weight
         self.model, self.device, self.kind = model, weight.device, kind
-        self.cache = StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
+        self.cache = cache or StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
         self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
         self.positions = torch.zeros_like(self.ids)
         if runs_eagerly(model.config, self.device):
@@ -57,6 +65,14 @@ class Step:
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget what all rows, or only these, have read."""
         self.cache.reset(rows)
+
+    def first(self, rows: int) -> Step:
+        """The first rows as a step of their own, which shares this one's memory and weights."""
+        first = copy.copy(self)
+        first.__dict__.pop("_program", None)
+        first.cache = self.cache.part(0, rows)
+        first.ids, first.positions = self.ids[:rows], self.positions[:rows]
+        return first
 
     @torch.inference_mode()
     def prefill(

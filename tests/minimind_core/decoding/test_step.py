@@ -103,7 +103,7 @@ def test_requests_that_come_and_go_have_the_tokens_that_they_have_alone(model: M
                 rows[row] = waiting.pop(0)
                 step.reset([row])
                 logits[row] = step.prefill([PROMPTS[rows[row]]], first_row=row)[0]
-                chooser.assign(row, params[rows[row]], PROMPTS[rows[row]])
+                chooser.assign([row], [params[rows[row]]], [PROMPTS[rows[row]]])
         chosen = chooser(logits)
         for row, request in list(rows.items()):
             texts[request].append(int(chosen[row]))
@@ -118,9 +118,9 @@ def test_requests_that_come_and_go_have_the_tokens_that_they_have_alone(model: M
 def test_a_row_that_is_given_away_forgets_what_it_has_seen() -> None:
     chooser = Chooser(2, 8)
     chooser.start([SamplingParams(repetition_penalty=2.0, seed=1)] * 2, torch.tensor([[1, 2], [3, -1]]))
-    chooser.assign(0, SamplingParams(seed=5), [6, 7])
+    chooser.assign([0], [SamplingParams(repetition_penalty=1.5, seed=5)], [[6, 7]])
     assert [row.nonzero().flatten().tolist() for row in chooser.seen] == [[6, 7], [3]]
-    assert chooser.settings["repetition_penalty"].flatten().tolist() == [1, 2]
+    assert chooser.settings["repetition_penalty"].flatten().tolist() == [1.5, 2]
 
 
 def test_what_follows_a_step_is_one_program_with_it(model: MiniMind) -> None:

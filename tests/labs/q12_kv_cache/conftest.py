@@ -1,0 +1,12 @@
+"""Question 12's experiments; equal runs are made once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.labs.one_lab import OneLab
+
+
+@pytest.fixture(scope="session")
+def lab() -> OneLab:
+    return OneLab("q12", once=True)
