@@ -1,0 +1,68 @@
+"""Trainings of copies of one model that differ in how the gradient of an update comes about. Imports torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from labs.q09_accumulation.window_gradients import OPTIMIZERS, heard_in_every_layer, token_losses
+from labs.tools.models import copied
+from minimind_core.model.minimind import MiniMind
+
+
+class Arm:
+    """A training of a copy of `model` on windows of rows [A, b, T + 1].
+
+    `micro_batches`: add up the mean of every b rows, or else take all at once. `divide` by their number.
+    `clip` is the largest norm, None for any. It stops for good at the first loss that is not finite:
+    `diverged` is then the number of that update, counted from 1.
+    """
+
+    def __init__(
+        self,
+        model: MiniMind,
+        optimizer: str,
+        learning_rate: float,
+        *,
+        micro_batches: bool,
+        divide: bool,
+        clip: float | None,
+    ) -> None:
+        self.model = copied(model).train()
+        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters(), lr=learning_rate)
+        self.micro_batches, self.divide, self.clip = micro_batches, divide, clip
+        self.updates = 0
+        self.diverged: int | None = None
+
+    def update(self, window: Tensor, check: Callable[[], None]) -> tuple[float, float] | None:
+        """One update; mean loss before it and the gradient's norm before the clip, or None once diverged."""
+        if self.diverged is not None:
+            return None
+        self.updates += 1
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = list(window) if self.micro_batches else [window.flatten(0, 1)]
+        total = 0.0
+        with heard_in_every_layer(self.model, check):
+            for rows in parts:
+                loss = token_losses(self.model, rows).mean()
+                (loss / len(parts) if self.divide else loss).backward()
+                total += float(loss.detach()) / len(parts)
+        if not math.isfinite(total):
+            self.diverged = self.updates
+            return None
+        norm = clip_grad_norm_(self.model.parameters(), math.inf if self.clip is None else self.clip)
+        self.optimizer.step()
+        return total, float(norm)
+
+
+def apart(one: Arm, other: Arm) -> float:
+    """The largest difference of a weight between two arms."""
+    with torch.no_grad():
+        return max(
+            float((a - b).abs().max())
+            for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True)
+        )
