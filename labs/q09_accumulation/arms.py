@@ -1,4 +1,4 @@
-"""Trainings of copies of one model that differ in how the gradient of an update comes about. Imports torch."""
+"""Trainings of copies of one model that differ in how an update gets its gradient. Imports torch."""
 
 from __future__ import annotations
 

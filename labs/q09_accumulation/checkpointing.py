@@ -46,12 +46,8 @@ class CheckpointingParams(Params):
     length: int = whole(0, 0, 512, step=32, primary=True)
 
 
-class Spread(TypedDict):
-    """Median and quartiles over the rounds."""
-
-    median: float
-    low: float
-    high: float
+Spread = dict[str, float]
+"""Median, low and high quartile over the rounds."""
 
 
 class Cost(TypedDict, total=False):
@@ -142,12 +138,7 @@ class Checkpointing(Experiment[CheckpointingParams, CheckpointingResult]):
         budget = TIMED_SECONDS.on(ctx.device)
         times = interleaved(calls, ctx.device, budget, ctx.part(0.5, 1.0, "timing"), min_rounds=MIN_ROUNDS)
         for name, seconds in times.items():
-            spread = ratios(seconds, times["none"])
-            result["ways"][name]["time_ratio"] = {
-                "median": spread["median"],
-                "low": spread["low"],
-                "high": spread["high"],
-            }
+            result["ways"][name]["time_ratio"] = ratios(seconds, times["none"])
         return result
 
     def so_far(self, params: CheckpointingParams, partials: Partials) -> CheckpointingResult | None:
@@ -247,7 +238,7 @@ def _time(ways: dict[str, Cost], names: list[str], text: Words) -> Figure:
     spreads = [cost["time_ratio"] for cost in ways.values()]
     medians = [spread["median"] for spread in spreads]
     expected = [cost["formula_time_ratio"] for cost in ways.values()]
-    error = error_bars(medians, [dict(spread) for spread in spreads])
+    error = error_bars(medians, spreads)
     marks: list[tuple[Role, list[float], str, str, int]] = [
         ("formula", expected, "formula", "line-ns-open", 22),
         ("measured", medians, "measured", "circle", 10),

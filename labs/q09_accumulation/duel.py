@@ -179,7 +179,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
             }
             for name, loss in final.items()
         ]
-        notes = [text("duel.size", **{key: result[key] for key in ("tokens", "parameters")})]  # type: ignore[literal-required]
+        notes = [text("duel.size", tokens=result["tokens"], parameters=result["parameters"])]
         sentence = _sentence(final, result["optimizer"], result["clip"])
         if sentence is not None:
             notes.insert(0, text("duel.sentence", optimizer=text(f"optimizer.{result['optimizer']}")))
@@ -200,8 +200,8 @@ class Duel(Experiment[DuelParams, DuelResult]):
 
 
 def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> ThreeNumbers | None:
-    """The last loss without the division: as at A times the rate, it is said; SGD's is, AdamW's is the divided
-    one's. What a clip makes of it no formula knows."""
+    """The last loss without the division: that of A times the rate, it is said. SGD's is, AdamW's is that of
+    the divided arm. What a clip makes of it no formula knows."""
     said, measured = final["scaled"], final["undivided"]
     formula = final["scaled" if optimizer == "sgd" else "divided"]
     if clip != "off" or said is None or formula is None or measured is None:

@@ -50,8 +50,10 @@ class AgainstWhole(TypedDict):
 
 
 class MoeResult(TypedDict):
-    """`shares` [A, N] are the f of each micro-batch, `share` [N] those of the whole. `covariance` is N times the
-    sum of the covariances, which is what the micro-batches' mean is too large by."""
+    """`shares` [A, N] are the f of each micro-batch, `share` [N] those of the whole.
+
+    `covariance` is N times the sum of the covariances, by which the micro-batches' mean is too large.
+    """
 
     whole: float
     covariance: float
@@ -136,17 +138,17 @@ class Moe(Experiment[MoeParams, MoeResult]):
                 text("axis.balance"): round(result["whole"], 6),
                 text("axis.router_error"): "0",
                 text("cosine"): "1",
-            },
-            *(
+            }
+        ]
+        for name, way in result["ways"].items():
+            rows.append(
                 {
                     text("loss_of"): text(f"loss_of.{name}"),
                     text("axis.balance"): round(way["loss"], 6),
                     text("axis.router_error"): small_number(way["relative_error"]),
                     text("cosine"): f"{way['cosine']:.4f}",
                 }
-                for name, way in result["ways"].items()
-            ),
-        ]
+            )
         alone = len(result["losses"]) == 1
         notes = [
             text("moe.sentence"),

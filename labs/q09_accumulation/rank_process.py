@@ -81,8 +81,10 @@ def train(told: dict[str, Any], device: torch.device) -> None:
 def _window(
     parallel: DistributedDataParallel, micro_batches: Sequence[Tensor], tokens: int, *, quiet: bool
 ) -> None:
-    """Leave in .grad the gradient of the mean over the tokens of all ranks. DDP averages over the ranks, hence
-    the factor."""
+    """Leave in .grad the gradient of the mean over the tokens of all ranks.
+
+    DDP averages over the ranks, hence the factor.
+    """
     for index, row in enumerate(micro_batches):
         last = index == len(micro_batches) - 1
         with parallel.no_sync() if quiet and not last else contextlib.nullcontext():

@@ -20,7 +20,7 @@ WAYS: dict[str, Role] = {"every": "said", "no_sync": "measured"}
 """After every micro-batch, as DDP does if nobody says otherwise, or once a window."""
 WORLD, ROUNDS = 2, 5
 COUNTS = (24, 4, 16, 9, 12, 20, 7, 13)
-"""Tokens of micro-batches, again and again: unequal, so that only one denominator for all of them is right."""
+"""Tokens of micro-batches, over and over: unequal, so that only one denominator for all of them is right."""
 SAME_GRADIENT = 1e-4
 """Relative errors below this are rounding."""
 MB = 1e6
@@ -35,12 +35,8 @@ class RanksParams(Params):
     seed: int = whole(0, 0, 2**31 - 1)
 
 
-class Spread(TypedDict):
-    """Median and quartiles of a number over the rounds."""
-
-    median: float
-    low: float
-    high: float
+Spread = dict[str, float]
+"""Median, low and high quartile of a number over the rounds."""
 
 
 class Way(TypedDict):
@@ -109,7 +105,7 @@ class Ranks(Experiment[RanksParams, RanksResult]):
             way: {
                 "all_reduces": next(report["all_reduces"] for report in reports[0] if report["way"] == way),
                 "megabytes": next(report["bytes"] for report in reports[0] if report["way"] == way) / MB,
-                "seconds": _spread(middle(seconds[way])),
+                "seconds": middle(seconds[way]),
                 "relative_error": max(
                     report["error"] for rank in reports for report in rank if report["way"] == way
                 ),
@@ -123,7 +119,7 @@ class Ranks(Experiment[RanksParams, RanksResult]):
             "every": ways["every"],
             "no_sync": ways["no_sync"],
             "megabytes_ratio": ways["every"]["megabytes"] / ways["no_sync"]["megabytes"],
-            "time_ratio": _spread(ratios(seconds["every"], seconds["no_sync"])),
+            "time_ratio": ratios(seconds["every"], seconds["no_sync"]),
             "formula_megabytes": _arithmetic(params),
         }
 
@@ -179,10 +175,6 @@ def _slower(reports: Sequence[Sequence[dict[str, Any]]], way: str) -> list[float
     return [max(pair) for pair in zip(*rounds, strict=True)]
 
 
-def _spread(values: dict[str, float]) -> Spread:
-    return {"median": values["median"], "low": values["low"], "high": values["high"]}
-
-
 def _sent(ways: dict[str, Way], result: RanksResult, text: Words) -> Figure:
     figure, hover = Figure(height=240), "%{y}: %{x:,.1f} MB"
     names = [text(f"reduction.{name}") for name in ways]
@@ -215,7 +207,7 @@ def _seconds(ways: dict[str, Way], text: Words) -> Figure:
         text("measured"),
         hover="%{y}: %{x:.3g} s",
         horizontal=True,
-        error_x=error_bars(medians, [dict(way["seconds"]) for way in ways.values()]),
+        error_x=error_bars(medians, [way["seconds"] for way in ways.values()]),
         showlegend=False,
     )
     figure.x_axis(text("axis.window_seconds"), from_zero=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Balance(NamedTuple):
-    """Of A micro-batches and N experts: f [A, N], P [A, N], losses [A], their mean, and its gradient [C, N]."""
+    """Of A micro-batches, N experts: f [A, N], P [A, N], losses [A], their mean and its gradient [C, N]."""
 
     shares: Tensor
     means: Tensor

@@ -1,7 +1,7 @@
 """The most memory that tensors hold at once while something is computed. Imports torch.
 
-On CUDA its allocator knows. Elsewhere every storage that an operation returns counts from then on until nobody
-holds it any more; what lives within one operation only (workspaces of kernels) is not seen.
+On CUDA its allocator knows. Elsewhere every storage that an operation returns counts from then on until
+nobody holds it any more; what lives within one operation only (workspaces of kernels) is not seen.
 """
 
 from __future__ import annotations

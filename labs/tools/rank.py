@@ -2,9 +2,9 @@
 
     python -m labs.q02_empty_text.rank_process '{"rank": 0, ...}'
 
-runs a module that ends with `take_part(train)`. Each line of standard output is a JSON object: `launched` (an
-all-reduce, by the step that it belongs to), `step` with whatever belongs to it, `done` or `error`. The process
-then waits, as a job that ends with a checkpoint or a barrier would, until standard input is closed.
+runs a module that ends with `take_part(train)`. Each line of standard output is a JSON object: `launched`
+(an all-reduce, by the step that it belongs to), `step` with whatever belongs to it, `done` or `error`. The
+process then waits, as a job that ends with a checkpoint or a barrier would, until standard input is closed.
 `rank_pair.py` starts two of them. Imports torch.
 """
 
@@ -41,8 +41,10 @@ def report(**what: Any) -> None:
 
 
 def _join(told: dict[str, Any]) -> torch.device:
-    """NCCL where told["device"] is "cuda", one GPU a rank; else gloo. The ranks meet at the file told["store"]
-    and a collective gives up after told["timeout"] seconds."""
+    """NCCL where told["device"] is "cuda", one GPU a rank; else gloo.
+
+    The ranks meet at the file told["store"], and a collective gives up after told["timeout"] seconds.
+    """
     on_cuda = told["device"] == "cuda"
     dist.init_process_group(
         "nccl" if on_cuda else "gloo",
