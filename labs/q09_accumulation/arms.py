@@ -18,8 +18,8 @@ class Arm:
     """A training of a copy of `model` on windows of rows [A, b, T + 1].
 
     `micro_batches`: add up the mean of every b rows, or else take all at once. `divide` by their number.
-    `clip` is the largest norm, None for any. It stops for good at the first loss that is not finite:
-    `diverged` is then the number of that update, counted from 1.
+    `clip` is the largest norm, None for any. It stops for good at the first loss or gradient that is not
+    finite: `diverged` is then the number of that update, counted from 1.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Arm:
                 loss = token_losses(self.model, rows).mean()
                 (loss / len(parts) if self.divide else loss).backward()
                 total += float(loss.detach()) / len(parts)
-        if not math.isfinite(total):
+        norm = float(clip_grad_norm_(self.model.parameters(), math.inf if self.clip is None else self.clip))
+        if not math.isfinite(total + norm):
             self.diverged = self.updates
             return None
-        norm = clip_grad_norm_(self.model.parameters(), math.inf if self.clip is None else self.clip)
         self.optimizer.step()
-        return total, float(norm)
+        return total, norm
 
 
 def apart(one: Arm, other: Arm) -> float:

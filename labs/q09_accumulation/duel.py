@@ -31,7 +31,8 @@ ARMS: dict[str, dict[str, Any]] = {
 CLIPS: dict[str, float | None] = {"off": None, "1.0": 1.0, "0.1": 0.1}
 LAST_UPDATES = 5
 """Updates at the end that the losses are averaged over."""
-DOCUMENTS = 12
+DOCUMENTS = PerDevice[int | None](cpu=4, cuda=None)
+"""Of the training text; None for all."""
 
 
 class Size(NamedTuple):
@@ -106,7 +107,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
 
         ctx.progress(0.0, "reading")
         size, loaded = SIZES[params.size].on(ctx.device), ctx.model(params.size)
-        a_window, texts = params.steps * size.rows, heldout.training()[:DOCUMENTS]
+        a_window, texts = params.steps * size.rows, heldout.training()[: DOCUMENTS.on(ctx.device)]
         rows = heldout.windows(
             loaded.tokenizer, texts, a_window * params.updates, size.length, params.seed, ctx.check_cancelled
         )

@@ -41,7 +41,7 @@ def test_counting_micro_batches_everywhere_is_the_same_course(
     assert (both <= np.maximum(this, following) + 1e-9).all()
     if steps == 1:
         for counting in COUNTINGS:
-            assert arithmetic(ScheduleParams(**options, counting=counting)) == pytest.approx(right)
+            assert arithmetic(ScheduleParams(**options, counting=counting)) == pytest.approx(this)
 
 
 def test_a_cosine_is_that_of_torch_and_rises_again_where_it_goes_on_too_long() -> None:
