@@ -34,7 +34,7 @@ SAID_RATIO = 4 / 3
 """One more forward pass beside one forward and a backward pass of twice its work."""
 ROWS, LENGTH = PerDevice(cpu=2, cuda=16), PerDevice(cpu=128, cuda=512)
 TIMED_SECONDS = PerDevice(cpu=8.0, cuda=4.0)
-MIN_ROUNDS = 3
+MIN_ROUNDS = 5
 MB = 1e6
 
 
@@ -227,7 +227,7 @@ def _memory(result: CheckpointingResult, names: list[str], text: Words) -> Figur
         horizontal=True,
         showlegend=False,
     )
-    figure.x_axis(text("axis.peak"), span=(0, 1.25 * max(sizes)))
+    figure.x_axis(text("axis.peak"), span=(0, 1.5 * max(sizes)))
     figure.y_axis(category=True, reverse=True)
     return figure
 
@@ -248,5 +248,5 @@ def _time(ways: dict[str, Cost], names: list[str], text: Words) -> Figure:
         bars = {"error_x": error} if role == "measured" else {}
         figure.marks(values, names, role, text(name), hover=hover, symbol=symbol, size=size, **bars)
     figure.x_axis(text("axis.time_ratio"), span=(0.9, max(1.5, 1.05 * max(medians))))
-    figure.y_axis(category=True, reverse=True)
+    figure.y_axis(category=True, categoryorder="array", categoryarray=names[::-1])
     return figure

@@ -177,9 +177,7 @@ def _names(kinds: Sequence[str], text: Words) -> list[str]:
 def _losses(result: MoeResult, text: Words) -> Figure:
     """Bars by micro-batch; lines for their mean, for the whole batch and for the formula."""
     figure, names = Figure(height=320), _names(result["kinds"], text)
-    figure.bars(
-        names, result["losses"], "measured", text("micro_batch"), hover="%{x}: %{y:.3f}", labels="{:.2f}"
-    )
+    figure.bars(names, result["losses"], "measured", text("micro_batch"), hover="%{x}: %{y:.3f}")
     ends = [names[0], names[-1]]
     mean, whole = result["ways"]["micro"]["loss"], result["whole"]
     hover = "%{y:.4f}"
@@ -206,6 +204,6 @@ def _shares(result: MoeResult, text: Words) -> Figure:
     figure = Figure(height=120 + 26 * len(names))
     experts = [str(number) for number in range(1, z.shape[1] + 1)]
     figure.heat(z, experts, names, "measured", hover="%{y}, %{x}: %{z:.1f}%", zmin=0)
-    figure.x_axis(text("axis.expert"), category=True)
-    figure.y_axis(category=True, reverse=True)
+    figure.x_axis(text("axis.expert"), category=True, showgrid=False)
+    figure.y_axis(category=True, reverse=True, showgrid=False)
     return figure

@@ -19,6 +19,8 @@ RANK = "labs.q09_accumulation.rank_process"
 WAYS: dict[str, Role] = {"every": "said", "no_sync": "measured"}
 """After every micro-batch, as DDP does if nobody says otherwise, or once a window."""
 WORLD, ROUNDS = 2, 5
+PATIENCE = 240.0
+"""Seconds for a window of the 26M on a machine that others use too: nothing here can wait in vain."""
 COUNTS = (24, 4, 16, 9, 12, 20, 7, 13)
 """Tokens of micro-batches, over and over: unequal, so that only one denominator for all of them is right."""
 SAME_GRADIENT = 1e-4
@@ -92,7 +94,7 @@ class Ranks(Experiment[RanksParams, RanksResult]):
             "rounds": ROUNDS,
             "device": "cuda" if nccl else "cpu",
         }
-        ranks = run_pair(RANK, told, len(WAYS) * (1 + ROUNDS), ctx.part(0.0, 1.0, "two_ranks"))
+        ranks = run_pair(RANK, told, len(WAYS) * (1 + ROUNDS), ctx.part(0.0, 1.0, "two_ranks"), PATIENCE)
         if failed := [rank["error"] or rank["ended"] for rank in ranks if rank["ended"] != "done"]:
             raise MiniMindError(
                 f"The two processes did not end well ({failed[0]:.200}); run it again.",

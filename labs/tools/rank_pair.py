@@ -39,11 +39,13 @@ class RankStory(TypedDict):
     error: str
 
 
-def run_pair(module: str, settings: dict[str, Any], reports: int, on_progress: OnProgress) -> list[RankStory]:
+def run_pair(
+    module: str, settings: dict[str, Any], reports: int, on_progress: OnProgress, patience: float = PATIENCE
+) -> list[RankStory]:
     """Start `module` (see `rank.py`) as both ranks with these settings and hear them out.
 
-    Each is expected to report so many steps; `on_progress` may raise, which ends both. Whatever happens, both
-    processes have ended when this returns.
+    Each is expected to report so many steps, none later than `patience` seconds after the last. `on_progress`
+    may raise, which ends both. Whatever happens, both processes have ended when this returns.
     """
     stories: list[RankStory] = [_silent(), _silent()]
     heard: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
@@ -51,7 +53,7 @@ def run_pair(module: str, settings: dict[str, Any], reports: int, on_progress: O
         told = settings | {"store": str(Path(folder) / "store"), "timeout": TIMEOUT}
         processes = [_start(module, told | {"rank": rank}, heard, rank) for rank in range(2)]
         try:
-            _listen(stories, heard, processes, reports, on_progress)
+            _listen(stories, heard, processes, reports, on_progress, patience)
         finally:
             for process in processes:
                 process.kill()
@@ -66,6 +68,7 @@ def _listen(
     processes: list[subprocess.Popen[str]],
     reports: int,
     on_progress: OnProgress,
+    patience: float,
 ) -> None:
     last = time.monotonic()
     while any(not story["ended"] for story in stories):
@@ -76,7 +79,7 @@ def _listen(
             last = time.monotonic()
         except queue.Empty:
             begun = all(story["reports"] for story in stories)
-            silent = time.monotonic() - last > (PATIENCE if begun else START_SECONDS)
+            silent = time.monotonic() - last > (patience if begun else START_SECONDS)
             for story, process in zip(stories, processes, strict=True):
                 if not story["ended"] and process.poll() is not None and heard.empty():
                     story["ended"], story["error"] = "error", f"exit code {process.returncode}"
