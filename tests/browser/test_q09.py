@@ -9,12 +9,11 @@ from pages.ui.words.i18n import catalogue
 from tests.browser.conftest import OpenPage, settle, wait_until
 from tests.browser.test_pages import check_page, open_experiments
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 Q9 = "/q09_accumulation"
 PATIENCE = 240_000
 """Milliseconds for the slowest run of the page beside other tests."""
-PREDICTIONS = ("8", "8", "100")
 SECRETS = ("826.6", "1.875")
 """Measured values that stand on the page once the lab is open."""
 POINTS = """() => Math.max(0, ...[...document.querySelectorAll('.st-key-lab-duel .js-plotly-plot')]
@@ -30,21 +29,23 @@ def run_button(page: Page, experiment: str):
 
 
 def predict(page: Page, words: dict[str, str]) -> None:
-    assert page.locator(".js-plotly-plot").count() == 0
-    assert not [secret for secret in SECRETS if secret in page.content()]
-    boxes = page.locator(".st-key-q09-predictions input[type=text]")
-    expect(boxes).to_have_count(len(PREDICTIONS), timeout=PATIENCE)
-    for box, number in zip(boxes.all(), PREDICTIONS, strict=True):
-        box.fill(number)
+    """Commit to one number, and leave the others out; whoever has done so before finds the lab open."""
+    commit = page.locator(".st-key-q09-predictions-commit button")
+    if commit.count():
+        assert page.locator(".js-plotly-plot").count() == 0
+        assert not [secret for secret in SECRETS if secret in page.content()]
+        box = page.locator(".st-key-q09-predictions input[type=text]").nth(1)
+        box.fill("8")
         box.press("Tab")
-    settle(page)
-    page.locator(".st-key-q09-predictions-commit button").click()
+        settle(page)
+        commit.click()
     expect(page.get_by_text(words["q09.accumulate.title"]).first).to_be_visible(timeout=PATIENCE)
     settle(page)
 
 
 @pytest.mark.parametrize(
-    ("lang", "locale", "theme", "width"), [("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)]
+    ("lang", "locale", "theme", "width"),
+    [("en", "en-US", "light", 1280), pytest.param("zh", "zh-CN", "dark", 390, marks=pytest.mark.slow)],
 )
 def test_from_the_predictions_to_a_duel_that_is_stopped(
     open_page: OpenPage, lang: str, locale: str, theme: str, width: int
