@@ -1,4 +1,4 @@
-"""Question 9 in a real Chromium: the lock, a schedule that is drawn at once, a duel that streams and stops."""
+"""Question 9 in a real Chromium: the lock, a schedule drawn at once, a duel that streams and is stopped."""
 
 from __future__ import annotations
 
