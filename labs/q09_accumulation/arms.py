@@ -59,8 +59,10 @@ class Arm:
         return total, norm
 
 
-def apart(one: Arm, other: Arm) -> float:
-    """The largest difference of a weight between two arms."""
+def apart(one: Arm, other: Arm) -> float | None:
+    """The largest difference of a weight between two arms; None where one has diverged."""
+    if one.diverged or other.diverged:
+        return None
     with torch.no_grad():
         return max(
             float((a - b).abs().max())

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, whole
 from labs.contract.drawing import Figure, Role, error_bars
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import attention_flops_per_pair, matmul_parameters
-
-if TYPE_CHECKING:
-    from torch import nn
 
 WAYS: dict[str, tuple[str, int]] = {
     "none": ("every", 0),
@@ -100,13 +97,8 @@ class Checkpointing(Experiment[CheckpointingParams, CheckpointingResult]):
         ctx.progress(0.0, "reading")
         model, device = copied(ctx.model().model), torch.device(ctx.device)
         count, length = params.rows or ROWS.on(ctx.device), params.length or LENGTH.on(ctx.device)
-        rows, layers = random_rows(model, count, length), list(model.model.layers)
-        arranged: dict[str, nn.ModuleList] = {
-            name: recomputed.every_nth(layers, size)
-            if kind == "every"
-            else recomputed.in_groups(layers, size)
-            for name, (kind, size) in WAYS.items()
-        }
+        rows = random_rows(model, count, length)
+        arranged = recomputed.arrangements(list(model.model.layers), WAYS)
 
         def step(name: str) -> None:
             model.model.layers = arranged[name]

@@ -136,7 +136,6 @@ class Duel(Experiment[DuelParams, DuelResult]):
             pieces.append(piece)
             ctx.emit(piece)
         curves = self.so_far(params, pieces)
-        both = arms["big"].diverged is None and arms["divided"].diverged is None
         return {
             **curves,
             "final_loss": {
@@ -145,7 +144,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
             },
             "diverged": {name: arm.diverged for name, arm in arms.items()},
             "norm_ratio": float(curves["norms"]["undivided"][0] / curves["norms"]["divided"][0]),
-            "weights_apart": apart(arms["big"], arms["divided"]) if both else None,
+            "weights_apart": apart(arms["big"], arms["divided"]),
             "tokens": a_window * size.length,
             "parameters": sum(parameter.numel() for parameter in start.parameters()),
         }

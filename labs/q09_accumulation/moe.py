@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, 
 from labs.contract.drawing import Figure
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
+
+if TYPE_CHECKING:
+    from labs.q09_accumulation.router import Balance
 
 KINDS = ("code", "english", "chinese")
 """Where micro-batches are sorted, each holds text of one kind, in turn."""
@@ -111,17 +114,7 @@ class Moe(Experiment[MoeParams, MoeResult]):
         return {
             "whole": batch.loss,
             "covariance": params.experts * float(centred.mean(0).sum()),
-            "ways": {
-                name: {
-                    "loss": found.loss,
-                    "ratio": found.loss / batch.loss,
-                    "relative_error": float((found.gradient - batch.gradient).norm() / batch.gradient.norm()),
-                    "cosine": float(
-                        torch.cosine_similarity(found.gradient.flatten(), batch.gradient.flatten(), dim=0)
-                    ),
-                }
-                for name, found in zip(WAYS, (own, shared), strict=True)
-            },
+            "ways": {name: _against(found, batch) for name, found in zip(WAYS, (own, shared), strict=True)},
             "losses": own.losses.tolist(),
             "shares": own.shares.float().numpy(),
             "share": batch.shares[0].float().numpy(),
@@ -168,6 +161,17 @@ class Moe(Experiment[MoeParams, MoeResult]):
                 "unit": "",
             },
         )
+
+
+def _against(found: Balance, batch: Balance) -> AgainstWhole:
+    own, true = found.gradient, batch.gradient
+    cosine = float((own * true).sum() / (own.norm() * true.norm()))
+    return {
+        "loss": found.loss,
+        "ratio": found.loss / batch.loss,
+        "relative_error": float((own - true).norm() / true.norm()),
+        "cosine": cosine,
+    }
 
 
 def _names(kinds: Sequence[str], text: Words) -> list[str]:

@@ -5,7 +5,7 @@ Chen et al. 2016, "Training deep nets with sublinear memory cost"; torch.utils.c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -43,3 +43,13 @@ def in_groups(layers: Sequence[nn.Module], size: int) -> nn.ModuleList:
     """The layers in groups of `size`, of which only the input is kept."""
     starts = range(0, len(layers), size)
     return nn.ModuleList(Recomputed(layers[start : start + size]) for start in starts)
+
+
+def arrangements(
+    layers: Sequence[nn.Module], ways: Mapping[str, tuple[str, int]]
+) -> dict[str, nn.ModuleList]:
+    """The same layers by name of a way, each ("every", n) or ("groups", n)."""
+    return {
+        name: every_nth(layers, size) if kind == "every" else in_groups(layers, size)
+        for name, (kind, size) in ways.items()
+    }
