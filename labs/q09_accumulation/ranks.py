@@ -142,6 +142,7 @@ class Ranks(Experiment[RanksParams, RanksResult]):
         same = max(way["relative_error"] for way in ways.values())
         notes = [
             text("ranks.sentence", backend=result["backend"], steps=result["steps"]),
+            text("note.counts", every=ways["every"]["all_reduces"], once=ways["no_sync"]["all_reduces"]),
             text("note.slower", ratio=ratio["median"], low=ratio["low"], high=ratio["high"]),
             text(
                 "note.same_gradient" if same < SAME_GRADIENT else "note.other_gradient",
@@ -181,10 +182,9 @@ def _sent(ways: dict[str, Way], result: RanksResult, text: Words) -> Figure:
     figure, hover = Figure(height=240), "%{y}: %{x:,.1f} MB"
     names = [text(f"reduction.{name}") for name in ways]
     sizes = [way["megabytes"] for way in ways.values()]
-    labels = [
-        text("ranks.label", megabytes=way["megabytes"], count=way["all_reduces"]) for way in ways.values()
-    ]
-    figure.bars(sizes, names, "measured", text("measured"), hover=hover, labels=labels, horizontal=True)
+    figure.bars(
+        sizes, names, "measured", text("measured"), hover=hover, labels=" {:,.1f} MB", horizontal=True
+    )
     figure.marks(
         list(result["formula_megabytes"].values()),
         names,
