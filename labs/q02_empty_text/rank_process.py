@@ -1,18 +1,9 @@
-"""One rank of a data-parallel training of a tiny model, a process of its own that reports line by line.
+"""One rank of a data-parallel training of a tiny model, run by labs/tools/rank.py.
 
-    python -m labs.q02_empty_text.rank_process '{"rank": 0, ...}'
-
-Each line of standard output is a JSON object: `launched` (an all-reduce, by the step that it belongs to),
-`step` with the loss and the weights after it, `done` or `error`. The process then waits, as a job that ends
-with a checkpoint or a barrier would, until standard input is closed. Imports torch.
+Reports `step` with the loss and the weights after it. Imports torch.
 """
 
-import json
-import os
-import sys
-import threading
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -23,6 +14,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from labs.q02_empty_text.losses import LOSSES
+from labs.tools.rank import report, take_part
 
 POSITIONS, FEATURES, VOCAB = 6, 8, 16
 LEARNING_RATE = 0.1
@@ -37,44 +29,19 @@ class Rank:
     steps: int
     empty_at: int
     buffers: bool
-    device: str
-    store: str
-    """A file that both ranks meet at."""
-    timeout: float
-    """Seconds after which a collective gives up."""
 
 
-def main() -> None:
-    """Train as told, and say what happens; an error is a report, not an exit code."""
-    told = Rank(**json.loads(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    try:
-        _train(told)
-        _report(done=True)
-    except RuntimeError as error:
-        _report(error=f"{type(error).__name__}: {error}".splitlines()[0])
-    threading.Event().wait()
-
-
-def _train(told: Rank) -> None:
-    backend = "nccl" if told.device == "cuda" else "gloo"
-    device = torch.device(told.device, told.rank) if backend == "nccl" else torch.device("cpu")
-    dist.init_process_group(
-        backend,
-        store=dist.FileStore(told.store, 2),
-        rank=told.rank,
-        world_size=2,
-        timeout=timedelta(seconds=told.timeout),
-    )
+def train(settings: dict[str, Any], device: torch.device) -> None:
+    """Train as told, and say what happens."""
+    told = Rank(**{field.name: settings[field.name] for field in fields(Rank)})
     torch.manual_seed(0)
     norm = [nn.BatchNorm1d(FEATURES)] if told.buffers else []
     layers = nn.Sequential(*norm, nn.Linear(FEATURES, VOCAB)).to(device)
-    model = DistributedDataParallel(layers, device_ids=[device] if backend == "nccl" else None)
+    model = DistributedDataParallel(layers, device_ids=[device] if device.type == "cuda" else None)
     now = {"step": 0}
 
     def hear(_state: object, bucket: dist.GradBucket) -> Future[Tensor]:  # torch reads these types
-        _report(launched=now["step"])
+        report(launched=now["step"])
         return allreduce_hook(dist.group.WORLD, bucket)
 
     model.register_comm_hook(None, hear)
@@ -91,7 +58,7 @@ def _train(told: Rank) -> None:
             optimizer.step()
             loss = float(value.detach())
         weights = torch.cat([weight.detach().flatten() for weight in model.parameters()])
-        _report(step=step, loss=loss, weights=[float(f"{value:.7g}") for value in weights.tolist()])
+        report(step=step, loss=loss, weights=[float(f"{value:.7g}") for value in weights.tolist()])
 
 
 def _batch(told: Rank, step: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,15 +70,5 @@ def _batch(told: Rank, step: int) -> tuple[Tensor, Tensor, Tensor]:
     return inputs, targets, torch.zeros(POSITIONS) if empty else torch.ones(POSITIONS)
 
 
-def _report(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
-
-
-def _end_with_parent() -> None:
-    """Standard input ends when the parent closes it or is no more; a hanging collective ends with it."""
-    sys.stdin.read()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    take_part(train)

@@ -30,6 +30,7 @@ GUARDS: dict[str, tuple[Role, str]] = {
     "clamped": ("measured", "circle"),
 }
 """How each is drawn; the first is what is commonly said."""
+RANK = "labs.q02_empty_text.rank_process"
 SAME = 1e-6
 """Weights closer than this are the same: the two ranks compute one average."""
 
@@ -98,7 +99,7 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
         """One pair of processes after the other: NCCL on two GPUs, else gloo on the CPU."""
         import torch
 
-        from labs.q02_empty_text.rank_pair import run_pair
+        from labs.tools.rank_pair import run_pair
 
         nccl = ctx.device == "cuda" and torch.cuda.device_count() > 1
         told = {
@@ -111,7 +112,7 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
         for index, guard in enumerate(GUARDS):
             start, end = index / len(GUARDS), (index + 1) / len(GUARDS)
             on_progress = ctx.part(start, end, "two_ranks", done=index + 1, total=len(GUARDS))
-            story = _story(run_pair(told | {"guard": guard}, on_progress))
+            story = _story(run_pair(RANK, told | {"guard": guard}, params.steps, on_progress))
             result[guard] = story  # type: ignore[literal-required]
             ctx.emit(dict(result))
         return result
@@ -163,20 +164,25 @@ def _stories(result: TwoRanksResult) -> dict[str, Story]:
 def _story(ranks: Sequence[Any]) -> Story:
     """Both ranks' own stories as one."""
     distance: list[float | None] = []
-    for first, second in zip(ranks[0]["weights"], ranks[1]["weights"], strict=False):
+    weights = [[report["weights"] for report in rank["reports"]] for rank in ranks]
+    for first, second in zip(*weights, strict=False):
         gaps = [abs(a - b) for a, b in zip(first, second, strict=True)]
         distance.append(None if any(gap != gap for gap in gaps) else max(gaps))
     apart = [step for step, gap in enumerate(distance, 1) if gap is not None and gap > SAME]
-    lost = [any(value != value for value in rank["weights"][-1]) for rank in ranks if rank["weights"]]
+    lost = [any(value != value for value in steps[-1]) for steps in weights if steps]
     return {
         "all_reduces": [rank["all_reduces"] for rank in ranks],
-        "losses": [rank["losses"] for rank in ranks],
+        "losses": [[_finite(report["loss"]) for report in rank["reports"]] for rank in ranks],
         "distance": distance,
         "first_step_apart": apart[0] if apart else 0,
         "nan_ranks": sum(lost),
         "ended": [rank["ended"] for rank in ranks],
         "error": next((rank["error"] for rank in ranks if rank["error"]), ""),
     }
+
+
+def _finite(loss: float) -> float | None:
+    return loss if loss == loss else None
 
 
 def _pairing(story: Story, result: TwoRanksResult, text: Words) -> Figure:

@@ -9,27 +9,27 @@ import pytest
 from labs.contract.experiment import Cancelled
 from labs.contract.fields import ParamError
 from labs.contract.registry import words_of
-from labs.q02_empty_text.rank_pair import RankStory, _in_vain, run_pair
-from labs.q02_empty_text.two_ranks import TwoRanks, TwoRanksParams, _story
+from labs.q02_empty_text.two_ranks import RANK, TwoRanks, TwoRanksParams, _story
+from labs.tools.rank_pair import RankStory, _in_vain, run_pair
 from tests.labs.one_lab import REGISTRY
 
-TOLD = {"steps": 3, "empty_at": 2, "buffers": False, "device": "cpu"}
+STEPS = 3
+TOLD = {"steps": STEPS, "empty_at": 2, "buffers": False, "device": "cpu"}
 
 
 def rank(all_reduces: list[int], weights: list[float], ended: str = "done") -> RankStory:
-    losses: list[float | None] = [1.0] * len(weights)
-    each = [[weight] for weight in weights]
-    return {"all_reduces": all_reduces, "losses": losses, "weights": each, "ended": ended, "error": ""}
+    reports = [{"step": step, "loss": 1.0, "weights": [weight]} for step, weight in enumerate(weights, 1)]
+    return {"all_reduces": all_reduces, "reports": reports, "ended": ended, "error": ""}
 
 
 def test_a_new_zero_puts_two_real_ranks_one_step_apart_and_the_last_one_waits() -> None:
     heard: list[float] = []
-    ranks = run_pair(TOLD | {"guard": "disconnected_zero"}, heard.append)
+    ranks = run_pair(RANK, TOLD | {"guard": "disconnected_zero"}, STEPS, heard.append)
     assert [each["all_reduces"] for each in ranks] == [[1, 3], [1, 2, 3]]
     assert [each["ended"] for each in ranks] == ["done", "waits"]
     assert _story(ranks)["first_step_apart"] == 2
     # rank 0's third step and rank 1's second are the same update of the same weights
-    assert ranks[0]["weights"][2] == pytest.approx(ranks[1]["weights"][1])
+    assert ranks[0]["reports"][2]["weights"] == pytest.approx(ranks[1]["reports"][1]["weights"])
     assert heard[0] == 0 and heard == sorted(heard)
 
 
@@ -38,7 +38,7 @@ def test_a_cancel_ends_both_processes() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        run_pair(TOLD | {"guard": "clamped"}, cancel)
+        run_pair(RANK, TOLD | {"guard": "clamped"}, STEPS, cancel)
 
 
 def test_whoever_is_in_an_all_reduce_that_the_other_never_launched_waits_in_vain() -> None:

@@ -28,30 +28,32 @@ TIMEOUT = 600.0
 
 
 class RankStory(TypedDict):
-    """What one rank did: the step of every all-reduce that it launched, and its losses (None: NaN).
+    """What one rank did: the step of every all-reduce that it launched, and what it said after each step.
 
-    `ended` is "done", "error" or "waits": in a collective that nobody will join. `weights` by step.
+    `ended` is "done", "error" or "waits": in a collective that nobody will join.
     """
 
     all_reduces: list[int]
-    losses: list[float | None]
-    weights: list[list[float]]
+    reports: list[dict[str, Any]]
     ended: str
     error: str
 
 
-def run_pair(settings: dict[str, Any], on_progress: OnProgress) -> list[RankStory]:
-    """Start both ranks with these settings and hear them out; `on_progress` may raise, which ends both.
+def run_pair(
+    module: str, settings: dict[str, Any], reports: int, on_progress: OnProgress, patience: float = PATIENCE
+) -> list[RankStory]:
+    """Start `module` (see `rank.py`) as both ranks with these settings and hear them out.
 
-    Whatever happens, both processes have ended when this returns.
+    Each is expected to report so many steps, none later than `patience` seconds after the last. `on_progress`
+    may raise, which ends both. Whatever happens, both processes have ended when this returns.
     """
     stories: list[RankStory] = [_silent(), _silent()]
     heard: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
     with tempfile.TemporaryDirectory() as folder:
         told = settings | {"store": str(Path(folder) / "store"), "timeout": TIMEOUT}
-        processes = [_start(told | {"rank": rank}, heard, rank) for rank in range(2)]
+        processes = [_start(module, told | {"rank": rank}, heard, rank) for rank in range(2)]
         try:
-            _listen(stories, heard, processes, settings["steps"], on_progress)
+            _listen(stories, heard, processes, reports, on_progress, patience)
         finally:
             for process in processes:
                 process.kill()
@@ -64,19 +66,20 @@ def _listen(
     stories: list[RankStory],
     heard: queue.Queue[tuple[int, dict[str, Any]]],
     processes: list[subprocess.Popen[str]],
-    steps: int,
+    reports: int,
     on_progress: OnProgress,
+    patience: float,
 ) -> None:
     last = time.monotonic()
     while any(not story["ended"] for story in stories):
-        on_progress(sum(len(story["weights"]) for story in stories) / (2 * steps))
+        on_progress(sum(len(story["reports"]) for story in stories) / (2 * reports))
         try:
             rank, report = heard.get(timeout=0.1)
             _note(stories[rank], report)
             last = time.monotonic()
         except queue.Empty:
-            begun = all(story["weights"] for story in stories)
-            silent = time.monotonic() - last > (PATIENCE if begun else START_SECONDS)
+            begun = all(story["reports"] for story in stories)
+            silent = time.monotonic() - last > (patience if begun else START_SECONDS)
             for story, process in zip(stories, processes, strict=True):
                 if not story["ended"] and process.poll() is not None and heard.empty():
                     story["ended"], story["error"] = "error", f"exit code {process.returncode}"
@@ -95,22 +98,20 @@ def _note(story: RankStory, report: dict[str, Any]) -> None:
     if "launched" in report:
         story["all_reduces"].append(report["launched"])
     elif "step" in report:
-        loss = report["loss"]
-        story["losses"].append(loss if loss == loss else None)
-        story["weights"].append(report["weights"])
+        story["reports"].append(report)
     else:
         story["ended"] = "error" if "error" in report else "done"
         story["error"] = report.get("error", "")
 
 
 def _start(
-    told: dict[str, Any], heard: queue.Queue[tuple[int, dict[str, Any]]], rank: int
+    module: str, told: dict[str, Any], heard: queue.Queue[tuple[int, dict[str, Any]]], rank: int
 ) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     if sys.platform == "linux":
         environment["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve
     process = subprocess.Popen(
-        [sys.executable, "-m", "labs.q02_empty_text.rank_process", json.dumps(told)],
+        [sys.executable, "-m", module, json.dumps(told)],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,
@@ -130,4 +131,4 @@ def _start(
 
 
 def _silent() -> RankStory:
-    return {"all_reduces": [], "losses": [], "weights": [], "ended": "", "error": ""}
+    return {"all_reduces": [], "reports": [], "ended": "", "error": ""}

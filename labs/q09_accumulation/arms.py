@@ -1,0 +1,70 @@
+"""Trainings of copies of one model that differ in how an update gets its gradient. Imports torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from labs.q09_accumulation.window_gradients import OPTIMIZERS, heard_in_every_layer, token_losses
+from labs.tools.models import copied
+from minimind_core.model.minimind import MiniMind
+
+
+class Arm:
+    """A training of a copy of `model` on windows of rows [A, b, T + 1].
+
+    `micro_batches`: add up the mean of every b rows, or else take all at once. `divide` by their number.
+    `clip` is the largest norm, None for any. It stops for good at the first loss or gradient that is not
+    finite: `diverged` is then the number of that update, counted from 1.
+    """
+
+    def __init__(
+        self,
+        model: MiniMind,
+        optimizer: str,
+        learning_rate: float,
+        *,
+        micro_batches: bool,
+        divide: bool,
+        clip: float | None,
+    ) -> None:
+        self.model = copied(model).train()
+        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters(), lr=learning_rate)
+        self.micro_batches, self.divide, self.clip = micro_batches, divide, clip
+        self.updates = 0
+        self.diverged: int | None = None
+
+    def update(self, window: Tensor, check: Callable[[], None]) -> tuple[float, float] | None:
+        """One update; mean loss before it and the gradient's norm before the clip, or None once diverged."""
+        if self.diverged is not None:
+            return None
+        self.updates += 1
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = list(window) if self.micro_batches else [window.flatten(0, 1)]
+        total = 0.0
+        with heard_in_every_layer(self.model, check):
+            for rows in parts:
+                loss = token_losses(self.model, rows).mean()
+                (loss / len(parts) if self.divide else loss).backward()
+                total += float(loss.detach()) / len(parts)
+        norm = float(clip_grad_norm_(self.model.parameters(), math.inf if self.clip is None else self.clip))
+        if not math.isfinite(total + norm):
+            self.diverged = self.updates
+            return None
+        self.optimizer.step()
+        return total, norm
+
+
+def apart(one: Arm, other: Arm) -> float | None:
+    """The largest difference of a weight between two arms; None where one has diverged."""
+    if one.diverged or other.diverged:
+        return None
+    with torch.no_grad():
+        return max(
+            float((a - b).abs().max())
+            for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True)
+        )

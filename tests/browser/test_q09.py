@@ -1,0 +1,75 @@
+"""Question 9 in a real Chromium: the lock, a schedule drawn at once, a duel that streams and is stopped."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pages.ui.words.i18n import catalogue
+from tests.browser.conftest import OpenPage, settle, wait_until
+from tests.browser.test_pages import check_page, open_experiments
+
+pytestmark = pytest.mark.timeout(400)
+
+Q9 = "/q09_accumulation"
+PATIENCE = 240_000
+"""Milliseconds for the slowest run of the page beside other tests."""
+SECRETS = ("826.6", "1.875")
+"""Measured values that stand on the page once the lab is open."""
+POINTS = """() => Math.max(0, ...[...document.querySelectorAll('.st-key-lab-duel .js-plotly-plot')]
+    .filter(plot => plot.data.length === 4).map(plot => plot.data[0].y?.length ?? 0))"""
+"""Points of the first curve of the duel."""
+SCHEDULE = """() => { const plot = document.querySelector('.st-key-lab-schedule .js-plotly-plot')
+    return plot?.data?.[1] ? [plot.data.length, plot.data[1].y[199]] : null }"""
+"""Traces of the schedule's plot, and the formula's last rate."""
+
+
+def run_button(page: Page, experiment: str):
+    return page.locator(f".st-key-q09_{experiment}-bench-run button")
+
+
+def predict(page: Page, words: dict[str, str]) -> None:
+    """Commit to one number, and leave the others out; whoever has done so before finds the lab open."""
+    commit = page.locator(".st-key-q09-predictions-commit button")
+    if commit.count():
+        assert page.locator(".js-plotly-plot").count() == 0
+        assert not [secret for secret in SECRETS if secret in page.content()]
+        box = page.locator(".st-key-q09-predictions input[type=text]").nth(1)
+        box.fill("8")
+        box.press("Tab")
+        settle(page)
+        commit.click()
+    expect(page.get_by_text(words["q09.accumulate.title"]).first).to_be_visible(timeout=PATIENCE)
+    settle(page)
+
+
+@pytest.mark.parametrize(
+    ("lang", "locale", "theme", "width"),
+    [("en", "en-US", "light", 1280), pytest.param("zh", "zh-CN", "dark", 390, marks=pytest.mark.slow)],
+)
+def test_from_the_predictions_to_a_duel_that_is_stopped(
+    open_page: OpenPage, lang: str, locale: str, theme: str, width: int
+) -> None:
+    words = catalogue(lang)
+    page = open_page(f"{Q9}?lang={lang}", locale=locale, theme=theme, width=width)
+    predict(page, words)
+
+    open_experiments(page, "schedule")
+    menu = page.get_by_role("combobox", name=words["q09.counting"]).first
+    menu.click()
+    page.get_by_role("option", name=words["q09.counting.total"], exact=True).click()
+    page.locator(".st-key-lab-schedule .plot").first.scroll_into_view_if_needed()
+    wait_until(page, f"({SCHEDULE})()?.[0] === 2 && ({SCHEDULE})()[1] > 0.9", timeout=PATIENCE)
+
+    open_experiments(page, "duel")
+    slider = page.get_by_role("slider", name=words["q09.updates"]).first
+    slider.press("End")
+    settle(page)
+    run_button(page, "duel").click()
+    wait_until(page, f"({POINTS})() > 0 && ({POINTS})() < 190", timeout=PATIENCE)
+    early = page.evaluate(POINTS)
+    wait_until(page, f"early => ({POINTS})() > early", arg=early, timeout=PATIENCE)
+    page.get_by_role("button", name=words["job.stop"], exact=True).click(timeout=PATIENCE)
+    expect(run_button(page, "duel")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    check_page(page)

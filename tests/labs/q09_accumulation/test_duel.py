@@ -1,0 +1,106 @@
+"""Four trainings: against a plain loop of torch, against one another, and what is drawn while they run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from labs.q09_accumulation.arms import Arm
+from labs.q09_accumulation.duel import ARMS, Duel, DuelParams
+from labs.tools.gradients import random_rows
+from labs.tools.models import TINY, untrained
+from tests.labs.one_lab import OneLab, Run, shown
+
+Result = Callable[..., dict[str, Any]]
+SHORT = {"updates": 5, "steps": 2}
+MODEL = untrained(TINY, "cpu")
+WINDOWS = random_rows(MODEL, 18, 12).view(3, 3, 2, -1)
+
+
+def arm(optimizer: str, *, micro_batches: bool, divide: bool, clip: float | None, rate: float = 0.05) -> Arm:
+    return Arm(MODEL, optimizer, rate, micro_batches=micro_batches, divide=divide, clip=clip)
+
+
+@pytest.mark.parametrize(("optimizer", "clip"), [("sgd", None), ("adamw", 0.5)])
+def test_an_arm_is_the_plain_loop(optimizer: str, clip: float | None) -> None:
+    ours = arm(optimizer, micro_batches=True, divide=True, clip=clip)
+    model = copy.deepcopy(MODEL)
+    theirs = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer](model.parameters(), lr=0.05)
+    for window in WINDOWS:
+        found = ours.update(window, lambda: None)
+        rows = window.flatten(0, 1)
+        loss = cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
+        theirs.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip or 1e9)
+        theirs.step()
+        assert found == pytest.approx((loss.item(), norm.item()), rel=1e-4)
+
+
+def test_a_clip_below_both_norms_hides_the_mistake_from_sgd() -> None:
+    arms = [arm("sgd", micro_batches=True, divide=divide, clip=1e-3) for divide in (True, False)]
+    for window in WINDOWS:
+        right, wrong = (each.update(window, lambda: None) for each in arms)
+        assert right is not None and wrong is not None
+        assert wrong[0] == pytest.approx(right[0], rel=1e-5) and wrong[1] == pytest.approx(
+            3 * right[1], rel=1e-3
+        )
+
+
+def test_an_arm_that_diverges_stops_for_good_and_harms_nobody() -> None:
+    wild = arm("sgd", micro_batches=False, divide=True, clip=None, rate=1e30)
+    found = [wild.update(window, lambda: None) for window in WINDOWS]
+    assert found[0] is not None and found[1:] == [None, None] and wild.diverged == 2
+    assert all(parameter.isfinite().all() for parameter in MODEL.parameters())
+
+
+def test_adamw_does_not_see_the_missing_division(result: Result) -> None:
+    seen = result("duel", **SHORT)
+    losses = seen["losses"]
+    assert losses["divided"] == pytest.approx(losses["big"], abs=1e-4)
+    assert losses["undivided"] == pytest.approx(losses["big"], abs=1e-3)
+    assert seen["norm_ratio"] == pytest.approx(2, rel=1e-4) and seen["weights_apart"] < 1e-3
+    drawn = shown("q09/duel", seen)
+    assert drawn.sentence is not None
+    assert drawn.sentence["formula"] == seen["final_loss"]["divided"]
+    assert drawn.sentence["measured"] == seen["final_loss"]["undivided"]
+
+
+def test_sgd_takes_it_for_a_higher_rate_and_a_run_that_diverges_is_said(result: Result) -> None:
+    seen = result("duel", **SHORT, optimizer="sgd", learning_rate=0.1)
+    assert seen["losses"]["undivided"] == pytest.approx(seen["losses"]["scaled"], abs=1e-3)
+    drawn = shown("q09/duel", seen)
+    assert drawn.sentence is not None and drawn.sentence["formula"] == seen["final_loss"]["scaled"]
+    lost = {
+        **seen,
+        "losses": {**seen["losses"], "undivided": seen["losses"]["undivided"][:3]},
+        "final_loss": {**seen["final_loss"], "undivided": None},
+        "diverged": {**seen["diverged"], "undivided": 4},
+    }
+    drawn = shown("q09/duel", lost)
+    assert drawn.sentence is None
+    assert any("not divided: diverged at update 4" in note for note in drawn.notes)
+    assert [len(trace["x"]) for trace in drawn.figures["loss"].data] == [5, 5, 5, 3]
+
+
+def test_the_same_seed_gives_the_same_curves(run: Run, lab: OneLab) -> None:
+    again = lab.client.submit("q09/duel", SHORT)
+    first = run("duel", **SHORT).result
+    assert first is not None and again.result is not None
+    for name in ARMS:
+        assert np.array_equal(first["losses"][name], again.result["losses"][name])
+
+
+def test_the_curves_grow_while_it_runs(run: Run) -> None:
+    job = run("duel", **SHORT)
+    assert isinstance(job.params, DuelParams) and len(job.partials) == 5
+    so_far = shown("q09/duel", dict(Duel().so_far(job.params, job.partials[:2])))
+    assert list(so_far.figures) == ["loss", "norm"] and so_far.sentence is None
+    assert [len(trace["x"]) for trace in so_far.figures["loss"].data] == [2] * len(ARMS)
+    assert shown("q09/duel", dict(Duel().so_far(job.params, []))).figures["loss"].data
