@@ -1,5 +1,6 @@
 """Question 5: one forward pass, with the shape of every tensor, and what every box of the drawing is for."""
 
+from labs.q05_shapes.activations import Activations
 from labs.q05_shapes.attention import Attention
 from labs.q05_shapes.causality import Causality
 from labs.q05_shapes.double_softmax import DoubleSoftmax
@@ -16,6 +17,7 @@ EXPERIMENTS = (
     Attention(),
     Knockout(),
     Flops(),
+    Activations(),
     FirstLoss(),
     DoubleSoftmax(),
     Residual(),
