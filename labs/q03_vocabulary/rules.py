@@ -49,6 +49,10 @@ KNOWN: dict[str, Known] = {
 """By their published configurations; GPT-3's two feed-forward matrices are four times as wide as it is."""
 
 
+BELOW = ("LLaMA-7B", "Llama-3-70B", "GPT-3")
+"""Named below their marks, where no other mark is."""
+
+
 @dataclass(frozen=True)
 class RulesParams(Params):
     """A model of so many million parameters in all, with one matrix of `entries` rows. All of it is view."""
@@ -169,7 +173,15 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
     edges = (smallest / 1.5, largest * 1.5)
     for factor, name in ((100, "rules.product"), (1, "rules.root_alone")):
         roots = [factor * math.sqrt(edge * MEGA) for edge in edges]
-        figure.line(edges, roots, "said", text(name), hover="%{x:,.3g}: %{y:,.0f}")
+        figure.line(
+            edges,
+            roots,
+            "said",
+            text=[text(name), ""],
+            textposition="top right",
+            hover="%{x:,.3g}: %{y:,.0f}",
+            showlegend=False,
+        )
     by_law = [fitted(model["others"], model["hidden"]) for model in models.values()]
     spans = [[fitted(model["others"], model["hidden"], base) for base in GRID] for model in models.values()]
     figure.marks(
@@ -195,6 +207,12 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
         size=11,
         customdata=list(models),
         hover="%{customdata}: %{y:,}",
+    )
+    figure.words(
+        others,
+        [model["entries"] for model in models.values()],
+        list(models),
+        textposition=["bottom center" if name in BELOW else "top center" for name in models],
     )
     figure.x_axis(
         text("axis.others"),

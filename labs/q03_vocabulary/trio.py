@@ -140,7 +140,10 @@ class Trio(Experiment[TrioParams, TrioResult]):
                 text("trio.nats", best=_name(result["by_nats"], text), **_extremes(result)),
                 text("trio.change"),
             ],
-            {f"{_name(name, text)} ({text('axis.bits')})": bits for name, bits in means.items()},
+            {
+                f"{_name(name, text)} ({text('axis.bits')})": means[name]
+                for name in sorted(means, key=means.__getitem__)
+            },
         )
 
 
