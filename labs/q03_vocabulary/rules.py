@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
-from labs.contract.drawing import Figure, power_ticks
+from labs.contract.drawing import LABEL_SIZE, Figure, power_ticks
 from labs.contract.fields import ParamError, real
 from labs.q03_vocabulary.prices import MEGA, OURS
 from minimind_core.tokenizer import SMALLEST_VOCAB
@@ -173,15 +173,8 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
     edges = (smallest / 1.5, largest * 1.5)
     for factor, name in ((100, "rules.product"), (1, "rules.root_alone")):
         roots = [factor * math.sqrt(edge * MEGA) for edge in edges]
-        figure.line(
-            edges,
-            roots,
-            "said",
-            text=[text(name), ""],
-            textposition="top right",
-            hover="%{x:,.3g}: %{y:,.0f}",
-            showlegend=False,
-        )
+        figure.line(edges, roots, "said", hover="%{x:,.3g}: %{y:,.0f}", showlegend=False)
+        _write(figure, 12 * smallest, 12**0.5 * factor * math.sqrt(smallest * MEGA), text(name), 22)
     by_law = [fitted(model["others"], model["hidden"]) for model in models.values()]
     spans = [[fitted(model["others"], model["hidden"], base) for base in GRID] for model in models.values()]
     figure.marks(
@@ -208,12 +201,8 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
         customdata=list(models),
         hover="%{customdata}: %{y:,}",
     )
-    figure.words(
-        others,
-        [model["entries"] for model in models.values()],
-        list(models),
-        textposition=["bottom center" if name in BELOW else "top center" for name in models],
-    )
+    for name, model in models.items():
+        _write(figure, model["others"] / MEGA, model["entries"], name, -14 if name in BELOW else 14)
     figure.x_axis(
         text("axis.others"),
         log=True,
@@ -227,6 +216,13 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
         span=(math.log10(LOWEST), math.log10(HIGHEST)),
     )
     return figure
+
+
+def _write(figure: Figure, x: float, y: float, words: str, up: int) -> None:
+    """Words so many pixels above a point."""
+    figure.note(
+        math.log10(x), math.log10(y), words, showarrow=False, yshift=up, font={"size": LABEL_SIZE - 1}
+    )
 
 
 def _row(name: str, model: Known, text: Words) -> Row:
