@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import LABEL_SIZE, Figure, power_ticks
@@ -174,7 +174,8 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
     for factor, name in ((100, "rules.product"), (1, "rules.root_alone")):
         roots = [factor * math.sqrt(edge * MEGA) for edge in edges]
         figure.line(edges, roots, "said", hover="%{x:,.3g}: %{y:,.0f}", showlegend=False)
-        _write(figure, 12 * smallest, 12**0.5 * factor * math.sqrt(smallest * MEGA), text(name), 22)
+        place = 150 * smallest
+        _write(figure, place, factor * math.sqrt(place * MEGA), text(name), 16, xanchor="right")
     by_law = [fitted(model["others"], model["hidden"]) for model in models.values()]
     spans = [[fitted(model["others"], model["hidden"], base) for base in GRID] for model in models.values()]
     figure.marks(
@@ -218,11 +219,10 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
     return figure
 
 
-def _write(figure: Figure, x: float, y: float, words: str, up: int) -> None:
+def _write(figure: Figure, x: float, y: float, words: str, up: int, **more: Any) -> None:
     """Words so many pixels above a point."""
-    figure.note(
-        math.log10(x), math.log10(y), words, showarrow=False, yshift=up, font={"size": LABEL_SIZE - 1}
-    )
+    look = {"showarrow": False, "yshift": up, "font": {"size": LABEL_SIZE - 1}, **more}
+    figure.note(math.log10(x), math.log10(y), words, **look)
 
 
 def _row(name: str, model: Known, text: Words) -> Row:
