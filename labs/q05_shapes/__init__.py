@@ -9,10 +9,12 @@ from labs.q05_shapes.flops import Flops
 from labs.q05_shapes.knockout import Knockout
 from labs.q05_shapes.qk_norm import QKNorm
 from labs.q05_shapes.residual import Residual
+from labs.q05_shapes.width import Width
 from labs.q05_shapes.xray import XRay
 
 EXPERIMENTS = (
     XRay(),
+    Width(),
     Causality(),
     Attention(),
     Knockout(),
