@@ -16,8 +16,11 @@ from tests.browser.test_pages import check_page
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
-PLOTS = "document.querySelectorAll('.st-key-lab-{} .js-plotly-plot').length > 0"
-"""Whether a panel has drawn."""
+DRAWN = """panel => {
+    const plot = document.querySelector(`.st-key-lab-${panel} .plot`)
+    plot?.scrollIntoView()  // it is drawn when it comes near the screen, and is another one after a rerun
+    return document.querySelector(`.st-key-lab-${panel} .js-plotly-plot`) !== null
+}"""
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,7 @@ def test_from_a_prediction_to_the_reference(way: Way, visit: Visit) -> None:
 
     panel = page.locator(f".st-key-lab-{way.lab}")
     expect(panel.get_by_text(way.sentence, exact=False).first).to_be_visible(timeout=PATIENCE)
-    settle(page)
-    panel.locator(".plot").first.scroll_into_view_if_needed()
-    wait_until(page, PLOTS.format(way.lab), timeout=PATIENCE)
+    wait_until(page, DRAWN, arg=way.lab, timeout=PATIENCE)
     settle(page)
 
     main = page.get_by_test_id("stMain")
