@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
-from labs.contract.drawing import LABEL_SIZE, Figure, power_ticks
+from labs.contract.drawing import LABEL_SIZE, Figure, error_bars, power_ticks
 from labs.contract.fields import ParamError, real
 from labs.q03_vocabulary.prices import MEGA, OURS
 from minimind_core.tokenizer import SMALLEST_VOCAB
@@ -186,12 +186,7 @@ def _sizes(models: dict[str, Known], text: Words) -> Figure:
         symbol="diamond",
         size=11,
         hover="%{x:,.3g}: %{y:,.0f}",
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - each for each, (_, high) in zip(by_law, spans, strict=True)],
-            "arrayminus": [each - low for each, (low, _) in zip(by_law, spans, strict=True)],
-        },
+        error_y=error_bars(by_law, [{"low": low, "high": high} for low, high in spans]),
     )
     figure.marks(
         others,
