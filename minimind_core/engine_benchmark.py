@@ -85,7 +85,7 @@ def _row(model: MiniMind, load: Load, device: torch.device, repeats: int, on_run
     with contextlib.ExitStack() as stack:
         calls = [ours]
         with contextlib.suppress(MiniMindError):  # transformers is not installed
-            calls.append(stack.enter_context(_peer(model, requests)))
+            calls.append(stack.enter_context(_peer(model, load, requests)))
         timings = time_interleaved(calls, device, warmup=WARM_UP, repeats=repeats, on_run=on_run)
         rates = [timing.rate(amount) for timing in timings]
         if len(calls) == 1:
@@ -107,7 +107,7 @@ def _equal(model: MiniMind, load: Load, requests: list[tuple[list[int], int]], c
     if model.model.embed_tokens.weight.dtype == torch.float32:
         return calls[0]() == calls[1]()
     precise, few = copy.deepcopy(model).float(), requests[:COMPARED]
-    with _peer(precise, few) as peer:
+    with _peer(precise, load, few) as peer:
         return _engine(precise, load, few)() == peer()
 
 
@@ -133,13 +133,16 @@ def _engine(model: MiniMind, load: Load, requests: list[tuple[list[int], int]]) 
 
 
 @contextlib.contextmanager
-def _peer(model: MiniMind, requests: list[tuple[list[int], int]]) -> Iterator[Generate]:
-    """The same requests by transformers with its own settings, its manager kept running in between."""
+def _peer(model: MiniMind, load: Load, requests: list[tuple[list[int], int]]) -> Iterator[Generate]:
+    """The same requests by transformers, as many at once, its manager kept running in between."""
     peer = as_transformers(model)
-    from transformers import GenerationConfig
+    from transformers import ContinuousBatchingConfig, GenerationConfig
 
     settings = GenerationConfig(do_sample=False, eos_token_id=-1, pad_token_id=0)
-    with peer.continuous_batching_context_manager(generation_config=settings) as manager:
+    batching = ContinuousBatchingConfig(max_requests_per_batch=load.slots)
+    with peer.continuous_batching_context_manager(
+        generation_config=settings, continuous_batching_config=batching
+    ) as manager:
 
         def generate() -> list[list[int]]:
             ids = [manager.add_request(prompt, max_new_tokens=new) for prompt, new in requests]
