@@ -251,17 +251,13 @@ def as_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slot_batch, "CHUNK_ROWS", 2)
 
 
-def test_compiled_programs_for_every_bucket_and_setting(
-    model: MiniMind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_programs_for_every_bucket_and_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler reads each program but makes no code of it, which would take minutes."""
-    compile = torch.compile
-    monkeypatch.setattr(
-        step.torch, "compile", lambda function, **_: compile(function, backend="eager", fullgraph=True)
-    )
+    compile, model = torch.compile, random_model(TINY.replace(num_layers=1))
+    options: dict[str, Any] = {"backend": "eager", "fullgraph": True, "dynamic": False}
+    monkeypatch.setattr(step.torch, "compile", lambda function, **_: compile(function, **options))
     ours = engine(model, num_slots=9, kind="compiled")
-    settings = [GREEDY, SamplingParams(seed=1), SamplingParams(top_k=9, seed=2)]
-    for params in settings:
+    for params in (GREEDY, SamplingParams(seed=1), SamplingParams(top_k=9, seed=2)):
         expected = generate(model, [[5, 6, 7]], params, 3).new_ids[0]
         for count in (1, 2, 9):
             ids = [ours.submit([5, 6, 7], params, max_new_tokens=3) for _ in range(count)]
