@@ -12,7 +12,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from datetime import date
 from typing import Any, Literal, ParamSpec
 
 import streamlit as st
@@ -28,8 +27,6 @@ REFERENCE = "reference"
 """Among the help used: the reference answer was opened."""
 TYPED = "predictions"
 """The field of a draft that holds what is typed as predictions, as JSON by field."""
-_INTERVIEW = ("plan", "interview")
-"""Where the drafts hold the day of the interview: it belongs to no question."""
 _TROUBLE = "store.trouble"
 _OPENINGS, _NAME, _VISIT = "store.openings", "store.name", "store.visit"
 _BROWSER = "minimind.draft."
@@ -207,22 +204,6 @@ def _save_typed(question: Question, fields: Mapping[str, str]) -> None:
     kept = drafts.get(owner, question.key, TYPED)
     text = json.dumps({name: text for name, text in fields.items() if text}, ensure_ascii=False)
     drafts.save(owner, question.key, TYPED, text, (kept.revision if kept else 0) + 1)
-
-
-def interview_day() -> date | None:
-    """The day of this person's interview; None where none is set, or an import brought in something else."""
-    kept = store().drafts.get(known_profile(), *_INTERVIEW)
-    with contextlib.suppress(ValueError):
-        return date.fromisoformat(kept.text) if kept and kept.text else None
-    return None
-
-
-def save_interview_day(day: date | None) -> None:
-    """Keep the day of the interview; None forgets it."""
-    drafts, owner = store().drafts, profile()
-    kept = drafts.get(owner, *_INTERVIEW)
-    text = day.isoformat() if day else ""
-    drafts.save(owner, *_INTERVIEW, text, (kept.revision if kept else 0) + 1)
 
 
 def attempts(question: Question) -> tuple[Attempt, ...]:
