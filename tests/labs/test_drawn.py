@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,3 +36,20 @@ def test_what_is_drawn_is_what_was_reviewed(experiment: Experiment[Any, Any]) ->
 def test_no_drawing_is_left_without_its_recording() -> None:
     known = {path for experiment in RECORDED for path, _ in drawings(REGISTRY, experiment)}
     assert {path for path in FOLDER.rglob("*.json") if path.name.endswith(SUFFIX)} == known
+
+
+def test_a_list_in_a_sentence_is_none_of_a_program() -> None:
+    """Notes, titles and names of numbers enumerate; a shape in a cell of a table is one."""
+    for path in FOLDER.rglob(f"*{SUFFIX}"):
+        drawn = json.loads(path.read_text(encoding="utf-8"))
+        said = [*drawn.get("notes", []), *drawn.get("numbers", {}), *texts_of(drawn["figures"])]
+        assert not [text for text in said if re.search(r"\[ *-?\d", text)], path.relative_to(FOLDER)
+
+
+def texts_of(part: Any) -> Iterator[str]:
+    """Every text of drawn data."""
+    if isinstance(part, dict | list):
+        for item in part.values() if isinstance(part, dict) else part:
+            yield from texts_of(item)
+    elif isinstance(part, str):
+        yield part
