@@ -55,6 +55,10 @@ class Renderer:
 
         return _FENCE_OR_PLACEHOLDER.sub(replace, template)
 
+    def diagram(self, name: str) -> str:
+        """The SVG called `name` with its numbers filled in; what is code there is so by its look."""
+        return self.fill(self.question.diagrams[name].of_language(self.language)).replace("`", "")
+
     def value(self, claim: Claim, path: tuple[str, ...] = (), *, code: bool = False) -> str:
         """A claim's value with its unit, or in `code`, or words that say that it is measured."""
         if claim.value is not None:
