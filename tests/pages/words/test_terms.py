@@ -36,6 +36,7 @@ def test_a_term_is_explained_once_and_the_text_stays(question: Question, languag
         tokens = [child for token in MarkdownIt().parse(marked) for child in token.children or [token]]
         found = [token.content for token in tokens if token.type.startswith("html")]
         assert len(found) == 2 * len(meanings), "the texts have no HTML of their own, and no mark is in code"
+        assert "**" not in "".join(token.content for token in tokens if token.type == "text")
         marks += len(meanings)
     assert marks
 
@@ -46,6 +47,11 @@ def test_a_question_does_not_tell_what_it_asks(question: Question, language: str
     asked = Renderer(question, language).fill(question.prose[language].question)
     own = {term.meaning[language] for term in glossary() if term.question == question.id}
     assert not own & {meaning for meaning, _ in MARK.findall(explained(asked, language, question.id))}
+
+
+def test_a_mark_takes_no_emphasis_away() -> None:
+    assert MARK.sub(r"(\2)", explained("按**词元**算", "zh")) == "按(**词元**)算"
+    assert explained("按**词元数**算", "zh") == "按**词元数**算"
 
 
 def test_a_meaning_is_text() -> None:
