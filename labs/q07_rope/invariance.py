@@ -15,6 +15,7 @@ from labs.contract.drawing import Figure, power_ticks
 from labs.q07_rope.rounding_error import BITS, Array, expected_errors
 from labs.q07_rope.scaling import frequencies
 from labs.tools.named_lines import NamedLines
+from labs.tools.written import small_number
 
 Floats = NDArray[np.float32]
 ARITHMETICS = tuple(BITS)
@@ -164,7 +165,11 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
         }
 
     def show(self, result: InvarianceResult, text: Words) -> Shown:
-        view = result["view"]
+        view, apart = result["view"], result["layouts"]["difference"]
+        said = view | {
+            "off": small_number(view["off"]),
+            "arithmetic": text(f"arithmetic.{view['arithmetic']}"),
+        }
         return Shown(
             {
                 "error": _error_figure(result, text),
@@ -177,8 +182,8 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
             ],
             notes=[
                 text("note.sentence"),
-                text("note.first", **{**view, "arithmetic": text(f"arithmetic.{view['arithmetic']}")}),
-                text("note.layouts", **result["layouts"]["difference"]),
+                text("note.first", **said),
+                text("note.layouts", **(apart | {"permuted": small_number(apart["permuted"])})),
             ],
             numbers=_errors_at(result, view["index"], text),
             sentence={

@@ -20,6 +20,7 @@ from labs.contract.experiment import Experiment
 from labs.contract.registry import Registry
 
 REGISTRY = Registry.discover()
+EXPONENT = re.compile(r"\de[+-]\d\d")
 RECORDED = [*REGISTRY.of_questions(), REGISTRY.find("machine/card")]
 """What is recorded and shown to people."""
 
@@ -38,12 +39,14 @@ def test_no_drawing_is_left_without_its_recording() -> None:
     assert {path for path in FOLDER.rglob("*.json") if path.name.endswith(SUFFIX)} == known
 
 
-def test_a_list_in_a_sentence_is_none_of_a_program() -> None:
-    """Notes, titles and names of numbers enumerate; a shape in a cell of a table is one."""
+def test_lists_and_numbers_are_written_as_in_a_text() -> None:
+    """Sentences enumerate, though a cell may hold a shape; no number has the exponent of a program."""
     for path in FOLDER.rglob(f"*{SUFFIX}"):
         drawn = json.loads(path.read_text(encoding="utf-8"))
         said = [*drawn.get("notes", []), *drawn.get("numbers", {}), *texts_of(drawn["figures"])]
         assert not [text for text in said if re.search(r"\[ *-?\d", text)], path.relative_to(FOLDER)
+        cells = texts_of(drawn.get("rows", []))
+        assert not [text for text in (*said, *cells) if EXPONENT.search(text)], path.relative_to(FOLDER)
 
 
 def texts_of(part: Any) -> Iterator[str]:

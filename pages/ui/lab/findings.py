@@ -14,6 +14,7 @@ import streamlit as st
 
 from labs.contract import Data, Experiment, Row, Shown
 from labs.contract.drawing import Figure
+from labs.tools.written import SMALL, small_number
 from pages.ui.lab import charts, lesson
 from pages.ui.lab.finding import Finding, Kind
 from pages.ui.lab.folded import folded
@@ -76,9 +77,11 @@ def _table(rows: Sequence[Row]) -> None:
 def cell(value: str | int | float, digits: int = 4) -> str:
     """A value of a table: thousands apart, so many significant digits; text as it is, never as Markdown.
 
-    >>> cell(33554432), cell(0.123456), cell("gqa")
-    ('33,554,432', '0.1235', 'gqa')
+    >>> cell(33554432), cell(0.123456), cell(1.526e-05), cell("gqa")
+    ('33,554,432', '0.1235', '1.526 × 10⁻⁵', 'gqa')
     """
     if isinstance(value, str | bool):
         return literal(str(value))
+    if 0 < abs(value) < SMALL:
+        return small_number(value, digits)
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**digits else f"{value:,.{digits}g}"
