@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,15 +226,8 @@ def _error_figure(result: InvarianceResult, text: Words) -> Figure:
         look = {"width": 2.5, "hover": f"{label}<br>m = %{{x:,}}: %{{y:.2g}}"}
         legend = {"name": text("measured"), "showlegend": index == 0}
         lines.draw(dict(zip(starts, errors, strict=True)), "measured", label, **look, **legend)
-    figure.marks(
-        [view["start"]],
-        [view["typical"] or None],
-        "measured",
-        symbol="circle-open",
-        size=13,
-        marker={"line": {"width": 3}},
-        showlegend=False,
-    )
+    ring: dict[str, Any] = {"size": 13, "marker": {"line": {"width": 3}}, "showlegend": False}
+    figure.marks([view["start"]], [view["typical"] or None], "measured", symbol="circle-open", **ring)
     low, high = lines.fit(starts)
     figure.x_axis(text("axis.start"), ticks={start: f"{start:,}" for start in STARTS[::2]})
     figure.y_axis(text("axis.error"), ticks=power_ticks(low, high, every=3))

@@ -1,6 +1,7 @@
-"""What a reader of a page would stumble over: a raw sign, a number that is none, a word of the other language.
+"""What a reader of a page would stumble over: a raw sign, no number, a word of the other language.
 
-All texts that an AppTest has drawn are looked at, folded ones and those of plots too; code and formulas are not.
+All texts that an AppTest has drawn are looked at, folded ones and those of plots too, but no code and no
+formulas.
 """
 
 from __future__ import annotations
@@ -14,21 +15,25 @@ from google.protobuf.message import Message
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-RAW = re.compile(r"\*\*|\bnan\b|\bNone\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|\[ *-?\d|\d\.\d{8}|\de[+-]\d")
+RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|\[ *-?\d|\de[+-]\d\d")
+"""Open emphasis, no number, a zero with a sign, a list or an exponent as a program writes them."""
 FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
 """A Chinese character in English; five small English words in a row in Chinese."""
+_QUOTED = re.compile(r"“[^”]*”|\([^()]*\)")
+"""What is quoted may be in any language, and so may be the other name of a thing."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 _FIELDS = ("body", "label", "placeholder", "help", "options")
 """Fields of Streamlit's elements that are shown, all of them as Markdown."""
 _SILENT = ("Code", "Html", "BidiComponent", "ButtonGroup")
 """Code, what the model wrote, components; the languages are each named in their own."""
-_PLOT = ("title", "text", "name", "ticktext", "hovertemplate", "play")
+_PLOT = ("title", "name", "play")
+"""Our own words in a plot; tokens and what a model wrote stand elsewhere, and in a title's `text`."""
 _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 
 
 def stumbles(app: AppTest, lang: str) -> list[str]:
     """Every text with something wrong in it."""
-    return [text for text in shown(app) if RAW.search(text) or FOREIGN[lang].search(text)]
+    return [text for text in shown(app) if RAW.search(text) or FOREIGN[lang].search(_QUOTED.sub("", text))]
 
 
 def shown(app: AppTest) -> Iterator[str]:
@@ -63,7 +68,7 @@ def _read(markdown: str) -> Iterator[str]:
 def _of_plot(part: Any, key: str = "") -> Iterator[str]:
     if isinstance(part, dict):
         for name, value in part.items():
-            yield from _of_plot(value, name)
+            yield from _of_plot(value, key if (key, name) == ("title", "text") else name)
     elif isinstance(part, list):
         for item in part:
             yield from _of_plot(item, key)

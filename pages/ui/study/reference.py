@@ -116,5 +116,5 @@ def _evidence(claim: Claim, renderer: Renderer) -> None:
         st.markdown(f":blue[**{t('claims.formula')}**]")
         st.code(claim.formula, language=None, wrap_lines=True)
     if claim.source:
-        st.markdown(f"**{t('claims.source')}** {claim.source}")
+        st.markdown(f"**{t('claims.source')}** {claim.source[current_language()]}")
     evidence.section(claim)
