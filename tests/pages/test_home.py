@@ -40,7 +40,7 @@ def test_the_parameter_chart_adds_up(open_app: OpenApp) -> None:
     app = open_app()
     assert "25,829,888" in app.header[-1].value
     bars = plots(app)[0]["data"][0]
-    assert (bars["y"][-1], bars["text"][-1]) == ("Feed-forward", "17.30 M · 67 %")
+    assert (bars["y"][-1], bars["text"][-1]) == ("Feed-forward", "17.30 M · 67%")
 
 
 @pytest.mark.parametrize(
