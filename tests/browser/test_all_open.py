@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.site.store import REFERENCE
 from questions import load_questions
@@ -110,4 +110,28 @@ def test_a_term_is_explained_by_keyboard_within_the_page(app: str, chromium: Bro
     page.keyboard.press("Tab")  # only a keyboard shows the focus
     assert term.evaluate(look).strip('"') == term.get_attribute("aria-description")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    context.close()
+
+
+def test_the_line_at_p_is_dragged_and_the_slider_follows(app: str, chromium: Browser) -> None:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(f"{app}/q13_sampling?lang=en")
+    plot = page.locator(".plot[style*=ew-resize]")
+    plot.wait_for(timeout=PATIENCE)
+    settle(page)
+    plot.scroll_into_view_if_needed()
+    area = plot.locator(".nsewdrag").bounding_box(timeout=PATIENCE)
+    height = area["y"] + area["height"] / 2
+    page.mouse.move(area["x"] + 0.9 * area["width"], height)
+    page.mouse.down()
+    page.mouse.move(area["x"] + 0.6 * area["width"], height, steps=4)
+    expect(plot).to_contain_text("p = 0.6")
+    page.mouse.move(area["x"] + 0.5 * area["width"], height)
+    page.mouse.up()
+    slider = page.locator(".st-key-q13_top_p").get_by_role("slider")
+    expect(slider).to_have_value("0.5", timeout=PATIENCE)
+    assert "q13_top_p=0.5" in page.url
+    settle(page)
+    expect(plot).to_contain_text("p = 0.5")
     context.close()

@@ -29,8 +29,13 @@ def shown(experiment: Experiment, result: Data) -> Shown:
     return experiment.show(result, words_of_lab(experiment.lab))
 
 
-def draw(experiment: Experiment, finding: Finding, result: Data) -> None:
-    """Of a completed `result`: the sentence, the main figure with notes and table, the other figures."""
+def draw(
+    experiment: Experiment, finding: Finding, result: Data, *, on_drag: charts.Dragged | None = None
+) -> None:
+    """Of a completed `result`: the sentence, the main figure with notes and table, the other figures.
+
+    `on_drag` hears of a line in one of the others that was dragged.
+    """
     drawn = shown(experiment, result)
     if finding.kind != "formula" and drawn.sentence is not None:
         lesson.sentence(experiment, finding.params, result, drawn.sentence, here=finding.kind == "measured")
@@ -40,7 +45,7 @@ def draw(experiment: Experiment, finding: Finding, result: Data) -> None:
         st.caption(markdown_of(note))
     if drawn.rows:
         folded(t("bench.table"), partial(_table, drawn.rows), key=f"{experiment.id}.table")
-    figures(experiment, dict(others), finding.kind, named=True)
+    figures(experiment, dict(others), finding.kind, named=True, on_drag=on_drag)
 
 
 def figures(
@@ -51,6 +56,7 @@ def figures(
     named: bool,
     key: str = "",
     height: int | None = None,
+    on_drag: charts.Dragged | None = None,
 ) -> None:
     """Figures of the lab, as high as said here or by the lab; `named` where there are several.
 
@@ -66,6 +72,7 @@ def figures(
             alt=title,
             height=height or figure.height or HEIGHT,
             recorded=kind == "recorded",
+            on_drag=on_drag,
         )
 
 
