@@ -96,7 +96,13 @@ def _matching(question: Question, search: str, status: str, kind: str) -> list[C
 def _searchable(claim: Claim) -> str:
     language = current_language()
     return "\n".join(
-        (claim.id, claim.statement[language], claim.truth[language], claim.formula, claim.source)
+        (
+            claim.id,
+            claim.statement[language],
+            claim.truth[language],
+            claim.formula,
+            claim.source.get(language, ""),
+        )
     ).casefold()
 
 

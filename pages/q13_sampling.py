@@ -86,8 +86,14 @@ def _bars(measured: Data) -> None:
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
-    findings.draw(_NEXT_TOKEN, findings.Finding(params, measured, "measured"), result)
+    findings.draw(_NEXT_TOKEN, findings.Finding(params, measured, "measured"), result, on_drag=_dragged)
     bench.code(_NEXT_TOKEN, params)
+
+
+def _dragged(field: str, value: float) -> None:
+    """The line at p was left somewhere: the slider follows."""
+    spec = controls.spec_of(NextTokenParams, field)
+    controls.put(_Q, field, spec.nearest(round(value, 2)))
 
 
 def _starting_points() -> None:

@@ -30,6 +30,7 @@ from labs.q01_loss_mask.rows import (
     mean_loss,
 )
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 from minimind_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class Batch(Experiment[BatchParams, BatchResult]):
         if lone:
             notes.append(text("batch.lone", rows=", ".join(lone)))
         if min(result["lengths"]) < result["ids"].shape[1]:
-            notes.append(text("batch.filler", change=result["filler_change"]))
+            notes.append(text("batch.filler", change=small_number(result["filler_change"])))
         return Shown(
             figures(result, text),
             rows=table(result, text),

@@ -182,6 +182,7 @@ def _mass(view: NextTokenView, labels: list[str], text: Words) -> Figure:
         width=2,
         showlegend=False,
     )
+    figure.drag("top_p", "p = {value} ")
     figure.x_axis(text("axis.mass"), span=(0, 1), tickformat=".0%")
     figure.y_axis(hidden=True, span=(-0.5, 1))
     return figure
