@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|\[ *-?\d|\de[+-]\d\d")
+RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|(?<![a-z])\[ *-?\d|\de[+-]\d\d")
 """Open emphasis, no number, a zero with a sign, a list or an exponent as a program writes them."""
 FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
 """A Chinese character in English; five small English words in a row in Chinese."""
