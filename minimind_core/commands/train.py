@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-every", type=whole, default=500, help="updates between resumable states; 0 for none"
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="name the first module that is not finite; after a spike go back and train on more slowly",
+    )
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
     for name, kind in TRAINING_OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
@@ -91,6 +96,12 @@ def run(options: argparse.Namespace) -> int:
         recipe.training.seq_len * recipe.training.batch_size,
         is_visible,
     )
+    events: list[str] = []
+
+    def on_event(event: Any) -> None:
+        events.append(event.sentence())
+        progress.tell(events[-1])
+
     model, records = pretraining.pretrain(
         recipe,
         source,
@@ -100,10 +111,13 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         save_every=options.save_every,
         on_record=progress,
+        on_event=on_event if options.watch else None,
     )
     progress.close()
     if processes.is_first:
-        _save_and_score(options, recipe, folder, model, tokenizer, records, held_out)
+        facts = {"recipe": options.recipe, "processes": _process_count()}
+        facts |= {"events": events} if options.watch else {}
+        _save_and_score(options, recipe, folder, model, tokenizer, records, held_out, facts)
     leave_processes()
     return 0
 
@@ -116,10 +130,10 @@ def _save_and_score(
     tokenizer: Any,
     records: list[Any],
     held_out: list[Path],
+    facts: dict[str, Any],
 ) -> None:
     from minimind_core.training import pretraining
 
-    facts: dict[str, Any] = {"recipe": options.recipe, "processes": _process_count()}
     pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)
     if held_out:
         facts["held_out"] = pretraining.score_master_and_shipped(
@@ -196,6 +210,7 @@ class _Progress:
 
         if steps < 1:
             raise ConfigError("There is nothing to train: steps must be at least 1.")
+        self.is_visible = is_visible
         disable = None if is_visible else True  # None: wherever there is no terminal
         self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=disable)
 
@@ -203,6 +218,11 @@ class _Progress:
         skipped = f" skipped {record.skipped}" if record.skipped else ""
         self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}{skipped}", refresh=False)
         self.bar.update(record.tokens - self.bar.n)
+
+    def tell(self, sentence: str) -> None:
+        """A line of its own above the bar; nothing where the run is silent."""
+        if self.is_visible:
+            self.bar.write(sentence)
 
     def close(self) -> None:
         """Leave the last line as it is."""
