@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from labs.q11_nan import cost
+from labs.q11_nan import cost, rates
 from labs.tools.budgets import PerDevice
 from tests.labs.one_lab import OneLab, Run
 
@@ -15,6 +15,7 @@ from tests.labs.one_lab import OneLab, Run
 def lab() -> Iterator[OneLab]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
+        patch.setattr(rates, "RATES", (1e-3, 0.1, 1e4))
         yield OneLab("q11", "nano-rope", once=True)
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labs.q11_nan import rates
 from labs.q11_nan.checklist import texts_in
 from labs.q11_nan.first_loss import STDS, tied, untied
 from labs.q11_nan.monitor import MonitorParams
-from labs.q11_nan.rates import RATES
 from tests.labs.one_lab import REGISTRY, OneLab, Run
 
 
@@ -47,8 +47,8 @@ def test_a_sweep_keeps_order(result: Run) -> None:
     told = result("rates", steps=10)
     for arm, largest in told["largest_finite_rate"].items():
         bad = told["first_bad_step"][arm]
-        assert largest in RATES and (bad[: RATES.index(largest) + 1] == -1).all()
-        assert told["best_rate"][arm] <= max(RATES)
+        assert largest in rates.RATES and (bad[: rates.RATES.index(largest) + 1] == -1).all()
+        assert told["best_rate"][arm] <= max(rates.RATES)
     assert told["largest_finite_rate"]["sgd"] <= told["largest_finite_rate"]["sgd_clipped"]
     assert told["largest_finite_rate"]["adamw_fp16"] <= told["largest_finite_rate"]["adamw"]
 
