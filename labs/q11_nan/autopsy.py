@@ -188,7 +188,7 @@ def _map(result: AutopsyResult, phase: str, text: Words) -> Figure:
     cells = result[phase].tolist()  # type: ignore[literal-required]
     shades = [[None if value < 0 else value for value in row] for row in cells]
     steps = [str(step) for step in range(len(result["losses"]))]
-    figure = Figure(height=90 + 15 * len(result["places"]))
+    figure = Figure(height=90 + 17 * len(result["places"]))
     names = [_name(place, text) for place in result["places"]]
     figure.heat(shades, steps, names, "said", zmin=0, zmax=2, hover="%{y}, %{x}: %{z}")
     marks = [
@@ -200,7 +200,7 @@ def _map(result: AutopsyResult, phase: str, text: Words) -> Figure:
     if marks:
         figure.words(*zip(*marks, strict=True))
     figure.x_axis(text("axis.step"), category=True, showgrid=False)
-    figure.y_axis(category=True, reverse=True, showgrid=False)
+    figure.y_axis(category=True, reverse=True, showgrid=False, dtick=1)
     return figure
 
 

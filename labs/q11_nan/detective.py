@@ -134,7 +134,10 @@ class Detective(Experiment[DetectiveParams, DetectiveResult]):
 
     def show(self, result: DetectiveResult, text: Words) -> Shown:
         view = result["view"]
-        notes = [text("note.case", left=BUDGET - len(view["bought"]))] if view["cause"] == "open" else []
+        rows = _rows(result, view, text)
+        notes = [text("note.told", probe=row[text("probe")], said=row[text("evidence")]) for row in rows[1:]]
+        if view["cause"] == "open":
+            notes.append(text("note.case", left=BUDGET - len(view["bought"])))
         if view["refused"]:
             notes.append(text("note.no_probes"))
         if view["cause"] != "open":
@@ -145,7 +148,7 @@ class Detective(Experiment[DetectiveParams, DetectiveResult]):
             )
         return Shown(
             {"loss": _curve(result, "norms" in view["bought"], text)},
-            _rows(result, view, text),
+            rows,
             notes,
             {text("spent"): len(view["bought"])},
         )
@@ -192,7 +195,9 @@ def _curve(result: DetectiveResult, with_norms: bool, text: Words) -> Figure:
     if with_norms:
         figure.line(steps, result["norms"], "peer", text("norm"), hover="%{x}: %{y:.3g}", symbol="square")
     bad = [step for step in steps.tolist() if not np.isfinite(result["losses"][step])]
-    figure.marks(bad, [0.0] * len(bad), "said", text("not_finite"), symbol="x", size=10, hover="%{x}")
+    figure.marks(
+        bad, [0.0] * len(bad), "said", text("not_finite"), symbol="x", size=10, hover="%{x}", cliponaxis=False
+    )
     figure.x_axis(text("axis.step"), dtick=1, span=(-0.3, len(steps) - 0.7))
     figure.y_axis(text("axis.loss_norm"), from_zero=True)
     return figure
