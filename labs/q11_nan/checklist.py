@@ -93,27 +93,42 @@ class Checklist(Experiment[ChecklistParams, ChecklistResult]):
             )
         figure.x_axis(text("axis.items"), span=(0, 11), tickvals=[0, 5, 10])
         figure.y_axis(category=True, reverse=True)
-        return Shown({"states": figure}, rows, [text("note.checklist", **result["counts"])])
+        notes = [
+            text("note.told", probe=row[text("item")], said=row[text("found")])
+            for row, item in zip(rows, result["items"], strict=True)
+            if item["state"] != "ok"
+        ]
+        return Shown({"states": figure}, rows, [text("note.checklist", **result["counts"]), *notes])
 
 
 def texts_in(lines: str) -> list[str]:
-    """The text of each line: a JSON object's "text", or the line itself.
+    """The text of each JSON object's "text", and each other line itself.
 
-    >>> texts_in('{"text": "a"}\\n\\nplain')
-    ['a', '', 'plain']
+    Objects may also follow each other on one line, as where a box has swallowed the line breaks.
+
+    >>> texts_in('{"text": "a"} {"text": "b"}\\n\\nplain')
+    ['a', 'b', '', 'plain']
     """
-    found = []
+    found: list[str] = []
     for number, line in enumerate(lines.splitlines(), start=1):
-        if not line.lstrip().startswith("{"):
+        rest = line.strip()
+        if not rest.startswith("{"):
             found.append(line)
-            continue
-        try:
-            value = json.loads(line)["text"]
-        except (ValueError, KeyError, RecursionError):
-            raise DataError(
-                f'Line {number} is no JSON object with a "text"; write it as {{"text": "…"}}.',
-                key="q11.line",
-                number=number,
-            ) from None
-        found.append(value if isinstance(value, str) else "")
+        while rest.startswith("{"):
+            text, rest = _first_text(rest, number)
+            found.append(text)
     return found
+
+
+def _first_text(line: str, number: int) -> tuple[str, str]:
+    """The text of the object that a line begins with ("" where it is null), and the rest of the line."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(line)
+        text = value["text"]
+    except (ValueError, KeyError, RecursionError):
+        raise DataError(
+            f'Line {number} is no JSON object with a "text"; write it as {{"text": "…"}}.',
+            key="q11.line",
+            number=number,
+        ) from None
+    return text if isinstance(text, str) else "", line[end:].strip()

@@ -121,9 +121,13 @@ class Roulette(Experiment[RouletteParams, RouletteResult]):
     def show(self, result: RouletteResult, text: Words) -> Shown:
         view, ended = result["view"], result["view"]["accused"] != "open"
         worth = _worth(result, text, ended)
-        return Shown(
-            {"worth": worth}, _rows(result, text), _notes(result, text), {text("possible"): len(view["left"])}
-        )
+        rows = _rows(result, text)
+        asked = [
+            text("note.asked", probe=row[text("probe")], said=row[text("answer")], left=row[text("possible")])
+            for row in rows[1:]
+        ]
+        notes = [*asked, *_notes(result, text)]
+        return Shown({"worth": worth}, rows, notes, {text("possible"): len(view["left"])})
 
 
 def bug(spin: int) -> str:

@@ -86,5 +86,6 @@ def test_bad_input_is_one_sentence(lab: OneLab, settings: str, lines: str, said:
 
 
 def test_any_text_is_a_text() -> None:
+    assert texts_in('{"text": "x"} {"text": "y"}') == ["x", "y"]
     strange = "😀\u0000\u202e 天气 abc"
     assert texts_in(f'{{"text": "x"}}\n{strange}\n{{"text": null}}') == ["x", strange, ""]

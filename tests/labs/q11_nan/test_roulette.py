@@ -112,9 +112,9 @@ def test_the_page_tells_bits_and_at_the_end_the_best_tree() -> None:
         shown(loss=True, accused=name),
         shown(accused=next(b for b in BUGS if b not in left(TABLE, name, PROBES))),
     )
-    assert right.notes[0].startswith("Right: ") and "You took 1 probes" in right.notes[0]
+    assert right.notes[1].startswith("Right: ") and "You took 1 probes" in right.notes[1]
     assert wrong.notes[0].startswith("No: it was ")
-    assert f"the best tree takes {len(recorded()['paths'][name])}" in right.notes[0]
+    assert f"the best tree takes {len(recorded()['paths'][name])}" in right.notes[1]
 
 
 def test_recorded_runs_answer_as_the_table_does() -> None:
