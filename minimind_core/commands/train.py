@@ -85,12 +85,7 @@ def run(options: argparse.Namespace) -> int:
         device = torch.device("cuda", torch.cuda.current_device())
         torch.set_float32_matmul_precision("high")
     is_visible = processes.is_first and not options.json
-    reports: list[str] = []
-    with progress_bar("reading", "B", silent=not is_visible) as on_progress:
-        source, tokenizer = pretraining.make_source(recipe, data, reports.append, on_progress)
-    if is_visible:
-        for report in reports:
-            print(report)
+    source, tokenizer = _read(recipe, data, is_visible)
     progress = _Progress(
         recipe.stop_after or recipe.training.steps,
         recipe.training.seq_len * recipe.training.batch_size,
@@ -120,6 +115,19 @@ def run(options: argparse.Namespace) -> int:
         _save_and_score(options, recipe, folder, model, tokenizer, records, held_out, facts)
     leave_processes()
     return 0
+
+
+def _read(recipe: Any, data: list[Path], is_visible: bool) -> tuple[Any, Any]:
+    """The source of batches and the tokenizer; says what was read."""
+    from minimind_core.training import pretraining
+
+    reports: list[str] = []
+    with progress_bar("reading", "B", silent=not is_visible) as on_progress:
+        source, tokenizer = pretraining.make_source(recipe, data, reports.append, on_progress)
+    if is_visible:
+        for report in reports:
+            print(report)
+    return source, tokenizer
 
 
 def _save_and_score(

@@ -16,6 +16,7 @@ def lab() -> Iterator[OneLab]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
         patch.setattr(rates, "RATES", (1e-3, 0.1, 1e4))
+        patch.setattr(rates, "LENGTH", 8)
         yield OneLab("q11", "nano-rope", once=True)
 
 

@@ -54,7 +54,7 @@ def test_a_sweep_keeps_order(result: Run) -> None:
 
 
 def test_looking_takes_no_less_than_not_looking(result: Run) -> None:
-    told = result("cost")
+    told = result("cost", rows="1")
     assert set(told["slowdown"]) == {"loss", "deferred", "hooks", "anomaly"} and told["tensors"] > 300
     assert told["slowdown"]["anomaly"] > 0.8
 

@@ -35,10 +35,11 @@ def test_the_lists_of_names_are_one() -> None:
 
 def test_every_bug_is_silent_and_none_stays_behind() -> None:
     model = untrained(SMALL, "cpu").eval()
+    random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:  # norms whose weights are all one could be left out
-                parameter.uniform_(0.5, 1.5, generator=torch.Generator().manual_seed(0))
+                parameter.uniform_(0.5, 1.5, generator=random)
         before = model(IDS)
         with mutated("healthy", model) as subject:
             torch.testing.assert_close(subject.model(IDS), before)
