@@ -91,12 +91,6 @@ def run(options: argparse.Namespace) -> int:
         recipe.training.seq_len * recipe.training.batch_size,
         is_visible,
     )
-    events: list[str] = []
-
-    def on_event(event: Any) -> None:
-        events.append(event.sentence())
-        progress.tell(events[-1])
-
     model, records = pretraining.pretrain(
         recipe,
         source,
@@ -106,12 +100,12 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         save_every=options.save_every,
         on_record=progress,
-        on_event=on_event if options.watch else None,
+        on_event=progress.tell if options.watch else None,
     )
     progress.close()
     if processes.is_first:
         facts = {"recipe": options.recipe, "processes": _process_count()}
-        facts |= {"events": events} if options.watch else {}
+        facts |= {"events": progress.events} if options.watch else {}
         _save_and_score(options, recipe, folder, model, tokenizer, records, held_out, facts)
     leave_processes()
     return 0
@@ -218,7 +212,7 @@ class _Progress:
 
         if steps < 1:
             raise ConfigError("There is nothing to train: steps must be at least 1.")
-        self.is_visible = is_visible
+        self.is_visible, self.events = is_visible, list[str]()
         disable = None if is_visible else True  # None: wherever there is no terminal
         self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=disable)
 
@@ -227,10 +221,11 @@ class _Progress:
         self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}{skipped}", refresh=False)
         self.bar.update(record.tokens - self.bar.n)
 
-    def tell(self, sentence: str) -> None:
-        """A line of its own above the bar; nothing where the run is silent."""
+    def tell(self, event: Any) -> None:
+        """Keep what the watch had to do, and say it above the bar where the run is not silent."""
+        self.events.append(event.sentence())
         if self.is_visible:
-            self.bar.write(sentence)
+            self.bar.write(self.events[-1])
 
     def close(self) -> None:
         """Leave the last line as it is."""
