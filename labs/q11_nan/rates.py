@@ -14,6 +14,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Ro
 from labs.contract.drawing import Figure, Role, power_ticks
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
+from labs.tools.written import small_number
 from minimind_core.model.config import PRESETS
 
 if TYPE_CHECKING:
@@ -119,10 +120,10 @@ class Rates(Experiment[RatesParams, RatesResult]):
         ]
         note = text(
             "note.rates",
-            adamw=largest["adamw"],
-            fp16=largest["adamw_fp16"],
-            sgd=largest["sgd"],
-            best=best["adamw"],
+            adamw=_rate(largest["adamw"]),
+            fp16=_rate(largest["adamw_fp16"]),
+            sgd=_rate(largest["sgd"]),
+            best=_rate(best["adamw"]),
         )
         numbers = {f"{text(f'arm.{arm}')}, {text('best')}": best[arm] for arm in ARMS}
         return Shown(figures, rows, [note], numbers)
@@ -166,7 +167,7 @@ def _largest_finite(bad: NDArray[np.int32]) -> float:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:,.4g}"
+    return small_number(rate, digits=1)
 
 
 def _first_bad(bad: NDArray[np.int32]) -> str:
