@@ -13,7 +13,7 @@ import dataclasses
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -146,6 +146,11 @@ class Text(Field):
     """Free text of at most `max_length` whole characters: half a surrogate pair is none."""
 
     max_length: int
+    begins: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What a page begins with, by the reader's language ("en", "zh"); the default where it has none.
+
+    Predictions, recorded runs and the command line begin with the default.
+    """
 
     def parse(self, value: Any) -> str:
         """See Field."""

@@ -40,7 +40,7 @@ CANDIDATES = 256
 class NextTokenParams(Params):
     """Only the prompt needs the model; the rest refilters its logits."""
 
-    prompt: str = text(PROMPT, primary=True)
+    prompt: str = text(PROMPT, begins=PROMPTS, primary=True)
     temperature: float = temperature(view=True)
     top_p: float = top_p(view=True)
     top_k: int = top_k(view=True)
