@@ -113,7 +113,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
 def _in_the_own_language(spec: Field, name: str) -> Field:
     """The field with the default that the reader's language has for it.
 
-    A language that is new on the page brings its own text in place of another's default; what was typed stays.
+    A language that is new on the page brings its own text for another's default; what was typed stays.
     """
     if not isinstance(spec, Text) or not spec.begins:
         return spec

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from labs.contract import ParamError, Words
-from labs.q01_loss_mask.batch import Batch, BatchParams, split
+from labs.q01_loss_mask.batch import Batch, BatchParams
+from labs.q01_loss_mask.typed_rows import split
 from labs.runner.inline import InlineClient
 from tests.labs.one_lab import Run
 
