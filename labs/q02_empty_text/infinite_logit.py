@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, switch
 from labs.contract.drawing import Figure, Role
-from labs.q02_empty_text.losses import ignore_index, masked_mean
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
@@ -156,6 +155,8 @@ def _losses() -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
     """The ways by name: three that leave the place out of the losses, and two out of the logits."""
     import torch
     import torch.nn.functional as F
+
+    from labs.q02_empty_text.losses import ignore_index, masked_mean
 
     def where(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
