@@ -178,8 +178,13 @@ class Batch(Experiment[BatchParams, BatchResult]):
             "filler_change": change,
         }
 
-    def view(self, params: BatchParams, result: BatchResult) -> BatchView:
-        """The pairs that the chosen rule keeps, and the loss that each rule would report."""
+    def view(self, params: BatchParams, result: BatchResult) -> BatchView | None:
+        """The pairs that the chosen rule keeps, and the loss that each rule would report.
+
+        None for what the formula gives, a count alone.
+        """
+        if "losses" not in result:
+            return None
         rows = Rows(result["ids"], result["real"].astype(bool), result["cut"])
         mean = cast(Mean, params.mean)
         masks = {rule: _moved(rule, mask_of(rule, rows, result["pad_id"])) for rule in get_args(Rule)}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, text, whole
-from labs.contract.drawing import Figure
+from labs.contract.drawing import Figure, Role
 from labs.q01_loss_mask.pieces import drawn, piece
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
@@ -204,10 +204,11 @@ def _losses(result: EditResult, view: EditView, text: Words) -> Figure:
     names, place = _pairs(result), view["place"]
     figure = Figure(height=130 + 26 * len(names), barmode="group")
     marked = [f"<b>{name}</b>" if place - 1 <= pair <= place else name for pair, name in enumerate(names)]
-    for losses, role, label in (
+    both: tuple[tuple[list[float], Role, str], ...] = (
         (result["losses"].tolist(), "peer", text("edit.before")),
         (view["losses"], "measured", text("edit.after")),
-    ):
+    )
+    for losses, role, label in both:
         figure.bars(losses, marked, role, label, horizontal=True, hover="%{y}: %{x:.3f}")
     highest = float(max(result["losses"].max(), result["edited"].max()))
     figure.x_axis(text("axis.loss"), span=(0, 1.05 * highest))

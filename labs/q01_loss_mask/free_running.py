@@ -24,7 +24,7 @@ from labs.contract import (
     choice,
     whole,
 )
-from labs.contract.drawing import Figure, error_bars
+from labs.contract.drawing import Figure, Role, error_bars
 from labs.q01_loss_mask.pieces import readable
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
@@ -55,14 +55,13 @@ class FreeRunningParams(Params):
     seed: int = seed()
 
 
-class FreeRunningResult(TypedDict):
+class Compared(TypedDict):
     """Mean losses in nats by kind and stretch of places, with standard errors; a text that ended is left out.
 
     `together` [NEW + 1] is the share of own texts that are still the true one after so many tokens, and
     `together_formula` the same from teacher-forced probabilities; the last two are their sums, tokens in all.
     """
 
-    rows: int
     places: list[float]
     loss: dict[str, list[float]]
     spread: dict[str, list[float]]
@@ -71,6 +70,12 @@ class FreeRunningResult(TypedDict):
     together_formula: NDArray[np.float32]
     true_tokens: float
     true_tokens_formula: float
+
+
+class FreeRunningResult(Compared):
+    """What both prefixes lead to, over so many beginnings."""
+
+    rows: int
     example: dict[str, str]
     """The beginning, how the text goes on, and how the model went on."""
 
@@ -197,7 +202,7 @@ def _summary(
     written: NDArray[np.bool_],
     same: NDArray[np.bool_],
     match: NDArray[np.float64],
-) -> dict[str, object]:
+) -> Compared:
     """Means by stretch over the rows that still go on, and the two ways to say how long texts agree."""
     stretches = [
         slice(start, start + STRETCH) for start in range(0, NEW, STRETCH) if written[:, start].sum() > 1
@@ -240,7 +245,11 @@ def _example(true: Tensor, new_ids: list[list[int]], loaded: LoadedModel) -> dic
 
 def _by_place(result: FreeRunningResult, text: Words) -> Figure:
     figure = Figure()
-    looks = {"forced": ("said", "circle"), "free": ("measured", "diamond"), "own": ("peer", "square")}
+    looks: dict[str, tuple[Role, str]] = {
+        "forced": ("said", "circle"),
+        "free": ("measured", "diamond"),
+        "own": ("peer", "square"),
+    }
     for kind, (role, symbol) in looks.items():
         losses = result["loss"][kind]
         spans = [

@@ -88,7 +88,7 @@ class Anomaly(Experiment[AnomalyParams, AnomalyResult]):
             with torch.autograd.set_detect_anomaly(anomaly):
                 loss = _loss(model, good, "masked_mean")
                 if not check or bool(loss.isfinite()):
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    loss.backward()
             model.zero_grad()
 
         with warnings.catch_warnings(action="ignore"):
@@ -188,7 +188,7 @@ def _named(model: MiniMind, batch: MicroBatch, formula: str) -> Named:
         warnings.simplefilter("always")
         loss = _loss(model, batch, formula)
         try:
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         except RuntimeError as error:
             found = re.search(r"'(\w+)'", str(error))
             operation, line = found[1] if found else str(error), _last_line(caught)

@@ -88,7 +88,7 @@ class InfiniteLogit(Experiment[InfiniteLogitParams, InfiniteLogitResult]):
                 logits.retain_grad()
                 broken = _break(logits, params.broken)
                 loss = _losses()[name](broken, batch.ids[:, 1:], batch.mask)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 assert logits.grad is not None
                 value = float(loss.detach())
                 ways[name] = {

@@ -104,11 +104,7 @@ class Poisoned(Experiment[PoisonedParams, PoisonedResult]):
             megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
             said["int8"] = _complaint(
                 lambda: save_checkpoint(
-                    Path(temporary) / "int8",
-                    model.config,
-                    weights,
-                    dtype="int8",
-                    **described,  # type: ignore[arg-type]
+                    Path(temporary) / "int8", model.config, weights, dtype="int8", **described
                 )
             )
             ctx.progress(0.6, "reading_file")
