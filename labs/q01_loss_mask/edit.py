@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 24
 """BOS and EOS included: every one of them is changed once."""
-SENTENCES = {"zh": "今天天气很好，我们去公园玩。", "en": "The weather is nice today, so we go to the park."}
-REPLACEMENTS = {"zh": "不", "en": "not"}
+SENTENCES = {"zh": "我今天没有时间，明天再去看你。", "en": "It is very good to go to the park with you."}
+REPLACEMENTS = {"zh": "有", "en": "not"}
+"""Put at place 3 it turns the meaning around."""
 BIGRAM_PAIRS = 2
 """Losses that would move if `X[i]` alone predicted `Y[i]`: one where the token is Y, one where it is X."""
 LARGEST_CHANGE = 4.0

@@ -59,7 +59,7 @@ class Compared(TypedDict):
     """Mean losses in nats by kind and stretch of places, with standard errors; a text that ended is left out.
 
     `together` [NEW + 1] is the share of own texts that are still the true one after so many tokens, and
-    `together_formula` the same from teacher-forced probabilities; the last two are their sums, tokens in all.
+    `together_formula` the same from teacher-forced probabilities; `true_tokens` are their sums.
     """
 
     places: list[float]
@@ -70,6 +70,8 @@ class Compared(TypedDict):
     together_formula: NDArray[np.float32]
     true_tokens: float
     true_tokens_formula: float
+    true_tokens_error: float
+    """Standard error of the counted ones: beginnings differ, and sampling is luck."""
 
 
 class FreeRunningResult(Compared):
@@ -143,7 +145,9 @@ class FreeRunning(Experiment[FreeRunningParams, FreeRunningResult]):
             {"loss": _by_place(result, text), "together": _together(result, text)},
             rows=rows,
             notes=[
-                text("free_running.sentence", new=NEW, rows=result["rows"]),
+                text(
+                    "free_running.sentence", new=NEW, rows=result["rows"], error=result["true_tokens_error"]
+                ),
                 text("free_running.lost", forced=mean["forced"], free=mean["free"], own=mean["own"]),
                 text("free_running.example", **example),
             ],
@@ -211,8 +215,8 @@ def _summary(
         kind: [_mean_and_error(each[:, part], written[:, part]) for part in stretches]
         for kind, each in losses.items()
     }
-    together = np.cumprod(same, axis=1).mean(0)
-    formula = expected_together(match)
+    still = np.cumprod(same, axis=1)  # [N, NEW]
+    together, formula = still.mean(0), expected_together(match)
     return {
         "places": [part.start + (STRETCH + 1) / 2 for part in stretches],
         "loss": {kind: [mean for mean, _ in each] for kind, each in means.items()},
@@ -222,6 +226,7 @@ def _summary(
         "together_formula": formula.astype(np.float32),
         "true_tokens": float(together.sum()),
         "true_tokens_formula": float(formula[1:].sum()),
+        "true_tokens_error": float(still.sum(1).std(ddof=1) / np.sqrt(len(still))),
     }
 
 
