@@ -24,7 +24,7 @@ from labs.contract import (
     choice,
     whole,
 )
-from labs.contract.drawing import Figure, Role, error_bars
+from labs.q01_loss_mask.free_running_figures import by_place, still_true
 from labs.q01_loss_mask.pieces import readable
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
@@ -142,7 +142,7 @@ class FreeRunning(Experiment[FreeRunningParams, FreeRunningResult]):
             for index, place in enumerate(result["places"])
         ]
         return Shown(
-            {"loss": _by_place(result, text), "together": _together(result, text)},
+            {"loss": by_place(result, text), "together": still_true(result, text)},
             rows=rows,
             notes=[
                 text(
@@ -246,57 +246,3 @@ def _example(true: Tensor, new_ids: list[list[int]], loaded: LoadedModel) -> dic
         "own": readable(tokenizer, new_ids[0]),
     }
     return {name: " ".join(each.split()) for name, each in texts.items()}
-
-
-def _by_place(result: FreeRunningResult, text: Words) -> Figure:
-    figure = Figure()
-    looks: dict[str, tuple[Role, str]] = {
-        "forced": ("said", "circle"),
-        "free": ("measured", "diamond"),
-        "own": ("peer", "square"),
-    }
-    for kind, (role, symbol) in looks.items():
-        losses = result["loss"][kind]
-        spans = [
-            {"low": loss - error, "high": loss + error}
-            for loss, error in zip(losses, result["spread"][kind], strict=True)
-        ]
-        figure.line(
-            result["places"],
-            losses,
-            role,
-            text(f"free_running.{kind}"),
-            symbol=symbol,
-            size=8,
-            hover="%{x}: %{y:.2f}",
-            error_y=error_bars(losses, spans),
-        )
-    highest = max(max(losses) for losses in result["loss"].values())
-    figure.x_axis(text("axis.new_tokens"), span=(0, NEW))
-    figure.y_axis(text("axis.mean_loss"), span=(0, 1.15 * highest))
-    return figure
-
-
-def _together(result: FreeRunningResult, text: Words) -> Figure:
-    """The first tokens decide; the rest of the axis would be empty."""
-    shown = 13
-    figure, steps = Figure(height=280), list(range(shown))
-    figure.line(
-        steps,
-        100 * result["together_formula"][:shown],
-        "formula",
-        text("free_running.product"),
-        hover="%{x}: %{y:.1f}%",
-    )
-    figure.marks(
-        steps,
-        100 * result["together"][:shown],
-        "measured",
-        text("free_running.still_true"),
-        symbol="circle",
-        size=9,
-        hover="%{x}: %{y:.1f}%",
-    )
-    figure.x_axis(text("axis.new_tokens"), span=(-0.3, shown - 0.7))
-    figure.y_axis(text("axis.still_true"), span=(-3, 104), ticksuffix="%")
-    return figure

@@ -131,8 +131,9 @@ class InfiniteLogit(Experiment[InfiniteLogitParams, InfiniteLogitResult]):
                     text("infinite_logit.gradient"): text(f"outcome.{saved['logit_gradient']}"),
                 }
             )
-        figure.x_axis(text("axis.spoilt"), span=(0, 190), tickvals=[0, 25, 50, 75, 100], ticksuffix="%")
-        figure.y_axis(category=True, reverse=True)
+        ticks = {tick: f"{tick:.0f}%" for tick in (0.0, 25.0, 50.0, 75.0, 100.0)}
+        figure.x_axis(text("axis.spoilt"), span=(0, 190), ticks=ticks)
+        figure.y_axis(category=True, reverse=True, showgrid=False)
         return Shown(
             {"ways": figure},
             rows,

@@ -36,7 +36,7 @@ PROMPT = "Once upon a time"
 class PoisonedParams(Params):
     """How the one bad step was taken, and how the weights are stored after it."""
 
-    tied: bool = switch(True, primary=True)
+    tied: bool = switch(True, primary=True, label="poisoned.tied")
     clip: bool = switch(False, primary=True)
     precision: str = choice("fp32", PRECISIONS, primary=True)
     stored: str = choice("bfloat16", FILE_DTYPES)
@@ -149,7 +149,7 @@ class Poisoned(Experiment[PoisonedParams, PoisonedResult]):
                 hover=f"%{{y}}: %{{x:.4g}}% {text(f'poisoned.{kind}')}",
             )
         figure.x_axis(text("axis.part"), span=(0, 100), ticksuffix="%")
-        figure.y_axis(category=True, reverse=True)
+        figure.y_axis(category=True, reverse=True, showgrid=False)
         rows: list[Row] = [
             {text("what"): text(f"poisoned.{stage}"), text("poisoned.says"): says or text("poisoned.nothing")}
             for stage, says in result["said"].items()
