@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from minimind_core.model.minimind import MiniMind
 
 TEXTS = {
-    "zh": "今天天气很好; 孩子们在公园里一边玩耍一边唱歌",
+    "zh": "今天天气很好; 孩子们在公园里一边走一边唱歌",
     "en": "The weather is nice today; The children play in the park and sing all day long",
 }
 """What a page begins with, by the reader's language: a short text and a longer one."""

@@ -136,7 +136,7 @@ class Anomaly(Experiment[AnomalyParams, AnomalyResult]):
                 showlegend=False,
             )
         highest = max(result["milliseconds"].values())
-        figure.x_axis(text(f"axis.{result['clock']}_ms"), span=(0, 1.25 * highest))
+        figure.x_axis(text(f"axis.{result['clock']}_ms"), span=(0, 1.5 * highest))
         figure.y_axis(category=True, reverse=True, showgrid=False)
         notes = [
             text("anomaly.sentence", nan=result["printed_nan"]),

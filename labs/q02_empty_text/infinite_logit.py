@@ -118,7 +118,7 @@ class InfiniteLogit(Experiment[InfiniteLogitParams, InfiniteLogitResult]):
                 [percent],
                 [label],
                 role,
-                labels=[f" {text('infinite_logit.bar', loss=loss, percent=percent)}"],
+                labels=[f" {loss}"],
                 horizontal=True,
                 hover="%{y}: %{x:.0f}%",
                 showlegend=False,
@@ -131,8 +131,8 @@ class InfiniteLogit(Experiment[InfiniteLogitParams, InfiniteLogitResult]):
                     text("infinite_logit.gradient"): text(f"outcome.{saved['logit_gradient']}"),
                 }
             )
-        ticks = {tick: f"{tick:.0f}%" for tick in (0.0, 25.0, 50.0, 75.0, 100.0)}
-        figure.x_axis(text("axis.spoilt"), span=(0, 190), ticks=ticks)
+        ticks = {tick: f"{tick:.0f}%" for tick in (0.0, 50.0, 100.0)}
+        figure.x_axis(text("axis.spoilt"), span=(0, 160), ticks=ticks, tickangle=0)
         figure.y_axis(category=True, reverse=True, showgrid=False)
         return Shown(
             {"ways": figure},
