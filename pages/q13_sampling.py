@@ -36,6 +36,7 @@ _BARS_ONLY = ("typical_p", "rule", "dtype")
 def sampling() -> None:
     """The whole lab."""
     st.markdown(t("q13.page.lead"))
+    controls.begin_in_the_own_language(NextTokenParams, _Q)
     measured = jobs.result_of(_reading(controls.control(NextTokenParams, "prompt", _Q)))
     if current_language() != "zh":
         st.caption(t("q13.next_token.prompt_note", prompt=PROMPT))

@@ -53,7 +53,7 @@ SECONDS_A_TOKEN = PerDevice(cpu=1.2e-3, cuda=1e-5)
 class BatchParams(Params):
     """Texts stand between semicolons; a row of `max_length` ids has one pair less."""
 
-    rows: str = text(TEXTS["zh"], begins=TEXTS, max_length=8000, primary=True)
+    rows: str = text(TEXTS["zh"], openings=TEXTS, max_length=8000, primary=True)
     rows_are: str = choice("text", ("text", "ids"))
     max_length: int = whole(16, 2, 512, unit="tokens")
     mask: str = choice("y", get_args(Rule), view=True, primary=True)

@@ -38,8 +38,8 @@ LARGEST_CHANGE = 4.0
 class EditParams(Params):
     """`place` counts from BOS, which is 0; every place is measured, so that choosing one is instant."""
 
-    sentence: str = text(SENTENCES["zh"], begins=SENTENCES, max_length=400, primary=True)
-    instead: str = text(REPLACEMENTS["zh"], begins=REPLACEMENTS, max_length=40, primary=True)
+    sentence: str = text(SENTENCES["zh"], openings=SENTENCES, max_length=400, primary=True)
+    instead: str = text(REPLACEMENTS["zh"], openings=REPLACEMENTS, max_length=40, primary=True)
     place: int = whole(3, 0, MOST_TOKENS - 1, view=True, primary=True)
 
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, text, whole
 from labs.contract.drawing import Figure
-from labs.q13_sampling.next_token import PROMPT, PROMPTS
+from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import min_p, repetition_penalty, seed, settings, temperature, top_k, top_p
@@ -18,7 +18,7 @@ from labs.tools.writing import prompt_seconds, write_one
 class ContinuationParams(Params):
     """What a text is written with."""
 
-    prompt: str = text(PROMPT, begins=PROMPTS, primary=True)
+    prompt: str = text(PROMPT, primary=True)
     temperature: float = temperature()
     top_p: float = top_p()
     top_k: int = top_k()

@@ -11,7 +11,7 @@ from typing import NotRequired, TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Shown, Words, text, whole
 from labs.contract.drawing import Figure
 from labs.q13_sampling.continuation import ContinuationParams
-from labs.q13_sampling.next_token import PROMPT, PROMPTS
+from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import distinct_pairs, repetition, visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import settings
@@ -22,7 +22,7 @@ from labs.tools.writing import ROWS, mean_log_probabilities, prompt_seconds, wri
 class WallParams(ContinuationParams):
     """The i-th text has the seed `seed` + i."""
 
-    prompt: str = text(PROMPT, begins=PROMPTS)
+    prompt: str = text(PROMPT)
     samples: int = whole(20, 1, 200, primary=True)
 
 

@@ -10,7 +10,6 @@ own are put there by hand, so that a link means the same in both languages.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
@@ -53,7 +52,6 @@ def values(params: type[Params], question: str) -> dict[str, Any]:
 
 
 def _value(params: type[Params], spec: Field, name: str) -> Any:
-    spec = _in_the_own_language(spec, name)
     if name in st.session_state:
         return _allowed(spec, st.session_state[name])
     asked = st.query_params.get(name)
@@ -80,13 +78,26 @@ def put(question: str, field: str, value: Any) -> None:
     st.session_state[f"{name}.put"] = True
 
 
+def begin_in_the_own_language(params: type[Params], question: str) -> None:
+    """A language that is new on the page brings its own first texts; what was typed stays."""
+    language = current_language()
+    if st.session_state.get(f"{question}.language") == language:
+        return
+    st.session_state[f"{question}.language"] = language
+    for spec in params.specs():
+        if isinstance(spec, Text) and language in spec.openings:
+            untouched = {spec.default, *spec.openings.values()}
+            if _value(params, spec, key(question, spec.name)) in untouched:
+                put(question, spec.name, spec.openings[language])
+
+
 def control(params: type[Params], field: str, question: str, *, off: Collection[str] = ()) -> Any:
     """One widget with its label and unit; returns its value.
 
     `off` are steps of an order that do nothing now.
     """
+    spec = spec_of(params, field)
     name = key(question, field)
-    spec = _in_the_own_language(spec_of(params, field), name)
     label = label_of(spec)
     worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
     binding = {} if worded else {"bind": "query-params"}
@@ -108,25 +119,6 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
         say_if_broken(value)
     st.session_state[f"{name}.kept"] = used
     return used
-
-
-def _in_the_own_language(spec: Field, name: str) -> Field:
-    """The field with the default that the reader's language has for it.
-
-    A language that is new on the page brings its own text for another's default; what was typed stays.
-    """
-    if not isinstance(spec, Text) or not spec.begins:
-        return spec
-    language = current_language()
-    own = spec.begins.get(language, spec.default)
-    if st.session_state.get(f"{name}.language") != language:
-        st.session_state[f"{name}.language"] = language
-        if st.session_state.get(f"{name}.kept") in spec.begins.values():
-            st.session_state[f"{name}.kept"] = own
-        if name in st.session_state and st.session_state[name] in spec.begins.values():
-            st.session_state[name] = own
-            st.session_state[f"{name}.put"] = True
-    return dataclasses.replace(spec, default=own)
 
 
 def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:

@@ -120,20 +120,3 @@ def test_a_character_that_arrived_broken_has_a_word(whole_errors: None) -> None:
     assert "Where � stands, a character arrived broken: write it again." in [
         word.value for word in app.caption
     ]
-
-
-def test_a_text_begins_in_the_readers_language_until_something_was_typed(whole_errors: None) -> None:
-    name, key = "q13/continuation", "q13_continuation_prompt"
-    begins = next(
-        spec for spec in Registry.discover().find(name).params.specs() if spec.name == "prompt"
-    ).begins
-    app = open_at({}, name)
-    assert app.text_input(key=key).value == begins["en"]
-    for language in ("zh", "en", "zh"):
-        app.session_state["lang"] = language
-        assert app.run().text_input(key=key).value == begins[language]
-    app.text_input(key=key).set_value(begins["en"]).run()
-    assert app.text_input(key=key).value == begins["en"]
-    app.text_input(key=key).set_value("typed").run()
-    app.session_state["lang"] = "en"
-    assert app.run().text_input(key=key).value == "typed"
