@@ -194,7 +194,7 @@ def _sorted(params: ChanceParams) -> Chances:
         touched = math.ceil(empty / rows)
     else:
         first, last = math.ceil((corpus - empty) / rows), batches
-        touched = batches - (corpus - empty) // rows
+        touched = batches - (corpus - empty) // rows if empty else 0
     size = params.micro_batches
     hit = math.ceil(last / size) - first // size if last > first else 0
     return {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labs.q02_empty_text.chance import Chance, ChanceParams, chances, count_hit, cut
@@ -44,6 +44,7 @@ def test_the_numbers_of_the_question() -> None:
     st.integers(1, 64),
     st.integers(100, 400),
 )
+@example("longest_first", 0.4, 3, 1, 100)  # no row is empty after all
 def test_a_sorted_corpus_is_hit_where_division_says(
     order: str, percent: float, rows: int, micro_batches: int, corpus: int
 ) -> None:
