@@ -94,6 +94,7 @@ def test_hints_open_one_by_one_and_are_kept(open_app: OpenApp, study: Store) -> 
 
 
 def test_ticks_are_worth_their_tier_at_once_and_kept(open_app: OpenApp, study: Store) -> None:
+    settle_predictions(Q11)
     app = open_app(Q11)
     app.button(key="q11.reference").click().run()
     rubric = load_question(Q11).rubric
