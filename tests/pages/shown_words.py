@@ -19,7 +19,7 @@ RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|(?<![a-z])\
 """Open emphasis, no number, a zero with a sign, a list or an exponent as a program writes them."""
 FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
 """A Chinese character in English; five small English words in a row in Chinese."""
-_QUOTED = re.compile(r"“[^”]*”|\([^()]*\)")
+QUOTED = re.compile(r"“[^”]*”|\([^()]*\)")
 """What is quoted may be in any language, and so may be the other name of a thing."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 _FIELDS = ("body", "label", "placeholder", "help", "options")
@@ -33,7 +33,7 @@ _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 
 def stumbles(app: AppTest, lang: str) -> list[str]:
     """Every text with something wrong in it."""
-    return [text for text in shown(app) if RAW.search(text) or FOREIGN[lang].search(_QUOTED.sub("", text))]
+    return [text for text in shown(app) if RAW.search(text) or FOREIGN[lang].search(QUOTED.sub("", text))]
 
 
 def shown(app: AppTest) -> Iterator[str]:
