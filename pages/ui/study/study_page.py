@@ -98,7 +98,7 @@ def _introduction(question: Question, renderer: Renderer) -> None:
         names = " · ".join(f"{other.id} {other.short[current_language()]}" for other in before)
         st.caption(t("study.before", names=Markdown(names)))
     st.header(t("study.question"), anchor="question")
-    prose.draw(renderer.fill(question.prose[current_language()].question), renderer, untold=question.id)
+    prose.draw_at_top(renderer.fill(question.prose[current_language()].question), renderer)
 
 
 def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> None:

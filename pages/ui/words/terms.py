@@ -11,17 +11,16 @@ import html
 from questions.glossary import find_terms
 
 
-def explained(text: str, language: str, untold: str = "") -> str:
+def explained(text: str, language: str) -> str:
     """Markdown with each term marked where it stands first.
 
-    Terms that the question `untold` explains itself, such as "Q6", are left alone: what they mean is what it
-    asks. Stars around a term are inside its mark: beside a tag they would emphasise nothing (CommonMark); a
+    Stars around a term are inside its mark: beside a tag they would emphasise nothing (CommonMark); a
     term with stars on one side only is left alone.
     """
     end, parts = 0, list[str]()
     for start, stop, term in find_terms(text, language):
         before, after = _stars(text[:start][::-1]), _stars(text[stop:])
-        if term.question == untold or before != after:
+        if before != after:
             continue
         start, stop = start - before, stop + after
         meaning = html.escape(term.meaning[language])

@@ -23,8 +23,9 @@ def test_every_measured_claim_of_a_lab_has_a_recorded_value(question) -> None:
     measured = [claim for claim in question.claims if claim.kind == "measured" and claim.check is None]
     assert {claim.id for claim in measured} <= found.keys()
     for claim in measured:
-        device = recorded(claim.experiment or "")[0]["device_name"]
-        assert found[claim.id][1] == device == "NVIDIA H200"
+        names = [record["device_name"] for record in recorded(claim.experiment or "")]
+        assert found[claim.id][1] == names[0]
+        assert names[0] == "NVIDIA H200" or "NVIDIA H200" not in names, "a GPU's come first"
 
 
 def test_a_value_has_three_digits_and_its_source() -> None:

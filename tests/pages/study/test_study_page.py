@@ -93,6 +93,11 @@ def test_hints_open_one_by_one_and_are_kept(open_app: OpenApp, study: Store) -> 
     assert not [button for button in app.button if button.key == "q06.hint"]
 
 
+def test_a_question_does_not_tell_what_it_asks_nor_does_its_page_jump(open_app: OpenApp) -> None:
+    """Terms are explained in the answer only; what reads HTML comes after the page's first paint."""
+    assert not [text for text in open_app(Q6).markdown if "<" in text.value and text.allow_html]
+
+
 def test_ticks_are_worth_their_tier_at_once_and_kept(open_app: OpenApp, study: Store) -> None:
     settle_predictions(Q11)
     app = open_app(Q11)

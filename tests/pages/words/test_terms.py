@@ -10,7 +10,6 @@ from markdown_it import MarkdownIt
 
 from pages.ui.words.terms import explained
 from questions import Question, Renderer, load_questions
-from questions.glossary import glossary
 
 WRITTEN = [question for question in load_questions() if question.written]
 MARK = re.compile(r'<span class="term" tabindex="0" aria-description="([^"<>]+)">([^<>]+)</span>')
@@ -39,14 +38,6 @@ def test_a_term_is_explained_once_and_the_text_stays(question: Question, languag
         assert "**" not in "".join(token.content for token in tokens if token.type == "text")
         marks += len(meanings)
     assert marks
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
-def test_a_question_does_not_tell_what_it_asks(question: Question, language: str) -> None:
-    asked = Renderer(question, language).fill(question.prose[language].question)
-    own = {term.meaning[language] for term in glossary() if term.question == question.id}
-    assert not own & {meaning for meaning, _ in MARK.findall(explained(asked, language, question.id))}
 
 
 def test_a_mark_takes_no_emphasis_away() -> None:
