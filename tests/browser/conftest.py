@@ -138,11 +138,24 @@ def open_page(server: str, chromium: Browser) -> Iterator[OpenPage]:
     assert not wrong, "\n".join(wrong)
 
 
+_SEEN = """([place, index]) => {
+    const plot = document.querySelectorAll(`${place} .plot`)[index]
+    plot?.scrollIntoView()
+    return Boolean(plot?.matches('.js-plotly-plot') || plot?.querySelector('.js-plotly-plot'))
+}"""
+"""A plot is drawn when it comes near the screen, and is another element after a rerun."""
+
+
+def see_plot(page: Page, place: str = "", index: int = 0, timeout: float = 60_000) -> None:
+    """Scroll to a plot within the selector `place`, and wait until it is drawn."""
+    wait_until(page, _SEEN, arg=[place, index], timeout=timeout)
+
+
 def look_through(page: Page) -> None:
-    """Scroll past every plot: each is drawn when it comes near the screen."""
+    """Scroll past every plot."""
     settle(page)
-    for plot in page.locator(".plot").all():
-        plot.scroll_into_view_if_needed()
+    for index in range(page.locator(".plot").count()):
+        see_plot(page, index=index)
 
 
 def watch(page: Page, server: str, wrong: list[str]) -> None:

@@ -119,7 +119,7 @@ def test_the_line_at_p_is_dragged_and_the_slider_follows(app: str, chromium: Bro
     plot = page.locator(".plot[style*=ew-resize]")
     plot.wait_for(timeout=PATIENCE)
     settle(page)
-    plot.scroll_into_view_if_needed()
+    plot.evaluate("plot => plot.scrollIntoView({ block: 'center' })")
     area = plot.locator(".nsewdrag").bounding_box(timeout=PATIENCE)
     height = area["y"] + area["height"] / 2
     page.mouse.move(area["x"] + 0.9 * area["width"], height)

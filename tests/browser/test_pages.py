@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, settle
+from tests.browser.conftest import OpenPage, see_plot, settle
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -81,12 +81,12 @@ def test_from_home_to_two_questions(
 ) -> None:
     page = open_page(locale=locale, theme=theme, width=width)
     assert page.evaluate("document.documentElement.lang") == lang
-    page.locator(".plot").first.scroll_into_view_if_needed(timeout=PATIENCE)  # drawn when it is looked at
+    see_plot(page)
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     check_page(page)
     page.get_by_role("button", name=start).click()
     page.wait_for_url("**/q01_loss_mask?**", timeout=PATIENCE)
-    page.get_by_role("textbox").wait_for(timeout=PATIENCE)
+    page.get_by_role("textbox", name=re.compile("Your answer|你对")).wait_for(timeout=PATIENCE)
     settle(page)
     check_page(page)
     page.goto(page.url.replace("/q01_loss_mask", Q13))
@@ -94,7 +94,7 @@ def test_from_home_to_two_questions(
     settle(page)
     skip_predictions(page)
     assert sentence(page)
-    page.locator(".plot").first.scroll_into_view_if_needed(timeout=PATIENCE)  # drawn when it is looked at
+    see_plot(page)
     page.locator(".js-plotly-plot .bars").first.wait_for(timeout=PATIENCE)
     settle(page)
     check_page(page)

@@ -10,17 +10,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
 from questions import load_question
-from tests.browser.conftest import free_port, running_app, settle, wait_until, watch
+from tests.browser.conftest import free_port, running_app, see_plot, settle, watch
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
-DRAWN = """panel => {
-    const plot = document.querySelector(`.st-key-lab-${panel} .plot`)
-    plot?.scrollIntoView()  // it is drawn when it comes near the screen, and is another one after a rerun
-    return document.querySelector(`.st-key-lab-${panel} .js-plotly-plot`) !== null
-}"""
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def test_from_a_prediction_to_the_reference(way: Way, visit: Visit) -> None:
 
     panel = page.locator(f".st-key-lab-{way.lab}")
     expect(panel.get_by_text(way.sentence, exact=False).first).to_be_visible(timeout=PATIENCE)
-    wait_until(page, DRAWN, arg=way.lab, timeout=PATIENCE)
+    see_plot(page, f".st-key-lab-{way.lab}", timeout=PATIENCE)
     settle(page)
 
     main = page.get_by_test_id("stMain")

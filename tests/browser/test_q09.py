@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import OpenPage, settle, wait_until
+from tests.browser.conftest import OpenPage, see_plot, settle, wait_until
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(400)
@@ -58,7 +58,7 @@ def test_from_the_predictions_to_a_duel_that_is_stopped(
     menu = page.get_by_role("combobox", name=words["q09.counting"]).first
     menu.click()
     page.get_by_role("option", name=words["q09.counting.total"], exact=True).click()
-    page.locator(".st-key-lab-schedule .plot").first.scroll_into_view_if_needed()
+    see_plot(page, ".st-key-lab-schedule")
     wait_until(page, f"({SCHEDULE})()?.[0] === 2 && ({SCHEDULE})()[1] > 0.9", timeout=PATIENCE)
 
     open_experiments(page, "duel")
