@@ -7,22 +7,11 @@ is the time in which this device copies as many bytes as the rung has to read.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    Params,
-    Row,
-    Shown,
-    Words,
-    switch,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, switch, whole
 from labs.contract.drawing import Figure, error_bars, round_ticks
 from labs.contract.machine import Machine
 from labs.tools.budgets import PerDevice
@@ -33,7 +22,7 @@ from minimind_core.model.cost import decode_flops, forward_flops, kv_cache_bytes
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from labs.q08_speedup.rungs import Rung, Rungs
+    from labs.q08_speedup.rungs import Rung
 
 BELOW = {
     "cache": "none",
@@ -108,7 +97,7 @@ class Ladder(Experiment[LadderParams, LadderResult]):
         import torch
 
         from labs.machine.probes import copies
-        from labs.q08_speedup.rungs import Rungs
+        from labs.q08_speedup.rungs import Rungs, built
         from labs.tools import heldout
         from labs.tools.interleaved import interleaved, middle, ratios
 
@@ -177,45 +166,6 @@ class Ladder(Experiment[LadderParams, LadderResult]):
         weights, cache = weight_bytes(config, width), kv_cache_bytes(config, 1, params.context, width)
         floor = machine.seconds_to_read(weights + cache)
         return text("ladder.machine", floor=short_number(1e3 * floor), rate=short_number(1 / floor))
-
-
-def built(
-    maker: Rungs, with_compile: bool, on_progress: OnProgress
-) -> tuple[dict[str, Rung], dict[str, str]]:
-    """The rungs that can be had here, in order, and for the others why not; one call of each was made."""
-    from labs.q08_speedup.rungs import fits_int8, int8_kernel
-
-    cuda = maker.device.type == "cuda"
-    makers: dict[str, Callable[[], Rung]] = {
-        "none": maker.recomputed,
-        "cache": maker.growing,
-        "static": maker.written_out,
-        "flash": maker.static,
-        "joined": maker.joined,
-        "compile": maker.compiled,
-        "graph": maker.graph,
-        "kernels": lambda: maker.graph("compiled"),
-        "int8": maker.int8,
-    }
-    missing: dict[str, str] = {}
-    if not with_compile:
-        missing["compile"] = "compile"
-    if not cuda:
-        missing |= dict.fromkeys(("graph", "kernels"), "no_gpu")
-    elif not maker.has_fused_kernels():
-        missing["kernels"] = "no_kernels"
-    if maker.device.type != "cpu":
-        missing["int8"] = "int8_on_gpu"
-    elif not fits_int8(maker.model):
-        missing["int8"] = "int8_shape"
-    elif not int8_kernel(lambda: on_progress(0.0)):
-        missing["int8"] = "no_compiler"
-    rungs = {}
-    for index, (name, make) in enumerate(makers.items()):
-        on_progress(index / len(makers))
-        if name not in missing:
-            rungs[name] = make()
-    return rungs, missing
 
 
 def largest(speedup: Mapping[str, float]) -> str:

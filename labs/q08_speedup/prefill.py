@@ -71,7 +71,7 @@ class Prefill(Experiment[PrefillParams, PrefillResult]):
 
         import torch
 
-        from labs.q08_speedup.prompt_reading import attention_bytes, two_ways
+        from labs.q08_speedup.prompt_reading import attention_bytes, read, two_ways
         from labs.tools.interleaved import interleaved, middle, ratios
 
         ctx.progress(0.0, "building")
@@ -94,15 +94,12 @@ class Prefill(Experiment[PrefillParams, PrefillResult]):
             share = length**1.5 / work
             on_progress = ctx.part(done, done + share, "prefill", length=length)
             done += share
-            with torch.inference_mode():
-                ids = torch.zeros(params.batch, length, dtype=torch.int64, device=ctx.device)
-                ways = {name: partial(model, ids) for name, model in layers.items()}
-                if length == lengths[0]:
-                    outs = [way().float() for way in ways.values()]
-                    result["difference"] = float((outs[0] - outs[1]).abs().max())
-                times = interleaved(
-                    ways, ctx.device, SECONDS.on(ctx.device), on_progress, min_rounds=MIN_ROUNDS
-                )
+            ids = torch.zeros(params.batch, length, dtype=torch.int64, device=ctx.device)
+            ways = {name: partial(read, decoder, ids) for name, decoder in layers.items()}
+            if length == lengths[0]:
+                fused, written = (way().float() for way in ways.values())
+                result["difference"] = float((fused - written).abs().max())
+            times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), on_progress, min_rounds=MIN_ROUNDS)
             key = str(length)
             for name in ways:
                 result["milliseconds"][name][key] = middle([1e3 * second for second in times[name]])

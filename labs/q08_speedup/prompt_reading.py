@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from labs.tools.created_bytes import created_bytes
 from labs.tools.models import untrained
@@ -19,6 +20,12 @@ def two_ways(config: ModelConfig, layers: int, device: str, dtype: str) -> dict[
         model = untrained(config.replace(num_layers=layers), device).to(DTYPES[dtype]).eval()
         found[name] = model.use_attention(kind).model
     return found
+
+
+@torch.inference_mode()
+def read(decoder: Decoder, ids: Tensor) -> Tensor:
+    """ids [B, T] -> hidden [B, T, C]."""
+    return decoder(ids)
 
 
 @torch.inference_mode()

@@ -131,6 +131,43 @@ class Rungs:
         return Rung(decode, num_bytes, operations(decode) if launched else None)
 
 
+def built(
+    maker: Rungs, with_compile: bool, on_progress: Callable[[float], None]
+) -> tuple[dict[str, Rung], dict[str, str]]:
+    """The rungs that can be had here, in order, and for the others why not; one call of each was made."""
+    cuda = maker.device.type == "cuda"
+    makers: dict[str, Callable[[], Rung]] = {
+        "none": maker.recomputed,
+        "cache": maker.growing,
+        "static": maker.written_out,
+        "flash": maker.static,
+        "joined": maker.joined,
+        "compile": maker.compiled,
+        "graph": maker.graph,
+        "kernels": lambda: maker.graph("compiled"),
+        "int8": maker.int8,
+    }
+    missing: dict[str, str] = {}
+    if not with_compile:
+        missing["compile"] = "compile"
+    if not cuda:
+        missing |= dict.fromkeys(("graph", "kernels"), "no_gpu")
+    elif not maker.has_fused_kernels():
+        missing["kernels"] = "no_kernels"
+    if maker.device.type != "cpu":
+        missing["int8"] = "int8_on_gpu"
+    elif not fits_int8(maker.model):
+        missing["int8"] = "int8_shape"
+    elif not int8_kernel(lambda: on_progress(0.0)):
+        missing["int8"] = "no_compiler"
+    rungs = {}
+    for index, (name, make) in enumerate(makers.items()):
+        on_progress(index / len(makers))
+        if name not in missing:
+            rungs[name] = make()
+    return rungs, missing
+
+
 def read_bytes(model: MiniMind) -> int:
     """Bytes of all weights that a step reads. Of an embedding that is no head a row is, which is nothing."""
     tensors = [

@@ -71,7 +71,6 @@ class SpeculativeResult(TypedDict):
     measured_acceptance: NotRequired[float]
     tokens_per_round: NotRequired[float]
     verify_ratio: NotRequired[float]
-    verify_spread: NotRequired[dict[str, float]]
     draft_ratio: NotRequired[float]
     speedup: NotRequired[dict[str, float]]
     """By draft length, with the measured acceptance and costs."""
@@ -140,7 +139,6 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
             "measured_acceptance": acceptance,
             "tokens_per_round": sum(emitted) / len(emitted),
             "verify_ratio": verify["median"],
-            "verify_spread": {end: verify[end] for end in ("low", "high")},
             "draft_ratio": cost["median"],
             "speedup": {
                 str(k): speedup(acceptance, k, cost["median"], 1 + a_token * k) for k in range(1, LONGEST + 1)
@@ -158,26 +156,7 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
             "kept": _kept(result, text),
             "law": _law(result["laws"], text),
         }
-        length, gains, found = result["draft_length"], result["speedup"], result["laws"]
-        best = max(gains, key=gains.__getitem__)
-        notes = [
-            text(
-                "speculative.sentence",
-                length=length,
-                rounds=result["tried"][0],
-                acceptance=f"{result['measured_acceptance']:.2f}",
-            ),
-            text(
-                "speculative.cost",
-                draft=f"{result['draft_ratio']:.2f}",
-                verify=f"{result['verify_ratio']:.2f}",
-                length=length,
-                here=f"{gains[str(length)]:.2f}",
-                best=best,
-                most=f"{gains[best]:.2f}",
-            ),
-            text("speculative.law", critical=found["critical"], draws=found["draws"], **_statistics(found)),
-        ]
+        length, gains = result["draft_length"], result["speedup"]
         own = tokens_per_round(result["measured_acceptance"], length)
         return Shown(
             figures,
@@ -189,7 +168,7 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
                 }
                 for place, (tried, share) in enumerate(zip(result["tried"], result["kept"], strict=True))
             ],
-            notes=notes,
+            notes=_notes(result, result["laws"], text),
             numbers={
                 text("axis.yield"): result["tokens_per_round"],
                 text("verify"): result["verify_ratio"],
@@ -203,6 +182,30 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
                 "unit": "",
             },
         )
+
+
+def _notes(result: SpeculativeResult, found: Laws, text: Words) -> list[str]:
+    """What the three numbers are, what the passes cost, and what the rules emitted."""
+    length, gains = result["draft_length"], result["speedup"]
+    best = max(gains, key=gains.__getitem__)
+    return [
+        text(
+            "speculative.sentence",
+            length=length,
+            rounds=result["tried"][0],
+            acceptance=f"{result['measured_acceptance']:.2f}",
+        ),
+        text(
+            "speculative.cost",
+            draft=f"{result['draft_ratio']:.2f}",
+            verify=f"{result['verify_ratio']:.2f}",
+            length=length,
+            here=f"{gains[str(length)]:.2f}",
+            best=best,
+            most=f"{gains[best]:.2f}",
+        ),
+        text("speculative.law", critical=found["critical"], draws=found["draws"], **_statistics(found)),
+    ]
 
 
 def laws(seed: int) -> Laws:
