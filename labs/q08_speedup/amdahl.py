@@ -29,6 +29,7 @@ class Gains(TypedDict):
     share: float
     together: float
     alone: dict[str, float]
+    gains: dict[str, float]
     product: float
     limits: dict[str, float | None]
     """By what else stays as it is; None where nothing else is there."""
@@ -68,6 +69,7 @@ class Amdahl(Experiment[AmdahlParams, AmdahlResult]):
             "share": share,
             "together": total(share, launch, arithmetic),
             "alone": alone,
+            "gains": {"launch": launch, "arithmetic": arithmetic},
             "product": launch * arithmetic,
             "limits": {
                 "arithmetic": 1 / share if share else None,
@@ -84,13 +86,23 @@ class Amdahl(Experiment[AmdahlParams, AmdahlResult]):
         """`total`: of the step, while one of the two gains grows; the product of the two beside it."""
         view = result["view"]
         figure, factors = Figure(), view["curve"]["factor"]
-        for name in ("launch", "arithmetic"):
-            figure.line(
-                factors, view["curve"][name], "formula", text(f"grows.{name}"), hover="%{x:.3g}× → %{y:.3g}×"
+        for name, symbol in (("launch", "circle"), ("arithmetic", "square")):
+            curve = view["curve"][name]
+            figure.line(factors, curve, "formula", showlegend=False, hover="%{x:.3g}× → %{y:.3g}×")
+            figure.marks(
+                [view["gains"][name]],
+                [view["together"]],
+                "formula",
+                text(f"here.{name}"),
+                symbol=symbol,
+                size=11,
+                hover="%{x:.3g}× → %{y:.3g}×",
             )
         figure.line(factors, factors, "said", text("whole_step"), hover="%{x:.3g}×")
         ticks = round_ticks(0.9, MOST)
-        figure.log_axes(factors, [1.0, MOST], room=0.05)
+        low, high = figure.log_axes(factors, [1.0, MOST], room=0.45)
+        ends = [(MOST, view["curve"][name][-1], text(f"grows.{name}")) for name in ("launch", "arithmetic")]
+        figure.name_ends(ends, low, high, log=True)
         figure.x_axis(text("axis.factor"), ticks=ticks)
         figure.y_axis(text("axis.total"), ticks=ticks)
         numbers = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, switch, whole
-from labs.contract.drawing import Figure, error_bars, round_ticks
+from labs.contract.drawing import Figure, error_bars, power_ticks
 from labs.contract.machine import Machine
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number, small_number
@@ -192,12 +192,11 @@ def _described(rung: Rung, reference: Tensor, seconds: dict[str, float]) -> OneR
 def _row(name: str, result: LadderResult, text: Words) -> Row:
     rung = result["rungs"][name]
     seconds = rung["seconds"]["median"]
-    factor = result["speedup"].get(name)
     return {
         text("rung"): text(f"rung.{name}"),
         text("axis.milliseconds"): 1e3 * seconds,
         text("axis.rate"): 1 / seconds,
-        text("factor"): "" if factor is None else f"{factor:.2f}",
+        text("factor"): _with_quartiles(name, result) if name in result["speedup"] else "",
         text("megabytes"): rung["num_bytes"] / MEGA,
         "GB/s": rung["num_bytes"] / seconds / GIGA,
         text("over_floor"): seconds * result["bandwidth"] / rung["num_bytes"],
@@ -206,6 +205,11 @@ def _row(name: str, result: LadderResult, text: Words) -> Row:
         text("same_token"): text("yes" if rung["same_token"] else "no"),
         text("trap"): text(f"trap.{name}"),
     }
+
+
+def _with_quartiles(name: str, result: LadderResult) -> str:
+    spread = result["spread"][name]
+    return f"{result['speedup'][name]:.2f} ({spread['low']:.2f}–{spread['high']:.2f})"
 
 
 def _rates(result: LadderResult, text: Words) -> Figure:
@@ -225,32 +229,34 @@ def _rates(result: LadderResult, text: Words) -> Figure:
         text("measured"),
         size=11,
         hover=hover,
-        text=[f" {short_number(rate)} " for rate in rates],
-        textposition="bottom center",
+        text=[f"{short_number(rate)}   " for rate in rates],
+        textposition="middle left",
         error_x=error_bars(rates, ends),
     )
     figure.marks(floors, names, "formula", text("floor"), size=11, symbol="diamond", hover=hover)
-    low, high = min(rates + floors) / 2, max(rates + floors) * 2
+    low, high = min(rates + floors) / 3, max(rates + floors) * 2
     figure.x_axis(
-        text("axis.rate"), log=True, ticks=round_ticks(low, high), span=(math.log10(low), math.log10(high))
+        text("axis.rate"), log=True, ticks=power_ticks(low, high), span=(math.log10(low), math.log10(high))
     )
     figure.y_axis(reverse=True)
     return figure
 
 
 def _factors(result: LadderResult, text: Words) -> Figure:
-    """What each rung brings over the one below it; 1 is nothing."""
+    """What each rung brings over the one below it; 1 is nothing. Quartiles stand in the table."""
     names = [name for name in result["rungs"] if name in result["speedup"]]
     factors = [result["speedup"][name] for name in names]
-    figure = Figure()
+    figure = Figure(height=100 + 40 * len(names))
     figure.bars(
-        [text(f"rung.{name}") for name in names],
         factors,
+        [text(f"rung.{name}") for name in names],
         "measured",
         text("measured"),
         labels="{:.2f}×",
-        hover="%{x}: %{y:.2f}×",
-        error_y=error_bars(factors, [result["spread"][name] for name in names]),
+        horizontal=True,
+        hover="%{y}: %{x:.2f}×",
     )
-    figure.y_axis(text("factor"), from_zero=True)
+    figure.line([1, 1], [-0.5, len(names) - 0.5], "peer", text("nothing"))
+    figure.x_axis(text("factor"), span=(0, 1.2 * max(factors)))
+    figure.y_axis(reverse=True)
     return figure

@@ -12,6 +12,7 @@ from typing import TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice
 from labs.contract.drawing import Figure, error_bars, round_ticks
 from labs.tools.budgets import PerDevice, free_bytes
+from labs.tools.written import small_number
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
 
@@ -126,7 +127,11 @@ class Prefill(Experiment[PrefillParams, PrefillResult]):
             error_y=error_bars(speedups, result["spread"].values()),
         )
         figure.line(list(SAID), list(SAID.values()), "said", text("said"), size=8, hover="%{x}: %{y}×")
-        figure.x_axis(text("axis.length"), log=True, ticks={length: f"{length:,}" for length in lengths})
+        figure.x_axis(
+            text("axis.length"),
+            log=True,
+            ticks={length: f"{length:,}" for length in sorted({*lengths, *SAID})},
+        )
         figure.y_axis(text("axis.prefill"), from_zero=True)
         return Shown(
             {"speedup": figure, "memory": _memory(result, text)},
@@ -142,9 +147,12 @@ class Prefill(Experiment[PrefillParams, PrefillResult]):
                 }
                 for length in lengths
             ],
-            notes=[text("prefill.note", batch=result["batch"], difference=f"{result['difference']:.1e}")],
+            notes=[
+                text("prefill.note", batch=result["batch"], difference=small_number(result["difference"]))
+            ],
             numbers={
-                f"{length:,} {text('unit_tokens')} (×)": result["speedup"][str(length)] for length in lengths
+                f"{length:,} {text('unit_tokens')} (×)": result["speedup"][str(length)]
+                for length in reversed(lengths)
             },
         )
 
