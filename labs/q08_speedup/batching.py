@@ -231,7 +231,7 @@ def _rate(result: BatchingResult, text: Words) -> Figure:
 def _gantt(view: Schedule, text: Words) -> Figure:
     """A bar a request: static batches above, continuous ones below, on one axis of steps."""
     figure = Figure(barmode="overlay", height=460)
-    for name, role, offset in (("static", "said", 0), ("continuous", "measured", view["slots"] + 2)):
+    for name, role, offset in (("static", "said", 0), ("continuous", "formula", view["slots"] + 2)):
         served = view["drawn"][name]
         figure.bars(
             [end - start for _, start, end in served],

@@ -5,6 +5,8 @@ Shapes: H heads, T queries, S keys, D head_dim.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,16 +34,21 @@ def written_out(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
     return torch.softmax(scores, -1) @ v
 
 
+def load_bias() -> ModuleType:
+    """torch's masks for fused attention. They bring the whole compiler: 1.7 s."""
+    from torch.nn.attention import bias
+
+    return bias
+
+
 def ways(queries: int, keys: int, empty: int = 0) -> dict[str, Tensor]:
     """What SDPA gives with each mask that people write, [1, H, T, D]."""
-    from torch.nn.attention.bias import causal_lower_right  # brings the whole compiler: 1.7 s
-
     q, k, v = heads(queries, keys)
     attend = F.scaled_dot_product_attention
     return {
         "flag": attend(q, k, v, is_causal=True),
         "none": attend(q, k, v),
-        "lower_right": attend(q, k, v, attn_mask=causal_lower_right(queries, keys)),
+        "lower_right": attend(q, k, v, attn_mask=load_bias().causal_lower_right(queries, keys)),
         "explicit": attend(q, k, v, attn_mask=last_rows(queries, keys, empty)),
     }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, switch, whole
-from labs.contract.drawing import Figure, error_bars, power_ticks
+from labs.contract.drawing import Figure, error_bars
 from labs.contract.machine import Machine
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number, small_number
@@ -227,6 +227,7 @@ def _rates(result: LadderResult, text: Words) -> Figure:
         names,
         "measured",
         text("measured"),
+        mode="markers",
         size=11,
         hover=hover,
         text=[f"{short_number(rate)}   " for rate in rates],
@@ -236,7 +237,10 @@ def _rates(result: LadderResult, text: Words) -> Figure:
     figure.marks(floors, names, "formula", text("floor"), size=11, symbol="diamond", hover=hover)
     low, high = min(rates + floors) / 3, max(rates + floors) * 2
     figure.x_axis(
-        text("axis.rate"), log=True, ticks=power_ticks(low, high), span=(math.log10(low), math.log10(high))
+        text("axis.rate"),
+        log=True,
+        ticks={10.0**power: f"{10**power:,}" for power in range(7)},
+        span=(math.log10(low), math.log10(high)),
     )
     figure.y_axis(reverse=True)
     return figure
@@ -256,7 +260,8 @@ def _factors(result: LadderResult, text: Words) -> Figure:
         horizontal=True,
         hover="%{y}: %{x:.2f}×",
     )
-    figure.line([1, 1], [-0.5, len(names) - 0.5], "peer", text("nothing"))
+    ends = [text(f"rung.{names[0]}"), text(f"rung.{names[-1]}")]
+    figure.line([1, 1], ends, "peer", text("nothing"))
     figure.x_axis(text("factor"), span=(0, 1.2 * max(factors)))
     figure.y_axis(reverse=True)
     return figure

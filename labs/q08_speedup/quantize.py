@@ -146,7 +146,7 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
             {"rise": rise, "size": size},
             rows=[_row(names[name], way, rises[name], text) for name, way in ways.items()],
             notes=notes,
-            numbers={f"{names[name]} (%)": rise for name, rise in rises.items()},
+            numbers={f"{names[name]} (%)": rises[name] for name in reversed(WAYS)},
         )
 
 

@@ -7,7 +7,6 @@ Imports torch. Times nothing (`ladder.py`).
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from labs.machine.probes import operations
+from labs.q08_speedup.aside import aside
 from minimind_core.decoding import int8_linear
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.int8_linear import Int8Linear
@@ -24,7 +24,6 @@ from minimind_core.files.quantize import can_quantize, quantize_int8
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 
-POLL_SECONDS = 0.2
 Decode = Callable[[], Tensor]
 """Decodes the last token of the context; returns its logits [1, V]."""
 
@@ -158,7 +157,7 @@ def built(
         missing["int8"] = "int8_on_gpu"
     elif not fits_int8(maker.model):
         missing["int8"] = "int8_shape"
-    elif not int8_kernel(lambda: on_progress(0.0)):
+    elif not aside(int8_linear.is_available, lambda: on_progress(0.0)):  # builds it once
         missing["int8"] = "no_compiler"
     rungs = {}
     for index, (name, make) in enumerate(makers.items()):
@@ -194,17 +193,3 @@ def fits_int8(model: MiniMind) -> bool:
     """Whether every matrix has rows of whole groups."""
     weights = [model.head_weight, *(m.weight for m in model.modules() if isinstance(m, nn.Linear))]
     return all(can_quantize(weight) for weight in weights)
-
-
-def int8_kernel(on_wait: Callable[[], None]) -> bool:
-    """Whether the int8 kernel is there. It is built once, meanwhile `on_wait` is called again and again.
-
-    What that raises leaves the build to itself: it ends in its own time and is found the next time.
-    """
-    found: list[bool] = []
-    build = threading.Thread(target=lambda: found.append(int8_linear.is_available()), daemon=True)
-    build.start()
-    while build.is_alive():
-        on_wait()
-        build.join(POLL_SECONDS)
-    return bool(found and found[0])

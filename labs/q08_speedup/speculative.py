@@ -228,24 +228,11 @@ def _statistics(found: Laws) -> dict[str, str]:
 
 
 def _yield(result: SpeculativeResult, text: Words) -> Figure:
-    figure, curve = Figure(), result["formula"]["curve"]
-    lengths = list(range(1, len(curve) + 1))
-    figure.line(
-        lengths,
-        curve,
-        "formula",
-        text("formula_at", acceptance=f"{result['acceptance']:.2f}"),
-        hover="%{x}: %{y:.2f}",
-    )
+    figure, curves = Figure(), {result["acceptance"]: result["formula"]["curve"]}
+    lengths = list(range(1, LONGEST + 1))
     if "measured_acceptance" in result:
         here = result["measured_acceptance"]
-        figure.line(
-            lengths,
-            [tokens_per_round(here, length) for length in lengths],
-            "formula",
-            text("formula_at", acceptance=f"{here:.2f}"),
-            hover="%{x}: %{y:.2f}",
-        )
+        curves[here] = [tokens_per_round(here, length) for length in lengths]
         figure.marks(
             [result["draft_length"]],
             [result["tokens_per_round"]],
@@ -254,8 +241,17 @@ def _yield(result: SpeculativeResult, text: Words) -> Figure:
             size=12,
             hover="%{x}: %{y:.2f}",
         )
-    figure.x_axis(text("draft_length"))
-    figure.y_axis(text("axis.yield"), from_zero=True)
+    for number, curve in enumerate(curves.values()):
+        name = text("formula") if number == 0 else None
+        figure.line(lengths, curve, "formula", name, hover="%{x}: %{y:.2f}", showlegend=number == 0)
+    ends = [
+        (LONGEST, curve[-1], text("at_acceptance", acceptance=f"{rate:.2f}"))
+        for rate, curve in curves.items()
+    ]
+    top = 1.1 * max(max(curve) for curve in curves.values())
+    figure.name_ends(ends, 0, top, log=False)
+    figure.x_axis(text("draft_length"), span=(0, 1.4 * LONGEST), tickvals=[1, 4, 8, 12, 16])
+    figure.y_axis(text("axis.yield"), span=(0, top))
     return figure
 
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from labs.machine import probes
-from labs.q08_speedup import ladder, rungs
+from labs.q08_speedup import ladder
+from labs.q08_speedup.aside import aside
 from labs.q08_speedup.ladder import BELOW, Ladder, LadderParams
-from labs.q08_speedup.rungs import GrowingCache, Rungs, fits_int8, in_int8, int8_kernel, read_bytes
+from labs.q08_speedup.rungs import GrowingCache, Rungs, fits_int8, in_int8, read_bytes
 from labs.tools.budgets import PerDevice
 from labs.tools.models import TINY, copied, untrained
 from minimind_core.decoding import int8_linear
@@ -28,7 +29,7 @@ def result(run: Run) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ladder, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
         patch.setattr(probes, "COPIED", PerDevice(cpu=(2**20,), cuda=(2**20,)))
-        patch.setattr(rungs, "int8_kernel", lambda _on_wait: False)
+        patch.setattr(int8_linear, "is_available", lambda: False)
         return run("ladder", context=32)
 
 
@@ -115,17 +116,24 @@ def test_the_estimate_grows_with_the_context() -> None:
     assert Ladder().seconds(LadderParams(compile=True), "cuda") > 60
 
 
-def test_a_build_can_be_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who waits for the kernel may go; the build ends by itself."""
-    release = threading.Event()
-    monkeypatch.setattr(int8_linear, "is_available", lambda: release.wait(60))
+def test_work_aside_can_be_left_alone() -> None:
+    """Somebody who waits for a build may go; it ends by itself. What goes wrong in it is said."""
+    release, ended = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        found = release.wait(60)
+        ended.set()
+        return found
 
     def leave() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        int8_kernel(leave)
-    assert int8_kernel(release.set)
+        aside(work, leave)
+    assert not ended.is_set()
+    assert aside(work, release.set) and ended.wait(60)
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda: 1 // 0, lambda: None)
 
 
 def _widened(linear: int8_linear.Int8Linear, x: torch.Tensor) -> torch.Tensor:
