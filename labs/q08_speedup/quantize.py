@@ -20,7 +20,8 @@ WAYS = {"int8": (8, 0), "int6": (6, 0), "int4_row": (4, 0), "int4_group": (4, 32
 BITS, GROUPS = (8, 6, 4, 3), (0, 128, 64, 32)
 WIDTH = 256
 WINDOWS = PerDevice(cpu=12, cuda=64, mps=16)
-SAID_RISE = {"int8": 1.0, "int4": 5.0}
+SAID_INT4 = 5.0
+"""Percent; the upper end of what is said."""
 MEGA = 1e6
 
 
@@ -114,29 +115,34 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
         """`rise`: of the perplexity in percent; `size`: megabytes of weights and of scales."""
         ways, rises = result["ways"], result["rise_percent"]
         names = {name: text(f"quantized.{name}") for name in WAYS} | {"yours": _yours(ways["yours"], text)}
-        rise, size = Figure(), Figure(barmode="stack")
+        rise, size = Figure(height=320), Figure(height=320, barmode="stack")
         rise.bars(
-            list(names.values()),
             list(rises.values()),
+            list(names.values()),
             "measured",
             text("measured"),
             labels=[f"{value:+.2f}%" for value in rises.values()],
-            hover="%{x}: %{y:+.3f}%",
+            horizontal=True,
+            hover="%{y}: %{x:+.3f}%",
         )
-        rise.line(
-            [names["int4_row"], names["int4_group"]],
-            [SAID_RISE["int4"]] * 2,
-            "said",
-            text("said_int4"),
-            width=3,
-        )
-        rise.y_axis(text("axis.rise"))
+        int4 = [names["int4_row"], names["int4_group"]]
+        rise.line([SAID_INT4] * 2, int4, "said", text("said_int4"), width=3)
+        low, high = min(0.0, *rises.values()), max(rises.values())
+        rise.x_axis(text("axis.rise"), span=(low - 0.2 * (high - low), 1.25 * high))
+        rise.y_axis(reverse=True)
         weights = [way["weight_bytes"] / MEGA for way in ways.values()]
         scales = [way["scale_bytes"] / MEGA for way in ways.values()]
-        hover = "%{x}: %{y:.3g} MB"
-        size.bars(list(names.values()), weights, "measured", text("weight_bytes"), hover=hover)
-        size.bars(list(names.values()), scales, "peer", text("scale_bytes"), hover=hover)
-        size.y_axis(text("axis.megabytes"))
+        for amounts, role, part in ((weights, "measured", "weight_bytes"), (scales, "peer", "scale_bytes")):
+            size.bars(
+                amounts,
+                list(names.values()),
+                role,  # type: ignore[arg-type]
+                text(part),
+                horizontal=True,
+                hover="%{y}: %{x:.3g} MB",
+            )
+        size.x_axis(text("axis.megabytes"))
+        size.y_axis(reverse=True)
         notes = [
             text("quantize.text", tokens=result["scored_tokens"], perplexity=f"{result['perplexity']:.2f}")
         ]

@@ -78,7 +78,7 @@ def test_fewer_bits_and_larger_groups_move_more(result: dict[str, Any], show: Sh
     for name, way in ways.items():
         rise = 100 * (way["perplexity"] / result["perplexity"] - 1)
         assert result["rise_percent"][name] == pytest.approx(rise) and math.isfinite(rise)
-    drawn = show("quantize", result).figures["rise"].data[0]["y"]
+    drawn = show("quantize", result).figures["rise"].data[0]["x"]
     assert drawn == list(result["rise_percent"].values())
 
 
