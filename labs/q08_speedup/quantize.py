@@ -121,14 +121,14 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
             list(names.values()),
             "measured",
             text("measured"),
-            labels=[f"{value:+.2f}%" for value in rises.values()],
+            labels=[f"{value:+.2f}%" if abs(value) < 10 else f"{value:+.0f}%" for value in rises.values()],
             horizontal=True,
             hover="%{y}: %{x:+.3f}%",
         )
+        most = max(abs(value) for value in rises.values())
         int4 = [names["int4_row"], names["int4_group"]]
         rise.line([SAID_INT4] * 2, int4, "said", text("said_int4"), width=3)
-        low, high = min(0.0, *rises.values()), max(rises.values())
-        rise.x_axis(text("axis.rise"), span=(low - 0.2 * (high - low), 1.25 * high))
+        rise.x_axis(text("axis.rise"), span=(-0.4 * most, 1.4 * most))
         rise.y_axis(reverse=True)
         weights = [way["weight_bytes"] / MEGA for way in ways.values()]
         scales = [way["scale_bytes"] / MEGA for way in ways.values()]
