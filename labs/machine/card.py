@@ -100,7 +100,7 @@ class Card(Experiment[CardParams, CardResult]):
             "launch": middle([second / LAUNCHES for second in calls["launch"]]),
             "step": by_kind["eager"],
             "graph": by_kind["graph"],
-            "operations": operations(steps["eager 1"]),
+            "operations": operations(steps["eager 1"].run),
             "weight_bytes": sum(weight.nbytes for weight in model.parameters()),
         }
 

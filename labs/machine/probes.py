@@ -85,8 +85,8 @@ class _Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def operations(step: FullCacheStep) -> int:
-    """Operations of one step that is launched one by one."""
+def operations(run: Way) -> int:
+    """Operations of one call that is launched one by one."""
     with _Counter() as counter:
-        step.run()
+        run()
     return counter.count

@@ -57,7 +57,7 @@ def test_operations_are_counted_as_the_profiler_sees_them() -> None:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         step.run()
     products = {event.key: event.count for event in profile.key_averages()}
-    counted = probes.operations(step)
+    counted = probes.operations(step.run)
     assert products["aten::mm"] < counted < sum(products.values())
     layers = step.model.config.num_layers
     assert products["aten::mm"] in range(7 * layers, 7 * layers + 2)

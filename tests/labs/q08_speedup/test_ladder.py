@@ -1,0 +1,149 @@
+"""The ladder: every rung decodes the same token, counts what it reads, and is compared with the right one."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import torch
+
+from labs.machine import probes
+from labs.q08_speedup import ladder
+from labs.q08_speedup.aside import aside
+from labs.q08_speedup.ladder import BELOW, Ladder, LadderParams
+from labs.q08_speedup.rungs import GrowingCache, Rungs, fits_int8, in_int8, read_bytes
+from labs.tools.budgets import PerDevice
+from labs.tools.models import TINY, copied, untrained
+from minimind_core.decoding import int8_linear
+from minimind_core.files.quantize import quantize_int8
+from minimind_core.model.kv_cache import StaticCache
+from minimind_core.model.minimind import MiniMind
+from tests.labs.one_lab import Run, Show
+
+TOKENS = 24
+
+
+@pytest.fixture(scope="module")
+def result(run: Run) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ladder, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
+        patch.setattr(probes, "COPIED", PerDevice(cpu=(2**20,), cuda=(2**20,)))
+        patch.setattr(int8_linear, "is_available", lambda: False)
+        return run("ladder", context=32)
+
+
+@pytest.fixture(scope="module")
+def maker() -> Rungs:
+    model = untrained(TINY, "cpu").eval()
+    return Rungs(model, torch.arange(5, 5 + TOKENS)[None])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["growing", "static", "written_out", "joined"])
+def test_a_lossless_rung_has_the_logits_of_reading_all_again(maker: Rungs, name: str) -> None:
+    reference = maker.model(maker.ids)[:, -1]
+    rung = getattr(maker, name)()
+    for _ in range(2):  # the same step each time
+        assert torch.allclose(rung.decode(), reference, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_int8_is_lossless_where_the_weights_were_int8_before(
+    maker: Rungs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The product of one row is that of the kernel, or here of its plain meaning."""
+    monkeypatch.setattr(int8_linear.Int8Linear, "forward", _widened)
+    rounded = Rungs(_dequantized(maker.model), maker.ids)
+    assert torch.allclose(rounded.int8().decode(), rounded.recomputed().decode(), atol=1e-4)
+    assert not torch.allclose(maker.int8().decode(), maker.recomputed().decode(), atol=1e-4)
+
+
+def test_a_growing_cache_copies_and_forgets() -> None:
+    filled = StaticCache(TINY, 1, 3)
+    filled.fill(0.5)
+    cache, new = GrowingCache(filled), torch.ones(1, TINY.num_kv_heads, 1, TINY.head_dim)
+    for _ in range(2):
+        cache.mark(torch.tensor([[3]]), torch.tensor([[3]]))
+        keys, values = cache.write(0, torch.tensor([[3]]), new, new)
+        assert keys.shape[2] == values.shape[2] == 4 and cache.positions.tolist() == [[0, 1, 2, 3]]
+        assert torch.equal(keys[:, :, :3], filled.keys[0]) and torch.equal(keys[:, :, 3:], new)
+
+
+def test_bytes_are_those_of_weights_and_cache() -> None:
+    model = untrained(TINY, "cpu")
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    assert read_bytes(model) == 4 * weights
+    assert Rungs(model, torch.ones(1, TOKENS, dtype=torch.int64)).static().num_bytes == 4 * (
+        weights + 2 * TINY.num_layers * TINY.num_kv_heads * TINY.head_dim * TOKENS
+    )
+    matrices = sum(p.numel() for p in model.parameters() if p.dim() == 2)
+    assert read_bytes(in_int8(model)) == matrices + 4 * matrices // 64 + 4 * (weights - matrices)
+    assert not fits_int8(untrained(TINY.replace(hidden_size=80), "cpu"))
+
+
+def test_the_factors_compare_with_the_rung_below(result: dict[str, Any]) -> None:
+    seconds = {name: rung["seconds"]["median"] for name, rung in result["rungs"].items()}
+    assert list(seconds) == ["none", "cache", "static", "flash", "joined"]
+    for name in list(seconds)[1:]:
+        assert result["speedup"][name] == pytest.approx(seconds[BELOW[name]] / seconds[name], rel=0.5)
+    assert result["speedup"]["fused"] == result["speedup"]["joined"]
+    assert seconds[result["top_rung"]] == min(seconds.values())
+    assert all(rung["same_token"] and rung["difference"] < 1e-3 for rung in result["rungs"].values())
+    assert result["missing"] == {
+        "compile": "compile",
+        "graph": "no_gpu",
+        "kernels": "no_gpu",
+        "int8": "no_compiler",
+    }
+    assert result["arithmetic"] > 20
+
+
+def test_what_is_not_here_says_so_in_one_sentence(result: dict[str, Any], show: Show) -> None:
+    shown = show("ladder", result)
+    assert [note for note in shown.notes if "GPU" in note] and [n for n in shown.notes if "compiler" in n]
+    drawn = shown.figures["ladder"].data[0]
+    assert drawn["x"] == [1 / rung["seconds"]["median"] for rung in result["rungs"].values()]
+    floors = shown.figures["ladder"].data[1]["x"]
+    assert floors == [result["bandwidth"] / rung["num_bytes"] for rung in result["rungs"].values()]
+    assert all(row["How this rung deceives"] for row in shown.rows)
+    assert shown.sentence is not None and shown.sentence["measured"] == result["speedup"]["top"]
+
+
+def test_the_estimate_grows_with_the_context() -> None:
+    few, many = (Ladder().seconds(LadderParams(context=context), "cpu") for context in (64, 2048))
+    assert few < Ladder().seconds(LadderParams(), "cpu") <= 10 < many
+    assert Ladder().seconds(LadderParams(compile=True), "cuda") > 60
+
+
+def test_work_aside_can_be_left_alone() -> None:
+    """Somebody who waits for a build may go; it ends by itself. What goes wrong in it is said."""
+    release, ended = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        found = release.wait(60)
+        ended.set()
+        return found
+
+    def leave() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        aside(work, leave)
+    assert not ended.is_set()
+    assert aside(work, release.set) and ended.wait(60)
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda: 1 // 0, lambda: None)
+
+
+def _widened(linear: int8_linear.Int8Linear, x: torch.Tensor) -> torch.Tensor:
+    return x @ int8_linear.dequantize_int8(linear.q, linear.scale).T
+
+
+def _dequantized(model: MiniMind) -> MiniMind:
+    twin = copied(model).eval()
+    for parameter in twin.parameters():
+        if parameter.dim() == 2:
+            q, scale = quantize_int8(parameter)
+            parameter.data = int8_linear.dequantize_int8(q, scale)
+    return twin
