@@ -280,9 +280,13 @@ def finish(question: Question, points: Points) -> None:
 
 
 def answer_again(question: Question) -> None:
-    """Begin another attempt with an empty draft; the scored one keeps its text."""
+    """Begin another attempt with an empty draft; the scored one keeps its text.
+
+    Where one is open already, from before a mock interview, go on with that one and its draft.
+    """
+    waiting = any(attempt.finished is None for attempt in attempts(question))
     _open(question)
-    if old := draft(question):
+    if not waiting and (old := draft(question)):
         save_draft(question, "", old.revision + 1, old.revision)
 
 
