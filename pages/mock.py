@@ -5,9 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.mock import exam, kept, setup
+from pages.ui.site.arrive import at_step
 from pages.ui.words import errors
 from study.mock import Mock
 from study.store import StoreError
+
+_HERE = "mock.here"
 
 
 def page() -> None:
@@ -16,16 +19,26 @@ def page() -> None:
         mocks = kept.mocks()
         if running := _running(mocks):
             exam.draw(running)
+            _arrive(running.at)
         elif finished := _finished(mocks):
             from pages.ui.mock import after  # with the lab's parts, which nobody needs before the end
 
             after.draw(finished)
+            _arrive(finished.id)
         else:
             setup.draw(mocks)
+            _arrive("")
     except StoreError as error:
         st.error(errors.said(error))
         if running := _running(kept.last_known()):
             exam.draw(running)
+
+
+def _arrive(here: str) -> None:
+    """Another question, and what comes before and after them, begins at the top of the page."""
+    before = st.session_state.get(_HERE)
+    st.session_state[_HERE] = here
+    at_step("top" if before not in (None, here) else None)
 
 
 def _running(mocks: list[Mock]) -> Mock | None:

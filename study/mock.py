@@ -9,7 +9,6 @@ Keeps nothing itself: `written` and `read` make a text of it and back. A text ma
 from __future__ import annotations
 
 import json
-import math
 import random
 import re
 from collections.abc import Mapping
@@ -136,4 +135,4 @@ def _names(value: Any) -> list[str]:
 
 
 def _is_moment(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value < _LATEST
+    return type(value) in (int, float) and 0 <= value < _LATEST

@@ -39,8 +39,9 @@ def draw(mock: Mock) -> None:
     if said := store.trouble():
         trouble.error(said)
     _overview(mock, attempts, words)
-    report.buttons(mock, attempts, words)
-    st.button(t("mock.another"), key="mock.another", on_click=_leave)
+    with st.container(horizontal=True):
+        report.buttons(mock, attempts, words)
+        st.button(t("mock.another"), key="mock.another", on_click=_leave)
     questions = kept.asked(mock)
     question = _chosen(mock, questions, attempts, words)
     st.header(f"{question.id} · {question.title[current_language()]}", anchor=False)
@@ -79,10 +80,10 @@ def _chosen(mock: Mock, questions: list[Question], attempts: Mapping[str, Attemp
     if st.session_state.get(key) not in by_key:
         st.session_state[key] = (open_ones or list(by_key))[0]
 
-    def label(name: str) -> str:
-        return f"{by_key[name].id} · {score(attempts.get(name), words)}"
-
-    st.segmented_control(t("mock.after.which"), list(by_key), key=key, format_func=label, required=True)
+    labels = {name: f"{by_key[name].id} · {score(attempts.get(name), words)}" for name in by_key}
+    st.segmented_control(
+        t("mock.after.which"), list(labels), key=key, format_func=labels.__getitem__, required=True
+    )
     return by_key[st.session_state[key]]
 
 

@@ -7,13 +7,13 @@ and its field stay, with what the browser holds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
 from pages.ui.mock import kept
 from pages.ui.mock.words import budget
 from pages.ui.site import store
-from pages.ui.site.arrive import at_step
 from pages.ui.study import draft
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import current_language, plain, t
@@ -22,7 +22,7 @@ from questions import Question
 from study.mock import Mock
 from study.store import Copy, StoreError
 
-_PLACES, _ASKED, _SHOWN = "mock.places", "mock.asked", "mock.at"
+_PLACES, _ASKED = "mock.places", "mock.asked"
 
 
 def draw(mock: Mock) -> None:
@@ -39,10 +39,7 @@ def draw(mock: Mock) -> None:
         st.error(errors.said(failure))
     elif said := store.callback_trouble():
         st.error(said)
-    with st.container(key="mock-controls"):
-        _ways(mock, question, asked)
-        _end(mock, asked)
-    _arrive(question)
+    _controls(mock, question, asked)
 
 
 def _field(mock: Mock, question: Question) -> StoreError | None:
@@ -96,44 +93,48 @@ def _add(mock: Mock, question: Question, seconds: object) -> None:
         kept.add_seconds(mock, question.key, seconds)
 
 
-def _ways(mock: Mock, question: Question, asked: list[Question]) -> None:
-    """To any question, to the one before and after, and a flag."""
+def _controls(mock: Mock, question: Question, asked: list[Question]) -> None:
+    """To any question, to the one before and after, a flag, and the end."""
     index, flagged = asked.index(question), question.key in mock.flags
+    with st.container(key="mock-controls"):
+        if len(asked) > 1:
+            _places(mock, question, asked)
+        with st.container(horizontal=True):
+            if index > 0:
+                _button("mock.back", question, lambda: _go(mock, asked[index - 1].key))
+            _button(
+                "mock.unflag" if flagged else "mock.flag",
+                question,
+                lambda: kept.flag(mock, question.key, on=not flagged),
+            )
+            last = index + 1 == len(asked)
+            if not last:
+                _button("mock.next", question, lambda: _go(mock, asked[index + 1].key), primary=True)
+            if st.session_state.get(_ASKED) != mock.id:
+                kind: Literal["primary", "secondary"] = "primary" if last else "secondary"
+                st.button(t("mock.finish"), key="mock.finish", type=kind, on_click=_ask, args=(mock,))
+        if st.session_state.get(_ASKED) == mock.id:
+            _really(mock, asked)
+
+
+def _places(mock: Mock, question: Question, asked: list[Question]) -> None:
     numbers = {
         each.key: f"{number}{' ⚑' if each.key in mock.flags else ''}" for number, each in enumerate(asked, 1)
     }
-    if len(asked) > 1:
-        st.session_state[_PLACES] = question.key
-        st.segmented_control(
-            t("mock.places"),
-            list(numbers),
-            key=_PLACES,
-            format_func=numbers.__getitem__,
-            required=True,
-            on_change=store.guarded(lambda: _go(mock, st.session_state[_PLACES])),
-        )
-    with st.container(horizontal=True):
-        if index > 0:
-            _button("mock.back", mock, question, lambda: _go(mock, asked[index - 1].key))
-        _button(
-            "mock.unflag" if flagged else "mock.flag",
-            mock,
-            question,
-            lambda: kept.flag(mock, question.key, on=not flagged),
-        )
-        if index + 1 < len(asked):
-            _button("mock.next", mock, question, lambda: _go(mock, asked[index + 1].key), primary=True)
-
-
-def _button(
-    name: str, mock: Mock, question: Question, act: Callable[[], None], *, primary: bool = False
-) -> None:
-    st.button(
-        t(name),
-        key=f"{name}.{question.key}",
-        type="primary" if primary else "secondary",
-        on_click=store.guarded(act),
+    st.session_state[_PLACES] = question.key
+    st.segmented_control(
+        t("mock.places"),
+        list(numbers),
+        key=_PLACES,
+        format_func=numbers.__getitem__,
+        required=True,
+        on_change=store.guarded(lambda: _go(mock, st.session_state[_PLACES])),
     )
+
+
+def _button(name: str, question: Question, act: Callable[[], None], *, primary: bool = False) -> None:
+    kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    st.button(t(name), key=f"{name}.{question.key}", type=kind, on_click=store.guarded(act))
 
 
 def _go(mock: Mock, key: str) -> None:
@@ -141,18 +142,8 @@ def _go(mock: Mock, key: str) -> None:
     kept.go_to(mock, key)
 
 
-def _end(mock: Mock, asked: list[Question]) -> None:
-    """The button that ends it; it asks once more, and says what becomes of what is empty."""
-    if st.session_state.get(_ASKED) != mock.id:
-        last = kept.shown(mock) == asked[-1]
-        st.button(
-            t("mock.finish"),
-            key="mock.finish",
-            type="primary" if last else "tertiary",
-            on_click=_ask,
-            args=(mock,),
-        )
-        return
+def _really(mock: Mock, asked: list[Question]) -> None:
+    """Ask once more, and say what becomes of what is empty."""
     with st.container(border=True, key="mock-really"):
         try:
             blank = [each for each in asked if kept.is_blank(mock, each)]
@@ -184,13 +175,6 @@ def _finish(mock: Mock) -> None:
     kept.finish(mock)
     st.session_state["mock.shown"] = mock.id
     st.session_state.pop(_ASKED, None)
-
-
-def _arrive(question: Question) -> None:
-    """Another question begins at the top of the page."""
-    before = st.session_state.get(_SHOWN)
-    st.session_state[_SHOWN] = question.key
-    at_step("top" if before not in (None, question.key) else None)
 
 
 def _key(mock: Mock, question: Question) -> str:

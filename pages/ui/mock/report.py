@@ -34,16 +34,15 @@ def buttons(mock: Mock, attempts: Mapping[str, Attempt], words: Words) -> None:
     first = whole(mock, kept.asked(mock), attempts, words)
     name = f"mock-interview-{words.date(mock.started)}"
     kinds = (("html", _html, "text/html"), ("markdown", _markdown, "text/markdown"))
-    with st.container(horizontal=True):
-        for kind, make, mime in kinds:
-            st.download_button(
-                t(f"report.as_{kind}"),
-                partial(make, first, found, words),
-                f"{name}.{'md' if kind == 'markdown' else kind}",
-                mime,
-                on_click="ignore",
-                key=f"mock.report.{kind}",
-            )
+    for kind, make, mime in kinds:
+        st.download_button(
+            t(f"report.as_{kind}"),
+            partial(make, first, found, words),
+            f"{name}.{'md' if kind == 'markdown' else kind}",
+            mime,
+            on_click="ignore",
+            key=f"mock.report.{kind}",
+        )
 
 
 def _index(question: Question, attempt: Attempt) -> int:

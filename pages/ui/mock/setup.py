@@ -29,20 +29,12 @@ def draw(mocks: Sequence[Mock]) -> None:
     st.markdown(t("mock.lead"))
     for key, value in ((_MINUTES, LENGTHS[1]), (_HOW, _DRAWN), (_SEED, _new_seed()), (_CHOSEN, [])):
         st.session_state[key] = st.session_state.get(key, value)  # kept also while the page is another
+    lengths = {minutes: plain("mock.minutes", minutes=minutes) for minutes in LENGTHS}
     st.segmented_control(
-        t("mock.how_long"),
-        LENGTHS,
-        key=_MINUTES,
-        format_func=lambda minutes: plain("mock.minutes", minutes=minutes),
-        required=True,
+        t("mock.how_long"), LENGTHS, key=_MINUTES, format_func=lengths.__getitem__, required=True
     )
-    st.radio(
-        t("mock.which"),
-        (_DRAWN, _BY_HAND),
-        key=_HOW,
-        format_func=lambda how: plain(f"mock.{how}"),
-        horizontal=True,
-    )
+    ways = {how: plain(f"mock.{how}") for how in (_DRAWN, _BY_HAND)}
+    st.radio(t("mock.which"), list(ways), key=_HOW, format_func=ways.__getitem__, horizontal=True)
     if st.session_state[_HOW] == _DRAWN:
         _drawn()
     else:
@@ -65,20 +57,18 @@ def _drawn() -> None:
 
 
 def _by_hand() -> None:
-    known = {question.key: question for question in questions() if question.written}
-
-    def label(key: str) -> str:
-        question = known[key]
-        return f"{question.id} · {question.short[current_language()]} {level_dots(question)}"
-
+    written = [question for question in questions() if question.written]
+    language = current_language()
+    names = {each.key: f"{each.id} · {each.short[language]} {level_dots(each)}" for each in written}
     st.multiselect(
-        t("mock.questions"), list(known), key=_CHOSEN, format_func=label, placeholder=plain("mock.choose")
+        t("mock.questions"),
+        list(names),
+        key=_CHOSEN,
+        format_func=names.__getitem__,
+        placeholder=plain("mock.choose"),
     )
-    needed, minutes = (
-        sum(BUDGET[known[key].level] for key in st.session_state[_CHOSEN]),
-        st.session_state[_MINUTES],
-    )
-    if needed:
+    chosen, minutes = st.session_state[_CHOSEN], st.session_state[_MINUTES]
+    if needed := sum(BUDGET[each.level] for each in written if each.key in chosen):
         fits = "mock.fits" if needed <= minutes else "mock.too_much"
         st.markdown(t(fits, needed=needed, minutes=minutes))
 
@@ -110,7 +100,7 @@ def _earlier(mocks: Sequence[Mock]) -> None:
     with st.container(key="mock-earlier", gap="xsmall"):
         for mock in mocks:
             label = f"{words.date_and_time(mock.started)} · {summary(mock, kept.attempts(mock), words)}"
-            st.button(label, key=f"mock.show.{mock.id}", on_click=_show, args=(mock,), type="tertiary")
+            st.button(label, key=f"mock.show.{mock.id}", on_click=_show, args=(mock,))
 
 
 def _show(mock: Mock) -> None:
