@@ -46,8 +46,12 @@ def examine(
     configs: Sequence[Path] = (),
     data: Sequence[Path] = (),
     device: str = "auto",
+    checklist: bool = False,
 ) -> Iterator[Finding]:
-    """Look at everything, one finding after the other. No models means all that are shipped."""
+    """Look at everything, one finding after the other. No models means all that are shipped.
+
+    `checklist` adds the ten items before a training run, for the first config (or the defaults) on the data.
+    """
     yield from _python()
     yield from _guarded("device", lambda: _device(device))
     yield from _disk()
@@ -66,6 +70,8 @@ def examine(
         yield from _guarded("config", lambda path=path: _config(path))  # type: ignore[misc]
     if data:
         yield from _guarded("data", lambda: _data(data))
+    if checklist:
+        yield from _guarded("training", lambda: _training(configs, data, tokenizer))
 
 
 def _guarded(area: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -194,6 +200,20 @@ def _config(path: Path) -> Iterator[Finding]:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} is not a JSON object of model settings: {error!s:.200}.") from error
     yield Finding("config", "ok", f"{path}: {num_parameters(config):,} parameters.")
+
+
+def _training(configs: Sequence[Path], data: Sequence[Path], tokenizer: str | None) -> Iterator[Finding]:
+    """The ten items; a fresh model makes one update."""
+    from minimind_core.tokenizer import load_tokenizer
+    from minimind_core.training.checklist import checklist, settings_from
+    from minimind_core.training.data import ReadReport, read_documents
+
+    text = read_bounded(configs[0], MAX_JSON_BYTES).decode() if configs else ""
+    report = ReadReport()
+    texts = [document.text for document in read_documents(data, report)]
+    texts += [""] * report.empty
+    for item in checklist(*settings_from(text), load_tokenizer(tokenizer or "6.4k"), texts):
+        yield Finding("training", item.state, item.sentence())
 
 
 def _data(paths: Sequence[Path]) -> Iterator[Finding]:

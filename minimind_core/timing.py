@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,15 +38,26 @@ def time_calls(
 
     `on_run` is called after every run, those that warm up included, outside of the time that is taken.
     """
-    for _ in range(warmup):
-        call()
-        on_run()
-    seconds = []
-    for _ in range(repeats):
-        synchronize(device)
-        begin = time.perf_counter()
-        call()
-        synchronize(device)
-        seconds.append(time.perf_counter() - begin)
-        on_run()
-    return Timing(statistics.median(seconds), min(seconds), max(seconds), repeats)
+    return time_interleaved([call], device, warmup=warmup, repeats=repeats, on_run=on_run)[0]
+
+
+def time_interleaved(
+    calls: Sequence[Callable[[], object]],
+    device: torch.device,
+    *,
+    warmup: int = 2,
+    repeats: int = 5,
+    on_run: Callable[[], None] = lambda: None,
+) -> list[Timing]:
+    """`time_calls` for several calls in turn, so that a busy moment of the machine falls on all of them."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for run in range(warmup + repeats):
+        for call, taken in zip(calls, seconds, strict=True):
+            synchronize(device)
+            begin = time.perf_counter()
+            call()
+            synchronize(device)
+            if run >= warmup:
+                taken.append(time.perf_counter() - begin)
+            on_run()
+    return [Timing(statistics.median(taken), min(taken), max(taken), repeats) for taken in seconds]

@@ -95,8 +95,9 @@ def _matching(question: Question, search: str, status: str, kind: str) -> list[C
 
 def _searchable(claim: Claim) -> str:
     language = current_language()
+    source = claim.source.get(language, "")
     return "\n".join(
-        (claim.id, claim.statement[language], claim.truth[language], claim.formula, claim.source)
+        (claim.id, claim.statement[language], claim.truth[language], claim.formula, source)
     ).casefold()
 
 

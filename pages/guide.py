@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.progress.kept import all_work
 from pages.ui.site.question_list import questions
-from pages.ui.words import errors, prose
+from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
@@ -28,10 +28,10 @@ def page() -> None:
         "shortest": sum(shortest for shortest, _ in minutes),
         "longest": sum(longest for _, longest in minutes),
     }
-    prose.draw(title.body.format_map(facts))
+    st.markdown(title.body.format_map(facts))
     for part in parts:
         st.header(part.title, anchor=False)
-        prose.draw(part.body)
+        st.markdown(part.body)
     _examples()
 
 

@@ -14,7 +14,7 @@ from labs.q13_sampling.candidates import Candidates
 from labs.q13_sampling.continuation import ContinuationParams
 from labs.q13_sampling.filters import idle
 from labs.q13_sampling.grid import presets
-from labs.q13_sampling.next_token import PROMPT, PROMPTS, NextTokenParams
+from labs.q13_sampling.next_token import PROMPT, NextTokenParams
 from labs.q13_sampling.wall import WallParams
 from labs.runner.job import Job
 from pages.ui.experiments import experiment
@@ -36,7 +36,7 @@ _BARS_ONLY = ("typical_p", "rule", "dtype")
 def sampling() -> None:
     """The whole lab."""
     st.markdown(t("q13.page.lead"))
-    _begin_in_the_own_language()
+    controls.begin_in_the_own_language(NextTokenParams, _Q)
     measured = jobs.result_of(_reading(controls.control(NextTokenParams, "prompt", _Q)))
     if current_language() != "zh":
         st.caption(t("q13.next_token.prompt_note", prompt=PROMPT))
@@ -54,15 +54,6 @@ def sampling() -> None:
     bench.panel(experiment("q13/manual"), above=_typed)
     bench.panel(experiment("q13/grid"), below=_examples)
     bench.lab(["q13/confidence", "q13/bugs"])
-
-
-def _begin_in_the_own_language() -> None:
-    """A language that is new on the page brings its own first prompt; what was typed stays."""
-    language = current_language()
-    if st.session_state.get("q13.language") != language:
-        st.session_state["q13.language"] = language
-        if controls.values(NextTokenParams, _Q)["prompt"] in PROMPTS.values():
-            controls.put(_Q, "prompt", PROMPTS[language])
 
 
 def _reading(prompt: str) -> Job:
@@ -95,8 +86,14 @@ def _bars(measured: Data) -> None:
     params = NextTokenParams.from_dict(controls.values(NextTokenParams, _Q))
     result = _NEXT_TOKEN.complete(params, measured)
     st.markdown(_sentence(result, params))
-    findings.draw(_NEXT_TOKEN, findings.Finding(params, measured, "measured"), result)
+    findings.draw(_NEXT_TOKEN, findings.Finding(params, measured, "measured"), result, on_drag=_dragged)
     bench.code(_NEXT_TOKEN, params)
+
+
+def _dragged(field: str, value: float) -> None:
+    """The line at p was left somewhere: the slider follows."""
+    spec = controls.spec_of(NextTokenParams, field)
+    controls.put(_Q, field, spec.nearest(round(value, 2)))
 
 
 def _starting_points() -> None:

@@ -25,6 +25,7 @@ _OPTIONAL = (
     *both("unit", "common"),
     "formula",
     "source",
+    "source_zh",
     "tolerance",
     "check",
     "experiment",
@@ -53,7 +54,7 @@ class Claim:
     unit: Localized | None
     tolerance: Tolerance | None
     formula: str
-    source: str
+    source: Localized
     check: str | None
     experiment: str | None
     measures: str | None
@@ -81,7 +82,7 @@ def read_claim(entry: Entry, question_id: str) -> Claim:
         said=read_value(entry, "said") if "said" in entry.data else None,
         tolerance=read_tolerance(entry),
         formula=entry.text("formula") if "formula" in entry.data else "",
-        source=entry.text("source") if "source" in entry.data else "",
+        source=_source(entry),
         check=_check_name(entry, name, kind),
         experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token")
         if "experiment" in entry.data
@@ -98,6 +99,14 @@ def read_unit(entry: Entry) -> Localized | None:
         unit = entry.text("unit")
         return {"en": unit, "zh": unit}
     return entry.localized_or_none("unit")
+
+
+def _source(entry: Entry) -> Localized:
+    """`source` for both languages, as names are; in Chinese `source_zh` where it says more. Empty without."""
+    if "source" not in entry.data:
+        return {}
+    english = entry.text("source")
+    return {"en": english, "zh": entry.text("source_zh") if "source_zh" in entry.data else english}
 
 
 def _check_name(entry: Entry, name: str, kind: Kind) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from questions.claims import Claim
+from questions.diagrams import IMAGE
 from questions.entry import LANGUAGES, Entry, Localized
 from questions.render import Renderer, placeholders
 from questions.schema import Question
@@ -25,6 +26,7 @@ def check_question(question: Question, folder: Path) -> None:
         for language in LANGUAGES:
             _check_no_spoiler(header, f"{key}_{language}", text[language])
     _check_prose(question, folder)
+    _check_diagrams(question, folder)
 
 
 def _check_references(question: Question, header: Entry, claims: Entry) -> None:
@@ -77,6 +79,22 @@ def _check_prose(question: Question, folder: Path) -> None:
                 raise files[language].fail(heading, f"{error.args[0]}.") from error
         for missing, language, heading in _missing(en, zh, title, title_zh):
             raise files[language].fail(heading, f"{{{missing}}} stands in the other language only.")
+
+
+def _check_diagrams(question: Question, folder: Path) -> None:
+    """Each that a text shows is there, each that is there is shown in both languages, and can be filled."""
+    for language in LANGUAGES:
+        file = Entry(folder / f"{language}.md", {})
+        shown = [name for _, text in question.prose[language].texts() for name in IMAGE.findall(text)]
+        if sorted(shown) != sorted(question.diagrams):
+            known = _list(sorted(question.diagrams))
+            raise file.fail("diagrams", f"the text shows {_list(shown)}; the folder has {known}.")
+    for name in question.diagrams:
+        for language in LANGUAGES:
+            try:
+                Renderer(question, language).diagram(name)
+            except LookupError as error:
+                raise Entry(folder / f"{name}.svg", {}).fail(language, f"{error.args[0]}.") from error
 
 
 def _missing(en: str, zh: str, title: str, title_zh: str) -> Iterator[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from questions.claims import read_claim
 from questions.consistency import check_question
+from questions.diagrams import read_diagrams
 from questions.entry import LANGUAGES, Entry, QuestionError, both, check_unique
 from questions.interview import read_cues, read_follow_ups, read_hints, read_predictions, read_rubric
 from questions.kata import read_kata
@@ -115,6 +116,7 @@ def _content(entry: Entry) -> dict[str, Any]:
         "prose": {
             language: read_prose(entry.path.with_name(f"{language}.md"), language) for language in LANGUAGES
         },
+        "diagrams": read_diagrams(entry.path.parent),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from questions.claims import Claim
+from questions.diagrams import Diagram
 from questions.entry import Localized
 from questions.interview import Cue, FollowUp, Prediction, RubricLine
 from questions.kata import Kata
@@ -46,6 +47,7 @@ class Question:
     cues: tuple[Cue, ...] = ()
     kata: Kata | None = None
     prose: Mapping[str, Prose] = field(default_factory=dict)
+    diagrams: Mapping[str, Diagram] = field(default_factory=dict)
 
     @property
     def number(self) -> int:

@@ -20,6 +20,8 @@ ToleranceKind = Literal["absolute", "relative", "factor"]
 TOLERANCES: tuple[ToleranceKind, ...] = ("absolute", "relative", "factor")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TIGHT_UNITS = ("%", "×")
+_ENUMERATION = {"en": (", ", " and "), "zh": ("、", " 和 ")}
+"""Between the items of a list in a sentence, and before the last one."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,26 @@ def part(value: Value, names: tuple[str, ...]) -> Value:
     return value
 
 
-def shown(value: Value, unit: str = "") -> str:
-    """The value for a sentence, with its unit.
+def shown(value: Value, unit: str = "", language: str = "en") -> str:
+    """The value for a sentence, with its unit. Raises LookupError for a list of lists: no sentence holds it.
 
-    >>> shown(33554432, "B"), shown(Decimal("6.1e-6")), shown((Decimal("87.5"), 4), "%")
-    ('33,554,432\N{NO-BREAK SPACE}B', '6.1 × 10⁻⁶', '[87.5, 4]%')
+    >>> shown(33554432, "B"), shown(Decimal("6.1e-6")), shown((10, 5, 4)), shown((10, 5, 4), language="zh")
+    ('33,554,432\N{NO-BREAK SPACE}B', '6.1 × 10⁻⁶', '10, 5 and 4', '10、5 和 4')
     """
     if not unit:
-        return _bare(value)
-    return f"{_bare(value)}{'' if unit in _TIGHT_UNITS else chr(0xA0)}{unit}"
+        return _bare(value, language)
+    return f"{_bare(value, language)}{'' if unit in _TIGHT_UNITS else chr(0xA0)}{unit}"
+
+
+def as_code(value: Value) -> str:
+    """The value as a program would write it: a shape, ids, a mask, logits.
+
+    >>> as_code((2, 5, 6400)), as_code((Decimal("0.50"), "NaN", True))
+    ('[2, 5, 6400]', '[0.50, NaN, true]')
+    """
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(as_code, value))}]"
+    return str(value).lower() if isinstance(value, bool | Decimal) else str(value)
 
 
 def agree(stated: Value, measured: Any, tolerance: Tolerance | None = None) -> bool:
@@ -161,11 +174,11 @@ def _frozen(value: Any) -> Value:
     raise TypeError(value)
 
 
-def _bare(value: Value) -> str:
+def _bare(value: Value, language: str) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_bare(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {_bare(item, language)}" for name, item in value.items())
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_bare, value))}]"
+        return _enumerated(value, language)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Decimal) and value and value.adjusted() < -4:
@@ -173,6 +186,14 @@ def _bare(value: Value) -> str:
         power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
         return power if digits == "1" else f"{digits} × {power}"
     return value if isinstance(value, str) else f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+
+
+def _enumerated(values: tuple[Value, ...], language: str) -> str:
+    if not values or any(isinstance(item, tuple | Mapping) for item in values):
+        raise LookupError("an empty list, or one of lists, stands in no sentence; write it in backticks")
+    *others, last = (_bare(item, language) for item in values)
+    comma, word = _ENUMERATION[language]
+    return f"{comma.join(others)}{word}{last}" if others else last
 
 
 def _about(distance: float, limit: float) -> bool:

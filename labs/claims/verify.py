@@ -50,7 +50,7 @@ class Verifier:
             checks = checks_of(question.slug)
             for claim in question.claims:
                 if claim.kind == "literature" and claim.check is None:
-                    yield undecided(claim, f"Cited, not run: {claim.source}.")
+                    yield undecided(claim, f"Cited, not run: {claim.source['en']}.")
                 elif claim.check is None:
                     yield self._from_run(claim)
                 elif claim.check in checks:

@@ -163,6 +163,14 @@ class Figure:
         ]
         self.layout["meta"] = {"play": label}
 
+    def drag(self, field: str, label: str) -> None:
+        """Let the line drawn last, an upright one, be dragged along x: it sets the field of that name.
+
+        `label` is its text, with {value} where the number stands. A slider is still needed: no key drags.
+        """
+        self.layout["meta"] = {"drag": {"field": field, "trace": len(self.data) - 1, "label": label}}
+        self.layout["dragmode"] = False
+
     def to_dict(self) -> dict[str, Any]:
         """What plotly.js reads; the parts are shared with the figure."""
         return {"data": self.data, "layout": self.layout, **({"frames": self.frames} if self.frames else {})}

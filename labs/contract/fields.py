@@ -13,7 +13,7 @@ import dataclasses
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -146,6 +146,8 @@ class Text(Field):
     """Free text of at most `max_length` whole characters: half a surrogate pair is none."""
 
     max_length: int
+    openings: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    """By language: what stands on the page at first in place of the default, so that a reader can read it."""
 
     def parse(self, value: Any) -> str:
         """See Field."""
@@ -258,7 +260,7 @@ def real(default: float, minimum: float, maximum: float, *, step: float, **optio
 
 
 def text(default: str, *, max_length: int = 2000, **options: Any) -> Any:
-    """A field for free text; `options` are those of `Field`."""
+    """A field for free text; `options` are those of `Text`."""
     return _field(Text(default=default, max_length=max_length, **options))
 
 

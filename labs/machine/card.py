@@ -9,6 +9,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, 
 from labs.contract.drawing import Figure, error_bars
 from labs.contract.machine import Machine
 from labs.tools.budgets import PerDevice
+from labs.tools.written import short_number, small_number
 
 if TYPE_CHECKING:
     from minimind_core.decoding.step import StepKind
@@ -111,13 +112,17 @@ class Card(Experiment[CardParams, CardResult]):
             {"copies": _copies(result, text)},
             rows=_rows(result, text),
             notes=[
-                text("note.floor", megabytes=result["weight_bytes"] / _MEGA, milliseconds=1e3 * floor),
-                text("note.knee", batch=machine.knee_batch, dtype=result["dtype"]),
+                text(
+                    "note.floor",
+                    megabytes=short_number(result["weight_bytes"] / _MEGA),
+                    milliseconds=small_number(1e3 * floor),
+                ),
+                text("note.knee", batch=short_number(machine.knee_batch), dtype=result["dtype"]),
                 text(
                     "note.launch",
                     operations=result["operations"],
-                    milliseconds=1e3 * machine.seconds_to_launch(result["operations"]),
-                    megabytes=machine.launch_bound_bytes(result["operations"]) / _MEGA,
+                    milliseconds=small_number(1e3 * machine.seconds_to_launch(result["operations"])),
+                    megabytes=short_number(machine.launch_bound_bytes(result["operations"]) / _MEGA),
                 ),
             ],
             numbers={
@@ -174,7 +179,7 @@ def _copies(result: CardResult, text: Words) -> Figure:
 def _rows(result: CardResult, text: Words) -> list[Row]:
     """Median and quartiles of every number, each in its unit."""
     rows: list[tuple[str, Quartiles, float, str]] = [
-        (text("row.copy", megabytes=int(size) / _MEGA), speed, 1 / _GIGA, "GB/s")
+        (text("row.copy", megabytes=short_number(int(size) / _MEGA)), speed, 1 / _GIGA, "GB/s")
         for size, speed in result["copies"].items()
     ]
     rows += [
@@ -188,8 +193,10 @@ def _rows(result: CardResult, text: Words) -> list[Row]:
         {
             text("column.what"): what,
             text("column.unit"): unit,
-            text("column.median"): f"{factor * value['median']:.4g}",
-            text("column.quartiles"): f"{factor * value['low']:.4g} – {factor * value['high']:.4g}",
+            text("column.median"): factor * value["median"],
+            text(
+                "column.quartiles"
+            ): f"{small_number(factor * value['low'])} – {small_number(factor * value['high'])}",
         }
         for what, value, factor, unit in rows
     ]

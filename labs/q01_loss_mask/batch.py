@@ -5,7 +5,6 @@ The forward needs the batch alone; the rule and the mean only choose among its l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast, get_args
@@ -29,7 +28,9 @@ from labs.q01_loss_mask.rows import (
     mask_of,
     mean_loss,
 )
+from labs.q01_loss_mask.typed_rows import read_ids, split
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 from minimind_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
     from minimind_core.files.checkpoint import LoadedModel
     from minimind_core.model.minimind import MiniMind
 
-TEXTS = "今天天气很好; The children play in the park and sing"
+TEXTS = {
+    "zh": "今天天气很好; 孩子们在公园里一边走一边唱歌",
+    "en": "The weather is nice today; The children play in the park and sing all day long",
+}
+"""What a page begins with, by the reader's language: a short text and a longer one."""
 MOST_ROWS = 8
 OTHER_FILLERS = (77, 78)
 """Ordinary tokens, of which one stands in for the padding once, to see who notices."""
@@ -49,7 +54,7 @@ SECONDS_A_TOKEN = PerDevice(cpu=1.2e-3, cuda=1e-5)
 class BatchParams(Params):
     """Texts stand between semicolons; a row of `max_length` ids has one pair less."""
 
-    rows: str = text(TEXTS, max_length=8000, primary=True)
+    rows: str = text(TEXTS["zh"], openings=TEXTS, max_length=8000, primary=True)
     rows_are: str = choice("text", ("text", "ids"))
     max_length: int = whole(16, 2, 512, unit="tokens")
     mask: str = choice("y", get_args(Rule), view=True, primary=True)
@@ -174,8 +179,13 @@ class Batch(Experiment[BatchParams, BatchResult]):
             "filler_change": change,
         }
 
-    def view(self, params: BatchParams, result: BatchResult) -> BatchView:
-        """The pairs that the chosen rule keeps, and the loss that each rule would report."""
+    def view(self, params: BatchParams, result: BatchResult) -> BatchView | None:
+        """The pairs that the chosen rule keeps, and the loss that each rule would report.
+
+        None for what the formula gives, a count alone.
+        """
+        if "losses" not in result:
+            return None
         rows = Rows(result["ids"], result["real"].astype(bool), result["cut"])
         mean = cast(Mean, params.mean)
         masks = {rule: _moved(rule, mask_of(rule, rows, result["pad_id"])) for rule in get_args(Rule)}
@@ -203,7 +213,7 @@ class Batch(Experiment[BatchParams, BatchResult]):
         if lone:
             notes.append(text("batch.lone", rows=", ".join(lone)))
         if min(result["lengths"]) < result["ids"].shape[1]:
-            notes.append(text("batch.filler", change=result["filler_change"]))
+            notes.append(text("batch.filler", change=small_number(result["filler_change"])))
         return Shown(
             figures(result, text),
             rows=table(result, text),
@@ -220,27 +230,6 @@ class Batch(Experiment[BatchParams, BatchResult]):
                 "unit": text("unit.targets"),
             },
         )
-
-
-def split(rows: str) -> list[str]:
-    """The texts between semicolons, without the spaces around them; one empty text where nothing stands.
-
-    >>> split("101 102; 201；")
-    ['101 102', '201']
-    """
-    texts = [one.strip(" ") for one in re.split("[;；\n]", rows)]
-    while len(texts) > 1 and not texts[-1]:
-        texts.pop()
-    return texts
-
-
-def read_ids(text: str) -> list[int]:
-    """Typed ids. Raises ParamError for a word that is none."""
-    for word in text.replace(",", " ").split():
-        if not re.fullmatch(r"\d{1,9}", word, re.ASCII):
-            shown = word if len(word) <= 20 else word[:20] + "…"
-            raise ParamError("kind", "rows", f"{shown} is not a token id.", key="q01.no_id", word=shown)
-    return [int(word) for word in text.replace(",", " ").split()]
 
 
 def check_targets(lengths: Sequence[int]) -> None:

@@ -16,6 +16,7 @@ from labs.q01_loss_mask.rows import count_targets
 from labs.q01_loss_mask.sentences import SENTENCES
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
+from labs.tools.written import small_number
 
 if TYPE_CHECKING:
     from minimind_core.files.checkpoint import LoadedModel
@@ -130,8 +131,8 @@ class Packing(Experiment[PackingParams, PackingResult]):
             notes=[
                 text("packing.sentence", length=view["max_length"]),
                 text("packing.gain", times=view["packing"] / view["padding"], length=view["max_length"]),
-                text("packing.apart", difference=result["difference"], worse=worse),
-                text("packing.mask_alone", difference=result["mask_alone"]),
+                text("packing.apart", difference=small_number(result["difference"]), worse=worse),
+                text("packing.mask_alone", difference=small_number(result["mask_alone"])),
             ],
             numbers={f"{text(f'way.{way}')} (%)": view[way] for way in ("padding", "dynamic", "packing")},
             sentence={

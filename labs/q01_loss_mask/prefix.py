@@ -29,6 +29,7 @@ from labs.contract import (
 from labs.contract.drawing import Figure, error_bars
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
+from labs.tools.written import small_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,7 +130,7 @@ class Prefix(Experiment[PrefixParams, PrefixResult]):
             rows=rows,
             notes=[
                 text("prefix.lost", lost=bigram - whole_prefix, targets=result["targets"]),
-                text("prefix.one_pass", difference=result["difference"]),
+                text("prefix.one_pass", difference=small_number(result["difference"])),
             ],
             numbers={text("prefix.alone"): bigram, text("prefix.whole"): whole_prefix},
         )

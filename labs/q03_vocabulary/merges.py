@@ -21,6 +21,19 @@ TEXT = (
     "学而时习之，不亦说乎？有朋自远方来，不亦乐乎？人不知而不愠，不亦君子乎？"
 )
 """A tongue-twister and a saying of Confucius: both repeat themselves, as learning needs."""
+OPENINGS = {
+    "en": (
+        "She sells sea shells on the sea shore. The shells she sells are sea shells, I am sure; "
+        "and if she sells sea shells on the sea shore, then I am sure she sells sea-shore shells. "
+        "How much wood would a woodchuck chuck if a woodchuck could chuck wood?"
+    ),
+    "zh": (
+        "吃葡萄不吐葡萄皮，不吃葡萄倒吐葡萄皮。四是四，十是十，十四是十四，四十是四十。"
+        "学而时习之，不亦说乎？有朋自远方来，不亦乐乎？人不知而不愠，不亦君子乎？"
+        "知之为知之，不知为不知，是知也。"
+    ),
+}
+"""The same kind of text in one language."""
 SOURCE_CHARACTERS = 40_000
 """Read of a shipped text."""
 OPENING_BYTES = 24
@@ -37,7 +50,7 @@ class MergesParams(Params):
     """`merges_shown` are applied to the beginning of the text."""
 
     source: str = choice("own", ("own", *LANGUAGES), primary=True)
-    text: str = text(TEXT, max_length=MOST_CHARACTERS)
+    text: str = text(TEXT, max_length=MOST_CHARACTERS, openings=OPENINGS)
     vocab_size: int = whole(
         1000,
         SMALLEST_VOCAB,

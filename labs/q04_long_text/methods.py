@@ -37,7 +37,7 @@ WAYS = {
 """The readings, and the symbol of each."""
 READS_AS = {"full": "full", "overlap": "overlap", "disjoint": "disjoint", "local": "sinks"}
 """Which reading measures an option."""
-GENERATES = {"truncate", "local", "full"}
+GENERATES = {"truncate", "head_tail", "local", "full"}
 BUCKETS = 16
 TABLE_END = 32_768
 MILLI_A_TOKEN = PerDevice(cpu=1.25, cuda=0.02)
@@ -95,7 +95,8 @@ class Picture(TypedDict):
 class MethodsResult(TypedDict, total=False):
     """Costs of the text that was asked for, and losses of the part that was read.
 
-    `perplexity` is that of the tokens beyond the trained length.
+    `perplexity` is that of the tokens beyond the trained length; `tail` the loss of the last half window by
+    what is read before it (`readings.tail`), where the text is longer than a window.
     """
 
     windows: Required[int]
@@ -109,6 +110,7 @@ class MethodsResult(TypedDict, total=False):
     position: NDArray[np.int32]
     nats: dict[str, NDArray[np.float32]]
     perplexity: dict[str, float]
+    tail: dict[str, float]
     view: Picture
 
 
@@ -116,6 +118,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
     """What every way to read a long text costs, and the real model's loss along it."""
 
     id = "q04/methods"
+    version = 2
     drawn_by_formula = True
 
     def seconds(self, params: MethodsParams, device: DeviceClass) -> float:
@@ -128,7 +131,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         return _counted(params, window_count(params.length, params.window, params.stride))
 
     def measure(self, params: MethodsParams, ctx: Context) -> MethodsResult:
-        from labs.q04_long_text.readings import all_readings
+        from labs.q04_long_text.readings import all_readings, tail
         from labs.tools import heldout
 
         ctx.progress(0.0, "loading")
@@ -142,7 +145,10 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
             ctx.progress(0.05 + 0.95 * index / len(WAYS), f"way_{name}")
             partials.append({"way": name, **_summary(read(), loaded.config.max_length)})
             ctx.emit(partials[-1])
-        return {**self.so_far(params, partials), "model": loaded.name, "read": length}
+        result: MethodsResult = {**self.so_far(params, partials), "model": loaded.name, "read": length}
+        if length > params.window:
+            result["tail"] = tail(loaded.model, row, params.window, ctx.check_cancelled)
+        return result
 
     def so_far(self, params: MethodsParams, partials: Partials) -> MethodsResult:
         """The ways that were read already; the windows are counted one by one."""
@@ -165,7 +171,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         counted = {"prices": _prices(result, text), "mask": _mask(result, text)}
         if "nats" not in result:
             return Shown(counted)
-        rows = [_row(name, result, text) for name in OPTIONS]
+        rows = [_row(name, result, text) for name in result["options"]]
         local, sinks = result["perplexity"].get("local"), result["perplexity"].get("sinks")
         notes = [text("methods.sentence", length=result["length"], window=result["window"])]
         if result["length"] <= result["window"]:
@@ -174,6 +180,8 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
             notes.append(
                 text("methods.read", model=result["model"], read=result["read"], trained=result["trained"])
             )
+        if "tail" in result:
+            notes.append(text("methods.tail", tail=result["window"] // 2, **result["tail"]))
         return Shown(
             {"position": _position(result, text), **counted},
             rows=rows,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import attention_flops_per_pair, matmul_parameters
 
-OPTIONS = ("truncate", "disjoint", "overlap", "hierarchy", "local", "full")
+OPTIONS = ("truncate", "head_tail", "disjoint", "overlap", "hierarchy", "local", "full")
 BLOCKS = 32
 """Rows and columns of the picture of a mask."""
 
@@ -70,6 +70,7 @@ def prices(length: int, window: int, stride: int, local: int) -> dict[str, Price
     pairs_of_chunks = sum(map(causal_pairs, disjoint))
     counted = {
         "truncate": (cut, causal_pairs(cut)),
+        "head_tail": (cut, causal_pairs(cut)),
         "disjoint": (length, pairs_of_chunks),
         "overlap": (sum(overlapping), sum(map(causal_pairs, overlapping))),
         "hierarchy": (length + chunks, pairs_of_chunks + causal_pairs(chunks)),
@@ -81,7 +82,7 @@ def prices(length: int, window: int, stride: int, local: int) -> dict[str, Price
             "tokens": tokens,
             "pairs": pairs,
             "gflop": operations(tokens, pairs) / 1e9,
-            "read_percent": 100 * cut / length if name == "truncate" else 100.0,
+            "read_percent": 100 * cut / length if name in ("truncate", "head_tail") else 100.0,
         }
         for name, (tokens, pairs) in counted.items()
     }
@@ -133,6 +134,9 @@ def _looks(
     """Whether the token at `query` [Q, 1] may look at the one at `key` [1, K], causality aside."""
     if option == "truncate":
         return (query < window) & (key < window)
+    if option == "head_tail":
+        half = min(window, length) / 2
+        return ((query < half) | (query >= length - half)) & ((key < half) | (key >= length - half))
     if option in ("disjoint", "hierarchy"):
         return np.floor(query / window) == np.floor(key / window)
     if option == "overlap":

@@ -39,6 +39,22 @@ def overlapping(model: MiniMind, row: Tensor, window: int, stride: int, check: C
     return in_windows(model, row, plan_windows(len(row) - 1, window, stride), check)
 
 
+def tail(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[str, float]:
+    """Mean loss of a text's last tokens, half a window, by what the model reads before them.
+
+    "alone": nothing; "after_head": the first half window, as head-and-tail truncation keeps it; "after_text":
+    the half window that really precedes them. row int64 [T + 1], longer than a window.
+    """
+    half = window // 2
+    kept = {
+        "alone": row[-half:],
+        "after_head": torch.cat([row[:half], row[-half:]]),
+        "after_text": row[-2 * half :],
+    }
+    losses = {name: token_losses(model, ids[None], check)[0, -(half - 1) :] for name, ids in kept.items()}
+    return {name: float(nats.mean(dtype=np.float64)) for name, nats in losses.items()}
+
+
 def local(model: MiniMind, row: Tensor, window: int, sinks: int, check: Check) -> Losses:
     """Losses [T] if a token looks at the `window` newest tokens, itself included, and the first `sinks`."""
     mask = local_mask(len(row) - 1, window, sinks, model.model.embed_tokens.weight.device)

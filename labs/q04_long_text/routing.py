@@ -29,7 +29,13 @@ SYMBOLS = {"own": "diamond", "chinese": "circle", "english": "square", "code": "
 class RoutingParams(Params):
     """A text of one's own."""
 
-    prompt: str = text("\n".join(PASSAGES.values()) * 3, max_length=20_000, primary=True, label="own_text")
+    prompt: str = text(
+        "\n".join(PASSAGES.values()) * 3,
+        max_length=20_000,
+        primary=True,
+        label="own_text",
+        openings={"en": PASSAGES["english"] * 8, "zh": (PASSAGES["chinese"] * 8)[:520]},
+    )
 
 
 class Routed(TypedDict):

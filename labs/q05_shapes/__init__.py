@@ -1,5 +1,6 @@
 """Question 5: one forward pass, with the shape of every tensor, and what every box of the drawing is for."""
 
+from labs.q05_shapes.activations import Activations
 from labs.q05_shapes.attention import Attention
 from labs.q05_shapes.causality import Causality
 from labs.q05_shapes.double_softmax import DoubleSoftmax
@@ -8,14 +9,17 @@ from labs.q05_shapes.flops import Flops
 from labs.q05_shapes.knockout import Knockout
 from labs.q05_shapes.qk_norm import QKNorm
 from labs.q05_shapes.residual import Residual
+from labs.q05_shapes.width import Width
 from labs.q05_shapes.xray import XRay
 
 EXPERIMENTS = (
     XRay(),
+    Width(),
     Causality(),
     Attention(),
     Knockout(),
     Flops(),
+    Activations(),
     FirstLoss(),
     DoubleSoftmax(),
     Residual(),

@@ -13,6 +13,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words
 from labs.contract.drawing import Figure
 from labs.q05_shapes.reading import ids_of, labels_of, short_text
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,7 +118,12 @@ class Attention(Experiment[AttentionParams, AttentionResult]):
                 for number, fact in enumerate(facts, 1)
             ],
             notes=[
-                text("attention.note", layer=view["layer"], head=view["head"], row_error=result["row_error"]),
+                text(
+                    "attention.note",
+                    layer=view["layer"],
+                    head=view["head"],
+                    row_error=small_number(result["row_error"]),
+                ),
                 text("attention.change"),
             ],
             numbers={

@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from minimind_core.files.checkpoint import LoadedModel
 
 PROMPT = "The cat sat down, and 小猫睡着了。"
-"""In both languages, so that it suits every reader."""
+"""In both languages: what recorded runs read."""
+OPENINGS = {
+    "en": "The old cat sat down by the fire and fell asleep.",
+    "zh": "小猫在火炉旁边坐下，不一会儿就睡着了。",
+}
 MOST_TOKENS = 32
 """What a square of attention weights can still be read for."""
 
 
 def short_text() -> Any:
     """The field for a text of a few tokens."""
-    return text(PROMPT, primary=True)
+    return text(PROMPT, primary=True, openings=OPENINGS)
 
 
 def ids_of(loaded: LoadedModel, typed: str) -> list[int]:

@@ -20,6 +20,7 @@ from labs.q05_shapes.outline import (
 )
 from labs.q05_shapes.xray_figures import ledger_rows, parts, steps
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import forward_flops
 
@@ -202,7 +203,7 @@ class XRay(Experiment[XRayParams, XRayResult]):
             notes=[
                 text("xray.sentence"),
                 how,
-                text("xray.measured", **flops, difference=result["attention_difference"]),
+                text("xray.measured", **flops, difference=small_number(result["attention_difference"])),
                 text("xray.change"),
             ],
             numbers={

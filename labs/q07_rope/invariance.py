@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from labs.contract.drawing import Figure, power_ticks
 from labs.q07_rope.rounding_error import BITS, Array, expected_errors
 from labs.q07_rope.scaling import frequencies
 from labs.tools.named_lines import NamedLines
+from labs.tools.written import small_number
 
 Floats = NDArray[np.float32]
 ARITHMETICS = tuple(BITS)
@@ -164,7 +165,11 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
         }
 
     def show(self, result: InvarianceResult, text: Words) -> Shown:
-        view = result["view"]
+        view, apart = result["view"], result["layouts"]["difference"]
+        said = view | {
+            "off": small_number(view["off"]),
+            "arithmetic": text(f"arithmetic.{view['arithmetic']}"),
+        }
         return Shown(
             {
                 "error": _error_figure(result, text),
@@ -177,8 +182,8 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
             ],
             notes=[
                 text("note.sentence"),
-                text("note.first", **{**view, "arithmetic": text(f"arithmetic.{view['arithmetic']}")}),
-                text("note.layouts", **result["layouts"]["difference"]),
+                text("note.first", **said),
+                text("note.layouts", **(apart | {"permuted": small_number(apart["permuted"])})),
             ],
             numbers=_errors_at(result, view["index"], text),
             sentence={
@@ -221,15 +226,8 @@ def _error_figure(result: InvarianceResult, text: Words) -> Figure:
         look = {"width": 2.5, "hover": f"{label}<br>m = %{{x:,}}: %{{y:.2g}}"}
         legend = {"name": text("measured"), "showlegend": index == 0}
         lines.draw(dict(zip(starts, errors, strict=True)), "measured", label, **look, **legend)
-    figure.marks(
-        [view["start"]],
-        [view["typical"] or None],
-        "measured",
-        symbol="circle-open",
-        size=13,
-        marker={"line": {"width": 3}},
-        showlegend=False,
-    )
+    ring: dict[str, Any] = {"size": 13, "marker": {"line": {"width": 3}}, "showlegend": False}
+    figure.marks([view["start"]], [view["typical"] or None], "measured", symbol="circle-open", **ring)
     low, high = lines.fit(starts)
     figure.x_axis(text("axis.start"), ticks={start: f"{start:,}" for start in STARTS[::2]})
     figure.y_axis(text("axis.error"), ticks=power_ticks(low, high, every=3))

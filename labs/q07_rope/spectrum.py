@@ -13,6 +13,7 @@ from labs.contract.drawing import Figure, power_ticks
 from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.fields import text as free_text
 from labs.q07_rope import scaling
+from labs.tools.written import small_number
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import RopeScaling
 
@@ -132,7 +133,7 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
             if name in result["bands"]
         ]
         if measured:
-            notes.append(text("note.core", apart=max(*result["core"].values(), 1e-16)))
+            notes.append(text("note.core", apart=small_number(max(*result["core"].values(), 1e-16))))
         return Shown(
             {"wavelength": _wavelength_figure(result, text), "multipliers": _multiplier_figure(result, text)},
             rows=[_row(result, pair, text) for pair in range(len(waves))],

@@ -104,8 +104,8 @@ class Orders(Experiment[OrdersParams, OrdersResult]):
             rows.append(
                 {
                     text("order"): name,
-                    text("axis.norm"): "–" if norm is None else f"{norm:.4g}",
-                    text("relative_error"): "–" if error is None else f"{100 * error:.3g}",
+                    text("axis.norm"): "–" if norm is None else norm,
+                    text("relative_error"): "–" if error is None else 100 * error,
                     text("library"): tried["error"] or "–",
                 }
             )

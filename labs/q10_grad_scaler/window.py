@@ -224,12 +224,12 @@ def _factor(view: View, passes: HalfPasses, text: Words) -> Figure:
 
 def _rows(result: WindowResult, text: Words) -> list[Row]:
     """The dtype of each tensor of a training step by precision, its loss, and what a weight of 1 absorbs."""
-    values = {
+    values: dict[str, dict[str, str] | dict[str, float]] = {
         f"tensor.{tensor}": {name: result["dtypes"][name][tensor] for name in PRECISIONS}
         for tensor in ("logits", "loss", "grad_output", "parameter_grad")
     }
     values["loss"] = {name: f"{result['loss'][name]:.5f}".replace("nan", "NaN") for name in PRECISIONS}
-    values["swallowed"] = {name: f"{result['swallowed'][name]:.3g}" for name in PRECISIONS}
+    values["swallowed"] = {name: result["swallowed"][name] for name in PRECISIONS}
     return [
         {text("tensor"): text(key), **{name.upper(): value for name, value in row.items()}}
         for key, row in values.items()

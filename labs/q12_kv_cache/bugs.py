@@ -12,6 +12,7 @@ from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Param
 from labs.contract.drawing import Figure, Role, power_ticks
 from labs.contract.fields import choice, text, whole
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 
 if TYPE_CHECKING:
     from labs.q12_kv_cache.faults import Written
@@ -203,7 +204,7 @@ def _differences(result: BugsResult, text: Words) -> Figure:
             [sizes[name] for name in names],
             [text(f"bug.{name}") for name in names],
             cast(Role, role),
-            labels=[f" {_of(result, name)['largest_logit_difference']:.2g}" for name in names],
+            labels=[f" {small_number(_of(result, name)['largest_logit_difference'])}" for name in names],
             horizontal=True,
             showlegend=False,
             hover="%{y}: %{x:.3g}",

@@ -105,7 +105,10 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
                 ctx.progress(0.2 + 0.25 * index, "computing", dtype=dtype)
                 model = copied(loaded.model).to(getattr(torch, dtype)).eval()
                 with before_each_layer(model, ctx.check_cancelled):
-                    found[dtype] = agreement(model, rows)
+                    found[dtype] = {
+                        name: {"largest": largest, "same_bits": same_bits, "same_choice": same_choice}
+                        for name, largest, same_bits, same_choice in agreement(model, rows)
+                    }
             ctx.progress(0.95, "comparing")
             parts = by_part(loaded.model, rows[:1])
             same = same_among_others(loaded.model, rows)

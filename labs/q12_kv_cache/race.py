@@ -26,6 +26,7 @@ from labs.q12_kv_cache.accounts import CURRENCIES, WIDTHS, Generation, sampled_s
 from labs.q12_kv_cache.race_figures import crossover, growth, ratio_bars, said_ratio, step_times
 from labs.q12_kv_cache.race_summary import WAYS, RaceResult, Step, settings, summary
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 
 MEASURED = (*CURRENCIES, "seconds")
 NO_PROMPT = "The prompt needs at least one token (BOS will do)."
@@ -161,7 +162,9 @@ def _notes(result: RaceResult, text: Words) -> list[str]:
     notes = [text("race.sentence", prompt=result["prompt"], new=new)]
     if compared["steps"] < new:
         notes.append(text("race.sampled", steps=compared["steps"], new=new))
-    notes.append(text("race.same" if compared["same"] == compared["steps"] else "race.flips", **compared))
+    same = "race.same" if compared["same"] == compared["steps"] else "race.flips"
+    apart = small_number(compared["largest_logit_difference"])
+    notes.append(text(same, steps=compared["steps"], same=compared["same"], apart=apart))
     if "counter" in result:
         notes.append(text("race.counter", **result["counter"]))
     if result["prompt"] + new - 1 > TRAINED_TOKENS:

@@ -5,17 +5,13 @@ Shapes: B rows, T tokens, L layers, K KV heads, D head_dim, V vocabulary ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind, RMSNorm
-
-if TYPE_CHECKING:
-    from labs.q12_kv_cache.invariance import Agreement
 
 PIECE = 7
 """Tokens of a piece where a text is read in pieces."""
@@ -65,18 +61,22 @@ WAYS: dict[str, Callable[[MiniMind, Tensor], Tensor]] = {
 """Logits [T, V] of the first of rows [B, T]."""
 
 
-def agreement(model: MiniMind, rows: Tensor) -> dict[str, Agreement]:
-    """Each way against the first row alone in one pass without a cache."""
+def agreement(model: MiniMind, rows: Tensor) -> Iterator[tuple[str, float, float, float]]:
+    """Each way against the first row alone in one pass without a cache.
+
+    Yields its name, the largest difference of a logit, the share of logits whose bits are the same, and the
+    share of tokens with the same choice.
+    """
     alone = model(rows[:1])[0]  # [T, V]
-    found: dict[str, Agreement] = {}
     for name, way in WAYS.items():
         logits = way(model, rows)
-        found[name] = {
-            "largest": float((logits - alone).abs().max()),
-            "same_bits": float((logits == alone).double().mean()),
-            "same_choice": float((logits.argmax(-1) == alone.argmax(-1)).double().mean()),
-        }
-    return found
+        same_choice = logits.argmax(-1) == alone.argmax(-1)  # [T]
+        yield (
+            name,
+            float((logits - alone).abs().max()),
+            float((logits == alone).double().mean()),
+            float(same_choice.double().mean()),
+        )
 
 
 def same_among_others(model: MiniMind, rows: Tensor) -> bool:

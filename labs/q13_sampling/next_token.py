@@ -28,7 +28,7 @@ from labs.tools.writing import prompt_seconds
 
 PROMPT = "今天天气"
 """The default prompt, which predictions and recorded runs are about."""
-PROMPTS = {"zh": PROMPT, "en": "The weather today is"}
+OPENINGS = {"zh": PROMPT, "en": "The weather today is"}
 """What a page begins with, by the reader's language."""
 NAMED_SHARE = 0.07
 """A token's part of the mass that is wide enough for its name."""
@@ -40,7 +40,7 @@ CANDIDATES = 256
 class NextTokenParams(Params):
     """Only the prompt needs the model; the rest refilters its logits."""
 
-    prompt: str = text(PROMPT, primary=True)
+    prompt: str = text(PROMPT, primary=True, openings=OPENINGS)
     temperature: float = temperature(view=True)
     top_p: float = top_p(view=True)
     top_k: int = top_k(view=True)
@@ -182,6 +182,7 @@ def _mass(view: NextTokenView, labels: list[str], text: Words) -> Figure:
         width=2,
         showlegend=False,
     )
+    figure.drag("top_p", "p = {value} ")
     figure.x_axis(text("axis.mass"), span=(0, 1), tickformat=".0%")
     figure.y_axis(hidden=True, span=(-0.5, 1))
     return figure

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+SMALL = 1e-3
+"""What is smaller is written with a power of ten."""
+
 
 def short_number(value: float) -> str:
     """Three digits, and large numbers in full, for a label.
@@ -46,13 +49,13 @@ def binary_ticks(values: Iterable[float]) -> dict[float, str]:
     return {2.0**power: f"{2.0**power:,.6g}" for power in range(low, high + 1, max(1, (high - low) // 8))}
 
 
-def small_number(value: float) -> str:
-    """Two digits and a power of ten for what is below a thousandth, else three digits.
+def small_number(value: float, digits: int = 2) -> str:
+    """So many digits and a power of ten for what is below a thousandth, else three digits.
 
     >>> small_number(7.9e-07), small_number(0.0041), small_number(0.0)
     ('7.9 × 10⁻⁷', '0.0041', '0')
     """
-    if not 0 < abs(value) < 1e-3:
+    if not 0 < abs(value) < SMALL:
         return short_number(value)
-    mantissa, _, power = f"{value:.1e}".partition("e")
-    return f"{mantissa} × 10{raised(int(power))}"
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{float(mantissa):g} × 10{raised(int(power))}"

@@ -2,6 +2,7 @@
 
     python -m minimind_core bench
     python -m minimind_core bench --device cpu --json
+    python -m minimind_core bench --engine         many requests at once, beside transformers' own batching
 
 Every line is a ratio of medians after warm-up, the device synchronised, with the slowest and fastest run.
 """
@@ -28,6 +29,7 @@ HELP = "measure speed beside transformers, as ratios with spread"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `bench`."""
     parser.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint to decode with")
+    parser.add_argument("--engine", action="store_true", help="measure the engine under many requests only")
     parser.add_argument("--repeats", type=positive, default=5, help="timed runs of each line")
     add_device_arguments(parser)
     add_json_argument(parser)
@@ -37,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure every line that this device has a budget for; 1 if one is missed."""
     from minimind_core.benchmark import Row, benchmark
     from minimind_core.device import describe, pick_device, pick_dtype
+    from minimind_core.engine_benchmark import engine_benchmark
     from minimind_core.files.checkpoint import load_model
 
     device = pick_device(options.device)
@@ -45,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     facts = describe(device, dtype)
     rows: list[Row] = []
     with progress_bar("measuring", "run", options.json) as on_progress:
-        for row in benchmark(model, device, options.repeats, on_progress):
+        measure = engine_benchmark if options.engine else benchmark
+        for row in measure(model, device, options.repeats, on_progress):
             rows.append(row)
             if not options.json:
                 print(f"measured {row.name}", flush=True)

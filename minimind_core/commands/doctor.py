@@ -1,7 +1,7 @@
 """`doctor`: check this machine, the shipped files and your own, and say what to mend.
 
     python -m minimind_core doctor
-    python -m minimind_core doctor --model full_sft_512.pth --data my.jsonl --config my.json
+    python -m minimind_core doctor --model full_sft_512.pth --data my.jsonl --config my.json --checklist
 
 Ends with 1 if something must be mended.
 """
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--data", "texts or conversations, JSON Lines, plain or .xz"),
     ):
         parser.add_argument(name, nargs="+", default=[], type=Path, metavar="FILE", help=text)
+    parser.add_argument(
+        "--checklist", action="store_true", help="ten things before training with this config on these data"
+    )
     add_device_argument(parser)
     add_json_argument(parser)
 
@@ -48,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         configs=options.config,
         data=options.data,
         device=options.device,
+        checklist=options.checklist,
     ):
         findings.append(finding)
         if not options.json:

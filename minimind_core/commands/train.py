@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-every", type=whole, default=500, help="updates between resumable states; 0 for none"
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="name the first module that is not finite; after a spike go back and train on more slowly",
+    )
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile")
     for name, kind in TRAINING_OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
@@ -80,12 +85,7 @@ def run(options: argparse.Namespace) -> int:
         device = torch.device("cuda", torch.cuda.current_device())
         torch.set_float32_matmul_precision("high")
     is_visible = processes.is_first and not options.json
-    reports: list[str] = []
-    with progress_bar("reading", "B", silent=not is_visible) as on_progress:
-        source, tokenizer = pretraining.make_source(recipe, data, reports.append, on_progress)
-    if is_visible:
-        for report in reports:
-            print(report)
+    source, tokenizer = _read(recipe, data, is_visible)
     progress = _Progress(
         recipe.stop_after or recipe.training.steps,
         recipe.training.seq_len * recipe.training.batch_size,
@@ -100,12 +100,28 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         save_every=options.save_every,
         on_record=progress,
+        on_event=progress.tell if options.watch else None,
     )
     progress.close()
     if processes.is_first:
-        _save_and_score(options, recipe, folder, model, tokenizer, records, held_out)
+        facts = {"recipe": options.recipe, "processes": _process_count()}
+        facts |= {"events": progress.events} if options.watch else {}
+        _save_and_score(options, recipe, folder, model, tokenizer, records, held_out, facts)
     leave_processes()
     return 0
+
+
+def _read(recipe: Any, data: list[Path], is_visible: bool) -> tuple[Any, Any]:
+    """The source of batches and the tokenizer; says what was read."""
+    from minimind_core.training import pretraining
+
+    reports: list[str] = []
+    with progress_bar("reading", "B", silent=not is_visible) as on_progress:
+        source, tokenizer = pretraining.make_source(recipe, data, reports.append, on_progress)
+    if is_visible:
+        for report in reports:
+            print(report)
+    return source, tokenizer
 
 
 def _save_and_score(
@@ -116,10 +132,10 @@ def _save_and_score(
     tokenizer: Any,
     records: list[Any],
     held_out: list[Path],
+    facts: dict[str, Any],
 ) -> None:
     from minimind_core.training import pretraining
 
-    facts: dict[str, Any] = {"recipe": options.recipe, "processes": _process_count()}
     pretraining.save_trained(options.recipe, folder, recipe, model, tokenizer, records, facts)
     if held_out:
         facts["held_out"] = pretraining.score_master_and_shipped(
@@ -196,6 +212,7 @@ class _Progress:
 
         if steps < 1:
             raise ConfigError("There is nothing to train: steps must be at least 1.")
+        self.is_visible, self.events = is_visible, list[str]()
         disable = None if is_visible else True  # None: wherever there is no terminal
         self.bar = tqdm(total=steps * tokens_per_step, unit="tok", unit_scale=True, disable=disable)
 
@@ -203,6 +220,12 @@ class _Progress:
         skipped = f" skipped {record.skipped}" if record.skipped else ""
         self.bar.set_postfix_str(f"step {record.step + 1} loss {record.loss:.3f}{skipped}", refresh=False)
         self.bar.update(record.tokens - self.bar.n)
+
+    def tell(self, event: Any) -> None:
+        """Keep what the watch had to do, and say it above the bar where the run is not silent."""
+        self.events.append(event.sentence())
+        if self.is_visible:
+            self.bar.write(self.events[-1])
 
     def close(self) -> None:
         """Leave the last line as it is."""

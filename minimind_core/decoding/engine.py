@@ -70,12 +70,11 @@ class EngineStats:
 class Engine:
     """Continues up to `num_slots` requests together; `queue_limit` more may wait.
 
-    max_length: most tokens of prompt and answer together. prefill_chunk: tokens of a prompt that are read in
-    one step; step_tokens: tokens that all requests together may read in a step. kind: how a step is run, see
-    `step.py`; by default as CUDA graphs on CUDA. paged: blocks of `block_size` places, shared by equal
-    beginnings, `num_blocks` of them (by default as many as the static slots would take). stop_ids end a
-    request (by default the end-of-text token). ahead: steps launched before one is looked at, by default 1
-    on CUDA. Raises ConfigError for sizes that cannot work.
+    max_length: most tokens of prompt and answer together. prefill_chunk, step_tokens, read_every: how prompts
+    are read, see `Scheduler`. kind: how a step is run, see `step.py`; by default as CUDA graphs on CUDA.
+    paged: blocks of `block_size` places, shared by equal beginnings, `num_blocks` of them (by default as many
+    as the static slots would take). stop_ids end a request (by default the end-of-text token). ahead: steps
+    launched before one is looked at, by default 1 on CUDA. Raises ConfigError for sizes that cannot work.
     """
 
     def __init__(
@@ -90,6 +89,7 @@ class Engine:
         block_size: int = DEFAULT_BLOCK_SIZE,
         num_blocks: int | None = None,
         step_tokens: int | None = None,
+        read_every: int = 1,
         kind: StepKind | None = None,
         stop_ids: Collection[int] | None = None,
         ahead: int | None = None,
@@ -105,6 +105,7 @@ class Engine:
             queue_limit=queue_limit,
             prefill_chunk=prefill_chunk,
             step_tokens=step_tokens,
+            read_every=read_every,
             blocks=self.blocks,
         )
         kind = kind or ("graph" if on_cuda else "eager")

@@ -100,7 +100,9 @@ class Scheduler:
     """Plans steps for `num_slots` requests at once and at most `queue_limit` that wait.
 
     `prefill_chunk` is the longest piece of one prompt in a step, `step_tokens` all that is read in a step, by
-    default every slot's new token and one chunk. With `blocks` a request also needs its blocks to be let in.
+    default every slot's new token and one chunk. Prompts are read in every `read_every`-th step, and whenever
+    there is nothing else to do: on a GPU a few chunks cost as much as many. With `blocks` a request also
+    needs its blocks to be let in.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Scheduler:
         queue_limit: int,
         prefill_chunk: int,
         step_tokens: int | None = None,
+        read_every: int = 1,
         blocks: BlockTables | None = None,
     ) -> None:
         step_tokens = num_slots + prefill_chunk if step_tokens is None else step_tokens
@@ -117,6 +120,7 @@ class Scheduler:
             ("num_slots", num_slots),
             ("queue_limit", queue_limit),
             ("prefill_chunk", prefill_chunk),
+            ("read_every", read_every),
         ):
             require(value >= 1, f"{name} must be at least 1, not {value}.")
         require(
@@ -124,12 +128,14 @@ class Scheduler:
             f"step_tokens must be more than the {num_slots} slots, or prompts would never be read.",
         )
         self.num_slots, self.queue_limit = num_slots, queue_limit
-        self.prefill_chunk, self.step_tokens, self.blocks = prefill_chunk, step_tokens, blocks
+        self.prefill_chunk, self.step_tokens, self.read_every = prefill_chunk, step_tokens, read_every
+        self.blocks = blocks
         self.waiting: list[Request] = []
         self.running: dict[int, Request] = {}
         """By id, in the order of admission."""
         self.finished: Counter[FinishReason] = Counter()
         self.submitted = self.prompt_tokens = self.found_tokens = self.new_tokens = 0
+        self._steps = 0
         self._timed: dict[Request, float] = {}
         self._free_slots = list(range(num_slots))  # sorted: low slots first, so that a batch stays dense
 
@@ -169,15 +175,17 @@ class Scheduler:
         """Decide the next step; what it gives is counted as done."""
         admitted = self._admit()
         left = self.step_tokens - len(self.running)  # each running request may take one
+        reads = self._steps % self.read_every == 0 or not any(each.planned for each in self.running.values())
+        self._steps += 1
         chunks, decoding, grown = [], [], []
         for request in self.running.values():
-            size = min(request.to_read, self.prefill_chunk, left)
-            if size > 0:
+            if reads and not request.planned and request.to_read and left:
+                size = min(request.to_read, self.prefill_chunk, left)
                 chunks.append(Chunk(request, request.read, request.read + size))
                 request.read += size
                 self.prompt_tokens += size
                 left -= size
-            if request.to_read == 0 and request.planned < request.max_new_tokens:
+            if request.planned < request.max_new_tokens and (request.planned or not request.to_read):
                 request.planned += 1
                 decoding.append(request)
             if self.blocks and self.blocks.extend(request.id, request.read + request.planned):

@@ -33,6 +33,9 @@ Result = TypeVar("Result")
 COMPILE_OPTIONS = {"cuda": {"coordinate_descent_tuning": True}, "cpu": {}}
 """With coordinate descent, inductor turns one-row products into fused reductions: fewer kernels a token."""
 
+MAX_PROGRAMS = 64
+"""Compiled programs of a process: batch sizes times sets of sampling settings in use."""
+
 
 class Step:
     """B rows being decoded: their cache, their newest tokens, and the forward pass in one of three forms.
@@ -135,6 +138,8 @@ class Step:
         self, program: Callable[[], Result], use: Callable[[Tensor], Result]
     ) -> Callable[[], Result]:
         """`program` through the compiler; of a fused step only `use`, its forward is kernels already."""
+        # one piece of code here makes every program, and the compiler counts them by their code
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
         options = COMPILE_OPTIONS.get(self.device.type, {})
         compiled = partial(torch.compile, dynamic=False, fullgraph=True, options=options)
         if isinstance(self._forward, nn.Module):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,8 @@ import torch.distributed as dist
 # the interpreter ends, and gloo's threads, still running then, can abort a run that has succeeded.
 import torch.distributed.nn
 from torch import Tensor
+
+Picklable = TypeVar("Picklable")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class Processes:
         torch._foreach_copy_(
             [tensor.view(-1) for tensor in tensors], list(flat.split([tensor.numel() for tensor in tensors]))
         )
+
+    def gather(self, value: Picklable) -> list[Picklable]:
+        """What every process gives, by rank; every process has to call it."""
+        if self.count == 1:
+            return [value]
+        gathered = [value] * self.count
+        dist.all_gather_object(gathered, value)
+        return gathered
 
 
 def join_processes(device_type: str) -> Processes:

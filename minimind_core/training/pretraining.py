@@ -27,6 +27,7 @@ from minimind_core.training.distributed import Processes
 from minimind_core.training.evaluate import LanguageScore, evaluate
 from minimind_core.training.packing import PackedCorpus, pack_documents
 from minimind_core.training.recipes import Recipe
+from minimind_core.training.recovery import Event, watched_steps
 from minimind_core.training.trainer import StepRecord, Trainer
 
 CURVE_POINTS = 200
@@ -115,14 +116,22 @@ def pretrain(
     resume: bool = False,
     save_every: int = 0,
     on_record: Callable[[StepRecord], None] = lambda record: None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> tuple[MiniMind, list[StepRecord]]:
-    """Train to the recipe's end; keeps a resumable state beside `folder` every `save_every` updates."""
+    """Train to the recipe's end; keeps a resumable state beside `folder` every `save_every` updates.
+
+    With `on_event` the run is watched (`recovery.py`), and hears what had to be done.
+    """
     model = build_model(recipe, device)
     trainer = Trainer(model, source, recipe.training, processes)
     state_file = folder.with_name(f"{folder.name}.state.pt")
     if resume:
         trainer.load(state_file)
-    for record in trainer.steps(until=recipe.stop_after):
+    if on_event is None:
+        steps = trainer.steps(until=recipe.stop_after)
+    else:
+        steps = watched_steps(trainer, recipe.stop_after, on_event=on_event)
+    for record in steps:
         on_record(record)
         if save_every and trainer.step % save_every == 0 and processes.is_first:
             trainer.save(state_file)

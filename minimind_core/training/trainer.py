@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import operator
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,16 +21,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_core.atomic_file import open_whole
-from minimind_core.bounded import check_archive, open_file
-from minimind_core.errors import CheckpointError, ConfigError, MiniMindError, NumericsError
-from minimind_core.files.pickle_scan import check_pickles
+from minimind_core.errors import CheckpointError, ConfigError, NumericsError
 from minimind_core.files.tensor_files import check_values
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import IGNORE, Batch, BatchSource
 from minimind_core.training.distributed import Processes
 from minimind_core.training.optimizer import clip_gradients, make_optimizers, set_learning_rate
 from minimind_core.training.training_config import TrainingConfig, learning_rate_factor
+from minimind_core.training.training_state import check_moments, not_whole, read_state, write_state
 
 MAX_SKIPS = 20
 """Updates in a row without a finite gradient, after which a run is given up."""
@@ -75,6 +72,8 @@ class Trainer:
         self.optimizers = make_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.dtype == "fp16")
         self.step, self.tokens = 0, 0
+        self.rate_factor, self.batch_offset = 1.0, 0
+        """On the schedule's rate, and batches left out so far: what going back after a spike changes."""
         self._skips = torch.zeros(2, dtype=torch.int64, device=self.device)  # in all, and in a row until now
         # on CUDA the host runs ahead of the device, and asking after each gradient costs a tenth of the speed
         self._host_decides = self.scaler.is_enabled() or self.device.type != "cuda"
@@ -93,7 +92,7 @@ class Trainer:
         while self.step < last:
             learning_rate = self._schedule()
             loss_scale = self.scaler.get_scale()
-            loss, grad_norm = self._update(self.source.batch(self.step))
+            loss, grad_norm = self._update(self.batch())
             self.step += 1
             if self.step % self.config.log_every == 0 or self.step == last:
                 self.records.append(
@@ -110,21 +109,25 @@ class Trainer:
                 )
                 yield self.records[-1]
 
+    def batch(self) -> Batch:
+        """The global batch of the next update."""
+        return self.source.batch(self.step + self.batch_offset)
+
     def _schedule(self) -> float:
         config = self.config
         factor = learning_rate_factor(
             config.schedule, self.step, config.steps, config.warmup_steps, config.final_factor
         )
-        set_learning_rate(self.optimizers, config.learning_rate * factor)
-        return config.learning_rate * factor
+        learning_rate = config.learning_rate * factor * self.rate_factor
+        set_learning_rate(self.optimizers, learning_rate)
+        return learning_rate
 
     def _update(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """One update from a global batch. Returns its mean loss and gradient norm, still on the device."""
         num_targets = max(batch.num_targets, 1)
         loss = torch.zeros((), device=self.device)
-        for micro in self._own_micro_batches(batch):
-            with self._autocast():
-                share = self._loss_sum(micro) / num_targets
+        for micro in self.own_micro_batches(batch):
+            share = self.share(micro, num_targets)
             self.scaler.scale(share).backward()
             loss += share.detach()
         for parameter in self.parameters:
@@ -167,12 +170,18 @@ class Trainer:
             )
         return int(skipped)
 
-    def _own_micro_batches(self, batch: Batch) -> Iterator[Batch]:
+    def own_micro_batches(self, batch: Batch) -> Iterator[Batch]:
         """This process's rows, one micro-batch after the other, on its device."""
         size = self.config.batch_size // (self.config.grad_accum * self.processes.count)
         first = self.processes.rank * self.config.grad_accum
         for index in range(first, first + self.config.grad_accum):
             yield batch.rows(index * size, (index + 1) * size).to(self.device)
+
+    def share(self, micro: Batch, num_targets: int, *, compiled: bool = True) -> Tensor:
+        """A micro-batch's part of the mean loss over all scored tokens of the update, under autocast."""
+        loss_sum = self._loss_sum if compiled else self._forward_loss
+        with self._autocast():
+            return loss_sum(micro) / num_targets
 
     def _forward_loss(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of a micro-batch, in nats."""
@@ -186,9 +195,9 @@ class Trainer:
         dtype = AUTOCAST_DTYPES.get(self.config.dtype)
         return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
-    def save(self, path: Path) -> None:
-        """Write everything that the next step depends on; the file appears whole or not at all."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on; the tensors are the run's own."""
+        return {
             "training": self.config.to_dict(),
             "model_config": self.model.config.to_dict(),
             "model": self.model.state_dict(),
@@ -198,78 +207,50 @@ class Trainer:
             "tokens": self.tokens,
             "skips": self._skips.tolist(),
             "records": [dataclasses.astuple(record) for record in self.records],
+            "rate_factor": self.rate_factor,
+            "batch_offset": self.batch_offset,
         }
-        try:
-            with open_whole(path) as file:
-                torch.save(state, file)
-        except (OSError, RuntimeError) as error:
-            raise CheckpointError(
-                f"Cannot write the training state to {path} ({error}): free some space and "
-                "save again; what was there before is unchanged."
-            ) from error
+
+    def save(self, path: Path) -> None:
+        """Write the state; the file appears whole or not at all."""
+        write_state(path, self.state())
 
     def load(self, path: Path) -> None:
         """Continue from `save`. Raises CheckpointError where the file is another run's or was changed."""
-        state = _read_state(path)
+        state = read_state(path)
         if state.get("training") != self.config.to_dict() or state.get("model_config") != self._model_config:
             raise CheckpointError(
                 f"{path} was saved by a run with other settings; resume with the same ones."
             )
         try:
-            self._restore(state)
+            self.restore(state)
         except Exception as error:  # an edited state can be wrong in as many ways as there are lines in it
-            raise _not_whole(path) from error
+            raise not_whole(path) from error
         check_values(self.model.state_dict(), path)
 
     @property
     def _model_config(self) -> dict[str, Any]:
         return self.model.config.to_dict()
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` gave. Raises whatever comes of one that was changed."""
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-            _check_moments(optimizer)
+            check_moments(optimizer)
         self.scaler.load_state_dict(state["scaler"])
         self.records = [_checked(StepRecord(*values)) for values in state["records"]]
         self.step, self.tokens = operator.index(state["step"]), operator.index(state["tokens"])
+        self.rate_factor = float(state.get("rate_factor", 1.0))
+        self.batch_offset = operator.index(state.get("batch_offset", 0))
         skips = state.get("skips", [0, 0])  # earlier versions did not count them
         self._skips = torch.tensor([operator.index(count) for count in skips], device=self.device)
         if self._skips.shape != (2,) or self._skips.min() < 0:
             raise ValueError(f"skips {self._skips}")
-        if not 0 <= self.step <= self.config.steps or self.tokens < 0:
+        if not 0 <= self.step <= self.config.steps or min(self.tokens, self.batch_offset) < 0:
             raise ValueError(f"step {self.step} of {self.config.steps}")
-
-
-def _read_state(path: Path) -> Mapping[str, Any]:
-    """What `save` wrote, on the CPU. Raises CheckpointError, or FileError for what is no ordinary file."""
-    try:
-        with open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            check_archive(path, file, size)
-            check_pickles(path, file)
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"No training state at {path}; start without --resume.") from None
-    except MiniMindError:
-        raise
-    except Exception as error:
-        raise _not_whole(path) from error
-    if not isinstance(state, Mapping) or "training" not in state:
-        raise _not_whole(path)
-    return state
-
-
-def _not_whole(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path} is not a whole training state; use an older one or start anew.")
-
-
-def _check_moments(optimizer: torch.optim.Optimizer) -> None:
-    """Raise ValueError for a moment that has not its parameter's shape; the step would find out."""
-    for parameter, moments in optimizer.state.items():
-        for value in moments.values():
-            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
-                raise ValueError(f"a moment of shape {tuple(value.shape)} for {tuple(parameter.shape)}")
+        if not 0 < self.rate_factor <= 1:
+            raise ValueError(f"rate_factor {self.rate_factor}")
 
 
 def _checked(record: StepRecord) -> StepRecord:

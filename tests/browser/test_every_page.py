@@ -7,7 +7,6 @@ phone in Chinese. After all that the web process is still small.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from questions import load_questions
 from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_pages import check_page
+from tests.pages.shown_words import FOREIGN, QUOTED, RAW
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -47,16 +47,13 @@ TEXTS = """() => [...document.querySelectorAll('body *')].flatMap(element => [..
         && !element.closest('pre, code, script, style, svg, .katex, .sample, .wall, .st-key-lang'))
     .map(node => node.data.trim()))"""
 """What is on screen, but for code, formulas, plots and what the model wrote."""
-RAW = re.compile(r"\*\*|\bnan\b|[-−]0\.0+\b")
-FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
-"""A Chinese character in English; five small English words in a row in Chinese."""
 
 
 def check_words(page: Page, lang: str) -> None:
     """No raw sign, and nothing in the other language."""
     texts = page.evaluate(TEXTS)
     assert texts
-    found = [text for text in texts if RAW.search(text) or FOREIGN[lang].search(text)]
+    found = [text for text in texts if RAW.search(text) or FOREIGN[lang].search(QUOTED.sub("", text))]
     assert not found, found
 
 

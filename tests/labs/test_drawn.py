@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from labs.contract.experiment import Experiment
 from labs.contract.registry import Registry
 
 REGISTRY = Registry.discover()
+EXPONENT = re.compile(r"\de[+-]\d\d")
 RECORDED = [*REGISTRY.of_questions(), REGISTRY.find("machine/card")]
 """What is recorded and shown to people."""
 
@@ -34,3 +37,22 @@ def test_what_is_drawn_is_what_was_reviewed(experiment: Experiment[Any, Any]) ->
 def test_no_drawing_is_left_without_its_recording() -> None:
     known = {path for experiment in RECORDED for path, _ in drawings(REGISTRY, experiment)}
     assert {path for path in FOLDER.rglob("*.json") if path.name.endswith(SUFFIX)} == known
+
+
+def test_lists_and_numbers_are_written_as_in_a_text() -> None:
+    """Sentences enumerate, though a cell may hold a shape; no number has the exponent of a program."""
+    for path in FOLDER.rglob(f"*{SUFFIX}"):
+        drawn = json.loads(path.read_text(encoding="utf-8"))
+        said = [*drawn.get("notes", []), *drawn.get("numbers", {}), *texts_of(drawn["figures"])]
+        assert not [text for text in said if re.search(r"\[ *-?\d", text)], path.relative_to(FOLDER)
+        cells = texts_of(drawn.get("rows", []))
+        assert not [text for text in (*said, *cells) if EXPONENT.search(text)], path.relative_to(FOLDER)
+
+
+def texts_of(part: Any) -> Iterator[str]:
+    """Every text of drawn data."""
+    if isinstance(part, dict | list):
+        for item in part.values() if isinstance(part, dict) else part:
+            yield from texts_of(item)
+    elif isinstance(part, str):
+        yield part

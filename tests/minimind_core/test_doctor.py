@@ -163,3 +163,28 @@ def test_the_command_ends_with_1_where_something_must_be_mended(
     assert lines[-1] == "1 to mend."
     assert any(line.startswith("mend  checkpoint  There is no") for line in lines)
     assert all(len(line) <= 100 for line in lines if " " in line.strip())
+
+
+def test_the_checklist_looks_at_ones_own_config_and_data(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.jsonl").write_text('{"text": "a text of ours"}\n{"text": ""}\n')
+    config = {"model": TINY.to_dict(), "training": {"steps": 9, "clip_norm": 0, "warmup_steps": 40}}
+    (tmp_path / "my.json").write_text(json.dumps(config))
+    files = {"configs": [tmp_path / "my.json"], "data": [tmp_path / "my.jsonl"], "tokenizer": "byte"}
+    items = found("training", tiny, checklist=True, **files)
+    assert [item.state for item in items] == [
+        "ok",
+        "ok",
+        "note",
+        "ok",
+        "note",
+        "note",
+        "ok",
+        "ok",
+        "ok",
+        "ok",
+    ]
+    assert "1 of 2 texts are empty" in items[4].sentence
+    assert not found("training", tiny, **files)
+    (tmp_path / "my.jsonl").write_text("")
+    [finding] = found("training", tiny, checklist=True, **files)
+    assert finding.state == "mend"

@@ -7,6 +7,7 @@ torchrun ... -m tests.minimind_core.training_run cpu   trains to the end; the fi
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -15,12 +16,15 @@ import torch
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import IGNORE, Batch
 from minimind_core.training.distributed import Processes, join_processes, leave_processes
+from minimind_core.training.recovery import trace
 from minimind_core.training.trainer import Trainer
 from minimind_core.training.training_config import TrainingConfig
 from tests.minimind_core.checkpoint_samples import TINY
 
 CONFIG = TrainingConfig(steps=400, batch_size=8, grad_accum=2, seq_len=16, learning_rate=1e-3, warmup_steps=5)
 SHORT = TrainingConfig(steps=6, batch_size=8, grad_accum=2, seq_len=16, learning_rate=1e-3, warmup_steps=2)
+BROKEN = "model.layers.1.mlp.up_proj"
+"""What is broken in the second process of two, after the training."""
 
 
 class RandomBatches:
@@ -62,6 +66,9 @@ def main() -> None:
     processes = join_processes(target)
     trainer = fresh_trainer(SHORT, processes, target)
     losses = [record.loss for record in trainer.steps()]
+    if processes.rank == 1:
+        trainer.model.get_submodule(BROKEN).register_forward_hook(lambda _m, _i, output: output * math.inf)
+    traced = trace(trainer, trainer.records[-1])
     leave_processes()
     if processes.is_first:
         weights = [float(parameter.detach().double().norm()) for parameter in trainer.parameters]
@@ -71,6 +78,7 @@ def main() -> None:
                     "processes": processes.count,
                     "losses": losses,
                     "weights": weights,
+                    "traced": traced.sentence(),
                     "gloo_threads": gloo_threads(),
                 }
             )

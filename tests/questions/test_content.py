@@ -53,7 +53,7 @@ def broken(tmp_path: Path) -> Broken:
         ("claims.toml", "is {value}.", "is so.", "Q13-C1.statement: names given.logits in English"),
         ("claims.toml", "[[claims]]", "[claims]", "claims.toml: cannot be read"),
         ("question.toml", "[[hints]]", "[[hint]]", "hint: unknown key; did you mean hints?"),
-        ("question.toml", "{given.logits} and compute", "{Q13-C1} and compute", "hints.2.text"),
+        ("question.toml", "`{given.logits}` and compute", "{Q13-C1} and compute", "hints.2.text"),
         ("question.toml", "How many tokens survive", "{Q13-C9.kept} or", "predictions.survivors.question"),
         ("question.toml", 'claim = "Q13-C9"', 'claim = "Q13-C99"', "there is no claim Q13-C99"),
         (
@@ -94,7 +94,7 @@ def broken(tmp_path: Path) -> Broken:
         ("en.md", "### Often said, and wrong", "### Myths", "has no other ### heading"),
         ("en.md", "# Reference answer", "# Answer", "en.md: headings: must be # Question"),
         ("en.md", "## 3. Code that survives", "Code that survives", "the answer has 4 sections, and 3"),
-        ("en.md", "{given.nucleus} for top-p", "{Q13-C5} for top-p", "en.md: question: {Q13-C5} would"),
+        ("en.md", "`{given.nucleus}` for top-p", "{Q13-C5} for top-p", "en.md: question: {Q13-C5} would"),
         ("en.md", "{Q13-C13.truth}", "{Q13-C13.truht}", "en.md: 3. Code that survives a batch: there"),
         ("zh.md", "{Q13-C13.truth}", "", "batch 的代码: {Q13-C13.truth} stands"),
         ("zh.md", "# 题目", "前言\n\n# 题目", "zh.md: headings: must be # 题目"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from pages.ui.words.question_text import LinkedRenderer
 from questions import Question, Renderer, load_questions
 from tests.questions.listings import listings
 
@@ -141,8 +142,28 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 def test_everything_renders_to_the_last_placeholder(question: Question) -> None:
     for language in ("en", "zh"):
         renderer = Renderer(question, language)
-        texts = [renderer.text(text, claim) for _, text, claim in question.texts()]
-        texts += [renderer.fill(text) for _, text in question.prose[language].texts()]
-        for text in texts:
-            without_code = re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)
-            assert not re.search(r"[{}]", without_code), text
+        for text in rendered(question, renderer):
+            assert not re.search(r"[{}]", without_code(text)), text
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_a_list_is_a_sentence_or_code(question: Question) -> None:
+    """Brackets of a program stand in backticks only, and there numbers have no thousands apart."""
+    for language in ("en", "zh"):
+        for renderer in (Renderer(question, language), LinkedRenderer(question, language)):
+            for text in rendered(question, renderer):
+                prose = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", without_code(text))
+                assert not re.search(r"\[\s*[-\d\[]", prose), text
+                code = "\n".join(re.findall(r"`[^`\n]*`", text))
+                assert not re.search(r"\d,\d{3}|\]\(#|\d and \d|、", code), code
+
+
+def rendered(question: Question, renderer: Renderer) -> list[str]:
+    """Every text of a question in the renderer's language, its placeholders filled."""
+    texts = [renderer.text(text, claim) for _, text, claim in question.texts()]
+    return texts + [renderer.fill(text) for _, text in question.prose[renderer.language].texts()]
+
+
+def without_code(text: str) -> str:
+    """The words of a Markdown text, without code and formulas."""
+    return re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from questions import Tolerance
-from questions.values import agree, part, plain, shown
+from questions.values import agree, as_code, part, plain, shown
 
 DECIMALS = st.builds(
     lambda digits, places: Decimal(digits).scaleb(-places), st.integers(-(10**6), 10**6), st.integers(1, 8)
@@ -74,12 +74,28 @@ def test_a_tolerance_replaces_the_digits() -> None:
         (Decimal("0.0"), "", "0.0"),
         (Decimal("0.0005"), "", "0.0005"),
         (Decimal("-2.40"), "", "-2.40"),
-        (("a", True, (1, 2)), "", "[a, true, [1, 2]]"),
+        (("a", True, Decimal("0.50")), "", "a, true and 0.50"),
+        ((Decimal("87.5"), 4), "%", "87.5 and 4%"),
+        ((1024,), "", "1,024"),
         ({"x": 1, "y": 2}, "", "x 1, y 2"),
     ],
 )
 def test_how_values_show(value: Any, unit: str, text: str) -> None:
     assert shown(value, unit) == text
+
+
+def test_a_list_is_enumerated_in_the_language_or_written_as_code() -> None:
+    assert (
+        shown((3, 2), language="zh") == "3 和 2"
+        and shown((3, 2, 1024), "ms", "zh") == "3、2 和 1,024\N{NO-BREAK SPACE}ms"
+    )
+    assert (
+        as_code((2, 5, 6400)) == "[2, 5, 6400]"
+        and as_code(((0, 1), (1000, 1001))) == "[[0, 1], [1000, 1001]]"
+    )
+    for no_sentence in ((), ((1, 2), (3, 4))):
+        with pytest.raises(LookupError, match="backticks"):
+            shown(no_sentence)
 
 
 def test_parts_and_plain_data() -> None:

@@ -72,6 +72,7 @@ def panel(
     """
     primary = experiments.registry().of_question(experiment.lab)[0].id == experiment.id
     prefix = prefix or experiment.id.replace("/", "_")
+    controls.begin_in_the_own_language(experiment.params, prefix)
     around = _Panel(prefix, tuple(elsewhere), above, below, next_up and primary)
     with st.container(key=f"lab-{experiment.name}"):
         if primary:

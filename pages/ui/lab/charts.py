@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import streamlit as st
 from labs.contract.drawing import Figure, axis_settings, round_ticks
 from pages.ui.site.server import PLOTLY_ADDRESS
 
+Dragged = Callable[[str, float], None]
+"""Hears the field that a dragged line sets, and the number where it was left."""
 COLOURS = {
     "predicted": "#a770c2",
     "formula": "#1c66cf",
@@ -48,16 +51,31 @@ _plot = st.components.v2.component(
 )
 
 
-def show(figure: Figure, *, key: str, alt: str, height: int, recorded: bool = False) -> None:
+def show(
+    figure: Figure, *, key: str, alt: str, height: int, recorded: bool = False, on_drag: Dragged | None = None
+) -> None:
     """Draw a lab's figure in the house's look, `height` pixels high; `alt` says in words what it shows.
 
     What a `recorded` figure calls measured gets the look of a recorded run. A figure with frames gets a
-    button below it that plays them; its words are `layout.meta["play"]`. Not `st.plotly_chart`: that mounts a
+    button below it that plays them; its words are `layout.meta["play"]`. A line that `Figure.drag` named can
+    be dragged where `on_drag` hears of it. Not `st.plotly_chart`: that mounts a
     new chart for every new figure, so each step of a slider blinks and comes 0.15 s later.
     """
     painted = json.dumps(paint(figure, recorded=recorded), ensure_ascii=False, allow_nan=False)
     data = {"figure": without_links(painted), "alt": alt, "height": height, "plotly": PLOTLY_ADDRESS}
-    _plot(key=key, data=data, height=height + (_PLAY_HEIGHT if figure.frames else 0))
+    drag = figure.layout.get("meta", {}).get("drag") if on_drag else None
+
+    def dragged() -> None:
+        value = (st.session_state.get(key) or {}).get("dragged")
+        if on_drag is not None and drag is not None and isinstance(value, int | float):
+            on_drag(drag["field"], value)
+
+    _plot(
+        key=key,
+        data=data | {"drag": drag},
+        height=height + (_PLAY_HEIGHT if figure.frames else 0),
+        on_dragged_change=dragged,
+    )
 
 
 def without_links(painted: str) -> str:

@@ -78,6 +78,19 @@ def put(question: str, field: str, value: Any) -> None:
     st.session_state[f"{name}.put"] = True
 
 
+def begin_in_the_own_language(params: type[Params], question: str) -> None:
+    """A language that is new on the page brings its own first texts; what was typed stays."""
+    language = current_language()
+    if st.session_state.get(f"{question}.language") == language:
+        return
+    st.session_state[f"{question}.language"] = language
+    for spec in params.specs():
+        if isinstance(spec, Text) and language in spec.openings:
+            untouched = {spec.default, *spec.openings.values()}
+            if _value(params, spec, key(question, spec.name)) in untouched:
+                put(question, spec.name, spec.openings[language])
+
+
 def control(params: type[Params], field: str, question: str, *, off: Collection[str] = ()) -> Any:
     """One widget with its label and unit; returns its value.
 

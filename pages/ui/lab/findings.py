@@ -14,6 +14,7 @@ import streamlit as st
 
 from labs.contract import Data, Experiment, Row, Shown
 from labs.contract.drawing import Figure
+from labs.tools.written import SMALL, small_number
 from pages.ui.lab import charts, lesson
 from pages.ui.lab.finding import Finding, Kind
 from pages.ui.lab.folded import folded
@@ -28,8 +29,13 @@ def shown(experiment: Experiment, result: Data) -> Shown:
     return experiment.show(result, words_of_lab(experiment.lab))
 
 
-def draw(experiment: Experiment, finding: Finding, result: Data) -> None:
-    """Of a completed `result`: the sentence, the main figure with notes and table, the other figures."""
+def draw(
+    experiment: Experiment, finding: Finding, result: Data, *, on_drag: charts.Dragged | None = None
+) -> None:
+    """Of a completed `result`: the sentence, the main figure with notes and table, the other figures.
+
+    `on_drag` hears of a line in one of the others that was dragged.
+    """
     drawn = shown(experiment, result)
     if finding.kind != "formula" and drawn.sentence is not None:
         lesson.sentence(experiment, finding.params, result, drawn.sentence, here=finding.kind == "measured")
@@ -39,7 +45,7 @@ def draw(experiment: Experiment, finding: Finding, result: Data) -> None:
         st.caption(markdown_of(note))
     if drawn.rows:
         folded(t("bench.table"), partial(_table, drawn.rows), key=f"{experiment.id}.table")
-    figures(experiment, dict(others), finding.kind, named=True)
+    figures(experiment, dict(others), finding.kind, named=True, on_drag=on_drag)
 
 
 def figures(
@@ -50,6 +56,7 @@ def figures(
     named: bool,
     key: str = "",
     height: int | None = None,
+    on_drag: charts.Dragged | None = None,
 ) -> None:
     """Figures of the lab, as high as said here or by the lab; `named` where there are several.
 
@@ -65,6 +72,7 @@ def figures(
             alt=title,
             height=height or figure.height or HEIGHT,
             recorded=kind == "recorded",
+            on_drag=on_drag,
         )
 
 
@@ -76,9 +84,11 @@ def _table(rows: Sequence[Row]) -> None:
 def cell(value: str | int | float, digits: int = 4) -> str:
     """A value of a table: thousands apart, so many significant digits; text as it is, never as Markdown.
 
-    >>> cell(33554432), cell(0.123456), cell("gqa")
-    ('33,554,432', '0.1235', 'gqa')
+    >>> cell(33554432), cell(0.123456), cell(1.526e-05), cell("gqa")
+    ('33,554,432', '0.1235', '1.526 × 10⁻⁵', 'gqa')
     """
     if isinstance(value, str | bool):
         return literal(str(value))
+    if 0 < abs(value) < SMALL:
+        return small_number(value, digits)
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**digits else f"{value:,.{digits}g}"

@@ -10,6 +10,7 @@ import streamlit as st
 
 from labs.claims.checks import value_at
 from labs.contract import Data, Experiment, Params, ThreeNumbers
+from labs.tools.written import SMALL, small_number
 from pages.ui.lab.finding import Finding
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
@@ -112,9 +113,11 @@ def _strong(colour: str, number: float, unit: str) -> Markdown:
 
 
 def _written(number: float) -> str:
-    """Three significant digits; large numbers whole and with their thousands apart.
+    """Three significant digits; large numbers whole and with their thousands apart, tiny ones with a power.
 
-    >>> _written(1.0789), _written(1e6), _written(-0.0), _written(0.0003)
-    ('1.08', '1,000,000', '0', '0.0003')
+    >>> _written(1.0789), _written(1e6), _written(-0.0), _written(1.526e-05)
+    ('1.08', '1,000,000', '0', '1.53 × 10⁻⁵')
     """
+    if 0 < abs(number) < SMALL:
+        return small_number(number, digits=3)
     return f"{number:,.0f}" if abs(number) >= 1000 else f"{number + 0.0:.3g}"

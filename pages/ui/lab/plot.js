@@ -2,6 +2,7 @@
 // A plot is drawn when it comes near the screen, or the printer, so that a page with many of them opens at
 // once. What has not changed is not drawn again.
 // A figure with frames gets a button that plays them once and names each; nothing moves by itself.
+// An upright line that has a name for it can be dragged: it follows the pointer, and where it is left is told.
 // Colours of text and surfaces come from the theme; plotly itself from this server, once a visit.
 
 let plotly
@@ -75,7 +76,38 @@ function play(root, button, draw) {
   })
 }
 
-export default function ({ data, parentElement }) {
+// Dragged anywhere in the plot, so that a finger need not hit the line.
+class Drag {
+  constructor(root) {
+    this.root = root
+    root.style.cursor = "ew-resize"
+    root.style.touchAction = "pan-y"
+    root.addEventListener("pointerdown", event => {
+      if (event.button || !root._fullLayout) return
+      root.setPointerCapture(event.pointerId)
+      this.held = true
+      this.move(event)
+    })
+    root.addEventListener("pointermove", event => { if (this.held) this.move(event) })
+    root.addEventListener("pointerup", () => this.drop(true))
+    root.addEventListener("pointercancel", () => this.drop(false))
+  }
+
+  move({ clientX }) {
+    const { _offset, range, p2l } = this.root._fullLayout.xaxis
+    const place = p2l(clientX - this.root.getBoundingClientRect().left - _offset)
+    this.value = Math.round(100 * Math.min(Math.max(place, range[0]), range[1])) / 100
+    const label = this.line.label.replace("{value}", this.value)
+    window.Plotly.restyle(this.root, { x: [[this.value, this.value]], text: [["", label]] }, [this.line.trace])
+  }
+
+  drop(tell) {
+    if (this.held && tell) this.put("dragged", this.value)
+    this.held = false
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".plot")
   root.style.height = `${data.height}px`
   root.setAttribute("role", "img")
@@ -91,6 +123,10 @@ export default function ({ data, parentElement }) {
       data: figure.data, layout: themed(figure.layout, root), frames: figure.frames,
       config: { displayModeBar: false },
     }))
+  }
+  if (data.drag) {
+    root.drag ??= new Drag(root)
+    Object.assign(root.drag, { line: data.drag, put: setTriggerValue })
   }
   button.onclick = () => play(root, button, draw)
   loadPlotly(data.plotly).then(

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import pandas
 import streamlit as st
 
+from pages.ui.progress import interview_day
 from pages.ui.progress.kept import Work
 from pages.ui.progress.words import Words
 from pages.ui.site import store
@@ -39,8 +40,8 @@ def section(work: Sequence[Work], words: Words) -> None:
 
 def _interview(today: date) -> date | None:
     """The field for the day of the interview, and what is in it."""
-    kept = store.interview_day()
-    st.session_state.setdefault(_KEY, kept if kept and today <= kept <= today + _LONGEST else None)
+    day = interview_day.kept()
+    st.session_state.setdefault(_KEY, day if day and today <= day <= today + _LONGEST else None)
     chosen: date | None = st.date_input(
         t("review.interview"),
         key=_KEY,
@@ -54,7 +55,7 @@ def _interview(today: date) -> date | None:
 
 
 def _keep() -> None:
-    store.save_interview_day(st.session_state[_KEY])
+    interview_day.keep(st.session_state[_KEY])
 
 
 def _reviews(planned: Planned, words: Words, on: date | None) -> None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from datetime import date
 from typing import Any, Literal, ParamSpec
 
 import streamlit as st
@@ -28,8 +27,6 @@ REFERENCE = "reference"
 """Among the help used: the reference answer was opened."""
 TYPED = "predictions"
 """The field of a draft that holds what is typed as predictions, as JSON by field."""
-_INTERVIEW = ("plan", "interview")
-"""Where the drafts hold the day of the interview: it belongs to no question."""
 _TROUBLE = "store.trouble"
 _OPENINGS, _NAME, _VISIT = "store.openings", "store.name", "store.visit"
 _BROWSER = "minimind.draft."
@@ -209,22 +206,6 @@ def _save_typed(question: Question, fields: Mapping[str, str]) -> None:
     drafts.save(owner, question.key, TYPED, text, (kept.revision if kept else 0) + 1)
 
 
-def interview_day() -> date | None:
-    """The day of this person's interview; None where none is set, or an import brought in something else."""
-    kept = store().drafts.get(known_profile(), *_INTERVIEW)
-    with contextlib.suppress(ValueError):
-        return date.fromisoformat(kept.text) if kept and kept.text else None
-    return None
-
-
-def save_interview_day(day: date | None) -> None:
-    """Keep the day of the interview; None forgets it."""
-    drafts, owner = store().drafts, profile()
-    kept = drafts.get(owner, *_INTERVIEW)
-    text = day.isoformat() if day else ""
-    drafts.save(owner, *_INTERVIEW, text, (kept.revision if kept else 0) + 1)
-
-
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
     return store().attempts.of(known_profile(), question.key)
@@ -280,10 +261,7 @@ def finish(question: Question, points: Points) -> None:
 
 
 def answer_again(question: Question) -> None:
-    """Begin another attempt with an empty draft; the scored one keeps its text.
-
-    Where one is open already, from before a mock interview, go on with that one and its draft.
-    """
+    """Begin another attempt with an empty draft, or go on with one from before a mock interview."""
     waiting = any(attempt.finished is None for attempt in attempts(question))
     _open(question)
     if not waiting and (old := draft(question)):

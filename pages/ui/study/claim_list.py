@@ -11,7 +11,7 @@ import streamlit as st
 
 from labs.claims.verdicts import Verdict
 from pages.ui.study import evidence
-from pages.ui.words.i18n import t
+from pages.ui.words.i18n import current_language, t
 from questions import Claim, Renderer
 
 MARKS = {"confirmed": "✓", "corrected": "✎", "depends": "◐", "unsupported": "○", "new": "＋"}
@@ -50,5 +50,5 @@ def _evidence(claim: Claim, renderer: Renderer, known: Verdict | None) -> None:
         st.markdown(f":blue[**{t('claims.formula')}**]")
         st.code(claim.formula, language=None, wrap_lines=True)
     if claim.source:
-        st.markdown(f"**{t('claims.source')}** {claim.source}")
+        st.markdown(f"**{t('claims.source')}** {claim.source[current_language()]}")
     evidence.section(claim, known)

@@ -34,7 +34,7 @@ def _texts(claim: Claim, renderer: Renderer) -> dict[str, Any]:
         "common": renderer.text(claim.common, claim) if claim.common else None,
         "truth": renderer.text(claim.truth, claim),
         "formula": claim.formula,
-        "source": claim.source,
+        "source": claim.source[renderer.language] if claim.source else "",
     }
 
 

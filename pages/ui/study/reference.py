@@ -17,7 +17,6 @@ from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.question_text import linked
 from questions import OFTEN_SAID, SPOKEN, Question, Renderer
-from questions.prose import Section
 from study.progress import is_fixed
 from study.store import Attempt
 
@@ -62,14 +61,15 @@ def answer(question: Question, attempt: Attempt, renderer: Renderer) -> None:
     with st.container(key="reference-text"):
         with st.container(key="spoken"):
             st.subheader(SPOKEN[current_language()], anchor=False)
-            prose.draw(to_claims.fill(texts.spoken))
+            prose.draw(to_claims.fill(texts.spoken), renderer)
         with st.container(key="sections", gap="xsmall"):
             for index, section in enumerate(texts.answer):
                 with st.expander(f"**{renderer.fill(section.title)}**"):
-                    prose.draw(to_claims.fill(section.body))
-                    _often_said(section, index, to_claims)
+                    prose.draw(to_claims.fill(section.body), renderer)
+                    if section.often_said:
+                        _often_said(to_claims.fill(section.often_said), index, renderer)
             with st.expander(f"**{t('reference.beyond')}**"):
-                prose.draw(to_claims.fill(texts.beyond))
+                prose.draw(to_claims.fill(texts.beyond), renderer)
 
 
 def _mine(attempt: Attempt) -> None:
@@ -81,12 +81,11 @@ def _mine(attempt: Attempt) -> None:
         st.text(attempt.text)
 
 
-def _often_said(section: Section, index: int, renderer: Renderer) -> None:
+def _often_said(text: str, index: int, renderer: Renderer) -> None:
     """A box for what is said elsewhere, so that the answer itself argues with nobody."""
-    if section.often_said:
-        with st.container(key=f"often-said-{index}"):
-            st.markdown(f":orange[**{OFTEN_SAID[current_language()]}**]")
-            prose.draw(renderer.fill(section.often_said))
+    with st.container(key=f"often-said-{index}"):
+        st.markdown(f":orange[**{OFTEN_SAID[current_language()]}**]")
+        prose.draw(text, renderer)
 
 
 def claims(question: Question, renderer: Renderer) -> None:

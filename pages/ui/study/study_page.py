@@ -98,7 +98,7 @@ def _introduction(question: Question, renderer: Renderer) -> None:
         names = " · ".join(f"{other.id} {other.short[current_language()]}" for other in before)
         st.caption(t("study.before", names=Markdown(names)))
     st.header(t("study.question"), anchor="question")
-    prose.draw(renderer.fill(question.prose[current_language()].question))
+    prose.draw(renderer.fill(question.prose[current_language()].question), renderer, untold=question.id)
 
 
 def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> None:
@@ -132,7 +132,7 @@ def _follow_ups(question: Question, renderer: Renderer) -> None:
     with st.container(key="follow-ups", gap="xxsmall"):
         for follow_up in question.follow_ups:
             with st.expander(renderer.text(follow_up.question)):
-                prose.draw(renderer.text(follow_up.answer))
+                prose.draw(renderer.text(follow_up.answer), renderer)
     with st.expander(t("study.cues")):
         for cue in question.cues:
             st.markdown(f"**{t(f'score.tier.{cue.tier}')}** {renderer.text(cue.text)}")

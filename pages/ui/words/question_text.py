@@ -28,9 +28,9 @@ def renderer_of(question: Question) -> Renderer:
 class LinkedRenderer(Renderer):
     """Fills in a claim's number as a link to it, `#claim-Q6-C3`; for prose that stands above the claims."""
 
-    def value(self, claim: Claim, path: tuple[str, ...] = ()) -> str:
+    def value(self, claim: Claim, path: tuple[str, ...] = (), *, code: bool = False) -> str:
         """See Renderer."""
-        return f"[{super().value(claim, path)}](#claim-{claim.id})"
+        return f"[{super().value(claim, path, code=code)}](#claim-{claim.id})"
 
 
 def linked(renderer: Renderer) -> LinkedRenderer:

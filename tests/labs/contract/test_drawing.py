@@ -47,3 +47,11 @@ def test_lines_are_named_where_they_end_and_fit_the_axes() -> None:
     left, right = figure.layout["xaxis"]["range"]
     assert left < 0 and right > 2.5  # there is room for names
     assert [trace["meta"]["role"] for trace in figure.data] == ["measured", "formula", "measured"]
+
+
+def test_a_line_that_can_be_dragged_is_the_one_drawn_last() -> None:
+    figure = Figure()
+    figure.bars([1.0], ["a"], "measured", horizontal=True)
+    figure.line([0.5, 0.5], [0, 1], "peer")
+    figure.drag("top_p", "p = {value}")
+    assert figure.layout["meta"]["drag"] == {"field": "top_p", "trace": 1, "label": "p = {value}"}

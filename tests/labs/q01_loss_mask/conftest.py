@@ -13,7 +13,7 @@ from tests.labs.one_lab import OneLab, Run
 
 @pytest.fixture(scope="session")
 def lab() -> OneLab:
-    return OneLab("q01", "random:byte-128")
+    return OneLab("q01", "random:byte-128", once=True)
 
 
 @pytest.fixture(scope="session")

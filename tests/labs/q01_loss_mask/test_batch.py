@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from labs.contract import ParamError, Words
-from labs.q01_loss_mask.batch import Batch, BatchParams, split
+from labs.q01_loss_mask.batch import Batch, BatchParams
+from labs.q01_loss_mask.typed_rows import split
 from labs.runner.inline import InlineClient
 from tests.labs.one_lab import Run
 
@@ -30,7 +31,9 @@ def test_the_batch_of_the_question_has_six_targets(run: Run) -> None:
         "after_mean": 8,
         "double_shift": 4,
     }
-    assert Batch().formula(BatchParams(**IDS)) == {"targets": 6}  # type: ignore[arg-type]
+    params = BatchParams(**IDS)  # type: ignore[arg-type]
+    formula = Batch().formula(params)
+    assert Batch().complete(params, formula) == {"targets": 6}, "a prediction is answered by it"  # type: ignore[arg-type]
     assert Batch().formula(BatchParams()) is None
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from labs.contract import Words
+from labs.q01_loss_mask import finetune
 from labs.q01_loss_mask.finetune import Finetune, Sentences, chinese_sentences, english_sentences
 from labs.q01_loss_mask.pieces import readable
 from labs.q01_loss_mask.sentences import SENTENCES
@@ -87,22 +88,24 @@ def test_a_written_text_names_its_special_tokens(unmasked: LoadedModel) -> None:
     assert readable(tokenizer, [*ids, 0, 0, 0]) == "Hi [PAD] × 3"
 
 
-def test_a_model_learns_its_end_only_from_a_target(client: InlineClient) -> None:
-    ends = {}
+def test_a_model_learns_its_end_only_from_a_target_and_the_shipped_one_stays(
+    client: InlineClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "LOOKS", 3)
+    shipped = client._host.model("toy-pad-is-eos").model.head_weight
+    before, ends = shipped.clone(), {}
     for rule in ("toy-masked", "toy-pad-is-eos"):
-        job = client.submit("q01/finetune", {"rule": rule, "steps": 25, "learning_rate": 3e-3})
+        job = client.submit("q01/finetune", {"rule": rule, "steps": 20, "learning_rate": 3e-3})
         result = completed(job)
         ends[rule] = result["eos_percent"]
-        assert len(result["steps"]) == len(job.partials) and result["steps"][-1] == 25
+        assert len(result["steps"]) == len(job.partials) == 5 and result["steps"][-1] == 20
         assert (result["learnt_at"] is not None) == (rule == "toy-masked")
     assert ends["toy-masked"] > 60 > 5 > ends["toy-pad-is-eos"]
+    assert torch.equal(before, shipped)
 
 
-def test_training_leaves_the_shipped_model_alone_and_masks_by_its_rule(client: InlineClient) -> None:
+def test_a_batch_is_masked_by_its_rule(client: InlineClient) -> None:
     loaded = client._host.model("toy-masked")
-    before = loaded.model.head_weight.clone()
-    completed(client.submit("q01/finetune", {"start": "toy-masked", "steps": 20}))
-    assert torch.equal(before, loaded.model.head_weight)
     counts = {
         name: Sentences(TOYS[name], loaded, 0).batch(3).num_targets
         for name in ("toy-masked", "toy-unmasked", "toy-pad-is-eos")
@@ -119,12 +122,12 @@ def test_sentences_are_sentences_and_none_is_watched() -> None:
 
 def test_the_curves_are_drawn_to_the_planned_end(text: Words) -> None:
     look = {"eos_after_text": 1.0, "pad_after_text": 0.5, "text_loss": 2.0, "training_loss": 3.0}
-    finetune = Finetune()
-    begun = finetune.so_far(finetune.params(), [{"step": 0, **look}, {"step": 5, **look}])
-    figures = finetune.show(begun, text).figures
+    experiment = Finetune()
+    begun = experiment.so_far(experiment.params(), [{"step": 0, **look}, {"step": 5, **look}])
+    figures = experiment.show(begun, text).figures
     assert list(figures) == ["ends", "losses"]
     assert figures["ends"].layout["xaxis"]["range"] == [0, 1.4 * 120]
     done = {**begun, "eos_percent": 1.0, "learnt_at": None, "sentences": 9}
-    assert finetune.show(done, text).notes[0].startswith("It never comes")
+    assert experiment.show(done, text).notes[0].startswith("It never comes")
     assert np.asarray(done["steps"]).tolist() == [0, 5]
-    assert REGISTRY.find("q01/finetune").seconds(finetune.params(), "cuda") < 10
+    assert REGISTRY.find("q01/finetune").seconds(experiment.params(), "cuda") < 10

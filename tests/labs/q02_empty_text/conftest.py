@@ -6,17 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from labs.q02_empty_text import guards, quiet
+from labs.q02_empty_text import anomaly, guards, quiet
+from labs.tools import interleaved
+from labs.tools.budgets import PerDevice
 from tests.labs.one_lab import OneLab, Run
 
-SMALL = "random:byte-128"
+SMALL = "random:toy"
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[OneLab]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (guards, quiet):
+        for module in (anomaly, guards, quiet):
             patch.setattr(module, "SMALL_MODEL", SMALL)
+        patch.setitem(interleaved.CHUNK_SECONDS, "cpu", 0.001)
+        patch.setattr(anomaly, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
+        patch.setattr(quiet, "ROWS", 8)
         yield OneLab("q02", SMALL, once=True)
 
 

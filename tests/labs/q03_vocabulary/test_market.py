@@ -75,14 +75,14 @@ def test_a_text_of_ones_own_has_no_sentence_and_a_long_one_says_that_it_is_cut(
     run: Run, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(market, "held_out_texts", lambda: PAGE)
-    result = run("market", text="abc " * 40_000)
-    assert result["characters"] == 160_000 and len(result["text"]) <= DRAWN_BYTES
+    result = run("market", text="abc " * 4_000)
+    assert result["characters"] == 16_000 and len(result["text"]) <= DRAWN_BYTES
     assert all(cut[-1]["start"] < DRAWN_BYTES <= cut[-1]["end"] for cut in result["pieces"].values())
     shown = show("market", result)
-    assert shown.sentence is None and "160,000" in shown.notes[-1]
+    assert shown.sentence is None and "16,000" in shown.notes[-1]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(st.text(max_size=60))
 def test_any_text_comes_back_and_has_no_more_tokens_than_bytes(text: str) -> None:
     for name in ("small", "ours"):

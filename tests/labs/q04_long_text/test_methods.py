@@ -60,6 +60,16 @@ def test_overlapping_windows_score_a_token_after_what_two_windows_share(
     assert not np.isnan(read).any()
 
 
+def test_the_end_of_a_text_is_read_after_three_beginnings(model: MiniMind, row: torch.Tensor) -> None:
+    read = readings.tail(model, row, 100, nothing)
+    after_text = token_losses(model, row[None, -100:], nothing)[0, -49:]
+    assert read["after_text"] == pytest.approx(float(after_text.mean()), rel=1e-6)
+    short = torch.cat([row[:50], row[:50], row[-50:]])  # what precedes is the head itself
+    same = readings.tail(model, short, 100, nothing)
+    assert same["after_head"] == pytest.approx(same["after_text"], rel=1e-6)
+    assert same["alone"] == pytest.approx(read["alone"], rel=1e-6)
+
+
 def test_a_factor_of_one_stretches_nothing(model: MiniMind, row: torch.Tensor) -> None:
     whole = token_losses(model, row[None], nothing)
     for kind in ("pi", "ntk", "yarn"):
@@ -81,6 +91,7 @@ def test_a_run_reads_the_text_in_every_way(result: Callable[..., dict[str, Any]]
     assert said.sentence is not None
     assert (said.sentence["said"], said.sentence["formula"], said.sentence["measured"]) == (8, 15, 15)
     assert not any("fits in one window" in note for note in said.notes)
+    assert f"{read['tail']['after_head']:.2f} nats" in said.notes[2]
 
 
 def test_a_short_text_is_said_to_fit(result: Callable[..., dict[str, Any]]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from labs.contract import Words
+from labs.q05_shapes import double_softmax, first_loss, flops
 from labs.q05_shapes.double_softmax import CONFIG, DoubleSoftmax, DoubleSoftmaxParams
-from labs.q05_shapes.flops import LENGTHS, Flops
+from labs.q05_shapes.flops import Flops
 from labs.q05_shapes.qk_norm import SCALES
 from labs.q05_shapes.residual import _passed
 from minimind_core.model.config import ModelConfig
@@ -19,19 +21,26 @@ from minimind_core.model.minimind import MiniMind
 from tests.labs.one_lab import Run
 
 
-def test_the_counter_sees_the_formula_and_no_fused_product(run: Run, text: Words) -> None:
+def test_the_counter_sees_the_formula_and_no_fused_product(
+    run: Run, text: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = (1, 512)
+    monkeypatch.setattr(flops, "LENGTHS", lengths)
     result = run("flops")
     config = ModelConfig()
-    assert result["counted"] == {str(length): forward_flops(config, 1, length) for length in LENGTHS}
+    assert result["counted"] == {str(length): forward_flops(config, 1, length) for length in lengths}
     pair = attention_flops_per_pair(config)
     assert result["fused"] == {
-        str(length): forward_flops(config, 1, length) - pair * length**2 for length in LENGTHS
+        str(length): forward_flops(config, 1, length) - pair * length**2 for length in lengths
     }
     sentence = Flops().show(result, text).sentence
     assert sentence is not None and sentence["formula"] == sentence["measured"] > sentence["said"]
 
 
-def test_the_first_loss_is_near_its_formula(run: Run) -> None:
+def test_the_first_loss_is_near_its_formula(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        first_loss, "ModelConfig", partial(ModelConfig, num_layers=2)
+    )  # depth changes nothing
     result = run("first_loss", tokens=64)
     expected, spread = math.log(6400) + 512 * 0.02**2 / 2, 512**0.5 * 0.02 / 64**0.5
     assert result["at_usual"] == result["losses"]["tied"]["0.02"] == pytest.approx(expected, abs=4 * spread)
@@ -71,7 +80,8 @@ def test_scores_grow_with_the_square_and_not_at_all_behind_a_norm(run: Run) -> N
         assert probe["score"] == pytest.approx(result["probes"]["normed"]["32"]["score"], rel=0.01)
 
 
-def test_two_softmaxes_trap_the_printed_loss(run: Run, text: Words) -> None:
+def test_two_softmaxes_trap_the_printed_loss(run: Run, text: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(double_softmax, "BATCH", 6)
     result = run("double_softmax", steps=40)
     floor, ceiling = result["floor"], result["ceiling"]
     perfect = torch.zeros(1, CONFIG.vocab_size)

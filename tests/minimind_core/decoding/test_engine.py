@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from minimind_core.decoding import slot_batch
+from minimind_core.decoding import slot_batch, step
 from minimind_core.decoding.blocks import Occupancy
 from minimind_core.decoding.engine import Engine, QueueFull, TokenEvent
 from minimind_core.decoding.generate import generate
@@ -249,3 +249,18 @@ def as_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """What CUDA does in one launch is done here as it is called."""
     monkeypatch.setattr(slot_batch, "CudaGraph", lambda function, state: function)
     monkeypatch.setattr(slot_batch, "CHUNK_ROWS", 2)
+
+
+def test_compiled_programs_for_every_bucket_and_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler reads each program but makes no code of it, which would take minutes."""
+    compile, model = torch.compile, random_model(TINY.replace(num_layers=1))
+    options: dict[str, Any] = {"backend": "eager", "fullgraph": True, "dynamic": False}
+    monkeypatch.setattr(step.torch, "compile", lambda function, **_: compile(function, **options))
+    ours = engine(model, num_slots=9, kind="compiled")
+    for params in (GREEDY, SamplingParams(seed=1), SamplingParams(top_k=9, seed=2)):
+        expected = generate(model, [[5, 6, 7]], params, 3).new_ids[0]
+        for count in (1, 2, 9):
+            ids = [ours.submit([5, 6, 7], params, max_new_tokens=3) for _ in range(count)]
+            told = texts(ours.run_until_idle())
+            assert [told[id] for id in ids] == [expected] * count
+    assert len(ours.batch._programs) == 9  # more than the compiler's own limit for one function

@@ -33,12 +33,18 @@ class Life(RuleBasedStateMachine):
         limit=st.integers(1, 8),
         chunk=st.integers(1, 5),
         extra=st.integers(1, 6),
+        every=st.integers(1, 3),
         paged=st.booleans(),
     )
-    def begin(self, slots: int, limit: int, chunk: int, extra: int, paged: bool) -> None:
+    def begin(self, slots: int, limit: int, chunk: int, extra: int, every: int, paged: bool) -> None:
         self.blocks = BlockTables(8, 2) if paged else None
         self.scheduler = Scheduler(
-            slots, queue_limit=limit, prefill_chunk=chunk, step_tokens=slots + extra, blocks=self.blocks
+            slots,
+            queue_limit=limit,
+            prefill_chunk=chunk,
+            step_tokens=slots + extra,
+            read_every=every,
+            blocks=self.blocks,
         )
         self.seen: list[Seen] = []
         self.refused = self.found = 0
@@ -166,6 +172,16 @@ def test_a_long_prompt_is_read_beside_a_running_request() -> None:
     plans = [ours.plan() for _ in range(3)]
     assert [[chunk[1:] for chunk in plan.chunks] for plan in plans] == [[(0, 4)], [(4, 8)], [(8, 9)]]
     assert [plan.decoding for plan in plans] == [[running], [running], [running, long]]
+
+
+def test_prompts_are_read_in_some_steps_only_unless_there_is_nothing_else_to_do() -> None:
+    ours = scheduler(read_every=3)
+    ours.submit(Request(0, [1, 1], 9))
+    ours.plan()
+    ours.submit(Request(1, range(10), 2))
+    assert [len(ours.plan().chunks) for _ in range(6)] == [0, 0, 1, 0, 0, 1]
+    ours.end(ours.running[0], "cancelled")
+    assert ours.plan().chunks
 
 
 def test_a_priority_is_a_head_start_and_no_more() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from minimind_core.__main__ import main
 from minimind_core.errors import CheckpointError
 from minimind_core.files import checkpoint, checkpoint_config
 from minimind_core.files.checkpoint import load_model, load_state_dict
+from minimind_core.model.minimind import MiniMind
 from minimind_core.tokenizer import load_tokenizer
 from minimind_core.training import pretraining
 from minimind_core.training.batches import PaddedBatches, PaddingRule
@@ -90,6 +92,27 @@ def test_options_replace_settings_of_the_recipe(
     assert error["error"] == "optimizer must be one of adamw, muon, not 'sgd'."
     assert "Unknown recipe 'huge'; known are" in train(capsys, "huge", "--data", texts, code=2)["error"]
     assert "No file matches" in train(capsys, "tiny", "--data", tmp_path / "none*", code=1)["error"]
+
+
+def test_a_watched_run_names_the_module_of_a_step_that_was_skipped(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = pretraining.build_model
+
+    def broken_once(recipe: Recipe, device: torch.device) -> MiniMind:
+        model, calls = build(recipe, device), iter(range(100))
+        bad = model.get_submodule("model.layers.1.mlp.up_proj")
+        # the third update, and its repetition by the watch
+        bad.register_forward_hook(
+            lambda _m, _i, output: output * math.inf if next(calls) in (2, 3) else output
+        )
+        return model
+
+    monkeypatch.setattr(pretraining, "build_model", broken_once)
+    told = train(capsys, "tiny", "--data", texts, "--out", tmp_path / "out", "--watch")
+    [event] = told["events"]
+    assert event.startswith("Step 2: first Inf in the output of model.layers.1.mlp.up_proj, forward")
+    assert told["skipped"] == 1 and told["steps"] == 6
 
 
 def test_packed_text_trains_to_the_same_weights(

@@ -22,7 +22,7 @@ from minimind_core.training.distributed import Processes
 from minimind_core.training.trainer import StepRecord, Trainer
 from minimind_core.training.training_config import TrainingConfig, learning_rate_factor
 from tests.minimind_core.checkpoint_samples import TINY, sentence
-from tests.minimind_core.training_run import CONFIG, SHORT, RandomBatches, fresh_trainer
+from tests.minimind_core.training_run import BROKEN, CONFIG, SHORT, RandomBatches, fresh_trainer
 
 ROOT = Path(__file__).resolve().parents[3]
 SMOOTH = dataclasses.replace(SHORT, eps=1e-3)
@@ -181,6 +181,7 @@ def test_two_processes_equal_one(device: str) -> None:
     assert both["losses"] == pytest.approx(losses(alone), rel=1e-5)
     norms = [float(parameter.detach().double().norm()) for parameter in alone.parameters]
     assert both["weights"] == pytest.approx(norms, rel=1e-5)
+    assert f"Inf in the output of {BROKEN}, forward in process 1;" in both["traced"], "before the sum"
     assert both["gloo_threads"] == 0, "one that outlives the group can abort the process at its end"
 
 

@@ -13,6 +13,7 @@ from pages.ui.site import store
 from questions import Question, Renderer, load_question, load_questions
 from study.store import Attempt, Store
 from tests.pages.conftest import CountingClient, OpenApp, settle_predictions
+from tests.pages.shown_words import stumbles
 
 WRITTEN = [question for question in load_questions() if question.written]
 Q6, Q11, Q13 = "q06_gqa", "q11_nan", "q13_sampling"
@@ -78,6 +79,7 @@ def test_the_opened_reference_shows_answer_claims_and_rubric(
     assert len(app.checkbox) == len(question.rubric)
     labels = "\n".join(expander.label for expander in app.expander)
     assert all(Renderer(question, lang).text(claim.statement, claim) in labels for claim in question.claims)
+    assert not stumbles(app, lang)
 
 
 def test_hints_open_one_by_one_and_are_kept(open_app: OpenApp, study: Store) -> None:
@@ -92,6 +94,7 @@ def test_hints_open_one_by_one_and_are_kept(open_app: OpenApp, study: Store) -> 
 
 
 def test_ticks_are_worth_their_tier_at_once_and_kept(open_app: OpenApp, study: Store) -> None:
+    settle_predictions(Q11)
     app = open_app(Q11)
     app.button(key="q11.reference").click().run()
     rubric = load_question(Q11).rubric

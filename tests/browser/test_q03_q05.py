@@ -1,0 +1,105 @@
+"""Questions 3, 4 and 5 in a real Chromium: from a prediction over its measurement to the reference answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pages.ui.words.i18n import catalogue
+from questions import load_question
+from tests.browser.conftest import free_port, running_app, settle, wait_until, watch
+from tests.browser.test_pages import check_page
+
+pytestmark = pytest.mark.timeout(300)
+
+PATIENCE = 60_000
+DRAWN = """panel => {
+    const plot = document.querySelector(`.st-key-lab-${panel} .plot`)
+    plot?.scrollIntoView()  // it is drawn when it comes near the screen, and is another one after a rerun
+    return document.querySelector(`.st-key-lab-${panel} .js-plotly-plot`) !== null
+}"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A page as one person sees it: which prediction he answers, what he says, and what he then reads."""
+
+    slug: str
+    lab: str
+    """The primary experiment."""
+    place: int
+    """Of the prediction among those of the page."""
+    answer: str
+    sentence: str
+    """How the sentence of three numbers begins."""
+    secret: str
+    """What stands on the page only when it has been measured."""
+    lang: str
+    width: int
+
+
+WAYS = (
+    Way("q03_vocabulary", "market", 2, "6", "You said 6 tokens, the formula says", "1.14", "en", 1280),
+    Way("q04_long_text", "methods", 0, "16", "你猜 16", "2,041", "zh", 390),
+    Way("q05_shapes", "xray", 0, "26", "你猜 26", "25,829,888", "zh", 1280),
+)
+Visit = Callable[[Way], Page]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app of their own, in which nothing was predicted; a small model reads Question 4's text."""
+    with running_app(tmp_path_factory.mktemp("q03"), free_port(), model="nano-rope") as running:
+        yield running
+
+
+@pytest.fixture
+def visit(address: str, chromium: Browser) -> Iterator[Visit]:
+    wrong: list[str] = []
+
+    def open_at(way: Way) -> Page:
+        context = chromium.new_context(
+            viewport={"width": way.width, "height": 900},
+            locale="en-US" if way.lang == "en" else "zh-CN",
+            color_scheme="light" if way.lang == "en" else "dark",
+        )
+        page = context.new_page()
+        watch(page, address, wrong)
+        page.goto(f"{address}/{way.slug}?lang={way.lang}")
+        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
+        settle(page)
+        return page
+
+    yield open_at
+    for context in chromium.contexts:
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.slug[:3]}-{way.lang}-{way.width}")
+def test_from_a_prediction_to_the_reference(way: Way, visit: Visit) -> None:
+    page, word = visit(way), catalogue(way.lang).__getitem__
+    key = way.slug.partition("_")[0]
+    assert page.locator(".js-plotly-plot").count() == 0 and way.secret not in page.content()
+
+    boxes = page.locator(f".st-key-{key}-predictions input[type=text]")
+    expect(boxes).to_have_count(len(load_question(way.slug).predictions), timeout=PATIENCE)
+    boxes.nth(way.place).fill(way.answer)
+    boxes.nth(way.place).press("Tab")
+    settle(page)
+    page.locator(f".st-key-{key}-predictions-commit button").click()
+
+    panel = page.locator(f".st-key-lab-{way.lab}")
+    expect(panel.get_by_text(way.sentence, exact=False).first).to_be_visible(timeout=PATIENCE)
+    wait_until(page, DRAWN, arg=way.lab, timeout=PATIENCE)
+    settle(page)
+
+    main = page.get_by_test_id("stMain")
+    main.get_by_role("button", name=word("reference.open"), exact=True).click()
+    expect(page.locator("#reference")).to_be_focused(timeout=PATIENCE)
+    settle(page)
+    assert way.secret in page.content(), "the lock test looks for the wrong thing"
+    check_page(page)

@@ -1,0 +1,91 @@
+"""First losses, the rules of alarm, rates, costs and the checklist, against independent counting."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labs.q11_nan import rates
+from labs.q11_nan.checklist import texts_in
+from labs.q11_nan.first_loss import STDS, tied, untied
+from labs.q11_nan.monitor import MonitorParams
+from tests.labs.one_lab import REGISTRY, OneLab, Run
+
+
+def test_a_plateau_is_a_coin_toss_and_only_the_robust_rule_hears_nan(result: Run) -> None:
+    told = result("monitor", seed=3)
+    formula = REGISTRY.find("q11/monitor").formula(MonitorParams())
+    assert formula is not None
+    assert told["plateau_percent"] == pytest.approx(formula["plateau_percent"], abs=4)
+    assert told["falling_percent"] == pytest.approx(formula["falling_percent"], abs=4)
+    assert told["alarms"]["maximum"] == {"flat": 0, "falling": 0, "spike": 100, "nan": 0}
+    assert told["alarms"]["robust"] == {"flat": 0, "falling": 0, "spike": 1, "nan": 1500}
+    assert told["delay"]["robust"] == {"spike": 0, "nan": 0} and told["delay"]["maximum"]["nan"] == -1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.001, 2))
+def test_the_formulas_of_the_first_loss_are_at_least_a_uniform_guess(std: float) -> None:
+    assert tied(std) >= untied(std) >= math.log(6400)
+
+
+def test_the_first_loss_of_the_formula_is_that_of_random_logits() -> None:
+    """V normal logits of deviation σ√C, by simulation; beyond the freezing the formula is an upper bound."""
+    random = np.random.default_rng(0)
+    for std in STDS.values():
+        logits = random.normal(size=(40, 6400)) * std * math.sqrt(512)
+        largest = logits.max(1, keepdims=True)
+        simulated = float((largest[:, 0] + np.log(np.exp(logits - largest).sum(1))).mean())
+        assert simulated == pytest.approx(untied(std), rel=0.12)
+
+
+def test_a_sweep_keeps_order(result: Run) -> None:
+    told = result("rates", steps=10)
+    for arm, largest in told["largest_finite_rate"].items():
+        bad = told["first_bad_step"][arm]
+        assert largest in rates.RATES and (bad[: rates.RATES.index(largest) + 1] == -1).all()
+        assert told["best_rate"][arm] <= max(rates.RATES)
+    assert told["largest_finite_rate"]["sgd"] <= told["largest_finite_rate"]["sgd_clipped"]
+    assert told["largest_finite_rate"]["adamw_fp16"] <= told["largest_finite_rate"]["adamw"]
+
+
+def test_looking_takes_no_less_than_not_looking(result: Run) -> None:
+    told = result("cost", rows="1")
+    assert set(told["slowdown"]) == {"loss", "deferred", "hooks", "anomaly"} and told["tensors"] > 300
+    assert told["slowdown"]["anomaly"] > 0.8
+
+
+# --- the checklist ---
+
+
+def test_the_checklist_reads_ones_own_settings_and_lines(lab: OneLab, result: Run) -> None:
+    told = result(
+        "checklist", settings='{"model": {"num_layers": 1}}', lines='{"text": "a tale"}\nanother\n\n'
+    )
+    by_name = {item["name"]: item for item in told["items"]}
+    assert len(by_name) == 10 and by_name["empty"]["values"] == {"empty": 1, "count": 3}
+    assert len(lab.show("checklist", told).rows) == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines", "said"),
+    [
+        ("{", "a text", "not a JSON object"),
+        ('{"training": {"learning_rate": -1}}', "a text", "learning_rate must be at least"),
+        ("{}", "", "There is no text to look at"),
+        ("{}", '{"txt": "a"}', "Line 1 is no JSON object with a"),
+        ('{"model": {"vocab_size": 10}}', "a text", "set vocab_size"),
+    ],
+)
+def test_bad_input_is_one_sentence(lab: OneLab, settings: str, lines: str, said: str) -> None:
+    assert said in lab.refused("checklist", settings=settings, lines=lines)
+
+
+def test_any_text_is_a_text() -> None:
+    assert texts_in('{"text": "x"} {"text": "y"}') == ["x", "y"]
+    strange = "😀\u0000\u202e 天气 abc"
+    assert texts_in(f'{{"text": "x"}}\n{strange}\n{{"text": null}}') == ["x", strange, ""]

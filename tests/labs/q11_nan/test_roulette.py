@@ -1,0 +1,123 @@
+"""Silent bugs: each is silent, none stays behind; bits and the best tree against plain counting."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labs.claims.recordings import recorded as recordings
+from labs.contract.registry import words_of
+from labs.q11_nan.bugs import BUGS, PROBES
+from labs.q11_nan.mutants import NAMES, mutated, shifted_loss
+from labs.q11_nan.probe_tree import best_tree, bits, left, split
+from labs.q11_nan.probes import PROBES as ASKED
+from labs.q11_nan.roulette import Roulette, RouletteParams, bug, recorded
+from labs.tools.models import untrained
+from minimind_core.model.config import ModelConfig
+from tests.labs.one_lab import REGISTRY
+
+SMALL = ModelConfig(
+    vocab_size=40, hidden_size=64, num_layers=5, num_heads=8, num_kv_heads=2, head_dim=8, intermediate_size=32
+)
+IDS = torch.arange(3, 15).view(1, -1)
+TABLE = recorded()["answers"]
+
+
+def test_the_lists_of_names_are_one() -> None:
+    assert set(BUGS) == set(NAMES) == set(TABLE) and len(BUGS) == len(NAMES)
+    assert tuple(ASKED) == PROBES and all(tuple(answers) == PROBES for answers in TABLE.values())
+
+
+def test_every_bug_is_silent_and_none_stays_behind() -> None:
+    model = untrained(SMALL, "cpu").eval()
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:  # norms whose weights are all one could be left out
+                parameter.uniform_(0.5, 1.5, generator=random)
+        before = model(IDS)
+        with mutated("healthy", model) as subject:
+            torch.testing.assert_close(subject.model(IDS), before)
+        for name in NAMES:
+            with mutated(name, model) as subject:
+                logits = subject.model(IDS)
+                assert logits.isfinite().all() and subject.loss(logits, IDS).isfinite().all(), name
+                is_same = torch.allclose(logits, before, atol=1e-6) and subject.loss is shifted_loss
+                assert not is_same or name == "detached", name
+            assert torch.equal(model(IDS), before), name
+
+
+def test_a_detached_attention_shows_in_the_gradient_alone() -> None:
+    model = untrained(SMALL, "cpu")
+    with mutated("detached", model) as subject:
+        subject.loss(subject.model(IDS), IDS).mean().backward()
+        gradients = {name: p.grad for name, p in subject.model.named_parameters()}
+    assert gradients["model.layers.2.self_attn.v_proj.weight"] is None
+    assert gradients["model.layers.2.mlp.up_proj.weight"] is not None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("xyz"), min_size=3, max_size=3), min_size=2, max_size=7))
+def test_bits_and_the_best_tree_are_those_of_plain_counting(rows: list[list[str]]) -> None:
+    table = {str(index): dict(zip("abc", row, strict=True)) for index, row in enumerate(rows)}
+    for probe in "abc":
+        sizes = [len(part) for part in split(table, list(table), probe).values()]
+        entropy = -sum(size / len(table) * math.log2(size / len(table)) for size in sizes)
+        assert bits(table, list(table), probe) == pytest.approx(entropy)
+    mean, paths = best_tree(table, "abc")
+    assert mean == pytest.approx(cheapest(table, tuple(table)) / len(table))
+    for name, path in paths.items():
+        assert left(table, name, path) == left(table, name, "abc")
+
+
+def cheapest(table: dict[str, dict[str, str]], group: tuple[str, ...]) -> int:
+    """The fewest probes in all, by trying every one at every node."""
+    totals = [
+        len(group) + sum(cheapest(table, tuple(part)) for part in parts.values())
+        for probe in "abc"
+        if len(parts := split(table, group, probe)) > 1
+    ]
+    return min(totals, default=0)
+
+
+def test_the_recorded_tree_names_what_can_be_named() -> None:
+    paths = recorded()["paths"]
+    assert recorded()["mean"] == pytest.approx(sum(map(len, paths.values())) / len(paths), abs=1e-3)
+    assert all(left(TABLE, name, paths[name]) == left(TABLE, name, PROBES) for name in BUGS)
+    assert recorded()["mean"] >= math.log2(len({tuple(answers.values()) for answers in TABLE.values()})) / 3
+
+
+def test_a_spin_follows_from_its_number_and_every_bug_comes_up() -> None:
+    assert {bug(spin) for spin in range(1, 600)} == set(BUGS)
+
+
+def test_the_page_tells_bits_and_at_the_end_the_best_tree() -> None:
+    experiment, text = Roulette(), words_of("q11", REGISTRY.strings("en"))
+    name = bug(1)
+    result = {"bug": name, "answers": dict(TABLE[name]), "differ": []}
+
+    def shown(**view: object):
+        return experiment.show(experiment.complete(RouletteParams(**view), result), text)
+
+    hidden = shown()
+    assert hidden.notes == [f"{len(BUGS)} bugs are still possible."] and len(hidden.rows) == 1
+    bought = shown(loss=True, shifted=True)
+    told = [row["bits it told"] for row in bought.rows]
+    assert sum(told) == pytest.approx(math.log2(len(BUGS) / bought.rows[-1]["bugs still possible"]))
+    right, wrong = (
+        shown(loss=True, accused=name),
+        shown(accused=next(b for b in BUGS if b not in left(TABLE, name, PROBES))),
+    )
+    assert right.notes[1].startswith("Right: ") and "You took 1 probes" in right.notes[1]
+    assert wrong.notes[0].startswith("No: it was ")
+    assert f"the best tree takes {len(recorded()['paths'][name])}" in right.notes[1]
+
+
+def test_recorded_runs_answer_as_the_table_does() -> None:
+    assert all(run["result"]["differ"] == [] for run in recordings("q11/roulette"))
+    assert len(list(itertools.islice(recordings("q11/roulette"), 1))) == 1
