@@ -70,6 +70,7 @@ def test_a_drawn_interview_shows_one_question_and_gives_nothing_away(
         page = sent(app)
         assert app.title[0].value == question.title[lang]
         assert not [text for text in secrets(question, lang) if text in page]
+        assert 'class="term"' not in page, "the glossary is a help too"
         assert question.hints[0][lang][:30] not in page and not app.checkbox
         [field] = fields(app)
         assert field["storage"].endswith(f"{question.key}.{mock.id}") and field["exam"] == {"before": 0}
@@ -129,6 +130,7 @@ def test_at_the_end_each_answer_is_scored_beside_the_reference(open_app: OpenApp
     assert by_key["q06"].text == "Fewer KV heads" and by_key["q06"].seconds == 540
     assert app.table[0].value.iloc[1].tolist()[1:] == ["9 of 12 min", "to be scored"]
     page = sent(app)
+    assert Q6.prose["en"].spoken[:20] not in page
     assert "Fewer KV heads" in page and not [text for text in secrets(Q6, "en") if text in page]
     for prediction in Q6.predictions:  # skipped, as the form would
         study.attempts.predict(by_key["q06"], prediction.id, None)
@@ -162,6 +164,11 @@ def test_a_decided_line_has_no_box_and_the_study_page_keeps_the_text(open_app: O
         number = prediction.kind == "number"
         study.attempts.predict(attempt, prediction.id, 1.0 if number else None)
         attempt = study.attempts.measure(attempt, prediction.id, 3.0 if number else None)
+    study.drafts.save(me(study), "q06", "answer", "typed later on the page", 9)
+    page = open_app("q06_gqa")
+    assert any("mock interview" in each.value for each in page.markdown)
+    page.button(key="q06.reference").click().run()
+    assert study.attempts.of(me(study), "q06")[0].text == "Fewer KV heads"
     app = open_app("mock")
     decided = {
         line.id
@@ -170,10 +177,6 @@ def test_a_decided_line_has_no_box_and_the_study_page_keeps_the_text(open_app: O
     }
     ticked = {box.key.split(".")[2] for box in app.checkbox}
     assert decided and ticked == {line.id for line in Q6.rubric} - decided
-    study.drafts.save(me(study), "q06", "answer", "typed later on the page", 9)
-    page = open_app("q06_gqa")
-    assert any("mock interview" in each.value for each in page.markdown)
-    assert study.attempts.of(me(study), "q06")[0].text == "Fewer KV heads"
 
 
 def test_finishing_twice_or_after_a_crash_in_the_middle_adds_nothing_twice(

@@ -130,7 +130,8 @@ def _beside(question: Question, attempt: Attempt) -> None:
         _mine(attempt)
     with right, st.container(key="spoken"):
         st.subheader(SPOKEN[current_language()], anchor=False)
-        prose.draw(renderer_of(question).fill(question.prose[current_language()].spoken))
+        renderer = renderer_of(question)
+        prose.draw(renderer.fill(question.prose[current_language()].spoken), renderer)
         link = f"[{question.id}]({question.slug}?lang={current_language()}#reference)"
         st.caption(t("mock.after.more", question=Markdown(link)))
 

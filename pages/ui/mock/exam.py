@@ -33,7 +33,8 @@ def draw(mock: Mock) -> None:
     st.caption(" · ".join((t("mock.title"), number, question.id, level)))
     st.title(question.title[current_language()], anchor=False)
     with st.container(key="mock-question"):
-        prose.draw(renderer_of(question).fill(question.prose[current_language()].question))
+        renderer = renderer_of(question)
+        prose.draw(renderer.fill(question.prose[current_language()].question), renderer, explain=False)
     failure = _field(mock, question)
     if failure is not None:
         st.error(errors.said(failure))

@@ -18,12 +18,13 @@ from questions.diagrams import IMAGE
 _BLOCK = re.compile(rf"^```(\w*)\n(.*?)^```[ ]*$|{IMAGE.pattern}", re.MULTILINE | re.DOTALL)
 
 
-def draw(text: str, renderer: Renderer, *, untold: str = "") -> None:
+def draw(text: str, renderer: Renderer, *, untold: str = "", explain: bool = True) -> None:
     """Draw `text`, its listings in their language's colours, and the diagrams of the renderer's question.
 
-    Terms of the glossary are explained but for those of the question `untold`, which asks what they are.
+    Terms of the glossary are explained but for those of the question `untold`, which asks what they are; none
+    is where `explain` is False, as in an interview.
     """
-    text, end = explained(text, current_language(), untold), 0
+    text, end = explained(text, current_language(), untold) if explain else text, 0
     for block in _BLOCK.finditer(text):
         _markdown(text[end : block.start()])
         if block[3]:
