@@ -29,9 +29,10 @@ def page() -> None:
             setup.draw(mocks)
             _arrive("")
     except StoreError as error:
-        st.error(errors.said(error))
         if running := _running(kept.last_known()):
-            exam.draw(running)
+            exam.draw(running)  # which says what is wrong
+        else:
+            st.error(errors.said(error))
 
 
 def _arrive(here: str) -> None:

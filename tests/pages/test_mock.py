@@ -206,6 +206,25 @@ def test_finishing_twice_or_after_a_crash_in_the_middle_adds_nothing_twice(
     assert kept_attempts(study, mock).keys() == {"q05", "q06"}
 
 
+def test_without_a_store_the_question_and_its_field_stay(
+    open_app: OpenApp, study: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = begin_by_hand(open_app("mock"), Q5, Q6)
+
+    def fails(*args: object) -> None:
+        raise store.StoreError("The disk is full: make room.", key="store.full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study.drafts, "of", fails)
+        patch.setattr(study.drafts, "get", fails)
+        app.run()
+        assert len(app.error) == 1 and not app.exception
+        assert app.title[0].value == Q5.title["en"] and fields(app)[0]["known"] is False
+        app.button(key="mock.next.q05").click().run()
+        assert app.error and app.title[0].value == Q5.title["en"]
+    assert not app.run().error and fields(app)[0]["known"] is True
+
+
 def test_an_unreadable_interview_of_an_import_is_as_good_as_none(open_app: OpenApp, study: Store) -> None:
     for name, text in {
         "x": "{}",

@@ -36,10 +36,9 @@ def draw(mock: Mock) -> None:
         renderer = renderer_of(question)
         prose.draw(renderer.fill(question.prose[current_language()].question), renderer, explain=False)
     failure = _field(mock, question)
-    if failure is not None:
-        st.error(errors.said(failure))
-    elif said := store.callback_trouble():
-        st.error(said)
+    sentences = (errors.said(failure) if failure else None, store.callback_trouble())
+    for sentence in dict.fromkeys(filter(None, sentences)):
+        st.error(sentence)
     _controls(mock, question, asked)
 
 
