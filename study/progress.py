@@ -23,6 +23,8 @@ Step = Literal["answer", "predict", "lab", "reference", "score"]
 """What comes next, by the headings of the question's page."""
 REFERENCE = "reference"
 """What an attempt's `help_used` calls the opened reference answer."""
+MOCK = "mock"
+"""What it calls a mock interview, where the answer was written; its text is no longer changed."""
 _WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+(?:['’.-]\w+)*")
 
 
@@ -75,6 +77,11 @@ def count_words(text: str) -> int:
     return len(_WORD.findall(text))
 
 
+def is_fixed(attempt: Attempt) -> bool:
+    """Whether the text of an attempt follows its draft no longer."""
+    return attempt.finished is not None or REFERENCE in attempt.help_used or MOCK in attempt.help_used
+
+
 def standing(
     question: str, attempts: Sequence[Attempt], draft: str = "", asked: Collection[str] = ()
 ) -> Standing:
@@ -84,6 +91,8 @@ def standing(
     """
     scored = [attempt for attempt in attempts if attempt.finished is not None]
     current = attempts[0] if attempts and attempts[0].finished is None else None
+    if current is not None and MOCK in current.help_used:
+        draft = current.text
     last = scored[0] if scored else None
     stage = _stage(current, bool(scored), draft, asked)
     running = stage not in ("new", "scored")

@@ -86,6 +86,7 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
     assert {
         "",
         "playground",
+        "mock",
         "progress",
         "guide",
         "claims",

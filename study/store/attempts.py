@@ -71,6 +71,19 @@ class Attempts:
             add_attempts(connection, profile, [attempt])
             return attempt
 
+    def add(self, attempt: Attempt) -> Attempt:
+        """Keep an attempt that was made elsewhere, such as in a mock interview, as the newest.
+
+        One at its question that is open stays below it until this one is scored. Where an attempt with this
+        id is there already, it stays as it is and is returned.
+        """
+        with self._database.write() as connection:
+            lock_profile(connection, attempt.profile)
+            stored = get_attempt(connection, attempt.profile, attempt.id)
+            if stored is None:
+                add_attempts(connection, attempt.profile, [attempt])
+            return stored or attempt
+
     def of(self, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
         """All attempts, or those at one question; newest first, unfinished ones too."""
         with self._database.read() as connection:

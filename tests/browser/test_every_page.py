@@ -25,6 +25,7 @@ PATIENCE = 60_000
 PAGES = (
     "",
     "playground",
+    "mock",
     "progress",
     "guide",
     "claims",

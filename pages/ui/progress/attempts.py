@@ -45,14 +45,15 @@ def _earlier(work: Work, attempt: Attempt, index: int) -> None:
     with st.expander(f"{label} · {words.duration(attempt.seconds)}"):
         if work.in_sight:
             for part in printed.own_sections(renderer_of(work.question), attempt, words):
-                _section(part)
+                draw_section(part)
             take_away.buttons(work.question, attempt, index, key=f"{work.question.key}.take.{index}")
         else:
-            _section(printed.answer(attempt, words))
+            draw_section(printed.answer(attempt, words))
             st.caption(t("attempts.hidden"))
 
 
-def _section(part: Section) -> None:
+def draw_section(part: Section) -> None:
+    """Draw a part of a report on a page."""
     st.markdown(f"**{literal(part.heading)}**")
     for block in part.blocks:
         _block(block)

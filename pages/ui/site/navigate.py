@@ -15,7 +15,7 @@ import streamlit as st
 from pages.ui.site.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
-HOME, PLAYGROUND, PROGRESS = "home", "playground", "progress"
+HOME, PLAYGROUND, PROGRESS, MOCK = "home", "playground", "progress", "mock"
 GUIDE, CLAIMS, GLOSSARY, SETTINGS = "guide", "claims", "glossary", "settings"
 """The pages that belong to no question; a question's page is called by its slug."""
 _LEAVING = "navigate.leaving"

@@ -261,9 +261,10 @@ def finish(question: Question, points: Points) -> None:
 
 
 def answer_again(question: Question) -> None:
-    """Begin another attempt with an empty draft; the scored one keeps its text."""
+    """Begin another attempt with an empty draft, or go on with one from before a mock interview."""
+    waiting = any(attempt.finished is None for attempt in attempts(question))
     _open(question)
-    if old := draft(question):
+    if not waiting and (old := draft(question)):
         save_draft(question, "", old.revision + 1, old.revision)
 
 

@@ -10,13 +10,19 @@ from pages.ui.site import store
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import Markdown
 from questions import Question
+from study.progress import MOCK
 from study.store import StoreError
 
 
 def notice(question: Question) -> None:
-    """Say at the top which attempt this is, once one was scored; without a store say nothing."""
+    """Say at the top which attempt this is, once one was scored, and whether it comes from a mock interview.
+
+    Without a store say nothing.
+    """
     with contextlib.suppress(StoreError):
         attempts = store.attempts(question)
+        if attempts and attempts[0].finished is None and MOCK in attempts[0].help_used:
+            st.markdown(t("mock.after.kept"))
         scored = [attempt for attempt in attempts[::-1] if attempt.finished is not None]
         if attempts and attempts[0].finished is None and scored:
             earlier = " · ".join(

@@ -8,14 +8,18 @@
 // somebody may have deleted the data on purpose.
 // Also the clock: it ticks here, from the first key, while the page is visible, until the answer is fixed
 // (`over`: the reference is open). The step rail shows it too.
+// In a mock interview (`exam`) it runs as soon as the question is shown, nobody can pause it, and it is sent
+// by itself too, so that time without a word is counted: now and then, and on the way to a button.
 
 const WAIT = 400
 const RETRY = 3000
 const LONG = 5000
+const TELL = 15 // seconds
 const LARGEST_REVISION = 2 ** 52 // as in study/store/sound.py
 const MOST_SECONDS = 100 * 86400
 const now = () => performance.now()
 const countable = revision => revision <= LARGEST_REVISION ? revision : LARGEST_REVISION / 2
+const clockFace = seconds => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds) % 60).padStart(2, "0")}`
 
 class Draft {
   constructor(root, data) {
@@ -51,6 +55,19 @@ class Draft {
     on(this.root.querySelector(".drop"), "click", () => this.setOffer(undefined))
     on(window, "storage", e => { if (e.key === this.storage) this.follow() })
     on(window, "pagehide", () => this.sync())
+    on(window, "pointerdown", e => this.leaving(e))
+    on(window, "keydown", e => { if (e.key === "Enter" || e.key === " ") this.leaving(e) })
+  }
+
+  leaving(event) {
+    if (event.target.closest?.("button, label, [role=radio]")) this.tell(1)
+  }
+
+  tell(least) {
+    const seconds = Math.floor(this.seconds)
+    if (!this.exam || seconds - (this.told ?? 0) < least) return
+    this.told = seconds
+    this.put("clock", seconds)
   }
 
   stop() {
@@ -130,6 +147,8 @@ class Draft {
       if (data.over && this.running) this.stopClock()
       this.over = data.over
     }
+    this.exam = data.exam
+    if (this.exam && !this.running) { this.running = true; this.last = now() }
     this.draw()
   }
 
@@ -215,6 +234,7 @@ class Draft {
     const { round, seconds, profile } = this
     if (round !== undefined) this.keep(`${this.storage}.clock`, { round, seconds, profile })
     this.drawClock()
+    this.tell(TELL)
   }
 
   stopClock() {
@@ -224,8 +244,14 @@ class Draft {
   }
 
   drawClock() {
-    const whole = Math.floor(this.seconds)
-    const time = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`
+    const time = clockFace(this.seconds)
+    if (this.exam) {
+      const said = this.words.clock.replace("{own}", time).replace("{all}", clockFace(this.exam.before + this.seconds))
+      this.button.disabled = true
+      this.button.textContent = said
+      this.button.setAttribute("aria-label", said)
+      return
+    }
     this.button.disabled = Boolean(this.over)
     this.button.textContent = `${this.over ? "■" : this.running ? "❚❚" : "▶\uFE0E"} ${time} / ${this.words.minutes}`
     const does = this.over ? this.words.over : this.running ? this.words.pause : this.words.start

@@ -8,6 +8,7 @@ holds, and asks again. A text that lost against another window stays below until
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pages.ui.site import store
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
 from questions import Question
+from study.progress import is_fixed
 from study.store import Copy, StoreError
 
 _HERE = Path(__file__).parent
@@ -43,18 +45,22 @@ def answer(question: Question) -> StoreError | None:
         kept, copies = _kept(question), store.copies(question)
     except StoreError as error:
         failure = error
+    data = {"words": words(question), **kept}
+    field(_key(question), question.key, data, on_draft_change=store.guarded(lambda: take(question)))
+    lost(copies)
+    return failure
+
+
+def field(key: str, name: str, data: Mapping[str, Any], **events: Callable[[], None]) -> None:
+    """Draw a field that keeps its text in the browser under `name`; `data` and `events` are draft.js's."""
     storage, former = store.browser_keys()
+    place = {"storage": storage + name, "former": former + name if former else None}
     with st.container(key="answer-field"):  # as high as the field from the start
-        _field(
-            key=_key(question),
-            on_draft_change=store.guarded(lambda: take(question)),
-            data={
-                "storage": storage + question.key,
-                "former": former + question.key if former else None,
-                "words": _words(question),
-                **kept,
-            },
-        )
+        _field(key=key, data=place | dict(data), **events)
+
+
+def lost(copies: Iterable[Copy]) -> None:
+    """Draw the versions from other windows that lost, each with a button that discards it."""
     for copy in copies:
         with st.expander(t("draft.copy")):
             st.text(copy.text)
@@ -64,7 +70,6 @@ def answer(question: Question) -> StoreError | None:
                 on_click=store.guarded(store.discard_copy),
                 args=(copy.id,),
             )
-    return failure
 
 
 def _kept(question: Question) -> dict[str, Any]:
@@ -78,12 +83,13 @@ def _kept(question: Question) -> dict[str, Any]:
         "profile": store.profile_mark(),
         "round": max(len(attempts) - 1, 0),
         "seconds": newest.seconds if newest else 0,
-        "over": newest is not None and (newest.finished is not None or store.REFERENCE in newest.help_used),
+        "over": newest is not None and is_fixed(newest),
     }
 
 
-def _words(question: Question) -> dict[str, str]:
-    words = {
+def words(question: Question) -> dict[str, str]:
+    """What draft.js says around the field."""
+    said = {
         "label": plain("draft.label", question=question.id),
         "placeholder": plain("draft.placeholder"),
         "saved": plain("draft.saved"),
@@ -97,27 +103,38 @@ def _words(question: Question) -> dict[str, str]:
         "pause": plain("draft.pause"),
         "over": plain("draft.over"),
     }
-    return words | {"minutes": minutes_text(question)}
+    return said | {"minutes": minutes_text(question)}
 
 
 def take(question: Question) -> None:
-    """Save what the browser sent last, once, if it has the form in which draft.js sends."""
-    sent = (st.session_state.get(_key(question)) or {}).get("draft")
-    taken = f"{_key(question)}.taken"
+    """Save what the browser sent last."""
+
+    def save(text: str, revision: int, base: int, seconds: object) -> None:
+        store.save_draft(question, text, revision, base)
+        with contextlib.suppress(StoreError):  # the text is saved; the time comes with the next one
+            if text.strip():
+                _record_time(question, seconds)
+
+    take_sent(_key(question), save)
+
+
+def take_sent(key: str, save: Callable[[str, int, int, object], None]) -> None:
+    """Give `save` what a field sent last, once, if it has the form in which draft.js sends.
+
+    `save` takes text, revision, base, and what should be the seconds on the clock.
+    """
+    sent, taken = (st.session_state.get(key) or {}).get("draft"), f"{key}.taken"
     if sent is None or sent == st.session_state.get(taken):
         return
     match sent:
         case {"text": str(text), "revision": int(revision), "base": int(base)}:
-            store.save_draft(question, text, revision, base)
+            save(text, revision, base, sent.get("seconds"))
             st.session_state[taken] = sent
-            with contextlib.suppress(StoreError):  # the text is saved; the time comes with the next one
-                if text.strip():
-                    _record_time(question, sent.get("seconds"))
 
 
 def _record_time(question: Question, seconds: object) -> None:
     newest = store.attempt(question)
-    if isinstance(seconds, int | float) and (newest is None or newest.finished is None):
+    if isinstance(seconds, int | float) and (newest is None or not is_fixed(newest)):
         store.record(question, seconds=seconds)
 
 

@@ -17,6 +17,7 @@ from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.question_text import linked
 from questions import OFTEN_SAID, SPOKEN, Question, Renderer
+from study.progress import is_fixed
 from study.store import Attempt
 
 
@@ -46,7 +47,10 @@ def button(question: Question, *, locked: bool, next_up: bool) -> None:
 def _open(question: Question) -> None:
     """Record that the reference is open, with the answer as it is now: what is typed later does not count."""
     draft.take(question)
-    written = store.draft(question)
+    attempt, written = store.attempt(question), store.draft(question)
+    if attempt is not None and is_fixed(attempt):  # it was written in a mock interview
+        store.record(question, help_used=[store.REFERENCE])
+        return
     store.record(question, text=written.text if written else "", help_used=[store.REFERENCE])
 
 

@@ -15,6 +15,7 @@ from pages.ui.lab import runs
 from pages.ui.site import store
 from pages.ui.study import predict
 from questions import Question
+from study.progress import is_fixed
 from study.store import Attempt
 
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
@@ -100,8 +101,7 @@ def opened_since(question: Question, now: Progress) -> str | None:
 
 def _text(attempt: Attempt | None, draft: str) -> str:
     """What counts as the answer: the draft, or once the reference is open what was fixed then."""
-    fixed = attempt is not None and (store.REFERENCE in attempt.help_used or attempt.finished is not None)
-    return attempt.text if attempt is not None and fixed else draft
+    return attempt.text if attempt is not None and is_fixed(attempt) else draft
 
 
 def _has_measured(question: Question, attempt: Attempt | None) -> bool:

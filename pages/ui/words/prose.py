@@ -28,8 +28,8 @@ def draw(text: str, renderer: Renderer) -> None:
 def draw_at_top(text: str, renderer: Renderer) -> None:
     """Draw a text that stands at the top of its page, without what needs HTML.
 
-    Streamlit loads what reads HTML after the page, and all below would jump. The question itself also asks
-    what some terms mean.
+    Streamlit loads what reads HTML after the page, and all below would jump. It also gives
+    nothing away: the question itself asks what some terms mean.
     """
     _draw(text, renderer, html=False)
 

@@ -215,3 +215,21 @@ def test_a_clock_that_says_nonsense_stays_a_clock(module: Path) -> None:
 def test_a_browser_that_keeps_nothing_is_no_obstacle(module: Path) -> None:
     _, typed, sent = run(module, store(), ("type", "text"), ("pass", 500), blocked=True)
     assert typed["text"] == "text" and texts(sent) == ["text"]
+
+
+def test_in_a_mock_interview_the_clock_runs_unasked_and_is_sent_without_a_word(module: Path) -> None:
+    exam = {"before": 100}
+    words = {"clock": "{own} of {all}", "saved": "", "saving": "", "waiting": "", "empty": ""}
+    opened, early, told, pressed, back = run(
+        module,
+        store(seconds=20, exam=exam, words=words),
+        ("pass", 9_000),
+        ("pass", 10_000),
+        ("press", ".clock"),
+        store(seconds=20, exam=exam, words=words),
+    )
+    assert opened["clock"] == "0:20 of 2:00"
+    assert early["clock"] == "0:29 of 2:09" and early["sent"] == [21]
+    assert told["clock"] == "0:39 of 2:19" and told["sent"] == [36]
+    assert pressed["clock"] == back["clock"] == "0:39 of 2:19", "nobody pauses it, and it never goes back"
+    assert told["storage"]["s.clock"]["seconds"] == 39

@@ -1,0 +1,1 @@
+"""The page of mock interviews: set one up, answer, look back."""
