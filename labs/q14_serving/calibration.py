@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
 
 from labs.q14_serving.curves import SECOND, Line, fit
-from minimind_core.decoding.engine import Engine
+from labs.tools.interleaved import seconds_a_call
+from minimind_core.decoding.engine import Engine, TokenEvent
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.model.minimind import MiniMind
 
@@ -15,6 +18,7 @@ PROMPT_TOKENS = 16
 LENGTH = 512
 FIRST_ID = 100
 ROUNDS = 12
+GREEDY = SamplingParams(temperature=0)
 
 
 def prompt(number: int) -> list[int]:
@@ -33,10 +37,7 @@ class FullBatch:
         """One step of the engine, of all rows."""
         while self.running < self.rows:
             self.engine.submit(
-                prompt(self.number),
-                SamplingParams(temperature=0),
-                max_new_tokens=LENGTH - PROMPT_TOKENS,
-                stop_ids=(),
+                prompt(self.number), GREEDY, max_new_tokens=LENGTH - PROMPT_TOKENS, stop_ids=()
             )
             self.number += 1
             self.running += 1
@@ -50,33 +51,51 @@ class FullBatch:
 
 
 def timed_line(model: MiniMind, batches: Sequence[int], hear: Callable[[float], None]) -> tuple[Line, float]:
-    """The line of the engine's step by the wall clock, and the milliseconds to read a prompt.
-
-    The wall clock, for a request waits by it: whatever else this machine does is part of the line.
-    """
-    steps = []
+    """The line of the engine's step, and the milliseconds to read a prompt; `hear` is told the share done."""
+    device, steps = model.model.embed_tokens.weight.device, list[float]()
     for index, rows in enumerate(batches):
         full = FullBatch(model, rows)
-        full.fill()
-        steps.append(_median_ms(full.step))
-        hear((index + 1) / (len(batches) + 1))
+        full.fill(partial(hear, index / (len(batches) + 1)))
+        steps.append(_median_ms(full.step, device))
     line = fit(batches, steps)
     engine = Engine(model, num_slots=1, max_length=LENGTH)
 
     def one_token() -> None:
-        engine.submit(prompt(0), SamplingParams(temperature=0), max_new_tokens=1, stop_ids=())
+        engine.submit(prompt(0), GREEDY, max_new_tokens=1, stop_ids=())
         engine.run_until_idle()
 
     one_token()
-    reading = max(0.0, _median_ms(one_token) - line.step(1))
+    reading = max(0.0, _median_ms(one_token, device) - line.step(1))
     hear(1.0)
     return line, reading
 
 
-def _median_ms(call: Callable[[], None]) -> float:
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        call()
-        times.append(SECOND * (time.perf_counter() - began))
-    return statistics.median(times)
+def replay(
+    model: MiniMind, slots: int, due: Sequence[float], tokens: int, hear: Callable[[float], None]
+) -> list[float]:
+    """When each request ends, in milliseconds, if they arrive at `due` and only the engine's steps take time.
+
+    Every step is real and its time is taken as in `timed_line`; the clock between them is made up. So it
+    shows what the model of a step leaves out, and not what else this machine does.
+    """
+    engine = Engine(model, num_slots=slots, max_length=LENGTH, queue_limit=len(due))
+    device, now, number = model.model.embed_tokens.weight.device, 0.0, 0
+    ends = [0.0] * len(due)
+    ids: dict[int, int] = {}
+    while len(ids) < len(due) or not engine.idle:
+        if engine.idle:
+            now = max(now, due[number])
+        while number < len(due) and due[number] <= now:
+            ids[engine.submit(prompt(number), GREEDY, max_new_tokens=tokens, stop_ids=())] = number
+            number += 1
+        events = list[TokenEvent]()
+        now += SECOND * seconds_a_call(lambda: events.extend(engine.step()), 1, device)  # noqa: B023
+        for event in events:
+            if event.finish is not None:
+                ends[ids[event.request_id]] = now
+        hear(number / len(due))
+    return ends
+
+
+def _median_ms(call: Callable[[], None], device: torch.device) -> float:
+    return SECOND * statistics.median(seconds_a_call(call, 1, device) for _ in range(ROUNDS))
