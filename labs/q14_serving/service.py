@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from labs.contract import Params, choice, real, switch, whole
@@ -18,6 +18,7 @@ MOST_MORE = 8
 """GPUs beyond the fewest stable ones that are tried."""
 SIDE_REQUESTS = 6000
 """Of each simulation beside the main one."""
+KNEE_REQUESTS = 2000
 KNEE = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0)
 """Offered rates of the goodput curve, over the chosen one."""
 
@@ -100,29 +101,23 @@ class SimulateResult(TypedDict):
     timeline: NotRequired[Timeline]
 
 
-def fleet_of(params: SimulateParams) -> Fleet:
-    """The replicas that were asked for; shedding drops who has waited longer than the goal allows."""
-    line, middle = params.line, SECOND * params.duration / 2
-    return Fleet(
-        params.replicas,
-        line.alpha,
-        line.beta,
-        params.cap,
-        static=params.batching == "static",
-        prefill=params.prefill,
-        window=params.window,
-        queue_limit=params.queue,
-        patience=params.goal if params.shed else math.inf,
-        freeze=(middle, middle + SECOND * params.freeze) if params.freeze else None,
+def run(params: SimulateParams, *, closed: bool = False) -> Outcome:
+    """One simulation: an open client, or a closed one that pauses a mean gap between its requests."""
+    middle = SECOND * params.duration / 2
+    freeze = (middle, middle + SECOND * params.freeze) if params.freeze else None
+    arrivals = arrivals_of(params.arrivals, params.rate, params.duration, params.seed)
+    client = Closed(1, SECOND / params.rate, SECOND * params.duration) if closed else None
+    return simulate(
+        _fleet(params, params.replicas, freeze), arrivals, _lengths(params, len(arrivals)), client
     )
 
 
-def run(params: SimulateParams, *, closed: bool = False) -> Outcome:
-    """One simulation: an open client, or a closed one that pauses a mean gap between its requests."""
-    arrivals = arrivals_of(params.arrivals, params.rate, params.duration, params.seed)
-    lengths = lengths_of(params.lengths, params.tokens, max(1, len(arrivals)), params.seed + 1)
-    client = Closed(1, SECOND / params.rate, SECOND * params.duration) if closed else None
-    return simulate(fleet_of(params), arrivals, lengths, client)
+def try_out(params: SimulateParams, *, replicas: int, rate: float, requests: int = SIDE_REQUESTS) -> Seen:
+    """What an open client sees of so many replicas at that rate, over about so many requests, unfrozen."""
+    seconds = min(params.duration, requests / rate)
+    arrivals = arrivals_of(params.arrivals, rate, seconds, params.seed)
+    outcome = simulate(_fleet(params, replicas, None), arrivals, _lengths(params, len(arrivals)))
+    return seen(outcome.latencies, outcome.fates, seconds, params.goal)
 
 
 def summary(params: SimulateParams, outcome: Outcome) -> Seen:
@@ -130,9 +125,24 @@ def summary(params: SimulateParams, outcome: Outcome) -> Seen:
     return seen(outcome.latencies, outcome.fates, params.duration, params.goal)
 
 
-def beside(params: SimulateParams, *, requests: int = SIDE_REQUESTS) -> SimulateParams:
-    """The same service for about so many requests, without a freeze."""
-    return replace(params, duration=max(2, min(params.duration, round(requests / params.rate))), freeze=0.0)
+def _fleet(params: SimulateParams, replicas: int, freeze: tuple[float, float] | None) -> Fleet:
+    """Shedding drops who has waited longer than the goal allows."""
+    return Fleet(
+        replicas,
+        params.line.alpha,
+        params.line.beta,
+        params.cap,
+        static=params.batching == "static",
+        prefill=params.prefill,
+        window=params.window,
+        queue_limit=params.queue,
+        patience=params.goal if params.shed else math.inf,
+        freeze=freeze,
+    )
+
+
+def _lengths(params: SimulateParams, count: int) -> list[int]:
+    return lengths_of(params.lengths, params.tokens, max(count, 1), params.seed + 1)
 
 
 def counts(params: SimulateParams) -> range:

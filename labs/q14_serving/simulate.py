@@ -16,15 +16,16 @@ from labs.q14_serving.latencies import POINTS, Seen, distributions, in_flight
 from labs.q14_serving.queueing import in_flight_at
 from labs.q14_serving.service import (
     KNEE,
+    KNEE_REQUESTS,
     SAID_GPUS,
     Knee,
     SimulateParams,
     SimulateResult,
-    beside,
     by_hand,
     counts,
     run,
     summary,
+    try_out,
 )
 from labs.q14_serving.simulate_figures import knee_figure, notes, replicas_figure
 
@@ -103,15 +104,14 @@ class Simulate(Experiment[SimulateParams, SimulateResult]):
 
 
 def _by_replicas(params: SimulateParams, ctx: Context) -> dict[str, float]:
-    """P95 by the number of GPUs, up to one more than are needed; the chosen number is among them."""
-    on_progress, side = ctx.part(0.4, 0.7, "comparing"), beside(params)
-    tried: dict[str, float] = {}
+    """P95 by the number of GPUs, up to one more than are needed."""
+    on_progress, tried, enough = ctx.part(0.4, 0.7, "comparing"), dict[str, float](), False
     for index, count in enumerate(counts(params)):
-        some = replace(side, replicas=count)
-        tried[str(count)] = summary(some, run(some))["p95"]
+        tried[str(count)] = try_out(params, replicas=count, rate=params.rate)["p95"]
         on_progress(index / len(counts(params)))
-        if list(tried.values())[-2:-1] and list(tried.values())[-2] < params.goal:
+        if enough:
             break
+        enough = tried[str(count)] < params.goal
     return tried
 
 
@@ -120,7 +120,7 @@ def _knee(params: SimulateParams, ctx: Context) -> Knee:
     on_progress = ctx.part(0.7, 1.0, "comparing")
     offered, goodput = [params.rate * share for share in KNEE], list[float]()
     for rate in offered:
-        some = beside(replace(params, rate=rate), requests=2000)
-        goodput.append(summary(some, run(some))["goodput"])
+        some = try_out(params, replicas=params.replicas, rate=rate, requests=KNEE_REQUESTS)
+        goodput.append(some["goodput"])
         on_progress(len(goodput) / len(offered))
     return {"offered": offered, "goodput": goodput}
