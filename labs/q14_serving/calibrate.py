@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.experiment import ThreeNumbers
 from labs.q14_serving.curves import SECOND, fit, given, given_list, table_line
 from labs.tools.budgets import PerDevice
 
@@ -118,6 +119,7 @@ class Calibrate(Experiment[CalibrateParams, CalibrateResult]):
             {"step": _step(result, text), "rate": _rate(result, text)},
             rows,
             notes=[
+                text("calibrate.sentence", batch=TABLE_BATCHES[-1], tokens=result["tokens"]),
                 text("calibrate.line", alpha=result["alpha"], beta=result["beta"], r2=result["r2"]),
                 text("calibrate.capacity", rows=enough, tokens=result["tokens"], goal=given("goal"))
                 if enough
@@ -128,12 +130,22 @@ class Calibrate(Experiment[CalibrateParams, CalibrateResult]):
                 "beta (ms)": result["beta"],
                 text("largest_rate"): rates[-1],
             },
-            sentence={
-                "said": float(given_list("table_rates")[-1]),
-                "measured": rates[-1],
-                "unit": text("requests_unit"),
-            },
+            sentence=_three(result, text),
         )
+
+
+def _three(result: CalibrateResult, text: Words) -> ThreeNumbers | None:
+    """Requests a second at the table's largest batch, where that was timed."""
+    batch = TABLE_BATCHES[-1]
+    if batch not in result["batches"]:
+        return None
+    timed = result["step_milliseconds"][result["batches"].index(batch)]
+    return {
+        "said": float(given_list("table_rates")[-1]),
+        "formula": result["requests_per_second"][-1],
+        "measured": SECOND * batch / (result["tokens"] * timed),
+        "unit": text("requests_unit"),
+    }
 
 
 def _step(result: CalibrateResult, text: Words) -> Figure:

@@ -8,13 +8,15 @@ from typing import TypedDict
 import numpy as np
 
 from labs.contract import Words
-from labs.contract.drawing import Figure, Role, round_ticks
+from labs.contract.drawing import Figure, Role
 from labs.q14_serving.queueing import percentile
 
 SHARES = list(range(0, 101, 2))
 """Percent of the requests at which a distribution is drawn."""
 POINTS = 120
 """Of a line over time."""
+TICKS = [digit * 10**power for power in range(5) for digit in (1, 2, 3, 5, 7)]
+"""Milliseconds."""
 PERCENTILES = (50, 95, 99)
 
 
@@ -73,7 +75,7 @@ def distributions(curves: Mapping[Role, tuple[str, Seen]], goal: float, text: Wo
     figure.x_axis(
         text("axis.latency"),
         log=True,
-        ticks=round_ticks(low, high),
+        ticks={tick: f"{tick:,}" for tick in TICKS if low <= tick <= high},
         span=(float(np.log10(low)), float(np.log10(high))),
     )
     figure.y_axis(text("axis.share"), span=(0, 104))

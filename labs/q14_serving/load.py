@@ -247,6 +247,7 @@ def _timeline(sent: list[Sent]) -> Timeline:
 def _notes(result: LoadResult, text: Words) -> list[str]:
     closed, opened, simulated = result["closed"], result["open"], result["simulated"]
     return [
+        text("load.sentence"),
         text("load.closed", target=result["target"], rate=closed["rate"], late=closed["p99"]),
         text("load.open", rate=opened["rate"], sent=opened["sent"], p95=opened["p95"], p99=opened["p99"]),
         text(

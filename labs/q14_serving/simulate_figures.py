@@ -8,6 +8,8 @@ from labs.q14_serving.curves import given
 from labs.q14_serving.service import SimulateResult
 
 MILLION = 10**6
+WORTH_SAYING = 0.01
+"""Percent of the requests that have to wait."""
 
 
 def replicas_figure(result: SimulateResult, text: Words) -> Figure:
@@ -21,6 +23,7 @@ def replicas_figure(result: SimulateResult, text: Words) -> Figure:
         "measured",
         text("simulated"),
         labels=[f"{p95:,.0f}" for p95 in simulated],
+        inside=True,
         hover="%{x}: %{y:,.0f} ms",
     )
     tails = [result["tails"][count] for count in counts]
@@ -52,7 +55,8 @@ def knee_figure(result: SimulateResult, text: Words) -> Figure:
 def notes(result: SimulateResult, text: Words) -> list[str]:
     """Little's law, what is wrong with the settings, the closed client, Erlang, and the cost."""
     hand, opened, closed = result["by_hand"], result["open"], result["closed"]
-    said = [text("simulate.little", **result["little"], rate=result["rate"], mean=opened["mean"])]
+    said = [text("simulate.sentence", goal=result["goal"])] if result["gpus_needed"] else []
+    said += [text("simulate.little", **result["little"], rate=result["rate"], mean=opened["mean"])]
     if hand["alone"] > result["goal"]:
         said.append(text("simulate.infeasible", alone=hand["alone"], goal=result["goal"]))
     if result["rate"] >= hand["capacity"]:
@@ -63,9 +67,8 @@ def notes(result: SimulateResult, text: Words) -> list[str]:
         said.append(text("simulate.none", goal=result["goal"]))
     said.append(text("simulate.closed", rate=closed["rate"], closed=closed["p99"], open=opened["p99"]))
     if hand["wait"] is not None and hand["waiting_percent"] is not None:
-        said.append(
-            text("simulate.erlang", slots=hand["slots"], percent=hand["waiting_percent"], wait=hand["wait"])
-        )
+        key = "simulate.erlang" if hand["waiting_percent"] > WORTH_SAYING else "simulate.no_queue"
+        said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], wait=hand["wait"]))
     per_second = result["rate"] * result["tokens"]
     dollars = result["replicas"] * given("price") / (3600 * per_second) * MILLION
     said.append(
