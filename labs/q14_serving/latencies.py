@@ -70,7 +70,16 @@ def distributions(curves: Mapping[Role, tuple[str, Seen]], goal: float, text: Wo
     shortest = min([goal, *(each["curve"][0] for _, each in curves.values())])
     for role, (name, each) in curves.items():
         figure.line(each["curve"], SHARES, role, name, hover="%{x:.4g} ms: %{y}%", width=2.5)
-    figure.line([goal, goal], [0, 100], "peer", text("goal_line"), hover="%{x:.4g} ms")
+    figure.line(
+        [goal, goal],
+        [0, 100],
+        "peer",
+        hover="%{x:.4g} ms",
+        width=1,
+        text=[f" {text('goal_line')}", ""],
+        textposition="top right",
+        showlegend=False,
+    )
     low, high = max(shortest, 1.0) / 1.3, longest * 1.3
     figure.x_axis(
         text("axis.latency"),
