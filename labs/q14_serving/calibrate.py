@@ -29,7 +29,7 @@ class CalibrateParams(Params):
     """`max_batch` 0 goes as far as is quick on the device."""
 
     max_batch: int = choice(0, (0, *BATCHES[2:]), primary=True)
-    tokens: int = whole(50, 1, 200, unit="tokens", primary=True)
+    tokens: int = whole(50, 1, 200, primary=True)
 
 
 class CalibrateResult(TypedDict):

@@ -55,7 +55,7 @@ class LoadParams(Params):
 
     rate: float = real(0.0, 0.0, 500.0, step=0.5, primary=True, label="load_rate")
     freeze: float = real(0.0, 0.0, 5.0, step=0.5, primary=True)
-    tokens: int = whole(12, 1, 200, unit="tokens", primary=True)
+    tokens: int = whole(12, 1, 200, primary=True)
     seconds: int = whole(8, 2, 40)
     reply_ms: float = real(given("reply"), 0.0, 2000.0, step=10.0)
     pause_ms: float = real(SECOND / given("rate"), 0.0, 1000.0, step=5.0)

@@ -33,7 +33,7 @@ class SimulateParams(Params):
     curve: str = choice("table", ("table", "h200", "own"))
     alpha: float = real(6.0, 0.0, 1000.0, step=0.1)
     beta: float = real(0.2, 0.0, 100.0, step=0.01)
-    tokens: int = whole(50, 1, 200, unit="tokens")
+    tokens: int = whole(50, 1, 200)
     cap: int = whole(32, 1, 512)
     batching: str = choice("continuous", ("continuous", "static"))
     window: float = real(0.0, 0.0, 100.0, step=1.0)

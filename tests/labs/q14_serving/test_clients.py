@@ -25,7 +25,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
-class JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+class JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: JumpingLoop) -> None:
         super().__init__()
         self.loop = loop

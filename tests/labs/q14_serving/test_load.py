@@ -13,7 +13,7 @@ from minimind_core.decoding.engine import Engine
 from minimind_core.model.minimind import MiniMind
 from tests.labs.one_lab import REGISTRY, OneLab
 
-SMALL = {"seconds": 2, "tokens": 2, "rate": 3.0}
+SMALL: dict[str, Any] = {"seconds": 2, "tokens": 2, "rate": 3.0}
 
 
 @pytest.fixture(scope="module")
