@@ -6,44 +6,24 @@ The simulation uses nothing but the numbers of the commonly shown table. Imports
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from labs.claims.checks import Check
+from labs.q14_serving.curves import SECOND, given, given_list, table_line
 from labs.q14_serving.event_loops import blocked_loop, starving, two_queues
 from labs.q14_serving.queueing import Fleet, Outcome, erlang_wait, lengths_of, percentile, poisson, simulate
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import kv_cache_bytes
-from questions import load_question
 
-QUESTION = load_question("q14_serving")
-SECOND, MEGA = 1000, 10**6
+MEGA = 10**6
 SIMULATED_SECONDS, SEED = 200, 0
-
-
-def given(name: str) -> float:
-    """One of the problem's own numbers."""
-    value = QUESTION.given[name]
-    assert isinstance(value, int | Decimal)
-    return float(value)
-
-
-def given_list(name: str) -> np.ndarray:
-    """One of the problem's own lists."""
-    values = QUESTION.given[name]
-    assert isinstance(values, tuple)
-    return np.array([float(value) for value in values])  # type: ignore[arg-type]
 
 
 def table_curve() -> tuple[float, float]:
     """Milliseconds of a step, alpha + beta * batch, by least squares on the table."""
-    batches = given_list("table_batches")
-    steps = SECOND * batches / given_list("table_rates") / given("tokens")
-    beta, alpha = np.polyfit(batches, steps, 1)
-    return float(alpha), float(beta)
+    line = table_line()
+    return line.alpha, line.beta
 
 
 def served(

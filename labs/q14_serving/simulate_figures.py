@@ -1,0 +1,79 @@
+"""What is drawn and said of a simulated service."""
+
+from __future__ import annotations
+
+from labs.contract import Words
+from labs.contract.drawing import Figure
+from labs.q14_serving.curves import given
+from labs.q14_serving.service import SimulateResult
+
+MILLION = 10**6
+WORTH_SAYING = 0.01
+"""Percent of the requests that have to wait."""
+
+
+def replicas_figure(result: SimulateResult, text: Words) -> Figure:
+    """P95 by the number of GPUs: simulated bars, the rule of thumb as marks, the goal as a line."""
+    figure = Figure()
+    counts = list(result["by_replicas"])
+    simulated = list(result["by_replicas"].values())
+    figure.bars(
+        counts,
+        simulated,
+        "measured",
+        text("simulated"),
+        labels=[f"{p95:,.0f}" for p95 in simulated],
+        inside=True,
+        hover="%{x}: %{y:,.0f} ms",
+    )
+    tails = [result["tails"][count] for count in counts]
+    figure.marks(
+        counts, tails, "formula", text("tail"), symbol="diamond", size=11, hover="%{x}: %{y:,.0f} ms"
+    )
+    figure.line(counts, [result["goal"]] * len(counts), "peer", text("goal_line"), hover="%{y:,.0f} ms")
+    figure.x_axis(text("axis.replicas"), category=True)
+    figure.y_axis(text("axis.p95"), span=(0, 1.15 * max(*simulated, *tails, result["goal"])))
+    return figure
+
+
+def knee_figure(result: SimulateResult, text: Words) -> Figure:
+    """Goodput by the offered rate: on the diagonal as long as all are answered in time."""
+    figure, knee = Figure(height=320), result["knee"]
+    offered = knee["offered"]
+    figure.line([0, offered[-1]], [0, offered[-1]], "formula", text("diagonal"), hover="%{x:.4g}")
+    figure.line(
+        offered, knee["goodput"], "measured", text("goodput"), size=8, hover="%{x:.4g}: %{y:.4g}", width=2.5
+    )
+    figure.line(
+        [result["by_hand"]["capacity"]] * 2, [0, offered[-1]], "peer", text("capacity"), hover="%{x:.4g}"
+    )
+    figure.x_axis(text("axis.offered"), span=(0, 1.03 * max(offered[-1], result["by_hand"]["capacity"])))
+    figure.y_axis(text("axis.goodput"), from_zero=True)
+    return figure
+
+
+def notes(result: SimulateResult, text: Words) -> list[str]:
+    """Little's law, what is wrong with the settings, the closed client, Erlang, and the cost."""
+    hand, opened, closed = result["by_hand"], result["open"], result["closed"]
+    said = [text("simulate.sentence", goal=result["goal"])] if result["gpus_needed"] else []
+    said += [text("simulate.little", **result["little"], rate=result["rate"], mean=opened["mean"])]
+    if hand["alone"] > result["goal"]:
+        said.append(text("simulate.infeasible", alone=hand["alone"], goal=result["goal"]))
+    if result["rate"] >= hand["capacity"]:
+        said.append(
+            text("simulate.overloaded", capacity=hand["capacity"], growing=result["rate"] - hand["capacity"])
+        )
+    if result["gpus_needed"] is None:
+        said.append(text("simulate.none", goal=result["goal"]))
+    said.append(text("simulate.closed", rate=closed["rate"], closed=closed["p99"], open=opened["p99"]))
+    if hand["wait"] is not None and hand["waiting_percent"] is not None:
+        key = "simulate.erlang" if hand["waiting_percent"] > WORTH_SAYING else "simulate.no_queue"
+        said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], wait=hand["wait"]))
+    per_second = result["rate"] * result["tokens"]
+    dollars = result["replicas"] * given("price") / (3600 * per_second) * MILLION
+    said.append(
+        text("simulate.cost", price=given("price"), dollars=dollars, replicas=result["replicas"])
+        + " "
+        + text("simulate.busy", busy=result["busy_percent"], in_flight=result["little"]["in_flight"])
+    )
+    return said
