@@ -53,7 +53,7 @@ class Pattern:
         """Causal query-key pairs of a head (of mixed heads, the mean of two) in a text of `length` tokens.
 
         >>> Pattern("dilated", 256, 4, 64).pairs(8192), Pattern("local", 256, 4, 64).pairs(8192)
-        (1966720, 2064512)
+        (1966592, 2064512)
         """
         local = sum(min(self.window, query + 1) for query in range(length))
         dilated = sum(min(self.window, query // self.dilation + 1) for query in range(length))
