@@ -71,9 +71,6 @@ def notes(result: SimulateResult, text: Words) -> list[str]:
         said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], wait=hand["wait"]))
     per_second = result["rate"] * result["tokens"]
     dollars = result["replicas"] * given("price") / (3600 * per_second) * MILLION
-    said.append(
-        text("simulate.cost", price=given("price"), dollars=dollars, replicas=result["replicas"])
-        + " "
-        + text("simulate.busy", busy=result["busy_percent"], in_flight=result["little"]["in_flight"])
-    )
-    return said
+    said.append(text("simulate.cost", price=given("price"), dollars=dollars, replicas=result["replicas"]))
+    busy, running = result["busy_percent"], result["little"]["in_flight"]
+    return [*said, text("simulate.busy", busy=busy, in_flight=running)]

@@ -1,4 +1,4 @@
-"""One server and one Chromium for all browser tests; every page is watched for what must never happen."""
+"""One server and one Chromium for each file of tests; every page is watched for what must never happen."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running app, started as a user starts it."""
+    """The address of a running app, started as a user starts it; what a file answers, no other one sees."""
     with running_app(tmp_path_factory.mktemp("server"), free_port()) as address:
         yield address
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from labs.contract import DEFAULT_MODEL, Shown, Words, jsonable
 from labs.contract.registry import Registry, words_of
@@ -13,6 +17,7 @@ from labs.runner.job import Job
 REGISTRY = Registry.discover()
 Run = Callable[..., Any]
 """Runs an experiment of the lab with settings, and gives its job or its completed result."""
+Replaced = tuple[ModuleType, str, object]
 Show = Callable[[str, Any], Shown]
 
 
@@ -30,10 +35,16 @@ def shown(experiment_id: str, result: Any) -> Shown:
 
 
 class OneLab:
-    """The lab called `key`, such as "q06", on a CPU and on `model`; with `once` equal runs are made once."""
+    """The lab called `key`, such as "q06", on a CPU and on `model`; with `once` equal runs are made once.
 
-    def __init__(self, key: str, model: str = DEFAULT_MODEL, *, once: bool = False) -> None:
-        self.once = once
+    `smaller` is what stands in a module's place of a larger thing, as (module, name, value): while one of its
+    runs is made or shown, and no longer, since other tests see the same modules.
+    """
+
+    def __init__(
+        self, key: str, model: str = DEFAULT_MODEL, *, once: bool = False, smaller: Sequence[Replaced] = ()
+    ) -> None:
+        self.once, self._smaller = once, smaller
         self.key, self.client = key, InlineClient.start("cpu", model=model, registry=REGISTRY)
         self.text: Words = words_of(key, REGISTRY.strings("en"))
         self._jobs: dict[Any, Job] = {}
@@ -42,7 +53,8 @@ class OneLab:
         """The ended job of an experiment with these settings."""
         key = (name, *sorted((field, repr(value)) for field, value in settings.items()))
         if not self.once or key not in self._jobs:
-            self._jobs[key] = self.client.submit(f"{self.key}/{name}", settings)
+            with self._small():
+                self._jobs[key] = self.client.submit(f"{self.key}/{name}", settings)
         return self._jobs[key]
 
     def done(self, name: str, **settings: Any) -> Job:
@@ -53,7 +65,9 @@ class OneLab:
 
     def result(self, name: str, view: dict[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
         """The completed result, looked at as `view` says."""
-        return completed(self.done(name, **settings), view)
+        job = self.done(name, **settings)
+        with self._small():
+            return completed(job, view)
 
     def refused(self, name: str, **settings: Any) -> str:
         """The sentence with which an experiment refuses its settings or its text."""
@@ -63,4 +77,12 @@ class OneLab:
 
     def show(self, name: str, result: Any) -> Shown:
         """What an English reader sees of a completed result."""
-        return shown(f"{self.key}/{name}", result)
+        with self._small():
+            return shown(f"{self.key}/{name}", result)
+
+    @contextlib.contextmanager
+    def _small(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for module, attribute, value in self._smaller:
+                patch.setattr(module, attribute, value)
+            yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,17 @@ def test_long_commands_have_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert (f"{words}: 100%" in terminal.getvalue()) is not json, arguments
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As at a terminal: a process that a shell puts in the background ignores SIGINT from its start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("options", [(), ("--method", "compiled"), ("--json",)])
 def test_a_long_prompt_has_a_bar_and_a_cancel_is_heard_between_its_chunks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruptible: None, options: tuple[str, ...]
 ) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -71,7 +72,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store of its own for each test."""
+    """A store of its own for each test, and nobody known from the last one where no page runs."""
+    streamlit.session_state.clear()
     monkeypatch.setenv("MINIMIND_DATA", str(tmp_path))
     monkeypatch.delenv("MINIMIND_DATABASE", raising=False)
     store.store.clear()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from labs.q02_empty_text import anomaly, guards, quiet
@@ -15,14 +13,14 @@ SMALL = "random:toy"
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[OneLab]:
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (anomaly, guards, quiet):
-            patch.setattr(module, "SMALL_MODEL", SMALL)
-        patch.setitem(interleaved.CHUNK_SECONDS, "cpu", 0.001)
-        patch.setattr(anomaly, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
-        patch.setattr(quiet, "ROWS", 8)
-        yield OneLab("q02", SMALL, once=True)
+def lab() -> OneLab:
+    smaller = (
+        *((module, "SMALL_MODEL", SMALL) for module in (anomaly, guards, quiet)),
+        (interleaved, "CHUNK_SECONDS", {**interleaved.CHUNK_SECONDS, "cpu": 0.001}),
+        (anomaly, "SECONDS", PerDevice(cpu=0.1, cuda=0.1)),
+        (quiet, "ROWS", 8),
+    )
+    return OneLab("q02", SMALL, once=True, smaller=smaller)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from labs.q10_grad_scaler import memory, speed
@@ -13,12 +11,13 @@ from tests.labs.one_lab import OneLab, Run
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[OneLab]:
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (memory, speed):
-            patch.setattr(module, "SHAPE", PRESETS["byte-128"])
-        patch.setattr(speed, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
-        yield OneLab("q10", "random:byte-128", once=True)
+def lab() -> OneLab:
+    smaller = (
+        (memory, "SHAPE", PRESETS["byte-128"]),
+        (speed, "SHAPE", PRESETS["byte-128"]),
+        (speed, "SECONDS", PerDevice(cpu=0.1, cuda=0.1)),
+    )
+    return OneLab("q10", "random:byte-128", once=True, smaller=smaller)
 
 
 @pytest.fixture(scope="session")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from labs.q11_nan import cost, rates
 from labs.tools.budgets import PerDevice
 from tests.labs.one_lab import OneLab, Run
 
+SOME_RATES = (1e-3, 0.1, 1e4)
+"""What the sweep tries here."""
+
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[OneLab]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cost, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
-        patch.setattr(rates, "RATES", (1e-3, 0.1, 1e4))
-        patch.setattr(rates, "LENGTH", 8)
-        yield OneLab("q11", "nano-rope", once=True)
+def lab() -> OneLab:
+    smaller = (
+        (cost, "SECONDS", PerDevice(cpu=0.1, cuda=0.1)),
+        (rates, "RATES", SOME_RATES),
+        (rates, "LENGTH", 8),
+    )
+    return OneLab("q11", "nano-rope", once=True, smaller=smaller)
 
 
 @pytest.fixture(scope="session")
