@@ -33,10 +33,13 @@ def open_lab(open_page: OpenPage, path: str) -> Page:
 
 
 def skip_predictions(page: Page) -> None:
-    skip = page.get_by_role("button", name=re.compile("^(Skip all|全部跳过)$"))
+    """Skip them, where that was not done before, and wait for the lab: a fresh server draws it a run later."""
+    skip, lab = page.get_by_role("button", name=re.compile("^(Skip all|全部跳过)$")), page.locator("#lab")
+    expect(skip.or_(lab).first).to_be_visible(timeout=PATIENCE)
     if skip.count():
         skip.click()
-        settle(page)
+    expect(lab).to_be_visible(timeout=PATIENCE)
+    settle(page)
 
 
 def open_experiments(page: Page, *names: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import OpenPage, settle
+from tests.browser.conftest import OpenPage, see_plot, settle
 from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 
 pytestmark = pytest.mark.timeout(400)
@@ -34,7 +34,7 @@ def test_a_fault_is_mapped_and_a_silent_bug_is_hunted(
     assert not [secret for secret in SECRETS if secret in page.content()]
 
     skip_predictions(page)
-    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)  # a run that was recorded
+    see_plot(page, timeout=PATIENCE)  # of a run that was recorded
     found = main.get_by_text("model.layers.5.input_layernorm", exact=False)
     expect(found.first).to_be_visible(timeout=PATIENCE)
 
