@@ -33,7 +33,7 @@ def open_lab(open_page: OpenPage, path: str) -> Page:
 
 
 def skip_predictions(page: Page) -> None:
-    """Skip them, where that was not done before, and wait for the lab: a fresh server draws it a run later."""
+    """Skip them where that was not done, and wait for the lab: a fresh server draws both a run later."""
     skip, lab = page.get_by_role("button", name=re.compile("^(Skip all|全部跳过)$")), page.locator("#lab")
     expect(skip.or_(lab).first).to_be_visible(timeout=PATIENCE)
     if skip.count():
