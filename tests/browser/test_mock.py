@@ -115,7 +115,7 @@ def end_in_another_browser(chromium: Browser, address: str, text: str) -> Page:
     settle(page)
     check_page(page)
     press(page, "^记下这个分数$")
-    with page.expect_download() as download:
+    with page.expect_download(timeout=PATIENCE) as download:
         page.get_by_role("button", name=re.compile("Markdown")).click()
     report = Path(download.value.path()).read_text(encoding="utf-8")
     assert text in report and "模拟面试" in report and "| 40 |" in report

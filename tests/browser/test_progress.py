@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from questions import load_question
 from study.store import open_store
-from tests.browser.conftest import free_port, look_through, running_app, settle, watch
+from tests.browser.conftest import free_port, look_through, running_app, settle, wait_until, watch
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
@@ -65,15 +65,15 @@ def test_progress_is_seen_and_a_finished_attempt_taken_away(
     head, go_on = SAID[lang]
     visit(page, f"{app}/?lang={lang}")
     expect(page.get_by_text(head)).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("button", name=go_on)).to_be_visible()
+    expect(page.get_by_role("button", name=go_on)).to_be_visible(timeout=PATIENCE)
     check_page(page)
     mark = "getComputedStyle(document.querySelector(`[href$='/q06_gqa']`), '::after').content"
-    assert "✓ 60" in page.evaluate(mark)
+    wait_until(page, f"{mark}.includes('✓ 60')", timeout=PATIENCE)
     visit(page, f"{app}/progress?lang={lang}")
     look_through(page)
     page.locator(".js-plotly-plot .scatterlayer .point").first.wait_for(timeout=PATIENCE)
     check_page(page)
-    with page.expect_download() as download:
+    with page.expect_download(timeout=PATIENCE) as download:
         page.get_by_role("button", name=re.compile("HTML")).click()
     document = tmp_path / "attempt.html"
     download.value.save_as(document)

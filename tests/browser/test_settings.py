@@ -114,7 +114,7 @@ def test_data_go_out_are_deleted_and_come_back(
     write(page, text)
     go(page, settings)
     check_at(page, width)
-    with page.expect_download() as download:
+    with page.expect_download(timeout=PATIENCE) as download:
         page.get_by_role("button", name=export, exact=True).click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
