@@ -14,7 +14,17 @@ from typing import NotRequired, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, ThreeNumbers, Words
+from labs.contract import (
+    Context,
+    DeviceClass,
+    Experiment,
+    OnProgress,
+    Params,
+    Row,
+    Shown,
+    ThreeNumbers,
+    Words,
+)
 from labs.contract.drawing import Figure
 from labs.contract.fields import ParamError, choice, whole
 from minimind_core.model.config import ModelConfig
@@ -123,16 +133,12 @@ class Schedule(Experiment[ScheduleParams, ScheduleResult]):
                 optimizer.zero_grad()
                 moves.append(before - weight.item())
             if ends_window or steps_by_micro_batch(params):
-                with warnings.catch_warnings():
-                    warnings.simplefilter(
-                        "ignore"
-                    )  # torch warns of a scheduler that steps before the optimizer
+                with warnings.catch_warnings():  # torch warns of a scheduler that steps before the optimizer
+                    warnings.simplefilter("ignore")
                     scheduler.step()
         measured = _result(params, _course(params, np.array(moves)))
         measured["formula"] = _course(params, arithmetic(params))
         if params.schedule != "minimind":
-            from labs.q09_accumulation.trainer_rates import trainer_rates
-
             config = TrainingConfig(
                 steps=params.updates,
                 batch_size=params.steps,
@@ -142,7 +148,7 @@ class Schedule(Experiment[ScheduleParams, ScheduleResult]):
                 schedule=cast(ScheduleKind, params.schedule),
                 warmup_steps=params.warmup_updates,
             )
-            measured["trainer"] = trainer_rates(TINY, config, ctx.part(0.3, 1.0, "trainer"))
+            measured["trainer"] = _trainer_rates(config, ctx.part(0.3, 1.0, "trainer"))
         return measured
 
     def show(self, result: ScheduleResult, text: Words) -> Shown:
@@ -208,6 +214,24 @@ def peak_update(rates: Rates) -> int:
     2
     """
     return int(np.argmax(rates >= rates.max() - FLAT)) + 1
+
+
+def _trainer_rates(config: TrainingConfig, on_progress: OnProgress) -> NDArray[np.float32]:
+    """Train on one batch of ids: the rate that the trainer gives its optimizer, over the configured one."""
+    import torch
+
+    from labs.tools.heldout import Stretches
+    from labs.tools.models import untrained
+    from minimind_core.training.trainer import Trainer
+
+    ids = torch.arange(config.batch_size * (config.seq_len + 1)) % TINY.vocab_size
+    rows = ids.view(config.batch_size, config.seq_len + 1)
+    trainer = Trainer(untrained(TINY, "cpu"), Stretches(rows, config.batch_size), config)
+    rates = []
+    for record in trainer.steps():
+        on_progress((record.step + 1) / config.steps)
+        rates.append(trainer.optimizers[0].param_groups[0]["lr"] / config.learning_rate)
+    return np.array(rates, np.float32)
 
 
 def _course(params: ScheduleParams, rates: NDArray[np.float64]) -> Course:

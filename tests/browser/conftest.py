@@ -86,6 +86,30 @@ def running_app(
     assert "Traceback" not in written, written
 
 
+@contextlib.contextmanager
+def own_page(chromium: Browser, folder: Path, address: str, language: str) -> Iterator[Page]:
+    """A page of a fresh app, in which no prediction was made; Chinese reads on a phone, at night.
+
+    Fails on anything that went wrong in it.
+    """
+    phone = language == "zh"
+    wrong: list[str] = []
+    with running_app(folder, free_port()) as app:
+        context = chromium.new_context(
+            viewport={"width": 390 if phone else 1280, "height": 900},
+            locale="zh-CN" if phone else "en-US",
+            color_scheme="dark" if phone else "light",
+        )
+        page = context.new_page()
+        watch(page, app, wrong)
+        page.goto(f"{app}/{address}?lang={language}")
+        page.get_by_role("heading", level=1).wait_for(timeout=150_000)
+        settle(page)
+        yield page
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
 def free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

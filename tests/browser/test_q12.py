@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.conftest import own_page, settle
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
@@ -22,23 +22,8 @@ SECRETS = ("91.9", "2,502,656")
 def page_of(
     request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory
 ) -> Iterator[tuple[Page, str]]:
-    """A fresh app for each language: no prediction was made yet. Chinese reads on a phone, at night."""
-    phone = request.param == "zh"
-    wrong: list[str] = []
-    with running_app(tmp_path_factory.mktemp("q12"), free_port()) as address:
-        context = chromium.new_context(
-            viewport={"width": 390 if phone else 1280, "height": 900},
-            locale="zh-CN" if phone else "en-US",
-            color_scheme="dark" if phone else "light",
-        )
-        page = context.new_page()
-        watch(page, address, wrong)
-        page.goto(f"{address}/q12_kv_cache?lang={request.param}")
-        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
-        settle(page)
+    with own_page(chromium, tmp_path_factory.mktemp("q12"), "q12_kv_cache", request.param) as page:
         yield page, request.param
-        context.close()
-    assert not wrong, "\n".join(wrong)
 
 
 def test_predict_see_it_measured_and_look_at_a_mistake(page_of: tuple[Page, str]) -> None:

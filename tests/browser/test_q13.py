@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import free_port, running_app, settle, wait_until, watch
+from tests.browser.conftest import own_page, settle, wait_until
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
@@ -111,23 +111,8 @@ class Journey:
 
 @pytest.fixture(params=["en", pytest.param("zh", marks=pytest.mark.slow)])
 def journey(request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory) -> Iterator[Journey]:
-    """A fresh app for each language: no prediction was made yet. Chinese reads on a phone, at night."""
-    phone = request.param == "zh"
-    wrong: list[str] = []
-    with running_app(tmp_path_factory.mktemp("q13"), free_port()) as address:
-        context = chromium.new_context(
-            viewport={"width": 390 if phone else 1280, "height": 900},
-            locale="zh-CN" if phone else "en-US",
-            color_scheme="dark" if phone else "light",
-        )
-        page = context.new_page()
-        watch(page, address, wrong)
-        page.goto(f"{address}/q13_sampling?lang={request.param}")
-        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
-        settle(page)
+    with own_page(chromium, tmp_path_factory.mktemp("q13"), "q13_sampling", request.param) as page:
         yield Journey(page, request.param)
-        context.close()
-    assert not wrong, "\n".join(wrong)
 
 
 def test_from_the_predictions_to_a_checked_claim(journey: Journey) -> None:

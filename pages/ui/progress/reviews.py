@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -9,7 +10,6 @@ from datetime import date, timedelta
 import pandas
 import streamlit as st
 
-from pages.ui.progress import interview_day
 from pages.ui.progress.kept import Work
 from pages.ui.progress.words import Words
 from pages.ui.site import store
@@ -20,6 +20,8 @@ from study.plan import plan
 from study.review import Review, review
 
 _KEY = "progress.interview"
+_PLACE = ("plan", "interview")
+"""Where the drafts hold the day of the interview, as it belongs to no question."""
 _LONGEST = timedelta(days=365)
 _MOST_ROWS = 14
 Planned = dict[str, tuple[Question, Review]]
@@ -40,7 +42,7 @@ def section(work: Sequence[Work], words: Words) -> None:
 
 def _interview(today: date) -> date | None:
     """The field for the day of the interview, and what is in it."""
-    day = interview_day.kept()
+    day = interview_day()
     st.session_state.setdefault(_KEY, day if day and today <= day <= today + _LONGEST else None)
     chosen: date | None = st.date_input(
         t("review.interview"),
@@ -54,8 +56,20 @@ def _interview(today: date) -> date | None:
     return chosen
 
 
+def interview_day() -> date | None:
+    """The day of this person's interview; None where none is set, or an import brought in something else."""
+    found = store.store().drafts.get(store.known_profile(), *_PLACE)
+    with contextlib.suppress(ValueError):
+        return date.fromisoformat(found.text) if found and found.text else None
+    return None
+
+
 def _keep() -> None:
-    interview_day.keep(st.session_state[_KEY])
+    """Keep the day that was chosen; none forgets it."""
+    day: date | None = st.session_state[_KEY]
+    drafts, owner = store.store().drafts, store.profile()
+    found = drafts.get(owner, *_PLACE)
+    drafts.save(owner, *_PLACE, day.isoformat() if day else "", (found.revision if found else 0) + 1)
 
 
 def _reviews(planned: Planned, words: Words, on: date | None) -> None:
