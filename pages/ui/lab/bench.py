@@ -125,19 +125,19 @@ def _body(experiment: Experiment, panel: _Panel) -> None:
         return
     job = runs.current(experiment, params)
     key = runs.state(experiment)
-    if job is not None and job.active:
-        with st.container(key=f"{key}.running"):
-            jobs.follow(job, partial(_running, experiment))
-        shown = runs.before(experiment)
-    else:
-        if not experiment.instant:
-            with st.container(key=f"{key}.ready"):
+    running = job if job is not None and job.active else None
+    # The boxes keep their keys: the browser draws all that is in one with a new key anew, and the page jumps.
+    if not experiment.instant:
+        with st.container(key=f"{key}.turn"):
+            if running is not None:
+                jobs.follow(running, partial(_running, experiment))
+            else:
                 _run_button(experiment, params, job, panel)
-        if job is not None and job.error:
-            jobs.failure(job)
-        shown = job
+            if job is not None and job.error:
+                jobs.failure(job)
     # While a run is under way the old output stays, dimmed, so that nothing below it moves.
-    with st.container(key=f"{key}.{'output' if shown is job else 'stale'}"):
+    shown = job if running is None else runs.before(experiment)
+    with st.container(key=f"{key}.output"):
         _show(experiment, best_finding(experiment, params, shown), shown, panel)
         pins.compared(experiment, shown)
     code(experiment, params)

@@ -78,6 +78,42 @@ function goToTop() {
   }, 50)
 }
 
+// What has the focus in a lab may be taken away: a button gives way to the bar of its run, a row with a new line
+// is another row. The focus waits in the innermost box that is left, and goes to what comes under the old key.
+let held
+
+const keyOf = node => [...node.classList].find(name => name.startsWith("st-key-"))
+
+function keysAround(target) {
+  const keys = []
+  for (let node = target; node; node = node.parentElement) if (keyOf(node)) keys.push(keyOf(node))
+  return keys.slice(0, keys.findIndex(key => key.startsWith("st-key-lab-")) + 1)
+}
+
+function focusAgain() {
+  if (!held || held.target.isConnected) return
+  if (![document.body, held.box].includes(document.activeElement)) return
+  const [own, ...around] = held.keys.map(key => document.querySelector(`.${CSS.escape(key)}`))
+  const again = own?.querySelector(held.target.tagName)
+  if (again) return again.focus({ preventScroll: true })
+  const box = around.find(Boolean)
+  if (!box || box === held.box) return
+  held.box = box
+  if (box.tabIndex < 0) box.tabIndex = -1
+  box.focus({ preventScroll: true })
+}
+
+addEventListener("focusin", ({ target }) => {
+  if (target === held?.box) return
+  const keys = keysAround(target)
+  held = keys.length ? { target, keys } : undefined
+})
+addEventListener("focusout", ({ target }) => queueMicrotask(() => {
+  const left = target.isConnected && document.activeElement !== target
+  if (left && [held?.target, held?.box].includes(target)) held = undefined
+}))
+new MutationObserver(focusAgain).observe(document.body, { childList: true, subtree: true })
+
 export default function ({ data }) {
   if (data.page !== undefined && data.page !== page) changePage(data.page)
   if (data.step && data.count !== count) { count = data.count; data.step === "top" ? goToTop() : goTo([data.step]) }
