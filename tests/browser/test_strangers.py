@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.exceptions import InvalidStatus
 
 from tests.browser.conftest import ROOT, free_port, running_app, settle, watch
@@ -57,6 +57,20 @@ ATTACK = """async address => {
   await new Promise(done => frame.onload = done)
   return { opened, loaded, put }
 }"""
+
+TRANSLATE = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const found = []
+  while (texts.nextNode()) if (texts.currentNode.data.trim()) found.push(texts.currentNode)
+  for (const text of found) {
+    if (text.parentElement.closest("script, style, textarea, svg")) continue
+    const [outer, inner] = [document.createElement("font"), document.createElement("font")]
+    text.replaceWith(outer)
+    outer.append(inner)
+    inner.append(`⟨${text.data}⟩`)
+  }
+}"""
+"""What a browser that translates does to a page: each text becomes another one, two elements deeper."""
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +164,27 @@ def test_a_journey_speaks_to_no_address_but_the_servers(
     settle(page)
     assert not wrong, "\n".join(wrong)
     assert not foreign_places(folder), foreign_places(folder)
+
+
+def test_a_page_that_the_browser_has_translated_goes_on(
+    app: tuple[str, Path], visitor: BrowserContext
+) -> None:
+    address, _ = app
+    page, wrong = visitor.new_page(), []
+    watch(page, address, wrong)
+    page.goto(f"{address}/q06_gqa?lang=en")
+    page.get_by_role("textbox", name="Your answer").fill("an answer", timeout=PATIENCE)
+    settle(page)
+    page.evaluate(TRANSLATE)
+    page.get_by_role("button", name=re.compile("⟨Skip all⟩")).click()
+    expect(page.locator("#lab")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    page.evaluate(TRANSLATE)
+    page.locator("[data-testid=stSidebarNavLink][href$='/q07_rope']").evaluate("link => link.click()")
+    page.wait_for_url("**/lab/q07_rope*")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("7", timeout=PATIENCE)
+    settle(page)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_who_has_not_shown_the_token_reads_where_it_is(app: tuple[str, Path], chromium: Browser) -> None:

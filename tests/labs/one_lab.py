@@ -86,3 +86,36 @@ class OneLab:
             for module, attribute, value in self._smaller:
                 patch.setattr(module, attribute, value)
             yield
+
+
+# What most labs' tests call these by; a lab's conftest.py imports those that its own tests use.
+
+
+@pytest.fixture(scope="session")
+def client(lab: OneLab) -> InlineClient:
+    """Where the lab's experiments run."""
+    return lab.client
+
+
+@pytest.fixture(scope="session")
+def run(lab: OneLab) -> Run:
+    """Runs an experiment and gives its completed result."""
+    return lab.result
+
+
+@pytest.fixture(scope="session")
+def show(lab: OneLab) -> Show:
+    """Shows a completed result."""
+    return lab.show
+
+
+@pytest.fixture(scope="session")
+def refused(lab: OneLab) -> Callable[..., str]:
+    """The sentence with which an experiment refuses."""
+    return lab.refused
+
+
+@pytest.fixture(scope="session")
+def text(lab: OneLab) -> Words:
+    """The lab's catalogue."""
+    return lab.text

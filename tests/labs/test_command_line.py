@@ -66,6 +66,16 @@ def test_errors_are_one_sentence_on_both_channels(
     assert sentence in shown["error"] and shown["error"] in errors and "Traceback" not in errors
 
 
+@pytest.mark.parametrize("words", [["run", "q13"], ["record", "q13/next_token"]])
+def test_a_cache_folder_that_is_a_file_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MINIMIND_LAB_CACHE", str(tmp_path / "file"))
+    code, shown, _ = run(capsys, *words, "--device", "cpu", *MODEL)
+    assert code == 1 and "MINIMIND_LAB_CACHE" in json.dumps(shown)
+
+
 def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     code, shown, _ = run(capsys, "list")
     assert code == 0

@@ -8,8 +8,10 @@ from functools import cache
 import pytest
 
 from labs.q03_vocabulary import shipped
-from labs.runner.inline import InlineClient
-from tests.labs.one_lab import OneLab, Run, Show
+from tests.labs.one_lab import OneLab
+from tests.labs.one_lab import client as client
+from tests.labs.one_lab import run as run
+from tests.labs.one_lab import show as show
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,18 +25,3 @@ def tokenizers_read_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def lab() -> OneLab:
     return OneLab("q03")
-
-
-@pytest.fixture(scope="session")
-def client(lab: OneLab) -> InlineClient:
-    return lab.client
-
-
-@pytest.fixture(scope="session")
-def run(lab: OneLab) -> Run:
-    return lab.result
-
-
-@pytest.fixture(scope="session")
-def show(lab: OneLab) -> Show:
-    return lab.show

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from labs.contract import Words
-from labs.runner.inline import InlineClient
 from labs.tools.models import untrained
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
-from tests.labs.one_lab import OneLab, Run
+from tests.labs.one_lab import OneLab
+from tests.labs.one_lab import client as client
+from tests.labs.one_lab import refused as refused
+from tests.labs.one_lab import run as run
+from tests.labs.one_lab import text as text
 
 MODEL = "random:byte-128"
 
@@ -19,26 +19,6 @@ MODEL = "random:byte-128"
 @pytest.fixture(scope="session")
 def lab() -> OneLab:
     return OneLab("q05", MODEL)
-
-
-@pytest.fixture(scope="session")
-def client(lab: OneLab) -> InlineClient:
-    return lab.client
-
-
-@pytest.fixture(scope="session")
-def run(lab: OneLab) -> Run:
-    return lab.result
-
-
-@pytest.fixture(scope="session")
-def refused(lab: OneLab) -> Callable[..., str]:
-    return lab.refused
-
-
-@pytest.fixture(scope="session")
-def text(lab: OneLab) -> Words:
-    return lab.text
 
 
 @pytest.fixture

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from labs.runner.inline import InlineClient
 from labs.tools.models import TINY, untrained
 from minimind_core.model.minimind import MiniMind
-from tests.labs.one_lab import OneLab, Run, Show
+from tests.labs.one_lab import OneLab
+from tests.labs.one_lab import client as client
+from tests.labs.one_lab import run as run
+from tests.labs.one_lab import show as show
 
 
 @pytest.fixture(scope="session")
 def lab() -> OneLab:
     return OneLab("q08", once=True)
-
-
-@pytest.fixture(scope="session")
-def client(lab: OneLab) -> InlineClient:
-    return lab.client
-
-
-@pytest.fixture(scope="session")
-def run(lab: OneLab) -> Run:
-    return lab.result
-
-
-@pytest.fixture(scope="session")
-def show(lab: OneLab) -> Show:
-    return lab.show
 
 
 def lively(seed: int) -> MiniMind:

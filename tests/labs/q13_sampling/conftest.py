@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labs.contract import Words
-from labs.runner.inline import InlineClient
 from tests.labs.one_lab import OneLab, Run
+from tests.labs.one_lab import client as client
+from tests.labs.one_lab import text as text
 
 MODEL = "random:byte-128"
 
@@ -17,15 +17,5 @@ def lab() -> OneLab:
 
 
 @pytest.fixture(scope="session")
-def client(lab: OneLab) -> InlineClient:
-    return lab.client
-
-
-@pytest.fixture(scope="session")
 def run(lab: OneLab) -> Run:
     return lab.done
-
-
-@pytest.fixture(scope="session")
-def text(lab: OneLab) -> Words:
-    return lab.text
