@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site.later import when_imported
-from pages.ui.site.navigate import CLAIMS, GLOSSARY, GUIDE, HOME, MOCK, PLAYGROUND, PROGRESS, SETTINGS
+from pages.ui.site.navigate import CLAIMS, GLOSSARY, GUIDE, HOME, MOCK, PLAYGROUND, PROGRESS, SEARCH, SETTINGS
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
 from questions import PARTS, Question
@@ -42,6 +42,7 @@ def sections() -> dict[str, list[st.Page]]:
         st.Page(_file(GUIDE), title=t("guide.nav")),
         st.Page(_file(CLAIMS), title=t("claims.page")),
         st.Page(_file(GLOSSARY), title=t("glossary.title")),
+        st.Page(_file(SEARCH), title=t("search.title")),
         st.Page(_file(SETTINGS), title=t("settings.title")),
     ]
     return menu

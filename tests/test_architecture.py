@@ -91,6 +91,7 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
         "guide",
         "claims",
         "glossary",
+        "search",
         "settings",
         *(question.slug for question in load_questions()),
     } == set(loaded)

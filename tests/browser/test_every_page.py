@@ -30,6 +30,7 @@ PAGES = (
     "guide",
     "claims",
     "glossary",
+    "search",
     "settings",
     *(question.slug for question in load_questions()),
 )
