@@ -31,6 +31,7 @@ PAGES = (
     "claims",
     "glossary",
     "search",
+    "deck",
     "settings",
     *(question.slug for question in load_questions()),
 )

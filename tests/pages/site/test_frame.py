@@ -16,6 +16,7 @@ ADDRESSES = [
     "playground",
     "mock",
     "progress",
+    "deck",
     *QUESTIONS,
     "guide",
     "claims",
