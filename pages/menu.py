@@ -23,6 +23,7 @@ from pages.ui.site.navigate import (
     PROGRESS,
     SEARCH,
     SETTINGS,
+    SHEET,
 )
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
@@ -54,6 +55,7 @@ def sections() -> dict[str, list[st.Page]]:
         st.Page(_file(GUIDE), title=t("guide.nav")),
         st.Page(_file(CLAIMS), title=t("claims.page")),
         st.Page(_file(GLOSSARY), title=t("glossary.title")),
+        st.Page(_file(SHEET), title=t("sheet.title")),
         st.Page(_file(SEARCH), title=t("search.title")),
         st.Page(_file(SETTINGS), title=t("settings.title")),
     ]

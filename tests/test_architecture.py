@@ -92,6 +92,7 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
         "claims",
         "glossary",
         "search",
+        "sheet",
         "deck",
         "settings",
         *(question.slug for question in load_questions()),

@@ -31,6 +31,7 @@ PAGES = (
     "claims",
     "glossary",
     "search",
+    "sheet",
     "deck",
     "settings",
     *(question.slug for question in load_questions()),

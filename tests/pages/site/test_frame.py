@@ -22,6 +22,7 @@ ADDRESSES = [
     "claims",
     "glossary",
     "search",
+    "sheet",
     "settings",
 ]
 NO_PAGES = {"__init__", "menu"}
