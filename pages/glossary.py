@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import starmap
+
 import streamlit as st
 
 from pages.ui.site import question_list
@@ -15,26 +17,29 @@ def page() -> None:
     st.title(t("glossary.title"), anchor=False)
     st.markdown(t("glossary.lead", count=len(glossary())))
     wanted = st.text_input(t("glossary.search"), key="glossary.search", width=360).strip().casefold()
-    found = [term for term in glossary() if wanted in _searchable(term)]
+    found = [(index, term) for index, term in enumerate(glossary(), 1) if wanted in _searchable(term)]
     if not found:
         st.markdown(t("glossary.nothing", wanted=literal(wanted)))
         return
     with st.container(key="glossary"):
-        st.markdown("\n\n".join(map(_paragraph, found)))
+        st.markdown("\n\n".join(starmap(_paragraph, found)), unsafe_allow_html=True)
 
 
 def _searchable(term: Term) -> str:
     return " ".join((*term.name.values(), *term.meaning.values(), term.question)).casefold()
 
 
-def _paragraph(term: Term) -> str:
-    """Its name in the reader's language, then in the other one where that differs; below, what it means."""
+def _paragraph(index: int, term: Term) -> str:
+    """Its name in the reader's language, then in the other one where that differs; below, what it means.
+
+    A link to the place `term-` and the number of the term in the glossary leads to it.
+    """
     language = current_language()
     name, other = term.name[language], term.name["zh" if language == "en" else "en"]
     question = question_list.question(term.question)
     link = f"[{question.id}]({question.slug})"  # relative, so that it holds below a base path
-    head = f"**{name}**" if name == other else f"**{name}** :gray[{other}]"
-    return f"{head} :small[{link}]  \n{term.meaning[language]}"
+    names = f"**{name}**" if name == other else f"**{name}** :gray[{other}]"
+    return f'<span id="term-{index}"></span>{names} :small[{link}]  \n{term.meaning[language]}'
 
 
 page()

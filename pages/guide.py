@@ -29,8 +29,8 @@ def page() -> None:
         "longest": sum(longest for _, longest in minutes),
     }
     st.markdown(title.body.format_map(facts))
-    for part in parts:
-        st.header(part.title, anchor=False)
+    for index, part in enumerate(parts, 1):
+        st.header(part.title, anchor=f"part-{index}")
         st.markdown(part.body)
     _examples()
 

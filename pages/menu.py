@@ -12,7 +12,19 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site.later import when_imported
-from pages.ui.site.navigate import CLAIMS, GLOSSARY, GUIDE, HOME, MOCK, PLAYGROUND, PROGRESS, SETTINGS
+from pages.ui.site.navigate import (
+    CLAIMS,
+    DECK,
+    GLOSSARY,
+    GUIDE,
+    HOME,
+    MOCK,
+    PLAYGROUND,
+    PROGRESS,
+    SEARCH,
+    SETTINGS,
+    SHEET,
+)
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
 from questions import PARTS, Question
@@ -32,6 +44,7 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page(_file(PLAYGROUND), title=t("playground.nav")),
             st.Page(_file(MOCK), title=t("mock.nav")),
             st.Page(_file(PROGRESS), title=t("progress.nav")),
+            st.Page(_file(DECK), title=t("deck.nav")),
         ]
     }
     for part in PARTS:
@@ -42,6 +55,8 @@ def sections() -> dict[str, list[st.Page]]:
         st.Page(_file(GUIDE), title=t("guide.nav")),
         st.Page(_file(CLAIMS), title=t("claims.page")),
         st.Page(_file(GLOSSARY), title=t("glossary.title")),
+        st.Page(_file(SHEET), title=t("sheet.title")),
+        st.Page(_file(SEARCH), title=t("search.title")),
         st.Page(_file(SETTINGS), title=t("settings.title")),
     ]
     return menu

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas
 import streamlit as st
 
-from pages.ui.progress import calibration, reviews, take_away
+from pages.ui.progress import calibration, history, reviews, take_away
 from pages.ui.progress.kept import Work, all_work
 from pages.ui.progress.words import Words, session_words
 from pages.ui.words import errors
@@ -29,6 +29,7 @@ def progress() -> None:
         return
     _head(work)
     reviews.section(work, session_words())
+    history.section(work, session_words())
     _scored(work)
     _calibration(work)
 

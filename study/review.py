@@ -43,7 +43,7 @@ def _scheduler() -> Scheduler:
 
 @dataclass(frozen=True)
 class Review:
-    """The plan for one question after its scored attempts. Moments are seconds since 1970."""
+    """The plan for one question, or one card, after its scored attempts. Moments are seconds since 1970."""
 
     question: str
     due: float
@@ -63,17 +63,19 @@ class Review:
 def review(attempts: Sequence[Attempt]) -> Review | None:
     """The plan after all attempts at one question, in any order; None before the first score."""
     scored = sorted((each.finished, each.tier or 0) for each in attempts if each.finished is not None)
-    if not scored:
-        return None
+    return replay(attempts[0].question, scored) if scored else None
+
+
+def replay(name: str, scored: Sequence[tuple[float, Points]]) -> Review:
+    """The plan for what is called `name` after these moments and points, at least one, in order of time."""
     from fsrs import Card, Rating
 
     card = Card(card_id=1)
-    for finished, points in scored:
-        card, _ = _scheduler().review_card(card, Rating(_RATINGS[points]), _datetime(finished))
+    for moment, points in scored:
+        card, _ = _scheduler().review_card(card, Rating(_RATINGS[points]), _datetime(moment))
     last, points = scored[-1]
     assert card.stability is not None
-    question = attempts[0].question
-    return Review(question, card.due.timestamp(), last, points, card.stability)
+    return Review(name, card.due.timestamp(), last, points, card.stability)
 
 
 def _datetime(moment: float) -> datetime:

@@ -33,14 +33,31 @@ def read_typed(prediction: Prediction, typed: str) -> float:
     One comma before three digits parts thousands, as in `1,000`; else it is a decimal sign, as in `3,5` and
     `0,125`. A percentage is read as a share where the prediction is not asked in percent.
     """
-    text = unicodedata.normalize("NFKC", typed).strip().lower().replace("\N{MINUS SIGN}", "-").lstrip("~≈约")
-    text, scale = _without_unit(prediction, text.strip())
+    text, scale = _without_unit(prediction, _normalized(typed))
     number = _number(text)
     if number is None or not math.isfinite(number):
         raise AnswerError(f"{typed!r} is no number.", kind="unreadable")
     number = number / 100 if scale else number
     check_answer(prediction, number)
     return number
+
+
+def read_number(typed: str) -> float | None:
+    """A number that belongs to no prediction, as typed, with % or × behind it or not; None where it is none.
+
+    >>> read_number(" 3,276,800 "), read_number("12,7 %"), read_number("many")
+    (3276800.0, 12.7, None)
+    """
+    text = _normalized(typed)
+    for unit in ("%", *_TIMES):
+        text = text.removesuffix(unit).strip()
+    number = _number(text)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _normalized(typed: str) -> str:
+    text = unicodedata.normalize("NFKC", typed).strip().lower().replace("\N{MINUS SIGN}", "-").lstrip("~≈约")
+    return text.strip()
 
 
 def _without_unit(prediction: Prediction, text: str) -> tuple[str, bool]:

@@ -91,6 +91,9 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
         "guide",
         "claims",
         "glossary",
+        "search",
+        "sheet",
+        "deck",
         "settings",
         *(question.slug for question in load_questions()),
     } == set(loaded)

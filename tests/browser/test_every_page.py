@@ -30,6 +30,9 @@ PAGES = (
     "guide",
     "claims",
     "glossary",
+    "search",
+    "sheet",
+    "deck",
     "settings",
     *(question.slug for question in load_questions()),
 )

@@ -1,12 +1,12 @@
 // Brings the reader to a place of the page: the top of a new page, what an address or a link names after #,
-// or what a step has opened. A place is an element's id or the key of one of our containers. A folded place is
+// or what a step has opened. A link of ours to another page goes there as the menu does, so that the session stays. A place is an element's id or the key of one of our containers. A folded place is
 // opened. What is not drawn yet is waited for; what never comes (a lab that is still locked) has its step's
 // heading in its place.
 
 const PATIENCE = 20000 // milliseconds; a page is drawn well within, even the first of a busy server
 const INSTEAD = ["lab", "predict", "answer"]
 
-let page, count, waiting
+let page, count, waiting, ahead
 
 const place = name => document.getElementById(name) ?? document.querySelector(`.st-key-${CSS.escape(name)}`)
 const idle = () => document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
@@ -46,6 +46,21 @@ function goTo(names) {
 const named = hash => decodeURIComponent(hash.slice(1))
 const goToHash = hash => { if (hash.length > 1) goTo([named(hash), ...INSTEAD]) }
 
+// Follows a link in a text to a page of the menu; the place on it is gone to once it is there.
+function follow(event) {
+  const link = event.composedPath().find(node => node instanceof HTMLAnchorElement)
+  if (!link?.closest("[data-testid=stMarkdownContainer]") || link.closest("[data-testid=stPageLink]")) return
+  if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
+  const menu = [...document.querySelectorAll("[data-testid=stSidebarNavLink]")]
+  const same = menu.find(entry => entry.pathname === link.pathname && entry.origin === link.origin)
+  if (!same || same === link || link.pathname === location.pathname) return
+  event.preventDefault()
+  event.stopPropagation()
+  ahead = link.hash
+  same.click()
+}
+
+addEventListener("click", follow, { capture: true })
 addEventListener("hashchange", () => goToHash(location.hash))
 addEventListener("click", event => { // the same link a second time changes no address
   const link = event.composedPath().find(node => node instanceof HTMLAnchorElement)
@@ -62,7 +77,9 @@ function changePage(address) {
   const first = page === undefined
   page = address
   if (first) return arrive()
-  goToTop()
+  const place = ahead
+  ahead = undefined
+  place ? goToHash(place) : goToTop()
 }
 
 // A button that has gone with its page leaves the focus nowhere; the title is where a page begins.

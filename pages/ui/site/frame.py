@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.site import visitor
+from pages.ui.site import search_field, shortcuts, visitor
 from pages.ui.site.arrive import at_page
 from pages.ui.site.device import device_badge
 from pages.ui.site.document import announce_language
@@ -38,6 +38,8 @@ def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
         left = st.container()
         right = st.container(horizontal=True, width="content", vertical_alignment="center")
     with right:
+        search_field.small()
+        shortcuts.draw()
         profile = st.container(width="content")
         language_switch()
     with left:

@@ -17,6 +17,7 @@ from pages.ui.words.i18n import current_language
 
 HOME, PLAYGROUND, PROGRESS, MOCK = "home", "playground", "progress", "mock"
 GUIDE, CLAIMS, GLOSSARY, SETTINGS = "guide", "claims", "glossary", "settings"
+SEARCH, DECK, SHEET = "search", "deck", "sheet"
 """The pages that belong to no question; a question's page is called by its slug."""
 _LEAVING = "navigate.leaving"
 _PATIENCE_SECONDS = 5.0

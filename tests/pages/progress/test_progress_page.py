@@ -45,11 +45,13 @@ def test_scores_and_calibration_are_shown(
     answered("q13_sampling", points=100, said=2.0, measured=2.0)
     app = open_app("progress", lang=lang)
     assert not app.exception
-    _due, scored, parts = (table.value.to_string() for table in app.table)
+    _due, by_part, scored, parts = (table.value.to_string() for table in app.table)
     assert attempt in scored and "100" in scored and Q13.short[lang] in scored
     assert bias in parts
     assert len(app.get("download_button")) == 3
-    [figure] = plots(app)
+    assert ("1 of 4" if lang == "en" else "1/4") in by_part
+    over_time, figure = plots(app)
+    assert [trace["y"] for trace in over_time["data"]] == [[60, 80, 100], [60, 80, 90]]
     drawn = [trace for trace in figure["data"] if trace["mode"].startswith("markers")]
     assert {(x, y) for trace in drawn for x, y in zip(trace["x"], trace["y"], strict=True)} == {
         (2.0, 8.0),

@@ -1,0 +1,1 @@
+"""What the search looks through, and the line that shows what it found."""

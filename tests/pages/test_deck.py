@@ -1,0 +1,71 @@
+"""The cards on their page: graded by the app, asked again when due, closed while their reference is."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui.site import store
+from questions import load_questions
+from questions.checklist import checklist
+from tests.pages.conftest import OpenApp, settle_predictions
+from tests.pages.shown_words import stumbles
+
+FIRST = next(card for card in checklist() if card.id == "shift")
+CHOICE = next(card for card in checklist() if card.id == "scaler")
+
+
+def open_reference(slug: str) -> None:
+    store.store().attempts.update(settle_predictions(slug), help_used=[store.REFERENCE])
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(element.value for kind in ("markdown", "caption", "error") for element in app.get(kind))
+
+
+def answer(app: AppTest, typed: str) -> AppTest:
+    app.text_input(key=f"deck.{FIRST.id}.answer").set_value(typed)
+    next(button for button in app.button if button.label in ("Check", "核对")).click().run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_card_waits_for_its_reference(open_app: OpenApp, lang: str) -> None:
+    settle_predictions("q01_loss_mask")
+    app = open_app("deck", lang=lang)
+    assert len([field for field in app.text_input if "deck." in str(field.key)]) == 0
+    assert all(f"]({question.slug})" in said(app) for question in load_questions() if question.id != "Q4")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_number_is_graded_and_only_then_the_back_is_shown(open_app: OpenApp, lang: str) -> None:
+    open_reference("q01_loss_mask")
+    app = open_app("deck", lang=lang)
+    assert "511" not in said(app)
+    answer(app, "500")
+    words = said(app)
+    assert "511" in words and "](q01_loss_mask#claim-Q1-C1)" in words and ":orange[" in words
+    assert not stumbles(app, lang)
+    kept = store.store().drafts.of(store.store().profiles.named_or_new("Me").id, "deck")
+    assert [(draft.field, draft.text.endswith("false]]")) for draft in kept] == [(FIRST.id, True)]
+
+
+def test_what_is_no_number_is_refused_in_one_sentence_and_not_counted(open_app: OpenApp) -> None:
+    open_reference("q01_loss_mask")
+    app = answer(open_app("deck"), "about half")
+    assert "Type a number" in said(app) and "511" not in said(app)
+    assert app.text_input(key=f"deck.{FIRST.id}.answer").value == "about half"
+    assert not store.store().drafts.of(store.store().profiles.named_or_new("Me").id, "deck")
+
+
+def test_a_choice_is_graded_and_the_next_card_comes(open_app: OpenApp) -> None:
+    open_reference("q10_grad_scaler")
+    app = open_app("deck")
+    app.radio(key=f"deck.{CHOICE.id}.answer").set_value(CHOICE.right)
+    next(button for button in app.button if button.label == "Check").click().run()
+    assert ":green[" in said(app)
+    next(button for button in app.button if button.label == "Next card").click().run()
+    assert "Nothing is due" in said(app)  # Question 10 has this card only
+    assert "q10_grad_scaler" not in said(app)  # it no longer waits
+    assert len(app.table) == 1 and not app.exception
