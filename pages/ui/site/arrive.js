@@ -1,5 +1,6 @@
-// Brings the reader to a place of the page: the top of a new page, what an address or a link names after #,
-// or what a step has opened. A link of ours to another page goes there as the menu does, so that the session stays. A place is an element's id or the key of one of our containers. A folded place is
+// Brings the reader to a place of the page: the top of a new page, what an address or a link names after #, or
+// what a step has opened; and keeps the focus there. A link of ours to another page goes there as the menu does,
+// so that the session stays. A place is an element's id or the key of one of our containers. A folded place is
 // opened. What is not drawn yet is waited for; what never comes (a lab that is still locked) has its step's
 // heading in its place.
 
