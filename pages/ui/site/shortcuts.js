@@ -21,7 +21,7 @@ const ACTIONS = {
   previous_question: () => neighbour("←")?.click(),
   step: () => find(".rail .current > a.step")?.click(),
   answer: () => focusField(find(".st-key-answer-field")),
-  run: () => firstLab()?.querySelector("[class*=bench-ready] button")?.click(),
+  run: () => firstLab()?.querySelector("[class*=bench-run] button")?.click(),
   search: () => focusField(find(".st-key-search-large") ?? find(".st-key-search")),
   list: () => dialog.showModal(),
 }
