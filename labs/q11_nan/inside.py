@@ -136,6 +136,7 @@ def _rotated(subject: Answers, *, unit: bool) -> tuple[Tensor, Tensor]:
     """The test vector as a query and as a key [D] each, rotated to `PLACE`."""
     model, config = subject.model, subject.model.config
     positions = torch.arange(2 * PLACE, device=subject.rows.device)
+    assert model.model.rotary is not None, "a model with RoPE"
     rotation = model.model.rotary(positions)
     turned = []
     for heads in (config.num_heads, config.num_kv_heads):
