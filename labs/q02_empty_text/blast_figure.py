@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from labs.contract import Words
 from labs.contract.drawing import Figure, Role
+
+if TYPE_CHECKING:
+    from labs.q02_empty_text.training_steps import Aftermath
+    from minimind_core.model.minimind import MiniMind
 
 MOMENTS = ("backward", "clipped", "step", "next")
 STATES: dict[str, tuple[Role, str]] = {
@@ -21,6 +25,30 @@ STATES: dict[str, tuple[Role, str]] = {
 _LAYER = re.compile(r"model\.layers\.(\d+)\.(?:self_attn\.|mlp\.)?(\w+)\.weight")
 _GAP = 1.5
 """Between the blocks of two moments, in cells."""
+
+
+class TensorState(TypedDict):
+    """One parameter: its entries, NaN after the step, and what it is after each moment."""
+
+    name: str
+    entries: int
+    nan: int
+    states: list[str]
+    """Gradient after backward, gradient after clipping, weight after the step and after the next one."""
+
+
+def tensor_states(model: MiniMind, seen: Aftermath, next_states: Sequence[str]) -> list[TensorState]:
+    """Every parameter with what it was at each moment."""
+    parts = zip(model.named_parameters(), seen.nan_weights, seen.states, next_states, strict=True)
+    return [
+        {"name": name, "entries": weight.numel(), "nan": nan, "states": [*states, next_state]}
+        for (name, weight), nan, states, next_state in parts
+    ]
+
+
+def entries(tensors: Sequence[TensorState], gradient: str | None = None) -> int:
+    """Entries of all parameters, or of those whose gradient is that."""
+    return sum(each["entries"] for each in tensors if gradient in (None, each["states"][0]))
 
 
 def blast_radius(tensors: Sequence[Mapping[str, Any]], text: Words) -> Figure:

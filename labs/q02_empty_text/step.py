@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -21,7 +20,7 @@ from labs.contract import (
     switch,
     whole,
 )
-from labs.q02_empty_text.blast_figure import blast_radius, loss_line
+from labs.q02_empty_text.blast_figure import TensorState, blast_radius, entries, loss_line, tensor_states
 from labs.q02_empty_text.formulas import FORMULAS, PRECISIONS, is_poisonous, nan_weights
 from labs.q02_empty_text.row_kinds import DATASETS, KINDS, has_target
 from labs.tools.budgets import PerDevice
@@ -29,9 +28,8 @@ from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 
 if TYPE_CHECKING:
-    from labs.q02_empty_text.training_steps import Aftermath, MicroBatch
+    from labs.q02_empty_text.training_steps import MicroBatch
     from minimind_core.files.checkpoint import LoadedModel
-    from minimind_core.model.minimind import MiniMind
 
 GOOD_STEPS = 3
 """Steps on ordinary rows after the one that is looked at."""
@@ -77,16 +75,6 @@ class Weights(TypedDict):
     nan: int
     changed: int
     total: int
-
-
-class TensorState(TypedDict):
-    """One parameter: its entries, NaN after the step, and what it is after each moment."""
-
-    name: str
-    entries: int
-    nan: int
-    states: list[str]
-    """Gradient after backward, gradient after clipping, weight after the step and after the next one."""
 
 
 class StepResult(TypedDict):
@@ -155,8 +143,8 @@ class Step(Experiment[StepParams, StepResult]):
                 losses.append(training_steps.ordinary_step(training, good))
                 if step == 0:
                     next_states = training.weight_states(seen.after)
-        tensors = _tensors(model, seen, next_states)
-        entries, none = _entries(tensors), _entries(tensors, "none")
+        tensors = tensor_states(model, seen, next_states)
+        all_entries, none = entries(tensors), entries(tensors, "none")
         return {
             "rows": params.rows,
             "empty_rows": params.empty_rows,
@@ -165,8 +153,8 @@ class Step(Experiment[StepParams, StepResult]):
             "losses": [_finite(value) for value in losses],
             "at": params.warm_steps,
             "gradient_norm": _finite(seen.norm),
-            "gradients": {"nan": seen.nan_gradients, "none": none, "total": entries},
-            "weights": {"nan": sum(seen.nan_weights), "changed": seen.changed, "total": entries},
+            "gradients": {"nan": seen.nan_gradients, "none": none, "total": all_entries},
+            "weights": {"nan": sum(seen.nan_weights), "changed": seen.changed, "total": all_entries},
             "counted": _counted(params, model.config),
             "mean_move": _finite(seen.mean_move),
             "nan_moments": seen.nan_moments,
@@ -239,20 +227,6 @@ def _batches(params: StepParams, loaded: LoadedModel, device: str) -> tuple[Micr
     mixed = [*good[: params.rows - params.empty_rows], *bad]
     made = [MicroBatch.of(rows, loaded.config.pad_id, params.length, device) for rows in (good, mixed)]
     return made[0], made[1]
-
-
-def _tensors(model: MiniMind, seen: Aftermath, next_states: Sequence[str]) -> list[TensorState]:
-    """Every parameter with what it was at each moment."""
-    parts = zip(model.named_parameters(), seen.nan_weights, seen.states, next_states, strict=True)
-    return [
-        {"name": name, "entries": weight.numel(), "nan": nan, "states": [*states, next_state]}
-        for (name, weight), nan, states, next_state in parts
-    ]
-
-
-def _entries(tensors: Sequence[TensorState], gradient: str | None = None) -> int:
-    """Entries of all parameters, or of those whose gradient is that."""
-    return sum(each["entries"] for each in tensors if gradient in (None, each["states"][0]))
 
 
 def _finite(value: float) -> float | None:

@@ -2,9 +2,10 @@
 
 from labs.q04_long_text.extrapolation import Extrapolation
 from labs.q04_long_text.methods import Methods
+from labs.q04_long_text.needle import Needle
 from labs.q04_long_text.passkey import Passkey
 from labs.q04_long_text.reach import Reach
 from labs.q04_long_text.routing import Routing
 from labs.q04_long_text.sparse import Sparse
 
-EXPERIMENTS = (Methods(), Reach(), Sparse(), Passkey(), Extrapolation(), Routing())
+EXPERIMENTS = (Methods(), Reach(), Sparse(), Passkey(), Needle(), Extrapolation(), Routing())

@@ -21,19 +21,26 @@ KEYS = ("71482", "30965")
 
 @dataclass(frozen=True)
 class Planted:
-    """Texts with `filler` ids between fact and question."""
+    """Texts with `filler` ids between fact and question, and before the fact where that is asked for."""
 
     loaded: LoadedModel
     filler: list[int]
 
-    def ids(self, key: str, distance: int) -> list[int]:
-        """The text up to the answer, with `distance` tokens between fact and question."""
+    def ids(self, key: str, distance: int, before: int = 0) -> list[int]:
+        """The text up to the answer: `before` tokens, the fact, `distance` tokens, the question."""
         encode = self.loaded.tokenizer.encode
-        fact = [self.loaded.config.bos_id, *encode(FACT.format(key=key))]
-        return [*fact, *self.filler[:distance], *encode(QUESTION)]
+        opening = [self.loaded.config.bos_id, *self.filler[:before]]
+        between = self.filler[before : before + distance]
+        return [*opening, *encode(FACT.format(key=key)), *between, *encode(QUESTION)]
+
+    def back(self, distance: int, before: int = 0) -> int:
+        """Tokens from the question's last one back to the last one that tells the keys apart."""
+        one, other = (self.ids(key, distance, before) for key in KEYS)
+        differ = [place for place, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1]
+        return len(one) - 1 - differ[-1]
 
     def nats(
-        self, model: MiniMind, distance: int, window: int | None, check: Callable[[], None]
+        self, model: MiniMind, distance: int, window: int | None, check: Callable[[], None], before: int = 0
     ) -> tuple[float, float]:
         """Nats of a whole answer with its own key planted, and with the other one; the mean over the keys.
 
@@ -42,7 +49,7 @@ class Planted:
         own: list[float] = []
         other: list[float] = []
         for planted in KEYS:
-            text = self.ids(planted, distance)
+            text = self.ids(planted, distance, before)
             for asked in KEYS:
                 answer = self.loaded.tokenizer.encode(f" {asked}")
                 row = torch.tensor([[*text, *answer]])

@@ -7,16 +7,20 @@ from labs.q05_shapes.double_softmax import DoubleSoftmax
 from labs.q05_shapes.first_loss import FirstLoss
 from labs.q05_shapes.flops import Flops
 from labs.q05_shapes.knockout import Knockout
+from labs.q05_shapes.own_text import OwnText
 from labs.q05_shapes.qk_norm import QKNorm
 from labs.q05_shapes.residual import Residual
+from labs.q05_shapes.rotation import Rotation
 from labs.q05_shapes.width import Width
 from labs.q05_shapes.xray import XRay
 
 EXPERIMENTS = (
     XRay(),
+    OwnText(),
     Width(),
     Causality(),
     Attention(),
+    Rotation(),
     Knockout(),
     Flops(),
     Activations(),

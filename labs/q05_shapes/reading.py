@@ -48,7 +48,19 @@ def ids_of(loaded: LoadedModel, typed: str) -> list[int]:
 
 
 def labels_of(loaded: LoadedModel, ids: list[int]) -> list[str]:
-    """A label for every token, no two alike: its place, and its text with spaces and breaks that are seen."""
-    seen = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+    """A label for every token, no two alike: its place, and its text with every character to be seen."""
     texts = ["BOS", *(loaded.tokenizer.token_text(token) for token in ids[1:])]
-    return [f"{place} {''.join(seen.get(c, c) for c in text)}" for place, text in enumerate(texts)]
+    return [f"{place} {''.join(map(_seen, text))}" for place, text in enumerate(texts)]
+
+
+def _seen(character: str) -> str:
+    r"""A character, or a sign for one that leaves nothing to look at.
+
+    >>> print(_seen("a") + _seen(" ") + _seen(chr(7)) + _seen(chr(0x200B)))
+    a␣\x07\u200b
+    """
+    signs = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+    if character in signs or character.isprintable():
+        return signs.get(character, character)
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -44,6 +44,7 @@ class Stepwise(nn.Module):
         keys, values = own.k_norm(self._split(k_linear)), self._split(v_linear)  # [B, K, T, D] each
         note("q", queries)
         note("kv", keys)
+        note("values", values)
         if inputs.rotation is not None and self.fault != "no_rope":
             queries, keys = apply_rope(queries, *inputs.rotation), apply_rope(keys, *inputs.rotation)
         note("q_rotated", queries)

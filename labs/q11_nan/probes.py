@@ -8,67 +8,18 @@ Shapes: B rows, T tokens, V vocabulary ids.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from unittest import mock
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from labs.q11_nan.mutants import Subject
-from minimind_core.model import minimind
+from labs.q11_nan import inside
+from labs.q11_nan.answers import Answers, Probe
 
 SHIFT = 100
 """Positions that the shifted probe adds; the relative ones stay."""
 NEAR = 2e-2
 """Logits that differ by less are the same."""
-
-
-class Answers:
-    """Numbers of one subject on rows int64 [B, T], computed when a probe asks, each once."""
-
-    def __init__(self, subject: Subject, rows: Tensor) -> None:
-        self.subject, self.rows = subject, rows
-        self.logits = self.forward(rows)  # [B, T, V]
-        self.by_position = subject.loss(self.logits, rows).mean(0)  # [T - 1]
-        self.loss = float(self.by_position.mean())
-        self.gradients = self._gradients()
-
-    @torch.no_grad()
-    def forward(self, rows: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Logits [B, T, V] at these positions, all tokens new."""
-        return self.subject.model(rows, positions).float()
-
-    def _gradients(self) -> list[float]:
-        """The norm of each weight's gradient; of those that have none 0."""
-        model = self.subject.model
-        model.zero_grad(set_to_none=True)
-        self.subject.loss(model(self.rows).float(), self.rows).mean().backward()
-        return [0.0 if p.grad is None else float(p.grad.norm()) for p in model.parameters()]
-
-    def attention(self) -> Tensor:
-        """Weights of the first layer's attention [B, heads, T, T]: what `attend` makes of a unit matrix."""
-        seen: list[Tensor] = []
-        real = minimind.attend
-
-        def spy(queries: Tensor, keys: Tensor, values: Tensor, visible: object, kind: str) -> Tensor:
-            if not seen:
-                length = keys.shape[2]
-                units = torch.eye(length, device=keys.device).expand(*keys.shape[:2], length, length)
-                seen.append(_told(real, queries, keys, units, visible, kind))
-            return real(queries, keys, values, visible, kind)  # type: ignore[arg-type]
-
-        with mock.patch.object(minimind, "attend", spy):
-            self.forward(self.rows[:1])
-        return seen[0]
-
-
-@torch.no_grad()
-def _told(real: Callable[..., Tensor], queries: Tensor, keys: Tensor, units: Tensor, *rest: object) -> Tensor:
-    return real(queries, keys, units, *rest).detach()
-
-
-Probe = Callable[[Answers, Answers], str]
-"""Takes the subject's answers and the healthy model's."""
 
 
 def loss(subject: Answers, healthy: Answers) -> str:
@@ -107,14 +58,12 @@ def all_logits(subject: Answers, healthy: Answers) -> str:
 
 def future(subject: Answers, _healthy: Answers) -> str:
     """Whether earlier logits change with the last token."""
-    changed = subject.rows.clone()
-    changed[:, -1] = (changed[:, -1] + 1) % subject.logits.shape[-1]
-    return _moved(subject.forward(changed)[:, :-1], subject.logits[:, :-1])
+    return _moved(subject.last_changed[:, :-1], subject.logits[:, :-1])
 
 
 def past(subject: Answers, _healthy: Answers) -> str:
     """Whether the attention of the last token reaches the first one, in the first layer."""
-    return "reaches" if float(subject.attention()[..., -1, 0].abs().max()) > 0 else "does_not_reach"
+    return "reaches" if float(subject.attention[..., -1, 0].abs().max()) > 0 else "does_not_reach"
 
 
 def shifted(subject: Answers, _healthy: Answers) -> str:
@@ -132,7 +81,7 @@ def order(subject: Answers, _healthy: Answers) -> str:
 
 def attention_map(subject: Answers, healthy: Answers) -> str:
     """Rows of the first layer's attention: what they add up to, where they look, and how widely."""
-    weights, right = subject.attention(), healthy.attention()
+    weights, right = subject.attention, healthy.attention
     if float((weights.sum(-1) - 1).abs().max()) > 1e-3:
         return "not_one"
     if float(weights.triu(1).abs().max()) > 1e-6:
@@ -190,6 +139,7 @@ PROBES: dict[str, Probe] = {
     "repeats": repeats,
     "twice": twice,
     "logit_size": logit_size,
+    **inside.PROBES,
 }
 
 

@@ -54,6 +54,16 @@ class RouletteParams(Params):
     repeats: bool = switch(False, view=True, label="ask.repeats")
     twice: bool = switch(False, view=True, label="ask.twice")
     logit_size: bool = switch(False, view=True, label="ask.logit_size")
+    first_apart: bool = switch(False, view=True, label="ask.first_apart")
+    leak: bool = switch(False, view=True, label="ask.leak")
+    itself: bool = switch(False, view=True, label="ask.itself")
+    sums: bool = switch(False, view=True, label="ask.sums")
+    wiring: bool = switch(False, view=True, label="ask.wiring")
+    rotation_pairs: bool = switch(False, view=True, label="ask.rotation_pairs")
+    rotation_keys: bool = switch(False, view=True, label="ask.rotation_keys")
+    rotation_length: bool = switch(False, view=True, label="ask.rotation_length")
+    norm_alone: bool = switch(False, view=True, label="ask.norm_alone")
+    target: bool = switch(False, view=True, label="ask.target")
 
 
 class View(TypedDict):
@@ -76,9 +86,10 @@ class RouletteResult(TypedDict):
 
 
 class Roulette(Experiment[RouletteParams, RouletteResult]):
-    """A silent bug in the real model, and fourteen probes."""
+    """A silent bug in the real model, and probes of the whole and of its parts."""
 
     id = "q11/roulette"
+    version = 2
 
     def seconds(self, params: RouletteParams, device: DeviceClass) -> float:
         return PerDevice(cpu=7.0, cuda=2.0).on(device)
@@ -135,6 +146,11 @@ def bug(spin: int) -> str:
     return random.Random(spin).choice(BUGS)
 
 
+def kinds() -> int:
+    """How many bugs all probes together tell apart: those that answer alike count once."""
+    return len({tuple(answers.values()) for answers in recorded()["answers"].values()})
+
+
 def _rows(result: RouletteResult, text: Words) -> list[Row]:
     """Each bought probe: its answer, what it told then, and how many bugs were left."""
     table, name = recorded()["answers"], result["bug"]
@@ -169,6 +185,7 @@ def _notes(result: RouletteResult, text: Words) -> list[str]:
             mean=recorded()["mean"],
         )
     ]
+    notes.append(text("note.partition", probes=len(PROBES), bugs=len(BUGS), kinds=kinds()))
     if len(same) > 1:
         others = [text(f"bug.{name}") for name in same if name != result["bug"]]
         notes.append(text("note.twins", names=text("comma").join(others)))

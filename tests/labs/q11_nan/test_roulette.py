@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from labs.claims.recordings import recorded as recordings
 from labs.contract.registry import words_of
+from labs.q11_nan.answers import Answers
 from labs.q11_nan.bugs import BUGS, PROBES
 from labs.q11_nan.mutants import NAMES, mutated, shifted_loss
 from labs.q11_nan.probe_tree import best_tree, bits, left, split
 from labs.q11_nan.probes import PROBES as ASKED
-from labs.q11_nan.roulette import Roulette, RouletteParams, bug, recorded
+from labs.q11_nan.roulette import Roulette, RouletteParams, bug, kinds, recorded
 from labs.tools.models import untrained
 from minimind_core.model.config import ModelConfig
+from minimind_core.model.minimind import MiniMind
 from tests.labs.one_lab import REGISTRY
 
 SMALL = ModelConfig(
@@ -50,6 +52,48 @@ def test_every_bug_is_silent_and_none_stays_behind() -> None:
                 is_same = torch.allclose(logits, before, atol=1e-6) and subject.loss is shifted_loss
                 assert not is_same or name == "detached", name
             assert torch.equal(model(IDS), before), name
+
+
+@pytest.fixture(scope="module")
+def lively() -> MiniMind:
+    """Small, with weights so large that every bug shows."""
+    model, random = untrained(SMALL, "cpu").eval(), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(1 if parameter.dim() == 1 else 0, 0.25, generator=random)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("probe", "right", "wrong"),
+    [
+        ("first_apart", "not_in_forward", {"gelu": "feed_forward", "layers_swapped": "later_block"}),
+        ("first_apart", "not_in_forward", {"large_eps": "first_norm", "logits_halved": "head"}),
+        ("leak", "nowhere", {"one_ahead": "near_the_end", "no_causal_mask": "everywhere"}),
+        ("itself", "reaches", {"not_itself": "does_not_reach"}),
+        ("sums", "by_row", {"softmax_over_queries": "by_column", "mask_after_softmax": "neither_way"}),
+        (
+            "wiring",
+            "as_groups",
+            {"heads_tiled": "in_turn", "first_kv_head": "all_of_them", "head_lost": "other"},
+        ),
+        ("rotation_pairs", "halves", {"pairs_of_neighbours": "neighbours", "no_rotation": "not_turned"}),
+        ("rotation_keys", "alike", {"keys_backwards": "backwards", "queries_only": "not_turned"}),
+        ("rotation_length", "stays", {"sign_of_sine": "changes"}),
+        ("norm_alone", "its_weight", {"layer_norm": "zeros", "norm_without_weight": "ones"}),
+        ("target", "next", {"no_shift": "own", "shifted_twice": "after_next"}),
+        ("attention_map", "same", {"no_scale": "sharper", "scale_twice": "flatter"}),
+    ],
+)
+def test_a_probe_says_what_is_wrong(lively: MiniMind, probe: str, right: str, wrong: dict[str, str]) -> None:
+    """Also of the attention map, which is to be compared with the healthy one while the bug is in place."""
+    rows = IDS[:, :8]
+    with mutated("healthy", lively) as subject:
+        healthy = Answers(subject, rows)
+        assert ASKED[probe](healthy, healthy) == right
+    for name, said in wrong.items():
+        with mutated(name, lively) as subject:
+            assert ASKED[probe](Answers(subject, rows), healthy) == said, name
 
 
 def test_a_detached_attention_shows_in_the_gradient_alone() -> None:
@@ -92,6 +136,15 @@ def test_the_recorded_tree_names_what_can_be_named() -> None:
     assert recorded()["mean"] >= math.log2(len({tuple(answers.values()) for answers in TABLE.values()})) / 3
 
 
+def test_how_many_bugs_are_told_apart_is_counted_pair_by_pair() -> None:
+    first_of_its_kind = [
+        name
+        for index, name in enumerate(BUGS)
+        if not any(TABLE[name] == TABLE[earlier] for earlier in BUGS[:index])
+    ]
+    assert kinds() == len(first_of_its_kind)
+
+
 def test_a_spin_follows_from_its_number_and_every_bug_comes_up() -> None:
     assert {bug(spin) for spin in range(1, 600)} == set(BUGS)
 
@@ -115,6 +168,7 @@ def test_the_page_tells_bits_and_at_the_end_the_best_tree() -> None:
     )
     assert right.notes[1].startswith("Right: ") and "You took 1 probes" in right.notes[1]
     assert wrong.notes[0].startswith("No: it was ")
+    assert f"All {len(PROBES)} probes together tell {kinds()} of the {len(BUGS)} bugs apart" in wrong.notes[1]
     assert f"the best tree takes {len(recorded()['paths'][name])}" in right.notes[1]
 
 
