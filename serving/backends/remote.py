@@ -113,7 +113,7 @@ async def _pieces(response: httpx.Response) -> AsyncGenerator[Piece]:
             continue
         chunk = json.loads(line.removeprefix("data:"))
         if "error" in chunk:
-            raise _as_error(chunk["error"], 503)
+            raise _as_error(chunk["error"], 500)
         if usage := chunk.get("usage"):
             prompt_tokens, new_tokens = usage["prompt_tokens"], usage["completion_tokens"]
         for choice in chunk.get("choices", [])[:1]:
