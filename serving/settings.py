@@ -8,6 +8,7 @@ from minimind_core.errors import require
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EMBEDDED = "engine"
+CHARACTERS_A_TOKEN = 8
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Settings:
     deadline: float = 30.0
     """Seconds that a request may take; a client can ask for less."""
     max_body_bytes: int = 65_536
-    max_prompt_characters: int = 16_384
     body_seconds: float = 10.0
     """Seconds that a client may take to send a body, or to fetch an answer that is ready."""
     breaker_failures: int = 5
@@ -65,6 +65,11 @@ class Settings:
             self.host in LOOPBACK or bool(self.allowed_hosts),
             f"Say under which names {self.host} is reached: --allowed-host NAME, or '*' for any name.",
         )
+
+    @property
+    def max_prompt_characters(self) -> int:
+        """Beyond it a prompt is not even split into tokens; ours have some three characters a token."""
+        return CHARACTERS_A_TOKEN * self.max_length
 
     @property
     def most_in_flight(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -146,3 +148,11 @@ def test_a_server_that_fails_or_speaks_otherwise_opens_the_breaker(
     error = json.loads(events(first.text)[-1])["error"]
     assert error["code"] == "backend_failed" and (first.status_code == 503 or stream)
     assert second.status_code == 503 and second.json()["error"]["code"] == "breaker_open"
+
+
+def test_a_front_loads_no_torch() -> None:
+    loads = (
+        "import sys, serving.command, serving.server, serving.backends.remote; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

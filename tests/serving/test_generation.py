@@ -12,7 +12,7 @@ from minimind_core.decoding.engine import Engine
 from minimind_core.files.checkpoint import load_model
 from serving.backends.embedded import EmbeddedBackend
 from serving.settings import Settings
-from tests.serving.served import PROMPT, SMALL, alone, events, served, tiny
+from tests.serving.served import PROMPT, SMALL, alone, events, held_back, served, tiny, until
 
 ENDPOINTS = ("/generate", "/v1/completions", "/v1/chat/completions")
 
@@ -152,3 +152,27 @@ def test_the_models_are_listed_by_name() -> None:
             return (await there.client.get("/v1/models")).json()
 
     assert [model["id"] for model in asyncio.run(ask())["data"]] == ["tiny"]
+
+
+def test_a_priority_is_a_head_start_in_the_engine_s_queue() -> None:
+    async def ask() -> list[int]:
+        async with held_back(num_slots=1) as (there, engine):
+
+            def send(priority: int) -> asyncio.Task[Any]:
+                asked = body("/generate", priority=priority)
+                return asyncio.create_task(there.client.post("/generate", json=asked))
+
+            sent = [send(0)]
+            await until(lambda: len(engine.scheduler.waiting) == 1)
+            engine.let.release()  # it has the slot now
+            await until(lambda: engine.steps == 1)
+            sent += [send(0), send(2), send(9)]
+            await until(lambda: there.service.gate.in_flight == 4)
+            engine.let.release()
+            await until(lambda: len(engine.scheduler.waiting) == 3)
+            order = [request.priority for request in engine.scheduler.waiting]
+            engine.let.release(1000)
+            assert {(await each).status_code for each in sent} == {200}
+            return order
+
+    assert asyncio.run(ask()) == [9, 2, 0]

@@ -65,9 +65,12 @@ def test_gauges_show_who_runs_and_who_waits() -> None:
         async with held_back(num_slots=2, queue=3) as (there, engine):
             asked = {**ASK, "max_tokens": 40}
             sent = [asyncio.create_task(there.client.post("/generate", json=asked)) for _ in range(5)]
-            await until(lambda: len(engine.scheduler.waiting) == 5)
-            engine.let.release(4)
-            await until(lambda: engine.steps >= 3)
+
+            def filled() -> bool:
+                engine.let.release()
+                return engine.stats().batch_size == 2 and len(engine.scheduler.waiting) == 3
+
+            await until(filled)
             looking = asyncio.create_task(figures(there))
 
             def looked() -> bool:

@@ -23,7 +23,7 @@ from tests.minimind_core.checkpoint_samples import save_tiny
 PATIENCE = 120.0
 
 ROOT = Path(__file__).resolve().parents[2]
-LONG = {"prompt": "Ab", "max_tokens": 800, "ignore_eos": True, "stream": True}
+LONG = {"prompt": "Ab", "max_tokens": 400, "ignore_eos": True, "stream": True}
 SHORT = {"prompt": "Ab", "max_tokens": 3}
 
 
@@ -122,7 +122,7 @@ def test_a_process_from_its_first_line_to_its_last(server: Process) -> None:
     assert server.end() == 0
     requests = [line for line in server.lines if line["event"] == "request"]
     assert [line.get("outcome") for line in requests] == ["cancelled", "draining", "answered"]
-    assert requests[-1]["output_tokens"] == 800
+    assert requests[-1]["output_tokens"] == 400
 
 
 @pytest.mark.parametrize(
