@@ -252,6 +252,7 @@ def test_no_body_whatever_is_an_error_of_ours(ask: Ask, body: Any, path: str) ->
         check_shape(answer)
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_no_500_and_no_status_that_is_not_documented(ask: Ask) -> None:
     """Every operation of the OpenAPI document, by data that fits it and data that does not."""
     document = ask(lambda there: there.client.get("/openapi.json")).json()
