@@ -137,9 +137,9 @@ class EngineThread:
         if self._thread.is_alive():
             self._ask(lambda: self._engine.cancel(request_id), even_closing=True)
 
-    def stats(self) -> EngineStats:
-        """Where the engine stands between two steps."""
-        return self._ask(self._engine.stats, even_closing=True).result()
+    def stats(self, timeout: float | None = None) -> EngineStats:
+        """Where the engine stands between two steps. Raises TimeoutError after `timeout` seconds of one."""
+        return self._ask(self._engine.stats, even_closing=True).result(timeout)
 
     def close(self, drain: bool = False) -> None:
         """Take no more requests, cancel the others or with `drain` wait for their end, and end the thread."""

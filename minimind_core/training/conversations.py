@@ -70,6 +70,12 @@ def _turn(turn: Any, number: int) -> Turn:
     return Turn(role, content)
 
 
+def encode_prompt(prompt: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
+    """Ids of a conversation and of the beginning of the assistant's next turn, for a model to go on with."""
+    begin = tokenizer.encode(_BEGIN, allow_special=True)
+    return [*encode_turns(prompt, tokenizer), *begin, *tokenizer.encode("assistant\n")]
+
+
 def encode_turns(turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
     """Ids of a conversation. Only the template's own marks are control tokens: one that was typed is text."""
     begin, end, line_feed = (tokenizer.encode(text, allow_special=True) for text in (_BEGIN, _END, "\n"))

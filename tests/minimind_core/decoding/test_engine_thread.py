@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from minimind_core.decoding.engine import Engine, QueueFull, TokenEvent
+from minimind_core.decoding.engine import Engine, QueueFull
 from minimind_core.decoding.engine_thread import EngineStopped, EngineThread
 from minimind_core.decoding.generate import generate
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.errors import ConfigError
 from minimind_core.model.minimind import MiniMind
 from tests.minimind_core.checkpoint_samples import random_model
+from tests.minimind_core.gated_engine import GatedEngine
 
 PROMPT = [5, 40, 7, 33]
 
@@ -25,20 +26,9 @@ def model() -> MiniMind:
     return random_model()
 
 
-class GatedEngine(Engine):
-    """Takes a step only when it is let, so that a test decides what happens in between."""
-
-    let = threading.Semaphore
-
-    def step(self) -> list[TokenEvent]:
-        assert self.let.acquire(timeout=60)
-        return super().step()
-
-
 @pytest.fixture
 def gated(model: MiniMind) -> Iterator[GatedEngine]:
     engine = GatedEngine(model, num_slots=1, max_length=64, queue_limit=2, stop_ids=())
-    engine.let = threading.Semaphore(0)
     yield engine
     engine.let.release(1000)
 

@@ -1,0 +1,54 @@
+"""The command line of the service, run from the project's folder.
+
+    python -m serving serve --port 8000
+    python -m serving serve --backend http://127.0.0.1:8001
+
+Exit codes: 0 done (a drain after SIGTERM is), 1 failed, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from minimind_core.console import FAILED, run_in_shell
+from minimind_core.errors import ConfigError, MiniMindError
+
+USAGE, INTERRUPTED = 2, 130
+COMMANDS = {"serve": ("serving.command", "answer requests over HTTP")}
+"""By name the module with `add_arguments` and `run`, and what it does."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Argparse itself ends the process (2) for a wrong option."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except MiniMindError as error:
+        print(error, file=sys.stderr)
+        return USAGE if isinstance(error, ConfigError) else FAILED
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m serving", description="The model as a service.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (home, summary) in COMMANDS.items():
+        module = importlib.import_module(home)
+        command = subparsers.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_in_shell(main))

@@ -1,0 +1,143 @@
+"""A real process with a real port: where it listens, what a closed connection does, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.minimind_core.checkpoint_samples import save_tiny
+
+PATIENCE = 120.0
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG = {"prompt": "Ab", "max_tokens": 400, "ignore_eos": True, "stream": True}
+SHORT = {"prompt": "Ab", "max_tokens": 3}
+
+
+class Process:
+    """`python -m serving serve` with a tiny model, on a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        options = {"--max-length": 4096, "--max-new-tokens": 4000, "--deadline": 600, "--drain-seconds": 600}
+        words = [str(word) for option in options.items() for word in option]
+        command = [
+            sys.executable,
+            "-m",
+            "serving",
+            "serve",
+            "--port",
+            "0",
+            "--model",
+            str(folder),
+            "--device",
+            "cpu",
+        ]
+        self.process = subprocess.Popen([*command, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        self.lines: list[dict[str, Any]] = []
+        self._news: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.line('listening')['port']}"
+        self.client = httpx.Client(base_url=self.address, timeout=PATIENCE, trust_env=False)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._news.put(json.loads(line))
+        self._news.put(None)
+
+    def line(self, event: str) -> dict[str, Any]:
+        """The next line of the log about this."""
+        while (line := self._news.get(timeout=PATIENCE)) is not None:
+            self.lines.append(line)
+            if line["event"] == event:
+                return line
+        raise AssertionError(f"no {event}: {self.lines}")
+
+    def end(self) -> int:
+        self.client.close()
+        code = self.process.wait(PATIENCE)
+        while (line := self._news.get(timeout=PATIENCE)) is not None:
+            self.lines.append(line)
+        return code
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Process]:
+    save_tiny(tmp_path / "tiny")
+    server = Process(tmp_path / "tiny")
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def metric(server: Process, name: str) -> float:
+    found = re.search(rf"^{re.escape(name)} (\S+)$", server.client.get("/metrics").text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_a_process_from_its_first_line_to_its_last(server: Process) -> None:
+    """It is on loopback only; a closed connection ends a request; SIGTERM lets what was accepted end."""
+    sockets = psutil.Process(server.process.pid).net_connections()
+    assert [each.laddr.ip for each in sockets if each.status == "LISTEN"] == ["127.0.0.1"]
+
+    with server.client.stream("POST", "/v1/completions", json=LONG) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        assert metric(server, "minimind_in_flight") == 1
+    wait_for(lambda: metric(server, "minimind_in_flight") == 0 == metric(server, "minimind_kv_slots_used"))
+    assert metric(server, 'minimind_requests_total{endpoint="/v1/completions",outcome="cancelled"}') == 1
+
+    with server.client.stream("POST", "/v1/completions", json=LONG) as stream:
+        lines = stream.iter_lines()
+        first = next(lines)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.line("draining")["in_flight"] == 1
+        with httpx.Client(base_url=server.address, timeout=PATIENCE, trust_env=False) as other:
+            refused, ready = other.post("/generate", json=SHORT), other.get("/health/ready")
+        rest = [line for line in lines if line]
+    assert first.startswith("data: ") and rest[-1] == "data: [DONE]"
+    assert json.loads(rest[-2].removeprefix("data: "))["choices"][0]["finish_reason"] == "length"
+    assert refused.status_code == 503 and refused.json()["error"]["code"] == "draining"
+    assert refused.headers["Retry-After"] == "1" and ready.status_code == 503
+    assert server.end() == 0
+    requests = [line for line in server.lines if line["event"] == "request"]
+    assert [line.get("outcome") for line in requests] == ["cancelled", "draining", "answered"]
+    assert requests[-1]["output_tokens"] == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--host", "0.0.0.0"], "Say under which names 0.0.0.0 is reached"),
+        (["--backend", "ftp://x"], "A backend is `engine` or an address with http://"),
+        (["--deadline", "0"], "deadline must be above 0 seconds"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_sentence(options: list[str], sentence: str) -> None:
+    from serving.__main__ import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr("builtins.print", lambda *words, **_: said.extend(map(str, words)))
+        assert main(["serve", *options]) == 2
+    assert sentence in said[0]
