@@ -1,0 +1,1 @@
+"""The online inference service of Question 14 and what loads it."""
