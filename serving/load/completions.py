@@ -98,11 +98,12 @@ class Completions:
                 return REJECTED
             if response.status_code != httpx.codes.OK:
                 return f"http {response.status_code}"
-            async for data in _events(response):
-                if data == "[DONE]":
-                    return ANSWERED
-                reading.hear(json.loads(data))
-        return DISCONNECTED
+            done = False
+            async for data in _events(response):  # to the very end, or the connection could not be used again
+                done = done or data == "[DONE]"
+                if not done:
+                    reading.hear(json.loads(data))
+            return ANSWERED if done else DISCONNECTED
 
 
 class _Reading:

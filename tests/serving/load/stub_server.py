@@ -26,6 +26,7 @@ class Stub:
 
     def __init__(self, *plan: str) -> None:
         self.plan, self.log, self.bodies = plan, list[str](), list[dict[str, Any]]()
+        self.peers = set[Any]()
         self.asked = threading.Semaphore(0)
         self.url = ""
 
@@ -39,6 +40,7 @@ class Stub:
                 break
         kind = self.plan[len(self.log) % len(self.plan)]
         self.log.append(kind)
+        self.peers.add(scope["client"])
         self.bodies.append({"path": scope["path"], **json.loads(body)})
         self.asked.release()
         await self._answer(kind, receive, send)

@@ -76,6 +76,12 @@ def test_the_server_gets_what_was_asked_for(loaded: Stub) -> None:
     ]
 
 
+def test_a_connection_is_used_again() -> None:
+    with running(Stub("answer")) as stub:
+        assert main([stub.url, *QUICK, "--closed", "1"]) == 0
+        assert len(stub.log) > 1 == len(stub.peers)
+
+
 def test_the_number_of_requests_is_bounded(loaded: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([loaded.url, *QUICK, "--requests", "3", "--json"]) == 0
     assert printed(capsys)["planned"] == len(loaded.log) == 3
