@@ -116,7 +116,7 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
             ),
         ]
         numbers = {
-            f"{text(f'steps.{key}')}, {text(f'batching.{name}')}": float(way[key])  # type: ignore[literal-required]
+            f"{text(f'steps.{key}')}, {text(f'batching.{name}')}": float(way[key])
             for key in ("p95", "goodput", "used_percent")
             for name, way in ways.items()
         }

@@ -89,7 +89,7 @@ class Scaled:
     replica_seconds: float
 
 
-@dataclass
+@dataclass(eq=False)
 class _Replica:
     born: float
     ready: bool = False
@@ -134,7 +134,15 @@ class Service:
                 looks.append(self._look())
             self._begin()
         self.paid += sum(max(end, self.now) - replica.born for replica in self.replicas)
-        return Scaled(latencies, *map(list, zip(*looks, strict=True)), self.orders, self.paid)  # type: ignore[arg-type]
+        return Scaled(
+            latencies,
+            [look[0] for look in looks],
+            [look[1] for look in looks],
+            [look[2] for look in looks],
+            [look[3] for look in looks],
+            self.orders,
+            self.paid,
+        )
 
     def _look(self) -> tuple[float, int, int, int]:
         staying = [replica for replica in self.replicas if not replica.leaving]
