@@ -42,9 +42,9 @@ TOKENS = 50
 class AutoscalerParams(Params):
     """`hold`: seconds a lower need must last. `count_starting`: replicas under way count as there."""
 
-    cold_start: float = real(30.0, 0.0, 120.0, step=5.0, unit="s", primary=True)
-    target: float = real(70.0, 20.0, 100.0, step=5.0, unit="%", primary=True)
-    hold: float = real(60.0, 0.0, 300.0, step=10.0, unit="s", primary=True)
+    cold_start: float = real(30.0, 0.0, 120.0, step=5.0, primary=True)
+    target: float = real(70.0, 20.0, 100.0, step=5.0, primary=True)
+    hold: float = real(60.0, 0.0, 300.0, step=10.0, primary=True)
     count_starting: bool = switch(True)
     peak: float = real(100.0, 10.0, 200.0, step=5.0)
     service_ms: float = real(300.0, 50.0, 1000.0, step=10.0)
