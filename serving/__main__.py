@@ -2,6 +2,7 @@
 
     python -m serving serve --port 8000
     python -m serving serve --backend http://127.0.0.1:8001
+    python -m serving load http://127.0.0.1:8000 --rate 20 --seconds 30
 
 Exit codes: 0 done (a drain after SIGTERM is), 1 failed, 2 usage, 130 interrupted.
 """
@@ -13,11 +14,15 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from minimind_core.command_options import print_json
 from minimind_core.console import FAILED, run_in_shell
 from minimind_core.errors import ConfigError, MiniMindError
 
 USAGE, INTERRUPTED = 2, 130
-COMMANDS = {"serve": ("serving.command", "answer requests over HTTP")}
+COMMANDS = {
+    "serve": ("serving.command", "answer requests over HTTP"),
+    "load": ("serving.load.command", "send requests to such a service, and tell how long they waited"),
+}
 """By name the module with `add_arguments` and `run`, and what it does."""
 
 
@@ -27,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except MiniMindError as error:
+        if getattr(options, "json", False):
+            print_json({"error": str(error)})
         print(error, file=sys.stderr)
         return USAGE if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:

@@ -27,11 +27,11 @@ from labs.contract import (
     whole,
 )
 from labs.contract.drawing import Role
-from labs.q14_serving.clients import Hear, Sent, closed_loop, open_loop
 from labs.q14_serving.curves import SECOND, given
 from labs.q14_serving.latencies import POINTS, Seen, Timeline, distributions, in_flight, seen
 from labs.q14_serving.queueing import Fleet, in_flight_at, percentile, poisson, simulate
 from labs.tools.budgets import PerDevice
+from serving.load.loops import Hear, Sent, closed_loop, open_loop
 
 if TYPE_CHECKING:
     from labs.q14_serving.server import Server
@@ -135,19 +135,22 @@ class Load(Experiment[LoadParams, LoadResult]):
             "capacity": line.requests_per_second(slots, params.tokens),
         }
         ctx.emit({"known": known})
-        hear_closed = _teller(ctx, "closed", 0.35, 0.55, round(CLOSED_SECONDS * _closed_rate(params)))
-        hear_open = _teller(ctx, "open", 0.55, 1.0, len(due))
+        closed, opened = list[Sent[str]](), list[Sent[str]]()
+        hear_closed = _teller(
+            ctx, "closed", closed, (0.35, 0.55), round(CLOSED_SECONDS * _closed_rate(params))
+        )
+        hear_open = _teller(ctx, "open", opened, (0.55, 1.0), len(due))
         short = int((params.reply_ms * SHARE - reading) / line.step(1)) if params.reply_ms else params.tokens
         with serving(model, slots, params.queue) as server:
-            closed = asyncio.run(_closed(server, params, min(max(short, 1), params.tokens), hear_closed))
-            opened = asyncio.run(_open(server, params, [time / SECOND for time in due], hear_open))
+            asyncio.run(_closed(server, params, min(max(short, 1), params.tokens), closed, hear_closed))
+            asyncio.run(_open(server, params, [time / SECOND for time in due], opened, hear_open))
         return _result(params, known, closed, opened)
 
     def so_far(self, params: LoadParams, partials: Partials) -> LoadResult | None:
         """What has come back until now."""
         if not partials:
             return None
-        sent: dict[str, list[Sent]] = {"closed": [], "open": []}
+        sent: dict[str, list[Sent[str]]] = {"closed": [], "open": []}
         for partial in partials[1:]:
             sent[partial["client"]] += [Sent(*each) for each in partial["sent"]]
         return _result(params, partials[0]["known"], sent["closed"], sent["open"])
@@ -196,48 +199,54 @@ def _closed_rate(params: LoadParams) -> float:
     return SECOND / gap if gap else math.inf
 
 
-async def _closed(server: Server, params: LoadParams, tokens: int, hear: Hear) -> list[Sent]:
+async def _closed(server: Server, params: LoadParams, tokens: int, sent: list[Sent[str]], hear: Hear) -> None:
     begin = CLOSED_SECONDS / 2
     freeze = (begin, begin + params.freeze)
     send = server.sender(tokens, freeze, params.reply_ms / SECOND)
-    return await closed_loop(send, params.pause_ms / SECOND, CLOSED_SECONDS + params.freeze, hear)
+    await closed_loop(send, params.pause_ms / SECOND, CLOSED_SECONDS + params.freeze, sent, hear)
 
 
-async def _open(server: Server, params: LoadParams, due: list[float], hear: Hear) -> list[Sent]:
+async def _open(
+    server: Server, params: LoadParams, due: list[float], sent: list[Sent[str]], hear: Hear
+) -> None:
     begin = params.seconds / 2
-    return await open_loop(server.sender(params.tokens, (begin, begin + params.freeze)), due, hear)
+    await open_loop(server.sender(params.tokens, (begin, begin + params.freeze)), due, sent, hear)
 
 
-def _teller(ctx: Context, client: str, start: float, end: float, expected: int) -> Hear:
+def _teller(
+    ctx: Context, client: str, sent: list[Sent[str]], share: tuple[float, float], expected: int
+) -> Hear:
     """Sends on what has come back since it was last asked, and raises where nobody waits any more."""
-    on_progress, told = ctx.part(start, end, client), 0
+    on_progress, told = ctx.part(*share, client), 0
 
-    def hear(sent: list[Sent]) -> None:
+    def hear() -> None:
         nonlocal told
         on_progress(min(1.0, len(sent) / max(expected, 1)))
         if len(sent) > told:
-            ctx.emit({"client": client, "sent": [[one.due, one.end, one.fate] for one in sent[told:]]})
+            rows = [[one.due, one.gone, one.end, one.reply] for one in sent[told:]]
+            ctx.emit({"client": client, "sent": rows})
             told = len(sent)
 
     return hear
 
 
-def _result(params: LoadParams, known: LoadResult, closed: list[Sent], opened: list[Sent]) -> LoadResult:
+def _result(
+    params: LoadParams, known: LoadResult, closed: list[Sent[str]], opened: list[Sent[str]]
+) -> LoadResult:
+    """The closed client counts from when it sent, as such clients do; the open one from when it was due."""
     result = known.copy()
     if closed:
-        result["closed"] = _seen(closed, max(one.end for one in closed), params.goal)
+        latencies = [SECOND * (one.end - one.gone) for one in closed if one.reply == "answered"]
+        fates = [one.reply for one in closed]
+        result["closed"] = seen(latencies, fates, max(one.end for one in closed), params.goal)
     if opened:
-        result["open"] = _seen(opened, params.seconds, params.goal)
+        latencies = [SECOND * (one.end - one.due) for one in opened if one.reply == "answered"]
+        result["open"] = seen(latencies, [one.reply for one in opened], params.seconds, params.goal)
         result["timeline"] = _timeline(opened)
     return result
 
 
-def _seen(sent: list[Sent], seconds: float, goal: float) -> Seen:
-    latencies = [SECOND * (one.end - one.due) for one in sent if one.fate == "answered"]
-    return seen(latencies, [one.fate for one in sent], seconds, goal)
-
-
-def _timeline(sent: list[Sent]) -> Timeline:
+def _timeline(sent: list[Sent[str]]) -> Timeline:
     last = max(one.end for one in sent)
     times = [last * point / POINTS for point in range(POINTS + 1)]
     counts = in_flight_at([one.due for one in sent], [one.end for one in sent], times)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from labs.q14_serving.calibration import LENGTH, prompt
-from labs.q14_serving.clients import Send
 from minimind_core.decoding.engine import Engine, QueueFull
 from minimind_core.decoding.engine_thread import EngineThread
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.model.minimind import MiniMind
+from serving.load.loops import Send
 
 
 class Server:
@@ -23,7 +23,7 @@ class Server:
     def __init__(self, front: EngineThread) -> None:
         self.front, self.number = front, 0
 
-    def sender(self, tokens: int, freeze: tuple[float, float], at_least: float = 0.0) -> Send:
+    def sender(self, tokens: int, freeze: tuple[float, float], at_least: float = 0.0) -> Send[str]:
         """Sends a request for so many tokens; `freeze` in seconds from now on.
 
         No reply takes less than `at_least` seconds.

@@ -26,7 +26,7 @@ OpenPage = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser test that fails is tried once more, as RERUN in the summary: a race there is still a fault."""
+    """A browser test that fails is tried once more; the summary names it as RERUN, and it is a fault."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.flaky(reruns=1))
