@@ -12,7 +12,18 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site.later import when_imported
-from pages.ui.site.navigate import CLAIMS, GLOSSARY, GUIDE, HOME, MOCK, PLAYGROUND, PROGRESS, SETTINGS
+from pages.ui.site.navigate import (
+    CLAIMS,
+    GLOSSARY,
+    GUIDE,
+    HOME,
+    INTERVIEW,
+    MOCK,
+    PLAYGROUND,
+    PRESENT,
+    PROGRESS,
+    SETTINGS,
+)
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, t
 from questions import PARTS, Question
@@ -31,6 +42,8 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page(_file(HOME), title=t("home.nav"), default=True),
             st.Page(_file(PLAYGROUND), title=t("playground.nav")),
             st.Page(_file(MOCK), title=t("mock.nav")),
+            st.Page(_file(INTERVIEW), title=t("interview.nav")),
+            st.Page(_file(PRESENT), title=t("present.nav"), visibility="hidden"),
             st.Page(_file(PROGRESS), title=t("progress.nav")),
         ]
     }

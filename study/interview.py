@@ -22,7 +22,7 @@ from study.store import Attempt, Event, Interview
 CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED = "consented", "shown", "paused", "resumed", "finished"
 RELEASED, WITHDRAWN = "released", "withdrawn"
 DRAFT, TYPED, PREDICTED, MEASURED, RAN = "draft", "typed", "predicted", "measured", "ran"
-NOTE, TICKED, UNTICKED = "note", "ticked", "unticked"
+NOTING, NOTE, TICKED, UNTICKED = "noting", "note", "ticked", "unticked"
 PUBLIC = frozenset(
     {CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED, RELEASED, WITHDRAWN, DRAFT, TYPED, PREDICTED, MEASURED, RAN}
 )
@@ -80,13 +80,17 @@ class Released:
 
 @dataclass(frozen=True)
 class Record:
-    """One question as the interviewer has it. Each of `notes` is an event of the line, `data["text"]`."""
+    """One question as the interviewer has it.
+
+    `noting` is the note that is being typed, and its revision; each of `notes` has its text in `data`.
+    """
 
     question: str
     seconds: float
     parts: frozenset[str]
     ever_released: frozenset[str]
     work: Work
+    noting: tuple[str, int]
     notes: tuple[Event, ...]
     ticks: frozenset[str]
 
@@ -127,6 +131,7 @@ def record(interview: Interview, events: Sequence[Event], question: str, now: fl
         parts=_parts(own, question),
         ever_released=frozenset(ever),
         work=_work(own, question),
+        noting=_newest(own, NOTING),
         notes=tuple(event for event in own if event.kind == NOTE and isinstance(event.data.get("text"), str)),
         ticks=_ticks(own),
     )
@@ -161,6 +166,11 @@ def attempt_of(
         help_used=tuple(sorted(part for part in parts if part not in (PREDICT, LAB))),
         seconds=seconds,
     )
+
+
+def work_at(events: Iterable[Event], question: str) -> Work:
+    """What the candidate did at one question."""
+    return _work([event for event in events if event.kind in PUBLIC], question)
 
 
 def shown_now(interview: Interview, events: Iterable[Event]) -> str:
@@ -241,17 +251,14 @@ def _ticks(events: Iterable[Event]) -> frozenset[str]:
 
 
 def _work(events: Iterable[Event], question: str) -> Work:
-    text, revision = "", 0
+    own = [event for event in events if event.question == question]
+    text, revision = _newest(own, DRAFT)
     typed: dict[str, str] = {}
     predictions: dict[str, Answer | None] = {}
     measurements: dict[str, Any] = {}
     runs: list[Event] = []
-    for event in events:
-        if event.question != question:
-            continue
+    for event in own:
         match event.kind, event.data:
-            case "draft", {"text": str(words), "revision": int(number)} if number > revision:
-                text, revision = words, number
             case "typed", {"fields": dict(fields)}:
                 typed = {name: value for name, value in fields.items() if isinstance(value, str)}
             case "predicted", {"answers": dict(answers)}:
@@ -262,6 +269,16 @@ def _work(events: Iterable[Event], question: str) -> Work:
             case "ran", _:
                 runs.append(event)
     return Work(text, revision, typed, predictions, measurements, tuple(runs))
+
+
+def _newest(events: Iterable[Event], kind: str) -> tuple[str, int]:
+    """The text of the highest revision, and that; empty where there is none."""
+    newest = ("", 0)
+    for event in events:
+        match event.data:
+            case {"text": str(text), "revision": int(revision)} if event.kind == kind:
+                newest = (text, revision) if revision > newest[1] else newest
+    return newest
 
 
 def _answers(given: Mapping[str, Any]) -> dict[str, Answer | None]:

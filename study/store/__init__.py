@@ -1,4 +1,4 @@
-"""What a person wrote and did, kept: profiles, drafts, attempts, interviews; SQLite on this machine, PostgreSQL by URL.
+"""What a person wrote and did, kept: profiles, drafts, attempts, interviews; SQLite here, PostgreSQL by URL.
 
     store = open_store()
     profile = store.profiles.named_or_new("Ada")

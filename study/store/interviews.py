@@ -2,7 +2,7 @@
 
     interview = store.interviews.begin(profile.id, "Grace", 45, ("q06", "q13"))
     store.interviews.add(interview, "note", "q06", {"text": "counts query heads"})
-    store.interviews.linked(link)          # the same one, for whoever has the unguessable link, until it expires
+    store.interviews.linked(link)  # the same one, for whoever has the unguessable link, until it expires
 
 An event is of the interviewer's or of the candidate's doing. What the kinds mean, and which of them a
 candidate may see, is study/interview.py's; here they are kept, in the order in which they came.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, select, update
@@ -23,8 +23,6 @@ from study.store.errors import StoreError
 from study.store.plain import clean_text, new_id, now, plain
 from study.store.profiles import checked_name, lock_profile, next_serial
 
-DRAFT = "draft"
-"""The kind of event that holds a text of the candidate and its revision."""
 LINK_SECONDS = 12 * 3600.0
 """A link opens the candidate's window for so long: a day of interviews."""
 _LINK_BYTES = 24
@@ -132,29 +130,29 @@ class Interviews:
             _lock(connection, interview)
             _add(connection, interview, Event(now(), kind, question, plain(data or {})))
 
-    def save_draft(self, interview: Interview, question: str, text: str, revision: int) -> None:
-        """Add a text of the candidate. The newest revision counts; the others stay on the line.
+    def save_text(self, interview: Interview, kind: str, question: str, text: str, revision: int) -> None:
+        """Add a text that is being typed. The newest revision counts; the others stay on the line.
 
         What is typed within a few seconds is one event.
         """
         text, revision, moment = clean_text(text), sound.revision_of(revision), now()
         with self._database.write() as connection:
             _lock(connection, interview)
-            newest = _newest_draft(connection, interview, question)
+            newest = _newest_text(connection, interview, kind, question)
             kept = newest.data if newest is not None else {}
             if revision <= sound.revision_of(kept.get("revision")):
                 if text in sound.text_of(kept.get("text")):
                     return
-                _add(connection, interview, _draft(moment, question, text, revision, moment))
+                _add(connection, interview, _typed(moment, kind, question, text, revision, moment))
                 return
             last = connection.execute(_last(interview)).mappings().first()
             since = sound.moment_of(kept.get("since"))
             if last is not None and newest == _event(last) and 0 <= moment - since < _ONE_STEP:
-                event = _draft(moment, question, text, revision, since)
+                event = _typed(moment, kind, question, text, revision, since)
                 at = and_(_of(interview), _EVENTS.c.serial == last["serial"])
                 connection.execute(update(_EVENTS).where(at).values(moment=moment, data=event.data))
                 return
-            _add(connection, interview, _draft(moment, question, text, revision, moment))
+            _add(connection, interview, _typed(moment, kind, question, text, revision, moment))
 
     def finish(self, interview: Interview, kind: str) -> None:
         """End it with an event of this kind; again changes nothing."""
@@ -205,9 +203,8 @@ def add_interviews(
     """Insert interviews with their events, the last the newest, while the profile is locked."""
     first = next_serial(connection, _TABLE, profile)
     for serial, (interview, events) in enumerate(interviews, first):
-        row = {name: getattr(interview, name) for name in _TABLE.columns.keys() if name != "serial"}
-        row |= {"profile": profile, "questions": list(interview.questions), "serial": serial}
-        connection.execute(insert(_TABLE).values(row))
+        row = asdict(interview) | {"profile": profile, "questions": list(interview.questions)}
+        connection.execute(insert(_TABLE).values(row | {"serial": serial}))
         if events:
             own = replace(interview, profile=profile)
             connection.execute(insert(_EVENTS), [_row(own, event, n) for n, event in enumerate(events, 1)])
@@ -236,10 +233,10 @@ def _find(connection: Connection, condition: ColumnElement[bool]) -> Interview |
     return _interview(row) if row else None
 
 
-def _newest_draft(connection: Connection, interview: Interview, question: str) -> Event | None:
-    """The draft of the highest revision."""
-    drafts = and_(_of(interview), _EVENTS.c.kind == DRAFT, _EVENTS.c.question == question)
-    rows = connection.execute(select(_EVENTS).where(drafts).order_by(_EVENTS.c.serial)).mappings()
+def _newest_text(connection: Connection, interview: Interview, kind: str, question: str) -> Event | None:
+    """The text of the highest revision."""
+    texts = and_(_of(interview), _EVENTS.c.kind == kind, _EVENTS.c.question == question)
+    rows = connection.execute(select(_EVENTS).where(texts).order_by(_EVENTS.c.serial)).mappings()
     found = [_event(row) for row in rows]
     return max(found, key=lambda event: sound.revision_of(event.data.get("revision")), default=None)
 
@@ -248,8 +245,8 @@ def _last(interview: Interview) -> Any:
     return select(_EVENTS).where(_of(interview)).order_by(_EVENTS.c.serial.desc()).limit(1)
 
 
-def _draft(moment: float, question: str, text: str, revision: int, since: float) -> Event:
-    return Event(moment, DRAFT, question, {"text": text, "revision": revision, "since": since})
+def _typed(moment: float, kind: str, question: str, text: str, revision: int, since: float) -> Event:
+    return Event(moment, kind, question, {"text": text, "revision": revision, "since": since})
 
 
 def _add(connection: Connection, interview: Interview, event: Event) -> None:

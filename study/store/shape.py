@@ -103,16 +103,7 @@ def read_export(data: str | bytes) -> dict[str, Any]:
         raise StoreError(
             "This file is no export of this app: choose the file that Export gave you.", key="store.no_export"
         )
-    version = content.get("version")
-    if type(version) is int and version > EXPORT_VERSION:
-        raise StoreError(
-            "This file is from a newer version of this app: update the app and try again.",
-            key="store.newer_export",
-        )
-    if type(version) is not int or version < 1:
-        raise _broken("'version' is wrong")
-    if version == 1:  # from before there were interviews
-        content.setdefault("interviews", [])
+    _check_version(content)
     _check(
         content,
         "the file",
@@ -136,6 +127,20 @@ def read_export(data: str | bytes) -> dict[str, Any]:
                 _check(event, f"event {place} of interview {number}", _EVENT)
     _refuse_twins(content)
     return content
+
+
+def _check_version(content: dict[str, Any]) -> None:
+    """Refuse a newer version; give an older one the list that it lacks."""
+    version = content.get("version")
+    if type(version) is int and version > EXPORT_VERSION:
+        raise StoreError(
+            "This file is from a newer version of this app: update the app and try again.",
+            key="store.newer_export",
+        )
+    if type(version) is not int or version < 1:
+        raise _broken("'version' is wrong")
+    if version == 1:  # from before there were interviews
+        content.setdefault("interviews", [])
 
 
 def _check(entry: Any, where: str, shape: dict[str, Check]) -> None:

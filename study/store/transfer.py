@@ -182,9 +182,7 @@ def _add(connection: Connection, profile: str, file: _File) -> Imported:
     return Imported(count, len(added) + len(replaced), file.repaired, led)
 
 
-def _add_interviews(
-    connection: Connection, profile: str, given: list[tuple[Interview, list[Event]]]
-) -> int:
+def _add_interviews(connection: Connection, profile: str, given: list[tuple[Interview, list[Event]]]) -> int:
     """Add what is not here, and put a longer line in the place of a shorter; returns how many."""
     stored = {interview.id for interview in read_interviews(connection, profile)}
     lines = read_events(connection, profile)
@@ -233,5 +231,7 @@ def _interviews(connection: Connection, profile: str) -> list[dict[str, Any]]:
     return [entry | {"events": _entries(lines.get(entry["id"], ()))} for entry in entries]
 
 
-def _entries(items: Iterable[Draft | Copy | Attempt | Interview | Event], without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def _entries(
+    items: Iterable[Draft | Copy | Attempt | Interview | Event], without: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
     return [{key: value for key, value in asdict(item).items() if key not in without} for item in items]

@@ -55,12 +55,12 @@ def test_typing_is_one_event_in_a_few_seconds_and_a_text_that_loses_stays(
     monkeypatch.setattr(interviews, "now", lambda: clock)
     for revision, (seconds, text) in enumerate(((0, "f"), (2, "fewer"), (6, "fewer heads")), 1):
         monkeypatch.setattr(interviews, "now", lambda moment=clock + seconds: moment)
-        store.interviews.save_draft(grace, "q06", text, revision)
-    store.interviews.save_draft(grace, "q06", "from another window", 2)
-    store.interviews.save_draft(grace, "q06", "few", 2)  # part of what is there already
+        store.interviews.save_text(grace, "draft", "q06", text, revision)
+    store.interviews.save_text(grace, "draft", "q06", "from another window", 2)
+    store.interviews.save_text(grace, "draft", "q06", "few", 2)  # part of what is there already
     texts = [event.data["text"] for event in store.interviews.events(grace)]
     assert texts == ["fewer", "fewer heads", "from another window"]
-    store.interviews.save_draft(grace, "q06", "fewer heads, so", 4)
+    store.interviews.save_text(grace, "draft", "q06", "fewer heads, so", 4)
     assert [event.data["revision"] for event in store.interviews.events(grace)] == [2, 3, 2, 4]
 
 

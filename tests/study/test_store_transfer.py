@@ -29,7 +29,7 @@ def fill(store: Store, profile: str) -> None:
     store.attempts.finish(attempt, 80, text="text", ticks=["a"], help_used=["hint-1"], seconds=3)
     store.attempts.open(profile, "q13")
     interview = store.interviews.begin(profile, "Grace", 45, ("q06", "q13"))
-    store.interviews.save_draft(interview, "q06", "fewer heads", 3)
+    store.interviews.save_text(interview, "draft", "q06", "fewer heads", 3)
     store.interviews.add(interview, "note", "q06", {"text": "halves of \ud83d"})
     store.interviews.finish(interview, "finished")
 

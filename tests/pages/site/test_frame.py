@@ -11,7 +11,19 @@ from tests.pages.addresses import APP, addresses, visit
 from tests.pages.conftest import OpenApp
 
 QUESTIONS = [question.slug for question in load_questions()]
-ADDRESSES = ["", "playground", "mock", "progress", *QUESTIONS, "guide", "claims", "glossary", "settings"]
+ADDRESSES = [
+    "",
+    "playground",
+    "mock",
+    "interview",
+    "present",
+    "progress",
+    *QUESTIONS,
+    "guide",
+    "claims",
+    "glossary",
+    "settings",
+]
 NO_PAGES = {"__init__", "menu"}
 
 
