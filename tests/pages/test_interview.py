@@ -210,8 +210,9 @@ def test_rewind_shows_how_it_stood_at_each_moment(open_app: OpenApp, study: Stor
     study.interviews.finish(grace, led.FINISHED)
     app = open_app("interview", folded=True)
     app.button(key=f"interview.show.{grace.id}").click().run()
-    slider = app.select_slider(key=f"rewind.{grace.id}")
-    slider.set_value(1).run()
+    app.segmented_control(key=f"interview.evidence.{grace.id}").set_value(Q6.key).run()
+    assert not app.exception, "now and then stand on one page"
+    app.select_slider(key=f"rewind.{grace.id}").set_value(1).run()
     at_first = sent(app).rpartition("Rewind")[2]
     assert "Q6 on the screen" in at_first and NOTE not in at_first
     app.select_slider(key=f"rewind.{grace.id}").set_value(3).run()

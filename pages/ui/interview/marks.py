@@ -25,10 +25,15 @@ from study.store import Event, Interview
 _TIERS = (60, 80, 100, "bonus")
 
 
-def done(question: Question, record: Record) -> None:
-    """Draw the candidate's part of a record: text, predictions beside measurements, runs."""
+def done(question: Question, record: Record, *, then: bool = False) -> None:
+    """Draw the candidate's part of a record: text, predictions beside measurements, runs.
+
+    `then` is one of an earlier moment, drawn on the same page as the one of now.
+    """
     found = record.work
-    with st.container(border=True, key=f"interview-work-{question.key}", gap="xsmall"):
+    with st.container(
+        border=True, key=f"interview-work-{'then-' if then else ''}{question.key}", gap="xsmall"
+    ):
         st.text(found.text if found.text.strip() else plain("interview.nothing_written"))
         renderer = renderer_of(question)
         for prediction in question.predictions:
