@@ -132,7 +132,7 @@ def test_predictions_and_lab_of_the_candidate_are_in_nobodys_attempts(
     open_app: OpenApp, study: Store, grace: Interview
 ) -> None:
     mine = study.attempts.predict(study.attempts.open(me(study), Q6.key), "cache-size", 98765.0)
-    study.interviews.add(grace, led.RELEASED, Q6.key, {"part": "lab"})
+    study.interviews.add(grace, led.RELEASED, Q6.key, {"part": "predict"})
     app = candidate(open_app, grace)
     assert not [text for text in secrets(Q6, "en") if text in sent(app)], "the predictions come first"
     name = f"{Q6.key}.predict.cache-size"
