@@ -87,6 +87,8 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
         "",
         "playground",
         "mock",
+        "interview",
+        "present",
         "progress",
         "guide",
         "claims",

@@ -1,4 +1,4 @@
-"""What a person wrote and did, kept: profiles, drafts, attempts; SQLite on this machine, PostgreSQL by URL.
+"""What a person wrote and did, kept: profiles, drafts, attempts, interviews; SQLite here, PostgreSQL by URL.
 
     store = open_store()
     profile = store.profiles.named_or_new("Ada")
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from study.store.drafts import ANSWER, Copy, Draft, Saved
     from study.store.errors import StoreError
     from study.store.folder import data_folder
+    from study.store.interviews import Event, Interview
     from study.store.opening import Store, open_store
     from study.store.profiles import MAX_NAME, Profile
     from study.store.transfer import Imported
@@ -31,6 +32,8 @@ _HOMES = {
     "Saved": "drafts",
     "StoreError": "errors",
     "data_folder": "folder",
+    "Event": "interviews",
+    "Interview": "interviews",
     "Store": "opening",
     "open_store": "opening",
     "MAX_NAME": "profiles",
@@ -44,7 +47,9 @@ __all__ = [
     "Attempt",
     "Copy",
     "Draft",
+    "Event",
     "Imported",
+    "Interview",
     "Profile",
     "Saved",
     "Store",

@@ -43,7 +43,28 @@ def _count_rows(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX attempts_by_question ON attempts (profile, question, serial)"))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_rows,)
+def _keep_interviews(connection: Connection) -> None:
+    """Version 3: interviews that somebody leads, each with the line of what happened in it."""
+    connection.execute(
+        text(
+            "CREATE TABLE interviews (profile TEXT NOT NULL, id TEXT NOT NULL, candidate TEXT NOT NULL, "
+            "minutes INTEGER NOT NULL, questions JSON NOT NULL, started DOUBLE PRECISION NOT NULL, "
+            "finished DOUBLE PRECISION, link TEXT, expires DOUBLE PRECISION NOT NULL, "
+            "serial BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (profile, id), UNIQUE (link), "
+            "FOREIGN KEY(profile) REFERENCES profiles (id) ON DELETE CASCADE)"
+        )
+    )
+    connection.execute(
+        text(
+            "CREATE TABLE interview_events (profile TEXT NOT NULL, interview TEXT NOT NULL, "
+            "serial BIGINT NOT NULL, moment DOUBLE PRECISION NOT NULL, kind TEXT NOT NULL, "
+            "question TEXT NOT NULL, data JSON NOT NULL, PRIMARY KEY (profile, interview, serial), "
+            "FOREIGN KEY(profile, interview) REFERENCES interviews (profile, id) ON DELETE CASCADE)"
+        )
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_count_rows, _keep_interviews)
 """The first leads from version 1 to version 2, the next from 2 to 3, and so on."""
 
 

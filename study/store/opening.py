@@ -11,6 +11,7 @@ from study.store.database import BUSY_SECONDS, Database
 from study.store.drafts import Drafts
 from study.store.errors import StoreError
 from study.store.folder import FILE_NAME, data_folder
+from study.store.interviews import Interviews
 from study.store.postgres import ANSWER_SECONDS
 from study.store.profiles import Profiles
 from study.store.transfer import Transfer
@@ -24,6 +25,7 @@ class Store:
         self.profiles = Profiles(database)
         self.drafts = Drafts(database)
         self.attempts = Attempts(database)
+        self.interviews = Interviews(database)
         self.transfer = Transfer(database)
 
     @property

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -80,6 +81,36 @@ attempts = Table(
     Column("seconds", DOUBLE_PRECISION, nullable=False),
     Column("tier", Integer),
     _serial(),
+)
+
+interviews = Table(
+    "interviews",
+    metadata,
+    _owner(),
+    Column("id", Text, primary_key=True),
+    Column("candidate", Text, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("questions", JSON, nullable=False),
+    Column("started", DOUBLE_PRECISION, nullable=False),
+    Column("finished", DOUBLE_PRECISION),
+    Column("link", Text, unique=True),  # opens the candidate's window; none after an import
+    Column("expires", DOUBLE_PRECISION, nullable=False),
+    _serial(),
+)
+
+interview_events = Table(
+    "interview_events",
+    metadata,
+    Column("profile", Text, primary_key=True),
+    Column("interview", Text, primary_key=True),
+    Column("serial", BigInteger, primary_key=True),
+    Column("moment", DOUBLE_PRECISION, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    ForeignKeyConstraint(
+        ["profile", "interview"], ["interviews.profile", "interviews.id"], ondelete="CASCADE"
+    ),
 )
 
 Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.serial)

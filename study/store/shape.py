@@ -15,7 +15,7 @@ from study.store.plain import MAX_TEXT
 from study.store.profiles import MAX_NAME
 from study.store.sound import LATEST, TIERS, is_number, is_plain
 
-FORMAT, EXPORT_VERSION = "minimind-study", 1
+FORMAT, EXPORT_VERSION = "minimind-study", 2
 MAX_IDENTIFIER = 200
 MOST_ENTRIES = 100_000
 """Of one kind in a file; years of work have some hundreds."""
@@ -74,6 +74,21 @@ _LISTS: dict[str, dict[str, Check]] = {
         "tier": _none_or(lambda value: type(value) is int and value in TIERS),
     },
 }
+_EVENT: dict[str, Check] = {
+    "moment": _moment,
+    "kind": _identifier,
+    "question": _text(MAX_IDENTIFIER),
+    "data": lambda value: isinstance(value, dict) and is_plain(value),
+}
+_LISTS["interviews"] = {
+    "id": _identifier,
+    "candidate": _text(MAX_NAME),
+    "minutes": _whole(0, 10_000),
+    "questions": _identifiers,
+    "started": _moment,
+    "finished": _none_or(_moment),
+    "events": lambda value: isinstance(value, list) and len(value) <= MOST_ENTRIES,
+}
 _PROFILE: dict[str, Check] = {"name": _text(MAX_NAME)}
 
 
@@ -88,14 +103,7 @@ def read_export(data: str | bytes) -> dict[str, Any]:
         raise StoreError(
             "This file is no export of this app: choose the file that Export gave you.", key="store.no_export"
         )
-    version = content.get("version")
-    if type(version) is int and version > EXPORT_VERSION:
-        raise StoreError(
-            "This file is from a newer version of this app: update the app and try again.",
-            key="store.newer_export",
-        )
-    if type(version) is not int or version != EXPORT_VERSION:
-        raise _broken("'version' is wrong")
+    _check_version(content)
     _check(
         content,
         "the file",
@@ -115,8 +123,24 @@ def read_export(data: str | bytes) -> dict[str, Any]:
             _check(entry, f"entry {number} of {name}", shape)
             if name == "attempts" and (entry["finished"] is None) != (entry["tier"] is None):
                 raise _broken(f"entry {number} of attempts is neither finished nor open")
+            for place, event in enumerate(entry.get("events", ()), 1):
+                _check(event, f"event {place} of interview {number}", _EVENT)
     _refuse_twins(content)
     return content
+
+
+def _check_version(content: dict[str, Any]) -> None:
+    """Refuse a newer version; give an older one the list that it lacks."""
+    version = content.get("version")
+    if type(version) is int and version > EXPORT_VERSION:
+        raise StoreError(
+            "This file is from a newer version of this app: update the app and try again.",
+            key="store.newer_export",
+        )
+    if type(version) is not int or version < 1:
+        raise _broken("'version' is wrong")
+    if version == 1:  # from before there were interviews
+        content.setdefault("interviews", [])
 
 
 def _check(entry: Any, where: str, shape: dict[str, Check]) -> None:
@@ -130,7 +154,9 @@ def _check(entry: Any, where: str, shape: dict[str, Check]) -> None:
 def _refuse_twins(content: dict[str, Any]) -> None:
     drafts = {(draft["question"], draft["field"]) for draft in content["drafts"]}
     attempts = {attempt["id"] for attempt in content["attempts"]}
-    if len(drafts) < len(content["drafts"]) or len(attempts) < len(content["attempts"]):
+    interviews = {interview["id"] for interview in content["interviews"]}
+    counted = (("drafts", drafts), ("attempts", attempts), ("interviews", interviews))
+    if any(len(found) < len(content[name]) for name, found in counted):
         raise _broken("it holds something twice")
 
 

@@ -2,8 +2,8 @@
 
 An import adds and never overwrites: drafts are reconciled by revision (the text that loses becomes a copy),
 of two versions of one attempt the finished, else the later, stays, and the other's text becomes a copy
-where the answer's draft has not got it. What was open here stays the newest. All of a file enters, or
-nothing.
+where the answer's draft has not got it. What was open here stays the newest. Of two versions of one
+interview the longer line stays; no link comes with one. All of a file enters, or nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ from study.store.drafts import (
     reconciled,
 )
 from study.store.errors import StoreError
+from study.store.interviews import (
+    Event,
+    Interview,
+    add_interviews,
+    read_events,
+    read_interviews,
+    replace_events,
+)
 from study.store.plain import clean_text, new_id, now, whole_characters
 from study.store.profiles import lock_profile
 from study.store.shape import EXPORT_VERSION, FORMAT, read_export
@@ -37,7 +45,8 @@ from study.store.shape import EXPORT_VERSION, FORMAT, read_export
 
 @dataclass(frozen=True)
 class Imported:
-    """How many drafts and attempts of a file are in the profile now that were not, or not so, before.
+    """How many drafts, attempts and interviews of a file are in the profile now that were not, or not so,
+    before.
 
     `repaired` counts entries of the file with a date in the future, or a time or revision out of all bounds.
     """
@@ -45,6 +54,7 @@ class Imported:
     drafts: int
     attempts: int
     repaired: int = 0
+    interviews: int = 0
 
 
 class Transfer:
@@ -71,6 +81,7 @@ class Transfer:
                 "drafts": _entries(read_drafts(connection, profile)),
                 "copies": _entries(read_copies(connection, profile), without=("id",)),
                 "attempts": _entries(read_attempts(connection, profile), without=("profile",)),
+                "interviews": _interviews(connection, profile),
             }
         return whole_characters(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1))
 
@@ -97,6 +108,7 @@ class _File:
     copies: list[Copy]
     drafts: list[Draft]
     attempts: list[Attempt]
+    interviews: list[tuple[Interview, list[Event]]]
     repaired: int
 
 
@@ -108,6 +120,7 @@ def _mended(profile: str, content: dict[str, Any], moment: float) -> _File:
         [Copy(new_id(), **entry) for entry in kinds["copies"]],
         [Draft(**entry) for entry in kinds["drafts"]],
         sorted(attempts, key=lambda attempt: attempt.finished is None),  # what is open began last
+        [_led(profile, entry, moment) for entry in content["interviews"][::-1]],
         sum(
             any(old[name] != new[name] for name in _MENDED & old.keys())
             for kind in _KINDS
@@ -128,6 +141,18 @@ def _entry(entry: dict[str, Any], moment: float) -> dict[str, Any]:
         mended["seconds"] = sound.seconds_of(entry["seconds"])
         mended |= {"ticks": tuple(entry["ticks"]), "help_used": tuple(entry["help_used"])}
     return mended
+
+
+def _led(profile: str, entry: dict[str, Any], moment: float) -> tuple[Interview, list[Event]]:
+    """An interview of a file, without a link, and its line."""
+    events = [Event(**event | {"moment": min(event["moment"], moment)}) for event in entry["events"]]
+    rest = {name: value for name, value in entry.items() if name != "events"}
+    rest |= {
+        "candidate": clean_text(entry["candidate"]),
+        "questions": tuple(entry["questions"]),
+        "started": min(entry["started"], moment),
+    }
+    return Interview(profile=profile, **rest), events
 
 
 def _add(connection: Connection, profile: str, file: _File) -> Imported:
@@ -153,7 +178,22 @@ def _add(connection: Connection, profile: str, file: _File) -> Imported:
     ]
     put_on_top(connection, profile, going_on[::-1])
     _add_copies(connection, profile, [*file.copies, *losers])
-    return Imported(count, len(added) + len(replaced), file.repaired)
+    led = _add_interviews(connection, profile, file.interviews)
+    return Imported(count, len(added) + len(replaced), file.repaired, led)
+
+
+def _add_interviews(connection: Connection, profile: str, given: list[tuple[Interview, list[Event]]]) -> int:
+    """Add what is not here, and put a longer line in the place of a shorter; returns how many."""
+    stored = {interview.id for interview in read_interviews(connection, profile)}
+    lines = read_events(connection, profile)
+    added = [each for each in given if each[0].id not in stored]
+    longer = [
+        each for each in given if each[0].id in stored and len(each[1]) > len(lines.get(each[0].id, ()))
+    ]
+    add_interviews(connection, profile, added)
+    for interview, events in longer:
+        replace_events(connection, interview, events)
+    return len(added) + len(longer)
 
 
 def _add_drafts(
@@ -183,5 +223,15 @@ def _add_copies(connection: Connection, profile: str, copies: list[Copy]) -> Non
     add_copies(connection, profile, [copy for key, copy in new.items() if key not in held])
 
 
-def _entries(items: Iterable[Draft | Copy | Attempt], without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def _interviews(connection: Connection, profile: str) -> list[dict[str, Any]]:
+    """All interviews with their lines; a link opens a window, so it stays here."""
+    lines = read_events(connection, profile)
+    kept = read_interviews(connection, profile)
+    entries = _entries(kept, without=("profile", "link", "expires"))
+    return [entry | {"events": _entries(lines.get(entry["id"], ()))} for entry in entries]
+
+
+def _entries(
+    items: Iterable[Draft | Copy | Attempt | Interview | Event], without: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
     return [{key: value for key, value in asdict(item).items() if key not in without} for item in items]

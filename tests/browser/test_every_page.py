@@ -26,6 +26,7 @@ PAGES = (
     "",
     "playground",
     "mock",
+    "interview",
     "progress",
     "guide",
     "claims",

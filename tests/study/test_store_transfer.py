@@ -28,18 +28,22 @@ def fill(store: Store, profile: str) -> None:
     store.attempts.measure(attempt, "half", {"text": "\ud83d"})
     store.attempts.finish(attempt, 80, text="text", ticks=["a"], help_used=["hint-1"], seconds=3)
     store.attempts.open(profile, "q13")
+    interview = store.interviews.begin(profile, "Grace", 45, ("q06", "q13"))
+    store.interviews.save_text(interview, "draft", "q06", "fewer heads", 3)
+    store.interviews.add(interview, "note", "q06", {"text": "halves of \ud83d"})
+    store.interviews.finish(interview, "finished")
 
 
 def content_of(store: Store, profile: str) -> Content:
     content: Content = json.loads(store.transfer.export(profile))
-    return {name: content[name] for name in ("drafts", "copies", "attempts")}
+    return {name: content[name] for name in ("drafts", "copies", "attempts", "interviews")}
 
 
 def test_an_export_comes_back_into_another_profile(store: Store, ada: str) -> None:
     fill(store, ada)
     data = store.transfer.export(ada).encode()  # has a UTF-8 form, whatever was measured
     bob = store.profiles.create("Bob").id
-    assert store.transfer.import_into(bob, b"\xef\xbb\xbf" + data) == Imported(1, 2)
+    assert store.transfer.import_into(bob, b"\xef\xbb\xbf" + data) == Imported(1, 2, interviews=1)
     assert content_of(store, bob) == content_of(store, ada)
     assert store.transfer.import_into(bob, data) == Imported(0, 0)
     assert content_of(store, bob) == content_of(store, ada)
@@ -192,6 +196,13 @@ BROKEN = [
 BROKEN += [
     lambda content: content["drafts"].append(content["drafts"][0]),
     lambda content: content["attempts"].append(content["attempts"][0]),
+    lambda content: content["interviews"].append(content["interviews"][0]),
+    damage("interviews", ...),
+    damage("interviews.0.link", "mine"),
+    damage("interviews.0.candidate", 3),
+    damage("interviews.0.events", {}),
+    damage("interviews.0.events.0.moment", "now"),
+    damage("interviews.0.events.0.data", []),
 ]
 
 
@@ -210,7 +221,28 @@ def test_a_broken_file_is_one_sentence_and_changes_nothing(store: Store, ada: st
     for data in (huge, b"", b"\xff\xfe", b"{", b"[" * 100_000, '{"format": "minimind-study", "version": 1}'):
         with pytest.raises(StoreError):
             store.transfer.import_into(bob, data)
-    assert content_of(store, bob) == {"drafts": [], "copies": [], "attempts": []}
+    assert content_of(store, bob) == {"drafts": [], "copies": [], "attempts": [], "interviews": []}
+
+
+def test_a_file_from_before_there_were_interviews_comes_in(store: Store, ada: str) -> None:
+    store.drafts.save(ada, "q06", "answer", "old", 7)
+    content = json.loads(store.transfer.export(ada)) | {"version": 1}
+    del content["interviews"]
+    bob = store.profiles.create("Bob").id
+    assert store.transfer.import_into(bob, json.dumps(content)) == Imported(1, 0)
+
+
+def test_of_two_lines_of_an_interview_the_longer_stays(store: Store, ada: str) -> None:
+    interview = store.interviews.begin(ada, "Grace", 20, ("q06",))
+    short = store.transfer.export(ada)
+    store.interviews.add(interview, "note", "q06", {"text": "later"})
+    long = store.transfer.export(ada)
+    bob = store.profiles.create("Bob").id
+    for data, count in ((short, 1), (long, 1), (short, 0)):
+        assert store.transfer.import_into(bob, data) == Imported(0, 0, interviews=count)
+    [led] = store.interviews.of(bob)
+    assert [event.data for event in store.interviews.events(led)] == [{"text": "later"}]
+    assert led.link is None and interview.link and interview.link not in long
 
 
 def test_foreign_and_newer_files_say_so(store: Store, ada: str) -> None:
@@ -218,7 +250,7 @@ def test_foreign_and_newer_files_say_so(store: Store, ada: str) -> None:
         with pytest.raises(StoreError, match="no export of this app"):
             store.transfer.import_into(ada, data)
     with pytest.raises(StoreError, match="update the app"):
-        store.transfer.import_into(ada, '{"format": "minimind-study", "version": 2}')
+        store.transfer.import_into(ada, '{"format": "minimind-study", "version": 3}')
     with pytest.raises(StoreError, match="no longer exists"):
         store.transfer.export("nobody")
 

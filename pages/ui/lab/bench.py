@@ -24,7 +24,8 @@ from pages.ui import experiments
 from pages.ui.lab import controls, findings, jobs, lesson, machine, pins, runs
 from pages.ui.lab.finding import Finding, best_finding
 from pages.ui.lab.folded import folded
-from pages.ui.site import server, visitor
+from pages.ui.site import server, store, visitor
+from pages.ui.site.desk import Desk
 from pages.ui.words import errors
 from pages.ui.words.i18n import t
 
@@ -38,22 +39,26 @@ def _nothing(_result: Data) -> None:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Where a panel's controls stand, what the page adds to it, and whether its run is what comes next."""
+    """Where a panel's controls stand, what the page adds to it, whether its run is what comes next, and whose
+    predictions it is shown beside.
+    """
 
     prefix: str
     elsewhere: tuple[str, ...]
     above: Draw
     below: Draw
     next_up: bool
+    desk: Desk
 
 
-def lab(names: Iterable[str], *, next_up: bool = False) -> None:
+def lab(names: Iterable[str], *, next_up: bool = False, desk: Desk = store) -> None:
     """The experiments of these ids one below the other.
 
-    `next_up`: to run the primary one is what the page asks for now.
+    `next_up`: to run the primary one is what the page asks for now. `desk` has the predictions of whoever
+    looks.
     """
     for name in names:
-        panel(experiments.experiment(name), next_up=next_up)
+        panel(experiments.experiment(name), next_up=next_up, desk=desk)
 
 
 def panel(
@@ -64,6 +69,7 @@ def panel(
     above: Draw = _nothing,
     below: Draw = _nothing,
     next_up: bool = False,
+    desk: Desk = store,
 ) -> None:
     """One experiment: open with its title where it is its lab's primary one, else a row to open.
 
@@ -73,7 +79,7 @@ def panel(
     primary = experiments.registry().of_question(experiment.lab)[0].id == experiment.id
     prefix = prefix or experiment.id.replace("/", "_")
     controls.begin_in_the_own_language(experiment.params, prefix)
-    around = _Panel(prefix, tuple(elsewhere), above, below, next_up and primary)
+    around = _Panel(prefix, tuple(elsewhere), above, below, next_up and primary, desk)
     with st.container(key=f"lab-{experiment.name}"):
         if primary:
             st.subheader(t(experiment.title), anchor=False)
@@ -115,7 +121,7 @@ def _line(experiment: Experiment, panel: _Panel) -> str:
     except ParamError:
         return title
     seen = best_finding(experiment, params, runs.current(experiment, params))
-    said = lesson.line(experiment, seen) if seen is not None else ""
+    said = lesson.line(experiment, seen, panel.desk) if seen is not None else ""
     return f"{title}\N{EN SPACE}:small[{said}]" if said else title
 
 
@@ -202,7 +208,7 @@ def _show(experiment: Experiment, finding: Finding | None, job: Job | None, pane
         st.caption(finding.where)
     result = experiment.complete(finding.params, finding.result)
     panel.above(result)
-    findings.draw(experiment, finding, result)
+    findings.draw(experiment, finding, result, desk=panel.desk)
     machine.lines(experiment, finding.params)
     panel.below(result)
     if finding.kind == "measured" and job is not None:

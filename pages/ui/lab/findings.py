@@ -18,6 +18,8 @@ from labs.tools.written import SMALL, small_number
 from pages.ui.lab import charts, lesson
 from pages.ui.lab.finding import Finding, Kind
 from pages.ui.lab.folded import folded
+from pages.ui.site import store
+from pages.ui.site.desk import Desk
 from pages.ui.words.i18n import t, words_of_lab
 from pages.ui.words.markdown import literal, markdown_of
 
@@ -30,15 +32,22 @@ def shown(experiment: Experiment, result: Data) -> Shown:
 
 
 def draw(
-    experiment: Experiment, finding: Finding, result: Data, *, on_drag: charts.Dragged | None = None
+    experiment: Experiment,
+    finding: Finding,
+    result: Data,
+    *,
+    on_drag: charts.Dragged | None = None,
+    desk: Desk = store,
 ) -> None:
     """Of a completed `result`: the sentence, the main figure with notes and table, the other figures.
 
-    `on_drag` hears of a line in one of the others that was dragged.
+    `on_drag` hears of a line in one of the others that was dragged; `desk` has the predictions of whoever
+    looks.
     """
     drawn = shown(experiment, result)
     if finding.kind != "formula" and drawn.sentence is not None:
-        lesson.sentence(experiment, finding.params, result, drawn.sentence, here=finding.kind == "measured")
+        here = finding.kind == "measured"
+        lesson.sentence(experiment, finding.params, result, drawn.sentence, here=here, desk=desk)
     main, *others = drawn.figures.items()
     figures(experiment, dict([main]), finding.kind, named=bool(others))
     for note in drawn.notes:

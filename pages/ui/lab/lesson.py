@@ -12,7 +12,7 @@ from labs.claims.checks import value_at
 from labs.contract import Data, Experiment, Params, ThreeNumbers
 from labs.tools.written import SMALL, small_number
 from pages.ui.lab.finding import Finding
-from pages.ui.site import store
+from pages.ui.site.desk import Desk
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import t, words_of_lab
 from pages.ui.words.markdown import Markdown, literal
@@ -21,14 +21,17 @@ from questions import Prediction, Question
 
 
 def sentence(
-    experiment: Experiment, params: Params, result: Data, numbers: ThreeNumbers, *, here: bool
+    experiment: Experiment, params: Params, result: Data, numbers: ThreeNumbers, *, here: bool, desk: Desk
 ) -> None:
-    """Draw the three numbers of a result made with `params`; `here` is on this device."""
+    """Draw the three numbers of a result made with `params`; `here` is on this device.
+
+    `desk` has the predictions of whoever looks.
+    """
     unit = numbers["unit"]
     formula = _strong("blue", numbers["formula"], unit)
     measured = Markdown(_strong("green" if here else "gray", numbers["measured"], unit) + _range(numbers))
     device = t("bench.device") if here else t("bench.device_recorded")
-    said = _predicted(experiment, params, result, numbers["measured"])
+    said = _predicted(experiment, params, result, numbers["measured"], desk)
     if said is None and "said" not in numbers:
         st.markdown(t("bench.formula_and_measured", formula=formula, measured=measured, device=device))
         return
@@ -41,7 +44,7 @@ def sentence(
     st.markdown(t("bench.own", said=own, formula=formula, measured=measured, device=device, because=because))
 
 
-def line(experiment: Experiment, finding: Finding) -> Markdown:
+def line(experiment: Experiment, finding: Finding, desk: Desk) -> Markdown:
     """A result in one line: its three numbers, else the first that runs are compared by, else nothing."""
     result = experiment.complete(finding.params, finding.result)
     drawn = experiment.show(result, words_of_lab(experiment.lab))
@@ -59,7 +62,7 @@ def line(experiment: Experiment, finding: Finding) -> Markdown:
         "formula": _strong("blue", numbers["formula"], ""),
         "measured": _strong(colour, numbers["measured"], unit),
     }
-    said = _predicted(experiment, finding.params, result, numbers["measured"])
+    said = _predicted(experiment, finding.params, result, numbers["measured"], desk)
     if said is None and "said" not in numbers:
         return t("bench.row.two", **values)
     if said is None:
@@ -68,11 +71,11 @@ def line(experiment: Experiment, finding: Finding) -> Markdown:
 
 
 def _predicted(
-    experiment: Experiment, params: Params, result: Data, measured: float
+    experiment: Experiment, params: Params, result: Data, measured: float, desk: Desk
 ) -> tuple[float, Markdown] | None:
     """The person's answer to the prediction of the measured number, and why that is what it is."""
     question = next((one for one in questions() if one.key == experiment.lab), None)
-    attempt = store.attempt(question) if question is not None else None
+    attempt = desk.attempt(question) if question is not None else None
     if question is None or attempt is None:
         return None
     for prediction in question.predictions:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from labs.runner.job import Job
-from pages.ui.site import store
+from pages.ui.site.desk import Desk
 from questions import Question
 from study.store import Attempt
 
 _NAME = "run:{}"
 
 
-def note(question: Question, prediction: str, job: Job) -> None:
+def note(desk: Desk, question: Question, prediction: str, job: Job) -> None:
     """Keep device, number format, versions and date of the run that measured a prediction."""
     about = {
         "device": job.device_name,
@@ -20,7 +20,7 @@ def note(question: Question, prediction: str, job: Job) -> None:
         "versions": dict(job.versions),
         "date": job.measured_at,
     }
-    store.record_measurement(question, _NAME.format(prediction), about)
+    desk.record_measurement(question, _NAME.format(prediction), about)
 
 
 def where(attempt: Attempt, prediction: str) -> str:

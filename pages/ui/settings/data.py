@@ -121,6 +121,8 @@ def _take(key: str) -> None:
     imported = store.store().transfer.import_into(store.profile(), st.session_state[key].getvalue())
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1  # an empty field for the next file
     done = [t("settings.data.imported", drafts=imported.drafts, attempts=imported.attempts)]
+    if imported.interviews:
+        done.append(t("settings.data.interviews", count=imported.interviews))
     if imported.repaired:
         done.append(t("settings.data.repaired", count=imported.repaired))
     st.session_state[_DONE] = "\n\n".join(done)

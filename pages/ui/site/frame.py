@@ -12,7 +12,7 @@ from pages.ui.site.arrive import at_page
 from pages.ui.site.device import device_badge
 from pages.ui.site.document import announce_language
 from pages.ui.site.login import draw_login_if_needed
-from pages.ui.site.navigate import HOME, go_on_leaving
+from pages.ui.site.navigate import BARE, HOME, go_on_leaving
 from pages.ui.words import errors
 from pages.ui.words.i18n import language_switch, plain
 
@@ -26,6 +26,7 @@ def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
 
     `menu` gives the pages, in the session's language; `draw_profile` draws whose work this is. It is called
     after the page, although it stands above it: the first page need not wait for the import of the store.
+    A bare page stands alone: style.css hides the menu beside it.
     """
     errors.show_places(visitor.at_this_machine(st.context.headers))
     st.set_page_config(page_title="MiniMind Interview Lab", page_icon=str(_ICON), layout="centered")
@@ -37,17 +38,23 @@ def run_app(menu: Callable[[], Menu], draw_profile: Callable[[], None]) -> None:
     ):
         left = st.container()
         right = st.container(horizontal=True, width="content", vertical_alignment="center")
+    bare = current.url_path in BARE
     with right:
-        search_field.small()
-        shortcuts.draw()
+        if not bare:
+            search_field.small()
+            shortcuts.draw()
         profile = st.container(width="content")
         language_switch()
     with left:
-        device_badge()
+        if not bare:
+            device_badge()
     announce_language()
     at_page(current.url_path or HOME)
     if current.url_path:
         st.set_page_config(page_title=plain("site.page", title=current.title))
+    if bare:
+        current.run()
+        return
     if draw_login_if_needed():
         return
     pages = {page.url_path or HOME: page for section in sections.values() for page in section}

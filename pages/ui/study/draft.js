@@ -10,6 +10,7 @@
 // (`over`: the reference is open). The step rail shows it too.
 // In a mock interview (`exam`) it runs as soon as the question is shown, nobody can pause it, and it is sent
 // by itself too, so that time without a word is counted: now and then, and on the way to a button.
+// Where the page has a clock of its own (`timed` is false) there is none here.
 
 const WAIT = 400
 const RETRY = 3000
@@ -148,6 +149,7 @@ class Draft {
       this.over = data.over
     }
     this.exam = data.exam
+    this.button.hidden = data.timed === false
     if (this.exam && !this.running) { this.running = true; this.last = now() }
     this.draw()
   }

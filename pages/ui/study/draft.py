@@ -54,7 +54,14 @@ def answer(question: Question) -> StoreError | None:
 def field(key: str, name: str, data: Mapping[str, Any], **events: Callable[[], None]) -> None:
     """Draw a field that keeps its text in the browser under `name`; `data` and `events` are draft.js's."""
     storage, former = store.browser_keys()
-    place = {"storage": storage + name, "former": former + name if former else None}
+    place: dict[str, str | None] = {"storage": storage + name, "former": former + name if former else None}
+    field_at(place, key, data, **events)
+
+
+def field_at(
+    place: dict[str, str | None], key: str, data: Mapping[str, Any], **events: Callable[[], None]
+) -> None:
+    """Draw a field whose `place` in the browser belongs to nobody in particular."""
     with st.container(key="answer-field"):  # as high as the field from the start
         _field(key=key, data=place | dict(data), **events)
 

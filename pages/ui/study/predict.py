@@ -18,6 +18,7 @@ from pages.ui.experiments import experiment, registry
 from pages.ui.lab import bench
 from pages.ui.progress import runs
 from pages.ui.site import server, store
+from pages.ui.site.desk import Desk
 from pages.ui.study.prediction_card import measured_card, seconds_of, unmeasured_card
 from pages.ui.study.prediction_form import form
 from pages.ui.words.i18n import t
@@ -58,18 +59,20 @@ def outcomes(question: Question, attempt: Attempt | None) -> dict[str, Outcome]:
     return found
 
 
-def section(question: Question, attempt: Attempt | None, renderer: Renderer) -> None:
+def section(question: Question, attempt: Attempt | None, renderer: Renderer, desk: Desk = store) -> None:
     """Draw the form until it is committed or skipped; then a card for each prediction, in their order."""
     if not is_settled(question, attempt):
-        form(question, asked(question), attempt, renderer)
+        form(question, asked(question), attempt, renderer, desk)
         return
     if attempt is None:  # nothing is asked
         return
     unmeasured = _unmeasured(question, attempt)
     skipped = [each for each in unmeasured if readable(each, attempt.predictions[each.id]) is None]
     wanted = st.session_state.get(_wanted(question, attempt), False)
-    found = _measure(question, unmeasured if wanted else [each for each in unmeasured if each not in skipped])
-    _cards(question, store.attempt(question) or attempt, found, renderer)
+    found = _measure(
+        question, unmeasured if wanted else [each for each in unmeasured if each not in skipped], desk
+    )
+    _cards(question, desk.attempt(question) or attempt, found, renderer)
     if any(_is_unreadable(prediction, attempt) for prediction in asked(question)):
         st.caption(t("predict.unreadable"))
     if skipped and not wanted:
@@ -100,7 +103,7 @@ def _unmeasured(question: Question, attempt: Attempt) -> list[Prediction]:
     return [each for each in asked(question) if _stored_measurement(each, attempt) is None]
 
 
-def _measure(question: Question, predictions: Iterable[Prediction]) -> dict[str, Job]:
+def _measure(question: Question, predictions: Iterable[Prediction], desk: Desk) -> dict[str, Job]:
     """Run what was not run yet, and record the numbers that are there; returns the jobs by prediction.
 
     All are started before any is waited for, the quickest first: none waits behind a slow one of ours.
@@ -112,8 +115,8 @@ def _measure(question: Question, predictions: Iterable[Prediction]) -> dict[str,
             bench.adopt(job)
             measured = _measured(question.prediction(name), job)
             if measured is not None:
-                store.record_measurement(question, name, measured)
-                runs.note(question, name, job)
+                desk.record_measurement(question, name, measured)
+                runs.note(desk, question, name, job)
     return jobs
 
 

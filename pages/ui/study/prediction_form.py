@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site import store
+from pages.ui.site.desk import Desk
 from pages.ui.study.shown_number import shown_number, unit_of, with_unit
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import Markdown
@@ -33,25 +34,29 @@ _keys = st.components.v2.component(
 
 
 def form(
-    question: Question, predictions: Iterable[Prediction], attempt: Attempt | None, renderer: Renderer
+    question: Question,
+    predictions: Iterable[Prediction],
+    attempt: Attempt | None,
+    renderer: Renderer,
+    desk: Desk = store,
 ) -> None:
     """Draw a field for each prediction, what it is read as, and the buttons that commit or skip."""
     predictions, name = tuple(predictions), f"{question.key}-predictions"
-    _restore(question, predictions)
+    _restore(question, predictions, desk)
     st.markdown(t("predict.lead"))
     with st.container(border=True, key=name, gap="small"):
         for prediction in predictions:
-            _field(question, prediction, renderer)
-        _buttons(question, predictions, attempt)
+            _field(question, prediction, renderer, desk)
+        _buttons(question, predictions, attempt, desk)
     _keys(key=f"{question.key}.predict.keys", data={"form": name, "button": f"{name}-commit"}, height=0)
 
 
-def _restore(question: Question, predictions: Iterable[Prediction]) -> None:
+def _restore(question: Question, predictions: Iterable[Prediction], desk: Desk) -> None:
     """Put what was typed before into the fields that are drawn now and were not drawn before.
 
     Streamlit tells the browser of a value only in the run that sets it.
     """
-    typed = store.typed(question)
+    typed = desk.typed(question)
     for prediction in predictions:
         key = _key(question, prediction)
         if prediction.kind == "choice":
@@ -70,15 +75,15 @@ def _drawn(question: Question, prediction: Prediction) -> tuple[str, ...]:
     return ENDS if st.session_state.get(f"{_key(question, prediction)}.{_RANGE}") else ("",)
 
 
-def _field(question: Question, prediction: Prediction, renderer: Renderer) -> None:
+def _field(question: Question, prediction: Prediction, renderer: Renderer, desk: Desk) -> None:
     text = renderer.text(prediction.question)
     st.markdown(text)
     if prediction.kind == "choice":
-        _choices(question, prediction, text, renderer)
+        _choices(question, prediction, text, renderer, desk)
         return
     key = _key(question, prediction)
     parts = _drawn(question, prediction)
-    save = partial(store.guarded(_save), question, prediction)
+    save = partial(store.guarded(_save), question, prediction, desk)
     fields = st.container(gap="xxsmall")
     with fields.container(horizontal=True, vertical_alignment="center", gap="small"):
         for part in parts:
@@ -99,14 +104,14 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer) -> No
     fields.markdown(f":small[{_remark(question, prediction)}]")
 
 
-def _choices(question: Question, prediction: Prediction, text: str, renderer: Renderer) -> None:
+def _choices(question: Question, prediction: Prediction, text: str, renderer: Renderer, desk: Desk) -> None:
     names = {choice.id: renderer.text(choice.text) for choice in prediction.choices}
     st.radio(
         text,
         list(names),
         format_func=names.__getitem__,
         key=_key(question, prediction),
-        on_change=partial(store.guarded(_save), question, prediction),
+        on_change=partial(store.guarded(_save), question, prediction, desk),
         label_visibility="collapsed",
     )
 
@@ -144,9 +149,11 @@ def _refused(prediction: Prediction, error: AnswerError) -> Markdown:
     return t(f"predict.refused.{'least' if limits.above is None else 'above'}", low=shown_number(low))
 
 
-def _buttons(question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None) -> None:
+def _buttons(
+    question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None, desk: Desk
+) -> None:
     label = _commit_label(question, predictions)
-    name, around = f"{question.key}-predictions", (question, predictions, attempt)
+    name, around = f"{question.key}-predictions", (question, predictions, attempt, desk)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(label, key=f"{name}-commit", type="primary", on_click=store.guarded(_commit), args=around)
         st.button(
@@ -197,7 +204,7 @@ def _typed(question: Question, prediction: Prediction, part: str) -> str:
     return str(st.session_state.get(_key(question, prediction, part)) or "").strip()
 
 
-def _save(question: Question, prediction: Prediction) -> None:
+def _save(question: Question, prediction: Prediction, desk: Desk) -> None:
     """Keep what stands in the fields of one prediction; one that is not drawn now keeps what it had."""
     kept = {
         _name(prediction, part): _typed(question, prediction, part)
@@ -205,10 +212,12 @@ def _save(question: Question, prediction: Prediction) -> None:
         if _key(question, prediction, part) in st.session_state
     }
     ranged = bool(st.session_state.get(f"{_key(question, prediction)}.{_RANGE}"))
-    store.save_typed(question, kept | {f"{prediction.id}.{_RANGE}": "1" if ranged else ""})
+    desk.save_typed(question, kept | {f"{prediction.id}.{_RANGE}": "1" if ranged else ""})
 
 
-def _commit(question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None) -> None:
+def _commit(
+    question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None, desk: Desk
+) -> None:
     """Commit what was given and skip the rest; nothing where a number is refused, or all are missing."""
     answers: Answers = {}
     for prediction in predictions:
@@ -220,11 +229,13 @@ def _commit(question: Question, predictions: tuple[Prediction, ...], attempt: At
     if not any(answer is not None for answer in answers.values()):
         st.session_state[_problem(question)] = "predict.nothing"
         return
-    _record(question, predictions, attempt, answers)
+    _record(question, predictions, attempt, answers, desk)
 
 
-def _skip(question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None) -> None:
-    _record(question, predictions, attempt, {prediction.id: None for prediction in predictions})
+def _skip(
+    question: Question, predictions: tuple[Prediction, ...], attempt: Attempt | None, desk: Desk
+) -> None:
+    _record(question, predictions, attempt, {prediction.id: None for prediction in predictions}, desk)
 
 
 def _record(
@@ -232,11 +243,12 @@ def _record(
     predictions: tuple[Prediction, ...],
     attempt: Attempt | None,
     answers: Mapping[str, Answer | None],
+    desk: Desk,
 ) -> None:
     """Commit, and empty the fields for another attempt."""
-    store.check_unfinished(question, attempt)
-    store.record_predictions(question, answers)
-    store.forget_typed(question)
+    desk.check_unfinished(question, attempt)
+    desk.record_predictions(question, answers)
+    desk.forget_typed(question)
     for prediction in predictions:
         for part in ("", *ENDS, _RANGE):
             st.session_state.pop(_key(question, prediction, part), None)

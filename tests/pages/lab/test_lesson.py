@@ -18,12 +18,13 @@ def sentence(kv_heads: int, measured: float) -> str:
 
         from pages.ui.experiments import experiment
         from pages.ui.lab import lesson
+        from pages.ui.site import store
 
         st.session_state.setdefault("lang", "en")
         this = experiment("q06/cache")
         numbers = {"said": 4.19, "formula": 8.388608, "measured": measured, "unit": "MB"}
         params = this.params.from_dict({"kv_heads": kv_heads})
-        lesson.sentence(this, params, {"megabytes": 8.39}, numbers, here=True)
+        lesson.sentence(this, params, {"megabytes": 8.39}, numbers, here=True, desk=store)
 
     app = AppTest.from_function(script, args=(kv_heads, measured)).run()
     assert not app.exception

@@ -15,6 +15,8 @@ ADDRESSES = [
     "",
     "playground",
     "mock",
+    "interview",
+    "present",
     "progress",
     "deck",
     *QUESTIONS,

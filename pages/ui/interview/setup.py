@@ -1,0 +1,140 @@
+"""Before an interview: whose it is, how long, which questions; and the earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.interview import kept
+from pages.ui.progress.words import session_words
+from pages.ui.site import store
+from pages.ui.site.question_list import questions
+from pages.ui.words.i18n import current_language, plain, t
+from pages.ui.words.question_text import level_dots
+from questions import PARTS, Question
+from questions.loader import LEVELS
+from study.interview import budget, choose
+from study.mock import LENGTHS
+from study.store import MAX_NAME, Interview
+
+SHOWN = "interview.shown"
+"""In the session's state: the id of the interview on the page; "" for the way to a new one."""
+_NAME, _MINUTES, _HOW = "interview.name", "interview.minutes", "interview.how"
+_PARTS, _LEVELS, _CHOSEN, _REFUSED = (
+    "interview.parts",
+    "interview.levels",
+    "interview.chosen",
+    "interview.refused",
+)
+_FITTING, _BY_HAND = "fitting", "by_hand"
+_DEFAULTS: dict[str, Any] = {
+    _NAME: "",
+    _MINUTES: LENGTHS[1],
+    _HOW: _FITTING,
+    _PARTS: [],
+    _LEVELS: [],
+    _CHOSEN: [],
+}
+
+
+def draw(earlier: Sequence[Interview]) -> None:
+    """Draw the whole page; `earlier` are the interviews so far, the newest first."""
+    st.title(t("interview.title"), anchor=False)
+    st.markdown(t("interview.lead"))
+    for key, value in _DEFAULTS.items():
+        st.session_state[key] = st.session_state.get(key, value)  # kept also while the page is another
+    st.text_input(t("interview.name"), key=_NAME, max_chars=MAX_NAME, width=360)
+    lengths = {minutes: plain("mock.minutes", minutes=minutes) for minutes in LENGTHS}
+    st.segmented_control(
+        t("mock.how_long"), LENGTHS, key=_MINUTES, format_func=lengths.__getitem__, required=True
+    )
+    ways = {how: plain(f"interview.{how}") for how in (_FITTING, _BY_HAND)}
+    st.radio(t("mock.which"), list(ways), key=_HOW, format_func=ways.__getitem__, horizontal=True)
+    if st.session_state[_HOW] == _FITTING:
+        _filters()
+    else:
+        _by_hand()
+    chosen = _chosen()
+    _plan(chosen)
+    st.button(t("interview.begin"), type="primary", key="interview.begin", on_click=store.guarded(_begin))
+    if refused := st.session_state.pop(_REFUSED, None):
+        st.error(t(refused))
+    if trouble := store.trouble():
+        st.error(trouble)
+    st.markdown(t("interview.rules"))
+    _earlier(earlier)
+
+
+def _filters() -> None:
+    parts = {part: plain(f"part.{part}") for part in PARTS}
+    levels = {level: plain(f"level.{level}") for level in LEVELS}
+    st.pills(t("interview.parts"), PARTS, key=_PARTS, selection_mode="multi", format_func=parts.__getitem__)
+    st.pills(
+        t("interview.levels"), LEVELS, key=_LEVELS, selection_mode="multi", format_func=levels.__getitem__
+    )
+
+
+def _by_hand() -> None:
+    language = current_language()
+    names = {each.key: f"{each.id} · {each.short[language]} {level_dots(each)}" for each in _written()}
+    st.multiselect(
+        t("mock.questions"),
+        list(names),
+        key=_CHOSEN,
+        format_func=names.__getitem__,
+        placeholder=plain("mock.choose"),
+    )
+
+
+def _chosen() -> list[Question]:
+    """What would be asked now, in the order of the list."""
+    by_hand, minutes = st.session_state[_HOW] == _BY_HAND, st.session_state[_MINUTES]
+    if by_hand:
+        return [each for each in _written() if each.key in st.session_state[_CHOSEN]]
+    parts, levels = st.session_state[_PARTS] or PARTS, st.session_state[_LEVELS] or list(LEVELS)
+    fitting = {each.key: each.level for each in _written() if each.part in parts and each.level in levels}
+    keys = choose(fitting, minutes)
+    return [each for each in _written() if each.key in keys]
+
+
+def _plan(chosen: Sequence[Question]) -> None:
+    """Which questions these are, and how long they take together."""
+    if not chosen:
+        return
+    names = " · ".join(f"{each.id} {each.short[current_language()]}" for each in chosen)
+    needed, minutes = sum(budget(each.level) for each in chosen), st.session_state[_MINUTES]
+    st.markdown(t("interview.plan", names=names))
+    st.markdown(t("mock.fits" if needed <= minutes else "mock.too_much", needed=needed, minutes=minutes))
+
+
+def _begin() -> None:
+    keys = [each.key for each in _chosen()]
+    if not keys:
+        st.session_state[_REFUSED] = "mock.none_chosen"
+        return
+    interview = kept.begin(st.session_state[_NAME], st.session_state[_MINUTES], keys)
+    st.session_state[SHOWN] = interview.id
+    for name in (_NAME, _CHOSEN):
+        st.session_state.pop(name, None)
+
+
+def _earlier(interviews: Sequence[Interview]) -> None:
+    if not interviews:
+        return
+    st.header(t("interview.earlier"), anchor=False)
+    words = session_words()
+    with st.container(key="interview-earlier", gap="xsmall"):
+        for each in interviews:
+            state = plain("interview.ended" if each.finished else "interview.open")
+            label = f"{words.date_and_time(each.started)} · {each.candidate} · {state}"
+            st.button(label, key=f"interview.show.{each.id}", on_click=_show, args=(each.id,))
+
+
+def _show(interview: str) -> None:
+    st.session_state[SHOWN] = interview
+
+
+def _written() -> list[Question]:
+    return [question for question in questions() if question.written]
