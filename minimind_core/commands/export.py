@@ -3,8 +3,8 @@
     python -m minimind_core export --format hf --out exported/minimind-26m
     python -m minimind_core export --format gguf --dtype q8_0 --out exported/minimind-26m.gguf
 
-`hf` is a Hugging Face folder that transformers and vLLM load unchanged. `gguf` is one file, tokenizer and chat
-template included, that llama.cpp and Ollama load unchanged; it needs `pip install gguf==0.19.0`.
+`hf` is a Hugging Face folder that transformers and vLLM load unchanged. `gguf` is one file, tokenizer and
+chat template included, that llama.cpp and Ollama load unchanged; it needs `pip install gguf==0.19.0`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ BYTE_LEVEL_ALONE = "gpt-2"
 """llama.cpp's name for `ByteLevel` without a pattern before it, which brings GPT-2's own."""
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
-    "+ '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "+ '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """What `conversations.encode_turns` writes, in Jinja."""
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
@@ -70,6 +71,6 @@ def _pre_tokenizer(data: dict[str, Any]) -> str:
     name = PRE_TOKENIZERS.get(patterns[0]) if len(patterns) == 1 else None
     if name is None or data["normalizer"] not in (None, {"type": "NFC"}):
         raise ConfigError(
-            "llama.cpp has no name for the way this tokenizer splits texts; export the model with --format hf."
+            "llama.cpp has no name for the way this tokenizer splits texts; export with --format hf."
         )
     return name
