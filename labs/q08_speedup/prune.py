@@ -37,7 +37,7 @@ MEGA = 1e6
 class PruneParams(Params):
     """One share of one's own for single numbers; `windows` 0 are as many as suit the device."""
 
-    sparsity: int = whole(90, 1, 99, unit="%", primary=True)
+    sparsity: int = whole(90, 1, 99, primary=True)
     windows: int = whole(0, 0, 200)
 
 
