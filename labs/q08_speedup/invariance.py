@@ -95,7 +95,7 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
                 for index, batch in enumerate(BATCHES):
                     begin = start + index * share
                     on_progress = ctx.part(begin, begin + share, "company", batch=batch)
-                    texts[batch] = greedy(model, prompts, batch, params.new_tokens, on_progress)  # type: ignore[arg-type]
+                    texts[batch] = greedy(model, prompts, batch, params.new_tokens, on_progress)
                 for batch in BATCHES[1:]:
                     runs[f"{dtype}_{way}_{batch}"] = parted(texts[1], texts[batch], dtype, way, batch)
         cost = _cost(loaded.model, params.tile, ctx)

@@ -16,8 +16,10 @@ from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
 
 BITS = (8, 4, 2)
-WAYS = ("keys_token_after", "keys_channel_after", "keys_token_before", "keys_channel_before")
-WAYS += ("values_token", "values_channel", "both")
+WAYS = (
+    *("keys_token_after", "keys_channel_after", "keys_token_before", "keys_channel_before"),
+    *("values_token", "values_channel", "both"),
+)
 """Side, what shares a scale, and for keys the side of RoPE; both are the keys' last way and values_token."""
 SYMBOLS = dict(
     zip(WAYS, ("square", "circle", "square-open", "circle-open", "x", "cross", "star"), strict=True)

@@ -1,4 +1,4 @@
-"""A cache in few bits: exact arithmetic of the quantiser, where it acts, and what the formula says of bytes."""
+"""A cache in few bits: exact arithmetic of the quantiser, where it acts, and the formula of its bytes."""
 
 from __future__ import annotations
 
