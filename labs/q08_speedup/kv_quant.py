@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, power_ticks
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
+
+if TYPE_CHECKING:
+    from minimind_core.model.minimind import MiniMind
 
 BITS = (8, 4, 2)
 WAYS = (
@@ -118,20 +121,15 @@ class KvQuant(Experiment[KvQuantParams, KvQuantResult]):
                 "divergence": divergence,
                 "difference": max(moved),
             }
-        config = model.config
-        numbers = 2 * config.num_layers * config.num_kv_heads * config.head_dim * params.context
-        sizes = {
-            str(bits): float(kv_rounding.cache_bytes(model, params.context, bits, group)) for bits in BITS
-        }
-        plain = numbers * PLAIN_BITS / 8
+        sizes = _sizes(model, params.context, group)
         return {
             "perplexity": math.exp(loss),
             "context": params.context,
             "group": group,
             "scored_tokens": targets.numel(),
             "ways": ways,
-            "cache_bytes": {str(PLAIN_BITS): plain, **sizes},
-            "smaller": plain / sizes[str(SAID_BITS)],
+            "cache_bytes": sizes,
+            "smaller": sizes[str(PLAIN_BITS)] / sizes[str(SAID_BITS)],
             "expected_smaller": PLAIN_BITS / (SAID_BITS + SCALE_BITS / group),
         }
 
@@ -171,6 +169,16 @@ def sides_of(way: str) -> dict[str, str]:
         return {"keys": "channel", "values": "token"}
     side, axis, *_ = way.split("_")
     return {side: axis}
+
+
+def _sizes(model: MiniMind, context: int, group: int) -> dict[str, float]:
+    """Bytes of the keys and values of so many tokens by bits, the plain 16 first."""
+    from labs.q08_speedup.kv_rounding import cache_bytes
+
+    config = model.config
+    numbers = 2 * config.num_layers * config.num_kv_heads * config.head_dim * context
+    packed = {str(bits): float(cache_bytes(model, context, bits, group)) for bits in BITS}
+    return {str(PLAIN_BITS): numbers * PLAIN_BITS / 8, **packed}
 
 
 def _row(way: RoundedCache, result: KvQuantResult, text: Words) -> Row:

@@ -22,7 +22,7 @@ from tests.labs.q08_speedup.conftest import lively
 
 @pytest.fixture(scope="module")
 def result() -> dict[str, Any]:
-    return OneLab("q08", "random:byte-128").result("kv_quant", windows=1, group=32, context=128)
+    return OneLab("q08", "nano-rope").result("kv_quant", windows=1, group=32, context=128)
 
 
 def some(seed: int = 0) -> Tensor:
@@ -123,7 +123,7 @@ def test_keys_and_values_are_rounded_apart_and_keys_on_either_side_of_rope() -> 
 
 
 def test_the_formula_of_bytes_is_that_of_packed_tensors(result: dict[str, Any], show: Show) -> None:
-    config = {"layers": 4, "heads": 4, "width": 32}  # byte-128
+    config = {"layers": 5, "heads": 2, "width": 32}  # nano-rope
     numbers = 2 * config["layers"] * config["heads"] * config["width"] * 128
     assert result["cache_bytes"]["16"] == 2 * numbers
     for bits in BITS:
@@ -137,5 +137,5 @@ def test_fewer_bits_move_more_and_every_way_is_there(result: dict[str, Any]) -> 
     assert list(result["ways"]) == [f"{way}_{bits}" for way in WAYS for bits in BITS]
     for way in WAYS:
         eight, four, two = (result["ways"][f"{way}_{bits}"]["divergence"] for bits in BITS)
-        assert -1e-6 <= eight < four < two  # rounding of sums
+        assert -1e-6 <= eight < four < two  # rounded sums may leave a little less than nothing
     assert sides_of("keys_token_before") == {"keys": "token"} and KvQuant.id == "q08/kv_quant"
