@@ -39,13 +39,23 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
 
     Raises OSError.
     """
+    with written_whole(path) as partial, open(partial, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A hidden sibling's name, for a library that opens its file itself: what it wrote and closed becomes
+    `path` when the block ends well, and keeps its permissions.
+
+    Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path)
     partial = partial_sibling(path)
     try:
-        with open(partial, "wb") as file:
-            yield file
-            file.flush()
+        yield partial
+        with open(partial, "rb+") as file:
             os.fsync(file.fileno())  # or the rename could reach the disk before the data
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(path, partial)

@@ -259,6 +259,17 @@ def test_export_and_import_give_the_model_back(
     assert load_state_dict(tmp_path / "back")[2]["dtype"] == "int8"
 
 
+def test_a_gguf_file_is_named_with_its_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gguf = pytest.importorskip("gguf")
+    file = tmp_path / "m.gguf"
+    model = ("--model", "nano-rope", "--out", file)
+    exported = answer(capsys, "export", "--format", "gguf", "--dtype", "q8_0", *model)
+    assert exported["files"] == {"m.gguf": file.stat().st_size} and exported["folder"] == str(tmp_path)
+    assert gguf.GGUFReader(file).fields["general.name"].contents() == "nano-rope"
+    out, _ = said(capsys, "export", "--format", "gguf", *model)
+    assert f"llama-completion -m {file}" in out
+
+
 def test_a_model_that_llama_lacks_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_tiny(tmp_path / "alibi", config=TINY.replace(position="alibi"))
     error = answer(capsys, "export", "--out", tmp_path / "hf", "--model", tmp_path / "alibi", code=2)

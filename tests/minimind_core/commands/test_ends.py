@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from minimind_core.__main__ import main
-from minimind_core.commands import export, generate, train
+from minimind_core.commands import generate, train
 from minimind_core.decoding.generate import Generation, Generator
 from minimind_core.errors import DataError
 from minimind_core.files.checkpoint import save_checkpoint
@@ -338,10 +338,13 @@ def test_the_rate_is_without_the_compiler(
         assert (told[method]["seconds"], told[method]["tokens_per_second"]) == (2.0, 10.0)
 
 
-def test_export_says_the_step_that_llama_cpp_needs() -> None:
-    assert export.__doc__ is not None
-    assert (
-        "get_vocab_base_pre" in export.__doc__
-        and "llama.cpp's converter load unchanged" not in export.__doc__
-    )
-    assert "one step for llama.cpp" in export.HELP
+def test_gguf_looks_at_its_place_first_and_hf_has_no_type_of_its(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gguf")
+    (tmp_path / "file").write_text("mine")
+    place = tmp_path / "file" / "x.gguf"
+    code, said = ended(capsys, "export", "--format", "gguf", "--model", "no-such-model", "--out", place)
+    assert code == 1 and "no-such" not in said and said.count("\n") == 1
+    code, said = ended(capsys, "export", "--dtype", "q8_0", "--out", tmp_path / "hf")
+    assert code == 2 and "add --format gguf" in said and not (tmp_path / "hf").exists()
