@@ -23,6 +23,7 @@ MODEL = "minimind-26m"
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit looks for its server below a deep link's path first; that it is not there is its own affair."""
 OpenPage = Callable[..., Page]
+expect.set_options(timeout=60_000)  # a busy machine draws late; what is there at once is not waited for
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -211,13 +212,13 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(200)  # a widget waits this long for more input before it sends
     page.wait_for_selector(
         "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]",
-        timeout=30_000,
+        timeout=90_000,
     )
-    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=30_000)
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=90_000)
     assert page.get_by_test_id("stException").count() == 0
 
 
-def wait_until(page: Page, expression: str, *, arg: object = None, timeout: float = 30_000) -> None:
+def wait_until(page: Page, expression: str, *, arg: object = None, timeout: float = 90_000) -> None:
     """Wait until a JavaScript expression holds, or a function of `arg`.
 
     Not `page.wait_for_function`: it evaluates a text within the page, which the app's own policy refuses.

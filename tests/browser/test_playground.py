@@ -151,7 +151,7 @@ def test_a_text_grows_in_place_and_stops(open_page: OpenPage) -> None:
     assert tokens(page).first.evaluate("node => node.marked"), "the text was drawn anew"
     button(page, "Write").click()
     stop.click(timeout=PATIENCE)
-    expect(stop).to_have_count(0, timeout=5_000)
+    expect(stop).to_have_count(0, timeout=30_000)
     finish(page, words)
     part = text(page)
     assert len(part) < len(whole) and whole.startswith(part)

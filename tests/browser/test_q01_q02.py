@@ -17,7 +17,7 @@ from tests.browser.test_pages import check_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PATIENCE = 40_000
+PATIENCE = 90_000
 
 
 class Journey:

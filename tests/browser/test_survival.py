@@ -109,7 +109,7 @@ def kill_at_work(page: Page, server: psutil.Process) -> psutil.Process:
 def cancel(page: Page) -> None:
     """The button disappears at once, and nothing is wrong."""
     stop(page).click(timeout=PATIENCE)
-    expect(stop(page)).to_have_count(0, timeout=10_000)
+    expect(stop(page)).to_have_count(0, timeout=30_000)
     settle(page)
     assert page.get_by_role("alert").count() == 0
 
@@ -145,7 +145,7 @@ def test_a_lab_is_run_and_stopped_by_keyboard_alone(page: Page) -> None:
     expect(stop(page)).to_be_visible(timeout=PATIENCE)
     tab_to(page, "停止")
     page.keyboard.press("Enter")
-    expect(stop(page)).to_have_count(0, timeout=10_000)
+    expect(stop(page)).to_have_count(0, timeout=30_000)
     settle(page)
     expect(written(page)).to_be_visible()
 

@@ -1,0 +1,22 @@
+"""What holds for every test: its report can be sent, whatever characters it failed on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Half a character in a report would end the worker that sends it, and with it the whole run."""
+    report = yield
+    written = str(report.longrepr or "")
+    if written != _whole(written):
+        report.longrepr = _whole(written)
+    report.sections = [(name, _whole(text)) for name, text in report.sections]
+    return report
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
