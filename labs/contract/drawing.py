@@ -98,7 +98,7 @@ class Figure:
         if labels is not None:
             more["text"] = labels
             more |= (
-                {"textposition": "inside", "insidetextanchor": "middle"}
+                {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
                 if inside
                 else {"textposition": "outside", "cliponaxis": False}
             )

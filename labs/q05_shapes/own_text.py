@@ -122,7 +122,7 @@ class OwnText(Experiment[OwnTextParams, OwnTextResult]):
         rows: list[Row] = [
             {
                 text("tensor"): text(f"step.{tap['step']}"),
-                text("shape"): str(tap["shape"]),
+                text("shape"): " × ".join(map(str, tap["shape"])),
                 text("bytes"): tap["bytes"],
                 text("rms"): tap["rms"],
             }
@@ -244,7 +244,7 @@ def _bytes(taps: list[Tap], text: Words) -> Figure:
         [tap["bytes"] / 1000 for tap in taps],
         [text(f"step.{tap['step']}") for tap in taps],
         "measured",
-        labels=[f" {tap['shape']}" for tap in taps],
+        labels=[" " + " × ".join(map(str, tap["shape"])) for tap in taps],
         horizontal=True,
         hover="%{y}: %{x:,.1f} kB",
     )

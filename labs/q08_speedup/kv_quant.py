@@ -112,15 +112,14 @@ class KvQuant(Experiment[KvQuantParams, KvQuantResult]):
                 before_rope=way.endswith("before") or way == "both",
             )
             new_loss, divergence = loss_and_divergence(guesses, truths, targets)
-            moved = [float((a - b).abs().max()) for a, b in zip(guesses, truths, strict=True)]
-            ways[f"{way}_{bits}"] = {
-                "way": way,
-                "bits": bits,
-                "loss": new_loss,
-                "perplexity": math.exp(new_loss),
-                "divergence": divergence,
-                "difference": max(moved),
-            }
+            ways[f"{way}_{bits}"] = RoundedCache(
+                way=way,
+                bits=bits,
+                loss=new_loss,
+                perplexity=math.exp(new_loss),
+                divergence=divergence,
+                difference=max(float((a - b).abs().max()) for a, b in zip(guesses, truths, strict=True)),
+            )
         sizes = _sizes(model, params.context, group)
         return {
             "perplexity": math.exp(loss),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -205,6 +206,11 @@ def watch(page: Page, server: str, wrong: list[str]) -> None:
     page.on("websocket", request)
     page.on("console", console)
     page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+
+
+def written(page: Page) -> str:
+    """All that stands in the page, seen or not, but for its styles, which have numbers of their own."""
+    return re.sub("<style.*?</style>", "", page.content(), flags=re.DOTALL)
 
 
 def settle(page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
 from questions import load_question
-from tests.browser.conftest import free_port, running_app, see_plot, settle, watch
+from tests.browser.conftest import free_port, running_app, see_plot, settle, watch, written
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
@@ -78,7 +78,7 @@ def visit(address: str, chromium: Browser) -> Iterator[Visit]:
 def test_from_a_prediction_to_the_reference(way: Way, visit: Visit) -> None:
     page, word = visit(way), catalogue(way.lang).__getitem__
     key = way.slug.partition("_")[0]
-    assert page.locator(".js-plotly-plot").count() == 0 and way.secret not in page.content()
+    assert page.locator(".js-plotly-plot").count() == 0 and way.secret not in written(page)
 
     boxes = page.locator(f".st-key-{key}-predictions input[type=text]")
     expect(boxes).to_have_count(len(load_question(way.slug).predictions), timeout=PATIENCE)
@@ -96,5 +96,5 @@ def test_from_a_prediction_to_the_reference(way: Way, visit: Visit) -> None:
     main.get_by_role("button", name=word("reference.open"), exact=True).click()
     expect(page.locator("#reference")).to_be_focused(timeout=PATIENCE)
     settle(page)
-    assert way.secret in page.content(), "the lock test looks for the wrong thing"
+    assert way.secret in written(page), "the lock test looks for the wrong thing"
     check_page(page)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import OpenPage, see_plot, settle, wait_until
+from tests.browser.conftest import OpenPage, see_plot, settle, wait_until, written
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(400)
@@ -34,7 +34,7 @@ def predict(page: Page, words: dict[str, str]) -> None:
     expect(commit.or_(page.locator("#lab")).first).to_be_visible(timeout=PATIENCE)
     if commit.count():
         assert page.locator(".js-plotly-plot").count() == 0
-        assert not [secret for secret in SECRETS if secret in page.content()]
+        assert not [secret for secret in SECRETS if secret in written(page)]
         box = page.locator(".st-key-q09-predictions input[type=text]").nth(1)
         box.fill("8")
         box.press("Tab")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from labs.tools.written import raised
-from tests.browser.conftest import OpenPage, settle, wait_until
+from tests.browser.conftest import OpenPage, settle, wait_until, written
 from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -51,7 +51,7 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
     for title in TITLES["en"]:
         expect(lab(page, title)).to_have_count(0)
     assert page.locator(".js-plotly-plot").count() == 0
-    assert "5,242" not in page.content() and "5242" not in page.content()
+    assert "5,242" not in written(page) and "5242" not in written(page)
     numbers = page.locator(".st-key-q10-predictions input[type=text]")
     for place, said in enumerate(("5000", "1", "50")):
         numbers.nth(place).fill(said)

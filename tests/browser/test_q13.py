@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import own_page, settle, wait_until
+from tests.browser.conftest import own_page, settle, wait_until, written
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
@@ -119,7 +119,7 @@ def test_from_the_predictions_to_a_checked_claim(journey: Journey) -> None:
     page = journey.page
     expect(journey.button("predict.commit")).to_be_visible(timeout=PATIENCE)
     assert page.locator(".js-plotly-plot").count() == 0
-    assert not [secret for secret in SECRETS if secret in page.content()]
+    assert not [secret for secret in SECRETS if secret in written(page)]
     assert page.locator("[class*='st-key-evidence']").count() == 0
 
     journey.predict()
@@ -130,5 +130,5 @@ def test_from_the_predictions_to_a_checked_claim(journey: Journey) -> None:
     journey.pin_two_runs_of_the_mistakes()
     check_page(page)
     journey.check_a_claim()
-    assert all(secret in page.content() for secret in SECRETS), "the lock test looks for the wrong things"
+    assert all(secret in written(page) for secret in SECRETS), "the lock test looks for the wrong things"
     check_page(page)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import own_page, settle
+from tests.browser.conftest import own_page, settle, written
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,7 +31,7 @@ def test_predict_simulate_and_see_the_load_come_in(page_of: tuple[Page, str]) ->
     words, main = catalogue(language), page.get_by_test_id("stMain")
     boxes = page.locator(".st-key-q14-predictions input[type=text]")
     expect(boxes).to_have_count(3, timeout=PATIENCE)
-    assert not [secret for secret in SECRETS if secret in page.content()]
+    assert not [secret for secret in SECRETS if secret in written(page)]
     assert page.locator(".js-plotly-plot").count() == 0
 
     for box, number in zip(boxes.all(), ("100", "2", "30"), strict=True):
