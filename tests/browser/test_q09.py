@@ -16,9 +16,9 @@ PATIENCE = 240_000
 """Milliseconds for the slowest run of the page beside other tests."""
 SECRETS = ("826.6", "1.875")
 """Measured values that stand on the page once the lab is open."""
-POINTS = """() => Math.max(0, ...[...document.querySelectorAll('.st-key-lab-duel .js-plotly-plot')]
+POINTS = """() => Math.max(0, ...[...document.querySelectorAll('.st-key-q09_duel-bench-turn .js-plotly-plot')]
     .filter(plot => plot.data.length === 4).map(plot => plot.data[0].y?.length ?? 0))"""
-"""Points of the first curve of the duel."""
+"""Points of the first curve of the duel that runs; a recorded one waits below it."""
 SCHEDULE = """() => { const plot = document.querySelector('.st-key-lab-schedule .js-plotly-plot')
     return plot?.data?.[1] ? [plot.data.length, plot.data[1].y[199]] : null }"""
 """Traces of the schedule's plot, and the formula's last rate."""
