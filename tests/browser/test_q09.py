@@ -48,7 +48,7 @@ def predict(page: Page, words: dict[str, str]) -> None:
     ("lang", "locale", "theme", "width"),
     [("en", "en-US", "light", 1280), pytest.param("zh", "zh-CN", "dark", 390, marks=pytest.mark.slow)],
 )
-def test_from_the_predictions_to_a_duel_that_is_stopped(
+def test_from_the_predictions_to_a_schedule(
     open_page: OpenPage, lang: str, locale: str, theme: str, width: int
 ) -> None:
     words = catalogue(lang)
@@ -61,7 +61,19 @@ def test_from_the_predictions_to_a_duel_that_is_stopped(
     page.get_by_role("option", name=words["q09.counting.total"], exact=True).click()
     see_plot(page, ".st-key-lab-schedule")
     wait_until(page, f"({SCHEDULE})()?.[0] === 2 && ({SCHEDULE})()[1] > 0.9", timeout=PATIENCE)
+    check_page(page)
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lang", "locale", "theme", "width"), [("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)]
+)
+def test_a_duel_is_stopped_while_its_curves_grow(
+    open_page: OpenPage, lang: str, locale: str, theme: str, width: int
+) -> None:
+    words = catalogue(lang)
+    page = open_page(f"{Q9}?lang={lang}", locale=locale, theme=theme, width=width)
+    predict(page, words)
     open_experiments(page, "duel")
     slider = page.get_by_role("slider", name=words["q09.updates"]).first
     slider.press("End")
