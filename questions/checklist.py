@@ -6,7 +6,6 @@ number stands in a claim of that question.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -14,7 +13,6 @@ from pathlib import Path
 
 from questions.entry import Entry, Localized, QuestionError, both, check_unique
 from questions.loader import Question
-from questions.text_file import TextFileError, read_text_file
 from questions.values import part
 
 FILE = Path(__file__).parent / "checklist.toml"
@@ -54,13 +52,7 @@ class Card:
 @cache
 def checklist(path: Path = FILE) -> tuple[Card, ...]:
     """All cards, in the order of the file. Raises QuestionError naming file, key and reason."""
-    try:
-        data = tomllib.loads(read_text_file(path))
-    except TextFileError as error:
-        raise QuestionError(f"{path}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise QuestionError(f"{path}: cannot be read: {error}") from error
-    file = Entry(path, data)
+    file = Entry.of_file(path)
     file.only(("cards",))
     entries = file.tables("cards")
     cards = tuple(map(_card, entries))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from questions.text_file import TextFileError, read_text_file
 
 LANGUAGES = ("en", "zh")
 Localized = Mapping[str, str]
@@ -30,6 +33,16 @@ class Entry:
     path: Path
     data: Mapping[str, Any]
     where: str = ""
+
+    @classmethod
+    def of_file(cls, path: Path) -> Entry:
+        """The whole of a TOML file. Raises QuestionError naming the file and the reason."""
+        try:
+            return cls(path, tomllib.loads(read_text_file(path)))
+        except TextFileError as error:
+            raise QuestionError(f"{path}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise QuestionError(f"{path}: cannot be read: {error}") from error
 
     def fail(self, key: str, reason: str) -> QuestionError:
         """The error to raise for `key`."""

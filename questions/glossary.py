@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from questions.entry import Entry, Localized, QuestionError, both
-from questions.text_file import TextFileError, read_text_file
+from questions.entry import Entry, Localized, both
 
 FILE = Path(__file__).parent / "glossary.toml"
 _UNTOUCHED = re.compile(
@@ -34,13 +32,7 @@ class Term:
 @cache
 def glossary(path: Path = FILE) -> tuple[Term, ...]:
     """All terms, in the order of the file. Raises QuestionError naming file, key and reason."""
-    try:
-        data = tomllib.loads(read_text_file(path))
-    except TextFileError as error:
-        raise QuestionError(f"{path}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise QuestionError(f"{path}: cannot be read: {error}") from error
-    file = Entry(path, data)
+    file = Entry.of_file(path)
     file.only(("terms",))
     terms: dict[str, Term] = {}
     for entry in file.tables("terms"):

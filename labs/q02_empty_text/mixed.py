@@ -259,7 +259,7 @@ def _shares(rows: Sequence[BatchRow], text: Words) -> Figure:
         figure.marks(
             [0.0] * len(lost), lost, "said", text("mixed.lost"), symbol="x", size=10, hover="%{y}: 0/0"
         )
-    figure.x_axis(text("axis.row_share"), span=(-3, 130), ticksuffix="%")
+    figure.x_axis(text("axis.row_share"), span=(-3, 170), ticksuffix="%")
     figure.y_axis(category=True, categoryorder="array", categoryarray=names[::-1])
     return figure
 
