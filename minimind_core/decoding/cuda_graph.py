@@ -17,12 +17,13 @@ class CudaGraph(Generic[Result]):
 
     The function takes no arguments, reads and writes tensors of fixed address only, never looks at a value
     on the host, and is run without autograd. `state` are the tensors that it changes and reads again: the
-    calls that warm up and record leave them as they were. A graph does not own the memory that it reads;
-    whoever replays it must keep those tensors.
+    calls that warm up and record leave them as they were. The function is kept as long as the graph: what
+    it closes over is the memory that the recorded kernels read.
     """
 
     @torch.inference_mode()
     def __init__(self, function: Callable[[], Result], state: Sequence[Tensor] = ()) -> None:
+        self.function = function
         before = [tensor.clone() for tensor in state]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

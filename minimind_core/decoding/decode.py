@@ -9,6 +9,7 @@ Shapes: B rows, V vocabulary ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -29,6 +30,8 @@ class Decoding:
         self.device = self.step.device
         self.chooser = Chooser(batch_size, model.config.vocab_size, self.device)
         self.history = torch.zeros(batch_size, capacity + 1, dtype=torch.int64, device=self.device)
+        # holds the tensors and not this object, so a stored program makes no reference cycle
+        self._choice = partial(_choose, self.chooser, self.step.ids, self.step.positions, self.history)
         self._programs: dict[frozenset[str], Callable[[], None]] = {}
 
     @torch.inference_mode()
@@ -45,7 +48,7 @@ class Decoding:
         self.chooser.start(params, padded(prompts, self.device))
         logits = self.step.prefill(prompts, on_progress=on_prefill)
         check_logits(logits)
-        self._choose(logits)
+        self._choice(logits)
 
     def advance(self, steps: int) -> None:
         """Choose `steps` more tokens for every row, without waiting for the device."""
@@ -56,20 +59,18 @@ class Decoding:
     def _program(self) -> Callable[[], None]:
         """Step and choice as one program for the settings in use; what was compiled or captured is kept."""
         used = self.chooser.used
-        if used in self._programs:
-            return self._programs[used]
-        program = self.step.then(self._choose, (self.history, *self.chooser.state))
-        if self.step.kind != "eager":  # that costs nothing to make, and storing it would be a reference cycle
-            self._programs[used] = program
-        return program
+        if used not in self._programs:
+            self._programs[used] = self.step.then(self._choice, (self.history, *self.chooser.state))
+        return self._programs[used]
 
     def new_ids(self, first_position: Tensor, count: int) -> Tensor:
         """The `count` tokens chosen from `first_position` int64 [B, 1] on, [B, count]."""
         return self.history.gather(1, first_position + torch.arange(count, device=self.device))
 
-    def _choose(self, logits: Tensor) -> None:
-        """Choose from logits [B, V] and make the tokens the next step's input, one position further."""
-        chosen = self.chooser(logits)[:, None]  # [B, 1]
-        self.step.ids.copy_(chosen)
-        self.step.positions.add_(1)
-        self.history.scatter_(1, self.step.positions, chosen)
+
+def _choose(chooser: Chooser, ids: Tensor, positions: Tensor, history: Tensor, logits: Tensor) -> None:
+    """Choose from logits [B, V] and make the tokens the next step's input, one position further."""
+    chosen = chooser(logits)[:, None]  # [B, 1]
+    ids.copy_(chosen)
+    positions.add_(1)
+    history.scatter_(1, positions, chosen)

@@ -184,11 +184,12 @@ class SlotBatch:
             self.model.model(upload([chunk], self.device), slots if start else None, slots, cache=cache)
             return
         self._chunk_inputs(rows, starts, chunks)
+        read_inputs = partial(_read_inputs, self.model, self.step.cache, self.last_place, *self._chunk)
         if self.kind == "eager":
-            self._read_inputs()
+            read_inputs()
             return
         if self._read_program is None:
-            self._read_program = CudaGraph(self._read_inputs, (self.step.cache.positions,))
+            self._read_program = CudaGraph(read_inputs, (self.step.cache.positions,))
         self._read_program()
 
     def _chunk_inputs(
@@ -212,12 +213,12 @@ class SlotBatch:
         for tensor, value in zip(self._chunk, (chosen, inputs), strict=True):
             tensor.copy_(value)
 
-    def _read_inputs(self) -> None:
-        rows, inputs = self._chunk
-        ids, slots = inputs.chunk(2, dim=1)  # [R, T] each
-        positions = torch.where(slots == self.last_place, EMPTY, slots)
-        cache = ChosenRows(self.step.cache, rows, self.last_place + 1)
-        self.model.model(ids, positions, slots, cache=cache)
+
+def _read_inputs(model: MiniMind, cache: StaticCache, last_place: int, rows: Tensor, inputs: Tensor) -> None:
+    """Read the chunks of `inputs`, ids and slots side by side [R, 2T], into the rows [R] of the cache."""
+    ids, slots = inputs.chunk(2, dim=1)  # [R, T] each
+    positions = torch.where(slots == last_place, EMPTY, slots)
+    model.model(ids, positions, slots, cache=ChosenRows(cache, rows, last_place + 1))
 
 
 def _choose(chooser: Chooser, step: Step, active: Tensor, tokens: Tensor, logits: Tensor) -> None:

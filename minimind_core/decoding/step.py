@@ -29,6 +29,7 @@ StepKind = Literal["eager", "graph", "compiled"]
 """How a step is run: operation by operation; the same as a CUDA graph; or in the layout of `step_model.py`
 through the compiler, and as a CUDA graph too. Where there is no CUDA, a graph is left out."""
 Result = TypeVar("Result")
+Forward = Callable[..., Tensor]
 
 COMPILE_OPTIONS = {"cuda": {"coordinate_descent_tuning": True}, "cpu": {}}
 """With coordinate descent, inductor turns one-row products into fused reductions: fewer kernels a token."""
@@ -120,32 +121,39 @@ class Step:
         """This step on its own `ids` and `positions`, and `use(logits [B, V])` after it, as one program.
 
         Both are compiled and captured together, so `use` must not wait for the device. `state` are the
-        tensors that `use` changes and reads again at the next step. Keep the step as long as the program.
+        tensors that `use` changes and reads again at the next step. The program keeps the step.
         """
 
-        def program() -> Result:
-            return use(self._logits())
-
-        run = torch.inference_mode()(self._compiled(program, use) if self.kind == "compiled" else program)
+        # nothing here refers to this object, so a program that is stored in it makes no reference cycle
+        logits = partial(_logits, self._forward, self.ids, self.positions, self.cache)
+        program = self._compiled(logits, use) if self.kind == "compiled" else partial(_used, logits, use)
+        run = torch.inference_mode()(program)
         if self.kind == "eager" or self.device.type != "cuda":
             return run
         return CudaGraph(run, (self.ids, self.positions, self.cache.positions, *state))
 
     def _logits(self) -> Tensor:
-        return self._forward(self.ids, self.positions, cache=self.cache)[:, 0]  # [B, 1, V] -> [B, V]
+        return _logits(self._forward, self.ids, self.positions, self.cache)
 
     def _compiled(
-        self, program: Callable[[], Result], use: Callable[[Tensor], Result]
+        self, logits: Callable[[], Tensor], use: Callable[[Tensor], Result]
     ) -> Callable[[], Result]:
-        """`program` through the compiler; of a fused step only `use`, its forward is kernels already."""
+        """`use(logits())` compiled; of a fused step only `use`: its forward is kernels already."""
         # one piece of code here makes every program, and the compiler counts them by their code
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
         options = COMPILE_OPTIONS.get(self.device.type, {})
         compiled = partial(torch.compile, dynamic=False, fullgraph=True, options=options)
         if isinstance(self._forward, nn.Module):
-            return compiled(program)
-        compiled_use = compiled(use)
-        return lambda: compiled_use(self._logits())
+            return compiled(lambda: use(logits()))
+        return partial(_used, logits, compiled(use))
+
+
+def _logits(forward: Forward, ids: Tensor, positions: Tensor, cache: StaticCache) -> Tensor:
+    return forward(ids, positions, cache=cache)[:, 0]  # [B, 1, V] -> [B, V]
+
+
+def _used(logits: Callable[[], Tensor], use: Callable[[Tensor], Result]) -> Result:
+    return use(logits())
 
 
 def runs_eagerly(config: ModelConfig, device: torch.device) -> bool:

@@ -208,6 +208,33 @@ def test_recording_a_graph_leaves_its_state_as_it_was() -> None:
     assert graph.graph.replays == 2 and len(calls) == cuda_graph.WARM_UP_CALLS + 1
 
 
+@pytest.mark.usefixtures("fake_cuda")
+def test_a_graph_keeps_the_memory_that_its_kernels_read() -> None:
+    def recorded() -> tuple[CudaGraph[Tensor], weakref.ref[Tensor]]:
+        memory = torch.zeros(1)
+        return CudaGraph(lambda: memory.add_(1)), weakref.ref(memory)
+
+    graph, memory = recorded()
+    graph.result = torch.empty(0)  # a result in other memory, as of a step
+    gc.collect()
+    assert memory() is not None
+
+
+@needs_gpu
+def test_a_program_outlives_its_step() -> None:
+    def program() -> Callable[[], Tensor]:
+        step = Step(random_model().eval().cuda(), 2, 32, "graph")
+        step.prefill(PROMPTS[:2])
+        return step.then(lambda logits: logits.argmax(-1))
+
+    run = program()
+    gc.collect()
+    torch.cuda.empty_cache()  # what is free goes back to the device, where reading it is an error
+    first = run().clone()
+    assert torch.equal(run(), first)
+    torch.cuda.synchronize()
+
+
 @needs_gpu
 @pytest.mark.parametrize("kind", ["graph", "compiled"])
 @pytest.mark.parametrize("rows", [1, 3])
