@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 
 import streamlit as st
 
 _WAIT_SECONDS = 0.5
+first_page = threading.Event()
+"""Set once a browser has drawn a page of this server."""
 
 
 def is_imported(module: str) -> bool:
@@ -29,6 +32,7 @@ def when_imported(module: str, draw: Callable[[], None]) -> None:
     def import_on_second_run() -> None:
         nonlocal browser_is_ready
         if browser_is_ready:
+            first_page.set()
             importlib.import_module(module)
             st.rerun()
         browser_is_ready = True

@@ -33,6 +33,7 @@ from pages.ui.site import (
     access,
     announce,
     descriptors,
+    later,
     origin,
     question_list,
     settings_file,
@@ -47,8 +48,10 @@ from questions import QuestionError
 
 PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"
 """Relative to a page: all pages stand side by side, below whatever path a proxy or Streamlit puts them."""
-_LOAD_AFTER_SECONDS, _WARM_AFTER_SECONDS, _FREEZE_AFTER_SECONDS = 2.5, 3.0, 4.0
+_LOAD_AFTER_SECONDS, _FREEZE_AFTER_SECONDS = 2.5, 4.0
 """The first page comes first; loading torch beside it cost 0.6 s of three on two cores."""
+_WARM_AT_LAST_SECONDS = 15.0
+"""Imports that questions need are done by then, if no browser has drawn a page."""
 _log = logging.getLogger(__name__)
 
 
@@ -159,10 +162,10 @@ def _announce() -> None:
 def _warm(slow_imports: Sequence[str]) -> None:
     """Import the modules, and later exempt all that is loaded from garbage collection.
 
-    Not at once: the first page comes first. Streamlit collects garbage after each run of a page, and frozen
+    Not before the first page is there. Streamlit collects garbage after each run of a page, and frozen
     objects are not looked at again.
     """
-    time.sleep(_WARM_AFTER_SECONDS)
+    later.first_page.wait(_WARM_AT_LAST_SECONDS)
     for module in slow_imports:
         importlib.import_module(module)
     time.sleep(_FREEZE_AFTER_SECONDS)
