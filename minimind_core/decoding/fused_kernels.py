@@ -39,7 +39,7 @@ def project_heads(
     queries,
     keys,
     values,
-    capacity,
+    head_stride,
     EPS: tl.constexpr,
     FACTOR: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -70,9 +70,11 @@ def project_heads(
     if head < NUM_HEADS:
         _store_pair(queries + head * 2 * HALF + pairs, first, second, HALF)
     elif head < NUM_HEADS + NUM_KV_HEADS:
-        _store_pair(keys + ((head - NUM_HEADS) * capacity + position) * 2 * HALF + pairs, first, second, HALF)
+        _store_pair(
+            keys + (head - NUM_HEADS) * head_stride + position * 2 * HALF + pairs, first, second, HALF
+        )
     else:
-        offset = ((head - NUM_HEADS - NUM_KV_HEADS) * capacity + position) * 2 * HALF
+        offset = (head - NUM_HEADS - NUM_KV_HEADS) * head_stride + position * 2 * HALF
         _store_pair(values + offset + pairs, first, second, HALF)
 
 

@@ -68,7 +68,7 @@ class FusedStep:
             self.queries,
             keys,
             values,
-            cache.capacity,
+            keys.stride(1),
             FACTOR=self.rotary.attention_factor,
             NUM_HEADS=config.num_heads,
             NUM_KV_HEADS=config.num_kv_heads,

@@ -89,6 +89,9 @@ def attend_splits(
     """`decode_attention` before its parts are joined; same arguments."""
     batch, num_heads, _, head_dim = queries.shape
     num_kv_heads, capacity = keys.shape[1], keys.shape[2]
+    assert keys.stride() == values.stride() and keys.stride()[2:] == (head_dim, 1), (
+        "cut by slots or rows only"
+    )
     group = num_heads // num_kv_heads
     blocks = -(-capacity // BLOCK)
     splits = max(1, min(blocks, BLOCKS_WANTED // (batch * num_kv_heads)))
@@ -105,7 +108,8 @@ def attend_splits(
         sums,
         largest,
         totals,
-        capacity,
+        *keys.stride()[:2],  # more than the shape says where a cache is cut to its first slots
+        key_positions.stride(0),
         -(-blocks // splits) * BLOCK,
         SCALE=head_dim**-0.5,
         GROUP=group,
@@ -144,7 +148,9 @@ if triton is not None:
         sums,
         largest,
         totals,
-        capacity,
+        row_stride,
+        head_stride,
+        position_stride,
         split_length,
         SCALE: tl.constexpr,
         GROUP: tl.constexpr,
@@ -169,9 +175,9 @@ if triton is not None:
         for first in range(start, stop, SLOTS):
             slots = first + tl.arange(0, SLOTS)
             filled = slots < stop
-            key_position = tl.load(key_positions + row * capacity + slots, mask=filled, other=-1)
+            key_position = tl.load(key_positions + row * position_stride + slots, mask=filled, other=-1)
             visible = (key_position >= 0) & (key_position <= position)
-            offset = (pair.to(tl.int64) * capacity + slots[:, None]) * HEAD_DIM + dims
+            offset = row.to(tl.int64) * row_stride + head * head_stride + slots[:, None] * HEAD_DIM + dims
             key = tl.load(keys + offset, mask=filled[:, None], other=0.0)  # [SLOTS, D]
             value = tl.load(values + offset, mask=filled[:, None], other=0.0)
             scores = tl.dot(query, tl.trans(key), input_precision="ieee") * SCALE  # [ROWS, SLOTS]

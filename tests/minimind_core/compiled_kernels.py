@@ -33,7 +33,7 @@ def compiled(dtype: torch.dtype) -> str:
         **dict.fromkeys(("key_positions", "query_positions", "newest_slots"), "*i64"),
         **dict.fromkeys(("sums", "largest", "totals"), "*fp32"),
     }
-    scalars = dict.fromkeys(("capacity", "split_length"), "i32")
+    scalars = dict.fromkeys(("row_stride", "head_stride", "position_stride", "split_length"), "i32")
     constants = {
         "SCALE": HEAD_DIM**-0.5,
         "GROUP": GROUP,

@@ -35,15 +35,20 @@ CONFIG = ModelConfig(
 """Widths that are no power of two."""
 CAPACITY, PROMPT, STEPS = 96, 70, 2
 """More slots than one block of the attention kernel, of which the last is not full."""
+BEYOND = 9
+"""Slots behind those that a cache cut to its first ones shows: the kernels have to step over them."""
 
 
 def attention(dtype: torch.dtype) -> dict[int, float]:
-    """Differences by number of splits, of three rows with different lengths, one with an empty slot."""
+    """Differences by number of splits, of three rows with different lengths, one with an empty slot.
+
+    Keys and values are the first slots of larger memory.
+    """
     random = torch.Generator().manual_seed(0)
     queries = torch.randn(3, 4, 1, 16, generator=random).to(dtype)
-    keys, values = torch.randn(2, 3, 2, CAPACITY, 16, generator=random).to(dtype)
+    keys, values = torch.randn(2, 3, 2, CAPACITY + BEYOND, 16, generator=random).to(dtype)[..., :CAPACITY, :]
     positions = torch.tensor([[80], [64], [5]])
-    key_positions = torch.arange(CAPACITY).repeat(3, 1)
+    key_positions = torch.arange(CAPACITY + BEYOND).repeat(3, 1)[:, :CAPACITY]
     key_positions[0, 7] = -1
     step = (key_positions, positions.flatten(), positions.flatten())
     expected = attend(queries, keys, values, causal_visibility(positions, key_positions), "sdpa")
@@ -66,7 +71,10 @@ def fused_step(config: ModelConfig) -> dict[str, float]:
             parameter.data *= 10  # logits that differ
     twin = joined(model)
     assert can_fuse(twin)
-    step, caches = FusedStep(twin), [StaticCache(config, 1, CAPACITY) for _ in range(2)]
+    step, caches = (
+        FusedStep(twin),
+        [StaticCache(config, 1, CAPACITY + BEYOND).first(CAPACITY) for _ in range(2)],
+    )
     prompt = torch.randint(config.vocab_size, (1, PROMPT))
     for cache in caches:
         model.model(prompt, slots=torch.arange(PROMPT), cache=cache)
