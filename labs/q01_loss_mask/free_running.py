@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Row, Shown, Words
+from labs.contract.fields import choice, whole
 from labs.q01_loss_mask.free_running_figures import by_place, still_true
 from labs.q01_loss_mask.pieces import readable
 from labs.tools.budgets import PerDevice

@@ -13,20 +13,9 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.fields import choice, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
 from labs.tools.written import small_number

@@ -6,21 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
-from labs.contract import (
-    Context,
-    Data,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    switch,
-    whole,
-)
+from labs.contract import Context, Data, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import ParamError, switch, whole
 from labs.tools.budgets import PerDevice
 
 GUARDS: dict[str, tuple[Role, str]] = {

@@ -12,20 +12,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    switch,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import choice, switch, whole
 from labs.q11_nan.cases import FAULTS, Case
 from labs.q11_nan.claims import given
 from labs.q11_nan.places import answer, places, worst
