@@ -90,13 +90,8 @@ class FreeRunning(Experiment[FreeRunningParams, FreeRunningResult]):
 
         ctx.progress(0.0, "reading")
         loaded = ctx.model()
-        true = heldout.windows(
-            loaded.tokenizer,
-            heldout.held_out(params.text),
-            params.rows,
-            PROMPT + NEW - 1,
-            params.seed,
-            ctx.check_cancelled,
+        true = heldout.held_out_windows(
+            loaded.tokenizer, params.text, params.rows, PROMPT + NEW - 1, ctx, seed=params.seed
         )  # [N, PROMPT + NEW]
         temperature = TEMPERATURES[params.writes]
         settings = [SamplingParams(temperature, seed=params.seed + row) for row in range(len(true))]
