@@ -30,7 +30,6 @@ SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Ids 0 (pad), 1 (bos) and 2 (eos) in every tokenizer trained here."""
 
 SMALLEST_VOCAB = len(SPECIAL_TOKENS) + 256
-"""Several times the largest tokenizer.json there is."""
 TOKENIZERS_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "tokenizers"
 
 
