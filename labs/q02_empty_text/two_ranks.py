@@ -124,10 +124,11 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
             for guard, story in stories.items()
         ]
         launched, steps = len(zero["all_reduces"][0]), result["steps"]
+        other_guards = "note.other_guards_buffers" if result["buffers"] else "note.other_guards"
         return Shown(
             {"pairing": _pairing(zero, result, text), "distance": _distance(stories, result["steps"], text)},
             rows,
-            notes=[text("two_ranks.sentence", **result), text("two_ranks.change"), text("note.other_guards")],
+            notes=[text("two_ranks.sentence", **result), text("two_ranks.change"), text(other_guards)],
             numbers={
                 f"{text('first_apart')}, {text(f'guard.{guard}')}": story["first_step_apart"]
                 for guard, story in stories.items()
