@@ -69,7 +69,7 @@ def finish(page: Page, words: dict[str, str]) -> None:
     [("en", 'The cat\'s "hat"\nwas $5 and'), pytest.param("zh", "从前有一只小猫", marks=pytest.mark.slow)],
 )
 def test_type_write_look_repeat_and_copy(open_page: OpenPage, lang: str, prompt: str) -> None:
-    words = WORDS[lang]
+    words, width = WORDS[lang], READERS[lang]["width"]
     page = open_page("/playground?playground_max_new_tokens=40&playground_top_p=0.5", **READERS[lang])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("textbox", name=words["prompt"]).fill(prompt)
