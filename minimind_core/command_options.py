@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
     """--device."""
     parser.add_argument("--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:1, mps (auto)")
+
+
+def add_data_argument(parser: argparse.ArgumentParser, text: str) -> None:
+    """--data: one file or more, of which `text` says what is in them."""
+    parser.add_argument("--data", nargs="+", required=True, type=Path, metavar="FILE", help=text)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

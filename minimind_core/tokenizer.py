@@ -30,8 +30,6 @@ SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Ids 0 (pad), 1 (bos) and 2 (eos) in every tokenizer trained here."""
 
 SMALLEST_VOCAB = len(SPECIAL_TOKENS) + 256
-MAX_FILE_BYTES = 128 * 2**20
-"""Several times the largest tokenizer.json there is."""
 TOKENIZERS_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "tokenizers"
 
 
@@ -268,15 +266,6 @@ def _no_panic() -> Iterator[None]:
             "choose the tokenizer.json that came with the weights.",
             key="tokenizer.panic",
         ) from error
-
-
-def _decompressed(content: bytes) -> bytes:
-    """The text in an xz file. Raises ValueError where it is longer than any tokenizer."""
-    decompressor = lzma.LZMADecompressor(memlimit=MAX_FILE_BYTES)
-    text = decompressor.decompress(content, max_length=MAX_FILE_BYTES)
-    if not decompressor.eof:
-        raise ValueError("cut off, or longer than any tokenizer")
-    return text
 
 
 def check_vocab_size(vocab_size: int) -> None:

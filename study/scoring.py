@@ -1,4 +1,4 @@
-"""From ticked rubric lines to a score: cumulative tiers, bonus badges, and the rating for the schedule.
+"""From ticked rubric lines to a score: cumulative tiers and bonus badges.
 
 60 needs all lines of tier 60, 80 also all of 80, 100 also all of 100. Below 60 a candidate has 40 with
 at least one line of any tier, else 0. Bonus lines are a badge and move no score. Help used is shown
@@ -14,9 +14,6 @@ from typing import Literal
 from questions import RubricLine
 
 Points = Literal[0, 40, 60, 80, 100]
-Rating = Literal["again", "hard", "good", "easy"]
-"""FSRS's names; people never see or choose them."""
-_RATINGS: dict[Points, Rating] = {0: "again", 40: "again", 60: "hard", 80: "good", 100: "easy"}
 _STEPS: tuple[Literal[60, 80, 100], ...] = (60, 80, 100)
 
 
@@ -28,11 +25,6 @@ class Score:
     points: Points
     bonus: tuple[str, ...]
     missing: tuple[str, ...]
-
-    @property
-    def rating(self) -> Rating:
-        """How well the card was remembered."""
-        return _RATINGS[self.points]
 
 
 def score(lines: Iterable[RubricLine], met: Collection[str]) -> Score:

@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Row, Shown, Words
+from labs.contract.fields import choice, whole
 from labs.q01_loss_mask.free_running_figures import by_place, still_true
 from labs.q01_loss_mask.pieces import readable
 from labs.tools.budgets import PerDevice
@@ -100,13 +90,8 @@ class FreeRunning(Experiment[FreeRunningParams, FreeRunningResult]):
 
         ctx.progress(0.0, "reading")
         loaded = ctx.model()
-        true = heldout.windows(
-            loaded.tokenizer,
-            heldout.held_out(params.text),
-            params.rows,
-            PROMPT + NEW - 1,
-            params.seed,
-            ctx.check_cancelled,
+        true = heldout.held_out_windows(
+            loaded.tokenizer, params.text, params.rows, PROMPT + NEW - 1, ctx, seed=params.seed
         )  # [N, PROMPT + NEW]
         temperature = TEMPERATURES[params.writes]
         settings = [SamplingParams(temperature, seed=params.seed + row) for row in range(len(true))]

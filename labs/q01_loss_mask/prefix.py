@@ -13,20 +13,9 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.fields import choice, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
 from labs.tools.written import small_number
@@ -80,9 +69,8 @@ class Prefix(Experiment[PrefixParams, PrefixResult]):
 
         ctx.progress(0.0, "reading")
         loaded = ctx.model()
-        texts = heldout.held_out(params.text)
-        rows = heldout.windows(
-            loaded.tokenizer, texts, params.targets, CONTEXTS[-1], params.seed, ctx.check_cancelled
+        rows = heldout.held_out_windows(
+            loaded.tokenizer, params.text, params.targets, CONTEXTS[-1], ctx, seed=params.seed
         ).to(ctx.device)  # [N, 65]
         uniform, pieces = math.log(loaded.config.vocab_size), []
         work = sum(CONTEXTS) + CONTEXTS[-1] + MIDDLE

@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    OnProgress,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import choice, whole
 from labs.q01_loss_mask.pieces import readable
 from labs.q01_loss_mask.sentences import SENTENCES
 from labs.q01_loss_mask.toys import TOYS, WITH_EOS, Scores, score

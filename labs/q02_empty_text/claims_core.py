@@ -18,19 +18,11 @@ from torch.utils.data import default_collate
 from labs.claims.checks import Check
 from labs.q02_empty_text.claims import given
 from labs.q02_empty_text.losses import Loss, clamped, ignore_index, masked_mean
+from labs.tools.models import TINY
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
 
-TINY = ModelConfig(
-    vocab_size=300,
-    hidden_size=32,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=8,
-    intermediate_size=64,
-)
 LEARNING_RATE = 5e-4
 
 

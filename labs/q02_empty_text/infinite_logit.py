@@ -23,7 +23,6 @@ BROKEN = ("plus_inf", "minus_inf", "all_minus_inf", "nan", "none")
 HARMLESS = ("minus_inf", "none")
 """One -inf is a token of probability 0, whose gradient is 0."""
 WAYS = ("multiplied", "where", "ignore_index", "filled", "indexed")
-BEFORE_THE_LOSS = ("filled", "indexed")
 ROWS, LENGTH = 2, 16
 
 

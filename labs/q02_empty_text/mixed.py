@@ -7,20 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.contract import (
-    Context,
-    Data,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import ParamError, choice, whole
 from labs.q02_empty_text.blast_figure import TensorState, blast_radius, entries, tensor_states
 from labs.q02_empty_text.formulas import FORMULAS, PRECISIONS, is_poisonous, nan_weights
 from labs.q02_empty_text.row_kinds import DATASETS, has_target

@@ -8,20 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import (
-    Context,
-    Data,
-    DeviceClass,
-    Experiment,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    text,
-    whole,
-)
+from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import choice, text, whole
 from labs.q02_empty_text.row_kinds import DATASETS, load_row
 from minimind_core.errors import DataError, TokenizerError
 from minimind_core.tokenizer import SPECIAL_TOKENS, load_tokenizer

@@ -6,20 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.contract import (
-    Context,
-    Data,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    switch,
-    whole,
-)
+from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words
+from labs.contract.fields import ParamError, choice, switch, whole
 from labs.q02_empty_text.blast_figure import TensorState, blast_radius, entries, loss_line, tensor_states
 from labs.q02_empty_text.formulas import FORMULAS, PRECISIONS, is_poisonous, nan_weights
 from labs.q02_empty_text.row_kinds import DATASETS, KINDS, has_target

@@ -6,21 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
-from labs.contract import (
-    Context,
-    Data,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    switch,
-    whole,
-)
+from labs.contract import Context, Data, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import ParamError, switch, whole
 from labs.tools.budgets import PerDevice
 
 GUARDS: dict[str, tuple[Role, str]] = {
@@ -136,10 +124,11 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
             for guard, story in stories.items()
         ]
         launched, steps = len(zero["all_reduces"][0]), result["steps"]
+        other_guards = "note.other_guards_buffers" if result["buffers"] else "note.other_guards"
         return Shown(
             {"pairing": _pairing(zero, result, text), "distance": _distance(stories, result["steps"], text)},
             rows,
-            notes=[text("two_ranks.sentence", **result), text("two_ranks.change"), text("note.other_guards")],
+            notes=[text("two_ranks.sentence", **result), text("two_ranks.change"), text(other_guards)],
             numbers={
                 f"{text('first_apart')}, {text(f'guard.{guard}')}": story["first_step_apart"]
                 for guard, story in stories.items()

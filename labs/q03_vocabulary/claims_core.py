@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from labs.claims.checks import Check
-from minimind_core.model.config import ModelConfig
+from labs.tools.models import TINY
 from minimind_core.model.minimind import MiniMind
-
-TINY = ModelConfig(
-    vocab_size=300,
-    hidden_size=32,
-    num_layers=1,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=8,
-    intermediate_size=64,
-)
 
 
 def one_matrix() -> dict[str, int | bool]:

@@ -13,6 +13,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, 
 from labs.contract.drawing import Figure, round_ticks
 from labs.contract.fields import choice
 from labs.q03_vocabulary import prices
+from labs.q03_vocabulary.over_entries import draw_lines
 from labs.q03_vocabulary.shipped import (
     LANGUAGES,
     ByTokenizer,
@@ -135,20 +136,8 @@ class Curve(Experiment[CurveParams, CurveResult]):
 def _relative(result: CurveResult, view: Costs, text: Words) -> Figure:
     figure, sizes = Figure(), list(result["vocab_sizes"].values())
     low, high = map(math.log10, LARGEST)
-    ends: list[tuple[float, float, str]] = []
-    for cost, row in view["relative"].items():
-        values = list(row.values())
-        figure.line(
-            sizes,
-            values,
-            "measured",
-            text(f"cost_of.{cost}"),
-            symbol=SYMBOLS[cost],
-            size=9,
-            hover="%{x:,}: %{y:.3f}×",
-            showlegend=False,
-        )
-        ends.append((sizes[-1], values[-1], text(f"cost_of.{cost}")))
+    names = {cost: text(f"cost_of.{cost}") for cost in COSTS}
+    ends = draw_lines(figure, sizes, view["relative"], SYMBOLS, "%{x:,}: %{y:.3f}×", names)
     figure.line([850, sizes[-1]], [1, 1], "peer", text("as_ours"), showlegend=False)
     figure.marks(
         [prices.LARGE], [SAID_LENGTH], "said", text("said_cost"), symbol="x", size=11, hover="%{y:.2f}×"

@@ -10,6 +10,7 @@ from typing import TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, text
 from labs.contract.drawing import Figure
 from labs.q03_vocabulary.cut import DRAWN_BYTES, Piece, drawn_cut, laid_out
+from labs.q03_vocabulary.over_entries import draw_lines
 from labs.q03_vocabulary.shipped import (
     LANGUAGES,
     ByTokenizer,
@@ -134,21 +135,9 @@ def check_countable(text: str) -> None:
 def _lengths(result: MarketResult, text: Words) -> Figure:
     """Three languages over the entries, and where the usual factors would lie in Chinese."""
     figure, sizes = Figure(), list(result["vocab_sizes"].values())
-    ends: list[tuple[float, float, str]] = []
-    for language, rates in result["tokens_per_character"].items():
-        values = list(rates.values())
-        figure.line(
-            sizes,
-            values,
-            "measured",
-            text(f"language.{language}"),
-            symbol=SYMBOLS[language],
-            size=9,
-            hover="%{x:,}: %{y:.3f}",
-            showlegend=False,
-        )
-        ends.append((sizes[-1], values[-1], text(f"language.{language}")))
-    ours = result["tokens_per_character"]["zh"]["ours"]
+    rates, names = result["tokens_per_character"], {name: text(f"language.{name}") for name in LANGUAGES}
+    ends = draw_lines(figure, sizes, rates, SYMBOLS, "%{x:,}: %{y:.3f}", names)
+    ours = rates["zh"]["ours"]
     figure.marks(
         list(SAID_FACTORS),
         [factor * ours for factor in SAID_FACTORS.values()],
@@ -158,7 +147,7 @@ def _lengths(result: MarketResult, text: Words) -> Figure:
         size=11,
         hover="%{x:,}: %{y:.3f}",
     )
-    high = 1.1 * max(2 * ours, *(rates["small"] for rates in result["tokens_per_character"].values()))
+    high = 1.1 * max(2 * ours, *(rate["small"] for rate in rates.values()))
     figure.x_axis(
         text("axis.entries"),
         log=True,

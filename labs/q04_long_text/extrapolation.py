@@ -95,13 +95,8 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
         loaded = ctx.model(params.specimen)
         lengths, trained = params.lengths(ctx.device), params.trained()
         factor = params.factor or lengths[-1] / trained
-        rows = heldout.windows(
-            loaded.tokenizer,
-            heldout.held_out(params.text),
-            DOCUMENTS.on(ctx.device),
-            lengths[-1],
-            0,
-            ctx.check_cancelled,
+        rows = heldout.held_out_windows(
+            loaded.tokenizer, params.text, DOCUMENTS.on(ctx.device), lengths[-1], ctx
         )  # [D, R + 1]
         models = {name: loaded.model for name in ("none", "window")}
         for kind in STRETCHES:

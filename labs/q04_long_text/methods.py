@@ -137,8 +137,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         ctx.progress(0.0, "loading")
         loaded, length = ctx.model(), params.read_on(ctx.device)
         ctx.progress(0.02, "reading")
-        documents = heldout.held_out(params.text)
-        row = heldout.windows(loaded.tokenizer, documents, 1, length, 0, ctx.check_cancelled)[0]  # [T + 1]
+        row = heldout.held_out_windows(loaded.tokenizer, params.text, 1, length, ctx)[0]  # [T + 1]
         partials: list[dict[str, Any]] = []
         settings = params.window, params.stride, params.local, params.sinks
         for index, (name, read) in enumerate(all_readings(loaded.model, row, *settings, ctx.check_cancelled)):

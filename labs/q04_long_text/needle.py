@@ -76,8 +76,8 @@ class Needle(Experiment[NeedleParams, NeedleResult]):
 
         ctx.progress(0.0, "loading")
         loaded, lengths = ctx.model(), params.lengths(ctx.device)
-        config, documents = loaded.config, heldout.held_out("english")
-        filler = heldout.windows(loaded.tokenizer, documents, 1, lengths[-1], 0, ctx.check_cancelled)[0]
+        config = loaded.config
+        filler = heldout.held_out_windows(loaded.tokenizer, "english", 1, lengths[-1], ctx)[0]
         text = Planted(loaded, filler[1:].tolist())
         window = params.window if params.way == "local" else None
         bound = None if window is None else config.num_layers * (window - 1)

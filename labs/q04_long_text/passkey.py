@@ -59,8 +59,8 @@ class Passkey(Experiment[PasskeyParams, PasskeyResult]):
 
         ctx.progress(0.0, "loading")
         loaded, distances = ctx.model(), params.distances(ctx.device)
-        trained, documents = loaded.config.max_length, heldout.held_out("english")
-        filler = heldout.windows(loaded.tokenizer, documents, 1, distances[-1], 0, ctx.check_cancelled)[0]
+        trained = loaded.config.max_length
+        filler = heldout.held_out_windows(loaded.tokenizer, "english", 1, distances[-1], ctx)[0]
         text = Planted(loaded, filler[1:].tolist())
         partials: list[dict[str, Any]] = []
         for index, (distance, way) in enumerate((each, way) for each in distances for way in WAYS):

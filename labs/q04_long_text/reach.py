@@ -122,9 +122,9 @@ class Reach(Experiment[ReachParams, ReachResult]):
         }
         model = assembled(config, weights).requires_grad_(False)
         count, tokens = params.texts or TEXTS.on(ctx.device), params.tokens()
-        rows = heldout.windows(
-            loaded.tokenizer, heldout.held_out("english"), count, tokens, 0, ctx.check_cancelled
-        ).to(device)  # [count, tokens + 1]
+        rows = heldout.held_out_windows(loaded.tokenizer, "english", count, tokens, ctx).to(
+            device
+        )  # [count, tokens + 1]
         reached, summed = np.zeros(tokens, bool), np.zeros(tokens)
         for index, row in enumerate(rows):
             ctx.progress(0.05 + 0.95 * index / len(rows), "gradient", number=index + 1)

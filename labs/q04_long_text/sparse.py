@@ -116,9 +116,8 @@ class Sparse(Experiment[SparseParams, SparseResult]):
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
         read, config = loaded.config.max_length, loaded.config
-        documents = heldout.held_out(params.text)
-        rows = heldout.windows(
-            loaded.tokenizer, documents, TEXTS.on(ctx.device), read, 0, ctx.check_cancelled
+        rows = heldout.held_out_windows(
+            loaded.tokenizer, params.text, TEXTS.on(ctx.device), read, ctx
         )  # [N, T + 1]
         partials: list[dict[str, Any]] = []
         for index, name in enumerate(PATTERNS):

@@ -82,9 +82,7 @@ class DoubleSoftmax(Experiment[DoubleSoftmaxParams, DoubleSoftmaxResult]):
         train = heldout.windows(
             tokenizer, heldout.training("english"), count, LENGTH, params.seed, ctx.check_cancelled
         ).to(ctx.device)
-        held_out = heldout.windows(
-            tokenizer, heldout.held_out("english"), WINDOWS, LENGTH, 0, ctx.check_cancelled
-        ).to(ctx.device)
+        held_out = heldout.held_out_windows(tokenizer, "english", WINDOWS, LENGTH, ctx).to(ctx.device)
         every, partials = max(1, params.steps // READINGS), []
         for index, kind in enumerate(KINDS):
             softmaxes, optimizer_name = kind.split("_")

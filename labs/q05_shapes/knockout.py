@@ -55,10 +55,7 @@ class Knockout(Experiment[KnockoutParams, KnockoutResult]):
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
-        documents = heldout.held_out(params.text)
-        rows = heldout.windows(
-            loaded.tokenizer, documents, params.windows, params.tokens, 0, ctx.check_cancelled
-        )
+        rows = heldout.held_out_windows(loaded.tokenizer, params.text, params.windows, params.tokens, ctx)
         config = loaded.config
         fits = (
             config.num_heads * config.head_dim == config.hidden_size

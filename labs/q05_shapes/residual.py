@@ -67,8 +67,7 @@ class Residual(Experiment[ResidualParams, ResidualResult]):
         trained = params.weights == "trained"
         model = copied(loaded.model) if trained else untrained(loaded.config, ctx.device)
         model.requires_grad_(False)  # only the stream's gradient is looked at
-        documents = heldout.held_out("english")
-        rows = heldout.windows(loaded.tokenizer, documents, 1, params.tokens, 0, ctx.check_cancelled)
+        rows = heldout.held_out_windows(loaded.tokenizer, "english", 1, params.tokens, ctx)
         counts = [count for count in REMOVED if count <= loaded.config.num_layers]
         partials = []
         for index, count in enumerate(counts):

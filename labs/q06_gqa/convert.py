@@ -62,8 +62,8 @@ class Convert(Experiment[ConvertParams, ConvertResult]):
 
         ctx.progress(0.0, "loading_model", model=SPECIMENS["mha"])
         loaded = ctx.model(SPECIMENS["mha"])
-        scored = heldout.windows(
-            loaded.tokenizer, heldout.held_out("both"), SCORED_WINDOWS, WINDOW, params.seed
+        scored = heldout.held_out_windows(
+            loaded.tokenizer, "both", SCORED_WINDOWS, WINDOW, ctx, seed=params.seed
         )
         rows = heldout.windows(loaded.tokenizer, heldout.training(), TRAINING_ROWS, LENGTH, params.seed)
         perplexity, curves = {}, {}

@@ -57,7 +57,7 @@ class Quality(Experiment[QualityParams, QualityResult]):
 
         ctx.progress(0.0, "reading")
         tokenizer = ctx.model(SPECIMENS["mha"]).tokenizer  # the same for all three
-        rows = heldout.windows(tokenizer, heldout.held_out(params.text), params.windows, WINDOW, params.seed)
+        rows = heldout.held_out_windows(tokenizer, params.text, params.windows, WINDOW, ctx, seed=params.seed)
         by_window = {}
         for index, (name, specimen) in enumerate(SPECIMENS.items()):
             ctx.progress(index / 3, "loading_model", model=specimen)

@@ -61,8 +61,9 @@ class Shift(Experiment[ShiftParams, ShiftResult]):
 
         ctx.progress(0.0, "loading")
         loaded = rope_model(ctx)
-        documents = heldout.held_out(params.text)
-        ids = heldout.windows(loaded.tokenizer, documents, 1, params.tokens, params.seed)  # [1, T + 1]
+        ids = heldout.held_out_windows(
+            loaded.tokenizer, params.text, 1, params.tokens, ctx, seed=params.seed
+        )  # [1, T + 1]
         inputs, positions = ids[:, :-1].to(ctx.device), torch.arange(params.tokens, device=ctx.device)
         partials: list[dict[str, Any]] = []
         unmoved: dict[str, torch.Tensor] = {}

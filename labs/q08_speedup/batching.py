@@ -100,11 +100,8 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
         for batch, rounds in times.items():
             seconds = middle(rounds)
             steps[str(batch)] = {"seconds": seconds, "rate": batch / seconds["median"]}
-        documents, count = heldout.held_out("both"), PROMPTS.on(device)
-        rows = heldout.windows(
-            loaded.tokenizer, documents, count, PROMPT_TOKENS, 0, ctx.check_cancelled
-        ).tolist()
-        batch = COMPANY.on(device)
+        count, batch = PROMPTS.on(device), COMPANY.on(device)
+        rows = heldout.held_out_windows(loaded.tokenizer, "both", count, PROMPT_TOKENS, ctx).tolist()
         alone = greedy(loaded.model, rows, 1, params.new_tokens, ctx.part(0.45, 0.85, "alone"))
         together = greedy(
             loaded.model, rows, batch, params.new_tokens, ctx.part(0.85, 1.0, "company", batch=batch)

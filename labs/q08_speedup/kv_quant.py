@@ -89,8 +89,7 @@ class KvQuant(Experiment[KvQuantParams, KvQuantResult]):
 
         ctx.progress(0.0, "loading")
         loaded, count = ctx.model(), params.windows or WINDOWS.on(ctx.device)
-        model, documents = loaded.model, heldout.held_out("both")
-        rows = heldout.windows(loaded.tokenizer, documents, count, WIDTH, 0, ctx.check_cancelled)
+        model, rows = loaded.model, heldout.held_out_windows(loaded.tokenizer, "both", count, WIDTH, ctx)
         inputs, targets = rows[:, :-1].to(ctx.device), rows[:, 1:].to(ctx.device)  # [N, T] each
         group = min(params.group, model.config.head_dim)
         truths = kv_rounding.read(model, inputs, ctx.part(0.02, 0.06, "scoring"))

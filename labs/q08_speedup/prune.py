@@ -81,8 +81,7 @@ class Prune(Experiment[PruneParams, PruneResult]):
 
         ctx.progress(0.0, "loading")
         loaded, count = ctx.model(), params.windows or WINDOWS.on(ctx.device)
-        dense, documents = loaded.model, heldout.held_out("both")
-        rows = heldout.windows(loaded.tokenizer, documents, count, WIDTH, 0, ctx.check_cancelled)
+        dense, rows = loaded.model, heldout.held_out_windows(loaded.tokenizer, "both", count, WIDTH, ctx)
         loss = float(heldout.window_losses(dense, rows, ctx.part(0.02, 0.1, "scoring")).mean())
         whole_step, total = _step(dense, rows), pruning.layer_numbers(dense)
         ways: dict[str, Pruned] = {}

@@ -74,8 +74,7 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
 
         ctx.progress(0.0, "loading")
         loaded, count = ctx.model(), params.windows or WINDOWS.on(ctx.device)
-        documents = heldout.held_out("both")
-        rows = heldout.windows(loaded.tokenizer, documents, count, WIDTH, 0, ctx.check_cancelled)
+        rows = heldout.held_out_windows(loaded.tokenizer, "both", count, WIDTH, ctx)
         inputs, targets = rows[:, :-1].to(ctx.device), rows[:, 1:].to(ctx.device)  # [N, T] each
         truths = rounding.read(loaded.model, inputs, ctx.part(0.05, 0.15, "scoring"))
         loss, _ = rounding.loss_and_divergence(truths, truths, targets)

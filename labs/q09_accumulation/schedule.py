@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -276,25 +276,14 @@ def _figure(result: ScheduleResult, text: Words) -> Figure:
     expected = result.get("formula", result)["rates"]
     figure.line(updates, expected, "formula", text("formula"), hover=hover, width=2)
     every = slice(None, None, max(1, len(updates) // MARKS))
+
+    def mark(rates: Rates, name: str, **look: Any) -> None:
+        figure.marks(updates[every], rates[every], "measured", text(name), hover=hover, **look)
+
     if "formula" in result:
-        figure.marks(
-            updates[every],
-            result["rates"][every],
-            "measured",
-            text("this_loop"),
-            hover=hover,
-            symbol="circle",
-        )
+        mark(result["rates"], "this_loop", symbol="circle")
     if "trainer" in result:
-        figure.marks(
-            updates[every],
-            result["trainer"][every],
-            "measured",
-            text("trainer"),
-            hover=hover,
-            symbol="diamond-open",
-            size=9,
-        )
+        mark(result["trainer"], "trainer", symbol="diamond-open", size=9)
     figure.x_axis(text("axis.update_number"), span=(0, len(updates) * 1.02))
     figure.y_axis(text("axis.course"), span=(0, 1.2))
     return figure

@@ -7,32 +7,19 @@ as it would. A label beyond the vocabulary ends a CUDA process: it is tried on t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    Context,
-    DeviceClass,
-    Experiment,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    switch,
-    whole,
-)
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import choice, switch, whole
 from labs.q11_nan.cases import FAULTS, Case
 from labs.q11_nan.claims import given
-from labs.q11_nan.places import answer, places, worst
+from labs.q11_nan.first_bad import Found, first_bad, number, told
+from labs.q11_nan.places import places, worst
 from labs.tools.budgets import PerDevice
-
-if TYPE_CHECKING:
-    from minimind_core.training.nonfinite import Seen
 
 BATCH = PerDevice(cpu=(2, 32), cuda=(8, 256))
 """Rows of a step, and their tokens."""
@@ -47,17 +34,6 @@ class AutopsyParams(Params):
     fault: str = choice("inf_in_up_proj", FAULTS, primary=True)
     steps: int = whole(5, 4, 20, primary=True)
     guard: bool = switch(False, primary=True)
-
-
-class Found(TypedDict):
-    """A tensor that is not finite: its module in the model, and as the question's choices call that."""
-
-    step: int
-    phase: str
-    module: str
-    tensor: str
-    kind: str
-    place: str
 
 
 class Maps(TypedDict):
@@ -99,8 +75,8 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
         rows_a_step, length = BATCH.on(ctx.device)
-        texts = heldout.held_out("code")
-        rows = heldout.windows(loaded.tokenizer, texts, rows_a_step * (params.steps + 1), length, seed=0)
+        count = rows_a_step * (params.steps + 1)
+        rows = heldout.held_out_windows(loaded.tokenizer, "code", count, length, ctx)
         device = torch.device("cpu" if params.fault == "label_out_of_range" else ctx.device)
         block = min(given("block"), loaded.config.num_layers - 2)
         case = Case(params.fault, block, STRIKE)
@@ -114,7 +90,7 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
             except IndexError as error:
                 said = f"{type(error).__name__}: {error}"
                 break
-            seen.append(at)
+            seen += [(step, one) for one in at]
             maps = {phase: worst(at, phase, names) for phase in ("forward", "backward")}
             pieces.append({"loss": loss, "norm": norm, **maps})
             ctx.emit(pieces[-1])
@@ -122,8 +98,8 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
             **_maps(pieces),
             "places": names,
             "fault": params.fault,
-            "first": _first(seen, ("inf", "nan"), block),
-            "first_nan": _first(seen, ("nan",), block),
+            "first": first_bad(seen, ("inf", "nan"), block),
+            "first_nan": first_bad(seen, ("nan",), block),
             "damaged": len(patient.damaged()),
             "skipped": patient.skipped,
             "said": said,
@@ -148,16 +124,6 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
         return Shown(figures, _rows(result, text), notes, {text("damaged"): result["damaged"]})
 
 
-def told(found: Found, text: Words) -> dict[str, Any]:
-    """A finding for a sentence."""
-    return {
-        "step": found["step"],
-        "kind": {"inf": "Inf", "nan": "NaN"}[found["kind"]],
-        "module": found["module"] or text("logits"),
-        "where": text(f"where.{found['phase']}.{found['tensor']}"),
-    }
-
-
 def _maps(pieces: Partials) -> Maps:
     return {
         "losses": np.array([piece["loss"] for piece in pieces], np.float32),
@@ -165,22 +131,6 @@ def _maps(pieces: Partials) -> Maps:
         "forward": np.array([piece["forward"] for piece in pieces], np.int32).T,
         "backward": np.array([piece["backward"] for piece in pieces], np.int32).T,
     }
-
-
-def _first(steps: list[list[Seen]], kinds: tuple[str, ...], block: int) -> Found | None:
-    """The first tensor of one of these kinds, in the order of execution."""
-    for step, seen in enumerate(steps):
-        for one in seen:
-            if one.kind in kinds:
-                return {
-                    "step": step,
-                    "phase": one.phase,
-                    "module": one.module,
-                    "tensor": one.place,
-                    "kind": one.kind,
-                    "place": answer(one.module, one.place, block),
-                }
-    return None
 
 
 def _map(result: AutopsyResult, phase: str, text: Words) -> Figure:
@@ -231,12 +181,3 @@ def _rows(result: AutopsyResult, text: Words) -> list[Row]:
         }
         for step, (loss, norm) in enumerate(zip(result["losses"], result["norms"], strict=True))
     ]
-
-
-def number(value: float) -> str:
-    """Four figures, or NaN or Inf.
-
-    >>> number(3.14159), number(float("nan"))
-    ('3.142', 'NaN')
-    """
-    return f"{float(value):.4g}".replace("nan", "NaN").replace("inf", "Inf")

@@ -5,18 +5,17 @@ The case follows from its number, which stands in the address: who is given the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, switch, whole
 from labs.contract.drawing import Figure
-from labs.q11_nan.autopsy import BATCH, Found, number, told
+from labs.q11_nan.autopsy import BATCH
 from labs.q11_nan.cases import MYSTERIES, mystery
-from labs.q11_nan.places import answer
+from labs.q11_nan.first_bad import Found, first_bad, number, told
 from labs.tools.budgets import PerDevice
 
 STEPS, BUDGET = 5, 3
@@ -83,8 +82,8 @@ class Detective(Experiment[DetectiveParams, DetectiveResult]):
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
         rows_a_step, length = BATCH.on(ctx.device)
-        texts = heldout.held_out("code")
-        rows = heldout.windows(loaded.tokenizer, texts, rows_a_step * (STEPS + 1), length, seed=params.case)
+        count = rows_a_step * (STEPS + 1)
+        rows = heldout.held_out_windows(loaded.tokenizer, "code", count, length, ctx, seed=params.case)
         case = mystery(params.case, loaded.config.num_layers)
         patient = Patient(loaded.model, rows.to(ctx.device), case, rows_a_step)
         losses, norms, seen, damaged, facts, said = [], [], [], [], "", ""
@@ -96,16 +95,15 @@ class Detective(Experiment[DetectiveParams, DetectiveResult]):
             loss, norm, at = patient.advance(watched=True)
             losses.append(loss)
             norms.append(norm)
-            seen.append([(one, step) for one in at])
-        every = [pair for step in seen for pair in step]
-        forward = [(one, step) for one, step in every if one.phase == "forward"]
-        blocks = [pair for pair in forward if pair[0].module.count(".") == 2 and pair[0].place == "output"]
+            seen += [(step, one) for one in at]
+        forward = [(step, one) for step, one in seen if one.phase == "forward"]
+        blocks = [pair for pair in forward if pair[1].module.count(".") == 2 and pair[1].place == "output"]
         bad = ("inf", "nan")
         found = {
-            "block_nan": _first(blocks, ("nan",), case.block),
-            "block_isfinite": _first(blocks, bad, case.block),
-            "modules": _first(forward, bad, case.block),
-            "both_ways": _first(every, bad, case.block),
+            "block_nan": first_bad(blocks, ("nan",), case.block),
+            "block_isfinite": first_bad(blocks, bad, case.block),
+            "modules": first_bad(forward, bad, case.block),
+            "both_ways": first_bad(seen, bad, case.block),
         }
         first_damage = next((names for names in damaged if names), [])
         texts_of = {"batch": facts, "anomaly": said}
@@ -152,20 +150,6 @@ class Detective(Experiment[DetectiveParams, DetectiveResult]):
             notes,
             {text("spent"): len(view["bought"])},
         )
-
-
-def _first(seen: Sequence[tuple[Any, int]], kinds: tuple[str, ...], block: int) -> Found | None:
-    for one, step in seen:
-        if one.kind in kinds:
-            return {
-                "step": step,
-                "phase": one.phase,
-                "module": one.module,
-                "tensor": one.place,
-                "kind": one.kind,
-                "place": answer(one.module, one.place, block),
-            }
-    return None
 
 
 def _rows(result: DetectiveResult, view: View, text: Words) -> list[Row]:

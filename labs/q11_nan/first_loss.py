@@ -58,9 +58,8 @@ class FirstLoss(Experiment[FirstLossParams, FirstLossResult]):
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
-        rows = heldout.windows(
-            loaded.tokenizer, heldout.held_out(params.text), *BATCH.on(ctx.device), seed=0
-        ).to(ctx.device)
+        count, length = BATCH.on(ctx.device)
+        rows = heldout.held_out_windows(loaded.tokenizer, params.text, count, length, ctx).to(ctx.device)
         inputs, targets = rows[:, :-1], rows[:, 1:].flatten()
         losses: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
         repeats: dict[str, float] = {}

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure
-from labs.q11_nan.autopsy import number
 from labs.q11_nan.cases import MYSTERIES, REPAIRS, Case, mystery
+from labs.q11_nan.first_bad import number
 from labs.tools.budgets import PerDevice
 
 ROWS, LENGTH = 4, 64

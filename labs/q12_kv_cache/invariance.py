@@ -9,19 +9,9 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import (
-    DEFAULT_MODEL,
-    Context,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Row,
-    Shown,
-    Words,
-    whole,
-)
+from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.fields import ParamError, whole
 
 DTYPES = ("float64", "float32", "bfloat16")
 FLOOR = 1e-17

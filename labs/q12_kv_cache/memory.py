@@ -6,22 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Required, TypedDict
 
-from labs.contract import (
-    DEFAULT_MODEL,
-    Context,
-    DeviceClass,
-    Experiment,
-    ParamError,
-    Params,
-    Row,
-    Shown,
-    Words,
-    choice,
-    real,
-    switch,
-    whole,
-)
+from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.q12_kv_cache.cache_sizes import BITS, MODELS, Attention, mistakes, variants
 
 OURS, OWN = "minimind-26m", "own"

@@ -8,19 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labs.contract import (
-    DEFAULT_MODEL,
-    Context,
-    DeviceClass,
-    Experiment,
-    Params,
-    Partials,
-    Row,
-    Shown,
-    Words,
-    choice,
-    whole,
-)
+from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
+from labs.contract.fields import choice, whole
 from labs.contract.machine import Machine
 from labs.q12_kv_cache.accounts import CURRENCIES, WIDTHS, Generation, sampled_steps
 from labs.q12_kv_cache.race_figures import crossover, growth, ratio_bars, said_ratio, step_times

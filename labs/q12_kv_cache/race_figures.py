@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from labs.contract import Words
-from labs.contract.drawing import Figure, power_ticks, round_ticks
+from labs.contract.drawing import Figure, Role, power_ticks, round_ticks
 from labs.q12_kv_cache.accounts import (
     CONFIG,
     CURRENCIES,
@@ -47,30 +49,26 @@ def said_ratio(prompt: int, new: int) -> float:
 def ratio_bars(result: RaceResult, text: Words) -> Figure:
     """Formula as bars, what the run counted and timed beside them, and what is commonly said."""
     figure = Figure(height=300, barmode="group")
-    counted = {name: float(ratio[-1]) for name, ratio in race_of(result).ratios().items()}
+    counted: dict[str, float] = {name: float(ratio[-1]) for name, ratio in race_of(result).ratios().items()}
     names = {name: text(f"currency.{name}") for name in (*CURRENCIES, "seconds")}
-    figure.bars(
-        list(counted.values()),
-        [names[name] for name in counted],
-        "formula",
-        text("formula"),
-        labels=" {:,.3g}×",
-        horizontal=True,
-        hover="%{y}: %{x:,.4g}×",
-    )
-    said = said_ratio(result["prompt"], result["new"])
-    highest = max(*counted.values(), said)
-    if "totals" in result:
-        measured = {name: result["ratios"][name] for name in ("token_passes", "bytes", "seconds")}
+
+    def bars(ratios: Mapping[str, float], role: Role) -> None:
         figure.bars(
-            list(measured.values()),
-            [names[name] for name in measured],
-            "measured",
-            text("measured"),
+            list(ratios.values()),
+            [names[name] for name in ratios],
+            role,
+            text(role),
             labels=" {:,.3g}×",
             horizontal=True,
             hover="%{y}: %{x:,.4g}×",
         )
+
+    bars(counted, "formula")
+    said = said_ratio(result["prompt"], result["new"])
+    highest = max(*counted.values(), said)
+    if "totals" in result:
+        measured = {name: result["ratios"][name] for name in ("token_passes", "bytes", "seconds")}
+        bars(measured, "measured")
         highest = max(highest, *measured.values())
     figure.marks(
         [said],

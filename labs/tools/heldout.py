@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import questions
+from labs.contract import Context
 from minimind_core.errors import DataError
 from minimind_core.model.minimind import MiniMind
 from minimind_core.tokenizer import Tokenizer
@@ -96,6 +97,13 @@ def windows(
     if not every:
         raise DataError("This Python's own sources are too short to score on.", key="heldout.short")
     return torch.tensor(random.Random(seed).sample(every, min(count, len(every))))
+
+
+def held_out_windows(
+    tokenizer: Tokenizer, kind: str, count: int, length: int, ctx: Context, *, seed: int = 0
+) -> Tensor:
+    """`windows` of what `held_out` gives, for a run that hears a cancel meanwhile."""
+    return windows(tokenizer, held_out(kind), count, length, seed, ctx.check_cancelled)
 
 
 @torch.inference_mode()

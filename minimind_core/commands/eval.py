@@ -12,10 +12,10 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minimind_core.command_options import (
+    add_data_argument,
     add_device_arguments,
     add_json_argument,
     add_model_arguments,
@@ -40,14 +40,7 @@ NO_LANGUAGE = "unlabelled"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `eval`."""
-    parser.add_argument(
-        "--data",
-        nargs="+",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="JSON Lines with text or conversations, and lang; plain or .xz",
-    )
+    add_data_argument(parser, "JSON Lines with text or conversations, and lang; plain or .xz")
     parser.add_argument(
         "--max-tokens",
         type=positive,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minimind_core.atomic_file import check_target
 from minimind_core.bounded import cannot_write
-from minimind_core.command_options import add_json_argument, print_json
+from minimind_core.command_options import add_data_argument, add_json_argument, print_json
 from minimind_core.progress import progress_bar
 
 HELP = "tokenize training text for a recipe once"
@@ -19,7 +19,7 @@ HELP = "tokenize training text for a recipe once"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `pack`."""
     parser.add_argument("recipe", help="name of a recipe: its tokenizer and mixture are used")
-    parser.add_argument("--data", nargs="+", required=True, type=Path, help="JSON Lines files, plain or .xz")
+    add_data_argument(parser, "JSON Lines files, plain or .xz")
     parser.add_argument("--out", required=True, type=Path, help="the .npz file to write")
     add_json_argument(parser)
 

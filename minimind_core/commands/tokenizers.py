@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimind_core.atomic_file import check_target
 from minimind_core.bounded import cannot_write
-from minimind_core.command_options import add_json_argument, print_json, table
+from minimind_core.command_options import add_data_argument, add_json_argument, print_json, table
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 from minimind_core.progress import progress_bar
 
@@ -28,14 +28,7 @@ HELP = "train the six shipped tokenizers"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `tokenizers`."""
-    parser.add_argument(
-        "--data",
-        nargs="+",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="texts to learn from: JSON Lines, plain or .xz",
-    )
+    add_data_argument(parser, "texts to learn from: JSON Lines, plain or .xz")
     parser.add_argument(
         "--eval",
         nargs="*",

@@ -141,18 +141,27 @@ def _invalid_key(meta: Mapping[str, Any]) -> str | None:
     return next((key for key, is_valid in valid.items() if not is_valid), None)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises CheckpointError if it is missing or holds anything else, FileError
-    for a device, a pipe or a file far too large."""
+def read_part(path: Path, limit: int) -> bytes:
+    """The content of a file of a checkpoint, at most `limit` bytes.
+
+    Raises CheckpointError where it cannot be opened, FileError for a device, a pipe or a larger file.
+    """
     try:
-        data = json.loads(read_bounded(path, MAX_JSON_BYTES))
+        return read_bounded(path, limit)
     except OSError as error:
         raise CheckpointError(
-            f"Cannot read {path} ({error.strerror}); check the path.",
+            f"Cannot read {path} ({error.strerror}); check the path and its permissions.",
             key="checkpoint.unreadable",
             path=str(path),
             reason=error.strerror,
         ) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises CheckpointError if it is missing or holds anything else, FileError
+    for a device, a pipe or a file far too large."""
+    try:
+        data = json.loads(read_part(path, MAX_JSON_BYTES))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is not JSON; fetch the checkpoint again.", key="checkpoint.not_json", path=str(path)

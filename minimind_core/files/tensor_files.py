@@ -22,7 +22,7 @@ from torch import Tensor
 
 from minimind_core.bounded import MAX_JSON_BYTES, check_archive, check_size, read_bounded, weight_limit
 from minimind_core.errors import CheckpointError
-from minimind_core.files.checkpoint_config import WEIGHT_FILES
+from minimind_core.files.checkpoint_config import WEIGHT_FILES, read_part
 from minimind_core.files.pickle_scan import check_pickles
 from minimind_core.progress import OnProgress, unheard
 
@@ -172,15 +172,7 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        data = read_bounded(path, weight_limit())
-    except OSError as error:
-        raise CheckpointError(
-            f"Cannot read {path} ({error.strerror}); check the path and its permissions.",
-            key="checkpoint.unreadable",
-            path=str(path),
-            reason=error.strerror,
-        ) from error
+    data = read_part(path, weight_limit())
     if data.startswith(LFS_POINTER):
         raise CheckpointError(
             f"{path} is a git-lfs pointer, not the weights; run 'git lfs pull' where it "

@@ -51,10 +51,6 @@ class StaticCache:
         """Bytes taken by keys and values, filled or not."""
         return sum(tensor.nbytes for tensor in [*self.keys, *self.values])
 
-    def used_nbytes(self, length: int) -> int:
-        """Bytes of the first `length` slots of every row."""
-        return self.nbytes // self.capacity * length
-
     def part(self, start: int, stop: int) -> StaticCache:
         """Rows start..stop-1 as a cache of their own that shares this one's memory."""
         part = copy.copy(self)

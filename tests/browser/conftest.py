@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -23,6 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = "minimind-26m"
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit looks for its server below a deep link's path first; that it is not there is its own affair."""
+READERS: dict[str, dict[str, Any]] = {
+    "en": {"locale": "en-US", "theme": "light", "width": 1280},
+    "zh": {"locale": "zh-CN", "theme": "dark", "width": 390},
+}
+"""English reads on a laptop by day, Chinese on a phone at night."""
 OpenPage = Callable[..., Page]
 expect.set_options(timeout=60_000)  # a busy machine draws late; what is there at once is not waited for
 
@@ -97,26 +103,44 @@ def running_app(
 
 @contextlib.contextmanager
 def own_page(chromium: Browser, folder: Path, address: str, language: str) -> Iterator[Page]:
-    """A page of a fresh app, in which no prediction was made; Chinese reads on a phone, at night.
+    """A page of a fresh app, in which no prediction was made, as one of READERS sees it.
 
     Fails on anything that went wrong in it.
     """
-    phone = language == "zh"
     wrong: list[str] = []
     with running_app(folder, free_port()) as app:
-        context = chromium.new_context(
-            viewport={"width": 390 if phone else 1280, "height": 900},
-            locale="zh-CN" if phone else "en-US",
-            color_scheme="dark" if phone else "light",
-        )
-        page = context.new_page()
-        watch(page, app, wrong)
-        page.goto(f"{app}/{address}?lang={language}")
-        page.get_by_role("heading", level=1).wait_for(timeout=150_000)
-        settle(page)
+        page = opened(chromium, app, f"/{address}?lang={language}", wrong, **READERS[language])
         yield page
-        context.close()
+        page.context.close()
     assert not wrong, "\n".join(wrong)
+
+
+def opened(
+    chromium: Browser,
+    app: str,
+    path: str,
+    wrong: list[str],
+    *,
+    locale: str = "en-US",
+    theme: str = "light",
+    width: int = 1280,
+    script: str = "",
+) -> Page:
+    """The page at `path` of an app in a fresh browser profile, drawn; `wrong` notes what must never happen.
+
+    `script` runs before the page's own.
+    """
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900}, locale=locale, color_scheme=theme
+    )
+    page = context.new_page()
+    if script:
+        page.add_init_script(script)
+    watch(page, app, wrong)
+    page.goto(app + path)
+    page.get_by_role("heading", level=1).wait_for(timeout=150_000)
+    settle(page)
+    return page
 
 
 def free_port() -> int:
@@ -153,16 +177,9 @@ def open_page(server: str, chromium: Browser) -> Iterator[OpenPage]:
     wrong: list[str] = []
     contexts = []
 
-    def open_at(path: str = "/", *, locale: str = "en-US", theme: str = "light", width: int = 1280) -> Page:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, locale=locale, color_scheme=theme
-        )
-        contexts.append(context)
-        page = context.new_page()
-        watch(page, server, wrong)
-        page.goto(server + path)
-        page.get_by_role("heading", level=1).wait_for(timeout=60_000)
-        settle(page)
+    def open_at(path: str = "/", **look: Any) -> Page:
+        page = opened(chromium, server, path, wrong, **look)
+        contexts.append(page.context)
         return page
 
     yield open_at

@@ -13,30 +13,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from questions import load_questions
 from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_pages import check_page
+from tests.pages.addresses import ADDRESSES
 from tests.pages.shown_words import FOREIGN, QUOTED, RAW
 
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
-PAGES = (
-    "",
-    "playground",
-    "mock",
-    "interview",
-    "progress",
-    "guide",
-    "claims",
-    "glossary",
-    "search",
-    "sheet",
-    "deck",
-    "settings",
-    *(question.slug for question in load_questions()),
-)
+PAGES = tuple(address for address in ADDRESSES if address != "present")
+"""What a visitor opens; the candidate's window is opened by an interview."""
 
 
 @pytest.fixture(scope="module")

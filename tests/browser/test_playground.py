@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import ROOT, OpenPage, settle
+from tests.browser.conftest import READERS, ROOT, OpenPage, settle
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
@@ -65,22 +65,12 @@ def finish(page: Page, words: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "locale", "theme", "width", "prompt"),
-    [
-        ("en", "en-US", "light", 1280, 'The cat\'s "hat"\nwas $5 and'),
-        pytest.param("zh", "zh-CN", "dark", 390, "从前有一只小猫", marks=pytest.mark.slow),
-    ],
+    ("lang", "prompt"),
+    [("en", 'The cat\'s "hat"\nwas $5 and'), pytest.param("zh", "从前有一只小猫", marks=pytest.mark.slow)],
 )
-def test_type_write_look_repeat_and_copy(
-    open_page: OpenPage, lang: str, locale: str, theme: str, width: int, prompt: str
-) -> None:
-    words = WORDS[lang]
-    page = open_page(
-        "/playground?playground_max_new_tokens=40&playground_top_p=0.5",
-        locale=locale,
-        theme=theme,
-        width=width,
-    )
+def test_type_write_look_repeat_and_copy(open_page: OpenPage, lang: str, prompt: str) -> None:
+    words, width = WORDS[lang], READERS[lang]["width"]
+    page = open_page("/playground?playground_max_new_tokens=40&playground_top_p=0.5", **READERS[lang])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("textbox", name=words["prompt"]).fill(prompt)
     button(page, words["write"]).click()  # at once: what was typed last has to count

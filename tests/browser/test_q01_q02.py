@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from labs.q01_loss_mask.batch import TEXTS
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.conftest import own_page, settle
 from tests.browser.test_pages import check_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -65,22 +65,9 @@ class Journey:
 @contextlib.contextmanager
 def journey(chromium: Browser, folder: Path, slug: str, *, chinese: bool) -> Iterator[Journey]:
     """A fresh app, on which nothing was predicted yet; Chinese is read on a phone, at night."""
-    wrong: list[str] = []
-    with running_app(folder, free_port()) as address:
-        context = chromium.new_context(
-            viewport={"width": 390 if chinese else 1280, "height": 900},
-            locale="zh-CN" if chinese else "en-US",
-            color_scheme="dark" if chinese else "light",
-        )
-        page = context.new_page()
-        watch(page, address, wrong)
-        language = "zh" if chinese else "en"
-        page.goto(f"{address}/{slug}?lang={language}")
-        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
-        settle(page)
+    language = "zh" if chinese else "en"
+    with own_page(chromium, folder, slug, language) as page:
         yield Journey(page, slug[:3], language)
-        context.close()
-    assert not wrong, "\n".join(wrong)
 
 
 def test_the_loss_mask_in_english(chromium: Browser, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
 from questions import load_question
-from tests.browser.conftest import free_port, running_app, see_plot, settle, watch, written
+from tests.browser.conftest import READERS, free_port, opened, running_app, see_plot, settle, written
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
@@ -56,17 +56,8 @@ def visit(address: str, chromium: Browser) -> Iterator[Visit]:
     wrong: list[str] = []
 
     def open_at(way: Way) -> Page:
-        context = chromium.new_context(
-            viewport={"width": way.width, "height": 900},
-            locale="en-US" if way.lang == "en" else "zh-CN",
-            color_scheme="light" if way.lang == "en" else "dark",
-        )
-        page = context.new_page()
-        watch(page, address, wrong)
-        page.goto(f"{address}/{way.slug}?lang={way.lang}")
-        page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
-        settle(page)
-        return page
+        look = READERS[way.lang] | {"width": way.width}
+        return opened(chromium, address, f"/{way.slug}?lang={way.lang}", wrong, **look)
 
     yield open_at
     for context in chromium.contexts:

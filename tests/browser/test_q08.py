@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.conftest import READERS, free_port, opened, running_app, settle
 from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -27,22 +27,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield started
 
 
-def opened(chromium: Browser, address: str, language: str, wrong: list[str]) -> Page:
-    """The page in English by day on a laptop, or in Chinese on a phone at night."""
-    phone = language == "zh"
-    context = chromium.new_context(
-        viewport={"width": 390 if phone else 1280, "height": 900},
-        locale="zh-CN" if phone else "en-US",
-        color_scheme="dark" if phone else "light",
-    )
-    page = context.new_page()
-    watch(page, address, wrong)
-    page.goto(f"{address}/q08_speedup?lang={language}")
-    page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
-    settle(page)
-    return page
-
-
 def says(page: Page, text: str) -> None:
     expect(page.get_by_text(text, exact=False).first).to_be_visible(timeout=PATIENCE)
 
@@ -50,7 +34,8 @@ def says(page: Page, text: str) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_gains_and_masks(chromium: Browser, address: str, language: str) -> None:
     wrong: list[str] = []
-    page, words = opened(chromium, address, language, wrong), catalogue(language)
+    page = opened(chromium, address, f"/q08_speedup?lang={language}", wrong, **READERS[language])
+    words = catalogue(language)
     if language == "en":
         assert page.locator(".js-plotly-plot").count() == 0
         assert not [secret for secret in SECRETS if secret in page.locator("body").inner_text()]

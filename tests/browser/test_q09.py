@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import OpenPage, see_plot, settle, wait_until, written
+from tests.browser.conftest import READERS, OpenPage, see_plot, settle, wait_until, written
 from tests.browser.test_pages import check_page, open_experiments
 
 pytestmark = pytest.mark.timeout(400)
@@ -44,15 +44,10 @@ def predict(page: Page, words: dict[str, str]) -> None:
     settle(page)
 
 
-@pytest.mark.parametrize(
-    ("lang", "locale", "theme", "width"),
-    [("en", "en-US", "light", 1280), pytest.param("zh", "zh-CN", "dark", 390, marks=pytest.mark.slow)],
-)
-def test_from_the_predictions_to_a_schedule(
-    open_page: OpenPage, lang: str, locale: str, theme: str, width: int
-) -> None:
+@pytest.mark.parametrize("lang", ["en", pytest.param("zh", marks=pytest.mark.slow)])
+def test_from_the_predictions_to_a_schedule(open_page: OpenPage, lang: str) -> None:
     words = catalogue(lang)
-    page = open_page(f"{Q9}?lang={lang}", locale=locale, theme=theme, width=width)
+    page = open_page(f"{Q9}?lang={lang}", **READERS[lang])
     predict(page, words)
 
     open_experiments(page, "schedule")
@@ -65,14 +60,10 @@ def test_from_the_predictions_to_a_schedule(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("lang", "locale", "theme", "width"), [("en", "en-US", "light", 1280), ("zh", "zh-CN", "dark", 390)]
-)
-def test_a_duel_is_stopped_while_its_curves_grow(
-    open_page: OpenPage, lang: str, locale: str, theme: str, width: int
-) -> None:
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_duel_is_stopped_while_its_curves_grow(open_page: OpenPage, lang: str) -> None:
     words = catalogue(lang)
-    page = open_page(f"{Q9}?lang={lang}", locale=locale, theme=theme, width=width)
+    page = open_page(f"{Q9}?lang={lang}", **READERS[lang])
     predict(page, words)
     open_experiments(page, "duel")
     slider = page.get_by_role("slider", name=words["q09.updates"]).first

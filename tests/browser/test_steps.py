@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pages.ui.words.i18n import catalogue
 from questions import load_question
 from tests.browser import soak
-from tests.browser.conftest import free_port, running_app, see_plot, settle, wait_until, watch
+from tests.browser.conftest import free_port, opened, running_app, see_plot, settle, wait_until
 from tests.browser.test_pages import check_page
 from tests.browser.test_study_page import answer
 
@@ -41,17 +42,10 @@ def visit(tmp_path: Path, chromium: Browser) -> Iterator[Visit]:
     wrong: list[str] = []
     with running_app(tmp_path, free_port()) as address:
 
-        def open_at(path: str, *, width: int = 1280, theme: str = "light", labs_open: bool = False) -> Page:
+        def open_at(path: str, *, labs_open: bool = False, **look: Any) -> Page:
             if labs_open:
                 soak.open_the_labs(tmp_path)
-            context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-            page = context.new_page()
-            page.add_init_script(WATCH_SHIFTS)
-            watch(page, address, wrong)
-            page.goto(address + path)
-            page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
-            settle(page)
-            return page
+            return opened(chromium, address, path, wrong, script=WATCH_SHIFTS, **look)
 
         yield open_at
         for context in chromium.contexts:

@@ -65,16 +65,21 @@ def test_nothing_is_sent_while_an_input_method_composes(open_page: OpenPage) -> 
     expect(answer(page)).to_have_value("你好")
 
 
+def begin(page: Page, address: str) -> None:
+    """Type the beginning of an answer."""
+    page.goto(f"{address}/q12_kv_cache?lang=en")
+    answer(page).wait_for(timeout=PATIENCE)
+    settle(page)
+    answer(page).click()
+    page.keyboard.type(FIRST)
+
+
 def test_a_draft_survives_a_server_restart(tmp_path, chromium: Browser) -> None:
     port = free_port()
     context = chromium.new_context(locale="en-US")
     page = context.new_page()
     with running_app(tmp_path, port) as address:
-        page.goto(f"{address}/q12_kv_cache?lang=en")
-        answer(page).wait_for(timeout=PATIENCE)
-        settle(page)
-        answer(page).click()
-        page.keyboard.type(FIRST)
+        begin(page, address)
         expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
     page.keyboard.type("typed while it was down")
     page.wait_for_timeout(600)  # it is sent in vain, and then leaving the field must not end the trying
@@ -96,11 +101,7 @@ def test_typing_goes_on_while_the_store_is_away_and_a_lost_database_costs_no_tex
     page = context.new_page()
     saved = page.get_by_text("Saved on this machine")
     with running_app(tmp_path, port) as address:
-        page.goto(f"{address}/q12_kv_cache?lang=en")
-        answer(page).wait_for(timeout=PATIENCE)
-        settle(page)
-        answer(page).click()
-        page.keyboard.type(FIRST)
+        begin(page, address)
         expect(saved).to_be_visible(timeout=PATIENCE)
         database.rename(aside)
         database.mkdir()  # neither read nor written from now on

@@ -104,6 +104,12 @@ def run(lab: OneLab) -> Run:
 
 
 @pytest.fixture(scope="session")
+def result(lab: OneLab) -> Run:
+    """The same, where `run` gives the job."""
+    return lab.result
+
+
+@pytest.fixture(scope="session")
 def show(lab: OneLab) -> Show:
     """Shows a completed result."""
     return lab.show

@@ -24,6 +24,20 @@ TINY = ModelConfig(
     max_length=32,
 )
 """Fits the byte tokenizer; head_dim * num_heads differs from hidden_size; every matrix divides by 64."""
+HF_TINY = {
+    "vocab_size": 259,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+"""A shape for the byte tokenizer by transformers' names, its weights large enough to matter."""
 
 
 def random_model(config: ModelConfig = TINY, seed: int = 0) -> MiniMind:

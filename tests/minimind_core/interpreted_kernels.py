@@ -21,17 +21,9 @@ from minimind_core.model.attention import attend, causal_visibility
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
+from tests.minimind_core.checkpoint_samples import TINY
 
-CONFIG = ModelConfig(
-    vocab_size=32,
-    hidden_size=24,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=16,
-    intermediate_size=40,
-    max_length=128,
-)
+CONFIG = TINY.replace(vocab_size=32, hidden_size=24, head_dim=16, intermediate_size=40, max_length=128)
 """Widths that are no power of two."""
 CAPACITY, PROMPT, STEPS = 96, 70, 2
 """More slots than one block of the attention kernel, of which the last is not full."""

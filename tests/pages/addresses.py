@@ -1,7 +1,7 @@
 """Opens the app's pages by their addresses. `AppTest.switch_page` takes page files only.
 
 It refuses a page without a file rather than guess its address (Streamlit issue 16611); here the address is
-looked up among the pages that the app's last run gave to `st.navigation`. Imports nothing of the app.
+looked up among the pages that the app's last run gave to `st.navigation`. Imports no page.
 """
 
 from __future__ import annotations
@@ -12,6 +12,14 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from questions import load_questions
+
+ADDRESSES = (
+    *("", "playground", "mock", "interview", "present", "progress", "deck"),
+    *("guide", "claims", "glossary", "search", "sheet", "settings"),
+    *(question.slug for question in load_questions()),
+)
+"""Of every page there is; "present" is the candidate's window beside "interview"."""
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 

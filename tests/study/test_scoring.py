@@ -47,14 +47,6 @@ def test_tiers_are_cumulative(met: str, points: int, missing: str) -> None:
     assert (got.points, got.missing) == (points, tuple(missing))
 
 
-@pytest.mark.parametrize(
-    ("points", "rating", "met"),
-    [(0, "again", ""), (40, "again", "a"), (60, "hard", "ab"), (80, "good", "abcd"), (100, "easy", "abcde")],
-)
-def test_the_rating_follows_the_points(points: int, rating: str, met: str) -> None:
-    assert (score(LINES, met).points, score(LINES, met).rating) == (points, rating)
-
-
 @given(SUBSETS, st.sampled_from(IDS))
 def test_one_more_line_never_lowers_the_score(met: set[str], more: str) -> None:
     assert score(LINES, met | {more}).points >= score(LINES, met).points

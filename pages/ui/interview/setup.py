@@ -9,13 +9,12 @@ import streamlit as st
 
 from pages.ui.interview import kept
 from pages.ui.progress.words import session_words
-from pages.ui.site import store
-from pages.ui.site.question_list import questions
+from pages.ui.site import before_asking, store
+from pages.ui.site.before_asking import BY_HAND, written_questions
 from pages.ui.words.i18n import current_language, plain, t
-from pages.ui.words.question_text import level_dots
 from questions import PARTS, Question
 from questions.loader import LEVELS
-from study.interview import budget, choose
+from study.interview import choose
 from study.mock import LENGTHS
 from study.store import MAX_NAME, Interview
 
@@ -28,7 +27,7 @@ _PARTS, _LEVELS, _CHOSEN, _REFUSED = (
     "interview.chosen",
     "interview.refused",
 )
-_FITTING, _BY_HAND = "fitting", "by_hand"
+_FITTING = "fitting"
 _DEFAULTS: dict[str, Any] = {
     _NAME: "",
     _MINUTES: LENGTHS[1],
@@ -39,23 +38,17 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def draw(earlier: Sequence[Interview]) -> None:
-    """Draw the whole page; `earlier` are the interviews so far, the newest first."""
+def draw(interviews: Sequence[Interview]) -> None:
+    """Draw the whole page; `interviews` are those so far, the newest first."""
     st.title(t("interview.title"), anchor=False)
     st.markdown(t("interview.lead"))
-    for key, value in _DEFAULTS.items():
-        st.session_state[key] = st.session_state.get(key, value)  # kept also while the page is another
+    before_asking.kept_settings(_DEFAULTS)
     st.text_input(t("interview.name"), key=_NAME, max_chars=MAX_NAME, width=360)
-    lengths = {minutes: plain("mock.minutes", minutes=minutes) for minutes in LENGTHS}
-    st.segmented_control(
-        t("mock.how_long"), LENGTHS, key=_MINUTES, format_func=lengths.__getitem__, required=True
-    )
-    ways = {how: plain(f"interview.{how}") for how in (_FITTING, _BY_HAND)}
-    st.radio(t("mock.which"), list(ways), key=_HOW, format_func=ways.__getitem__, horizontal=True)
+    before_asking.ask(_MINUTES, _HOW, {how: plain(f"interview.{how}") for how in (_FITTING, BY_HAND)})
     if st.session_state[_HOW] == _FITTING:
         _filters()
     else:
-        _by_hand()
+        before_asking.by_hand(_CHOSEN)
     chosen = _chosen()
     _plan(chosen)
     st.button(t("interview.begin"), type="primary", key="interview.begin", on_click=store.guarded(_begin))
@@ -64,7 +57,7 @@ def draw(earlier: Sequence[Interview]) -> None:
     if trouble := store.trouble():
         st.error(trouble)
     st.markdown(t("interview.rules"))
-    _earlier(earlier)
+    _earlier(interviews)
 
 
 def _filters() -> None:
@@ -76,27 +69,17 @@ def _filters() -> None:
     )
 
 
-def _by_hand() -> None:
-    language = current_language()
-    names = {each.key: f"{each.id} · {each.short[language]} {level_dots(each)}" for each in _written()}
-    st.multiselect(
-        t("mock.questions"),
-        list(names),
-        key=_CHOSEN,
-        format_func=names.__getitem__,
-        placeholder=plain("mock.choose"),
-    )
-
-
 def _chosen() -> list[Question]:
     """What would be asked now, in the order of the list."""
-    by_hand, minutes = st.session_state[_HOW] == _BY_HAND, st.session_state[_MINUTES]
+    by_hand, minutes = st.session_state[_HOW] == BY_HAND, st.session_state[_MINUTES]
     if by_hand:
-        return [each for each in _written() if each.key in st.session_state[_CHOSEN]]
+        return [each for each in written_questions() if each.key in st.session_state[_CHOSEN]]
     parts, levels = st.session_state[_PARTS] or PARTS, st.session_state[_LEVELS] or list(LEVELS)
-    fitting = {each.key: each.level for each in _written() if each.part in parts and each.level in levels}
+    fitting = {
+        each.key: each.level for each in written_questions() if each.part in parts and each.level in levels
+    }
     keys = choose(fitting, minutes)
-    return [each for each in _written() if each.key in keys]
+    return [each for each in written_questions() if each.key in keys]
 
 
 def _plan(chosen: Sequence[Question]) -> None:
@@ -104,9 +87,8 @@ def _plan(chosen: Sequence[Question]) -> None:
     if not chosen:
         return
     names = " · ".join(f"{each.id} {each.short[current_language()]}" for each in chosen)
-    needed, minutes = sum(budget(each.level) for each in chosen), st.session_state[_MINUTES]
     st.markdown(t("interview.plan", names=names))
-    st.markdown(t("mock.fits" if needed <= minutes else "mock.too_much", needed=needed, minutes=minutes))
+    before_asking.whether_they_fit(chosen, st.session_state[_MINUTES])
 
 
 def _begin() -> None:
@@ -121,20 +103,8 @@ def _begin() -> None:
 
 
 def _earlier(interviews: Sequence[Interview]) -> None:
-    if not interviews:
-        return
-    st.header(t("interview.earlier"), anchor=False)
-    words = session_words()
-    with st.container(key="interview-earlier", gap="xsmall"):
-        for each in interviews:
-            state = plain("interview.ended" if each.finished else "interview.open")
-            label = f"{words.date_and_time(each.started)} · {each.candidate} · {state}"
-            st.button(label, key=f"interview.show.{each.id}", on_click=_show, args=(each.id,))
-
-
-def _show(interview: str) -> None:
-    st.session_state[SHOWN] = interview
-
-
-def _written() -> list[Question]:
-    return [question for question in questions() if question.written]
+    labels, words = {}, session_words()
+    for each in interviews:
+        state = plain("interview.ended" if each.finished else "interview.open")
+        labels[each.id] = f"{words.date_and_time(each.started)} · {each.candidate} · {state}"
+    before_asking.earlier("interview", labels)

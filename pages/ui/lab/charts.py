@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from labs.contract.drawing import Figure, axis_settings, round_ticks
+from pages.ui.site.component import component
 from pages.ui.site.server import PLOTLY_ADDRESS
 
 Dragged = Callable[[str, float], None]
@@ -43,11 +44,10 @@ _DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
 _PLAY_HEIGHT = 48
 _PATTERNS = {"recorded": ".", "removed": "/"}
 
-_plot = st.components.v2.component(
-    "plot",
-    isolate_styles=False,
+_plot = component(
+    Path(__file__).with_name("plot.js"),
     html='<div class="plot"></div><button type="button" class="plot-play" hidden></button>',
-    js=(Path(__file__).parent / "plot.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
 )
 
 

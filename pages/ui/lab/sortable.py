@@ -10,15 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.ui.site.component import component
 from pages.ui.words.i18n import plain
 
-_HERE = Path(__file__).parent
-_steps = st.components.v2.component(
-    "sortable",
-    html=(_HERE / "sortable.html").read_text(encoding="utf-8"),
-    css=(_HERE / "sortable.css").read_text(encoding="utf-8"),
-    js=(_HERE / "sortable.js").read_text(encoding="utf-8"),
-)
+_steps = component(Path(__file__))
 
 
 def sortable(

@@ -12,18 +12,13 @@ from typing import Any
 import streamlit as st
 
 from labs.playground.branches import Alternative, Step, leads_on
+from pages.ui.site.component import component
 from pages.ui.words.i18n import plain
 
-_HERE = Path(__file__).parent
 _WORDS = ("label", "about", "by_hand", "part", "token", "own", "filtered", "cut", "choose")
 _LATER = {name: f"{{{name}}}" for name in ("own", "filtered", "rank", "kept")}
 """Values that differ by token: token_stream.js fills them in."""
-_text = st.components.v2.component(
-    "token_stream",
-    html=(_HERE / "token_stream.html").read_text(encoding="utf-8"),
-    css=(_HERE / "token_stream.css").read_text(encoding="utf-8"),
-    js=(_HERE / "token_stream.js").read_text(encoding="utf-8"),
-)
+_text = component(Path(__file__))
 
 
 def token_stream(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import streamlit as st
 
-_arrive = st.components.v2.component(
-    "arrive", js=Path(__file__).with_name("arrive.js").read_text(encoding="utf-8")
-)
+from pages.ui.site.component import component
+
+_arrive = component(Path(__file__))
 _COUNT = "arrive.count"
 
 

@@ -60,11 +60,6 @@ def parse(text: str) -> Origin | None:
     return Origin(scheme, host, port or _PORTS[scheme])
 
 
-def of_page(address: str) -> Origin | None:
-    """The origin of a whole address, such as a Referer header."""
-    return parse("/".join(address.split("/")[:3]))
-
-
 def public() -> Origin | None:
     """The origin that the environment declares; None where it declares none. Raises ValueError."""
     declared = os.environ.get(VARIABLE, "").strip()

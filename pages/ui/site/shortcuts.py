@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.ui.site.component import component
 from pages.ui.words.i18n import plain
 
 SHORTCUTS = {
@@ -24,13 +25,7 @@ SHORTCUTS = {
     "?": "list",
 }
 """What each key does, by its name in the words and in shortcuts.js."""
-_HERE = Path(__file__).parent
-_shortcuts = st.components.v2.component(
-    "shortcuts",
-    html=(_HERE / "shortcuts.html").read_text(encoding="utf-8"),
-    css=(_HERE / "shortcuts.css").read_text(encoding="utf-8"),
-    js=(_HERE / "shortcuts.js").read_text(encoding="utf-8"),
-)
+_shortcuts = component(Path(__file__))
 
 
 def draw() -> None:

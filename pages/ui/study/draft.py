@@ -15,19 +15,14 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.site import store
+from pages.ui.site.component import component
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
 from questions import Question
 from study.progress import is_fixed
 from study.store import Copy, StoreError
 
-_HERE = Path(__file__).parent
-_field = st.components.v2.component(
-    "draft",
-    html=(_HERE / "draft.html").read_text(encoding="utf-8"),
-    css=(_HERE / "draft.css").read_text(encoding="utf-8"),
-    js=(_HERE / "draft.js").read_text(encoding="utf-8"),
-)
+_field = component(Path(__file__))
 
 
 def answer(question: Question) -> StoreError | None:

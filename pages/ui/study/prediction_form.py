@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site import store
+from pages.ui.site.component import component
 from pages.ui.site.desk import Desk
 from pages.ui.study.shown_number import shown_number, unit_of, with_unit
 from pages.ui.words.i18n import current_language, t
@@ -28,9 +29,7 @@ _PAUSE = "400ms"
 _LONGEST = 60
 _WIDTH, _HALF_WIDTH = 150, 110
 Answers = dict[str, Answer | None]
-_keys = st.components.v2.component(
-    "prediction_fields", js=Path(__file__).with_name("prediction_fields.js").read_text(encoding="utf-8")
-)
+_keys = component(Path(__file__).with_name("prediction_fields.js"))
 
 
 def form(

@@ -53,12 +53,6 @@ def minutes_text(question: Question) -> str:
     return t("question.minutes", shortest=question.minutes[0], longest=question.minutes[1])
 
 
-def question_facts(question: Question) -> str:
-    """Level and time for a list; never broken over two lines."""
-    facts = f"{level_dots(question)} {minutes_text(question)}"
-    return facts.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
-
-
 def header(question: Question) -> None:
     """Draw number, part, level and time on one line, the title below, and put both on the browser's tab."""
     title = question.short[current_language()]

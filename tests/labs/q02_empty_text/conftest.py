@@ -8,6 +8,7 @@ from labs.q02_empty_text import anomaly, guards, quiet
 from labs.tools import interleaved
 from labs.tools.budgets import PerDevice
 from tests.labs.one_lab import OneLab, Run
+from tests.labs.one_lab import result as result
 
 SMALL = "random:toy"
 
@@ -26,8 +27,3 @@ def lab() -> OneLab:
 @pytest.fixture(scope="session")
 def run(lab: OneLab) -> Run:
     return lab.done
-
-
-@pytest.fixture(scope="session")
-def result(lab: OneLab) -> Run:
-    return lab.result

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labs.q02_empty_text.anomaly import Anomaly, AnomalyParams
-from labs.q02_empty_text.infinite_logit import BEFORE_THE_LOSS, BROKEN, HARMLESS, WAYS
+from labs.q02_empty_text.infinite_logit import BROKEN, HARMLESS, WAYS
 from minimind_core.model.config import PRESETS
 from minimind_core.model.cost import num_parameters
 from tests.labs.one_lab import shown
@@ -23,7 +23,7 @@ PARAMETERS = num_parameters(CONFIG)
 def test_only_what_leaves_the_graph_before_the_loss_saves_the_weights(result: Result, broken: str) -> None:
     seen = result("infinite_logit", broken=broken)
     assert seen["spoilt"] == seen["counted"] == (0 if broken in HARMLESS else PARAMETERS)
-    for name in BEFORE_THE_LOSS:
+    for name in ("filled", "indexed"):
         assert seen["ways"][name]["nan_gradients"] == 0 and seen["ways"][name]["logit_gradient"] == "zero"
     losses = [saved["loss"] for saved in seen["ways"].values()]
     assert None not in losses[1:], "where and ignore_index save the loss"

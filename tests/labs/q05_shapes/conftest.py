@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labs.tools.models import untrained
-from minimind_core.model.config import ModelConfig
+from labs.tools.models import TINY, untrained
 from minimind_core.model.minimind import MiniMind
 from tests.labs.one_lab import OneLab
 from tests.labs.one_lab import client as client
@@ -24,14 +23,6 @@ def lab() -> OneLab:
 @pytest.fixture
 def tiny() -> MiniMind:
     """A shape in which no two widths are alike, so that none can stand for another."""
-    shape = ModelConfig(
-        vocab_size=90,
-        hidden_size=48,
-        num_layers=3,
-        num_heads=6,
-        num_kv_heads=2,
-        head_dim=10,
-        intermediate_size=70,
-        max_length=16,
-    )
+    widths = {"vocab_size": 90, "hidden_size": 48, "head_dim": 10, "intermediate_size": 70}
+    shape = TINY.replace(num_layers=3, num_heads=6, max_length=16, **widths)
     return untrained(shape, "cpu").eval()

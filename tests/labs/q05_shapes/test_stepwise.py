@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from labs.q05_shapes.stepwise import Stepwise, attention_replaced, blocks_replaced
 from labs.tools.models import TINY, untrained
 from minimind_core.model.config import PRESETS
 from minimind_core.model.cost import forward_flops
 from minimind_core.model.minimind import Attention, MiniMind
+from tests.minimind_core.llama_twins import twin
 
 IDS = torch.tensor([[5, 9, 31, 7, 9, 60, 2, 11], [8, 4, 4, 44, 12, 3, 70, 1]])
 
@@ -46,24 +46,8 @@ def test_it_computes_what_the_core_computes(position: str) -> None:
 
 def test_and_what_transformers_computes() -> None:
     model = untrained(TINY, "cpu")
-    config = LlamaConfig(
-        vocab_size=TINY.vocab_size,
-        hidden_size=TINY.hidden_size,
-        intermediate_size=TINY.intermediate_size,
-        num_hidden_layers=TINY.num_layers,
-        num_attention_heads=TINY.num_heads,
-        num_key_value_heads=TINY.num_kv_heads,
-        head_dim=TINY.head_dim,
-        rope_theta=TINY.rope_theta,
-        rms_norm_eps=TINY.rms_norm_eps,
-        tie_word_embeddings=True,
-    )
-    config.rope_parameters = {"rope_type": "default", "rope_theta": TINY.rope_theta}
-    other = LlamaForCausalLM(config).eval()
-    other.load_state_dict(model.state_dict(), strict=False)
-    other.tie_weights()
     with torch.inference_mode():
-        torch.testing.assert_close(logits(model), other(IDS).logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(logits(model), twin(model)(IDS).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_have_nothing_above_the_diagonal_and_rows_of_one(tiny: MiniMind) -> None:

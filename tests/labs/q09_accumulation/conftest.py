@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.labs.one_lab import OneLab, Run
+from tests.labs.one_lab import result as result
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +16,3 @@ def lab() -> OneLab:
 @pytest.fixture(scope="session")
 def run(lab: OneLab) -> Run:
     return lab.done
-
-
-@pytest.fixture(scope="session")
-def result(lab: OneLab) -> Run:
-    return lab.result

@@ -14,20 +14,10 @@ from labs.q09_accumulation.checkpointing import WAYS, CheckpointingParams, time_
 from labs.q09_accumulation.recomputed import every_nth, in_groups
 from labs.tools.budgets import PerDevice
 from labs.tools.gradients import mean_loss, random_rows
-from labs.tools.models import untrained
-from minimind_core.model.config import ModelConfig
+from labs.tools.models import TINY, untrained
 from tests.labs.one_lab import OneLab, shown
 
-SHAPE = ModelConfig(
-    vocab_size=64,
-    hidden_size=32,
-    num_layers=4,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=8,
-    intermediate_size=48,
-    max_length=16,
-)
+SHAPE = TINY.replace(num_layers=4)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from labs.q10_grad_scaler import memory, speed
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import PRESETS
 from tests.labs.one_lab import OneLab, Run
+from tests.labs.one_lab import result as result
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +24,3 @@ def lab() -> OneLab:
 @pytest.fixture(scope="session")
 def run(lab: OneLab) -> Run:
     return lab.done
-
-
-@pytest.fixture(scope="session")
-def result(lab: OneLab) -> Run:
-    return lab.result

@@ -6,7 +6,8 @@ import pytest
 
 from labs.q11_nan import cost, rates
 from labs.tools.budgets import PerDevice
-from tests.labs.one_lab import OneLab, Run
+from tests.labs.one_lab import OneLab
+from tests.labs.one_lab import result as result
 
 SOME_RATES = (1e-3, 0.1, 1e4)
 """What the sweep tries here."""
@@ -20,8 +21,3 @@ def lab() -> OneLab:
         (rates, "LENGTH", 8),
     )
     return OneLab("q11", "nano-rope", once=True, smaller=smaller)
-
-
-@pytest.fixture(scope="session")
-def result(lab: OneLab) -> Run:
-    return lab.result

@@ -19,17 +19,9 @@ from minimind_core.model.config import ModelConfig
 from minimind_core.model.decode_attention import is_available
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
+from tests.minimind_core.checkpoint_samples import TINY
 
-CONFIG = ModelConfig(
-    vocab_size=128,
-    hidden_size=96,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=32,
-    intermediate_size=136,
-    max_length=256,
-)
+CONFIG = TINY.replace(vocab_size=128, hidden_size=96, intermediate_size=136, max_length=256)
 """Widths that are no power of two; more tokens than one block of the attention kernel."""
 CUDA = torch.device("cuda")
 

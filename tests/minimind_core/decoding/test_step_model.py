@@ -11,16 +11,9 @@ from minimind_core.files.quantize import dequantize_int8, quantize_int8
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
+from tests.minimind_core.checkpoint_samples import TINY
 
-CONFIG = ModelConfig(
-    vocab_size=128,
-    hidden_size=64,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=32,
-    intermediate_size=128,
-)
+CONFIG = TINY.replace(vocab_size=128, intermediate_size=128)
 
 
 def model_from_int8(config: ModelConfig = CONFIG) -> MiniMind:

@@ -18,6 +18,7 @@ from minimind_core.model.minimind import MiniMind
 from minimind_core.tokenizer import ByteTokenizer, Tokenizer
 from minimind_core.training.bpe import train_bpe
 from tests.minimind_core.checkpoint_samples import (
+    HF_TINY,
     TINY,
     random_ids,
     random_state,
@@ -124,21 +125,7 @@ def hf_model(family: str, tied: bool, **options: object) -> torch.nn.Module:
         "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
     }[family]
     config = config_class(
-        vocab_size=259,
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=32,
-        intermediate_size=160,
-        rms_norm_eps=3e-6,
-        max_position_embeddings=128,
-        tie_word_embeddings=tied,
-        initializer_range=0.2,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-        **options,
+        **HF_TINY, intermediate_size=160, rms_norm_eps=3e-6, tie_word_embeddings=tied, **options
     )
     torch.manual_seed(0)
     return model_class(config).eval()

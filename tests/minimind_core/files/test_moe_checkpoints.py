@@ -18,7 +18,7 @@ from minimind_core.files.export_hf import export_hf
 from minimind_core.files.hf_config import read_hf_config, write_hf_config
 from minimind_core.model.config import ModelConfig
 from minimind_core.tokenizer import ByteTokenizer
-from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_model, sentence
+from tests.minimind_core.checkpoint_samples import HF_TINY, TINY, random_ids, random_model, sentence
 from tests.minimind_core.llama_twins import difference, twin_logits
 
 EIGHT_HEADS = TINY.replace(num_heads=8, head_dim=8, max_length=512)
@@ -132,23 +132,13 @@ def test_transformers_qwen3_moe(byte_folder: Path, normed: bool) -> None:
     torch.manual_seed(0)
     reference = transformers.Qwen3MoeForCausalLM(
         transformers.Qwen3MoeConfig(
-            vocab_size=259,
-            hidden_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=32,
+            **HF_TINY,
             intermediate_size=48,
             moe_intermediate_size=160,
             num_experts=4,
             num_experts_per_tok=2,
             norm_topk_prob=normed,
-            max_position_embeddings=128,
-            initializer_range=0.2,
             rope_theta=1e6,
-            bos_token_id=1,
-            eos_token_id=2,
-            pad_token_id=0,
         )
     ).eval()
     reference.save_pretrained(byte_folder)

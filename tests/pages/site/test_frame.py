@@ -6,27 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from questions import load_question, load_questions
-from tests.pages.addresses import APP, addresses, visit
+from questions import load_question
+from tests.pages.addresses import ADDRESSES, APP, addresses, visit
 from tests.pages.conftest import OpenApp
 
-QUESTIONS = [question.slug for question in load_questions()]
-ADDRESSES = [
-    "",
-    "playground",
-    "mock",
-    "interview",
-    "present",
-    "progress",
-    "deck",
-    *QUESTIONS,
-    "guide",
-    "claims",
-    "glossary",
-    "search",
-    "sheet",
-    "settings",
-]
 NO_PAGES = {"__init__", "menu"}
 
 
