@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labs.q04_long_text.options import disjoint_windows, plan_windows
-from labs.tools.models import assembled
+from labs.tools.models import assembled, before_each_layer
 from labs.tools.token_losses import token_losses
 from minimind_core.model.config import RopeScaling, RopeScalingKind
 from minimind_core.model.minimind import MiniMind
+
+PART = 64
+"""Tokens of a part that changes places: enough to see it, soon read."""
 
 Losses = NDArray[np.float32]
 Check = Callable[[], None]
@@ -53,6 +56,29 @@ def tail(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[str, f
     }
     losses = {name: token_losses(model, ids[None], check)[0, -(half - 1) :] for name, ids in kept.items()}
     return {name: float(nats.mean(dtype=np.float64)) for name, nats in losses.items()}
+
+
+def order_kept(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[str, float]:
+    """How far a text's mean vector moves, relative to its length, if four parts come in reverse order.
+
+    "windows": each part is read alone and their vectors are averaged; "whole": all are read at once.
+    row int64 [T + 1]; a part has at most PART tokens.
+    """
+    size = max(1, min(window, PART, (len(row) - 1) // 4))
+    parts = row[: 4 * size].to(model.model.embed_tokens.weight.device).split(size)
+
+    def vector(ids: Tensor) -> Tensor:
+        return model.model(ids[None])[0].double().mean(0)  # [C]
+
+    moved = {}
+    with torch.inference_mode(), before_each_layer(model, check):
+        for name, read in {
+            "windows": lambda order: torch.stack([vector(part) for part in order]).mean(0),
+            "whole": lambda order: vector(torch.cat(order)),
+        }.items():
+            ahead, back = read(list(parts)), read(list(reversed(parts)))
+            moved[name] = float((back - ahead).norm() / ahead.norm())
+    return moved
 
 
 def local(model: MiniMind, row: Tensor, window: int, sinks: int, check: Check) -> Losses:
