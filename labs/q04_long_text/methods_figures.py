@@ -20,8 +20,6 @@ WAYS = {
     "yarn": "diamond",
 }
 """The readings, and the symbol of each."""
-TICKS = [digit * 10.0**power for power in range(5) for digit in (1, 1.5, 2, 3, 4, 6, 8)]
-"""Of perplexities that may lie within a factor of two."""
 
 
 def position(result: Mapping[str, Any], text: Words) -> Figure:
@@ -53,26 +51,32 @@ def position(result: Mapping[str, Any], text: Words) -> Figure:
 
 def tradeoff(result: Mapping[str, Any], text: Words) -> Figure:
     """Each reading of the same part: what it takes, and how well it predicts beyond the trained length."""
-    figure, gflop = Figure(height=320), result["view"]["gflop"]
-    for way, perplexity in result["perplexity"].items():
+    figure, gflop, perplexity = Figure(height=320), result["view"]["gflop"], result["perplexity"]
+    for way in perplexity:
+        name = text(f"way.{way}")
+        hover = f"{name}<br>%{{x:,.1f}} GFLOP: %{{y:.4g}}"
         figure.marks(
             [gflop[way]],
-            [perplexity],
+            [perplexity[way]],
             "measured",
-            text(f"way.{way}"),
+            name,
             symbol=WAYS[way],
-            size=12,
-            hover=f"{text(f'way.{way}')}<br>%{{x:,.1f}} GFLOP: %{{y:.4g}}",
+            size=11,
+            hover=hover,
+            showlegend=False,
         )
-    low, high = 0.8 * min(result["perplexity"].values()), 1.25 * max(result["perplexity"].values())
-    figure.x_axis(text("axis.gflop"), span=(0, 1.15 * max(gflop.values())))
-    figure.y_axis(
-        text("axis.perplexity"),
-        log=True,
-        span=(float(np.log10(low)), float(np.log10(high))),
-        ticks={tick: f"{tick:,.4g}" for tick in TICKS if low <= tick <= high},
-    )
+    low, high = figure.log_axes(gflop.values(), perplexity.values(), room=0.6)
+    ends = [(gflop[way], perplexity[way], text(f"way.{way}")) for way in perplexity]
+    figure.name_ends(ends, low, high, log=True)
+    figure.x_axis(text("axis.gflop"), ticks=_ticks(min(gflop.values()), max(gflop.values())))
+    figure.y_axis(text("axis.perplexity"), ticks=_ticks(low, high))
     return figure
+
+
+def _ticks(low: float, high: float) -> dict[float, str]:
+    """Of values that may lie within a factor of two."""
+    ticks = [digit * 10.0**power for power in range(5) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8)]
+    return {tick: f"{tick:,.4g}" for tick in ticks if 0.9 * low <= tick <= high}
 
 
 def prices(result: Mapping[str, Any], text: Words) -> Figure:

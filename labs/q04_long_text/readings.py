@@ -104,6 +104,22 @@ def scaling_for(kind: RopeScalingKind, factor: float, trained: int, temperature:
     return RopeScaling(kind, factor, trained, attention_factor=unscaled)
 
 
+@torch.inference_mode()
+def after_building(model: MiniMind, ids: Tensor, rebuilt: MiniMind) -> dict[str, float]:
+    """Largest change of a logit of ids int64 [T] by a new configuration: of a built model, and rebuilt.
+
+    The model has its own configuration again afterwards.
+    """
+    rows, own = ids[None].to(model.model.embed_tokens.weight.device), model.config
+    plain = model(rows).float()  # [1, T, V]
+    try:
+        model.config = model.model.config = rebuilt.config
+        logits = {"built": model(rows), "rebuilt": rebuilt(rows)}
+    finally:
+        model.config = model.model.config = own
+    return {name: float((one.float() - plain).abs().max()) for name, one in logits.items()}
+
+
 def all_readings(
     model: MiniMind, row: Tensor, window: int, stride: int, local_window: int, sinks: int, check: Check
 ) -> Iterator[tuple[str, Callable[[], Losses]]]:
