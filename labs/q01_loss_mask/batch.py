@@ -207,6 +207,8 @@ class Batch(Experiment[BatchParams, BatchResult]):
         """The pairs with their losses, what each rule reports, and the loss as a sum of two areas."""
         view = result["view"]
         notes = [text("batch.sentence"), text(f"batch.rule.{view['rule']}")]
+        if not view["count"]:
+            notes.append(text("batch.undefined"))
         if any(result["cut"]):
             notes.append(text("batch.cut", length=result["ids"].shape[1]))
         lone = [str(row) for row, length in enumerate(result["lengths"], 1) if length < 2]

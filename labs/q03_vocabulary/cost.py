@@ -107,16 +107,13 @@ class Cost(Experiment[CostParams, CostResult]):
 
     def measure(self, params: CostParams, ctx: Context) -> CostResult:
         """Builds both shapes and counts what their forward passes do."""
-        import importlib
-
         import torch
 
+        from labs.tools import imports
         from minimind_core.model.minimind import MiniMind
 
         ctx.progress(0.0, "building")
-        for module in ("sympy", "torch._dynamo"):  # the meta device loads both: 2 s, in which a cancel waits
-            importlib.import_module(module)
-            ctx.check_cancelled()
+        imports.load(imports.WITHOUT_NUMBERS, ctx.check_cancelled)
         asked = self.formula(params)
         found: dict[str, dict[str, float]] = {}
         sizes = {}

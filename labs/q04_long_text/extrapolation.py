@@ -17,6 +17,7 @@ from labs.contract.drawing import Figure, round_ticks
 from labs.contract.fields import ParamError, real, switch
 from labs.tools.budgets import PerDevice
 from labs.tools.named_lines import NamedLines
+from labs.tools.written import small_number
 from minimind_core.model.config import PRESETS, RopeScalingKind
 
 STRETCHES: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
@@ -60,6 +61,7 @@ class ExtrapolationParams(Params):
 class ExtrapolationResult(TypedDict, total=False):
     """Perplexities by line, then by length; percentages at the longest length but for `short_…`.
 
+    `switched` is what YaRN in the configuration does to a built model (`readings.after_building`).
     `increase_percent` is over a window as wide as the training; `short_increase_percent` that of stretched
     tables over plain ones in chunks of the trained length.
     """
@@ -75,12 +77,14 @@ class ExtrapolationResult(TypedDict, total=False):
     documents: int
     tokens: int
     capped: bool
+    switched: dict[str, float]
 
 
 class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
     """Perplexity of a small trained model on chunks longer than its training, under each stretch of RoPE."""
 
     id = "q04/extrapolation"
+    version = 2
 
     def seconds(self, params: ExtrapolationParams, device: DeviceClass) -> float:
         lengths = params.lengths(device)
@@ -88,7 +92,7 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
         return 1 + tokens * SECONDS_A_TOKEN.on(device) * (1 + lengths[-1] / 4096)
 
     def measure(self, params: ExtrapolationParams, ctx: Context) -> ExtrapolationResult:
-        from labs.q04_long_text.readings import chunk_losses, scaling_for, stretched
+        from labs.q04_long_text.readings import after_building, chunk_losses, scaling_for, stretched
         from labs.tools import heldout
 
         ctx.progress(0.0, "loading")
@@ -124,6 +128,7 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
             "documents": len(rows),
             "tokens": rows[:, 1:].numel(),
             "capped": lengths[-1] < params.times * trained,
+            "switched": after_building(loaded.model, rows[0, :trained], models["yarn"]),
         }
 
     def so_far(self, params: ExtrapolationParams, partials: Partials) -> ExtrapolationResult:
@@ -154,6 +159,7 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
                     documents=result["documents"],
                     tokens=result["tokens"],
                 ),
+                *([_switched(result["switched"], text)] if "switched" in result else []),
                 *([text("extrapolation.capped", longest=longest)] if result["capped"] else []),
                 text("extrapolation.change"),
             ],
@@ -163,6 +169,11 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
                 for line, percent in result["increase_percent"].items()
             },
         )
+
+
+def _switched(switched: dict[str, float], text: Words) -> str:
+    """What a switch in the configuration does, and what new tables do."""
+    return text("extrapolation.switched", **{name: small_number(change) for name, change in switched.items()})
 
 
 def _perplexity(nats: Any) -> float:

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Required, TypedDict
+from typing import Any, NotRequired, Required, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
-from labs.contract.drawing import Figure
 from labs.contract.fields import ParamError
+from labs.q04_long_text import methods_figures as figures
+from labs.q04_long_text.methods_figures import WAYS
 from labs.q04_long_text.options import (
-    BLOCKS,
     OPTIONS,
+    Memory,
     Price,
+    causal_pairs,
+    memory,
+    operations,
     plan_windows,
     prices,
     visible_blocks,
     window_count,
 )
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 
 READ = PerDevice(cpu=896, cuda=8192)
 """Tokens that the model really reads, unless a number was asked for."""
 LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
-WAYS = {
-    "overlap": "square",
-    "full": "circle",
-    "disjoint": "square-open",
-    "local": "star",
-    "sinks": "triangle-up",
-    "yarn": "diamond",
-}
-"""The readings, and the symbol of each."""
 READS_AS = {"full": "full", "overlap": "overlap", "disjoint": "disjoint", "local": "sinks"}
 """Which reading measures an option."""
 GENERATES = {"truncate", "head_tail", "local", "full"}
@@ -85,18 +81,24 @@ class MethodsParams(Params):
         return min(self.read or READ.on(device), LONGEST_READ.on(device), self.length)
 
 
-class Picture(TypedDict):
-    """What one option lets a token look at, [BLOCKS, BLOCKS] shares; see `visible_blocks`."""
+class MethodsView(TypedDict):
+    """What one option lets a token look at, [BLOCKS, BLOCKS] shares; see `visible_blocks`.
+
+    `gflop` are the operations of each reading of what was read; `memory` that of each option of the length.
+    """
 
     option: str
     visible: NDArray[np.float32]
+    memory: dict[str, Memory]
+    gflop: NotRequired[dict[str, float]]
 
 
 class MethodsResult(TypedDict, total=False):
     """Costs of the text that was asked for, and losses of the part that was read.
 
     `perplexity` is that of the tokens beyond the trained length; `tail` the loss of the last half window by
-    what is read before it (`readings.tail`), where the text is longer than a window.
+    what is read before it (`readings.tail`), where the text is longer than a window. `reversed` says what
+    reading four parts in reverse order does to a vector of them (`readings.order_kept`).
     """
 
     windows: Required[int]
@@ -111,14 +113,15 @@ class MethodsResult(TypedDict, total=False):
     nats: dict[str, NDArray[np.float32]]
     perplexity: dict[str, float]
     tail: dict[str, float]
-    view: Picture
+    reversed: dict[str, float]
+    view: MethodsView
 
 
 class Methods(Experiment[MethodsParams, MethodsResult]):
     """What every way to read a long text costs, and the real model's loss along it."""
 
     id = "q04/methods"
-    version = 2
+    version = 3
     drawn_by_formula = True
 
     def seconds(self, params: MethodsParams, device: DeviceClass) -> float:
@@ -131,7 +134,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         return _counted(params, window_count(params.length, params.window, params.stride))
 
     def measure(self, params: MethodsParams, ctx: Context) -> MethodsResult:
-        from labs.q04_long_text.readings import all_readings, tail
+        from labs.q04_long_text.readings import all_readings, order_kept, tail
         from labs.tools import heldout
 
         ctx.progress(0.0, "loading")
@@ -144,7 +147,12 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
             ctx.progress(0.05 + 0.95 * index / len(WAYS), f"way_{name}")
             partials.append({"way": name, **_summary(read(), loaded.config.max_length)})
             ctx.emit(partials[-1])
-        result: MethodsResult = {**self.so_far(params, partials), "model": loaded.name, "read": length}
+        result: MethodsResult = {
+            **self.so_far(params, partials),
+            "model": loaded.name,
+            "read": length,
+            "reversed": order_kept(loaded.model, row, params.window, ctx.check_cancelled),
+        }
         if length > params.window:
             result["tail"] = tail(loaded.model, row, params.window, ctx.check_cancelled)
         return result
@@ -160,14 +168,21 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
             "perplexity": {part["way"]: part["perplexity"] for part in partials},
         }
 
-    def view(self, params: MethodsParams, result: MethodsResult) -> Picture:
-        """The picture of the chosen option's mask."""
+    def view(self, params: MethodsParams, result: MethodsResult) -> MethodsView:
+        """The picture of the chosen option's mask, and what can be counted beside the result."""
         sizes = params.length, params.window, params.stride, params.local, params.sinks
-        return {"option": params.picture, "visible": visible_blocks(params.picture, *sizes)}
+        view: MethodsView = {
+            "option": params.picture,
+            "visible": visible_blocks(params.picture, *sizes),
+            "memory": memory(params.length, params.window, params.local),
+        }
+        if "read" in result:
+            view["gflop"] = _gflop_of_readings(params, result["read"])
+        return view
 
     def show(self, result: MethodsResult, text: Words) -> Shown:
-        """Loss along the text, then prices and the mask; before a run these two."""
-        counted = {"prices": _prices(result, text), "mask": _mask(result, text)}
+        """Loss along the text and against its price, then prices and the mask; before a run these two."""
+        counted = {"prices": figures.prices(result, text), "mask": figures.mask(result, text)}
         if "nats" not in result:
             return Shown(counted)
         rows = [_row(name, result, text) for name in result["options"]]
@@ -181,8 +196,14 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
             )
         if "tail" in result:
             notes.append(text("methods.tail", tail=result["window"] // 2, **result["tail"]))
+        if "reversed" in result:
+            changes = {name: small_number(100 * change) for name, change in result["reversed"].items()}
+            notes.append(text("methods.reversed", **changes))
+        read = {"position": figures.position(result, text)}
+        if any(result["perplexity"].values()) and "gflop" in result["view"]:
+            read["tradeoff"] = figures.tradeoff(result, text)
         return Shown(
-            {"position": _position(result, text), **counted},
+            {**read, **counted},
             rows=rows,
             notes=[
                 *notes,
@@ -212,6 +233,14 @@ def _counted(params: MethodsParams, windows: int) -> MethodsResult:
     }
 
 
+def _gflop_of_readings(params: MethodsParams, read: int) -> dict[str, float]:
+    """Operations of the layers for each reading of the first `read` tokens."""
+    price = prices(read, params.window, params.stride, params.local)
+    gflop = {way: price[way]["gflop"] for way in ("overlap", "full", "disjoint", "local")}
+    sinks = causal_pairs(read, params.local) + causal_pairs(max(0, read - params.local), params.sinks)
+    return gflop | {"sinks": operations(read, sinks) / 1e9, "yarn": gflop["full"]}
+
+
 def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
     """The loss in equal stretches, and the perplexity beyond the trained length (0: none there)."""
     parts = np.array_split(losses.astype(np.float64), min(BUCKETS, len(losses)))
@@ -225,65 +254,9 @@ def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
     }
 
 
-def _position(result: MethodsResult, text: Words) -> Figure:
-    """What each reading loses against overlapping windows, so that the text's own ups and downs cancel."""
-    figure, positions = Figure(), result["position"]
-    above = {way: nats - result["nats"]["overlap"] for way, nats in result["nats"].items()}
-    ends = []
-    for way, nats in above.items():
-        name = text(f"way.{way}")
-        figure.line(
-            positions,
-            nats,
-            "measured",
-            name,
-            hover=f"{name}<br>%{{x:,}}: %{{y:+.3f}}",
-            symbol=WAYS[way],
-            size=7,
-            showlegend=False,
-        )
-        ends.append((float(positions[-1]), float(nats[-1]), name))
-    every = np.concatenate(list(above.values()))
-    low, high = min(-0.25, float(every.min()) - 0.1), max(1.0, float(every.max()) + 0.1)
-    figure.name_ends(ends, low, high, log=False)
-    figure.line([result["trained"]] * 2, [low, high], "peer", text("trained"))
-    figure.x_axis(text("axis.position"), span=(0, 1.5 * float(positions[-1])))
-    figure.y_axis(text("axis.nats"), span=(low, high))
-    return figure
-
-
-def _prices(result: MethodsResult, text: Words) -> Figure:
-    """Operations of every option, the dearest at the top."""
-    options = sorted(result["options"], key=lambda name: result["options"][name]["gflop"])
-    figure = Figure(height=300)
-    figure.bars(
-        [result["options"][name]["gflop"] for name in options],
-        [text(f"option.{name}") for name in options],
-        "formula",
-        text("formula"),
-        labels="{:,.1f}",
-        horizontal=True,
-        hover="%{y}: %{x:,.1f} GFLOP",
-        showlegend=False,
-    )
-    figure.x_axis(text("axis.gflop"), span=(0, 1.2 * result["options"][options[-1]]["gflop"]))
-    return figure
-
-
-def _mask(result: MethodsResult, text: Words) -> Figure:
-    """Which earlier token each token looks at; the future is left empty."""
-    picture, figure = result["view"], Figure(height=420)
-    places = [round((block + 0.5) * result["length"] / BLOCKS) for block in range(BLOCKS)]
-    name = text(f"option.{picture['option']}")
-    hover = f"{name}<br>{text('axis.query')} %{{y:,}}, {text('axis.key')} %{{x:,}}: %{{z:.0%}}"
-    figure.heat(picture["visible"], places, places, "formula", hover=hover, zmin=0, zmax=1, xgap=1, ygap=1)
-    figure.x_axis(text("axis.key"))
-    figure.y_axis(text("axis.query"), reverse=True)
-    return figure
-
-
 def _row(name: str, result: MethodsResult, text: Words) -> Row:
     price, reads_as = result["options"][name], READS_AS.get(name)
+    kept = result["view"]["memory"][name]
     perplexity = result["perplexity"].get(reads_as or "", 0.0)
     return {
         text("column.option"): text(f"option.{name}"),
@@ -291,6 +264,8 @@ def _row(name: str, result: MethodsResult, text: Words) -> Row:
         text("column.read"): price["read_percent"],
         text("column.pairs"): price["pairs"],
         text("column.gflop"): price["gflop"],
+        text("column.scores"): kept["scores_mib"],
+        text("column.cache"): kept["cache_mib"] if name in GENERATES else "–",
         text("perplexity"): perplexity or "–",
         text("column.generates"): text("yes" if name in GENERATES else "no"),
         text("column.training"): text(f"training.{name}"),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minimind_core.model.config import ModelConfig
-from minimind_core.model.cost import attention_flops_per_pair, matmul_parameters
+from minimind_core.model.cost import attention_flops_per_pair, kv_cache_bytes, matmul_parameters
 
 OPTIONS = ("truncate", "head_tail", "disjoint", "overlap", "hierarchy", "local", "full")
 BLOCKS = 32
@@ -26,6 +26,13 @@ class Price(TypedDict):
     pairs: int
     gflop: float
     read_percent: float
+
+
+class Memory(TypedDict):
+    """MiB of one layer's scores if they are written out in FP32, and of the cache in BF16 that goes on."""
+
+    scores_mib: float
+    cache_mib: float
 
 
 def plan_windows(length: int, window: int, stride: int) -> list[tuple[int, int, int]]:
@@ -85,6 +92,24 @@ def prices(length: int, window: int, stride: int, local: int) -> dict[str, Price
             "read_percent": 100 * cut / length if name in ("truncate", "head_tail") else 100.0,
         }
         for name, (tokens, pairs) in counted.items()
+    }
+
+
+def memory(length: int, window: int, local: int) -> dict[str, Memory]:
+    """Of every option, for the 26M's shape; one window at a time, a mask on scores that are all written out.
+
+    >>> memory(8192, 512, 256)["full"]
+    {'scores_mib': 2048.0, 'cache_mib': 32.0}
+    """
+    config, cut = ModelConfig(), min(window, length)
+    kept = dict.fromkeys(OPTIONS, cut) | {"local": min(local, length), "full": length}
+    side = dict.fromkeys(OPTIONS, cut) | {"local": length, "full": length}
+    return {
+        option: {
+            "scores_mib": config.num_heads * side[option] ** 2 * 4 / 2**20,
+            "cache_mib": kv_cache_bytes(config, 1, kept[option]) / 2**20,
+        }
+        for option in OPTIONS
     }
 
 

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labs.q04_long_text.options import disjoint_windows, plan_windows
-from labs.tools.models import assembled
+from labs.tools.models import assembled, before_each_layer
 from labs.tools.token_losses import token_losses
 from minimind_core.model.config import RopeScaling, RopeScalingKind
 from minimind_core.model.minimind import MiniMind
+
+PART = 64
+"""Tokens of a part that changes places: enough to see it, soon read."""
 
 Losses = NDArray[np.float32]
 Check = Callable[[], None]
@@ -55,6 +58,29 @@ def tail(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[str, f
     return {name: float(nats.mean(dtype=np.float64)) for name, nats in losses.items()}
 
 
+def order_kept(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[str, float]:
+    """How far a text's mean vector moves, relative to its length, if four parts come in reverse order.
+
+    "windows": each part is read alone and their vectors are averaged; "whole": all are read at once.
+    row int64 [T + 1]; a part has at most PART tokens.
+    """
+    size = max(1, min(window, PART, (len(row) - 1) // 4))
+    parts = row[: 4 * size].to(model.model.embed_tokens.weight.device).split(size)
+
+    def vector(ids: Tensor) -> Tensor:
+        return model.model(ids[None])[0].double().mean(0)  # [C]
+
+    moved = {}
+    with torch.inference_mode(), before_each_layer(model, check):
+        for name, read in {
+            "windows": lambda order: torch.stack([vector(part) for part in order]).mean(0),
+            "whole": lambda order: vector(torch.cat(order)),
+        }.items():
+            ahead, back = read(list(parts)), read(list(reversed(parts)))
+            moved[name] = float((back - ahead).norm() / ahead.norm())
+    return moved
+
+
 def local(model: MiniMind, row: Tensor, window: int, sinks: int, check: Check) -> Losses:
     """Losses [T] if a token looks at the `window` newest tokens, itself included, and the first `sinks`."""
     mask = local_mask(len(row) - 1, window, sinks, model.model.embed_tokens.weight.device)
@@ -76,6 +102,22 @@ def scaling_for(kind: RopeScalingKind, factor: float, trained: int, temperature:
     """A stretch by `factor` over the trained length; without `temperature` YaRN leaves cos and sin alone."""
     unscaled = 1.0 if kind == "yarn" and not temperature else None
     return RopeScaling(kind, factor, trained, attention_factor=unscaled)
+
+
+@torch.inference_mode()
+def after_building(model: MiniMind, ids: Tensor, rebuilt: MiniMind) -> dict[str, float]:
+    """Largest change of a logit of ids int64 [T] by a new configuration: of a built model, and rebuilt.
+
+    The model has its own configuration again afterwards.
+    """
+    rows, own = ids[None].to(model.model.embed_tokens.weight.device), model.config
+    plain = model(rows).float()  # [1, T, V]
+    try:
+        model.config = model.model.config = rebuilt.config
+        logits = {"built": model(rows), "rebuilt": rebuilt(rows)}
+    finally:
+        model.config = model.model.config = own
+    return {name: float((one.float() - plain).abs().max()) for name, one in logits.items()}
 
 
 def all_readings(

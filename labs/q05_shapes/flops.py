@@ -50,10 +50,12 @@ class Flops(Experiment[FlopsParams, FlopsResult]):
         from torch.utils.flop_counter import FlopCounterMode
 
         from labs.q05_shapes.stepwise import Stepwise, attention_replaced
+        from labs.tools import imports
         from labs.tools.models import before_each_layer
         from minimind_core.model.minimind import MiniMind
 
         ctx.progress(0.0, "building")
+        imports.load(imports.WITHOUT_NUMBERS, ctx.check_cancelled)
         shapes_alone = FakeTensorMode()
         with shapes_alone, torch.device(ctx.device):
             model = MiniMind(ModelConfig())
@@ -147,12 +149,16 @@ def _counts(result: FlopsResult, text: Words) -> Figure:
 
 
 def _share(text: Words) -> Figure:
-    """Attention's share of all operations, and the length at which it is a half."""
-    figure, (linear, square) = Figure(height=260), _a_token()
-    shares = [own / (own + linear) for own in square.values()]
-    half = linear / square[1]
-    figure.line(DRAWN, shares, "formula", text("flops.share"), hover="%{x:,}: %{y:.1%}", showlegend=False)
-    figure.line([half] * 2, [0, 1], "peer", text("flops.even", length=f"{half:,.0f}"))
+    """Attention's share of all operations, with masked pairs computed and without, and where it is a half."""
+    figure, (linear, square) = Figure(height=300), _a_token()
+    pair = square[1]
+    causal = {length: pair * (length + 1) / 2 for length in DRAWN}
+    halves = {"square": linear / pair, "causal": 2 * linear / pair - 1}
+    for kind, costs, symbol in (("square", square, "circle"), ("causal", causal, "diamond-open")):
+        name = text(f"flops.share_{kind}", length=f"{halves[kind]:,.0f}")
+        shares = [own / (own + linear) for own in costs.values()]
+        figure.line(DRAWN, shares, "formula", name, symbol=symbol, size=7, hover="%{x:,}: %{y:.1%}")
+    figure.line([DRAWN[0], DRAWN[-1]], [0.5, 0.5], "peer", text("flops.even"), showlegend=False)
     ticks = {length: f"{length:,}" for length in DRAWN[::3]}
     figure.x_axis(text("axis.tokens"), log=True, ticks=ticks)
     figure.y_axis(text("flops.share"), tickformat=".0%", span=(0, 1))

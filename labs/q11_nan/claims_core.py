@@ -121,10 +121,11 @@ def no_key_to_see() -> dict[str, Any]:
 
 
 def anomaly_mode() -> dict[str, str]:
-    """What anomaly mode says to three graphs that are wrong in different ways."""
+    """What anomaly mode says to four graphs that are wrong in different ways."""
     zero, one = torch.zeros(1, requires_grad=True), torch.ones(1, requires_grad=True)
     return {
         "nan_in_backward": _anomaly(lambda: torch.where(zero > 0, zero.sqrt(), 0 * zero)),
+        "nan_from_forward": _anomaly(lambda: one * (torch.inf * zero.detach())),
         "infinite_gradient": _anomaly(lambda: one * torch.inf),
         "nan_loss_clean_gradient": _anomaly(lambda: one + torch.nan),
     }

@@ -119,5 +119,15 @@ def test_notes_say_what_was_cut_and_what_has_no_target(run: Run, text: Words) ->
     assert run("batch", rows="", specials=True)["targets"] == 1  # EOS after BOS
 
 
+def test_a_mask_that_keeps_nothing_says_that_the_denominator_is_zero(run: Run, text: Words) -> None:
+    settings = {"rows": "5 6; 7 8", "rows_are": "ids", "specials": False}
+    for mask, said in (("double_shift", True), ("y", False)):
+        result = run("batch", **settings, mask=mask)
+        assert (result["view"]["reported"] is None) == said == (result["view"]["count"] == 0)
+        shown = Batch().show(result, text)
+        assert any("denominator is 0" in note for note in shown.notes) == said
+        assert any(bar.get("text") == [" NaN"] for bar in shown.figures["rules"].data), "drawn for any mask"
+
+
 def test_semicolons_of_both_kinds_part_texts_and_the_last_may_end_in_one() -> None:
     assert split("a ; b；c;") == ["a", "b", "c"] and split("") == [""] and split("a;;b") == ["a", "", "b"]

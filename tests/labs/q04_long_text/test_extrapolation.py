@@ -49,6 +49,26 @@ def test_a_factor_of_one_is_no_treatment(result: Callable[..., dict[str, Any]]) 
     assert read["short_increase_percent"] == pytest.approx({"pi": 0, "ntk": 0, "yarn": 0}, abs=0.01)
 
 
+def test_a_switch_in_the_configuration_of_a_built_model_does_nothing(
+    result: Callable[..., dict[str, Any]],
+) -> None:
+    read = result("extrapolation", times=2)
+    assert read["switched"]["built"] == 0.0 < 1e-3 < read["switched"]["rebuilt"]
+    said = shown("q04/extrapolation", read)
+    assert any("Compare the logits before" in note for note in said.notes)
+
+
+def test_the_model_has_its_own_configuration_again_even_after_a_failure() -> None:
+    model = untrained(PRESETS["byte-128"], "cpu").eval()
+    own, ids = model.config, torch.arange(3, 40)
+    longer = readings.stretched(model, readings.scaling_for("yarn", 4.0, 128))
+    readings.after_building(model, ids, longer)
+    longer.forward = None  # type: ignore[assignment,method-assign]
+    with pytest.raises(TypeError):
+        readings.after_building(model, ids, longer)
+    assert model.config is own and model.model.config is own
+
+
 def test_chunks_are_read_one_by_one_and_land_in_their_places() -> None:
     model = untrained(PRESETS["byte-128"], "cpu").eval()
     rows = torch.randint(3, 259, (2, 65), generator=torch.Generator().manual_seed(0))

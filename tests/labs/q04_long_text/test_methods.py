@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from labs.q04_long_text import readings
-from labs.q04_long_text.methods import WAYS
+from labs.q04_long_text import options, readings
+from labs.q04_long_text.methods_figures import WAYS
 from labs.tools.models import untrained
 from labs.tools.token_losses import token_losses
 from minimind_core.model.config import PRESETS
@@ -92,9 +92,42 @@ def test_a_run_reads_the_text_in_every_way(result: Callable[..., dict[str, Any]]
     assert (said.sentence["said"], said.sentence["formula"], said.sentence["measured"]) == (8, 15, 15)
     assert not any("fits in one window" in note for note in said.notes)
     assert f"{read['tail']['after_head']:.2f} nats" in said.notes[2]
+    assert "does not know what came first" in said.notes[3]
+
+
+def test_a_reading_stands_where_its_price_and_its_perplexity_say(
+    result: Callable[..., dict[str, Any]],
+) -> None:
+    perplexity = {way: 20.0 + place for place, way in enumerate(WAYS)}
+    read = result("methods", **SMALL) | {"perplexity": perplexity}
+    points = {
+        trace["name"]: (trace["x"], trace["y"])
+        for trace in shown("q04/methods", read).figures["tradeoff"].data
+    }
+    assert len(points) == len(WAYS)
+    look = np.tril(np.ones((512, 512), bool))
+    place = np.arange(512)
+    for name, mask in {
+        "whole": look,
+        "window": look & (place[:, None] - place < 32),
+        "window + sinks": look & ((place[:, None] - place < 32) | (place < 4)),
+    }.items():
+        assert points[name][0] == [pytest.approx(options.operations(512, int(mask.sum())) / 1e9, rel=1e-9)]
+    assert points["whole, YaRN"][0] == points["whole"][0]
+    assert points["overlapping"][1] == [perplexity["overlap"]]
+
+
+def test_a_mean_of_windows_forgets_their_order_and_one_pass_does_not(
+    model: MiniMind, row: torch.Tensor
+) -> None:
+    moved = readings.order_kept(model, row, 100, nothing)
+    assert moved["windows"] < 1e-6 < 1e-3 < moved["whole"]
+    same = readings.order_kept(model, row[:1].repeat(301), 100, nothing)  # nothing changes places
+    assert same == {"windows": 0.0, "whole": 0.0}
 
 
 def test_a_short_text_is_said_to_fit(result: Callable[..., dict[str, Any]]) -> None:
     said = shown("q04/methods", result("methods", length=64, window=64, stride=32, local=16))
     assert any("fits in one window" in note for note in said.notes)
+    assert "tradeoff" not in said.figures, "nothing lies beyond the trained length"
     assert all(row["perplexity beyond the trained length"] == "–" for row in said.rows)

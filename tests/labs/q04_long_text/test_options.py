@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from labs.q04_long_text.options import (
     BLOCKS,
     OPTIONS,
     causal_pairs,
+    memory,
     operations,
     plan_windows,
     prices,
@@ -117,3 +119,14 @@ def test_the_gaps_that_a_stride_leaves_are_counted() -> None:
 
 def test_a_text_that_fits_needs_no_stride() -> None:
     assert MethodsParams(length=200, window=512, stride=600).stride == 600
+
+
+def test_memory_is_that_of_the_claims_and_of_tensors_of_that_shape() -> None:
+    kept = memory(8192, 512, 256)
+    assert (kept["full"]["scores_mib"], kept["full"]["cache_mib"]) == (2 * 1024, 32)  # Q4-C18, Q4-C17
+    assert kept["local"] == {"scores_mib": 2 * 1024, "cache_mib": 1}
+    assert kept["overlap"] == kept["disjoint"] == kept["truncate"] == {"scores_mib": 8, "cache_mib": 2}
+    short = memory(100, 512, 256)
+    assert len({tuple(option.values()) for option in short.values()}) == 1, "a text that fits is read once"
+    scores = torch.empty(8, 100, 100)
+    assert short["full"]["scores_mib"] * 2**20 == scores.nbytes

@@ -33,8 +33,12 @@ def test_the_counter_sees_the_formula_and_no_fused_product(
     assert result["fused"] == {
         str(length): forward_flops(config, 1, length) - pair * length**2 for length in lengths
     }
-    sentence = Flops().show(result, text).sentence
+    shown = Flops().show(result, text)
+    sentence = shown.sentence
     assert sentence is not None and sentence["formula"] == sentence["measured"] > sentence["said"]
+    square, causal, _half = shown.figures["share"].data
+    assert "3,152" in square["name"] and "6,303" in causal["name"]  # Q5-C25, which counts in integers
+    assert square["y"][0] == causal["y"][0] and square["y"][-1] > causal["y"][-1] > 0.5
 
 
 def test_the_first_loss_is_near_its_formula(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
