@@ -102,8 +102,8 @@ def _joined_feed_forward(
 
 def _fused(twin: MiniMind) -> MiniMind | FusedStep:
     """The kernels for one row where they can run, else the joined `twin` itself."""
-    config, device = twin.config, twin.model.embed_tokens.weight.device
-    if not decode_attention.is_available(device, config.group_size, config.head_dim):
+    config, weight = twin.config, twin.model.embed_tokens.weight
+    if not decode_attention.is_available(weight.device, weight.dtype, config.group_size, config.head_dim):
         return twin
     from minimind_core.decoding.fused_step import FusedStep, can_fuse  # needs triton
 

@@ -41,9 +41,11 @@ def causal_visibility(query_positions: Tensor, key_positions: Tensor) -> Tensor:
     return ((keys <= queries) & (keys >= 0)) | (queries < 0)
 
 
-def has_step_kernel(kind: AttentionKind, device: torch.device, group_size: int, head_dim: int) -> bool:
+def has_step_kernel(
+    kind: AttentionKind, device: torch.device, dtype: torch.dtype, group_size: int, head_dim: int
+) -> bool:
     """Whether `attend` can take a `NewestToken` here, instead of a mask."""
-    return kind == "sdpa" and decode_attention.is_available(device, group_size, head_dim)
+    return kind == "sdpa" and decode_attention.is_available(device, dtype, group_size, head_dim)
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, visible: Visible, kind: AttentionKind) -> Tensor:

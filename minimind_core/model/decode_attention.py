@@ -29,13 +29,18 @@ BLOCKS_WANTED = 256
 """Programs that fill a large GPU; a smaller batch is split over the cache until there are as many."""
 TILE_ROWS = 16
 """The smallest tile of a tensor core; query heads beyond the group are padding."""
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""Of queries, keys and values; sums are fp32, so that float64 would not be served as it should."""
 
 
-def is_available(device: torch.device, group_size: int, head_dim: int) -> bool:
-    """Whether `decode_attention` can run here: CUDA, Triton, and tiles that tensor cores take."""
+def is_available(device: torch.device, dtype: torch.dtype, group_size: int, head_dim: int) -> bool:
+    """Whether `decode_attention` can run here: CUDA, Triton, a dtype that it adds up in full, and tiles that
+    tensor cores take.
+    """
     return (
         triton is not None
         and device.type == "cuda"
+        and dtype in DTYPES
         and group_size <= TILE_ROWS
         and head_dim in (16, 32, 64, 128)
     )

@@ -164,9 +164,9 @@ class Decoder(nn.Module):
         return self.layers[0].self_attn.kind
 
     def _has_step_kernel(self, cache: StaticCache) -> bool:
-        config = self.config
+        config, keys = self.config, cache.keys[0]
         return has_step_kernel(
-            self.attention_kind, cache.positions.device, config.group_size, config.head_dim
+            self.attention_kind, keys.device, keys.dtype, config.group_size, config.head_dim
         )
 
     def _visible(

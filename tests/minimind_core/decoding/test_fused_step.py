@@ -34,7 +34,7 @@ CONFIG = ModelConfig(
 CUDA = torch.device("cuda")
 
 needs_gpu = pytest.mark.skipif(
-    not is_available(CUDA, 2, 32) or not torch.cuda.is_available(), reason="needs a GPU and triton"
+    not is_available(CUDA, torch.float32, 2, 32) or not torch.cuda.is_available(), reason="needs a GPU and triton"
 )
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
 
@@ -67,6 +67,23 @@ def test_the_kernels_are_right_by_the_interpreter() -> None:
         assert by_splits.keys() == {"1", "2"} and max(by_splits.values()) < tolerance
     assert len(result["steps"]) == 3
     assert all(step["logits"] < 1e-4 and step["cache"] < 1e-5 for step in result["steps"])
+
+
+@needs_triton
+def test_the_attention_kernel_compiles_for_each_dtype_that_it_is_chosen_for() -> None:
+    """Sums are fp32: a dtype that would widen them, such as float64, is torch's to serve."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.minimind_core.compiled_kernels"],
+        cwd=Path(__file__).resolve().parents[3],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert not any(result["said"].values()), result["said"]
+    served = {dtype for dtype, used in result["chosen"].items() if used}
+    assert served == {"torch.float32", "torch.bfloat16", "torch.float16"}
 
 
 @needs_gpu
