@@ -34,7 +34,8 @@ CONFIG = ModelConfig(
 CUDA = torch.device("cuda")
 
 needs_gpu = pytest.mark.skipif(
-    not is_available(CUDA, torch.float32, 2, 32) or not torch.cuda.is_available(), reason="needs a GPU and triton"
+    not is_available(CUDA, torch.float32, 2, 32) or not torch.cuda.is_available(),
+    reason="needs a GPU and triton",
 )
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
 
