@@ -19,6 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+HAS_ONEDNN = torch.backends.mkldnn.is_available() and all(
+    hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+)
+"""These are torch's private operations: a build without them multiplies as it always did."""
 ROUNDS = 7
 """Calls of each way, in turn; the fastest of each is compared, which a busy moment cannot spoil."""
 GAIN = 1.05
@@ -81,7 +85,7 @@ def is_served(weight: Tensor) -> bool:
     return (
         weight.device.type == "cpu"
         and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
+        and HAS_ONEDNN
         and os.environ.get("MINIMIND_ONEDNN") != "off"
         and not (torch.is_grad_enabled() and weight.requires_grad)
     )

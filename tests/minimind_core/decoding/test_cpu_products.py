@@ -18,7 +18,7 @@ from minimind_core.decoding.step_model import make_step_model
 from minimind_core.model.minimind import MiniMind
 from tests.minimind_core.decoding.test_step_model import CONFIG, assert_same_steps, model_from_int8
 
-pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs oneDNN")
+pytestmark = pytest.mark.skipif(not cpu_products.HAS_ONEDNN, reason="needs oneDNN")
 PROMPTS = [[1, *range(5, 100)], [1, *range(20, 115)], [1, *range(7, 102)]]
 GREEDY = SamplingParams(temperature=0)
 NEW = 12
