@@ -100,7 +100,7 @@ def decode_row(
 
     Tokens are compared in fp32: in bf16 two right programs part at the first near tie.
     """
-    prompts = _prompts(model, batch_size)
+    prompts = prompts_for(model, batch_size)
     ours, own_ids = _time_generator(model, prompts, new_tokens, timer)
     peer_generate = _peer(model, prompts, new_tokens)
     theirs = timer(peer_generate)
@@ -148,7 +148,7 @@ def _equal_in_fp32(model: MiniMind, prompts: list[list[int]], new_tokens: int) -
 
 def batch_row(model: MiniMind, batch_size: int, new_tokens: int, timer: Timer) -> Row:
     """Greedy text for many requests at once."""
-    timing, _ = _time_generator(model, _prompts(model, batch_size), new_tokens, timer)
+    timing, _ = _time_generator(model, prompts_for(model, batch_size), new_tokens, timer)
     return Row(f"decode, batch {batch_size}", timing.rate(batch_size * new_tokens), budget_rate=600_000)
 
 
@@ -222,7 +222,8 @@ def _time_generator(
     return timing, generator.generate(prompts, GREEDY, new_tokens).new_ids
 
 
-def _prompts(model: MiniMind, batch_size: int) -> list[list[int]]:
+def prompts_for(model: MiniMind, batch_size: int) -> list[list[int]]:
+    """Short prompts of random ids, the same in every run."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(3, model.config.vocab_size, (batch_size, PROMPT_LENGTH - 1), generator=generator)
     return [[model.config.bos_id, *row] for row in ids.tolist()]

@@ -2,6 +2,7 @@
 
 from labs.q08_speedup.amdahl import Amdahl
 from labs.q08_speedup.batching import Batching
+from labs.q08_speedup.invariance import Invariance
 from labs.q08_speedup.kv_quant import KvQuant
 from labs.q08_speedup.ladder import Ladder
 from labs.q08_speedup.masks import Masks
@@ -18,6 +19,7 @@ EXPERIMENTS = (
     Prune(),
     KvQuant(),
     Batching(),
+    Invariance(),
     Speculative(),
     Amdahl(),
 )

@@ -9,6 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from labs.claims.checks import CannotCheck, Check, Finding
 from labs.q08_speedup.causal_masks import heads, last_rows, mask_and_flag, ways, written_out
+from labs.q08_speedup.company import in_fixed_order
 from labs.q08_speedup.torch_quantization import dynamic, static_modules
 from minimind_core.decoding.decode import Decoding
 from minimind_core.decoding.sampling_params import SamplingParams
@@ -51,6 +52,17 @@ def static_without_observers() -> int:
     return static_modules(prepared=False)
 
 
+def fixed_order() -> int:
+    """Logits of a batch, every row multiplied by itself, whose bits are not those of the row alone."""
+    torch.manual_seed(0)
+    model = MiniMind(PRESETS["toy"]).eval()
+    ids = torch.randint(model.config.vocab_size, (9, 12))
+    with torch.inference_mode():
+        together = in_fixed_order(model)(ids)
+        alone = torch.cat([model(row) for row in ids.split(1)])
+    return int((together != alone).sum())
+
+
 def idle_share() -> Finding:
     """Kernels of one eager decode step on a GPU, and the share of its wall time that they fill."""
     if not torch.cuda.is_available():
@@ -81,4 +93,5 @@ CHECKS: dict[str, Check] = {
     "Q8-C18": mask_and_flag,
     "Q8-C19": fused_rounding,
     "Q8-C27": static_without_observers,
+    "Q8-C32": fixed_order,
 }

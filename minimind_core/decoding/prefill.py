@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from minimind_core.decoding.cpu_products import prompt_products
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
@@ -45,12 +46,10 @@ def read_in_chunks(
         on_progress(start, length)
         chunk = slice(start, end)
         fresh = start == 0 and not padded
-        yield (
-            start,
-            model.model(
-                ids[:, chunk], None if fresh else positions[..., chunk], slots[chunk], cache=cache.first(end)
-            ),
-        )
+        where = None if fresh else positions[..., chunk]
+        with prompt_products(ids.device):
+            hidden = model.model(ids[:, chunk], where, slots[chunk], cache=cache.first(end))
+        yield start, hidden
 
 
 def _chunks(rows: int, length: int, num_heads: int, device: str) -> Iterator[tuple[int, int]]:

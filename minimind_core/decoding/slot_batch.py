@@ -21,10 +21,12 @@ from torch import Tensor
 
 from minimind_core.decoding.blocks import BlockTables
 from minimind_core.decoding.choose import OFF, Chooser
+from minimind_core.decoding.cpu_products import prompt_products
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.engine_cache import ChosenRows, PagedCache
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind
+from minimind_core.decoding.step_model import for_rows
 from minimind_core.device import upload
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -79,7 +81,8 @@ class SlotBatch:
         )
         self.model, self.device, self.kind = model, weight.device, kind
         self.last_place = max_length - 1
-        self.step = Step(model, num_slots, max_length, kind, cache)
+        packed = kind == "eager" and self.device.type == "cpu" and num_slots > 1
+        self.step = Step(for_rows(model, num_slots) if packed else model, num_slots, max_length, kind, cache)
         self.chooser = Chooser(num_slots, model.config.vocab_size, self.device)
         self.active = torch.zeros(num_slots, 1, dtype=torch.int64, device=self.device)
         self.tokens = torch.zeros(num_slots, dtype=torch.int64, device=self.device)
@@ -181,7 +184,8 @@ class SlotBatch:
             slots = torch.arange(start, start + len(chunk), device=self.device)[None]  # [1, T]
             cache = ChosenRows(self.step.cache, upload([row], self.device), start + len(chunk))
             # nothing but the chunk is visible at the beginning of a prompt, which has a faster kernel
-            self.model.model(upload([chunk], self.device), slots if start else None, slots, cache=cache)
+            with prompt_products(self.device):
+                self.model.model(upload([chunk], self.device), slots if start else None, slots, cache=cache)
             return
         self._chunk_inputs(rows, starts, chunks)
         read_inputs = partial(_read_inputs, self.model, self.step.cache, self.last_place, *self._chunk)

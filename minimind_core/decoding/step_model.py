@@ -1,7 +1,8 @@
-"""The same model laid out for the one-token step: fewer, larger products; int8 weights on a CPU.
+"""The same model laid out for the one-token step: fewer, larger products; on a CPU int8 or packed weights.
 
 A step with one token a row is bound by launches on a GPU and by the bytes of its weights on a CPU. Queries,
-keys and values come from one product here, gate and up from another; every number is the same. One row on
+keys and values come from one product here, gate and up from another; every number is the same. Several rows
+on a CPU are multiplied by the library that is faster for them (`cpu_products.py`). One row on
 CUDA goes further: `fused_step.py` runs a layer in five kernels. Made for decoding only: the names of the
 parameters are no longer Llama's, and nothing here is trained or saved.
 """
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from minimind_core.decoding import int8_linear
+from minimind_core.decoding.cpu_products import PackedLinear, is_served, onednn_is_faster
 from minimind_core.decoding.int8_linear import Int8Linear, exact_int8
 from minimind_core.model import decode_attention
 from minimind_core.model.feed_forward import FeedForward, MoEFeedForward
@@ -66,11 +69,32 @@ def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep:
     """
     one_row_on_cpu = batch_size == 1 and model.head_weight.device.type == "cpu"
     int8 = one_row_on_cpu and _is_exactly_int8(model) and int8_linear.is_available()
-    twin = joined(model, _int8_linear if int8 else _linear)
-    if int8:
+    if batch_size > 1:
+        return for_rows(model, batch_size)
+    return _fused(_laid_out(model, _int8_linear if int8 else _linear))
+
+
+def for_rows(model: MiniMind, rows: int) -> MiniMind:
+    """A copy of `model` whose products are those that are fastest for so many rows, at least two."""
+    return _laid_out(model, partial(_for_rows, rows))
+
+
+def _laid_out(model: MiniMind, make_linear: MakeLinear) -> MiniMind:
+    """A joined copy of `model`; its head is a layer of its own where `make_linear` makes no plain one."""
+    twin = joined(model, make_linear)
+    head = make_linear(model.head_weight)
+    if not isinstance(head, nn.Linear):
         twin.config = model.config.replace(tie_word_embeddings=False)
-        twin.lm_head = _int8_linear(model.head_weight)
-    return _fused(twin) if batch_size == 1 else twin
+        twin.lm_head = head
+    return twin
+
+
+def _for_rows(rows: int, weight: Tensor) -> nn.Module:
+    """The layer that is fastest for so many rows."""
+    weight = weight.detach()
+    if is_served(weight) and onednn_is_faster(rows, weight, packed=True):
+        return PackedLinear(weight)
+    return _linear(weight)
 
 
 def _linear(weight: Tensor) -> nn.Module:

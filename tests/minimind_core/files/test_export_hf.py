@@ -47,7 +47,7 @@ def hf_logits(folder: Path, ids: Tensor, **options: Any) -> Tensor:
 
 def onnx_logits(folder: Path, ids: Tensor) -> Tensor:
     pytest.importorskip("onnxruntime")
-    from tests.minimind_core import onnx_llama
+    from minimind_core.files import onnx_llama
 
     return torch.from_numpy(onnx_llama.logits(folder, ids.tolist()))
 

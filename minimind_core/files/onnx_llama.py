@@ -1,16 +1,19 @@
 """A Llama as an ONNX graph, built from an exported folder alone: a second, independent implementation.
 
-Reads config.json and model.safetensors with NumPy; shares no code with minimind_core and needs no torch.
-Plain RoPE only. Shapes: B rows, T tokens (fixed in the graph), K key/value heads, G query heads for
-each, D head size, C hidden size.
+What exports are tested with, and a peer of `native_benchmark.py`. Reads config.json and model.safetensors
+with NumPy; shares no code with the rest and needs no torch. Plain RoPE only.
+
+Shapes: B rows, T tokens (fixed in the graph), K key/value heads, G query heads for each, D head size, C
+hidden size.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession, SessionOptions
 from safetensors.numpy import load_file
 
@@ -22,10 +25,10 @@ class GraphBuilder:
         self.config = json.loads((folder / "config.json").read_text())
         self.weights = load_file(folder / "model.safetensors")
         self.length = length
-        self.nodes: list[object] = []
+        self.nodes: list[NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
@@ -114,20 +117,24 @@ class GraphBuilder:
         return self.linear(self.norm(x, "model.norm.weight"), head)
 
 
-def logits(folder: Path, ids: Sequence[Sequence[int]]) -> np.ndarray:
-    """Logits [B, T, V] of the exported model in `folder` for ids [B, T], computed by ONNX Runtime."""
-    tokens = np.array(ids, np.int64)
-    builder = GraphBuilder(folder, tokens.shape[1])
+def session(folder: Path, length: int, threads: int = 1) -> InferenceSession:
+    """The exported model in `folder` in ONNX Runtime: ids int64 [B, length] -> logits [B, length, V]."""
+    builder = GraphBuilder(folder, length)
     result = builder.logits()
     graph = helper.make_graph(
         builder.nodes,
         "llama",
-        [helper.make_tensor_value_info("ids", TensorProto.INT64, [None, tokens.shape[1]])],
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, [None, length])],
         [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value, name) for name, value in builder.constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     options = SessionOptions()
-    options.intra_op_num_threads = 1
-    session = InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run([result], {"ids": tokens})[0]
+    options.intra_op_num_threads = threads
+    return InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def logits(folder: Path, ids: Sequence[Sequence[int]]) -> np.ndarray:
+    """Logits [B, T, V] of the exported model in `folder` for ids [B, T], computed by ONNX Runtime."""
+    tokens = np.array(ids, np.int64)
+    return session(folder, tokens.shape[1]).run(None, {"ids": tokens})[0]
