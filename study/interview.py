@@ -20,11 +20,12 @@ from study.predictions import Answer
 from study.store import Attempt, Event, Interview
 
 CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED = "consented", "shown", "paused", "resumed", "finished"
-RELEASED, WITHDRAWN = "released", "withdrawn"
+RELEASED, WITHDRAWN, DRAWN = "released", "withdrawn", "drawn"
 DRAFT, TYPED, PREDICTED, MEASURED, RAN = "draft", "typed", "predicted", "measured", "ran"
 NOTING, NOTE, TICKED, UNTICKED = "noting", "note", "ticked", "unticked"
 PUBLIC = frozenset(
-    {CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED, RELEASED, WITHDRAWN, DRAFT, TYPED, PREDICTED, MEASURED, RAN}
+    {CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED, RELEASED, WITHDRAWN, DRAWN}
+    | {DRAFT, TYPED, PREDICTED, MEASURED, RAN}
 )
 """What the candidate did, or what was done before the candidate's eyes."""
 PREDICT, LAB, REFERENCE = "predict", "lab", "reference"
@@ -56,7 +57,8 @@ class Work:
 class Released:
     """All that the candidate's window may show. `at` is the question shown now, "" before the first.
 
-    `seconds` is the time used on it; `parts` are released of it, "hint-1" and so on among them.
+    `seconds` is the time used on it; `parts` are released of it, "hint-1" and so on among them; `ticket` is
+    the text of the sealed ticket that was drawn for it, "" where none was.
     """
 
     candidate: str
@@ -70,6 +72,7 @@ class Released:
     seconds: float
     total: float
     parts: frozenset[str]
+    ticket: str
     work: Work
 
     @property
@@ -117,6 +120,7 @@ def released(interview: Interview, events: Iterable[Event], now: float) -> Relea
         seconds=seconds.get(at, 0.0),
         total=sum(seconds.values()),
         parts=_parts(public, at),
+        ticket=_ticket(public, at),
         work=_work(public, at),
     )
 
@@ -238,6 +242,11 @@ def _parts(events: Iterable[Event], question: str) -> frozenset[str]:
         elif event.question == question and event.kind == WITHDRAWN:
             parts.discard(str(event.data.get("part")))
     return frozenset(parts)
+
+
+def _ticket(events: Iterable[Event], question: str) -> str:
+    drawn = [event for event in events if event.kind == DRAWN and event.question == question]
+    return str(drawn[-1].data.get("ticket")) if drawn else ""
 
 
 def _ticks(events: Iterable[Event]) -> frozenset[str]:

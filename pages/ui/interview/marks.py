@@ -14,6 +14,7 @@ from pages.ui.progress.three_numbers import shown as number
 from pages.ui.site import store
 from pages.ui.study import draft
 from pages.ui.study.predict import outcomes
+from pages.ui.tickets import taken
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.markdown import literal
 from pages.ui.words.question_text import renderer_of
@@ -36,7 +37,7 @@ def done(question: Question, record: Record, *, then: bool = False) -> None:
     ):
         st.text(found.text if found.text.strip() else plain("interview.nothing_written"))
         renderer = renderer_of(question)
-        for prediction in question.predictions:
+        for prediction in (*question.predictions, *taken(found.predictions)):
             if prediction.id in found.predictions:
                 said = found.predictions[prediction.id]
                 values = {

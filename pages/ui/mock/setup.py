@@ -17,7 +17,7 @@ from pages.ui.words.question_text import level_dots
 from study.mock import BUDGET, LARGEST_SEED, LENGTHS, MIX, Mock, read_seed
 
 _MINUTES, _HOW, _SEED, _CHOSEN = "mock.minutes", "mock.how", "mock.seed", "mock.chosen"
-_REFUSED = "mock.refused"
+_TICKETS, _REFUSED = "mock.tickets", "mock.refused"
 SHOWN = "mock.shown"
 """In the session's state: the id of the finished interview to look back at."""
 _DRAWN, _BY_HAND = "drawn", "by_hand"
@@ -27,7 +27,8 @@ def draw(mocks: Sequence[Mock]) -> None:
     """Draw the whole page; `mocks` are those of before, the newest first."""
     st.title(t("mock.title"), anchor=False)
     st.markdown(t("mock.lead"))
-    for key, value in ((_MINUTES, LENGTHS[1]), (_HOW, _DRAWN), (_SEED, _new_seed()), (_CHOSEN, [])):
+    defaults = {_MINUTES: LENGTHS[1], _HOW: _DRAWN, _SEED: _new_seed(), _CHOSEN: [], _TICKETS: False}
+    for key, value in defaults.items():
         st.session_state[key] = st.session_state.get(key, value)  # kept also while the page is another
     lengths = {minutes: plain("mock.minutes", minutes=minutes) for minutes in LENGTHS}
     st.segmented_control(
@@ -39,6 +40,7 @@ def draw(mocks: Sequence[Mock]) -> None:
         _drawn()
     else:
         _by_hand()
+    st.toggle(t("mock.tickets"), key=_TICKETS, help=plain("mock.tickets_help"))
     st.button(t("mock.begin"), type="primary", key="mock.begin", on_click=store.guarded(_begin))
     if refused := st.session_state.pop(_REFUSED, None):
         st.error(t(refused, most=f"{LARGEST_SEED:,}"))
@@ -86,7 +88,7 @@ def _begin() -> None:
     if not keys:
         st.session_state[_REFUSED] = refused
         return
-    kept.begin(minutes, keys, seed)
+    kept.begin(minutes, keys, seed, tickets=st.session_state[_TICKETS])
     st.session_state.pop(SHOWN, None)
     for name in (_SEED, _CHOSEN):
         st.session_state.pop(name, None)
