@@ -137,7 +137,7 @@ def record(interview: Interview, events: Sequence[Event], question: str, now: fl
         work=_work(own, question),
         noting=_newest(own, NOTING),
         notes=tuple(event for event in own if event.kind == NOTE and isinstance(event.data.get("text"), str)),
-        ticks=_ticks(own),
+        ticks=ticked(own),
     )
 
 
@@ -175,6 +175,17 @@ def attempt_of(
 def work_at(events: Iterable[Event], question: str) -> Work:
     """What the candidate did at one question."""
     return _work([event for event in events if event.kind in PUBLIC], question)
+
+
+def ticked(events: Iterable[Event]) -> frozenset[str]:
+    """The lines that are ticked after these events, all of one question."""
+    ticks: set[str] = set()
+    for event in events:
+        if event.kind == TICKED:
+            ticks.add(str(event.data.get("line")))
+        elif event.kind == UNTICKED:
+            ticks.discard(str(event.data.get("line")))
+    return frozenset(ticks)
 
 
 def shown_now(interview: Interview, events: Iterable[Event]) -> str:
@@ -247,16 +258,6 @@ def _parts(events: Iterable[Event], question: str) -> frozenset[str]:
 def _ticket(events: Iterable[Event], question: str) -> str:
     drawn = [event for event in events if event.kind == DRAWN and event.question == question]
     return str(drawn[-1].data.get("ticket")) if drawn else ""
-
-
-def _ticks(events: Iterable[Event]) -> frozenset[str]:
-    ticks: set[str] = set()
-    for event in events:
-        if event.kind == TICKED:
-            ticks.add(str(event.data.get("line")))
-        elif event.kind == UNTICKED:
-            ticks.discard(str(event.data.get("line")))
-    return frozenset(ticks)
 
 
 def _work(events: Iterable[Event], question: str) -> Work:
