@@ -63,9 +63,12 @@ def revealed(
     interview: Interview, events: Sequence[Event], members: Sequence[Member]
 ) -> tuple[Marks, ...] | None:
     """Everybody's marks, the leader's first; None before the interview is over and all have handed in."""
-    if interview.finished is None or not members or any(member.handed is None for member in members):
+    handed = [member.handed for member in members if member.handed is not None]
+    if interview.finished is None or not members or len(handed) < len(members):
         return None
-    return leaders(interview, events), *(marks_of(member, asked_in(interview, events)) for member in members)
+    last = max(interview.finished, *handed)  # from then on the leader sees the others' ticks
+    before = [event for event in events if event.moment <= last]
+    return leaders(interview, before), *(marks_of(member, asked_in(interview, events)) for member in members)
 
 
 def leaders(interview: Interview, events: Sequence[Event]) -> Marks:

@@ -89,6 +89,7 @@ def test_torch_is_absent_after_visiting_every_page() -> None:
         "mock",
         "interview",
         "present",
+        "panel",
         "progress",
         "guide",
         "claims",

@@ -109,7 +109,7 @@ def seed_from(name: str) -> int:
 def _sealed(asked: Prediction, text: str, drawn: Mapping[str, Any]) -> Prediction:
     """The prediction with the drawn settings, which stand in its question as code in both languages."""
     params = {**asked.params, **drawn}
-    code = [f"`{name} = {json.dumps(value, ensure_ascii=False)}`" for name, value in params.items()]
+    code = [f"`{name}={json.dumps(value, ensure_ascii=False)}`" for name, value in params.items()]
     question = {
         language: f"{sentence} {_BETWEEN[language].join(code)}"
         for language, sentence in asked.question.items()

@@ -3,7 +3,8 @@
 An import adds and never overwrites: drafts are reconciled by revision (the text that loses becomes a copy),
 of two versions of one attempt the finished, else the later, stays, and the other's text becomes a copy
 where the answer's draft has not got it. What was open here stays the newest. Of two versions of one
-interview the longer line stays, and panels are joined; no link comes with them. All of a file enters, or nothing.
+interview the longer line stays, and panels are joined; no link comes with them. All of a file enters,
+or nothing.
 """
 
 from __future__ import annotations

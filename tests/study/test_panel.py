@@ -64,7 +64,8 @@ def test_nothing_is_revealed_before_the_end_and_before_all_have_handed_in() -> N
     assert revealed(running, EVENTS, (BARBARA,)) is None
     assert revealed(GRACE, EVENTS, (BARBARA, waiting)) is None
     assert revealed(GRACE, EVENTS, ()) is None, "alone is no panel"
-    mine, hers = revealed(GRACE, EVENTS, (BARBARA,)) or ()
+    late = Event(96.0, TICKED, "q06", {"line": "never"})
+    mine, hers = revealed(GRACE, (*EVENTS, late), (BARBARA,)) or ()
     assert (mine.name, hers.name) == ("", "Barbara")
     assert ratings(LINES, (mine, hers)) == [[True, True], [False, True], [False, False], [None, None]]
     assert differing(LINES, (mine, hers)) == (("q06", "heads"),)

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.interview import kept
+from pages.ui.panel import comparison
 from pages.ui.progress.words import session_words
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
@@ -130,6 +131,7 @@ def _earlier(interviews: Sequence[Interview]) -> None:
             state = plain("interview.ended" if each.finished else "interview.open")
             label = f"{words.date_and_time(each.started)} · {each.candidate} · {state}"
             st.button(label, key=f"interview.show.{each.id}", on_click=_show, args=(each.id,))
+    comparison.draw(interviews)
 
 
 def _show(interview: str) -> None:

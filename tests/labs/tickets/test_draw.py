@@ -43,7 +43,7 @@ def test_a_ticket_is_valid_and_its_text_draws_it_again(question: Question, seed:
     assert params.measured() not in known_runs(question, experiment.id)
     for language in ("en", "zh"):
         said = Renderer(question, language).text(ticket.prediction.question)
-        assert all(f"`{name} = " in said for name in ticket.prediction.params)
+        assert all(f"`{name}=" in said for name in ticket.prediction.params)
 
 
 @pytest.mark.parametrize("question", WITH_TICKETS, ids=lambda question: question.key)

@@ -17,6 +17,7 @@ ADDRESSES = [
     "mock",
     "interview",
     "present",
+    "panel",
     "progress",
     "deck",
     *QUESTIONS,
