@@ -3,7 +3,7 @@
     python -m labs list
     python -m labs run q13 --set temperature=0.7
     python -m labs run q13/next_token --device cpu --json
-    python -m labs run --ticket Q06-7H-04K7-Q1
+    python -m labs run --ticket Q06-GE-04K7-7F
     python -m labs record q13            (or --all)
     python -m labs verify q13            (or all; --full without a time limit)
     python -m labs new q15_beam_search   (a question and a lab to begin with)

@@ -1,4 +1,4 @@
-"""Signing in at a real OpenID Connect provider that runs here: who is let in, and that each sees their own work.
+"""Signing in at a real OpenID Connect provider that runs here: who is let in, and each sees their own work.
 
 The provider is another origin, as it is in life; the way back from it has to pass the app's own guard.
 """

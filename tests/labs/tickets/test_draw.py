@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -138,3 +139,9 @@ def test_a_question_without_tickets_says_so() -> None:
 def test_a_name_has_one_seed() -> None:
     assert seed_from("attempt") == seed_from("attempt") != seed_from("attempt2")
     assert 0 <= seed_from("attempt") < MOST_SEEDS
+
+
+@pytest.mark.parametrize("file", ["README.md", "labs/__main__.py"])
+def test_a_ticket_that_is_shown_as_an_example_can_be_run(file: str) -> None:
+    [shown] = re.findall(r"labs run --ticket (\S+)", (ROOT / file).read_text(encoding="utf-8"))
+    assert read(shown, QUESTIONS, REGISTRY).text == shown
