@@ -17,9 +17,11 @@ def page() -> None:
     try:
         found = store.store().panels.linked(link)
         if found is not None:
-            from pages.ui.panel import member  # with the rubric's parts, which a lost link does not need
+            from pages.ui.interview import (
+                panel_member,  # with the rubric's parts, which a lost link does not need
+            )
 
-            member.draw(*found)
+            panel_member.draw(*found)
             return
     except StoreError as error:
         st.title(t("panel.nav"), anchor=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.ui.panel.lines import to_tick
+from pages.ui.interview.panel_lines import to_tick
 from questions import Renderer, load_question
 from study import interview as led
 from study.store import Interview, Store

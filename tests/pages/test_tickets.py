@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from labs.claims.checks import value_at
-from pages.ui import tickets
 from pages.ui.experiments import experiment
 from pages.ui.interview import kept
 from pages.ui.mock import kept as mocks
-from pages.ui.progress import printed
+from pages.ui.progress import printed, tickets
 from pages.ui.progress.words import Words
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Renderer, load_question

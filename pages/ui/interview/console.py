@@ -11,11 +11,10 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui.interview import cues, door, kept, marks, sealed_draw
+from pages.ui.interview import cues, door, kept, marks, panel_members, sealed_draw
 from pages.ui.interview.clock import clock
 from pages.ui.interview.kept import Line
 from pages.ui.interview.setup import SHOWN
-from pages.ui.panel import members
 from pages.ui.site import store
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import current_language, t
@@ -39,7 +38,7 @@ def draw(interview: Interview) -> None:
         trouble.error(said)
     _state(shown, question)
     door.draw(interview, begun=shown.consented)
-    members.draw(line)
+    panel_members.draw(line)
     _controls(interview, shown, asked)
     if question is None:
         _follow(interview, None, _moved(shown))

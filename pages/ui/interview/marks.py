@@ -11,10 +11,10 @@ import streamlit as st
 from pages.ui.interview import kept
 from pages.ui.interview.kept import Line
 from pages.ui.progress.three_numbers import shown as number
+from pages.ui.progress.tickets import taken
 from pages.ui.site import store
 from pages.ui.study import draft
 from pages.ui.study.predict import outcomes
-from pages.ui.tickets import taken
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.markdown import literal
 from pages.ui.words.question_text import renderer_of

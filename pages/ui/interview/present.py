@@ -12,11 +12,11 @@ from typing import Any
 import streamlit as st
 
 from labs.runner.job import Job
-from pages.ui import tickets
 from pages.ui.experiments import registry
 from pages.ui.interview.clock import clock
 from pages.ui.interview.window import Window
 from pages.ui.lab import bench, findings, runs
+from pages.ui.progress import tickets
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
 from pages.ui.study import draft, predict, sealed

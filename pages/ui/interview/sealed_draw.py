@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import tickets
 from pages.ui.interview import kept
 from pages.ui.interview.kept import Line
+from pages.ui.progress import tickets
 from pages.ui.site import store
 from pages.ui.words.i18n import t
 from questions import Question, Renderer

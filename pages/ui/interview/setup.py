@@ -7,8 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.interview import kept
-from pages.ui.panel import comparison
+from pages.ui.interview import comparison, kept
 from pages.ui.progress.words import session_words
 from pages.ui.site import store
 from pages.ui.site.question_list import questions

@@ -13,8 +13,8 @@ from typing import Any
 
 from pages.ui.progress import runs
 from pages.ui.progress.three_numbers import formula_of, number, shown
+from pages.ui.progress.tickets import taken
 from pages.ui.progress.words import Words
-from pages.ui.tickets import taken
 from questions import Prediction, Question, Renderer
 from study.calibration import Judged, interval_names, interval_of, judgement
 from study.progress import REFERENCE

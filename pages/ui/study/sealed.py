@@ -9,7 +9,7 @@ from __future__ import annotations
 import streamlit as st
 
 from labs.tickets import Ticket
-from pages.ui import tickets
+from pages.ui.progress import tickets
 from pages.ui.site import store
 from pages.ui.site.desk import Desk
 from pages.ui.study import predict

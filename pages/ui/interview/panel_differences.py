@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas
 import streamlit as st
 
-from pages.ui.panel.lines import lines_of, to_tick
+from pages.ui.interview.panel_lines import lines_of, to_tick
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import renderer_of
 from questions import Question

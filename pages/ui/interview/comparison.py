@@ -8,7 +8,7 @@ import pandas
 import streamlit as st
 
 from pages.ui.interview import kept, marks
-from pages.ui.panel.lines import lines_of, to_tick
+from pages.ui.interview.panel_lines import lines_of, to_tick
 from pages.ui.progress.words import session_words
 from pages.ui.site import store
 from pages.ui.site.question_list import questions

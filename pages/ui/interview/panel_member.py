@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.interview import kept
-from pages.ui.panel import differences
-from pages.ui.panel.lines import TIERS, to_tick
+from pages.ui.interview import kept, panel_differences
+from pages.ui.interview.panel_lines import TIERS, to_tick
 from pages.ui.site import store
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.question_text import renderer_of
@@ -96,4 +95,4 @@ def _handed_in(interview: Interview) -> None:
         st.markdown(t("panel.handed_in"))
         st.button(t("panel.look"), key="panel.look")
     else:
-        differences.draw(kept.asked(interview), marks)
+        panel_differences.draw(kept.asked(interview), marks)

@@ -6,10 +6,9 @@ from urllib.parse import urlencode, urljoin
 
 import streamlit as st
 
-from pages.ui.interview import kept
+from pages.ui.interview import kept, panel_differences
 from pages.ui.interview.kept import Line
 from pages.ui.interview.window import PARAMETER
-from pages.ui.panel import differences
 from pages.ui.site import store
 from pages.ui.site.navigate import PANEL
 from pages.ui.words.i18n import current_language, plain, t
@@ -26,7 +25,7 @@ def draw(line: Line) -> None:
     marks = revealed(line.interview, line.events, members)
     if marks is not None:
         st.header(t("panel.head"), anchor=False)
-        differences.draw(kept.asked(line.interview), marks)
+        panel_differences.draw(kept.asked(line.interview), marks)
     with st.expander(t("panel.members", count=len(members))), st.container(key="panel-members"):
         st.markdown(t("panel.about"))
         for member in members:

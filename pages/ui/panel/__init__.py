@@ -1,1 +1,0 @@
-"""A panel: its members' own pages, who is on it, where they differ, and all interviews compared."""
