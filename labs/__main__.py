@@ -3,6 +3,7 @@
     python -m labs list
     python -m labs run q13 --set temperature=0.7
     python -m labs run q13/next_token --device cpu --json
+    python -m labs run --ticket Q06-GE-04K7-7F
     python -m labs record q13            (or --all)
     python -m labs verify q13            (or all; --full without a time limit)
     python -m labs new q15_beam_search   (a question and a lab to begin with)
@@ -30,6 +31,7 @@ from minimind_core.errors import ConfigError, MiniMindError
 
 if TYPE_CHECKING:
     from labs.runner.inline import InlineClient
+    from labs.tickets import Ticket
 
 OK, USAGE, INTERRUPTED = 0, 2, 130
 
@@ -61,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     list_ = commands.add_parser("list", help="name every experiment and its settings")
     list_.set_defaults(command=_list)
     run = commands.add_parser("run", help="run one experiment")
-    run.add_argument("name", help="q13 (its primary experiment) or q13/next_token")
+    run.add_argument("name", nargs="?", help="q13 (its primary experiment) or q13/next_token")
+    run.add_argument("--ticket", help="repeat a sealed ticket, which names experiment and settings")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
     run.set_defaults(command=_run)
     record = commands.add_parser("record", help="run and keep the result in labs/recorded/")
@@ -118,8 +121,10 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     registry = Registry.discover()
-    experiment = registry.find(options.name)
-    params = experiment.params.from_dict(dict(_setting(text) for text in options.set))
+    ticket = _ticket(options, registry)
+    experiment = registry.find(ticket.prediction.experiment if ticket else options.name)
+    settings = ticket.prediction.params if ticket else dict(_setting(text) for text in options.set)
+    params = experiment.params.from_dict(settings)
     with _bar(options, registry, 1) as bar:
         job = _measure(_client(options, registry, bar), experiment, params)
         bar.advance()
@@ -134,12 +139,27 @@ def _run(options: argparse.Namespace) -> int:
             versions=job.versions,
             seconds=job.seconds,
             result=result,
+            **({"ticket": ticket.text, "measured": ticket.measured(result)} if ticket else {}),
         )
         return OK
     print(f"{experiment.id} on {job.device_name}: {job.seconds:.3g} s")
-    for line in _lines(result):
+    for line in ticket.lines(result) if ticket else _lines(result):
         print(line)
     return OK
+
+
+def _ticket(options: argparse.Namespace, registry: Registry) -> Ticket | None:
+    """The ticket that is to be repeated; None where an experiment was named. Raises ConfigError."""
+    if bool(options.name) == bool(options.ticket) or (options.ticket and options.set):
+        raise ConfigError(
+            "Say what to run: an experiment such as q13, or --ticket and nothing else: it has its settings."
+        )
+    if not options.ticket:
+        return None
+    from labs.tickets import read
+    from questions import load_questions
+
+    return read(options.ticket, load_questions(), registry)
 
 
 def _record(options: argparse.Namespace) -> int:

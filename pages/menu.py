@@ -20,6 +20,7 @@ from pages.ui.site.navigate import (
     HOME,
     INTERVIEW,
     MOCK,
+    PANEL,
     PLAYGROUND,
     PRESENT,
     PROGRESS,
@@ -47,6 +48,7 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page(_file(MOCK), title=t("mock.nav")),
             st.Page(_file(INTERVIEW), title=t("interview.nav")),
             st.Page(_file(PRESENT), title=t("present.nav"), visibility="hidden"),
+            st.Page(_file(PANEL), title=t("panel.nav"), visibility="hidden"),
             st.Page(_file(PROGRESS), title=t("progress.nav")),
             st.Page(_file(DECK), title=t("deck.nav")),
         ]

@@ -10,6 +10,7 @@ from questions.loader import PARTS, Question, QuestionError, load_question, load
 from questions.prose import OFTEN_SAID, SPOKEN
 from questions.render import Renderer
 from questions.symbols import Symbol
+from questions.tickets import Variation
 from questions.values import Tolerance, Value
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Tier",
     "Tolerance",
     "Value",
+    "Variation",
     "WrongAnswer",
     "load_question",
     "load_questions",

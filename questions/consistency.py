@@ -14,6 +14,7 @@ from questions.diagrams import IMAGE
 from questions.entry import LANGUAGES, Entry, Localized
 from questions.render import Renderer, placeholders
 from questions.schema import Question
+from questions.tickets import tickets_path
 
 
 def check_question(question: Question, folder: Path) -> None:
@@ -37,6 +38,11 @@ def _check_references(question: Question, header: Entry, claims: Entry) -> None:
     for prediction in question.predictions:
         if prediction.claim not in names:
             raise header.fail(f"predictions.{prediction.id}.claim", f"there is no claim {prediction.claim}.")
+    for variation in question.tickets:
+        asked = variation.prediction
+        if asked.claim not in names:
+            file = Entry(tickets_path(header.path), {})
+            raise file.fail(f"{asked.id}.claim", f"there is no claim {asked.claim}.")
     names |= {prediction.id for prediction in question.predictions}
     for line in question.rubric:
         if line.decided_by is not None and line.decided_by not in names:

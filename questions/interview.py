@@ -107,9 +107,38 @@ def read_predictions(entry: Entry) -> tuple[Prediction, ...]:
     tables = entry.tables("predictions")
     if not 1 <= len(tables) <= 3:
         raise entry.fail("predictions", f"must be one to three, not {len(tables)}.")
-    predictions = tuple(_prediction(table) for table in tables)
+    predictions = tuple(read_prediction(table) for table in tables)
     check_unique(zip(tables, (prediction.id for prediction in predictions), strict=True))
     return predictions
+
+
+def read_prediction(entry: Entry) -> Prediction:
+    """Read one table of `[[predictions]]`."""
+    entry.only(
+        ("id", "kind", *both("question"), "experiment", "measures", "claim"),
+        ("unit", *both("unit"), "tolerance", *LIMIT_KEYS, "params", "choices", "wrong_answers"),
+    )
+    kind = entry.one_of("kind", PREDICTION_KINDS)
+    tolerance, choices = read_tolerance(entry), tuple(_choice(table) for table in entry.tables("choices"))
+    if kind == "number" and (tolerance is None or choices):
+        raise entry.fail("tolerance", "a number needs a tolerance and no choices.")
+    limits = read_limits(entry)
+    if kind == "choice" and (tolerance is not None or limits != Limits() or len(choices) < 2):
+        raise entry.fail("choices", "a choice needs at least two choices and neither tolerance nor limits.")
+    return Prediction(
+        id=entry.slug(),
+        kind=kind,
+        question=entry.localized("question"),
+        unit=read_unit(entry),
+        tolerance=tolerance,
+        limits=limits,
+        choices=choices,
+        experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token"),
+        params={name: plain(read_value(entry.table("params"), name)) for name in entry.table("params").data},
+        measures=entry.text("measures"),
+        claim=entry.text("claim"),
+        wrong_answers=tuple(_wrong_answer(table, choices, limits) for table in entry.tables("wrong_answers")),
+    )
 
 
 def read_hints(entry: Entry) -> tuple[Localized, ...]:
@@ -155,34 +184,6 @@ def read_tier(entry: Entry) -> Tier:
         if type(value) is type(tier) and value == tier:
             return tier
     raise entry.fail("tier", f'must be 60, 80, 100 or "bonus", not {value!r}.')
-
-
-def _prediction(entry: Entry) -> Prediction:
-    entry.only(
-        ("id", "kind", *both("question"), "experiment", "measures", "claim"),
-        ("unit", *both("unit"), "tolerance", *LIMIT_KEYS, "params", "choices", "wrong_answers"),
-    )
-    kind = entry.one_of("kind", PREDICTION_KINDS)
-    tolerance, choices = read_tolerance(entry), tuple(_choice(table) for table in entry.tables("choices"))
-    if kind == "number" and (tolerance is None or choices):
-        raise entry.fail("tolerance", "a number needs a tolerance and no choices.")
-    limits = read_limits(entry)
-    if kind == "choice" and (tolerance is not None or limits != Limits() or len(choices) < 2):
-        raise entry.fail("choices", "a choice needs at least two choices and neither tolerance nor limits.")
-    return Prediction(
-        id=entry.slug(),
-        kind=kind,
-        question=entry.localized("question"),
-        unit=read_unit(entry),
-        tolerance=tolerance,
-        limits=limits,
-        choices=choices,
-        experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token"),
-        params={name: plain(read_value(entry.table("params"), name)) for name in entry.table("params").data},
-        measures=entry.text("measures"),
-        claim=entry.text("claim"),
-        wrong_answers=tuple(_wrong_answer(table, choices, limits) for table in entry.tables("wrong_answers")),
-    )
 
 
 def _choice(entry: Entry) -> Choice:

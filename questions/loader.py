@@ -24,6 +24,7 @@ from questions.prose import read_prose
 from questions.schema import LEVELS, PARTS, Question
 from questions.symbols import read_symbols
 from questions.text_file import TextFileError, read_text_file
+from questions.tickets import Variation, read_variations, tickets_path
 from questions.values import read_value
 
 __all__ = [
@@ -108,6 +109,7 @@ def _content(entry: Entry) -> dict[str, Any]:
         "claims": claims,
         "rubric": read_rubric(entry),
         "predictions": predictions,
+        "tickets": _variations(entry),
         "symbols": read_symbols(entry, (each.id for each in predictions if each.kind == "number")),
         "hints": read_hints(entry),
         "follow_ups": read_follow_ups(entry),
@@ -118,6 +120,11 @@ def _content(entry: Entry) -> dict[str, Any]:
         },
         "diagrams": read_diagrams(entry.path.parent),
     }
+
+
+def _variations(entry: Entry) -> tuple[Variation, ...]:
+    path = tickets_path(entry.path)
+    return read_variations(_read(path) if path.exists() else None, entry)
 
 
 def _read(path: Path) -> Entry:

@@ -12,6 +12,7 @@ from questions.interview import Cue, FollowUp, Prediction, RubricLine
 from questions.kata import Kata
 from questions.prose import Prose
 from questions.symbols import Symbol
+from questions.tickets import Variation
 from questions.values import Value
 
 PARTS = (1, 2, 3, 4, 5)
@@ -41,6 +42,7 @@ class Question:
     claims: tuple[Claim, ...] = ()
     rubric: tuple[RubricLine, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    tickets: tuple[Variation, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     hints: tuple[Localized, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
@@ -104,10 +106,12 @@ class Question:
             yield "examines", self.examines, None
         for index, hint in enumerate(self.hints, 1):
             yield f"hints.{index}.text", hint, None
-        for prediction in self.predictions:
-            yield f"predictions.{prediction.id}.question", prediction.question, None
+        asked = [("predictions", prediction) for prediction in self.predictions]
+        asked += [("tickets", variation.prediction) for variation in self.tickets]
+        for kind, prediction in asked:
+            yield f"{kind}.{prediction.id}.question", prediction.question, None
             for choice in prediction.choices:
-                yield f"predictions.{prediction.id}.choices.{choice.id}.text", choice.text, None
+                yield f"{kind}.{prediction.id}.choices.{choice.id}.text", choice.text, None
         if self.kata is not None:
             yield "kata.task", self.kata.task, None
 

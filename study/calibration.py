@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from questions import Question
+from questions import Prediction, Question
 from study.predictions import Calibration, Outcome, calibrate, judge, readable
 
 if TYPE_CHECKING:
@@ -75,16 +75,16 @@ def first_judgements(question: Question, attempts: Sequence[Attempt]) -> list[Ju
     found = []
     for prediction in question.predictions:
         for attempt in reversed(attempts):
-            judged = judgement(question, attempt, prediction.id)
+            judged = judgement(question, prediction, attempt)
             if judged is not None:
                 found.append(judged)
                 break
     return found
 
 
-def judgement(question: Question, attempt: Attempt, name: str) -> Judged | None:
+def judgement(question: Question, prediction: Prediction, attempt: Attempt) -> Judged | None:
     """One prediction of an attempt judged again; None where nothing readable was measured for it."""
-    prediction = question.prediction(name)
+    name = prediction.id
     measured = readable(prediction, attempt.measurements.get(name))
     if measured is None or name not in attempt.predictions:
         return None

@@ -20,11 +20,12 @@ from study.predictions import Answer
 from study.store import Attempt, Event, Interview
 
 CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED = "consented", "shown", "paused", "resumed", "finished"
-RELEASED, WITHDRAWN = "released", "withdrawn"
+RELEASED, WITHDRAWN, DRAWN = "released", "withdrawn", "drawn"
 DRAFT, TYPED, PREDICTED, MEASURED, RAN = "draft", "typed", "predicted", "measured", "ran"
 NOTING, NOTE, TICKED, UNTICKED = "noting", "note", "ticked", "unticked"
 PUBLIC = frozenset(
-    {CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED, RELEASED, WITHDRAWN, DRAFT, TYPED, PREDICTED, MEASURED, RAN}
+    {CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED, RELEASED, WITHDRAWN, DRAWN}
+    | {DRAFT, TYPED, PREDICTED, MEASURED, RAN}
 )
 """What the candidate did, or what was done before the candidate's eyes."""
 PREDICT, LAB, REFERENCE = "predict", "lab", "reference"
@@ -56,7 +57,8 @@ class Work:
 class Released:
     """All that the candidate's window may show. `at` is the question shown now, "" before the first.
 
-    `seconds` is the time used on it; `parts` are released of it, "hint-1" and so on among them.
+    `seconds` is the time used on it; `parts` are released of it, "hint-1" and so on among them; `ticket` is
+    the text of the sealed ticket that was drawn for it, "" where none was.
     """
 
     candidate: str
@@ -70,6 +72,7 @@ class Released:
     seconds: float
     total: float
     parts: frozenset[str]
+    ticket: str
     work: Work
 
     @property
@@ -117,6 +120,7 @@ def released(interview: Interview, events: Iterable[Event], now: float) -> Relea
         seconds=seconds.get(at, 0.0),
         total=sum(seconds.values()),
         parts=_parts(public, at),
+        ticket=_ticket(public, at),
         work=_work(public, at),
     )
 
@@ -133,7 +137,7 @@ def record(interview: Interview, events: Sequence[Event], question: str, now: fl
         work=_work(own, question),
         noting=_newest(own, NOTING),
         notes=tuple(event for event in own if event.kind == NOTE and isinstance(event.data.get("text"), str)),
-        ticks=_ticks(own),
+        ticks=ticked(own),
     )
 
 
@@ -171,6 +175,17 @@ def attempt_of(
 def work_at(events: Iterable[Event], question: str) -> Work:
     """What the candidate did at one question."""
     return _work([event for event in events if event.kind in PUBLIC], question)
+
+
+def ticked(events: Iterable[Event]) -> frozenset[str]:
+    """The lines that are ticked after these events, all of one question."""
+    ticks: set[str] = set()
+    for event in events:
+        if event.kind == TICKED:
+            ticks.add(str(event.data.get("line")))
+        elif event.kind == UNTICKED:
+            ticks.discard(str(event.data.get("line")))
+    return frozenset(ticks)
 
 
 def shown_now(interview: Interview, events: Iterable[Event]) -> str:
@@ -240,14 +255,9 @@ def _parts(events: Iterable[Event], question: str) -> frozenset[str]:
     return frozenset(parts)
 
 
-def _ticks(events: Iterable[Event]) -> frozenset[str]:
-    ticks: set[str] = set()
-    for event in events:
-        if event.kind == TICKED:
-            ticks.add(str(event.data.get("line")))
-        elif event.kind == UNTICKED:
-            ticks.discard(str(event.data.get("line")))
-    return frozenset(ticks)
+def _ticket(events: Iterable[Event], question: str) -> str:
+    drawn = [event for event in events if event.kind == DRAWN and event.question == question]
+    return str(drawn[-1].data.get("ticket")) if drawn else ""
 
 
 def _work(events: Iterable[Event], question: str) -> Work:

@@ -34,7 +34,8 @@ class Mock:
     """One mock interview. `questions` are keys in the order asked, `at` is the one shown now.
 
     `seconds` has the time used on each question that was shown; times are seconds since 1970, `finished` is
-    None until the end. `seed` is None where the questions were chosen by hand.
+    None until the end. `seed` is None where the questions were chosen by hand. With `tickets` each answer is
+    followed by a prediction of changed settings.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Mock:
     flags: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     finished: float | None = None
+    tickets: bool = False
 
     @property
     def used(self) -> float:
@@ -127,6 +129,7 @@ def read(name: str, text: str) -> Mock | None:
             if key in questions and _is_moment(value)
         },
         finished=finished,
+        tickets=given.get("tickets") is True,
     )
 
 

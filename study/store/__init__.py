@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from study.store.folder import data_folder
     from study.store.interviews import Event, Interview
     from study.store.opening import Store, open_store
+    from study.store.panels import Member
     from study.store.profiles import MAX_NAME, Profile
     from study.store.transfer import Imported
 
@@ -34,6 +35,7 @@ _HOMES = {
     "data_folder": "folder",
     "Event": "interviews",
     "Interview": "interviews",
+    "Member": "panels",
     "Store": "opening",
     "open_store": "opening",
     "MAX_NAME": "profiles",
@@ -50,6 +52,7 @@ __all__ = [
     "Event",
     "Imported",
     "Interview",
+    "Member",
     "Profile",
     "Saved",
     "Store",

@@ -25,7 +25,7 @@ from study.store.profiles import checked_name, lock_profile, next_serial
 
 LINK_SECONDS = 12 * 3600.0
 """A link opens the candidate's window for so long: a day of interviews."""
-_LINK_BYTES = 24
+LINK_BYTES = 24
 _ONE_STEP = 5.0
 """Seconds of typing that are one event: a line of each letter would be too long to look at."""
 _TABLE, _EVENTS = schema.interviews, schema.interview_events
@@ -147,7 +147,7 @@ class Interviews:
                 return
             last = connection.execute(_last(interview)).mappings().first()
             since = sound.moment_of(kept.get("since"))
-            if last is not None and newest == _event(last) and 0 <= moment - since < _ONE_STEP:
+            if last is not None and newest == event_of(last) and 0 <= moment - since < _ONE_STEP:
                 event = _typed(moment, kind, question, text, revision, since)
                 at = and_(_of(interview), _EVENTS.c.serial == last["serial"])
                 connection.execute(update(_EVENTS).where(at).values(moment=moment, data=event.data))
@@ -175,7 +175,7 @@ class Interviews:
 def read_interviews(connection: Connection, profile: str) -> tuple[Interview, ...]:
     """Interviews of a profile, newest first."""
     statement = select(_TABLE).where(_TABLE.c.profile == profile).order_by(_TABLE.c.serial.desc())
-    return tuple(map(_interview, connection.execute(statement).mappings()))
+    return tuple(map(interview_of, connection.execute(statement).mappings()))
 
 
 def read_events(
@@ -193,7 +193,7 @@ def read_events(
         statement = statement.where(_EVENTS.c.kind.in_(kinds))
     found: dict[str, list[Event]] = {interview: []} if interview is not None else {}
     for row in connection.execute(statement).mappings():
-        found.setdefault(row["interview"], []).append(_event(row))
+        found.setdefault(row["interview"], []).append(event_of(row))
     return {name: tuple(events) for name, events in found.items()}
 
 
@@ -218,26 +218,31 @@ def replace_events(connection: Connection, interview: Interview, events: Sequenc
 
 
 def _new_link() -> str:
-    return secrets.token_urlsafe(_LINK_BYTES)
+    return secrets.token_urlsafe(LINK_BYTES)
 
 
 def _lock(connection: Connection, interview: Interview) -> None:
     """Let one transaction at a time add to it. Raises StoreError if somebody deleted it."""
     lock_profile(connection, interview.profile)
-    if _find(connection, _is(interview)) is None:
+    if find_interview(connection, interview) is None:
         raise StoreError("This interview was deleted: begin another.", key="store.no_interview")
+
+
+def find_interview(connection: Connection, interview: Interview) -> Interview | None:
+    """It as it is stored; None if somebody deleted it."""
+    return _find(connection, _is(interview))
 
 
 def _find(connection: Connection, condition: ColumnElement[bool]) -> Interview | None:
     row = connection.execute(select(_TABLE).where(condition)).mappings().first()
-    return _interview(row) if row else None
+    return interview_of(row) if row else None
 
 
 def _newest_text(connection: Connection, interview: Interview, kind: str, question: str) -> Event | None:
     """The text of the highest revision."""
     texts = and_(_of(interview), _EVENTS.c.kind == kind, _EVENTS.c.question == question)
     rows = connection.execute(select(_EVENTS).where(texts).order_by(_EVENTS.c.serial)).mappings()
-    found = [_event(row) for row in rows]
+    found = [event_of(row) for row in rows]
     return max(found, key=lambda event: sound.revision_of(event.data.get("revision")), default=None)
 
 
@@ -268,7 +273,7 @@ def _row(interview: Interview, event: Event, serial: int) -> dict[str, Any]:
     return own | {name: getattr(event, name) for name in ("moment", "kind", "question", "data")}
 
 
-def _interview(row: RowMapping) -> Interview:
+def interview_of(row: RowMapping) -> Interview:
     """The interview of a row, each value judged again."""
     return Interview(
         profile=row["profile"],
@@ -283,7 +288,7 @@ def _interview(row: RowMapping) -> Interview:
     )
 
 
-def _event(row: RowMapping) -> Event:
+def event_of(row: RowMapping) -> Event:
     return Event(
         sound.moment_of(row["moment"]),
         sound.text_of(row["kind"]),

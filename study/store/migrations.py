@@ -64,7 +64,20 @@ def _keep_interviews(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_rows, _keep_interviews)
+def _keep_panels(connection: Connection) -> None:
+    """Version 4: others who tick the lines of an interview, each by an own link."""
+    connection.execute(
+        text(
+            "CREATE TABLE panel_members (profile TEXT NOT NULL, interview TEXT NOT NULL, id TEXT NOT NULL, "
+            "name TEXT NOT NULL, ticks JSON NOT NULL, handed DOUBLE PRECISION, link TEXT, "
+            "expires DOUBLE PRECISION NOT NULL, serial BIGINT NOT NULL DEFAULT 0, "
+            "PRIMARY KEY (profile, interview, id), UNIQUE (link), "
+            "FOREIGN KEY(profile, interview) REFERENCES interviews (profile, id) ON DELETE CASCADE)"
+        )
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_count_rows, _keep_interviews, _keep_panels)
 """The first leads from version 1 to version 2, the next from 2 to 3, and so on."""
 
 

@@ -12,6 +12,7 @@ from study.store.drafts import Drafts
 from study.store.errors import StoreError
 from study.store.folder import FILE_NAME, data_folder
 from study.store.interviews import Interviews
+from study.store.panels import Panels
 from study.store.postgres import ANSWER_SECONDS
 from study.store.profiles import Profiles
 from study.store.transfer import Transfer
@@ -26,6 +27,7 @@ class Store:
         self.drafts = Drafts(database)
         self.attempts = Attempts(database)
         self.interviews = Interviews(database)
+        self.panels = Panels(database)
         self.transfer = Transfer(database)
 
     @property

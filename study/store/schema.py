@@ -113,5 +113,22 @@ interview_events = Table(
     ),
 )
 
+panel_members = Table(
+    "panel_members",
+    metadata,
+    Column("profile", Text, primary_key=True),
+    Column("interview", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("ticks", JSON, nullable=False),
+    Column("handed", DOUBLE_PRECISION),
+    Column("link", Text, unique=True),  # opens the member's page; none after an import
+    Column("expires", DOUBLE_PRECISION, nullable=False),
+    _serial(),
+    ForeignKeyConstraint(
+        ["profile", "interview"], ["interviews.profile", "interviews.id"], ondelete="CASCADE"
+    ),
+)
+
 Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.serial)
 Index("copies_by_draft", copies.c.profile, copies.c.question, copies.c.field)

@@ -11,11 +11,12 @@ from typing import Any
 
 from study.store.drafts import MAX_REVISION
 from study.store.errors import StoreError
+from study.store.panels import MOST_MEMBERS
 from study.store.plain import MAX_TEXT
 from study.store.profiles import MAX_NAME
 from study.store.sound import LATEST, TIERS, is_number, is_plain
 
-FORMAT, EXPORT_VERSION = "minimind-study", 2
+FORMAT, EXPORT_VERSION = "minimind-study", 3
 MAX_IDENTIFIER = 200
 MOST_ENTRIES = 100_000
 """Of one kind in a file; years of work have some hundreds."""
@@ -88,6 +89,13 @@ _LISTS["interviews"] = {
     "started": _moment,
     "finished": _none_or(_moment),
     "events": lambda value: isinstance(value, list) and len(value) <= MOST_ENTRIES,
+    "panel": lambda value: isinstance(value, list) and len(value) <= MOST_MEMBERS,
+}
+_MEMBER: dict[str, Check] = {
+    "id": _identifier,
+    "name": _text(MAX_NAME),
+    "ticks": _dictionary(_identifiers),
+    "handed": _none_or(_moment),
 }
 _PROFILE: dict[str, Check] = {"name": _text(MAX_NAME)}
 
@@ -125,12 +133,14 @@ def read_export(data: str | bytes) -> dict[str, Any]:
                 raise _broken(f"entry {number} of attempts is neither finished nor open")
             for place, event in enumerate(entry.get("events", ()), 1):
                 _check(event, f"event {place} of interview {number}", _EVENT)
+            for place, member in enumerate(entry.get("panel", ()), 1):
+                _check(member, f"member {place} of the panel of interview {number}", _MEMBER)
     _refuse_twins(content)
     return content
 
 
 def _check_version(content: dict[str, Any]) -> None:
-    """Refuse a newer version; give an older one the list that it lacks."""
+    """Refuse a newer version; give an older one the lists that it lacks."""
     version = content.get("version")
     if type(version) is int and version > EXPORT_VERSION:
         raise StoreError(
@@ -141,6 +151,11 @@ def _check_version(content: dict[str, Any]) -> None:
         raise _broken("'version' is wrong")
     if version == 1:  # from before there were interviews
         content.setdefault("interviews", [])
+    interviews = content.get("interviews")
+    if version < 3 and isinstance(interviews, list):  # from before they had panels
+        content["interviews"] = [
+            {"panel": [], **entry} if isinstance(entry, dict) else entry for entry in interviews
+        ]
 
 
 def _check(entry: Any, where: str, shape: dict[str, Check]) -> None:
@@ -156,7 +171,10 @@ def _refuse_twins(content: dict[str, Any]) -> None:
     attempts = {attempt["id"] for attempt in content["attempts"]}
     interviews = {interview["id"] for interview in content["interviews"]}
     counted = (("drafts", drafts), ("attempts", attempts), ("interviews", interviews))
-    if any(len(found) < len(content[name]) for name, found in counted):
+    panels = [[member["id"] for member in entry["panel"]] for entry in content["interviews"]]
+    if any(len(set(panel)) < len(panel) for panel in panels) or any(
+        len(found) < len(content[name]) for name, found in counted
+    ):
         raise _broken("it holds something twice")
 
 

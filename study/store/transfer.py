@@ -3,7 +3,8 @@
 An import adds and never overwrites: drafts are reconciled by revision (the text that loses becomes a copy),
 of two versions of one attempt the finished, else the later, stays, and the other's text becomes a copy
 where the answer's draft has not got it. What was open here stays the newest. Of two versions of one
-interview the longer line stays; no link comes with one. All of a file enters, or nothing.
+interview the longer line stays, and panels are joined; no link comes with them. All of a file enters,
+or nothing.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from study.store.interviews import (
     read_interviews,
     replace_events,
 )
+from study.store.panels import Member, add_members, read_members
 from study.store.plain import clean_text, new_id, now, whole_characters
 from study.store.profiles import lock_profile
 from study.store.shape import EXPORT_VERSION, FORMAT, read_export
@@ -101,6 +103,10 @@ _MOMENTS = {"started", "changed", "finished"}
 _MENDED = {*_MOMENTS, "seconds", "revision"}
 
 
+Led = tuple[Interview, list[Event], list[Member]]
+"""An interview of a file, its line, and its panel."""
+
+
 @dataclass(frozen=True)
 class _File:
     """What an exported file holds, each list from the oldest to the newest; `repaired` counts entries."""
@@ -108,7 +114,7 @@ class _File:
     copies: list[Copy]
     drafts: list[Draft]
     attempts: list[Attempt]
-    interviews: list[tuple[Interview, list[Event]]]
+    interviews: list[Led]
     repaired: int
 
 
@@ -143,16 +149,19 @@ def _entry(entry: dict[str, Any], moment: float) -> dict[str, Any]:
     return mended
 
 
-def _led(profile: str, entry: dict[str, Any], moment: float) -> tuple[Interview, list[Event]]:
-    """An interview of a file, without a link, and its line."""
+def _led(profile: str, entry: dict[str, Any], moment: float) -> Led:
+    """An interview of a file with its line and its panel, all without a link."""
     events = [Event(**event | {"moment": min(event["moment"], moment)}) for event in entry["events"]]
-    rest = {name: value for name, value in entry.items() if name != "events"}
+    panel = [
+        Member(profile, entry["id"], **each | {"name": clean_text(each["name"])}) for each in entry["panel"]
+    ]
+    rest = {name: value for name, value in entry.items() if name not in ("events", "panel")}
     rest |= {
         "candidate": clean_text(entry["candidate"]),
         "questions": tuple(entry["questions"]),
         "started": min(entry["started"], moment),
     }
-    return Interview(profile=profile, **rest), events
+    return Interview(profile=profile, **rest), events, panel
 
 
 def _add(connection: Connection, profile: str, file: _File) -> Imported:
@@ -182,17 +191,24 @@ def _add(connection: Connection, profile: str, file: _File) -> Imported:
     return Imported(count, len(added) + len(replaced), file.repaired, led)
 
 
-def _add_interviews(connection: Connection, profile: str, given: list[tuple[Interview, list[Event]]]) -> int:
-    """Add what is not here, and put a longer line in the place of a shorter; returns how many."""
+def _add_interviews(connection: Connection, profile: str, given: list[Led]) -> int:
+    """Add what is not here, and put a longer line in the place of a shorter; returns how many.
+
+    Members of a panel that are not here are added too.
+    """
     stored = {interview.id for interview in read_interviews(connection, profile)}
     lines = read_events(connection, profile)
     added = [each for each in given if each[0].id not in stored]
     longer = [
         each for each in given if each[0].id in stored and len(each[1]) > len(lines.get(each[0].id, ()))
     ]
-    add_interviews(connection, profile, added)
-    for interview, events in longer:
+    add_interviews(connection, profile, [(interview, events) for interview, events, _ in added])
+    for interview, events, _ in longer:
         replace_events(connection, interview, events)
+    panels = read_members(connection, profile)
+    for interview, _, panel in given:
+        here = {member.id for member in panels.get(interview.id, ())}
+        add_members(connection, [member for member in panel if member.id not in here])
     return len(added) + len(longer)
 
 
@@ -226,12 +242,21 @@ def _add_copies(connection: Connection, profile: str, copies: list[Copy]) -> Non
 def _interviews(connection: Connection, profile: str) -> list[dict[str, Any]]:
     """All interviews with their lines; a link opens a window, so it stays here."""
     lines = read_events(connection, profile)
-    kept = read_interviews(connection, profile)
+    kept, panels = read_interviews(connection, profile), read_members(connection, profile)
     entries = _entries(kept, without=("profile", "link", "expires"))
-    return [entry | {"events": _entries(lines.get(entry["id"], ()))} for entry in entries]
+    return [
+        entry
+        | {
+            "events": _entries(lines.get(entry["id"], ())),
+            "panel": _entries(
+                panels.get(entry["id"], ()), without=("profile", "interview", "link", "expires")
+            ),
+        }
+        for entry in entries
+    ]
 
 
 def _entries(
-    items: Iterable[Draft | Copy | Attempt | Interview | Event], without: tuple[str, ...] = ()
+    items: Iterable[Draft | Copy | Attempt | Interview | Event | Member], without: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
     return [{key: value for key, value in asdict(item).items() if key not in without} for item in items]

@@ -15,11 +15,11 @@ from streamlit.testing.v1 import AppTest
 from questions import load_questions
 
 ADDRESSES = (
-    *("", "playground", "mock", "interview", "present", "progress", "deck"),
+    *("", "playground", "mock", "interview", "present", "panel", "progress", "deck"),
     *("guide", "claims", "glossary", "search", "sheet", "settings"),
     *(question.slug for question in load_questions()),
 )
-"""Of every page there is; "present" is the candidate's window beside "interview"."""
+"""Of every page there is; "present" and "panel" are windows beside "interview"."""
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 

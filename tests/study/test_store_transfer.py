@@ -250,7 +250,7 @@ def test_foreign_and_newer_files_say_so(store: Store, ada: str) -> None:
         with pytest.raises(StoreError, match="no export of this app"):
             store.transfer.import_into(ada, data)
     with pytest.raises(StoreError, match="update the app"):
-        store.transfer.import_into(ada, '{"format": "minimind-study", "version": 3}')
+        store.transfer.import_into(ada, '{"format": "minimind-study", "version": 4}')
     with pytest.raises(StoreError, match="no longer exists"):
         store.transfer.export("nobody")
 

@@ -1,1 +1,1 @@
-"""Interviews that somebody leads: the console, the candidate's window, the scorecard, the line of events."""
+"""Interviews that somebody leads: console, candidate's window, panel, scorecard, the line of events."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas
 import streamlit as st
 
-from pages.ui.interview import kept, marks, rewind, scorecard
+from pages.ui.interview import kept, marks, panel_members, rewind, scorecard
 from pages.ui.interview.setup import SHOWN
 from pages.ui.progress.words import session_words
 from pages.ui.site import store
@@ -49,6 +49,7 @@ def draw(interview: Interview) -> None:
         marks.notes(line, question)
     with right:
         marks.rubric(line, question, renderer_of(question))
+    panel_members.draw(line)
     rewind.draw(line)
     _delete(interview)
 

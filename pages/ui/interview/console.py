@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui.interview import cues, door, kept, marks
+from pages.ui.interview import cues, door, kept, marks, panel_members, sealed_draw
 from pages.ui.interview.clock import clock
 from pages.ui.interview.kept import Line
 from pages.ui.interview.setup import SHOWN
@@ -38,6 +38,7 @@ def draw(interview: Interview) -> None:
         trouble.error(said)
     _state(shown, question)
     door.draw(interview, begun=shown.consented)
+    panel_members.draw(line)
     _controls(interview, shown, asked)
     if question is None:
         _follow(interview, None, _moved(shown))
@@ -121,6 +122,7 @@ def _question(line: Line, question: Question, shown: Released) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         _switches(line.interview, question, shown)
+        sealed_draw.draw(line, question, renderer)
         _hints(line.interview, question, shown)
         cues.draw(question, renderer)
     with right:
@@ -171,7 +173,7 @@ def _parts_of(question: Question) -> tuple[str, ...]:
 
 def _moved(shown: Released) -> tuple[object, ...]:
     """What the page around has to be drawn anew for."""
-    return shown.at, shown.consented, shown.running, shown.finished, shown.parts
+    return shown.at, shown.consented, shown.running, shown.finished, shown.parts, shown.ticket
 
 
 def _follow(interview: Interview, question: Question | None, drawn: tuple[object, ...]) -> None:

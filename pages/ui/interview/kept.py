@@ -82,6 +82,11 @@ def release(interview: Interview, question: str, part: str, *, on: bool) -> None
     _add(interview, led.RELEASED if on else led.WITHDRAWN, question, {"part": part})
 
 
+def draw_ticket(interview: Interview, question: str, ticket: str) -> None:
+    """Put a sealed ticket, by its text, before the candidate."""
+    _add(interview, led.DRAWN, question, {"ticket": ticket})
+
+
 def save_note(interview: Interview, question: str, text: str, revision: int) -> None:
     """Keep a note that is being typed."""
     store.store().interviews.save_text(interview, led.NOTING, question, text, revision)

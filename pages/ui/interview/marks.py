@@ -11,6 +11,7 @@ import streamlit as st
 from pages.ui.interview import kept
 from pages.ui.interview.kept import Line
 from pages.ui.progress.three_numbers import shown as number
+from pages.ui.progress.tickets import taken
 from pages.ui.site import store
 from pages.ui.study import draft
 from pages.ui.study.predict import outcomes
@@ -36,7 +37,7 @@ def done(question: Question, record: Record, *, then: bool = False) -> None:
     ):
         st.text(found.text if found.text.strip() else plain("interview.nothing_written"))
         renderer = renderer_of(question)
-        for prediction in question.predictions:
+        for prediction in (*question.predictions, *taken(found.predictions)):
             if prediction.id in found.predictions:
                 said = found.predictions[prediction.id]
                 values = {

@@ -16,9 +16,10 @@ from pages.ui.experiments import registry
 from pages.ui.interview.clock import clock
 from pages.ui.interview.window import Window
 from pages.ui.lab import bench, findings, runs
+from pages.ui.progress import tickets
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
-from pages.ui.study import draft, predict
+from pages.ui.study import draft, predict, sealed
 from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.question_text import level_dots, minutes_text, renderer_of
@@ -102,12 +103,14 @@ def _answer(window: Window, shown: Released, question: Question) -> None:
 def _released(window: Window, shown: Released, question: Question, renderer: Renderer) -> None:
     """Predictions, lab and reference, as far as released; nothing measured before the predictions."""
     if not shown.parts & {PREDICT, LAB, REFERENCE}:
+        _ticket(window, shown, question, renderer)
         return
     if predict.asked(question):
         st.header(t("study.predict"), anchor=False)
         predict.section(question, window.attempt(question), renderer, window)
         if not predict.is_settled(question, window.attempt(question)):
             return
+    _ticket(window, shown, question, renderer)
     if LAB in shown.parts:
         st.header(t("study.lab"), anchor=False)
         bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
@@ -118,11 +121,17 @@ def _released(window: Window, shown: Released, question: Question, renderer: Ren
             prose.draw(renderer.fill(question.prose[current_language()].spoken), renderer)
 
 
+def _ticket(window: Window, shown: Released, question: Question, renderer: Renderer) -> None:
+    """The sealed ticket that was drawn, after the question's own predictions where these are asked."""
+    if drawn := tickets.of_text(shown.ticket):
+        sealed.section(question, drawn, window.attempt(question), renderer, window)
+
+
 def _moved(shown: Released | None) -> tuple[object, ...]:
     """What the page has to be drawn anew for; what is typed here is not."""
     if shown is None:
         return ()
-    return shown.at, shown.consented, shown.running, shown.finished, shown.parts
+    return shown.at, shown.consented, shown.running, shown.finished, shown.parts, shown.ticket
 
 
 def _follow(window: Window, drawn: Released) -> None:

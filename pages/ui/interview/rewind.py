@@ -66,6 +66,8 @@ def _said(event: Event, known: dict[str, Question]) -> str:
         return t("rewind.shown", question=question.id if question else event.question)
     if event.kind in (led.RELEASED, led.WITHDRAWN):
         return t(f"rewind.{event.kind}", part=_part(str(event.data.get("part"))))
+    if event.kind == led.DRAWN:
+        return t("rewind.drawn", ticket=str(event.data.get("ticket")))
     if event.kind == led.NOTE:
         return t("rewind.note", text=str(event.data.get("text")))
     return t(f"rewind.{event.kind}")

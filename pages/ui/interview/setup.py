@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.interview import kept
+from pages.ui.interview import comparison, kept
 from pages.ui.progress.words import session_words
 from pages.ui.site import before_asking, store
 from pages.ui.site.before_asking import BY_HAND, written_questions
@@ -108,3 +108,4 @@ def _earlier(interviews: Sequence[Interview]) -> None:
         state = plain("interview.ended" if each.finished else "interview.open")
         labels[each.id] = f"{words.date_and_time(each.started)} · {each.candidate} · {state}"
     before_asking.earlier("interview", labels)
+    comparison.draw(interviews)

@@ -18,7 +18,7 @@ from pages.ui.progress.kept import work_on
 from pages.ui.progress.printed import own_sections
 from pages.ui.progress.words import Words, session_words
 from pages.ui.site import store
-from pages.ui.study import predict, rubric
+from pages.ui.study import predict, rubric, sealed
 from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown
@@ -45,7 +45,7 @@ def draw(mock: Mock) -> None:
     questions = kept.asked(mock)
     question = _chosen(mock, questions, attempts, words)
     st.header(f"{question.id} · {question.title[current_language()]}", anchor=False)
-    _question(question, attempts.get(question.key), words)
+    _question(mock, question, attempts.get(question.key), words)
 
 
 def _overview(mock: Mock, attempts: Mapping[str, Attempt], words: Words) -> None:
@@ -87,14 +87,14 @@ def _chosen(mock: Mock, questions: list[Question], attempts: Mapping[str, Attemp
     return by_key[st.session_state[key]]
 
 
-def _question(question: Question, attempt: Attempt | None, words: Words) -> None:
+def _question(mock: Mock, question: Question, attempt: Attempt | None, words: Words) -> None:
     """One answer: what is still to be done with it, or what was."""
     if attempt is None:
         st.markdown(t("mock.after.not_reached"))
         return
     newest = store.attempt(question)
     if attempt.finished is None and newest is not None and newest.id == attempt.id:
-        _to_score(question, attempt)
+        _to_score(question, attempt, tickets=mock.tickets)
         return
     renderer = renderer_of(question)
     if not work_on(question).in_sight:  # it is being answered again: nothing may give that away
@@ -106,8 +106,8 @@ def _question(question: Question, attempt: Attempt | None, words: Words) -> None
         draw_section(part)
 
 
-def _to_score(question: Question, attempt: Attempt) -> None:
-    """The predictions first, if there are any; then the reference opens beside the answer, and the rubric."""
+def _to_score(question: Question, attempt: Attempt, *, tickets: bool) -> None:
+    """The predictions first, if there are any, and the ticket; then the reference opens, and the rubric."""
     renderer = renderer_of(question)
     if predict.asked(question):
         if not predict.is_settled(question, attempt):
@@ -115,6 +115,8 @@ def _to_score(question: Question, attempt: Attempt) -> None:
             st.markdown(t("mock.after.predict"))
         predict.section(question, attempt, renderer)
     if not predict.is_settled(question, store.attempt(question)):
+        return
+    if tickets and not sealed.asked(question, store.attempt(question) or attempt, renderer):
         return
     if REFERENCE not in attempt.help_used:
         store.record(question, help_used=[REFERENCE])

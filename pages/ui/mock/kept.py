@@ -62,11 +62,11 @@ def drawn(minutes: int, seed: int) -> tuple[str, ...]:
     return draw(levels, strength, minutes, seed)
 
 
-def begin(minutes: int, keys: tuple[str, ...], seed: int | None) -> None:
+def begin(minutes: int, keys: tuple[str, ...], seed: int | None, *, tickets: bool = False) -> None:
     """Begin an interview; its first question is shown."""
     now = time.time()
     name = secrets.token_hex(6)
-    _save(Mock(name, minutes, keys, now, at=keys[0], seed=seed, seconds={keys[0]: 0.0}))
+    _save(Mock(name, minutes, keys, now, at=keys[0], seed=seed, seconds={keys[0]: 0.0}, tickets=tickets))
 
 
 def go_to(mock: Mock, key: str) -> None:

@@ -17,7 +17,7 @@ from pages.ui.words.i18n import plain, t
 from study.mock import LARGEST_SEED, LENGTHS, MIX, Mock, read_seed
 
 _MINUTES, _HOW, _SEED, _CHOSEN = "mock.minutes", "mock.how", "mock.seed", "mock.chosen"
-_REFUSED = "mock.refused"
+_TICKETS, _REFUSED = "mock.tickets", "mock.refused"
 SHOWN = "mock.shown"
 """In the session's state: the id of the finished interview to look back at."""
 _DRAWN = "drawn"
@@ -27,7 +27,7 @@ def draw(mocks: Sequence[Mock]) -> None:
     """Draw the whole page; `mocks` are those of before, the newest first."""
     st.title(t("mock.title"), anchor=False)
     st.markdown(t("mock.lead"))
-    before_asking.kept_settings({_MINUTES: LENGTHS[1], _HOW: _DRAWN, _SEED: _new_seed(), _CHOSEN: []})
+    before_asking.kept_settings({_MINUTES: LENGTHS[1], _HOW: _DRAWN, _SEED: _new_seed(), _CHOSEN: [], _TICKETS: False})
     before_asking.ask(_MINUTES, _HOW, {how: plain(f"mock.{how}") for how in (_DRAWN, BY_HAND)})
     if st.session_state[_HOW] == _DRAWN:
         _drawn()
@@ -35,6 +35,7 @@ def draw(mocks: Sequence[Mock]) -> None:
         before_asking.by_hand(_CHOSEN)
         chosen = [each for each in written_questions() if each.key in st.session_state[_CHOSEN]]
         before_asking.whether_they_fit(chosen, st.session_state[_MINUTES])
+    st.toggle(t("mock.tickets"), key=_TICKETS, help=plain("mock.tickets_help"))
     st.button(t("mock.begin"), type="primary", key="mock.begin", on_click=store.guarded(_begin))
     if refused := st.session_state.pop(_REFUSED, None):
         st.error(t(refused, most=f"{LARGEST_SEED:,}"))
@@ -70,7 +71,7 @@ def _begin() -> None:
     if not keys:
         st.session_state[_REFUSED] = refused
         return
-    kept.begin(minutes, keys, seed)
+    kept.begin(minutes, keys, seed, tickets=st.session_state[_TICKETS])
     st.session_state.pop(SHOWN, None)
     for name in (_SEED, _CHOSEN):
         st.session_state.pop(name, None)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pages.ui.progress import runs
 from pages.ui.progress.three_numbers import formula_of, number, shown
+from pages.ui.progress.tickets import taken
 from pages.ui.progress.words import Words
 from questions import Prediction, Question, Renderer
 from study.calibration import Judged, interval_names, interval_of, judgement
@@ -82,9 +83,10 @@ def _predictions(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator
     """A row for each prediction that was made or skipped; those that the question no longer has come last."""
     question = renderer.question
     made = attempt.predictions.keys()
-    known = {prediction.id for prediction in question.predictions}
+    asked = (*question.predictions, *taken(made))
+    known = {prediction.id for prediction in asked}
     ends = {end for name in made for end in interval_names(name)}
-    for prediction in question.predictions:
+    for prediction in asked:
         if prediction.id in attempt.predictions:
             yield _row(renderer, attempt, prediction, words)
     for name in sorted(made - known - ends):
@@ -103,7 +105,7 @@ def _row(renderer: Renderer, attempt: Attempt, prediction: Prediction, words: Wo
         Marked(words("report.skipped") if stored is None else said),
         Marked(shown(prediction, formula_of(prediction), renderer)),
         Marked(shown(prediction, attempt.measurements.get(prediction.id), renderer)),
-        _verdict(judgement(renderer.question, attempt, prediction.id), words),
+        _verdict(judgement(renderer.question, prediction, attempt), words),
     )
 
 
@@ -122,14 +124,15 @@ def _raw(value: Any) -> str:
 
 def _places(question: Question, attempt: Attempt, words: Words) -> Iterator[str]:
     """On what was measured, each place once."""
-    found = [runs.where(attempt, prediction.id) for prediction in question.predictions]
+    asked = (*question.predictions, *taken(attempt.predictions))
+    found = [runs.where(attempt, prediction.id) for prediction in asked]
     for place in dict.fromkeys(filter(None, found)):
         yield words("report.measured_on", place=place)
 
 
 def _rubric(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator[Block]:
     question = renderer.question
-    judged = [judgement(question, attempt, prediction.id) for prediction in question.predictions]
+    judged = [judgement(question, prediction, attempt) for prediction in question.predictions]
     decisions = {each.outcome.prediction: each.outcome.correct for each in judged if each is not None}
     met = met_lines(question.rubric, attempt.ticks, decisions)
     for tier in _TIERS:

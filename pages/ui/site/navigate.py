@@ -16,12 +16,12 @@ from pages.ui.site.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
 HOME, PLAYGROUND, PROGRESS, MOCK = "home", "playground", "progress", "mock"
-INTERVIEW, PRESENT = "interview", "present"
+INTERVIEW, PRESENT, PANEL = "interview", "present", "panel"
 GUIDE, CLAIMS, GLOSSARY, SETTINGS = "guide", "claims", "glossary", "settings"
 SEARCH, DECK, SHEET = "search", "deck", "sheet"
 """The pages that belong to no question; a question's page is called by its slug."""
-BARE = (PRESENT,)
-"""For a shared screen, opened by a link: no menu, no profile, nobody asked to sign in."""
+BARE = (PRESENT, PANEL)
+"""Opened by a link: no menu, no profile, nobody asked to sign in."""
 _LEAVING = "navigate.leaving"
 _PATIENCE_SECONDS = 5.0
 

@@ -39,18 +39,28 @@ def asked(question: Question) -> tuple[Prediction, ...]:
 
 def is_settled(question: Question, attempt: Attempt | None) -> bool:
     """Whether each prediction was committed or skipped, so that measurements may be seen."""
+    return answered(asked(question), attempt)
+
+
+def answered(predictions: Iterable[Prediction], attempt: Attempt | None) -> bool:
+    """Whether each of these was committed or skipped."""
     given = attempt.predictions if attempt else {}
-    return all(prediction.id in given for prediction in asked(question))
+    return all(prediction.id in given for prediction in predictions)
 
 
 def outcomes(question: Question, attempt: Attempt | None) -> dict[str, Outcome]:
-    """Each measured prediction beside its measurement, by id.
+    """Each measured prediction of the question beside its measurement, by id."""
+    return judged(asked(question), attempt)
+
+
+def judged(predictions: Iterable[Prediction], attempt: Attempt | None) -> dict[str, Outcome]:
+    """Each of these that was measured beside its measurement, by id.
 
     What is stored is judged again: an unreadable prediction counts as skipped, an unreadable measurement as
     not made.
     """
     found = {}
-    for prediction in asked(question):
+    for prediction in predictions:
         measured = _stored_measurement(prediction, attempt)
         if attempt is not None and prediction.id in attempt.predictions and measured is not None:
             answer = readable(prediction, attempt.predictions[prediction.id])
@@ -60,32 +70,49 @@ def outcomes(question: Question, attempt: Attempt | None) -> dict[str, Outcome]:
 
 
 def section(question: Question, attempt: Attempt | None, renderer: Renderer, desk: Desk = store) -> None:
+    """Draw the question's own predictions."""
+    ask(question, asked(question), attempt, renderer, desk)
+
+
+def ask(
+    question: Question,
+    predictions: tuple[Prediction, ...],
+    attempt: Attempt | None,
+    renderer: Renderer,
+    desk: Desk = store,
+) -> None:
     """Draw the form until it is committed or skipped; then a card for each prediction, in their order."""
-    if not is_settled(question, attempt):
-        form(question, asked(question), attempt, renderer, desk)
+    if not answered(predictions, attempt):
+        form(question, predictions, attempt, renderer, desk)
         return
     if attempt is None:  # nothing is asked
         return
-    unmeasured = _unmeasured(question, attempt)
+    unmeasured = _unmeasured(predictions, attempt)
     skipped = [each for each in unmeasured if readable(each, attempt.predictions[each.id]) is None]
-    wanted = st.session_state.get(_wanted(question, attempt), False)
-    found = _measure(
-        question, unmeasured if wanted else [each for each in unmeasured if each not in skipped], desk
-    )
-    _cards(question, desk.attempt(question) or attempt, found, renderer)
-    if any(_is_unreadable(prediction, attempt) for prediction in asked(question)):
+    key = f"{question.key}.predict.wanted.{attempt.id}.{predictions[0].id}"
+    wanted = st.session_state.get(key, False)
+    measurable = unmeasured if wanted else [each for each in unmeasured if each not in skipped]
+    found = _measure(question, measurable, desk)
+    _cards(question, predictions, desk.attempt(question) or attempt, found, renderer)
+    if any(_is_unreadable(prediction, attempt) for prediction in predictions):
         st.caption(t("predict.unreadable"))
     if skipped and not wanted:
         st.markdown(t("predict.unmeasured"))
-        key = f"{question.key}.predict.measure"
-        st.button(t("predict.measure"), key=key, on_click=_want, args=(question, attempt))
+        name = f"{question.key}.predict.measure.{predictions[0].id}"
+        st.button(t("predict.measure"), key=name, on_click=_want, args=(key,))
 
 
-def _cards(question: Question, attempt: Attempt, running: dict[str, Job], renderer: Renderer) -> None:
-    judged = outcomes(question, attempt)
-    for prediction in asked(question):
-        if prediction.id in judged:
-            measured_card(question, prediction, judged[prediction.id], renderer)
+def _cards(
+    question: Question,
+    predictions: Iterable[Prediction],
+    attempt: Attempt,
+    running: dict[str, Job],
+    renderer: Renderer,
+) -> None:
+    measured = judged(predictions, attempt)
+    for prediction in predictions:
+        if prediction.id in measured:
+            measured_card(question, prediction, measured[prediction.id], renderer)
             continue
         job = running.get(prediction.id)
         if job is None and readable(prediction, attempt.predictions[prediction.id]) is None:
@@ -96,11 +123,11 @@ def _cards(question: Question, attempt: Attempt, running: dict[str, Job], render
             st.button(t("predict.retry"), key=f"{key}.retry", on_click=st.session_state.pop, args=(key, None))
 
 
-def _unmeasured(question: Question, attempt: Attempt) -> list[Prediction]:
+def _unmeasured(predictions: Iterable[Prediction], attempt: Attempt) -> list[Prediction]:
     """The predictions that an unfinished attempt has still to measure."""
     if attempt.finished is not None:
         return []
-    return [each for each in asked(question) if _stored_measurement(each, attempt) is None]
+    return [each for each in predictions if _stored_measurement(each, attempt) is None]
 
 
 def _measure(question: Question, predictions: Iterable[Prediction], desk: Desk) -> dict[str, Job]:
@@ -108,16 +135,16 @@ def _measure(question: Question, predictions: Iterable[Prediction], desk: Desk) 
 
     All are started before any is waited for, the quickest first: none waits behind a slow one of ours.
     """
-    jobs = {each.id: _started(question, each) for each in sorted(predictions, key=seconds_of)}
-    for name, job in jobs.items():
-        job.wait(_QUICK_SECONDS if job is next(iter(jobs.values())) else 0)
+    jobs = [(each, _started(question, each)) for each in sorted(predictions, key=seconds_of)]
+    for index, (prediction, job) in enumerate(jobs):
+        job.wait(0 if index else _QUICK_SECONDS)
         if job.result is not None:
             bench.adopt(job)
-            measured = _measured(question.prediction(name), job)
+            measured = _measured(prediction, job)
             if measured is not None:
-                desk.record_measurement(question, name, measured)
-                runs.note(desk, question, name, job)
-    return jobs
+                desk.record_measurement(question, prediction.id, measured)
+                runs.note(desk, question, prediction.id, job)
+    return {prediction.id: job for prediction, job in jobs}
 
 
 def _started(question: Question, prediction: Prediction) -> Job:
@@ -150,9 +177,5 @@ def _job(question: Question, prediction: Prediction) -> str:
     return f"{question.key}.predict.{prediction.id}.job"
 
 
-def _wanted(question: Question, attempt: Attempt) -> str:
-    return f"{question.key}.predict.wanted.{attempt.id}"
-
-
-def _want(question: Question, attempt: Attempt) -> None:
-    st.session_state[_wanted(question, attempt)] = True
+def _want(key: str) -> None:
+    st.session_state[key] = True

@@ -17,7 +17,7 @@ from pages.ui.progress import attempts
 from pages.ui.site import question_list, server, store
 from pages.ui.site.arrive import at_step
 from pages.ui.site.navigate import leave_for
-from pages.ui.study import again, draft, hints, kata, predict, reference, rubric, steps
+from pages.ui.study import again, draft, hints, kata, predict, reference, rubric, sealed, steps
 from pages.ui.study.rail import Rail
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import catalogue, current_language, t
@@ -108,6 +108,7 @@ def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer:
     now = steps.progress(question)
     if not now.settled:
         return
+    sealed.again(question, attempt, renderer)
     st.header(t("study.lab"), anchor="lab")
     if lab is not None:
         lab()
