@@ -1,0 +1,187 @@
+"""What is drawn and said of a real service under load, while it runs and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from labs.contract import Row, Shown, Words
+from labs.contract.drawing import Figure, Role
+from labs.q14_serving.live_path import path_figure
+from labs.q14_serving.live_seen import ANSWERED, SECOND, LiveResult, Outcome, Request, Run, latency
+from labs.q14_serving.queueing import percentile
+
+ROLES: dict[str, Role] = {"sound": "measured", "broken": "said"}
+SHOWN = (
+    "rate",
+    "served",
+    "goodput",
+    "in_time_percent",
+    "p50",
+    "p95",
+    "p99",
+    "first_p95",
+    "refused",
+    "failed",
+)
+"""Columns that are there for every service."""
+RARE = ("refusal", "recovery")
+EVERY, WINDOW = 0.25, 1.0
+"""Seconds between two points of a line, and that each sums up."""
+
+
+def shown(result: LiveResult, text: Words) -> Shown:
+    """All of it."""
+    services = result["services"]
+    figures = {
+        "latency": _latencies(result, text),
+        "path": path_figure(result, text),
+        "rates": _rates(result, text),
+        "queue": _queue(services, text),
+        "guess": _guess(result, text),
+    }
+    rows = [_row(name, run["outcome"], text) for name, run in services.items()]
+    last = list(services.values())[-1]["outcome"]
+    numbers = {text(f"live.{key}"): float(last[key]) for key in ("in_time_percent", "goodput", "p95")}  # type: ignore[literal-required]
+    return Shown(figures, rows, _notes(result, text), numbers)
+
+
+def _latencies(result: LiveResult, text: Words) -> Figure:
+    """A mark a request where it was due, a cross where it was told no; the goal, and P95 of a second."""
+    figure = Figure()
+    for name, run in result["services"].items():
+        role, answered = ROLES[name], [one for one in run["requests"] if one["kind"] == ANSWERED]
+        lost = [one for one in run["requests"] if one["kind"] != ANSWERED]
+        for label, some, symbol in (("", answered, "circle"), (text("live.lost"), lost, "x")):
+            figure.marks(
+                [one["due"] for one in some],
+                [latency(one, run) for one in some],
+                role,
+                f"{text(f'live.{name}')}{label}",
+                symbol=symbol,
+                size=7,
+                showlegend=bool(some),
+                customdata=[[one["kind"]] for one in some],
+                hover=text("live.hover", due="%{x:.2f}", latency="%{y:,.0f}", kind="%{customdata[0]}"),
+            )
+        times, tails = _windows(run, lambda ended, run=run: _tail(ended, run))  # type: ignore[misc]
+        figure.line(times, tails, role, showlegend=False, width=2.5, hover="P95 %{y:,.0f} ms")
+    last = max(run["seconds"] for run in result["services"].values())
+    figure.line(
+        [0, last], [result["goal"]] * 2, "formula", text("goal_line"), hover="%{y:,.0f} ms", width=1.5
+    )
+    figure.x_axis(text("axis.due"), from_zero=True)
+    figure.y_axis(text("axis.latency"), from_zero=True)
+    return figure
+
+
+def _rates(result: LiveResult, text: Words) -> Figure:
+    """Sent, and answered in time, over the second before."""
+    figure = Figure(height=280)
+    for name, run in result["services"].items():
+        if name == "sound":
+            times = _times(run)
+            sent = [sum(time - WINDOW < one["gone"] <= time for one in run["requests"]) for time in times]
+            figure.line(times, _a_second(times, sent), "peer", text("live.sent"), hover="%{y:.3g}", width=1.5)
+        times, met = _windows(run, lambda ended, run=run: _met(ended, run, result["goal"]))  # type: ignore[misc]
+        figure.line(
+            times, _a_second(times, met), ROLES[name], text(f"live.{name}"), hover="%{y:.3g}", width=2.5
+        )
+    figure.x_axis(text("axis.seconds"), from_zero=True)
+    figure.y_axis(text("axis.goodput"), from_zero=True)
+    return figure
+
+
+def _queue(services: dict[str, Run], text: Words) -> Figure:
+    """Who waits, as a line, and who runs, as a thin one; a gap where the service did not answer."""
+    figure = Figure(height=280)
+    for name, run in services.items():
+        seconds = [look["second"] for look in run["looks"]]
+        for key, width in (("waiting", 2.5), ("running", 1.0)):
+            label = f"{text(f'live.{name}')}: {text(f'live.{key}')}"
+            counts = [look[key] for look in run["looks"]]  # type: ignore[literal-required]
+            figure.line(seconds, counts, ROLES[name], label, shape="hv", width=width, hover="%{y}")
+    figure.x_axis(text("axis.seconds"), from_zero=True)
+    figure.y_axis(text("axis.requests"), from_zero=True)
+    return figure
+
+
+def _guess(result: LiveResult, text: Words) -> Figure:
+    """What was predicted, what capacity over rate says, and what came of it, in percent."""
+    figure = Figure(height=90 + 44 * (2 + len(result["services"])))
+    last = list(result["services"].values())[-1]
+    bars: list[tuple[Role, str, float]] = [
+        ("predicted", text("live.guessed"), result["guess"]),
+        ("formula", text("live.by_hand"), last["by_hand"]),
+        *(
+            (ROLES[name], text(f"live.{name}"), run["outcome"]["in_time_percent"])
+            for name, run in result["services"].items()
+        ),
+    ]
+    for role, name, percent in bars:
+        figure.bars(
+            [percent], [name], role, horizontal=True, labels="{:.0f}%", showlegend=False, hover="%{x:.1f}%"
+        )
+    figure.x_axis(text("live.in_time_percent"), span=(0, 112))
+    figure.y_axis(reverse=True)
+    return figure
+
+
+def _row(name: str, outcome: Outcome, text: Words) -> Row:
+    row: Row = {text("live.service"): text(f"live.{name}")}
+    row |= {text(f"live.{key}"): outcome[key] for key in SHOWN}  # type: ignore[literal-required]
+    for key in RARE:
+        value = outcome[key]  # type: ignore[literal-required]
+        row[text(f"live.{key}")] = text("live.nobody") if value is None else value
+    return row
+
+
+def _notes(result: LiveResult, text: Words) -> list[str]:
+    """What broke and what repairs it; how the prediction fared; what has to be known to read it."""
+    services, fault = result["services"], result["fault"]
+    sound = services["sound"]
+    said = {
+        f"{name}_{key}": text("live.nobody") if value is None else value
+        for name, run in services.items()
+        for key, value in {**run["outcome"], "capacity": run["capacity"], "planned": run["planned"]}.items()
+    }
+    told = (
+        text(f"live.{fault}", **said, slots=sound["slots"], goal=result["goal"], rate=sound["rate"])
+        if (fault == "none" or "broken" in services)
+        else text("live.waiting_for_broken")
+    )
+    last = list(services.values())[-1]
+    measured = result["in_time_percent"]
+    return [
+        told,
+        text("live.predicted", guess=result["guess"], by_hand=last["by_hand"], measured=measured),
+        text("live.rate_note", rate=sound["rate"], capacity=sound["capacity"], sent=last["outcome"]["sent"]),
+    ]
+
+
+def _times(run: Run) -> list[float]:
+    last = max(request["end"] for request in run["requests"])
+    return [EVERY * place for place in range(int(last / EVERY) + 2)]
+
+
+def _windows(
+    run: Run, value: Callable[[Sequence[Request]], float | None]
+) -> tuple[list[float], list[float | None]]:
+    """Of the requests that ended within the window before each time."""
+    times = _times(run)
+    return times, [
+        value([one for one in run["requests"] if time - WINDOW < one["end"] <= time]) for time in times
+    ]
+
+
+def _tail(ended: Sequence[Request], run: Run) -> float | None:
+    times = [latency(one, run) for one in ended if one["kind"] == ANSWERED]
+    return percentile(times, 95) if times else None
+
+
+def _met(ended: Sequence[Request], run: Run, goal: float) -> float:
+    return sum(one["kind"] == ANSWERED and latency(one, run) <= goal for one in ended)
+
+
+def _a_second(times: Sequence[float], counts: Sequence[float | None]) -> list[float]:
+    """At the beginning the window is shorter."""
+    return [(count or 0) / min(WINDOW, time or WINDOW) for time, count in zip(times, counts, strict=True)]
