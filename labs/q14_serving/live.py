@@ -43,7 +43,7 @@ class LiveParams(Params):
     guess: int = whole(90, 0, 100, primary=True)
     seconds: int = whole(5, 2, 60)
     slots: int = whole(4, 1, 16)
-    tokens: int = whole(12, 1, 100)
+    tokens: int = whole(24, 1, 100)
     goal: float = real(1000.0, 50.0, 10000.0, step=50.0)
     seed: int = whole(0, 0, 999)
     at: float = real(2.5, 0.0, 120.0, step=0.1, view=True, label="live_at")
@@ -64,27 +64,27 @@ class Live(Experiment[LiveParams, LiveResult]):
 
     def seconds(self, params: LiveParams, device: DeviceClass) -> float:
         services = setups(params.fault, params.slots).values()
-        once = START_SECONDS.on(device) + 0.5 + params.tokens * 0.02
-        return sum(once + max(params.seconds, setup.least_seconds) for setup in services)
+        start = START_SECONDS.on(device)
+        return sum(
+            start + 0.5 + params.tokens * 0.02 + setup.lasts(params.seconds, start) for setup in services
+        )
 
     def measure(self, params: LiveParams, ctx: Context) -> LiveResult:
         """One service after the other; what a run has so far is made of what it emits."""
-        from labs.q14_serving.live_load import Watcher, serve_load
+        from labs.q14_serving.live_load import Load, Watcher, serve_load
         from labs.q14_serving.live_service import running
 
         ctx.progress(0.0, "loading")
         model = ctx.model()
         options = ("--model", model.path, "--device", ctx.device, "--dtype", ctx.dtype)
-        services, told, rate = setups(params.fault, params.slots), list[dict[str, Any]](), params.rate
+        services, told = setups(params.fault, params.slots), list[dict[str, Any]]()
+        load = Load(params.rate, params.seconds, params.tokens, params.seed)
         for place, (name, setup) in enumerate(services.items()):
             begin, end = place / len(services), (place + 1) / len(services)
             ctx.progress(begin, "starting")
             with running(setup, [str(option) for option in options], ctx.check_cancelled) as service:
                 watcher = Watcher(ctx, name, (begin + STARTED / len(services), end), told)
-                seconds = max(float(params.seconds), setup.least_seconds)
-                rate = asyncio.run(
-                    serve_load(service, setup, rate, seconds, params.tokens, params.seed, watcher)
-                )
+                load = asyncio.run(serve_load(service, setup, load, watcher))
         result = result_of(params.fault, params.goal, params.guess, told)
         assert result is not None
         return result

@@ -11,8 +11,8 @@ from typing import Literal
 
 Fault = Literal["", "slow", "freeze", "hang", "kill"]
 """What happens to the worker: `freeze` and `hang` hold it, for clients that wait and that do not."""
-MOST_RATE = 30.0
-"""Requests a second that the client is good for."""
+MOST_RATE, MOST_SECONDS = 30.0, 60.0
+"""Requests a second that the client is good for, and what a run lasts at most."""
 CALM, CROWDED = 0.6, 1.6
 """Rates over what the service has just been seen to answer."""
 BEGIN, END = 0.2, 0.55
@@ -33,13 +33,16 @@ class Setup:
     closed: bool = False
     share: float = CALM
     fault: Fault = ""
+    front: bool = False
+    """Queue and breaker are in a process of their own, which outlives its worker."""
     least_seconds: float = 0.0
-    """A killed worker needs time to come back."""
+    """Of a run that is to show more than the beginning of its break."""
+    starts: float = 0.0
+    """The run lasts at least so many times as long as a worker takes to start, to see it come back."""
 
-    @property
-    def front(self) -> bool:
-        """Queue and breaker are in a process of their own, which outlives its worker."""
-        return self.fault in ("slow", "hang", "kill")
+    def lasts(self, wished: float, start: float) -> float:
+        """Seconds of the run, where a worker took `start` seconds."""
+        return min(MOST_SECONDS, max(wished, self.least_seconds, self.starts * start))
 
 
 Broken = tuple[Setup, Setup]
@@ -48,9 +51,11 @@ BREAKS: dict[str, Callable[[Setup], Broken]] = {
     "no_batching": lambda base: (base, replace(base, slots=1)),
     "unbounded_queue": lambda base: _pair(replace(base, share=CROWDED), unbounded=True),
     "closed_loop": lambda base: _pair(replace(base, fault="freeze", unbounded=True), closed=True),
-    "slow_worker": lambda base: _pair(base, fault="slow"),
-    "worker_killed": lambda base: _pair(replace(base, least_seconds=14.0), fault="kill"),
-    "breaker_off": lambda base: _pair(replace(base, fault="hang", least_seconds=8.0), breaker=False),
+    "slow_worker": lambda base: _pair(replace(base, front=True), fault="slow"),
+    "worker_killed": lambda base: _pair(replace(base, front=True, starts=2.5), fault="kill"),
+    "breaker_off": lambda base: _pair(
+        replace(base, front=True, fault="hang", least_seconds=12.0), breaker=False
+    ),
 }
 
 

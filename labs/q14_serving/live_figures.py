@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from labs.contract import Row, Shown, Words
 from labs.contract.drawing import Figure, Role
 from labs.q14_serving.live_path import path_figure
-from labs.q14_serving.live_seen import ANSWERED, SECOND, LiveResult, Outcome, Request, Run, latency
+from labs.q14_serving.live_seen import ANSWERED, LiveResult, Outcome, Request, Run, latency
 from labs.q14_serving.queueing import percentile
 
 ROLES: dict[str, Role] = {"sound": "measured", "broken": "said"}
@@ -41,7 +41,7 @@ def shown(result: LiveResult, text: Words) -> Shown:
     }
     rows = [_row(name, run["outcome"], text) for name, run in services.items()]
     last = list(services.values())[-1]["outcome"]
-    numbers = {text(f"live.{key}"): float(last[key]) for key in ("in_time_percent", "goodput", "p95")}  # type: ignore[literal-required]
+    numbers = {text(f"live.{key}"): float(last[key]) for key in ("in_time_percent", "goodput", "p95")}
     return Shown(figures, rows, _notes(result, text), numbers)
 
 
@@ -63,7 +63,8 @@ def _latencies(result: LiveResult, text: Words) -> Figure:
                 customdata=[[one["kind"]] for one in some],
                 hover=text("live.hover", due="%{x:.2f}", latency="%{y:,.0f}", kind="%{customdata[0]}"),
             )
-        times, tails = _windows(run, lambda ended, run=run: _tail(ended, run))  # type: ignore[misc]
+        times = _times(run)
+        tails = [_tail(_ended(run, time), run) for time in times]
         figure.line(times, tails, role, showlegend=False, width=2.5, hover="P95 %{y:,.0f} ms")
     last = max(run["seconds"] for run in result["services"].values())
     figure.line(
@@ -78,11 +79,11 @@ def _rates(result: LiveResult, text: Words) -> Figure:
     """Sent, and answered in time, over the second before."""
     figure = Figure(height=280)
     for name, run in result["services"].items():
+        times = _times(run)
         if name == "sound":
-            times = _times(run)
             sent = [sum(time - WINDOW < one["gone"] <= time for one in run["requests"]) for time in times]
             figure.line(times, _a_second(times, sent), "peer", text("live.sent"), hover="%{y:.3g}", width=1.5)
-        times, met = _windows(run, lambda ended, run=run: _met(ended, run, result["goal"]))  # type: ignore[misc]
+        met = [_met(_ended(run, time), run, result["goal"]) for time in times]
         figure.line(
             times, _a_second(times, met), ROLES[name], text(f"live.{name}"), hover="%{y:.3g}", width=2.5
         )
@@ -163,14 +164,9 @@ def _times(run: Run) -> list[float]:
     return [EVERY * place for place in range(int(last / EVERY) + 2)]
 
 
-def _windows(
-    run: Run, value: Callable[[Sequence[Request]], float | None]
-) -> tuple[list[float], list[float | None]]:
-    """Of the requests that ended within the window before each time."""
-    times = _times(run)
-    return times, [
-        value([one for one in run["requests"] if time - WINDOW < one["end"] <= time]) for time in times
-    ]
+def _ended(run: Run, time: float) -> list[Request]:
+    """Its requests that ended within the window before."""
+    return [one for one in run["requests"] if time - WINDOW < one["end"] <= time]
 
 
 def _tail(ended: Sequence[Request], run: Run) -> float | None:
@@ -182,6 +178,6 @@ def _met(ended: Sequence[Request], run: Run, goal: float) -> float:
     return sum(one["kind"] == ANSWERED and latency(one, run) <= goal for one in ended)
 
 
-def _a_second(times: Sequence[float], counts: Sequence[float | None]) -> list[float]:
+def _a_second(times: Sequence[float], counts: Sequence[float]) -> list[float]:
     """At the beginning the window is shorter."""
-    return [(count or 0) / min(WINDOW, time or WINDOW) for time, count in zip(times, counts, strict=True)]
+    return [count / min(WINDOW, time or WINDOW) for time, count in zip(times, counts, strict=True)]

@@ -1,10 +1,10 @@
-"""Loads one real service, looks at it meanwhile, and lets happen to its worker what is to happen. No torch."""
+"""A real service under load: requests, looks at its metrics, the misfortunes of its worker. No torch."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -12,7 +12,7 @@ from labs.contract import Context
 from labs.q14_serving.live_breaks import BEGIN, END, MOST_RATE, Setup
 from labs.q14_serving.live_service import Service
 from serving.load.arrivals import poisson
-from serving.load.completions import Completions, Reply
+from serving.load.completions import ANSWERED, Completions, Reply
 from serving.load.loops import Sent, open_loop
 from serving.load.plan import LoadTest, Plan
 from serving.load.target import endpoint
@@ -69,19 +69,27 @@ class Watcher:
         self._ctx.emit(partial)
 
 
-async def serve_load(
-    service: Service, setup: Setup, rate: float, seconds: float, tokens: int, seed: int, watcher: Watcher
-) -> float:
-    """Send to it for so many seconds and wait for the answers; returns the rate, which 0 leaves to it."""
+class Load(NamedTuple):
+    """What is sent: requests a second, for so many seconds, of so many tokens each, drawn with a seed."""
+
+    rate: float
+    seconds: float
+    tokens: int
+    seed: int
+
+
+async def serve_load(service: Service, setup: Setup, load: Load, watcher: Watcher) -> Load:
+    """Send it and wait for the answers. Returns what was sent: a rate of 0 becomes what suits the service."""
     url = endpoint(service.entry.address, allow_remote=False)
-    body = {"prompt": PROMPT, "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
+    body = {"prompt": PROMPT, "max_tokens": load.tokens, "temperature": 0, "ignore_eos": True}
 
     def completions() -> Completions:
         return Completions(url, body, timeout=PATIENCE, most_in_flight=MOST_IN_FLIGHT)
 
     capacity = await _capacity(completions, setup, watcher.check)
-    rate = rate or min(MOST_RATE, max(LEAST_RATE, setup.share * capacity))
-    due = list(poisson(rate, seconds, seed)) or [0.0]
+    rate = load.rate or min(MOST_RATE, max(LEAST_RATE, setup.share * capacity))
+    seconds = setup.lasts(load.seconds, service.worker.took)
+    due = list(poisson(rate, seconds, load.seed)) or [0.0]
     bound = None if setup.unbounded else setup.queue
     plan = {"slots": setup.slots, "queue": bound, "closed": setup.closed, "rate": rate, "seconds": seconds}
     watcher.begin({**plan, "capacity": capacity, "planned": len(due)})
@@ -101,7 +109,7 @@ async def serve_load(
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
     watcher.hear(test.sent, 1.0)
-    return rate
+    return load._replace(rate=rate, seconds=seconds)
 
 
 async def _capacity(completions: Callable[[], Completions], setup: Setup, check: Callable[[], None]) -> float:
@@ -113,7 +121,7 @@ async def _capacity(completions: Callable[[], Completions], setup: Setup, check:
             await open_loop(client.send, [0.0] * (batches * setup.slots), sent, check)
     finally:
         await client.close()
-    return len(sent) / max(one.end for one in sent)
+    return sum(one.reply.kind == ANSWERED for one in sent) / max(one.end for one in sent)
 
 
 async def _look_on(service: Service, clock: Callable[[], float], looks: list[dict[str, Any]]) -> None:

@@ -67,7 +67,8 @@ class Outcome(TypedDict):
 class Run(TypedDict):
     """One service under load. `capacity`: answers a second to a burst before it, `slots` at a time.
 
-    `queue`: most that may wait, None for no bound. `by_hand`: percent of the requests that so much capacity is enough for.
+    `queue`: most that may wait, None for no bound. `by_hand`: percent of the requests that so much capacity
+    is enough for.
     """
 
     slots: int
@@ -144,7 +145,7 @@ def instant(run: Run, second: float) -> Instant:
 
 def _begun(plan: dict[str, Any]) -> Run:
     by_hand = 100 * min(1.0, plan["capacity"] / plan["rate"])
-    return {**plan, "by_hand": by_hand, "requests": [], "looks": [], "happened": []}  # type: ignore[return-value, typeddict-item]
+    return {**plan, "by_hand": by_hand, "requests": [], "looks": [], "happened": []}  # type: ignore[typeddict-item]
 
 
 def _outcome(run: Run, goal: float) -> Outcome:

@@ -1,8 +1,8 @@
 """The real service in processes of its own: started for a run, looked at, disturbed, and always ended.
 
-A service is one process with our engine in it, or, where the worker is to fail, a front with the queue and the
-circuit breaker before such a process. Each listens on a free port of loopback, and ends when its standard
-input closes: with this process, however that ends.
+A service is one process with our engine in it, or, where the worker is to fail, a front with the queue and
+the circuit breaker before such a process. Each listens on a free port of loopback, and ends when its
+standard input closes: with this process, however that ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, NamedTuple
@@ -25,7 +26,7 @@ from labs.q14_serving.live_breaks import Setup
 from minimind_core.errors import ConfigError, MiniMindError
 
 LOOK_SECONDS = 0.1
-DEADLINE, HANG_DEADLINE = 10.0, 1.0
+DEADLINE, HANG_DEADLINE = 10.0, 1.5
 """Seconds that a request may take; the second where the worker hangs, so that it is noticed."""
 BREAKER_FAILURES, NEVER = 3, 10**9
 BREAKER_SECONDS = 0.5
@@ -45,11 +46,14 @@ class Look(NamedTuple):
 
 
 class Process:
-    """`python -m serving serve` with these options. Starts at once; `wait` until it listens."""
+    """`python -m serving serve` with these options. Starts at once; `wait` until it listens.
+
+    `took` is how many seconds that was the last time.
+    """
 
     def __init__(self, options: Sequence[str]) -> None:
         self._options = options
-        self.port = 0
+        self.port, self.took = 0, 0.0
         self.start()
 
     @property
@@ -70,6 +74,7 @@ class Process:
 
     def start(self) -> None:
         """Start it, or start it again on its port."""
+        self._began = time.perf_counter()
         self._listening, self._ended, self._said = threading.Event(), threading.Event(), ""
         command = [sys.executable, "-m", "serving", "serve", "--until-eof", "--port", str(self.port)]
         self._process = subprocess.Popen(
@@ -120,7 +125,7 @@ class Process:
             for line in log:
                 self._said = line.strip()
                 if not listening.is_set() and '"event": "listening"' in line:
-                    self.port = json.loads(line)["port"]
+                    self.port, self.took = json.loads(line)["port"], time.perf_counter() - self._began
                     listening.set()
         ended.set()
 
