@@ -32,6 +32,8 @@ STARTED = 0.4
 """Share of a service's part of the run after which it is loaded."""
 START_SECONDS = PerDevice(cpu=4.0, cuda=8.0)
 """Until a service has loaded its model."""
+RATE = PerDevice(cpu=5.0, cuda=20.0)
+"""Requests a second that it may be expected to be good for."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,9 @@ class Live(Experiment[LiveParams, LiveResult]):
 
     def seconds(self, params: LiveParams, device: DeviceClass) -> float:
         services = setups(params.fault, params.slots).values()
-        start = START_SECONDS.on(device)
-        return sum(
-            start + 0.5 + params.tokens * 0.02 + setup.lasts(params.seconds, start) for setup in services
-        )
+        start, rate = START_SECONDS.on(device), params.rate or RATE.on(device)
+        alone = 0.5 + params.tokens * 0.02
+        return sum(start + alone + setup.lasts(params.seconds, start, rate) for setup in services)
 
     def measure(self, params: LiveParams, ctx: Context) -> LiveResult:
         """One service after the other; what a run has so far is made of what it emits."""

@@ -15,6 +15,8 @@ MOST_RATE, MOST_SECONDS = 30.0, 60.0
 """Requests a second that the client is good for, and what a run lasts at most."""
 CALM, CROWDED = 0.6, 1.6
 """Rates over what the service has just been seen to answer."""
+LEAST_REQUESTS = 10
+"""Of a run, where the machine is slow."""
 BEGIN, END = 0.2, 0.55
 """Shares of the run between which a worker is slow or hangs; one that is killed is gone at the first."""
 
@@ -40,9 +42,10 @@ class Setup:
     starts: float = 0.0
     """The run lasts at least so many times as long as a worker takes to start, to see it come back."""
 
-    def lasts(self, wished: float, start: float) -> float:
-        """Seconds of the run, where a worker took `start` seconds."""
-        return min(MOST_SECONDS, max(wished, self.least_seconds, self.starts * start))
+    def lasts(self, wished: float, start: float, rate: float) -> float:
+        """Seconds of the run, where a worker took `start` seconds and `rate` requests a second are sent."""
+        enough = LEAST_REQUESTS / rate
+        return min(MOST_SECONDS, max(wished, self.least_seconds, self.starts * start, enough))
 
 
 Broken = tuple[Setup, Setup]

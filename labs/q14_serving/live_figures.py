@@ -36,7 +36,7 @@ def shown(result: LiveResult, text: Words) -> Shown:
         "latency": _latencies(result, text),
         "path": path_figure(result, text),
         "rates": _rates(result, text),
-        "queue": _queue(services, text),
+        "queue": _queue(result, text),
         "guess": _guess(result, text),
     }
     rows = [_row(name, run["outcome"], text) for name, run in services.items()]
@@ -65,7 +65,7 @@ def _latencies(result: LiveResult, text: Words) -> Figure:
             )
         times = _times(run)
         tails = [_tail(_ended(run, time), run) for time in times]
-        figure.line(times, tails, role, showlegend=False, width=2.5, hover="P95 %{y:,.0f} ms")
+        figure.line(times, tails, role, showlegend=False, width=2, connectgaps=True, hover="P95 %{y:,.0f} ms")
     last = max(run["seconds"] for run in result["services"].values())
     figure.line(
         [0, last], [result["goal"]] * 2, "formula", text("goal_line"), hover="%{y:,.0f} ms", width=1.5
@@ -92,15 +92,18 @@ def _rates(result: LiveResult, text: Words) -> Figure:
     return figure
 
 
-def _queue(services: dict[str, Run], text: Words) -> Figure:
-    """Who waits, as a line, and who runs, as a thin one; a gap where the service did not answer."""
-    figure = Figure(height=280)
-    for name, run in services.items():
+def _queue(result: LiveResult, text: Words) -> Figure:
+    """Who waits, as a line, and who runs, as a thin one; a gap where it did not answer; a second to drag."""
+    figure, most, second = Figure(height=280), 1, result["view"]["second"]
+    for name, run in result["services"].items():
         seconds = [look["second"] for look in run["looks"]]
         for key, width in (("waiting", 2.5), ("running", 1.0)):
             label = f"{text(f'live.{name}')}: {text(f'live.{key}')}"
             counts = [look[key] for look in run["looks"]]  # type: ignore[literal-required]
+            most = max(most, *(count or 0 for count in counts))
             figure.line(seconds, counts, ROLES[name], label, shape="hv", width=width, hover="%{y}")
+    figure.line([second, second], [0, most], "formula", showlegend=False, width=2)
+    figure.drag("at", text("live.second", value="{value}"))
     figure.x_axis(text("axis.seconds"), from_zero=True)
     figure.y_axis(text("axis.requests"), from_zero=True)
     return figure
@@ -152,8 +155,11 @@ def _notes(result: LiveResult, text: Words) -> list[str]:
     )
     last = list(services.values())[-1]
     measured = result["in_time_percent"]
+    fastest, goal = sound["outcome"]["fastest"], result["goal"]
+    infeasible = [text("live.infeasible", fastest=fastest, goal=goal)] if fastest > goal else []
     return [
         told,
+        *infeasible,
         text("live.predicted", guess=result["guess"], by_hand=last["by_hand"], measured=measured),
         text("live.rate_note", rate=sound["rate"], capacity=sound["capacity"], sent=last["outcome"]["sent"]),
     ]

@@ -21,7 +21,7 @@ PROMPT = "The weather today"
 PATIENCE = 20.0
 """Seconds that a client waits; every service says no before."""
 MOST_IN_FLIGHT = 512
-LEAST_RATE = 0.5
+LEAST_RATE = 0.2
 """Requests a second that are worth sending."""
 LOOK_EVERY, LOOK_TIMEOUT = 0.25, 0.4
 HELD, LET = 0.15, 0.05
@@ -88,7 +88,7 @@ async def serve_load(service: Service, setup: Setup, load: Load, watcher: Watche
 
     capacity = await _capacity(completions, setup, watcher.check)
     rate = load.rate or min(MOST_RATE, max(LEAST_RATE, setup.share * capacity))
-    seconds = setup.lasts(load.seconds, service.worker.took)
+    seconds = setup.lasts(load.seconds, service.worker.took, rate)
     due = list(poisson(rate, seconds, load.seed)) or [0.0]
     bound = None if setup.unbounded else setup.queue
     plan = {"slots": setup.slots, "queue": bound, "closed": setup.closed, "rate": rate, "seconds": seconds}

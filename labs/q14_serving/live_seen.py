@@ -53,6 +53,7 @@ class Outcome(TypedDict):
     served: float
     goodput: float
     in_time_percent: float
+    fastest: float
     p50: float
     p95: float
     p99: float
@@ -167,6 +168,7 @@ def _outcome(run: Run, goal: float) -> Outcome:
         "served": len(answered) / lasted,
         "goodput": in_time / run["seconds"],
         "in_time_percent": 100 * in_time / len(requests),
+        "fastest": min(times),
         "p50": percentile(times, 50),
         "p95": percentile(times, 95),
         "p99": percentile(times, 99),
