@@ -15,6 +15,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from minimind_core.command_options import add_device_arguments, add_model_arguments, load, positive, whole
+from minimind_core.parent import end_when_input_closes
 from serving.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name, dest=field, type=kind, default=default, metavar="N", help=f"{text} ({default:g})"
         )
+    parser.add_argument(
+        "--until-eof", action="store_true", help="end at once when standard input closes, as with a parent"
+    )
     parser.add_argument("--paged", action="store_true", help="keep keys and values in shared blocks")
     parser.add_argument(
         "--fallback", metavar="NAME", help="smaller model that answers while the breaker is open"
@@ -60,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve; 0 after a drain, 130 after Ctrl+C."""
+    if options.until_eof:
+        end_when_input_closes()
     given = vars(options)
     settings = Settings(
         allowed_hosts=tuple(options.allowed_host),

@@ -11,8 +11,9 @@ from typing import Any
 
 from labs.claims.checks import Check
 from labs.q14_serving.curves import SECOND, given, given_list, table_line
+from labs.q14_serving.erlang import erlang_wait, mean_wait
 from labs.q14_serving.event_loops import blocked_loop, starving, two_queues
-from labs.q14_serving.queueing import Fleet, Outcome, erlang_wait, lengths_of, percentile, poisson, simulate
+from labs.q14_serving.queueing import Fleet, Outcome, lengths_of, percentile, poisson, simulate
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import kv_cache_bytes
 
@@ -154,6 +155,21 @@ def erlang() -> dict[str, Any]:
     return {"mean": means, "p95": tails}
 
 
+def equal_lengths() -> list[float]:
+    """Mean wait in milliseconds with 32, 36 and 40 slots where all service times are equal, M/D/c."""
+    load, service = little()["at_latency"], given("latency")
+    return [mean_wait(load, slots, service, 0.0) for slots in (32, 36, 40)]
+
+
+def prefill_capacity() -> dict[str, float]:
+    """Requests a second of a table's full GPU: decode steps only, and a pass of alpha for each prompt."""
+    line = table_line()
+    alone, mixed = (
+        line.requests_per_second(given("cap"), given("tokens"), prefill) for prefill in (0.0, line.alpha)
+    )
+    return {"decode": alone, "with_prefill": mixed}
+
+
 def static_batches() -> dict[str, float]:
     """P95 of the needed GPUs with uniform lengths, rows joining at any step or only at the next batch."""
     needed = int(two_are_not_enough()["needed"])
@@ -262,4 +278,6 @@ CHECKS: dict[str, Check] = {
     "Q14-C33": cache_limit,
     "Q14-C34": late_scaling,
     "Q14-C35": streaming_goal,
+    "Q14-C36": equal_lengths,
+    "Q14-C37": prefill_capacity,
 }

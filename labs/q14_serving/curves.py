@@ -18,6 +18,8 @@ QUESTION = load_question("q14_serving")
 SECOND = 1000
 TAIL = 1.65
 """Standard deviations of the number of rows at which about one instant in twenty has more."""
+LEAST_FREE = 0.001
+"""Share of the time that is left for decoding in a formula; with less all is overloaded alike."""
 
 
 def given(name: str) -> float:
@@ -46,9 +48,21 @@ class Line:
         """Milliseconds of a step."""
         return self.alpha + self.beta * rows
 
-    def requests_per_second(self, rows: float, tokens: float) -> float:
-        """Of one replica whose batch has so many rows all the time, each wanting so many tokens."""
-        return SECOND * rows / (tokens * self.step(rows))
+    def requests_per_second(self, rows: float, tokens: float, prefill: float = 0.0) -> float:
+        """Of one replica whose batch has so many rows all the time, each wanting so many tokens.
+
+        Before each request all rows wait `prefill` milliseconds for its prompt.
+        """
+        return SECOND * rows / (tokens * self.step(rows) + rows * prefill)
+
+    def beside(self, prompts: float) -> Line:
+        """The steps of a replica that reads prompts for that share of its time, and decodes in the rest.
+
+        >>> Line(6.0, 0.2).beside(0.5)
+        Line(alpha=12.0, beta=0.4, r2=1.0)
+        """
+        free = max(1 - prompts, LEAST_FREE)
+        return Line(self.alpha / free, self.beta / free, self.r2)
 
 
 def fit(rows: Sequence[float], steps: Sequence[float]) -> Line:

@@ -1,4 +1,4 @@
-"""Servers as queues: Erlang's formula, and a simulation of replicas that decode in batches. Knows no model.
+"""Servers as queues: a simulation of replicas that decode in batches. Knows no model.
 
 A replica decodes step after step; a step with b rows takes alpha + beta * b milliseconds and gives each
 row one token. Requests go to the replica with the fewest outstanding ones. Plain Python, exact under
@@ -261,15 +261,3 @@ def in_flight_at(arrivals: Sequence[float], ends: Sequence[float], times: Sequen
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that at least `percent` of them do not exceed."""
     return sorted(values)[max(0, math.ceil(percent / 100 * len(values)) - 1)]
-
-
-def erlang_wait(load: float, servers: int) -> float:
-    """Probability that a request has to wait, M/M/c with `load` erlangs below `servers`.
-
-    >>> erlang_wait(0.5, 1)
-    0.5
-    """
-    blocked = 1.0
-    for busy in range(1, servers + 1):
-        blocked = load * blocked / (busy + load * blocked)
-    return blocked / (1 - load / servers * (1 - blocked))

@@ -8,8 +8,9 @@ from typing import NotRequired, TypedDict
 
 from labs.contract import Params, choice, real, switch, whole
 from labs.q14_serving.curves import SECOND, Line, latency_of, rows_of, table_line, tail_of
+from labs.q14_serving.erlang import erlang_wait, mean_wait, variation_of
 from labs.q14_serving.latencies import Seen, Timeline, seen
-from labs.q14_serving.queueing import Closed, Fleet, Outcome, arrivals_of, erlang_wait, lengths_of, simulate
+from labs.q14_serving.queueing import Closed, Fleet, Outcome, arrivals_of, lengths_of, simulate
 
 LINES = {"table": table_line(), "h200": Line(0.811, 0.0118)}
 """The problem's table; CUDA-graph decode steps of our model in FP16 on one H200, batches of 1 to 512."""
@@ -60,7 +61,10 @@ class LittleLaw(TypedDict):
 
 
 class ByHand(TypedDict):
-    """`capacity` in requests a second with full batches; `wait` by Erlang, None where no state is steady."""
+    """`capacity` in requests a second with full batches. None where no state is steady.
+
+    `wait`: M/M/c, exponential service; `general_wait`: M/G/c, service times as varied as the lengths are.
+    """
 
     rows: float
     latency: float
@@ -70,6 +74,7 @@ class ByHand(TypedDict):
     slots: int
     waiting_percent: float | None
     wait: float | None
+    general_wait: float | None
 
 
 class Knee(TypedDict):
@@ -147,25 +152,29 @@ def _lengths(params: SimulateParams, count: int) -> list[int]:
 
 def counts(params: SimulateParams) -> range:
     """Numbers of GPUs to try: from one too few for the load."""
-    alone = params.line.requests_per_second(params.cap, params.tokens)
+    alone = params.line.requests_per_second(params.cap, params.tokens, params.prefill)
     too_few = max(1, int(params.rate / alone))
     return range(too_few, too_few + MOST_MORE)
 
 
 def by_hand(params: SimulateParams) -> SimulateResult:
-    """What needs no simulation."""
-    line, tokens = params.line, params.tokens
+    """What needs no simulation: prompts take their share of the time, and each request waits for its own."""
+    tokens, prefill = params.tokens, params.prefill
+
+    def line(replicas: int) -> Line:
+        return params.line.beside(params.rate / replicas * prefill / SECOND)
 
     def rows(replicas: int) -> float:
-        return min(rows_of(line, params.rate, tokens, replicas), params.cap)
+        return min(rows_of(line(replicas), params.rate, tokens, replicas), params.cap)
 
-    tails = {count: tail_of(line, rows(count), tokens) for count in counts(params)}
+    tails = {count: prefill + tail_of(line(count), rows(count), tokens) for count in counts(params)}
     enough = [count for count, tail in tails.items() if tail < params.goal and rows(count) < params.cap]
-    capacity = params.replicas * line.requests_per_second(params.cap, tokens)
-    latency = latency_of(line, rows(params.replicas), tokens)
+    chosen, batch = line(params.replicas), rows(params.replicas)
+    capacity = params.replicas * params.line.requests_per_second(params.cap, tokens, prefill)
+    latency = prefill + latency_of(chosen, batch, tokens)
     erlangs, servers = params.rate * latency / SECOND, params.replicas * params.cap
     steady = params.rate < capacity and erlangs < servers
-    waiting = erlang_wait(erlangs, servers) if steady else None
+    variation = variation_of(params.lengths, tokens)
     return {
         "replicas": params.replicas,
         "rate": params.rate,
@@ -173,14 +182,15 @@ def by_hand(params: SimulateParams) -> SimulateResult:
         "goal": params.goal,
         "batching": params.batching,
         "by_hand": {
-            "rows": rows(params.replicas),
+            "rows": batch,
             "latency": latency,
-            "tail": tail_of(line, rows(params.replicas), tokens),
-            "alone": latency_of(line, 1, tokens),
+            "tail": prefill + tail_of(chosen, batch, tokens),
+            "alone": prefill + latency_of(params.line, 1, tokens),
             "capacity": capacity,
             "slots": servers,
-            "waiting_percent": None if waiting is None else 100 * waiting,
-            "wait": None if waiting is None else waiting * latency / (servers - erlangs),
+            "waiting_percent": 100 * erlang_wait(erlangs, servers) if steady else None,
+            "wait": mean_wait(erlangs, servers, latency) if steady else None,
+            "general_wait": mean_wait(erlangs, servers, latency, variation) if steady else None,
         },
         "tails": {str(count): tail for count, tail in tails.items()},
         "gpus_needed": min(enough, default=None),

@@ -39,6 +39,7 @@ class Simulate(Experiment[SimulateParams, SimulateResult]):
     """The chosen fleet under open and closed clients; then more and fewer GPUs, and other rates."""
 
     id = "q14/simulate"
+    version = 2
 
     def seconds(self, params: SimulateParams, device: DeviceClass) -> float:
         return 0.8 + params.rate * params.duration * 1e-5 + params.tokens * params.replicas * 1e-3

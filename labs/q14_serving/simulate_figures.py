@@ -68,7 +68,8 @@ def notes(result: SimulateResult, text: Words) -> list[str]:
     said.append(text("simulate.closed", rate=closed["rate"], closed=closed["p99"], open=opened["p99"]))
     if hand["wait"] is not None and hand["waiting_percent"] is not None:
         key = "simulate.erlang" if hand["waiting_percent"] > WORTH_SAYING else "simulate.no_queue"
-        said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], wait=hand["wait"]))
+        waits = {"wait": hand["wait"], "general": hand["general_wait"]}
+        said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], **waits))
     per_second = result["rate"] * result["tokens"]
     dollars = result["replicas"] * given("price") / (3600 * per_second) * MILLION
     said.append(text("simulate.cost", price=given("price"), dollars=dollars, replicas=result["replicas"]))

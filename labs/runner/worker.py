@@ -24,6 +24,7 @@ from labs.runner import protocol
 from labs.runner.channel import open_channel
 from labs.runner.failures import cannot_start, explain
 from labs.runner.protocol import Message
+from minimind_core.parent import kill_when_input_closes
 
 NICE = 10
 OOM_SCORE = "800"
@@ -131,13 +132,7 @@ def _die_with_parent() -> None:
 
     The reader thread does the same everywhere, but needs the interpreter, which a hang in C may hold.
     """
-    if sys.platform != "linux":
-        return
-    import fcntl
-
-    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpid() if _leads_group() else os.getpid())
-    fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+    kill_when_input_closes(-os.getpid() if _leads_group() else os.getpid())
 
 
 def _end_group() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.q14_serving.curves import fit
-from labs.q14_serving.queueing import Closed, Fleet, erlang_wait, lengths_of, poisson, simulate
+from labs.q14_serving.erlang import erlang_wait
+from labs.q14_serving.queueing import Closed, Fleet, lengths_of, poisson, simulate
 from labs.q14_serving.service import SimulateParams, by_hand, run, summary
 from tests.labs.one_lab import OneLab
 

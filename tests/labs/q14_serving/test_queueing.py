@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from labs.q14_serving.queueing import Fleet, erlang_wait, lengths_of, percentile, poisson, simulate
+from labs.q14_serving.erlang import erlang_wait
+from labs.q14_serving.queueing import Fleet, lengths_of, percentile, poisson, simulate
 
 
 def test_rows_join_and_leave_at_steps() -> None:

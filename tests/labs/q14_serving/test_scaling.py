@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labs.q14_serving.queueing import erlang_wait, poisson
+from labs.q14_serving.erlang import erlang_wait
+from labs.q14_serving.queueing import poisson
 from labs.q14_serving.scaling import Scaled, Service, Sight, Target, Thresholds, changing_arrivals
 from tests.labs.one_lab import OneLab
 

@@ -1,0 +1,111 @@
+"""What a run of the real service comes to, from what it told: worked out by hand, no process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labs.q14_serving.live import Live, LiveParams
+from labs.q14_serving.live_breaks import BREAKS, setups
+from labs.q14_serving.live_seen import LiveResult
+from tests.labs.one_lab import REGISTRY, OneLab
+
+PLAN = {"slots": 2, "queue": 2, "closed": False, "rate": 2.0, "seconds": 4.0, "planned": 4, "capacity": 1.0}
+REQUESTS = [
+    {"due": 0.0, "gone": 0.0, "first": 0.2, "end": 0.4, "kind": "answered"},
+    {"due": 1.0, "gone": 1.5, "first": 1.7, "end": 2.5, "kind": "answered"},
+    {"due": 2.0, "gone": 2.0, "first": None, "end": 2.1, "kind": "rejected"},
+    {"due": 3.0, "gone": 3.0, "first": 3.1, "end": 3.3, "kind": "http 504"},
+]
+LOOKS = [
+    {"second": 0.1, "waiting": 0, "running": 1, "breaker": "closed"},
+    {"second": 2.0, "waiting": 2, "running": None, "breaker": "open"},
+]
+
+
+def told(name: str = "sound", **plan: Any) -> list[dict[str, Any]]:
+    """The words of one service, in two pieces."""
+    happened = [{"second": 0.5, "what": "hang"}]
+    return [
+        {"service": name, "plan": {**PLAN, **plan}},
+        {"service": name, "requests": REQUESTS[:1], "looks": LOOKS[:1], "happened": []},
+        {"service": name, "requests": REQUESTS[1:], "looks": LOOKS[1:], "happened": happened},
+    ]
+
+
+def result(*partials: dict[str, Any], fault: str = "none") -> LiveResult:
+    made = Live().so_far(LiveParams(fault=fault, goal=1000.0), list(partials))
+    assert made is not None
+    return Live().complete(LiveParams(fault=fault, at=2.05), made)
+
+
+def test_an_open_client_counts_from_when_a_request_was_due() -> None:
+    outcome = result(*told())["services"]["sound"]["outcome"]
+    assert (outcome["sent"], outcome["answered"], outcome["refused"], outcome["failed"]) == (4, 2, 1, 1)
+    assert outcome["p50"] == pytest.approx(400) and outcome["p95"] == outcome["p99"] == pytest.approx(1500)
+    assert outcome["in_time_percent"] == 25 and outcome["goodput"] == 0.25 and outcome["rate"] == 1.0
+    assert outcome["first_p95"] == pytest.approx(700) and outcome["refusal"] == pytest.approx(200)
+    assert outcome["recovery"] == pytest.approx(2.0) and outcome["longest_queue"] == 2
+    assert outcome["mean_running"] == 1.0
+
+
+def test_a_closed_client_counts_from_when_it_sent() -> None:
+    outcome = result(*told(closed=True))["services"]["sound"]["outcome"]
+    assert outcome["p95"] == pytest.approx(1000) and outcome["due_p95"] == pytest.approx(1500)
+    assert outcome["in_time_percent"] == 50
+
+
+def test_capacity_over_rate_is_the_formula() -> None:
+    assert result(*told())["services"]["sound"]["by_hand"] == 50
+    assert result(*told(capacity=9.0))["services"]["sound"]["by_hand"] == 100
+
+
+def test_nothing_is_drawn_before_something_came_back() -> None:
+    assert Live().so_far(LiveParams(), []) is None
+    assert Live().so_far(LiveParams(), told()[:1]) is None
+
+
+def test_the_stations_light_up_with_who_is_there(lab: OneLab) -> None:
+    made = result(*told())
+    assert made["view"]["services"]["sound"] == {
+        "in_flight": 2,
+        "waiting": 2,
+        "running": None,
+        "breaker": "open",
+    }
+    data = lab.show("live", made).figures["path"].data
+    roles = [trace["meta"]["role"] for trace in data if trace.get("mode") == "markers"]
+    assert roles == ["measured", "said", "said", "said"]  # two in flight; full; open; no answer
+    assert {"2 in flight", "2 wait", "open", "no answer"} <= {
+        word for trace in data if trace.get("mode") == "text" for word in trace["text"]
+    }
+
+
+@pytest.mark.parametrize("fault", BREAKS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_break_says_what_broke_and_what_repairs_it(fault: str, language: str) -> None:
+    from labs.contract.registry import words_of
+
+    text = words_of("q14", REGISTRY.strings(language))
+    made = result(*told(), *told("broken", closed=True), fault=fault)
+    shown = Live().show(made, text)
+    assert [row[text("live.service")] for row in shown.rows] == [text("live.sound"), text("live.broken")]
+    note = shown.notes[0]
+    assert (
+        ("repair" in note.lower() or "What ends" in note)
+        if language == "en"
+        else "修法" in note or "结束" in note
+    )
+    half = Live().show(result(*told(), fault=fault), text)
+    assert half.notes[0] == text("live.waiting_for_broken")
+
+
+def test_a_break_changes_one_thing() -> None:
+    for fault in BREAKS:
+        services = setups(fault, 4)
+        changed = [
+            name for name, value in vars(services["sound"]).items() if vars(services["broken"])[name] != value
+        ]
+        assert len(changed) == 1, fault
+    assert list(setups("none", 4)) == ["sound"]
