@@ -77,13 +77,12 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `drain` is called and what was taken is answered."""
-        loops = [asyncio.create_task(loop()) for loop in (self._send, self._renew)]
+        loops = [asyncio.create_task(loop()) for loop in (self._work, self._send, self._renew)]
         try:
-            await self._take()
-            while self.running:
-                self._changed.clear()
-                await self._changed.wait()
-            await self._stream.leave(self.name)
+            # A fault of ours in one of them ends the worker: then its leases end too.
+            ended, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            for loop in ended:
+                loop.result()
         finally:
             tasks = [*loops, *(each.task for each in self.running.values() if each.task)]
             for task in tasks:
@@ -94,6 +93,13 @@ class Worker:
         """Take no more; `run` returns when what was taken is answered."""
         self._draining = True
         self._changed.set()
+
+    async def _work(self) -> None:
+        await self._take()
+        while self.running:
+            self._changed.clear()
+            await self._changed.wait()
+        await self._stream.leave(self.name)
 
     async def _take(self) -> None:
         """Take what waits, and now and then what others left; as many as there are free slots."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _work(options: argparse.Namespace) -> int:
     from serving.logs import log_to, tell
-    from serving.scaleout.stream import RequestStream
+    from serving.scaleout.stream import RequestStream, Unreachable
     from serving.scaleout.worker import Worker
     from serving.scaleout.worker_metrics import serve_metrics
 
@@ -73,10 +74,13 @@ async def _work(options: argparse.Namespace) -> int:
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, end, sig)
     tell("working", worker=name, slots=settings.num_slots, metrics_port=port)
-    await asyncio.gather(work, return_exceptions=True)
-    tell("ended", **vars(worker.counts))
-    await stream.close()
-    await backend.close()
+    try:
+        with contextlib.suppress(asyncio.CancelledError, Unreachable):
+            await work
+    finally:
+        tell("ended", **vars(worker.counts))
+        await stream.close()
+        await backend.close()
     return INTERRUPTED if ended_by[:1] == [signal.SIGINT] else 0
 
 

@@ -25,7 +25,7 @@ from tests.serving.served import PROMPT, until
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE, DEADLINE = 240.0, 120.0
-TOKENS = 300
+TOKENS = 120
 
 
 class ClusterProcess:

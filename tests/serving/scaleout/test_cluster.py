@@ -70,7 +70,7 @@ def test_whoever_dies_every_request_is_answered_once_or_told(tmp_path: Path, vic
         answered = sum(isinstance(answer, list) for answer in answers)
         back = running.line("back", victim)["seconds"]
         print(
-            f"{victim}: {answered} of {len(answers)} answered, new ones after {seconds:.2f} s, back in {back} s"
+            f"{victim}: {answered} of {len(answers)} answered, the next after {seconds:.2f} s, back in {back} s"
         )
         again, _ = asyncio.run(load_and_kill(running, victim, 8))
         check(again, MAY_SAY[victim])
