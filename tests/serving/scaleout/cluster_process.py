@@ -77,8 +77,9 @@ class ClusterProcess:
 
     async def busy(self, worker: str) -> None:
         """Wait until a worker is in the middle of an answer."""
-        first = (self.folder / f"{worker}.log").read_text().splitlines()[-1]
-        address = f"http://127.0.0.1:{json.loads(first)['metrics_port']}"
+        lines = map(json.loads, (self.folder / f"{worker}.log").read_text().splitlines())
+        port = [line["metrics_port"] for line in lines if line["event"] == "working"][-1]
+        address = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:
 
             async def holds() -> bool:
