@@ -79,12 +79,13 @@ $(VENV)/made.stamp:
 		$(PYTHON) -m venv --clear $(VENV); }
 	@touch $@
 
-# A browser for the browser tests, a PostgreSQL server for those of the store, and a compiler with Python's
-# headers for torch.compile, where missing.
+# A browser for the browser tests, a PostgreSQL server for those of the store, redis-server and nginx for those of
+# the service, and a compiler with Python's headers for torch.compile, where missing.
 system: $(VENV)/dev.stamp
 	@need=""; \
 	$(BIN)/python -m tests.browser.chromium >/dev/null || need="$$need chromium"; \
 	$(BIN)/python -m tests.study.postgres >/dev/null || need="$$need postgresql"; \
+	$(BIN)/python -m tests.serving.scaleout.redis_server >/dev/null 2>&1 || need="$$need redis-server nginx"; \
 	command -v c++ >/dev/null || need="$$need g++"; \
 	$(BIN)/python -c 'import pathlib, sysconfig, sys; \
 		sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || \

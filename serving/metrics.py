@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from serving.backends.backend import Backend
+from serving.backends.backend import Backend, Load
 from serving.breaker import STATES, Breaker
 from serving.gate import Gate
 
@@ -75,26 +75,32 @@ class _Gauges(Collector):
     def collect(self) -> Iterable[Metric]:
         """Gauges of the gate, the breaker and the backend."""
         gate = self._gate
-        yield _gauge("in_flight", "Requests that are in here, answered or waiting", gate.in_flight)
-        yield _gauge("draining", "1 once the service is about to stop", int(gate.draining))
+        yield gauge("in_flight", "Requests that are in here, answered or waiting", gate.in_flight)
+        yield gauge("draining", "1 once the service is about to stop", int(gate.draining))
         state = GaugeMetricFamily("minimind_breaker_state", "1 at the breaker's state", labels=["state"])
         for name in STATES:
             state.add_metric([name], int(self._breaker.state == name))
         yield state
         load = self._backend.load()
         if load is None:
-            yield _gauge("queue_depth", "Requests that wait for a slot", gate.waiting)
-            return
-        yield _gauge("queue_depth", "Requests that wait for a slot", load.waiting)
-        yield _gauge("batch_size", "Requests that got a token in the last step", load.batch_size)
-        yield _gauge("engine_steps", "Steps since the engine was made", load.steps)
-        yield _gauge("kv_slots", "Requests that the cache has room for", load.slots)
-        yield _gauge("kv_slots_used", "Slots that a request holds", load.slots_used)
-        yield _gauge("kv_blocks_used", "Blocks of the paged cache in use", load.blocks_used)
-        yield _gauge("kv_blocks_free", "Blocks of the paged cache that are free", load.blocks_free)
-        if load.device_bytes is not None:
-            yield _gauge("device_memory_bytes", "Memory taken on the GPU, by everybody", load.device_bytes)
+            yield gauge("queue_depth", "Requests that wait for a slot", gate.waiting)
+        else:
+            yield from engine_gauges(load)
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
+def engine_gauges(load: Load) -> Iterable[Metric]:
+    """Gauges of a backend that tells where it stands."""
+    yield gauge("queue_depth", "Requests that wait for a slot", load.waiting)
+    yield gauge("batch_size", "Requests that got a token in the last step", load.batch_size)
+    yield gauge("engine_steps", "Steps since the engine was made", load.steps)
+    yield gauge("kv_slots", "Requests that the cache has room for", load.slots)
+    yield gauge("kv_slots_used", "Slots that a request holds", load.slots_used)
+    yield gauge("kv_blocks_used", "Blocks of the paged cache in use", load.blocks_used)
+    yield gauge("kv_blocks_free", "Blocks of the paged cache that are free", load.blocks_free)
+    if load.device_bytes is not None:
+        yield gauge("device_memory_bytes", "Memory taken on the GPU, by everybody", load.device_bytes)
+
+
+def gauge(name: str, text: str, value: float) -> Metric:
+    """One gauge by its name after `minimind_`."""
     return GaugeMetricFamily(f"minimind_{name}", text, value=value)

@@ -8,6 +8,7 @@ from minimind_core.errors import require
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EMBEDDED = "engine"
+SERVERS, QUEUES = ("http://", "https://"), ("redis://", "rediss://", "unix://")
 CHARACTERS_A_TOKEN = 8
 
 
@@ -20,7 +21,8 @@ class Settings:
     """
 
     backend: str = EMBEDDED
-    """`engine`, or the address of an OpenAI-compatible server such as http://127.0.0.1:8001."""
+    """`engine`; the address of an OpenAI-compatible server such as http://127.0.0.1:8001; or that of a Redis,
+    redis://127.0.0.1:6379, whose workers answer."""
     host: str = "127.0.0.1"
     port: int = 8000
     """0 takes a free one; the first line of the log names it."""
@@ -52,8 +54,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         require(
-            self.backend == EMBEDDED or self.backend.startswith(("http://", "https://")),
-            f"A backend is `{EMBEDDED}` or an address with http://, not {self.backend!r}.",
+            self.backend == EMBEDDED or self.backend.startswith((*SERVERS, *QUEUES)),
+            f"A backend is `{EMBEDDED}` or an address with http:// or redis://, not {self.backend!r}.",
         )
         require(0 <= self.port < 2**16, f"A port is from 0 to 65535, not {self.port}.")
         for name in ("num_slots", "max_length", "max_new_tokens", "max_body_bytes", "breaker_failures"):

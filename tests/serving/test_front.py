@@ -152,7 +152,8 @@ def test_a_server_that_fails_or_speaks_otherwise_opens_the_breaker(
 
 def test_a_front_loads_no_torch() -> None:
     loads = (
-        "import sys, serving.command, serving.server, serving.backends.remote; print('torch' in sys.modules)"
+        "import sys, serving.command, serving.server, serving.backends.remote, serving.scaleout.front, "
+        "serving.scaleout.cluster; print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -129,7 +129,7 @@ def test_a_process_from_its_first_line_to_its_last(server: Process) -> None:
     ("options", "sentence"),
     [
         (["--host", "0.0.0.0"], "Say under which names 0.0.0.0 is reached"),
-        (["--backend", "ftp://x"], "A backend is `engine` or an address with http://"),
+        (["--backend", "ftp://x"], "A backend is `engine` or an address with http:// or redis://"),
         (["--deadline", "0"], "deadline must be above 0 seconds"),
     ],
 )

@@ -1,0 +1,134 @@
+"""`python -m serving cluster` with a tiny model: its log, its processes, and requests to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.minimind_core.checkpoint_samples import save_tiny
+from tests.serving.scaleout.redis_server import need
+from tests.serving.served import PROMPT, until
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE, DEADLINE = 240.0, 120.0
+TOKENS = 120
+
+
+class ClusterProcess:
+    """Started in `folder`; `lines` are its log so far."""
+
+    def __init__(self, folder: Path, nodes: int, workers: int) -> None:
+        save_tiny(folder / "tiny")
+        options = {
+            "--nodes": nodes,
+            "--workers": workers,
+            "--port": 0,
+            "--data": folder,
+            "--model": folder / "tiny",
+            "--device": "cpu",
+            "--slots": 4,
+            "--max-length": 1024,
+            "--max-new-tokens": 1000,
+            "--deadline": DEADLINE,
+        }
+        words = [str(word) for option in options.items() for word in option]
+        self.folder, self.lines = folder, list[dict[str, Any]]()
+        self._news: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "serving", "cluster", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.address = self.line("ready")["address"]
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._news.put(json.loads(line))
+        self._news.put(None)
+
+    def line(self, event: str, name: str | None = None) -> dict[str, Any]:
+        """The next line of the log about this."""
+        while (line := self._news.get(timeout=PATIENCE)) is not None:
+            self.lines.append(line)
+            if line["event"] == event and name in (None, line.get("name")):
+                return line
+        raise AssertionError(f"no {event}: {self.lines}")
+
+    def pids(self) -> dict[str, int]:
+        """Of each process the newest."""
+        return {line["name"]: line["pid"] for line in self.lines if line["event"] == "started"}
+
+    def kill(self, name: str) -> None:
+        os.kill(self.pids()[name], signal.SIGKILL)
+
+    async def busy(self, worker: str) -> None:
+        """Wait until a worker is in the middle of an answer."""
+        lines = map(json.loads, (self.folder / f"{worker}.log").read_text().splitlines())
+        port = [line["metrics_port"] for line in lines if line["event"] == "working"][-1]
+        address = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:
+
+            async def holds() -> bool:
+                text = (await client.get(address)).text
+                used = re.search(r"^minimind_kv_slots_used (\S+)$", text, re.MULTILINE)
+                return used is not None and float(used[1]) > 0
+
+            await until(holds)
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def cluster(folder: Path, nodes: int, workers: int) -> Iterator[ClusterProcess]:
+    """A cluster that ends with the block."""
+    need("redis-server", "nginx")
+    running = ClusterProcess(folder, nodes, workers)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.end()
+
+
+async def ask(client: httpx.AsyncClient, seed: int, tokens: int = TOKENS) -> list[int] | str:
+    """The token ids of an answer, or the code of its error; `broken off` where there was none."""
+    body = {"prompt": PROMPT, "max_tokens": tokens, "seed": seed, "ignore_eos": True}
+    began = time.monotonic()
+    try:
+        answer = await client.post("/generate", json=body)
+    except httpx.TransportError:
+        return "broken off"
+    finally:
+        assert time.monotonic() - began < DEADLINE + 10
+    data = answer.json()
+    if answer.status_code == 200:
+        return list(data["token_ids"])
+    assert data["error"]["message"].endswith(".") and answer.status_code in (503, 504)
+    return str(data["error"]["code"])
+
+
+async def recovery(client: httpx.AsyncClient) -> float:
+    """Seconds until a request that comes now is answered, asked again and again."""
+    began = time.monotonic()
+
+    async def answered() -> bool:
+        return isinstance(await ask(client, 0, tokens=1), list)
+
+    await asyncio.wait_for(until(answered), PATIENCE)
+    return time.monotonic() - began

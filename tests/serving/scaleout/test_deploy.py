@@ -1,0 +1,95 @@
+"""compose.yaml and what it mounts: complete, pinned, on loopback, in words that our programs understand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from serving.__main__ import _parser
+from serving.arguments import settings_of
+from serving.backends.embedded import EmbeddedBackend
+from serving.scaleout.stream import RequestStream
+from serving.scaleout.worker import Worker
+from serving.scaleout.worker_metrics import serve_metrics
+from serving.settings import Settings
+from tests.serving.served import SMALL, served, tiny
+
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_pinned_watched_bounded_and_on_loopback(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"[\w./-]+:v?\d[\w.-]*", service["image"]), "a tag that does not move"
+    assert service["restart"] == "unless-stopped" and service["mem_limit"] and service["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert set(service.get("depends_on", ())) <= set(SERVICES)
+    for mount in service.get("volumes", []):
+        source = mount.split(":")[0]
+        assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_our_own_programs_understand_their_commands(name: str) -> None:
+    options = _parser().parse_args(SERVICES[name]["command"])
+    settings = settings_of(options)
+    address = settings.backend if name == "api" else options.queue_address
+    assert address == "redis://redis:6379"
+    grace = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+    assert settings.drain_seconds < grace, "or else it is killed while it drains"
+
+
+def test_prometheus_reads_every_service_of_ours_where_it_answers() -> None:
+    jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in jobs}
+    worker = _parser().parse_args(SERVICES["worker"]["command"])
+    assert ports == {"api": Settings().port, "worker": worker.metrics_port}
+    api = settings_of(_parser().parse_args(SERVICES["api"]["command"]))
+    assert "api" in api.allowed_hosts, "Prometheus asks it by this name"
+
+
+def test_the_dashboard_shows_what_is_exported() -> None:
+    async def exported() -> str:
+        async with served() as node:
+            asked = {"prompt": "Ab", "max_tokens": 2}
+            await node.client.post("/generate", json=asked)
+            await node.client.post("/generate", json={**asked, "max_tokens": 0})
+            backend = EmbeddedBackend(tiny(), Settings(**SMALL))
+            port = serve_metrics(Worker(RequestStream("redis://"), backend, 1, "w"), backend, "127.0.0.1", 0)
+            async with httpx.AsyncClient(trust_env=False) as client:
+                worker = (await client.get(f"http://127.0.0.1:{port}")).text
+            await backend.close()
+            return (await node.client.get("/metrics")).text + worker
+
+    names = set(re.findall(r"^(\w+)", asyncio.run(exported()), re.MULTILINE))
+    panels = json.loads((DEPLOY / "grafana" / "dashboards" / "minimind.json").read_text())["panels"]
+    asked = {name for panel in panels for name in _metrics(panel)}
+    assert len(asked) > 10 and asked <= names
+
+
+def _metrics(panel: dict[str, Any]) -> list[str]:
+    text = " ".join(target["expr"] for target in panel["targets"])
+    return re.findall(r"(?:minimind|process)_\w+", text)
+
+
+def test_docker_itself_finds_no_fault() -> None:
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("there is no docker compose here")
+    done = subprocess.run(
+        [docker, "compose", "-f", str(DEPLOY / "compose.yaml"), "config", "--quiet"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
