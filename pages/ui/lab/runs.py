@@ -28,9 +28,9 @@ def state(experiment: Experiment) -> str:
 def start(experiment: Experiment, settings: Mapping[str, Any], *, fresh: bool) -> None:
     """Run it; `fresh` measures again what is kept."""
     if fresh:
-        job = server.worker().submit(experiment.id, dict(settings), fresh=True)
+        job = server.submit(experiment.id, dict(settings), fresh=True)
     else:
-        job = server.worker().submit(experiment.id, dict(settings))
+        job = server.submit(experiment.id, dict(settings))
     _bring_into_view(experiment, job)
 
 
@@ -89,7 +89,7 @@ def _found(experiment: Experiment, params: Params) -> Job | None:
     if st.session_state.get(f"{state(experiment)}.asked") == asked:
         return None
     st.session_state[f"{state(experiment)}.asked"] = asked
-    found: Job | None = server.worker().find(experiment.id, params)
+    found: Job | None = server.find(experiment.id, params)
     if found is not None:
         found.wait(_QUICK_SECONDS)
     return found

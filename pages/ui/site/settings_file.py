@@ -1,7 +1,7 @@
 """What this server remembers of its machine between starts: `settings.json` in the data folder.
 
 A file of its own, not the store: devices and paths are this machine's also where a team shares one
-database, and they must be readable when the store is not. MINIMIND_DEVICE and MINIMIND_MODEL win over it.
+database, and they must be readable when the store is not. The environment (VARIABLES) wins over it.
 Holds nothing that a person wrote. A file that is damaged counts as empty.
 """
 
@@ -22,7 +22,7 @@ PROFILE = "profile"
 """Key of the profile that was chosen last at this machine."""
 PROFILE_NAME = "profile_name"
 """Key of its name, by which browsers keep drafts: it must be known while the store is away."""
-VARIABLES = {"device": "MINIMIND_DEVICE", "model": "MINIMIND_MODEL"}
+VARIABLES = {"device": "MINIMIND_DEVICE", "model": "MINIMIND_MODEL", "runner": "MINIMIND_RUNNER"}
 _writing = threading.Lock()
 
 

@@ -23,7 +23,7 @@ _FIELDS = {each.name for each in fields(Verdict)}
 def start(question: Question) -> None:
     """Run all checks of the question here, also those that are kept."""
     settings = {"question": question.key}
-    st.session_state[_state(question)] = server.worker().submit(_CHECKS, settings, fresh=True)
+    st.session_state[_state(question)] = server.submit(_CHECKS, settings, fresh=True)
 
 
 def job_of(question: Question) -> Job | None:
@@ -60,7 +60,7 @@ def _from_kept_run(claim: Claim, known: dict[str, Verdict]) -> None:
 def _kept(wanted: Experiment, question: str = "") -> Job | None:
     """A run under way or kept, at the default settings but for the question."""
     params = wanted.params.from_dict({"question": question} if question else {})
-    job = server.worker().find(wanted.id, params)
+    job = server.find(wanted.id, params)
     if job is not None:
         job.wait(_QUICK_SECONDS)
     return job

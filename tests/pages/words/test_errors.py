@@ -58,6 +58,7 @@ def check_both(error: str | Exception) -> str:
         explain_exit(-signal.SIGKILL),
         explain_exit(-signal.SIGSEGV),
         explain_exit(3),
+        explain_exit(None),
         explain_stop("silence", 60),
         explain_stop("limit", 60),
         CANNOT_START,
