@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from labs.runner.cluster import LOCAL
-from tests.labs.runner.ray_cluster import STARTED, Head, head_node, needs_ray
+from tests.ray_cluster import STARTED, needs_ray
 
 ON_RAY = (pytest.mark.slow, needs_ray, pytest.mark.timeout(STARTED + 240))
-
-
-@pytest.fixture(scope="session")
-def head() -> Iterator[Head]:
-    with head_node() as head:
-        yield head
 
 
 @pytest.fixture(scope="module", params=[LOCAL, pytest.param("ray", marks=ON_RAY)])

@@ -17,8 +17,8 @@ from labs.runner.cluster import Cluster, cluster_of
 from labs.runner.job import Job
 from labs.runner.store import ResultStore
 from minimind_core.errors import ConfigError
-from tests.labs.runner.ray_cluster import STARTED, Head, needs_ray
 from tests.labs.runner.waiting import SOON, wait_for
+from tests.ray_cluster import STARTED, Head, needs_ray
 
 Start = Callable[[str], WorkerClient]
 on_ray = pytest.mark.timeout(STARTED + 240)

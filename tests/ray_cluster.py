@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import pytest
 
 from labs.contract.registry import ROOT
+from labs.runner.cluster import connect
 from tests.labs.runner.waiting import SOON, wait_for
 
 STARTED = 400.0
@@ -31,13 +32,20 @@ class Head:
     """A head node with two CPUs, which can be stopped and started again. `address` is for MINIMIND_RUNNER."""
 
     def __init__(self) -> None:
-        self._port, self._client_port = _free_ports(2)
+        self._port, self._client_port = free_ports(2)
         self.address = f"ray://127.0.0.1:{self._client_port}"
         self._folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
         self.start()
 
     def start(self) -> None:
-        """Returns once the client port is open."""
+        """Returns once the client port is open.
+
+        Ray itself gives up after half a minute, which a busy machine may need for the first process alone.
+        """
+        self._launch()
+        wait_for(self._answers, STARTED)
+
+    def _launch(self) -> None:
         settings = {
             "num-cpus": 2,
             "include-dashboard": "false",
@@ -50,17 +58,17 @@ class Head:
             "max-worker-port": 0,
             "temp-dir": self._folder,
         }
+        ray = [
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--head",
+            "--block",
+            "--disable-usage-stats",
+        ]
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "ray.scripts.scripts",
-                "start",
-                "--head",
-                "--block",
-                "--disable-usage-stats",
-            ]
-            + [f"--{name}={value}" for name, value in settings.items()],
+            [*ray, *(f"--{name}={value}" for name, value in settings.items())],
             env={**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -68,7 +76,6 @@ class Head:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_for(self._answers, STARTED)
 
     def stop(self) -> None:
         """End the node and all that runs on it."""
@@ -85,7 +92,8 @@ class Head:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, "the head node did not start"
+        if self._process.poll() is not None:
+            self._launch()
         with socket.socket() as caller:
             return caller.connect_ex(("127.0.0.1", self._client_port)) == 0
 
@@ -101,13 +109,14 @@ def head_node() -> Iterator[Head]:
 
         head = Head()
         try:
+            connect(head.address)  # the first time takes as long as a process of Ray's own there
             yield head
         finally:
             ray.shutdown()
             head.close()
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:
