@@ -104,14 +104,14 @@ class WorkerClient:
         self._supervisor.submit(job, request)
         return job
 
-    def find(self, experiment_id: str, params: Params, *, session: str = "") -> Job | None:
+    def find(self, experiment_id: str, params: Params) -> Job | None:
         """A job for what is there without a new run: an equal run under way is joined, else a kept result is
         read. None where there is neither.
         """
         request = make_request(self._registry, experiment_id, params, device="auto", model=self._model)
         if not self._supervisor.has(request):
             return None
-        return self.submit(experiment_id, params, session=session)
+        return self.submit(experiment_id, params)
 
     def num_jobs(self) -> int:
         """How many jobs are queued or running now."""

@@ -74,7 +74,7 @@ class InlineClient:
         self._run(job, request, cancelled)
         return job
 
-    def find(self, experiment_id: str, params: Params, *, session: str = "") -> None:
+    def find(self, experiment_id: str, params: Params) -> None:
         """Nothing: no run outlives `submit`, and no result is kept."""
 
     def num_jobs(self) -> int:

@@ -140,7 +140,7 @@ class Scheduler:
         for run in [*target.queue, *self._running(target)]:
             if run.key == key and run.kill_at is None and run.members:
                 run.members[job] = session
-                run.order = min(run.order, order)
+                run.order = min(run.order, order) if session else run.order
                 self._run_of[job] = run
                 target.queue.sort(key=attrgetter("order", "id"))
                 return run.id, False

@@ -89,7 +89,7 @@ def _found(experiment: Experiment, params: Params) -> Job | None:
     if st.session_state.get(f"{state(experiment)}.asked") == asked:
         return None
     st.session_state[f"{state(experiment)}.asked"] = asked
-    found: Job | None = server.find(experiment.id, params)
+    found: Job | None = server.worker().find(experiment.id, params)
     if found is not None:
         found.wait(_QUICK_SECONDS)
     return found

@@ -27,7 +27,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse
 from starlette.routing import Route
 
-from labs.contract import Params
 from labs.contract.registry import WordsError
 from labs.runner.client import WorkerClient
 from labs.runner.cluster import cluster_of
@@ -74,11 +73,6 @@ def worker() -> WorkerClient:
 def submit(experiment_id: str, params: Mapping[str, Any] | None = None, **options: Any) -> Job:
     """Run an experiment for this session, as `WorkerClient.submit` does; sessions are served in turn."""
     return worker().submit(experiment_id, params, session=streamlit_inside.session_id(), **options)
-
-
-def find(experiment_id: str, params: Params) -> Job | None:
-    """What is there for this session without a new run, as `WorkerClient.find` has it."""
-    return worker().find(experiment_id, params, session=streamlit_inside.session_id())
 
 
 def prepare() -> None:

@@ -60,7 +60,7 @@ def _from_kept_run(claim: Claim, known: dict[str, Verdict]) -> None:
 def _kept(wanted: Experiment, question: str = "") -> Job | None:
     """A run under way or kept, at the default settings but for the question."""
     params = wanted.params.from_dict({"question": question} if question else {})
-    job = server.find(wanted.id, params)
+    job = server.worker().find(wanted.id, params)
     if job is not None:
         job.wait(_QUICK_SECONDS)
     return job
