@@ -35,10 +35,9 @@ class Head:
         self._port, self._client_port = free_ports(2)
         self.address = f"ray://127.0.0.1:{self._client_port}"
         self._folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
-        self.start()
 
     def start(self) -> None:
-        """Returns once the client port is open.
+        """Return once the client port is open.
 
         Ray itself gives up after half a minute, which a busy machine may need for the first process alone.
         """
@@ -109,6 +108,7 @@ def head_node() -> Iterator[Head]:
 
         head = Head()
         try:
+            head.start()
             connect(head.address)  # the first time takes as long as a process of Ray's own there
             yield head
         finally:

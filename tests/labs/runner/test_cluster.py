@@ -7,16 +7,19 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from labs.contract.registry import Registry
 from labs.runner import WorkerClient
+from labs.runner import lane as lanes
 from labs.runner.cluster import Cluster, cluster_of
 from labs.runner.job import Job
 from labs.runner.store import ResultStore
 from minimind_core.errors import ConfigError
+from tests.labs.runner.test_supervisor import PlayedWorker
 from tests.labs.runner.waiting import SOON, wait_for
 from tests.ray_cluster import STARTED, Head, needs_ray
 
@@ -90,6 +93,34 @@ def test_without_ray_a_run_says_what_to_install(start: Start, monkeypatch: pytes
     assert job.wait(SOON) and job.state == "failed"
     assert job.error.endswith("Ray is not installed here; run pip install -r requirements-cluster.txt.")
     assert job.error.key == "cluster.no_ray" and client.status().state == "dead"  # type: ignore[attr-defined]
+
+
+class Played(PlayedWorker):
+    """Stands for a ClusterWorker."""
+
+    def __init__(self, address: str, config: dict[str, Any], on_event: Any) -> None:
+        assert address == "ray://head:10001"
+        super().__init__(config, on_event)
+
+    def refuse(self) -> None:
+        self.say(event="status", state="dead", error=f"Worker {self.started.index(self)} cannot start.")
+        self.say(event="exit", code=None)
+
+
+def test_the_queue_is_served_as_long_as_one_worker_is_left(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "ClusterWorker", Played)
+    monkeypatch.setattr(Played, "started", [])
+    client = start("ray://head:10001?workers=3")
+    assert [worker.config["device"] for worker in Played.started] == ["cpu"] * 3
+    for left in (2, 1, 0):
+        jobs = [client.submit("q00/wait", {"tag": 10 * left + tag}) for tag in range(4)]
+        assert all(job.wait(SOON) and job.state == "done" for job in jobs), [job.error for job in jobs]
+        Played.started[left].refuse()  # type: ignore[attr-defined]
+        wait_for(lambda left=left: sum(lane.dead for lane in client._supervisor._pools.of("own")) == 3 - left)
+    job = client.submit("q00/wait", {"tag": 99})
+    assert job.wait(SOON) and job.state == "failed" and job.error.endswith("cannot start.")
 
 
 @needs_ray
