@@ -191,7 +191,7 @@ def _write(start: Start, before: Writing | None = None) -> None:
     model = st.session_state[_MODEL]
     if model not in _readers() and not visitor.at_this_machine(st.context.headers):
         model = ""
-    job = server.worker().submit(_EXPERIMENT.id, settings, model=model or None)
+    job = server.submit(_EXPERIMENT.id, settings, model=model or None)
     st.session_state[_WRITING] = Writing(start, job, before)
 
 

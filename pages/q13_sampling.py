@@ -60,7 +60,7 @@ def _reading(prompt: str) -> Job:
     """The run that reads `prompt`; a new one when the prompt has changed or the last run failed."""
     job = st.session_state.get("q13.reading")
     if job is None or job.state in ("failed", "cancelled") or _prompt(job) != prompt:
-        job = server.worker().submit(_NEXT_TOKEN.id, {"prompt": prompt})
+        job = server.submit(_NEXT_TOKEN.id, {"prompt": prompt})
         st.session_state["q13.reading"] = job
     return job
 
@@ -181,7 +181,7 @@ def _write() -> None:
     if before is not None:
         before.cancel()
     settings = controls.values(ContinuationParams, _Q)
-    st.session_state["q13.writing"] = server.worker().submit(_CONTINUATION.id, settings)
+    st.session_state["q13.writing"] = server.submit(_CONTINUATION.id, settings)
 
 
 def _streaming(job: Job) -> None:

@@ -1,10 +1,23 @@
-"""What holds for every test: its report can be sent, whatever characters it failed on."""
+"""What holds for every test: its report can be sent, whatever it failed on; and the one Ray cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.ray_cluster import Head
+
+
+@pytest.fixture(scope="session")
+def head() -> Iterator[Head]:
+    """A Ray cluster of this machine, started for the first test that asks for it."""
+    from tests.ray_cluster import head_node
+
+    with head_node() as head:
+        yield head
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from labs.contract import DEFAULT_MODEL, Params
 from labs.contract.registry import Registry
+from labs.runner.cluster import LOCAL, cluster_of
 from labs.runner.job import Job, WorkerStatus
 from labs.runner.request import make_request
 from labs.runner.store import ResultStore
@@ -41,12 +42,16 @@ class WorkerClient:
         registry: Registry | None = None,
         store: ResultStore | None = None,
         wait_seconds: float = 0.0,
+        runner: str = LOCAL,
     ) -> WorkerClient:
         """Start the worker for "auto", "cpu" or "cuda" and return without waiting for it.
 
         `model` is the checkpoint (name or path) that runs use unless they say otherwise. `wait_seconds`:
-        how long it leaves the cores to others before it loads torch.
+        how long it leaves the cores to others before it loads torch. `runner` is "local", or the address of a
+        Ray cluster whose workers are used instead of this machine's (`cluster.cluster_of`).
+        Raises ConfigError for any other.
         """
+        cluster = cluster_of(runner)
         registry = registry or Registry.discover()
         config = {
             "device": device,
@@ -54,8 +59,10 @@ class WorkerClient:
             "model": model,
             "experiments": list(registry.packages),
             "wait_seconds": wait_seconds,
+            "cluster": cluster.address if cluster else "",
         }
-        client = cls(Supervisor(config, store or ResultStore()), registry, model)
+        workers = cluster.workers if cluster else 1
+        client = cls(Supervisor(config, store or ResultStore(), workers), registry, model)
         atexit.register(client.close)
         return client
 
@@ -71,8 +78,9 @@ class WorkerClient:
         device: str = "auto",
         model: str | None = None,
         fresh: bool = False,
+        session: str = "",
     ) -> Job:
-        """Queue a run and return its job at once. Equal jobs share a run.
+        """Queue a run and return its job at once. Equal jobs share a run; sessions are served in turn.
 
         `fresh` measures again although a kept result exists, and replaces it. Never raises for what a user
         can get wrong: an unknown experiment or a bad parameter gives a job that has failed with one
@@ -80,7 +88,13 @@ class WorkerClient:
         """
         try:
             request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
+                self._registry,
+                experiment_id,
+                params,
+                device=device,
+                model=model or self._model,
+                fresh=fresh,
+                session=session,
             )
         except MiniMindError as error:
             job = Job(experiment_id, None, lambda _job: None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from labs.contract import DEFAULT_MODEL
 from labs.runner.client import WorkerClient
+from labs.runner.cluster import LOCAL
 from minimind_core.errors import Sentence
 
 EXCHANGED = Sentence("The settings of the labs were changed meanwhile; run it again.", "runner.exchanged")
@@ -28,11 +29,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunnerSettings:
-    """What the workers of a server run on: `auto`, `cpu`, `cuda` or `mps`; dtype; checkpoint name or path."""
+    """What the workers of a server run on: `auto`, `cpu`, `cuda` or `mps`; dtype; checkpoint name or path.
+
+    `runner` says where: "local", or the address of a Ray cluster (`cluster.cluster_of`).
+    """
 
     device: str = "auto"
     dtype: str = "fp32"
     model: str = DEFAULT_MODEL
+    runner: str = LOCAL
 
 
 class RunnerExchange:
@@ -101,5 +106,9 @@ class RunnerExchange:
 
 def _start(settings: RunnerSettings, wait_seconds: float = 0.0) -> WorkerClient:
     return WorkerClient.start(
-        settings.device, dtype=settings.dtype, model=settings.model, wait_seconds=wait_seconds
+        settings.device,
+        dtype=settings.dtype,
+        model=settings.model,
+        wait_seconds=wait_seconds,
+        runner=settings.runner,
     )

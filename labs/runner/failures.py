@@ -48,13 +48,15 @@ def explain(error: BaseException) -> Failure:
 
 
 def explain_exit(code: int | None) -> Sentence:
-    """Why a run ended whose worker process ended with this exit code (negative: a signal)."""
-    if code is not None and -code == getattr(signal, "SIGKILL", None):
+    """Why a run ended whose worker process ended with this exit code (negative: a signal; None: unknown)."""
+    if code is None:
+        return Sentence(f"The cluster lost the worker; run it again. {FRESH}", "failure.lost")
+    if -code == getattr(signal, "SIGKILL", None):
         return Sentence(
             f"The worker was killed, most likely because the machine ran out of memory. {FRESH}",
             "failure.killed",
         )
-    if code is not None and code < 0:
+    if code < 0:
         return Sentence(
             f"The worker stopped unexpectedly, by signal {-code}. {FRESH}",
             "failure.signal",

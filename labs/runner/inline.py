@@ -55,8 +55,12 @@ class InlineClient:
         device: str = "auto",
         model: str | None = None,
         fresh: bool = False,
+        session: str = "",
     ) -> Job:
-        """Measure now, `fresh` or not. The job has ended when this returns; `watch` may cancel it before."""
+        """Measure now, `fresh` or not, whoever asks.
+
+        The job has ended when this returns; `watch` may cancel it before.
+        """
         try:
             request = make_request(
                 self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from labs.runner.cluster import ClusterWorker
 from labs.runner.failures import cannot_start
 from labs.runner.job import WorkerStatus
-from labs.runner.process import NoProcess, WorkerProcess
+from labs.runner.process import EventHandler, NoProcess, Worker, WorkerProcess
 from labs.runner.protocol import Message
 from minimind_core.errors import Sentence
 
@@ -28,31 +29,40 @@ CANNOT_START = Sentence(
 
 
 class Lane:
-    """Spawns its worker at once. `on_event(lane, process, message)` is called from a worker's thread."""
+    """Spawns its worker at once, here or in the cluster that `config` names.
+
+    `on_event(lane, worker, message)` is called from a worker's thread. Lanes of one `pool` share a queue.
+    """
 
     def __init__(
         self,
         name: str,
         config: Mapping[str, Any],
-        on_event: Callable[[Lane, WorkerProcess, Message], None],
+        on_event: Callable[[Lane, Worker, Message], None],
         now: float,
+        pool: str = "",
     ) -> None:
-        self.name = name
+        self.name, self.pool = name, pool or name
         self._config = dict(config)
         self._on_event = on_event
         self._failed_starts = 0
-        self.process: WorkerProcess | NoProcess = NoProcess()
+        self.process: Worker = NoProcess()
         self._spawn(now)
 
     def _spawn(self, now: float) -> None:
         self.status = WorkerStatus()
         self._since, self._hung = now, False
         try:
-            self.process = WorkerProcess(self._config, lambda *event: self._on_event(self, *event))
+            self.process = self._worker(lambda *event: self._on_event(self, *event))
         except OSError as error:
             self.process = NoProcess()
             self.status = WorkerStatus(state="dead", error=cannot_start(error))
         self._config["wait_seconds"] = 0.0  # only a fresh server has something better to do
+
+    def _worker(self, on_event: EventHandler) -> Worker:
+        if cluster := self._config.get("cluster"):
+            return ClusterWorker(cluster, self._config, on_event)
+        return WorkerProcess(self._config, on_event)
 
     @property
     def dead(self) -> bool:
@@ -72,10 +82,12 @@ class Lane:
             )
         return ""
 
-    def update(self, message: Message) -> None:
+    def update(self, message: Message, now: float) -> None:
         """Take over a status message of the current worker."""
         fields = {name: value for name, value in message.items() if name != "event"}
         self.status = WorkerStatus(**fields)
+        if self.status.state == "starting":
+            self._since = now  # it waits for a place in the cluster, and hangs no more than its queue does
         if self.status.state == "ready":
             self._failed_starts = 0
 

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from labs.contract.registry import ROOT
 from labs.runner import protocol
@@ -23,7 +23,20 @@ from labs.runner.channel import Channel
 from labs.runner.protocol import Message
 
 _log = logging.getLogger(__name__)
-EventHandler = Callable[["WorkerProcess", Message], None]
+EventHandler = Callable[["Worker", Message], None]
+
+
+class Worker(Protocol):
+    """One worker as its lane needs it: a process here, or somewhere in a cluster (`cluster.py`)."""
+
+    def send(self, message: Message) -> None:
+        """Send, or do nothing when the worker is gone."""
+
+    def kill(self) -> None:
+        """End the worker and its children now. The exit event follows."""
+
+    def join(self, timeout: float) -> None:
+        """Wait until it is gone."""
 
 
 class WorkerProcess:

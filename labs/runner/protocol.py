@@ -23,16 +23,26 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 
 def send(connection: Connection, message: Message) -> None:
     """Send one message. Raises OSError when the other side is gone."""
-    error = message.get("error")
-    if isinstance(error, Sentence):
-        values = {name: _plain(value) for name, value in error.values.items()}
-        message = message | {"error": {"text": str(error), "key": error.key, "values": values}}
-    connection.send_bytes(jsonable.dump_bytes(message))
+    connection.send_bytes(pack(message))
 
 
 def receive(connection: Connection) -> Message:
     """Wait for one message. Raises EOFError or OSError when the other side is gone."""
-    message: Message = jsonable.loads(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    return unpack(connection.recv_bytes(MAX_MESSAGE_BYTES))
+
+
+def pack(message: Message) -> bytes:
+    """The message as bytes of JSON."""
+    error = message.get("error")
+    if isinstance(error, Sentence):
+        values = {name: _plain(value) for name, value in error.values.items()}
+        message = message | {"error": {"text": str(error), "key": error.key, "values": values}}
+    return jsonable.dump_bytes(message)
+
+
+def unpack(packed: bytes) -> Message:
+    """The message of these bytes. Raises ValueError for what `pack` never made."""
+    message: Message = jsonable.loads(packed)
     if isinstance(error := message.get("error"), dict):
         message["error"] = Sentence(**error)
     return message

@@ -17,7 +17,7 @@ class Request:
     """What to run, on which device ("auto" is the runner's own) and with which checkpoint.
 
     `weights` is the version of the checkpoint's files (`weights_version`). `fresh` measures again although
-    a kept result exists, which the new one replaces.
+    a kept result exists, which the new one replaces. `session` says whose it is: sessions are served in turn.
     """
 
     experiment: Experiment
@@ -26,6 +26,7 @@ class Request:
     model: str
     weights: str
     fresh: bool = False
+    session: str = ""
 
     def share_key(self) -> str:
         """The key that is equal for requests that may share one run on a lane."""
@@ -55,10 +56,11 @@ def make_request(
     device: str,
     model: str,
     fresh: bool = False,
+    session: str = "",
 ) -> Request:
     """Find the experiment and check its parameters. Raises ConfigError (ParamError for a parameter)."""
     experiment = registry.find(experiment_id)
     if not isinstance(params, Params):
         params = experiment.params.from_dict(params or {})
     assert isinstance(params, experiment.params), f"{experiment.id} takes {experiment.params.__name__}"
-    return Request(experiment, params, device, model, weights_version(model), fresh)
+    return Request(experiment, params, device, model, weights_version(model), fresh, session)

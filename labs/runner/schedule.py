@@ -1,17 +1,20 @@
 """Who runs next, who has to stop, who is lost: the runner's decisions, without threads, clock or IO.
 
 A *job* is one caller's request, a *run* is one measurement that equal jobs share, a *lane* is one worker.
-The owner reports what happened (`submit`, `leave`, `lane_ready`, `started`, `finished`, `lane_lost`),
-asks `decide(now)` what to do, and does it. Knows no experiment and no process.
+Lanes of one *pool* share a queue. The owner reports what happened (`submit`, `leave`, `lane_ready`,
+`started`, `finished`, `lane_lost`), asks `decide(now)` what to do, and does it. Knows no process.
 
-Order: shortest first with ageing. Runs are sorted by submission time + estimate, so a longer run is
-overtaken only by shorter ones that come within the difference of the two estimates: nothing starves.
+Order: shortest first with ageing, sessions in turn. Runs are sorted by submission time + estimate + the
+estimates of what their session has before them. A run is overtaken only by those that come within that sum:
+nothing starves, and who asks for fifty runs holds up nobody who asks for one.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 STOP_SECONDS = 2.0
@@ -20,8 +23,6 @@ SILENCE_SECONDS = 300.0
 """A run that gives no sign of life for this long hangs, whether or not another job waits behind it."""
 ANSWER_SECONDS = 30.0
 """A worker that is silent for this long after it was sent a run hangs: one that is idle answers at once."""
-
-
 StopReason = Literal["left", "limit", "busy", "silence", "unanswered"]
 
 
@@ -73,8 +74,11 @@ class _Run:
     key: str
     lane: str
     estimate: float
+    due: float
+    """When it would end, had it begun when it was submitted."""
     order: float
-    members: list[int] = field(default_factory=list)
+    members: dict[int, str] = field(default_factory=dict)
+    """The jobs that share it, each with the session that it belongs to."""
     since: float = 0.0
     """When it was sent to its worker; once it measures, when it began to."""
     started: bool = False
@@ -87,9 +91,10 @@ class _Run:
 @dataclass
 class _Lane:
     limit: float
+    queue: list[_Run]
+    """One list for all lanes of a pool."""
     ready: bool = False
     current: _Run | None = None
-    queue: list[_Run] = field(default_factory=list)
 
 
 class Scheduler:
@@ -101,9 +106,12 @@ class Scheduler:
         self._run_of: dict[int, _Run] = {}
         self._last_run = 0
 
-    def add_lane(self, lane: str, limit: float) -> None:
-        """Add a lane, without a worker. A run may exceed `limit` seconds only while no other is queued."""
-        self._lanes[lane] = _Lane(limit)
+    def add_lane(self, lane: str, limit: float, beside: str = "") -> None:
+        """Add a lane, without a worker, to the pool of the lane `beside` or to one of its own.
+
+        A run may exceed `limit` seconds only while no other is queued.
+        """
+        self._lanes[lane] = _Lane(limit, self._lanes[beside].queue if beside else [])
 
     def set_limit(self, lane: str, limit: float) -> None:
         """Change a lane's limit, once its device is known."""
@@ -122,18 +130,22 @@ class Scheduler:
         """The lane that serves `lane`: itself, or the one that it was merged into."""
         return self._merged.get(lane, lane)
 
-    def submit(self, job: int, key: str, lane: str, estimate: float, now: float) -> tuple[int, bool]:
-        """Queue a job, or let it join an equal run that is queued or running. Returns (run, is new)."""
+    def submit(
+        self, job: int, key: str, lane: str, estimate: float, now: float, session: str = ""
+    ) -> tuple[int, bool]:
+        """Queue a session's job, or let it join an equal run, queued or running. Returns (run, is new)."""
         name = self.lane_of(lane)
         target = self._lanes[name]
-        candidates = [*target.queue, target.current] if target.current else target.queue
-        for run in candidates:
+        order = self._order(target, session, now + estimate)
+        for run in [*target.queue, *self._running(target)]:
             if run.key == key and run.kill_at is None and run.members:
-                run.members.append(job)
+                run.members[job] = session
+                run.order = min(run.order, order) if session else run.order
                 self._run_of[job] = run
+                target.queue.sort(key=attrgetter("order", "id"))
                 return run.id, False
         self._last_run += 1
-        run = _Run(self._last_run, key, name, estimate, now + estimate, [job])
+        run = _Run(self._last_run, key, name, estimate, now + estimate, order, {job: session})
         self._run_of[job] = run
         self._enqueue(run)
         return run.id, True
@@ -143,7 +155,7 @@ class Scheduler:
         run = self._run_of.pop(job, None)
         if run is None:
             return
-        run.members.remove(job)
+        del run.members[job]
         lane = self._lanes[run.lane]
         if not run.members and run in lane.queue:
             lane.queue.remove(run)
@@ -184,7 +196,7 @@ class Scheduler:
         return []
 
     def give_up(self, lane: str) -> list[int]:
-        """The lane will have no worker. Returns all its queued jobs, which are forgotten."""
+        """No lane of its pool will have a worker. Returns all their queued jobs, which are forgotten."""
         jobs = [job for run in self._lanes[lane].queue for job in run.members]
         self._lanes[lane].queue.clear()
         for job in jobs:
@@ -199,6 +211,7 @@ class Scheduler:
                 actions += self._check_current(name, lane, lane.current, now)
             elif lane.ready and lane.queue:
                 lane.current = lane.queue.pop(0)
+                lane.current.lane = name
                 lane.current.since = lane.current.last_sign_at = now
                 actions.append(Start(name, lane.current.id))
         return actions
@@ -210,21 +223,35 @@ class Scheduler:
             return Place(0, 0.0)
         lane = self._lanes[run.lane]
         index = lane.queue.index(run)
-        wait = sum(earlier.estimate for earlier in lane.queue[:index])
-        if lane.current is not None:
-            began = lane.current.since if lane.current.started else now
-            wait += max(0.0, lane.current.estimate - (now - began))
-        return Place(index + 1, wait)
+        serving = [mate for mate in self._pool(lane) if mate.ready or mate.current]
+        free_in = [_left(mate.current, now) for mate in serving] or [0.0]
+        heapq.heapify(free_in)
+        for earlier in lane.queue[:index]:
+            heapq.heapreplace(free_in, free_in[0] + earlier.estimate)
+        return Place(index + 1, free_in[0])
 
     @property
     def jobs(self) -> list[int]:
         """Every job that is queued or running."""
         return list(self._run_of)
 
+    def _pool(self, lane: _Lane) -> list[_Lane]:
+        """The lanes that share the queue of this one, itself among them."""
+        return [mate for mate in self._lanes.values() if mate.queue is lane.queue]
+
+    def _running(self, lane: _Lane) -> list[_Run]:
+        """What is measured in its pool now."""
+        return [mate.current for mate in self._pool(lane) if mate.current is not None]
+
     def _enqueue(self, run: _Run) -> None:
         queue = self._lanes[run.lane].queue
         queue.append(run)
-        queue.sort(key=lambda queued: (queued.order, queued.id))
+        queue.sort(key=attrgetter("order", "id"))
+
+    def _order(self, lane: _Lane, session: str, due: float) -> float:
+        """The place in the order of a session's run that is `due` then."""
+        mine = [run for run in [*lane.queue, *self._running(lane)] if session in run.members.values()]
+        return due + sum(run.estimate for run in mine if run.due <= due)
 
     def _check_current(self, name: str, lane: _Lane, run: _Run, now: float) -> list[Action]:
         if run.kill_at is not None:
@@ -245,24 +272,25 @@ class Scheduler:
         return []
 
     def _current(self, run: int) -> _Run | None:
-        return next(
-            (
-                lane.current
-                for lane in self._lanes.values()
-                if lane.current is not None and lane.current.id == run
-            ),
-            None,
-        )
+        running = (lane.current for lane in self._lanes.values() if lane.current is not None)
+        return next((current for current in running if current.id == run), None)
 
     def _take_current(self, lane: _Lane) -> list[int]:
         run, lane.current = lane.current, None
         return self._dismiss(run) if run is not None else []
 
     def _dismiss(self, run: _Run) -> list[int]:
-        members, run.members = run.members, []
+        members, run.members = list(run.members), {}
         for job in members:
             del self._run_of[job]
         return members
+
+
+def _left(run: _Run | None, now: float) -> float:
+    """For how many seconds a run is likely to keep its lane; 0 where there is none."""
+    if run is None:
+        return 0.0
+    return max(0.0, run.estimate - (now - run.since if run.started else 0.0))
 
 
 def _reason(silent: bool, started: bool) -> StopReason:

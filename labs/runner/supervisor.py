@@ -1,4 +1,4 @@
-"""The supervisor thread: keeps a worker alive per device and carries out what the scheduler decides.
+"""The supervisor thread: keeps the workers alive and carries out what the scheduler decides.
 
 Everything that happens arrives in one inbox and is handled by one thread, so nothing here needs a lock.
 It survives any end of a worker; a job on it fails with a sentence and a fresh worker starts.
@@ -19,7 +19,8 @@ from labs.runner.estimate import Estimates
 from labs.runner.failures import explain, explain_exit, explain_stop
 from labs.runner.job import Job, JobState, Record, WorkerStatus
 from labs.runner.lane import Lane
-from labs.runner.process import WorkerProcess
+from labs.runner.pools import Pools
+from labs.runner.process import Worker
 from labs.runner.protocol import Message
 from labs.runner.request import Request
 from labs.runner.run import Run
@@ -32,16 +33,18 @@ _log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 LIMITS = {"cpu": 60.0, "cuda": 120.0}
 OWN, CPU = "own", "cpu"
-"""The lane of the chosen device, and the CPU lane beside a GPU."""
+"""The pool of the chosen device, and that of the CPU beside a GPU; the first lane of a pool has its name."""
 CLOSED = Sentence("The runner was closed; start the app again.", "runner.closed")
 
 
 class Supervisor:
-    """Owned by a client; `submit`, `leave`, `status` and `close` may be called from any thread."""
+    """Owned by a client; `submit`, `leave`, `status` and `close` may be called from any thread.
 
-    def __init__(self, config: Mapping[str, Any], store: ResultStore) -> None:
+    `workers`: how many of a cluster measure on the chosen device, for one queue.
+    """
+
+    def __init__(self, config: Mapping[str, Any], store: ResultStore, workers: int = 1) -> None:
         self._inbox: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._config = dict(config)
         self._store = store
         self._estimates = Estimates()
         self._scheduler = Scheduler()
@@ -51,9 +54,11 @@ class Supervisor:
         self._farewell: str = CLOSED
         for name in (OWN, CPU):
             self._scheduler.add_lane(name, LIMITS["cpu"])
-        self._lanes = {OWN: self._open_lane(OWN, self._config["device"])}
-        if self._lanes[OWN].dead:
-            self._settle_cpu_lane(self._lanes[OWN])
+        self._pools = Pools(config, lambda *event: self._inbox.put(lambda: self._receive(*event)))
+        for name in self._pools.open(OWN, config["device"], workers)[1:]:
+            self._scheduler.add_lane(name, LIMITS["cpu"], beside=OWN)
+        if self._pools.dead(OWN):
+            self._settle_cpu(self._pools.lanes[OWN])
         self._thread = threading.Thread(target=self._work, name="labs-supervisor", daemon=True)
         self._thread.start()
 
@@ -70,9 +75,10 @@ class Supervisor:
         self._inbox.put(lambda: self._leave(job))
 
     def status(self, device: str) -> WorkerStatus:
-        """The worker that serves `device`."""
-        lanes = dict(self._lanes)
-        return lanes.get(CPU if device == "cpu" else OWN, lanes[OWN]).status
+        """The worker that serves `device`; of several the one that can measure first."""
+        lane = self._pools.best(CPU if device == "cpu" else OWN) or self._pools.best(OWN)
+        assert lane is not None, "the own pool is opened first"
+        return lane.status
 
     def has(self, request: Request) -> bool:
         """Whether an equal run is under way, or its result is kept."""
@@ -107,9 +113,9 @@ class Supervisor:
                 handle = self._inbox.get_nowait()
                 handle()
         now = time.monotonic()
-        for lane in self._lanes.values():
+        for lane in self._pools.lanes.values():
             lane.tick(now)
-            if lane.dead:
+            if self._pools.dead(lane.pool):
                 self._end(self._scheduler.give_up(lane.name), "failed", error=lane.status.error)
         for action in self._scheduler.decide(now):
             self._carry_out(action)
@@ -130,16 +136,16 @@ class Supervisor:
     def _submit(self, job: Job, request: Request) -> None:
         if not job.active or (not self._is_under_way(request) and self._answer_from_store(job, request)):
             return
-        name = self._scheduler.lane_of(CPU if request.device == "cpu" else OWN)
-        lane, now = self._lanes.get(name), time.monotonic()
-        if lane is not None:
-            lane.revive(now)
-            if refusal := lane.refusal(request.device):
-                job.end("failed", error=refusal)
-                return
+        name, now = self._scheduler.lane_of(CPU if request.device == "cpu" else OWN), time.monotonic()
+        self._pools.revive(name, now)
+        lane = self._pools.best(name)
+        if lane is not None and (refusal := lane.refusal(request.device)):
+            job.end("failed", error=refusal)
+            return
         device = device_class(lane.status.device if lane is not None else "cpu")
         estimate = self._estimates.seconds(request.experiment, request.params, device)
-        run_id, _ = self._scheduler.submit(job.id, request.share_key(), name, estimate, now)
+        key = request.share_key()
+        run_id, _ = self._scheduler.submit(job.id, key, name, estimate, now, request.session)
         run = self._runs.setdefault(run_id, Run(request))
         run.join(job)
         self._run_of[job.id] = run
@@ -153,12 +159,12 @@ class Supervisor:
 
     def _close(self) -> None:
         self._closing = True
-        for lane in self._lanes.values():
+        for lane in self._pools.lanes.values():
             lane.close()
         self._end(list(self._run_of), "cancelled", error=self._farewell)
 
     def _carry_out(self, action: Action) -> None:
-        run, lane = self._runs[action.run], self._lanes[action.lane]
+        run, lane = self._runs[action.run], self._pools.lanes[action.lane]
         if isinstance(action, Kill):
             lane.process.kill()
         elif isinstance(action, Stop):
@@ -184,7 +190,7 @@ class Supervisor:
             }
         )
 
-    def _receive(self, lane: Lane, process: WorkerProcess, message: Message) -> None:
+    def _receive(self, lane: Lane, process: Worker, message: Message) -> None:
         """One message of a worker; those of a worker that has been replaced count no more.
 
         A worker whose message makes no sense is killed: nobody knows what it holds.
@@ -214,10 +220,10 @@ class Supervisor:
 
     def _handle_status(self, lane: Lane, message: Message) -> None:
         knew_device = bool(lane.status.device)
-        lane.update(message)
+        lane.update(message, time.monotonic())
         if lane.status.device and not knew_device:
             self._scheduler.set_limit(lane.name, LIMITS[device_class(lane.status.device)])
-            self._settle_cpu_lane(lane)
+            self._settle_cpu(lane)
             for run in list(self._run_of.values()):
                 for job in list(run.jobs.values()):
                     self._attempt([job], partial(self._answer_from_store, job, run.request))
@@ -233,7 +239,7 @@ class Supervisor:
                 del self._runs[run_id]
         lane.exited(now)
         if lane.dead:
-            self._settle_cpu_lane(lane)
+            self._settle_cpu(lane)
 
     def _handle_end(self, lane: Lane, message: Message) -> None:
         run_id, fatal = message["run"], message["fatal"]
@@ -273,22 +279,14 @@ class Supervisor:
         for job_id in jobs:
             self._run_of.pop(job_id).jobs.pop(job_id).end(state, record=record, error=error)
 
-    def _open_lane(self, name: str, device: str) -> Lane:
-        return Lane(
-            name,
-            {**self._config, "device": device},
-            lambda *event: self._inbox.put(lambda: self._receive(*event)),
-            time.monotonic(),
-        )
-
-    def _settle_cpu_lane(self, own: Lane) -> None:
+    def _settle_cpu(self, own: Lane) -> None:
         """Once the chosen device is known: a GPU gets a CPU worker beside it; a CPU is its own."""
-        if own.name != OWN or CPU in self._lanes or self._scheduler.lane_of(CPU) != CPU:
+        if own.pool != OWN or self._pools.of(CPU) or self._scheduler.lane_of(CPU) != CPU:
             return
         if own.status.device in ("", "cpu"):
             self._scheduler.merge(CPU, OWN)
         else:
-            self._lanes = {**self._lanes, CPU: self._open_lane(CPU, "cpu")}
+            self._pools.open(CPU, "cpu")
 
     def _update_places(self, now: float) -> None:
         for job_id, run in self._run_of.items():

@@ -28,9 +28,9 @@ def state(experiment: Experiment) -> str:
 def start(experiment: Experiment, settings: Mapping[str, Any], *, fresh: bool) -> None:
     """Run it; `fresh` measures again what is kept."""
     if fresh:
-        job = server.worker().submit(experiment.id, dict(settings), fresh=True)
+        job = server.submit(experiment.id, dict(settings), fresh=True)
     else:
-        job = server.worker().submit(experiment.id, dict(settings))
+        job = server.submit(experiment.id, dict(settings))
     _bring_into_view(experiment, job)
 
 

@@ -82,7 +82,7 @@ def _controls(now: RunnerSettings, status: WorkerStatus, *, disabled: bool) -> R
         st.markdown(
             t(f"settings.labs.fixed_{name}", variable=code(settings_file.VARIABLES[name]), value=code(value))
         )
-    return RunnerSettings(device, dtype, model)
+    return RunnerSettings(device, dtype, model, now.runner)
 
 
 def _checkpoint(disabled: bool) -> str:

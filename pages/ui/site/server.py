@@ -17,8 +17,9 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import cache, partial
+from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -28,7 +29,10 @@ from starlette.routing import Route
 
 from labs.contract.registry import WordsError
 from labs.runner.client import WorkerClient
+from labs.runner.cluster import cluster_of
 from labs.runner.exchange import RunnerExchange
+from labs.runner.job import Job
+from minimind_core.errors import ConfigError
 from pages.ui.site import (
     access,
     announce,
@@ -69,6 +73,11 @@ def worker() -> WorkerClient:
     return runner().client
 
 
+def submit(experiment_id: str, params: Mapping[str, Any] | None = None, **options: Any) -> Job:
+    """Run an experiment for this session, as `WorkerClient.submit` does; sessions are served in turn."""
+    return worker().submit(experiment_id, params, session=streamlit_inside.session_id(), **options)
+
+
 def prepare() -> None:
     """Make ready before the server listens: check what people wrote, change what Streamlit does otherwise.
 
@@ -85,7 +94,8 @@ def prepare() -> None:
         sys.exit(f"A text of the pages or labs cannot be used. {error}")
     try:
         origin.public(), _key()
-    except ValueError as error:
+        cluster_of(settings_file.runner_settings().runner)
+    except (ValueError, ConfigError) as error:
         sys.exit(str(error))
     descriptors.raise_limit()
     streamlit_inside.leave_pages_router()

@@ -1,7 +1,7 @@
 """What this server remembers of its machine between starts: `settings.json` in the data folder.
 
 A file of its own, not the store: devices and paths are this machine's also where a team shares one
-database, and they must be readable when the store is not. MINIMIND_DEVICE and MINIMIND_MODEL win over it.
+database, and they must be readable when the store is not. The environment (VARIABLES) wins over it.
 Holds nothing that a person wrote. A file that is damaged counts as empty.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict
 from pathlib import Path
 
 from labs.runner.exchange import RunnerSettings
@@ -22,14 +21,15 @@ PROFILE = "profile"
 """Key of the profile that was chosen last at this machine."""
 PROFILE_NAME = "profile_name"
 """Key of its name, by which browsers keep drafts: it must be known while the store is away."""
-VARIABLES = {"device": "MINIMIND_DEVICE", "model": "MINIMIND_MODEL"}
+VARIABLES = {"device": "MINIMIND_DEVICE", "model": "MINIMIND_MODEL", "runner": "MINIMIND_RUNNER"}
+CHOSEN = ("device", "dtype", "model")
+"""What the settings page chooses; where the labs run, the environment alone decides."""
 _writing = threading.Lock()
 
 
 def runner_settings() -> RunnerSettings:
     """What the labs start on: what the environment says, else what was kept, else the default."""
-    names = asdict(RunnerSettings())
-    kept = {name: value for name, value in read().items() if name in names}
+    kept = {name: value for name, value in read().items() if name in CHOSEN}
     return RunnerSettings(**{**kept, **fixed()})
 
 
@@ -42,7 +42,7 @@ def keep(settings: RunnerSettings) -> str:
     """Keep what was chosen, but not what the environment decides. Returns "", or why it cannot be kept."""
     decided = fixed()
     try:
-        write({name: value for name, value in asdict(settings).items() if name not in decided})
+        write({name: getattr(settings, name) for name in CHOSEN if name not in decided})
     except OSError as error:
         return Sentence(
             f"{_path()} cannot be written ({error.strerror}): the settings hold until the app ends.",

@@ -48,6 +48,12 @@ def _uninterrupted(self: SafeSessionState, *args: Any, **kwargs: Any) -> None:
         object.__setattr__(self, "_yield_callback", look_for_requests)
 
 
+def session_id() -> str:
+    """What tells the sessions of this server apart; "" outside of one."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context.session_id if context is not None else ""
+
+
 def forget_in_address(name: str) -> None:
     """Take a parameter out of the address before the widget that is bound to it is made.
 

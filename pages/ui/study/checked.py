@@ -23,7 +23,7 @@ _FIELDS = {each.name for each in fields(Verdict)}
 def start(question: Question) -> None:
     """Run all checks of the question here, also those that are kept."""
     settings = {"question": question.key}
-    st.session_state[_state(question)] = server.worker().submit(_CHECKS, settings, fresh=True)
+    st.session_state[_state(question)] = server.submit(_CHECKS, settings, fresh=True)
 
 
 def job_of(question: Question) -> Job | None:

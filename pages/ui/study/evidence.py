@@ -74,9 +74,9 @@ def _label(claim: Claim) -> str:
 
 def _run(claim: Claim) -> None:
     if claim.check is not None:
-        job = server.worker().submit(_CHECK, {"claim": claim.id})
+        job = server.submit(_CHECK, {"claim": claim.id})
     else:
-        job = server.worker().submit(claim.experiment or "")
+        job = server.submit(claim.experiment or "")
     st.session_state[_state(claim)] = job
 
 

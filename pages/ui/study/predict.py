@@ -150,7 +150,7 @@ def _measure(question: Question, predictions: Iterable[Prediction], desk: Desk) 
 def _started(question: Question, prediction: Prediction) -> Job:
     key = _job(question, prediction)
     if key not in st.session_state:
-        st.session_state[key] = server.worker().submit(prediction.experiment, dict(prediction.params))
+        st.session_state[key] = server.submit(prediction.experiment, dict(prediction.params))
     job: Job = st.session_state[key]
     return job
 

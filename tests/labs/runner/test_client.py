@@ -1,6 +1,6 @@
 """The worker from outside: it answers, cancels, shares, and survives every way a run can end.
 
-Everything here goes through a real worker process; one serves the module.
+Everything here goes through a real worker process, here and in a Ray cluster; one serves the module.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ SPECIMENS = Registry(["tests.labs.specimens"])
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
+def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
     store = ResultStore(tmp_path_factory.mktemp("results"))
-    client = WorkerClient.start("cpu", model="random:byte-128", registry=SPECIMENS, store=store)
+    client = WorkerClient.start(
+        "cpu", model="random:byte-128", registry=SPECIMENS, store=store, runner=backend
+    )
     yield client
     client.close()
 
@@ -250,14 +252,15 @@ def test_a_hang_has_its_time_to_stop_and_is_killed_then(
     assert run(client, "whoami").state == "done"
 
 
-def test_close_leaves_no_process(tmp_path: Path) -> None:
+def test_close_leaves_no_process(backend: str, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
     client = WorkerClient.start(
-        "cpu", model="random:byte-128", registry=SPECIMENS, store=ResultStore(tmp_path)
+        "cpu", model="random:byte-128", registry=SPECIMENS, store=store, runner=backend
     )
     job = started(client, "hang")
     queued = client.submit("q00/wait")
     client.close()
     assert job.state == queued.state == "cancelled" and job.error
-    assert not alive(job.partials[0]["pid"])
+    wait_for(lambda: not alive(job.partials[0]["pid"]))
     assert client.submit("q00/wait").state == "cancelled"
     client.close()

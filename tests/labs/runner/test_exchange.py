@@ -19,7 +19,7 @@ OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
 
 
 @pytest.fixture
-def exchange(tmp_path) -> Iterator[RunnerExchange]:
+def exchange(backend: str, tmp_path) -> Iterator[RunnerExchange]:
     def start(settings: RunnerSettings, **options: float) -> WorkerClient:
         return WorkerClient.start(
             settings.device,
@@ -27,6 +27,7 @@ def exchange(tmp_path) -> Iterator[RunnerExchange]:
             model=settings.model,
             registry=Registry(["tests.labs.specimens"]),
             store=ResultStore(tmp_path),
+            runner=backend,
             **options,
         )
 

@@ -141,7 +141,7 @@ def test_no_process_to_be_had_is_said_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(lanes, "WorkerProcess", WorkerProcess)
         patch.setattr(subprocess, "Popen", no_fork)
-        client._supervisor._lanes["own"].process.kill()
+        client._supervisor._pools.lanes["own"].process.kill()
         wait_for(lambda: client.status().state == "dead")
         job = client.submit("q00/wait", {"tag": 5})
         assert job.wait(SOON) and "Resource temporarily unavailable" in job.error
@@ -158,7 +158,7 @@ def test_a_checkpoint_that_never_loads_is_given_up_once(monkeypatch: pytest.Monk
     monkeypatch.setattr(lanes, "WorkerProcess", PlayedWorker)
     monkeypatch.setattr(PlayedWorker, "started", [])
     lane = Lane("own", {"device": "cpu", "model": "slow.pth"}, lambda *_event: None, now=0.0)
-    lane.update({"event": "status", "state": "loading", "device": "cpu"})
+    lane.update({"event": "status", "state": "loading", "device": "cpu"}, 0.0)
     lane.tick(lanes.LOAD_SECONDS + 1)
     assert PlayedWorker.started[0].killed
     lane.exited(lanes.LOAD_SECONDS + 2)

@@ -19,12 +19,13 @@ pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="no N
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
+def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
     client = WorkerClient.start(
         "cuda",
         model="random:byte-128",
         registry=Registry(["tests.labs.specimens"]),
         store=ResultStore(tmp_path_factory.mktemp("results")),
+        runner=backend,
     )
     yield client
     client.close()

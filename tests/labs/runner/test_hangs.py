@@ -25,11 +25,15 @@ OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
 
 
 @pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerExchange]:
+def exchange(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerExchange]:
     def start(settings: RunnerSettings, **_options: float) -> WorkerClient:
         store = ResultStore(tmp_path_factory.mktemp("results"))
         client = WorkerClient.start(
-            settings.device, model=settings.model, registry=Registry(["tests.labs.specimens"]), store=store
+            settings.device,
+            model=settings.model,
+            registry=Registry(["tests.labs.specimens"]),
+            store=store,
+            runner=backend,
         )
         CLIENTS.append(client)
         return client

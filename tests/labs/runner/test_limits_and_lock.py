@@ -23,7 +23,7 @@ from tests.labs.runner.waiting import SOON, wait_for
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
+def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(supervisor.LIMITS, "cpu", 0.5)
         client = WorkerClient.start(
@@ -31,6 +31,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
             model="no-such-model",
             registry=Registry(["tests.labs.specimens"]),
             store=ResultStore(tmp_path_factory.mktemp("results")),
+            runner=backend,
         )
         yield client
         client.close()

@@ -23,7 +23,7 @@ if sys.argv[1] != "loading":
     job = client.submit("q00/" + sys.argv[1])
     while not job.partials:
         time.sleep(0.01)
-print(client._supervisor._lanes["own"].process.pid, flush=True)
+print(client._supervisor._pools.lanes["own"].process.pid, flush=True)
 time.sleep(600)
 """
 

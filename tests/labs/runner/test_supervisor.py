@@ -65,7 +65,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[WorkerCli
     client = WorkerClient.start(registry=Registry(["tests.labs.specimens"]), store=ResultStore(tmp_path))
     yield client
     client.close()
-    assert all(lane.process.killed for lane in client._supervisor._lanes.values())
+    assert all(lane.process.killed for lane in client._supervisor._pools.lanes.values())
 
 
 def test_a_gpu_host_has_a_cpu_worker_too(client: WorkerClient) -> None:

@@ -22,13 +22,14 @@ LIMIT_SECONDS = 5.0
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WorkerClient]:
+def client(backend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WorkerClient]:
     monkeypatch.setattr(supervisor, "LIMITS", {"cpu": LIMIT_SECONDS, "cuda": LIMIT_SECONDS})
     client = WorkerClient.start(
         "cpu",
         model="random:byte-128",
         store=ResultStore(tmp_path),
         registry=Registry(["tests.labs.specimens"]),
+        runner=backend,
     )
     yield client
     client.close()

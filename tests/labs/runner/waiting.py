@@ -9,9 +9,9 @@ SOON = 120.0
 """Seconds. Much longer than anything takes here, also on a machine that does much else."""
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    """Return once `condition()` is true; fails after SOON."""
-    end = time.monotonic() + SOON
+def wait_for(condition: Callable[[], object], seconds: float = SOON) -> None:
+    """Return once `condition()` is true; fails after `seconds`."""
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.01)

@@ -39,7 +39,9 @@ class Worker:
         self.sought.append(params.measured())
         return self.kept
 
-    def submit(self, experiment_id: str, params: dict[str, Any], *, fresh: bool = False) -> Job:
+    def submit(
+        self, experiment_id: str, params: dict[str, Any], *, fresh: bool = False, **_options: str
+    ) -> Job:
         self.fresh = fresh
         if self.hold:
             found = self.client._registry.find(experiment_id)

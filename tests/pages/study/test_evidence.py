@@ -58,7 +58,7 @@ def test_a_claim_is_checked_by_the_worker_and_agrees(opened: AppTest, worker: Co
 def test_a_claim_that_does_not_hold_says_so(
     opened: AppTest, worker: CountingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def submit(experiment_id: str, params: dict[str, str]) -> Job:
+    def submit(experiment_id: str, params: dict[str, str], **_options: str) -> Job:
         job = Job(experiment_id, None, lambda _job: None)
         job.end(
             "done",

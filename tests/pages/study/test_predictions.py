@@ -40,7 +40,7 @@ class Holding:
         self.status = client.status
         self.held: list[Job] = []
 
-    def submit(self, name: str, params: dict[str, Any]) -> Job:
+    def submit(self, name: str, params: dict[str, Any], **_options: str) -> Job:
         if name not in self.names:
             return self.client.submit(name, params)
         job = Job(name, experiment(name).params.from_dict(params), lambda _job: None)

@@ -58,6 +58,7 @@ def check_both(error: str | Exception) -> str:
         explain_exit(-signal.SIGKILL),
         explain_exit(-signal.SIGSEGV),
         explain_exit(3),
+        explain_exit(None),
         explain_stop("silence", 60),
         explain_stop("limit", 60),
         CANNOT_START,
@@ -254,7 +255,7 @@ def test_a_chinese_page_says_which_checkpoint_is_missing(
     worker: CountingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit = worker.submit
-    monkeypatch.setattr(worker, "submit", lambda *what: submit(*what, model="/no/such/place"))
+    monkeypatch.setattr(worker, "submit", lambda *what, **how: submit(*what, model="/no/such/place", **how))
     app = _opened("q13/continuation")
     app.button(key="q13_continuation.bench.run").click().run()
     (message,) = shown(app)
