@@ -27,7 +27,9 @@ def draw(mocks: Sequence[Mock]) -> None:
     """Draw the whole page; `mocks` are those of before, the newest first."""
     st.title(t("mock.title"), anchor=False)
     st.markdown(t("mock.lead"))
-    before_asking.kept_settings({_MINUTES: LENGTHS[1], _HOW: _DRAWN, _SEED: _new_seed(), _CHOSEN: [], _TICKETS: False})
+    before_asking.kept_settings(
+        {_MINUTES: LENGTHS[1], _HOW: _DRAWN, _SEED: _new_seed(), _CHOSEN: [], _TICKETS: False}
+    )
     before_asking.ask(_MINUTES, _HOW, {how: plain(f"mock.{how}") for how in (_DRAWN, BY_HAND)})
     if st.session_state[_HOW] == _DRAWN:
         _drawn()

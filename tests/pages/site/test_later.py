@@ -33,7 +33,9 @@ def test_a_fresh_server_draws_the_rest_first(monkeypatch: pytest.MonkeyPatch) ->
     assert [text.value for text in app.markdown] == ["the rest"] and "colorsys" not in sys.modules
 
 
-def test_a_fresh_server_imports_the_rest_when_a_browser_has_drawn_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_server_imports_the_rest_when_a_browser_has_drawn_a_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from pages.ui.site import later, server
 
     imported = threading.Event()
