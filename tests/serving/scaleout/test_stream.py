@@ -138,7 +138,7 @@ class Queue(RuleBasedStateMachine):
 def test_exactly_once(server: RedisServer) -> None:
     machine = type("QueueHere", (Queue,), {"server": server})
     checks = settings(
-        max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(machine, settings=checks)
 
