@@ -62,7 +62,7 @@ def test_lengths_vary_as_is_said(kind: str) -> None:
 
 @pytest.mark.parametrize(("prefill", "replicas"), [(0.0, 4), (3.0, 4), (6.0, 5)])
 def test_prompts_are_counted_by_hand_as_in_the_simulation(prefill: float, replicas: int) -> None:
-    """Without its share of prompts the hand would be a tenth too low at the last one."""
+    """Without its share of prompts the hand would be a sixth too low at the last one."""
     params = SimulateParams(prefill=prefill, replicas=replicas, duration=60)
     hand, seen = by_hand(params)["by_hand"], summary(params, run(params))
     assert hand["latency"] == pytest.approx(seen["mean"], rel=0.03)

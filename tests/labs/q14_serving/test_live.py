@@ -81,9 +81,12 @@ def test_a_run_cancelled_under_load_leaves_no_process(tiny: OneLab, none_left: N
 def cancelled(lab: OneLab, now: Callable[[Job], bool]) -> None:
     """Run, and cancel from another thread once `now` holds; it would last much longer than the test."""
     jobs: list[Job] = []
-    canceller = threading.Thread(
-        target=lambda: (wait_for(lambda: bool(jobs) and now(jobs[0])), jobs[0].cancel())
-    )
+
+    def cancel() -> None:
+        wait_for(lambda: bool(jobs) and now(jobs[0]))
+        jobs[0].cancel()
+
+    canceller = threading.Thread(target=cancel)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lab.client, "_watch", jobs.append)
         canceller.start()
