@@ -1,6 +1,6 @@
-"""Text from a model, token ids in and out: naive, cached, or compiled with a CUDA graph.
+"""Text from a model, token ids in and out: naive, cached, compiled with a CUDA graph, or by one kernel.
 
-The three give the same tokens; they differ in how much is computed again and in what is launched.
+They give the same tokens; they differ in how much is computed again and in what is launched.
 Knows no text and no tokenizer. Rows stop on their own; the batch ends with its last row.
 """
 
@@ -26,8 +26,8 @@ from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 
 Method = Literal["naive", "cached", "compiled", "persistent"]
-"""How the next token is computed, never which: everything again; from a cache; by a compiled step; or, for one
-greedy request where the GPU and the model fit, by one kernel for many tokens (else as compiled)."""
+"""How the next token is computed, never which: everything again; from a cache; by a compiled step; or, for
+one greedy request where the GPU and the model fit, by one kernel for many tokens (else as compiled)."""
 MAX_NEW_TOKENS = 1_000_000
 CAPACITY_STEP = 128
 """Compiled caches come in multiples of this, so that prompts of similar lengths share a graph."""

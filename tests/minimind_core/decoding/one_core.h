@@ -4,7 +4,6 @@
 // done at once, which is the earliest that a reader of the old weights could be overtaken.
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -40,7 +39,7 @@ struct Fiber {
     bool waits() const { return meeting && meeting->times == time; }
 };
 
-constexpr unsigned PATIENCE = 1u << 20, STACK = 1u << 16;
+constexpr unsigned PATIENCE = 1u << 14, STACK = 1u << 16;  // looks; far more than any wait takes
 
 static Index threadIdx, blockIdx;
 static std::vector<Fiber> fibers;
@@ -50,9 +49,14 @@ static ucontext_t scheduler;
 static unsigned current, threads_a_block;
 static std::function<void()> kernel;
 
-static void give_up() { abort(); }
+static bool failed;
 
 static void step_aside() { swapcontext(&fibers[current].context, &scheduler); }
+
+static void give_up() {
+    failed = true;
+    step_aside();  // for good
+}
 
 static void meet(Meeting& meeting, unsigned size) {
     fibers[current].meeting = &meeting, fibers[current].time = meeting.times;
@@ -124,7 +128,8 @@ static void fetch(void* into, const void* from, unsigned bytes, Word* gate) {
 
 // A gate of this parity is open when it was passed an odd or an even number of times.
 static void wait_fetched(Word* gate, unsigned parity) {
-    while (*gate >> 32 || *gate % 2 == parity) step_aside();
+    for (unsigned tries = 0; *gate >> 32 || *gate % 2 == parity; step_aside())
+        if (++tries == PATIENCE) give_up();
 }
 
 static void run_fiber() {
@@ -133,9 +138,10 @@ static void run_fiber() {
     step_aside();
 }
 
-static void launch(unsigned grid, unsigned block, unsigned shared_bytes, std::function<void()> run) {
+// Whether every thread came to its end.
+static bool launch(unsigned grid, unsigned block, unsigned shared_bytes, std::function<void()> run) {
     const unsigned count = grid * block;
-    kernel = run, threads_a_block = block;
+    kernel = run, threads_a_block = block, failed = false;
     fibers.assign(count, {}), warps.assign(count / 32, {}), blocks.assign(grid, {});
     memories.assign(grid, std::vector<unsigned char>(shared_bytes + 128, 0xff));  // NaN wherever nothing is written
     for (Fiber& fiber : fibers) {
@@ -144,9 +150,9 @@ static void launch(unsigned grid, unsigned block, unsigned shared_bytes, std::fu
         fiber.context.uc_stack.ss_sp = fiber.stack.data(), fiber.context.uc_stack.ss_size = STACK;
         makecontext(&fiber.context, run_fiber, 0);
     }
-    for (unsigned left = count; left;) {
+    for (unsigned left = count; left && !failed;) {
         left = 0;
-        for (current = 0; current < count; ++current) {
+        for (current = 0; current < count && !failed; ++current) {
             if (fibers[current].done) continue;
             ++left;
             if (fibers[current].waits()) continue;
@@ -154,4 +160,5 @@ static void launch(unsigned grid, unsigned block, unsigned shared_bytes, std::fu
             swapcontext(&scheduler, &fibers[current].context);
         }
     }
+    return !failed;
 }
