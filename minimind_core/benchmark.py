@@ -15,7 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from minimind_core.decoding.generate import Generator
+from minimind_core.decoding.generate import Generator, Method
+from minimind_core.decoding.persistent_step import Plan, plan_for
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.peers import as_transformers
 from minimind_core.model.config import PRESETS
@@ -101,7 +102,7 @@ def decode_row(
     Tokens are compared in fp32: in bf16 two right programs part at the first near tie.
     """
     prompts = prompts_for(model, batch_size)
-    ours, own_ids = _time_generator(model, prompts, new_tokens, timer)
+    ours, own_ids = _time_generator(model, prompts, new_tokens, timer, _fastest(model))
     peer_generate = _peer(model, prompts, new_tokens)
     theirs = timer(peer_generate)
     if model.model.embed_tokens.weight.dtype == torch.float32:
@@ -139,9 +140,9 @@ def _peer(model: MiniMind, prompts: list[list[int]], new_tokens: int) -> Callabl
 
 
 def _equal_in_fp32(model: MiniMind, prompts: list[list[int]], new_tokens: int) -> bool:
-    """Whether the compiled step and the peer choose the same greedy tokens with the weights in fp32."""
+    """Whether our fastest way and the peer choose the same greedy tokens with the weights in fp32."""
     precise = copy.deepcopy(model).float()
-    generator = Generator(precise, len(prompts), PROMPT_LENGTH + new_tokens, "compiled")
+    generator = Generator(precise, len(prompts), PROMPT_LENGTH + new_tokens, _fastest(model))
     ours = generator.generate(prompts, GREEDY, new_tokens).new_ids
     return ours == _peer(precise, prompts, new_tokens)()
 
@@ -213,11 +214,20 @@ def _peer_updates(peer: torch.nn.Module, batch: Batch, training: TrainingConfig)
     return updates
 
 
+def _fastest(model: MiniMind) -> Method:
+    """For one greedy request: the persistent kernel where it runs."""
+    return "persistent" if isinstance(plan_for(model), Plan) else "compiled"
+
+
 def _time_generator(
-    model: MiniMind, prompts: Sequence[Sequence[int]], new_tokens: int, timer: Timer
+    model: MiniMind,
+    prompts: Sequence[Sequence[int]],
+    new_tokens: int,
+    timer: Timer,
+    method: Method = "compiled",
 ) -> tuple[Timing, list[list[int]]]:
-    """How long the compiled step takes for the whole text, and the new ids of each row."""
-    generator = Generator(model, len(prompts), PROMPT_LENGTH + new_tokens, "compiled")
+    """How long the whole text takes, and the new ids of each row."""
+    generator = Generator(model, len(prompts), PROMPT_LENGTH + new_tokens, method)
     timing = timer(lambda: generator.generate(prompts, GREEDY, new_tokens, check_every=new_tokens))
     return timing, generator.generate(prompts, GREEDY, new_tokens).new_ids
 

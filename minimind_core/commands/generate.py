@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore-eos", action="store_true", help="go on after the end of a text")
     parser.add_argument(
         "--method",
-        choices=("naive", "cached", "compiled"),
+        choices=("naive", "cached", "compiled", "persistent"),
         default="cached",
         help="how it is computed, never what (cached)",
     )
@@ -118,7 +118,7 @@ def _at_once(
     check_prompts(loaded.config, [ids], count)
     generator = Generator(loaded.model, 1, len(ids) + count, options.method)
     with _reading(ids, options.json) as on_prefill:
-        if options.method == "compiled":
+        if options.method in ("compiled", "persistent"):
             begin = time.perf_counter()
             # the second token is the first compiled step
             generator.generate([ids], params, min(count, 2), on_prefill=on_prefill)
@@ -171,7 +171,7 @@ def _notes(loaded: LoadedModel, params: SamplingParams, method: str, length: int
     from minimind_core.decoding.step import runs_eagerly
 
     notes = params.notes(loaded.config.vocab_size)
-    if method == "compiled" and runs_eagerly(loaded.config, loaded.model.head_weight.device):
+    if method in ("compiled", "persistent") and runs_eagerly(loaded.config, loaded.model.head_weight.device):
         notes.append("A mixture of experts is not compiled on a CPU: it ran as with --method cached.")
     if length > loaded.config.max_length:
         notes.append(

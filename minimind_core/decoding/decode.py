@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from minimind_core.decoding.choose import Chooser
+from minimind_core.decoding.persistent_step import LONGEST_PROMPT, make_persistent_step
 from minimind_core.decoding.sampling import check_logits
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind, padded
@@ -25,8 +26,16 @@ from minimind_core.progress import OnProgress, unheard
 class Decoding:
     """B requests being continued together, all from the same moment on."""
 
-    def __init__(self, model: MiniMind, batch_size: int, capacity: int, kind: StepKind = "eager") -> None:
+    def __init__(
+        self,
+        model: MiniMind,
+        batch_size: int,
+        capacity: int,
+        kind: StepKind = "eager",
+        persistent: bool = False,
+    ) -> None:
         self.step = Step(model, batch_size, capacity, kind)
+        self.persistent = make_persistent_step(model, self.step.cache) if persistent else None
         self.device = self.step.device
         self.chooser = Chooser(batch_size, model.config.vocab_size, self.device)
         self.history = torch.zeros(batch_size, capacity + 1, dtype=torch.int64, device=self.device)
@@ -46,15 +55,30 @@ class Decoding:
         `on_prefill`: see `Step.prefill`. Raises CheckpointError for weights that give no candidate.
         """
         self.chooser.start(params, padded(prompts, self.device))
-        logits = self.step.prefill(prompts, on_progress=on_prefill)
+        logits = self._read(prompts, on_prefill)
         check_logits(logits)
         self._choice(logits)
 
+    def _read(self, prompts: Sequence[Sequence[int]], on_prefill: OnProgress) -> Tensor:
+        """The logits after each prompt's last token, [B, V]."""
+        if self.persistent is None or not self._is_greedy or len(prompts[0]) > LONGEST_PROMPT:
+            return self.step.prefill(prompts, on_progress=on_prefill)
+        on_prefill(0, len(prompts[0]))
+        self.step.reset()
+        return self.persistent.read(prompts[0], self.step.ids, self.step.positions, self.history)
+
     def advance(self, steps: int) -> None:
         """Choose `steps` more tokens for every row, without waiting for the device."""
+        if self.persistent is not None and self._is_greedy:
+            self.persistent.advance(steps, self.step.ids, self.step.positions, self.history)
+            return
         run = self._program()
         for _ in range(steps):
             run()
+
+    @property
+    def _is_greedy(self) -> bool:
+        return not self.chooser.used
 
     def _program(self) -> Callable[[], None]:
         """Step and choice as one program for the settings in use; what was compiled or captured is kept."""

@@ -1,6 +1,6 @@
-"""Text from a model, token ids in and out: naive, cached, or compiled with a CUDA graph.
+"""Text from a model, token ids in and out: naive, cached, compiled with a CUDA graph, or by one kernel.
 
-The three give the same tokens; they differ in how much is computed again and in what is launched.
+They give the same tokens; they differ in how much is computed again and in what is launched.
 Knows no text and no tokenizer. Rows stop on their own; the batch ends with its last row.
 """
 
@@ -25,7 +25,9 @@ from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 
-Method = Literal["naive", "cached", "compiled"]
+Method = Literal["naive", "cached", "compiled", "persistent"]
+"""How the next token is computed, never which: everything again; from a cache; by a compiled step; or, for
+one greedy request where the GPU and the model fit, by one kernel for many tokens (else as compiled)."""
 MAX_NEW_TOKENS = 1_000_000
 CAPACITY_STEP = 128
 """Compiled caches come in multiples of this, so that prompts of similar lengths share a graph."""
@@ -49,13 +51,16 @@ class Generator:
         self, model: MiniMind, batch_size: int = 1, capacity: int = 1024, method: Method = "cached"
     ) -> None:
         self.model, self.method = model.eval(), method
-        if method == "compiled":
+        compiled = method in ("compiled", "persistent")
+        if compiled:
             capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
         self.batch_size, self.capacity = batch_size, capacity
         self.decoding = (
             None
             if method == "naive"
-            else Decoding(model, batch_size, capacity, "compiled" if method == "compiled" else "eager")
+            else Decoding(
+                model, batch_size, capacity, "compiled" if compiled else "eager", method == "persistent"
+            )
         )
 
     def generate(
