@@ -46,7 +46,7 @@ class LiveParams(Params):
     seconds: int = whole(5, 2, 60)
     slots: int = whole(4, 1, 16)
     tokens: int = whole(24, 1, 100)
-    goal: float = real(1000.0, 50.0, 10000.0, step=50.0)
+    goal: float = real(2000.0, 50.0, 10000.0, step=50.0)
     seed: int = whole(0, 0, 999)
     at: float = real(2.5, 0.0, 120.0, step=0.1, view=True, label="live_at")
 
