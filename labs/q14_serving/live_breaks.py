@@ -52,7 +52,7 @@ Broken = tuple[Setup, Setup]
 """The same service sound and broken."""
 BREAKS: dict[str, Callable[[Setup], Broken]] = {
     "no_batching": lambda base: (base, replace(base, slots=1)),
-    "unbounded_queue": lambda base: _pair(replace(base, share=CROWDED), unbounded=True),
+    "unbounded_queue": lambda base: _pair(replace(base, share=CROWDED, least_seconds=15.0), unbounded=True),
     "closed_loop": lambda base: _pair(replace(base, fault="freeze", unbounded=True), closed=True),
     "slow_worker": lambda base: _pair(replace(base, front=True), fault="slow"),
     "worker_killed": lambda base: _pair(replace(base, front=True, starts=2.5), fault="kill"),
