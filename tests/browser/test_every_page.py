@@ -16,13 +16,13 @@ from playwright.sync_api import Browser, Page
 from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_pages import check_page
-from tests.pages.addresses import ADDRESSES
+from tests.pages.addresses import ADDRESSES, WINDOWS
 from tests.pages.shown_words import FOREIGN, QUOTED, RAW
 
 pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
-PAGES = tuple(address for address in ADDRESSES if address != "present")
+PAGES = tuple(address for address in ADDRESSES if address not in WINDOWS)
 """What a visitor opens; the candidate's window is opened by an interview."""
 
 

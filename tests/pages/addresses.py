@@ -19,7 +19,9 @@ ADDRESSES = (
     *("guide", "claims", "glossary", "search", "sheet", "settings"),
     *(question.slug for question in load_questions()),
 )
-"""Of every page there is; "present" and "panel" are windows beside "interview"."""
+"""Of every page there is."""
+WINDOWS = ("present", "panel")
+"""Those that a link opens and no menu names, beside "interview"."""
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
