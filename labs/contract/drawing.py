@@ -246,7 +246,7 @@ def power_ticks(low: float, high: float, every: int = 1) -> dict[float, str]:
 def round_ticks(low: float, high: float) -> dict[float, str]:
     """1, 2, 5 and their multiples by ten between low and high, written out."""
     candidates = [digit * 10.0**power for power in range(-2, 7) for digit in (1, 2, 5)]
-    return {tick: f"{tick:,.4g}" for tick in candidates if low <= tick <= high}
+    return {tick: f"{tick:,.10g}" for tick in candidates if low <= tick <= high}
 
 
 def spread_labels(positions: Sequence[float], gap: float) -> list[float]:

@@ -35,7 +35,7 @@ def test_exceptions(error: Exception, key: str, fatal: bool) -> None:
         (-signal.SIGKILL, "was killed"),
         (-signal.SIGSEGV, "by signal 11"),
         (3, "with exit code 3"),
-        (None, "stopped unexpectedly"),
+        (None, "cluster lost the worker"),
     ],
 )
 def test_exit_codes(code: int | None, words: str) -> None:
