@@ -169,12 +169,14 @@ class BlockTables:
                 self._digest_of[block] = pages.digest
             pages.known += 1
 
-    def close(self, owner: int) -> None:
-        """Take everything back from a request that has ended."""
+    def close(self, owner: int, keep: bool = True) -> None:
+        """Take everything back from a request that has ended; without `keep` nothing of it is found again."""
         pages = self._pages.pop(owner)
         self._promised -= pages.promised
         for block in reversed(pages.table):  # the end of a text is less likely to come again: it goes first
             self._references[block] -= 1
+            if not keep and block in self._digest_of:
+                del self._block_of[self._digest_of.pop(block)]
             if self._references[block]:
                 continue
             if block in self._digest_of:

@@ -210,6 +210,8 @@ class Engine:
         decoding = {_slot(request): request for request in plan.decoding}
         gone = [slot for slot, request in rows.items() if _is_over(request, decoding.get(slot))]
         if gone:
+            if broken := [slot for slot in gone if rows[slot].finish == "error"]:
+                batch.clean(broken)
             batch.release(gone)
             for slot in gone:
                 del rows[slot]

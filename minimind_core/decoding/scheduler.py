@@ -218,7 +218,7 @@ class Scheduler:
             del self.running[request.id]
             bisect.insort(self._free_slots, request.slot)
             if self.blocks:
-                self.blocks.close(request.id)
+                self.blocks.close(request.id, keep=reason != "error")
         self._timed.pop(request, None)
         request.finish = reason
         self.finished[reason] += 1

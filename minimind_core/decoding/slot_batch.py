@@ -131,6 +131,18 @@ class SlotBatch:
             self._levels[row] = _level(params)
 
     @torch.inference_mode()
+    def clean(self, rows: Sequence[int]) -> None:
+        """Make zero what is not finite in the memory of these rows.
+
+        Whoever has it next weighs the places that it does not see with zero, and zero times NaN is NaN.
+        """
+        cache, index = self.step.cache, upload(rows, self.device)
+        if isinstance(cache, PagedCache):
+            index = cache.tables[index].flatten()  # [R, M] -> [R * M] blocks
+        for memory in (*cache.keys, *cache.values):
+            memory[index] = memory[index].nan_to_num(0.0, 0.0, 0.0)
+
+    @torch.inference_mode()
     def release(self, rows: Sequence[int]) -> None:
         """Take rows out of the steps that follow."""
         index = upload(rows, self.device)
