@@ -18,6 +18,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Ro
 from labs.contract.drawing import Figure, error_bars
 from labs.q04_long_text.patterns import PATTERNS, Pattern, reach
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 from questions import load_question
 
 TEXTS = PerDevice(cpu=2, cuda=16)
@@ -176,7 +177,7 @@ class Sparse(Experiment[SparseParams, SparseResult]):
         dilated, full = known["dilated"], known["full"]
         facts = {"model": result["model"], "texts": result["texts"], "read": result["read"]}
         timed = (
-            text("sparse.timed", difference=result["kernels"]["difference"], length=LENGTH)
+            text("sparse.timed", difference=small_number(result["kernels"]["difference"]), length=LENGTH)
             if "kernels" in result
             else text("sparse.no_kernel")
         )
