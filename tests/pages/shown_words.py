@@ -19,8 +19,8 @@ RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|(?<![a-z])\
 """Open emphasis, no number, a zero with a sign, a list or an exponent as a program writes them."""
 FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
 """A Chinese character in English; five small English words in a row in Chinese."""
-QUOTED = re.compile(r"“[^”]*”|\([^()]*\)")
-"""What is quoted may be in any language, and so may be the other name of a thing."""
+QUOTED, ASIDE = re.compile("“[^”]*”"), re.compile(r"\([^()]*\)")
+"""What is quoted may be in any language and have any sign; another name for a thing may be in any language."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 _FIELDS = ("body", "label", "placeholder", "help", "options")
 """Fields of Streamlit's elements that are shown, all of them as Markdown."""
@@ -33,7 +33,13 @@ _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 
 def stumbles(app: AppTest, lang: str) -> list[str]:
     """Every text with something wrong in it."""
-    return [text for text in shown(app) if RAW.search(text) or FOREIGN[lang].search(QUOTED.sub("", text))]
+    return [text for text in shown(app) if stumbled_over(text, lang)]
+
+
+def stumbled_over(text: str, lang: str) -> bool:
+    """Whether something is wrong in one text."""
+    ours = QUOTED.sub("", text)
+    return bool(RAW.search(ours) or FOREIGN[lang].search(ASIDE.sub("", ours)))
 
 
 def shown(app: AppTest) -> Iterator[str]:
