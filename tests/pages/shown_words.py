@@ -20,7 +20,7 @@ RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|(?<![a-z])\
 FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
 """A Chinese character in English; five small English words in a row in Chinese."""
 QUOTED, ASIDE = re.compile("“[^”]*”"), re.compile(r"\([^()]*\)")
-"""What is quoted may be in any language and have any sign; another name for a thing may be in any language."""
+"""What is quoted may be in any language and have any sign; other names of a thing may be in any language."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 _FIELDS = ("body", "label", "placeholder", "help", "options")
 """Fields of Streamlit's elements that are shown, all of them as Markdown."""
