@@ -13,7 +13,7 @@ from labs.q14_serving.latencies import Seen, Timeline, seen
 from labs.q14_serving.queueing import Closed, Fleet, Outcome, arrivals_of, lengths_of, simulate
 
 LINES = {"table": table_line(), "h200": Line(0.815, 0.00068)}
-"""The problem's table; our engine's steps of 50-token replies in bf16 on an H200, as q14/calibrate recorded."""
+"""The problem's table; our engine's steps of 50-token replies in bf16 on an H200: q14/calibrate"""
 SAID_GPUS = 2
 MOST_MORE = 8
 """GPUs beyond the fewest stable ones that are tried."""
