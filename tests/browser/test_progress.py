@@ -54,7 +54,10 @@ def visit(page: Page, address: str) -> None:
     settle(page)
 
 
-@pytest.mark.parametrize(("lang", "theme", "width"), [("en", "light", 1280), ("zh", "dark", 390)])
+@pytest.mark.parametrize(
+    ("lang", "theme", "width"),
+    [("en", "light", 1280), pytest.param("zh", "dark", 390, marks=pytest.mark.slow)],
+)
 def test_progress_is_seen_and_a_finished_attempt_taken_away(
     app: str, chromium: Browser, tmp_path: Path, lang: str, theme: str, width: int
 ) -> None:

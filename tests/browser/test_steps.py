@@ -73,7 +73,7 @@ def press(page: Page, name: str) -> None:
     ("lang", "width", "theme"),
     [
         ("en", 1280, "light"),
-        ("zh", 390, "dark"),
+        pytest.param("zh", 390, "dark", marks=pytest.mark.slow),
         pytest.param("zh", 1280, "dark", marks=pytest.mark.slow),
         pytest.param("en", 390, "light", marks=pytest.mark.slow),
     ],
