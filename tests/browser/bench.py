@@ -36,7 +36,10 @@ STARTS = 5
 READY = ".st-key-first [data-testid=stBaseButton-primary]"
 """The first page can be used when its first button can be pressed."""
 TITLE = "() => document.querySelector('h1')?.innerText || undefined"
-BARS = "() => document.querySelector('.js-plotly-plot .bars')?.innerHTML"
+BARS = """() => {
+  const bars = document.querySelector('.js-plotly-plot')?.querySelectorAll('.bars')
+  return bars && [...bars].map(each => each.innerHTML).join() // those for T = 1 never move
+}"""
 
 
 @contextlib.contextmanager
