@@ -52,7 +52,7 @@ def _pickles(file: BinaryIO) -> Sequence[BinaryIO]:
         with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.endswith(".pkl")]
             return [io.BytesIO(archive.read(name)) for name in names]
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError):
         return []
 
 

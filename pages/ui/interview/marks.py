@@ -19,11 +19,10 @@ from pages.ui.words.i18n import plain, t
 from pages.ui.words.markdown import literal
 from pages.ui.words.question_text import renderer_of
 from questions import Question, Renderer
+from questions.interview import TIERS
 from study.interview import Record, as_attempt
 from study.scoring import Score, met_lines, score
 from study.store import Event, Interview
-
-_TIERS = (60, 80, 100, "bonus")
 
 
 def done(question: Question, record: Record, *, then: bool = False) -> None:
@@ -119,7 +118,7 @@ def rubric(line: Line, question: Question, renderer: Renderer) -> None:
     st.subheader(t("report.rubric"), anchor=False)
     st.markdown(t("score.points", points=worth(question, record, interview).points))
     decided = outcomes(question, as_attempt(interview, record))
-    for tier in _TIERS:
+    for tier in TIERS:
         lines = [each for each in question.rubric if each.tier == tier]
         if not lines:
             continue

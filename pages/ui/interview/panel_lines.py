@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from questions import Question, RubricLine
 from study.panel import Line
 
-TIERS = (60, 80, 100, "bonus")
-
 
 def to_tick(question: Question) -> tuple[RubricLine, ...]:
     """The lines of a question that are ticked by people."""

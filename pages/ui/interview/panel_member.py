@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.interview import kept, panel_differences
-from pages.ui.interview.panel_lines import TIERS, to_tick
+from pages.ui.interview.panel_lines import to_tick
 from pages.ui.site import store
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.question_text import renderer_of
 from questions import Question, RubricLine
+from questions.interview import TIERS
 from study.panel import revealed
 from study.store import Interview, Member
 

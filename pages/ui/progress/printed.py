@@ -16,13 +16,13 @@ from pages.ui.progress.three_numbers import formula_of, number, shown
 from pages.ui.progress.tickets import taken
 from pages.ui.progress.words import Words
 from questions import Prediction, Question, Renderer
+from questions.interview import TIERS
 from study.calibration import Judged, interval_names, interval_of, judgement
 from study.progress import REFERENCE
 from study.report import Block, Marked, Report, Section, Table, Tick, Written
 from study.scoring import met_lines
 from study.store import Attempt
 
-_TIERS = (60, 80, 100, "bonus")
 _HINT = re.compile(r"hint-(\d+)")
 
 
@@ -135,7 +135,7 @@ def _rubric(renderer: Renderer, attempt: Attempt, words: Words) -> Iterator[Bloc
     judged = [judgement(question, prediction, attempt) for prediction in question.predictions]
     decisions = {each.outcome.prediction: each.outcome.correct for each in judged if each is not None}
     met = met_lines(question.rubric, attempt.ticks, decisions)
-    for tier in _TIERS:
+    for tier in TIERS:
         lines = [line for line in question.rubric if line.tier == tier]
         if lines:
             yield Marked(f"**{words(f'score.tier.{tier}')}**")

@@ -19,11 +19,11 @@ from pages.ui.words.i18n import t
 from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
 from questions import Question, Renderer, RubricLine, Tolerance
+from questions.interview import TIERS
 from study.predictions import Outcome
 from study.scoring import Points, met_lines, score
 from study.store import Attempt
 
-_TIERS = (60, 80, 100, "bonus")
 Outcomes = Mapping[str, Outcome]
 """The measured predictions by id."""
 
@@ -47,7 +47,7 @@ def _section(question: Question, drawn: tuple[str, bool] | None) -> None:
     renderer = renderer_of(question)
     found = outcomes(question, attempt)
     decisions = {name: outcome.correct for name, outcome in found.items()}
-    for tier in _TIERS:
+    for tier in TIERS:
         _tier(question, attempt, [line for line in question.rubric if line.tier == tier], found, renderer)
     score_box(question, attempt, decisions, renderer)
     points = score(question.rubric, met_lines(question.rubric, attempt.ticks, decisions)).points
