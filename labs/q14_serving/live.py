@@ -30,7 +30,7 @@ from labs.tools.budgets import PerDevice
 
 STARTED = 0.4
 """Share of a service's part of the run after which it is loaded."""
-START_SECONDS = PerDevice(cpu=4.0, cuda=8.0)
+START_SECONDS = PerDevice(cpu=12.0, cuda=8.0)
 """Until a service has loaded its model."""
 RATE = PerDevice(cpu=5.0, cuda=20.0)
 """Requests a second that it may be expected to be good for."""

@@ -125,7 +125,7 @@ def _guess(result: LiveResult, text: Words) -> Figure:
         figure.bars(
             [percent], [name], role, horizontal=True, labels="{:.0f}%", showlegend=False, hover="%{x:.1f}%"
         )
-    figure.x_axis(text("live.in_time_percent"), span=(0, 112))
+    figure.x_axis(text("live.in_time_percent"), span=(0, 125))
     figure.y_axis(reverse=True)
     return figure
 
