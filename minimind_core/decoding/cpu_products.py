@@ -43,18 +43,29 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in] -> [..., out]."""
-        return onednn_product(x, self.packed, self.out_features)
+        return _product(x, self.packed, self.out_features)
 
 
 @torch.library.custom_op("minimind::onednn_product", mutates_args=())
 def onednn_product(x: Tensor, weight: Tensor, out_features: int) -> Tensor:
     """x [..., in], weight [out, in] plain or packed -> [..., out]. One operation to the compiler."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    return _linear_pointwise(x, weight)
 
 
 @onednn_product.register_fake
 def _(x: Tensor, weight: Tensor, out_features: int) -> Tensor:
     return x.new_empty(*x.shape[:-1], out_features)
+
+
+def _product(x: Tensor, weight: Tensor, out_features: int) -> Tensor:
+    """The same; without a compiler that has to see it, not through its name, whose first call takes 2 s."""
+    if torch.compiler.is_compiling():
+        return onednn_product(x, weight, out_features)
+    return _linear_pointwise(x, weight)
+
+
+def _linear_pointwise(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
 def prompt_products(device: torch.device) -> AbstractContextManager[object]:
@@ -76,7 +87,7 @@ class _PromptProducts(TorchFunctionMode):
             x, weight = args[:2]
             many = x.numel() >= FEWEST_PROMPT_ROWS * x.shape[-1]
             if many and is_served(weight) and onednn_is_faster(PROMPT_ROWS, weight, packed=False):
-                return onednn_product(x, weight, len(weight))
+                return _product(x, weight, len(weight))
         return func(*args, **(kwargs or {}))
 
 
@@ -101,7 +112,7 @@ def _measured(rows: int, out_features: int, in_features: int, packed: bool, thre
     with torch.inference_mode():
         x, weight = torch.ones(rows, in_features), torch.ones(out_features, in_features)
         other = PackedLinear(weight).packed if packed else weight
-        ways = [lambda: F.linear(x, weight), lambda: onednn_product(x, other, out_features)]
+        ways = [lambda: F.linear(x, weight), lambda: _product(x, other, out_features)]
         fastest = [min(seconds) for seconds in zip(*(_round(ways) for _ in range(ROUNDS)), strict=True)]
     return fastest[0] > GAIN * fastest[1]
 

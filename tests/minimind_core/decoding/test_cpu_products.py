@@ -28,7 +28,7 @@ NEW = 12
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """oneDNN is always found faster; the rows of the plain products that it was given."""
     rows: list[int] = []
-    product = cpu_products.onednn_product
+    product = cpu_products._product
 
     def counted(x: torch.Tensor, weight: torch.Tensor, out_features: int) -> torch.Tensor:
         rows.append(x.numel() // x.shape[-1])
@@ -36,7 +36,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     for module in (cpu_products, step_model):
         monkeypatch.setattr(module, "onednn_is_faster", lambda rows, weight, packed: True)
-    monkeypatch.setattr(cpu_products, "onednn_product", counted)
+    monkeypatch.setattr(cpu_products, "_product", counted)
     return rows
 
 
