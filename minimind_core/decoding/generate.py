@@ -97,8 +97,8 @@ class Generator:
         for chunk in chunks:  # [B, n]
             prefilled = prefilled or time.perf_counter()
             for row, ids in zip(new_ids, chunk.tolist(), strict=True):
-                row.extend(ids if not row or row[-1] not in stop_ids else [])
-                _cut_after_stop(row, stop_ids)
+                if not row or row[-1] not in stop_ids:
+                    row.extend(_until_stop(ids, stop_ids))
             if should_stop() or all(row[-1] in stop_ids for row in new_ids):
                 break
         prefilled = prefilled or begin
@@ -271,8 +271,7 @@ def _requests(params: SamplingParams | Sequence[SamplingParams], count: int) -> 
     return requests
 
 
-def _cut_after_stop(row: list[int], stop_ids: Sequence[int]) -> None:
-    for index, token in enumerate(row):
-        if token in stop_ids:
-            del row[index + 1 :]
-            return
+def _until_stop(ids: list[int], stop_ids: Sequence[int]) -> list[int]:
+    """The ids up to the first that ends a text, with it."""
+    ends = [ids.index(stop) + 1 for stop in stop_ids if stop in ids]
+    return ids[: min(ends)] if ends else ids

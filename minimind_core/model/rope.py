@@ -70,6 +70,26 @@ def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + rotate_half(x) * sin).to(x.dtype)
 
 
+def _turns(angles: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+    """cos and sin of the angles, times the factor."""
+    return angles.cos() * factor, angles.sin() * factor
+
+
+@torch.library.custom_op("minimind::turns", mutates_args=())
+def turns(angles: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+    """The same as one operation to the compiler, which computes it once and reads it afterwards.
+
+    Inductor would put cosine and sine into each kernel that turns something, for every head of every layer,
+    forward and backward, where they take longer than the memory that those kernels move.
+    """
+    return _turns(angles, factor)
+
+
+@turns.register_fake
+def _(angles: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(angles), torch.empty_like(angles)
+
+
 class RotaryEmbedding(nn.Module):
     """Turns positions into cos and sin. Holds no weights, so nothing of it is in a checkpoint."""
 
@@ -97,4 +117,5 @@ class RotaryEmbedding(nn.Module):
         """positions [..., T] int -> cos, sin [..., 1, T, head_dim] fp32 (the 1 is the head axis)."""
         angles = positions[..., None].float() * self.inv_freq  # [..., T, D/2]
         angles = torch.cat((angles, angles), dim=-1).unsqueeze(-3)  # [..., 1, T, D]
-        return angles.cos() * self.attention_factor, angles.sin() * self.attention_factor
+        turned = turns if angles.is_cuda and torch.compiler.is_compiling() else _turns
+        return turned(angles, self.attention_factor)

@@ -41,7 +41,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in self._tensors()))
+        return Batch(*(None if t is None else _moved(t, device) for t in self._tensors()))
 
     def attention_mask(self) -> Tensor | None:
         """bool [B, T, T] that keeps documents apart, or None for one text a row."""
@@ -49,6 +49,13 @@ class Batch:
 
     def _tensors(self) -> tuple[Tensor | None, ...]:
         return self.inputs, self.targets, self.positions, self.document_ids
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on `device`. From pageable memory the host would wait for all that the GPU has yet to do."""
+    if device.type == "cuda" and not tensor.is_cuda:
+        tensor = tensor.contiguous().pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class BatchSource(Protocol):

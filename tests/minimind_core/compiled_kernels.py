@@ -25,13 +25,17 @@ NAMES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", t
 """What Triton calls them."""
 
 
-def compiled(dtype: torch.dtype) -> str:
-    """What the compiler says against the kernel for queries, keys and values of `dtype`; "" for nothing."""
+def compiled(dtype: torch.dtype, whole: bool) -> str:
+    """What the compiler says against the kernel for queries, keys and values of `dtype`; "" for nothing.
+
+    `whole`: the cache is read in one part, and what comes out is of that dtype too.
+    """
     given = f"*{NAMES.get(dtype, str(dtype))}"
+    tile = decode_attention.WHOLE if whole else decode_attention.IN_PARTS
     pointers = {
         **dict.fromkeys(("queries", "keys", "values"), given),
         **dict.fromkeys(("key_positions", "query_positions", "newest_slots"), "*i64"),
-        **dict.fromkeys(("sums", "largest", "totals"), "*fp32"),
+        **dict.fromkeys(("sums", "largest", "totals"), given if whole else "*fp32"),
     }
     scalars = dict.fromkeys(("row_stride", "head_stride", "position_stride", "split_length"), "i32")
     constants = {
@@ -39,11 +43,13 @@ def compiled(dtype: torch.dtype) -> str:
         "GROUP": GROUP,
         "ROWS": decode_attention.TILE_ROWS,
         "HEAD_DIM": HEAD_DIM,
-        "SLOTS": decode_attention.BLOCK,
+        "SLOTS": tile.slots,
+        "IS_WHOLE": whole,
     }
     signature = {**pointers, **scalars, **dict.fromkeys(constants, "constexpr")}
     try:
-        triton.compile(ASTSource(decode_attention._kernel, signature, constants), target=TARGET)
+        source = ASTSource(decode_attention._kernel, signature, constants)
+        triton.compile(source, TARGET, {"num_warps": tile.warps, "num_stages": tile.stages})
     except Exception as error:  # whatever it raises for such a dtype is the answer
         return str(error)
     return ""
@@ -55,7 +61,8 @@ def main() -> None:
     floating = sorted({dtype for dtype in known if dtype.is_floating_point}, key=str)
     cuda = torch.device("cuda")
     chosen = {dtype: has_step_kernel("sdpa", cuda, dtype, GROUP, HEAD_DIM) for dtype in floating}
-    said = {str(dtype): compiled(dtype) for dtype in floating if chosen[dtype]}
+    served = [dtype for dtype in floating if chosen[dtype]]
+    said = {str(dtype): compiled(dtype, False) + compiled(dtype, True) for dtype in served}
     print(json.dumps({"chosen": {str(dtype): used for dtype, used in chosen.items()}, "said": said}))
 
 
