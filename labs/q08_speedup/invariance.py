@@ -8,14 +8,15 @@ from typing import TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 
 DTYPES = ("float32", "bfloat16")
 BATCHES = (8, 32)
 FIXED = PerDevice(cpu=(8,), cuda=(8, 32))
 """Batches in which the repair is tried; row by row it costs a CPU as much as all rows alone."""
-PROMPTS, TOKENS = PerDevice(cpu=8, cuda=200), PerDevice(cpu=12, cuda=32)
+PROMPTS, TOKENS = PerDevice(cpu=8, cuda=200), PerDevice(cpu=12, cuda=64)
 PROMPT_TOKENS = 16
-STEP_SECONDS = PerDevice(cpu={1: 0.012, 8: 0.06, 32: 0.2}, cuda={1: 0.004, 8: 0.004, 32: 0.004})
+STEP_SECONDS = PerDevice(cpu={1: 0.012, 8: 0.06, 32: 0.2}, cuda={1: 0.001, 8: 0.002, 32: 0.004})
 """Of the slower dtype, by batch."""
 
 
@@ -31,7 +32,7 @@ class Company(TypedDict):
     """Texts in one batch size against the same texts alone: `share` in percent of those that differ.
 
     `first` is the earliest token that differs, from 1; None where none does. `equal` is the share in percent
-    that is still the same after each token.
+    that is still the same after each token, `gap` the largest difference between two logits.
     """
 
     dtype: str
@@ -41,6 +42,7 @@ class Company(TypedDict):
     share: float
     first: int | None
     equal: list[float]
+    gap: float
 
 
 class InvarianceResult(TypedDict):
@@ -57,6 +59,7 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """Texts that change with their company, by dtype and batch, and with sums in a fixed order."""
 
     id = "q08/invariance"
+    version = 2
 
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:
         prompts, tokens = params.prompts or PROMPTS.on(device), params.tokens or TOKENS.on(device)
@@ -69,8 +72,7 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
         """The same prompts in every batch size, in each dtype; then with products of one row at a time."""
         import torch
 
-        from labs.q08_speedup.batch_steps import first_difference
-        from labs.q08_speedup.company import in_fixed_order, texts
+        from labs.q08_speedup.company import alone, in_fixed_order, together
         from labs.tools import heldout
         from labs.tools.models import copied
 
@@ -87,13 +89,12 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
             start, share = 0.05 + 0.95 * index / len(DTYPES), 0.95 / len(DTYPES) / (1 + len(ways))
             model = copied(loaded.model).to(getattr(torch, dtype)).eval()
             part = ctx.part(start, start + share, "alone_dtype", dtype=dtype)
-            alone = texts(model, rows, 1, tokens, part)
+            written = alone(model, rows, tokens, part)
             for place, (batch, fixed) in enumerate(ways, 1):
                 begin = start + share * place
                 part = ctx.part(begin, begin + share, "company_dtype", dtype=dtype, batch=batch)
-                together = texts(in_fixed_order(model) if fixed else model, rows, batch, tokens, part)
-                places = [first_difference(*pair) for pair in zip(alone, together, strict=True)]
-                runs.append(company(dtype, batch, fixed, places, tokens))
+                places, gap = together(in_fixed_order(model) if fixed else model, rows, batch, written, part)
+                runs.append(company(dtype, batch, fixed, places, tokens, gap))
         return {
             "prompts": len(rows),
             "tokens": tokens,
@@ -106,6 +107,7 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
         """`share`: texts that change; `equal`: those that are still the same, token by token."""
         runs = result["runs"]
         notes = [text("invariance.said", prompts=result["prompts"], tokens=result["tokens"])]
+        notes += [_heard(dtype, result, text) for dtype in DTYPES]
         notes.append(text("invariance.fixed" if result["repaired"] == 0 else "invariance.not_fixed"))
         return Shown(
             {"share": _share(runs, text), "equal": _equal(runs, text)},
@@ -115,10 +117,12 @@ class Invariance(Experiment[InvarianceParams, InvarianceResult]):
         )
 
 
-def company(dtype: str, batch: int, fixed: bool, places: list[int | None], tokens: int) -> Company:
+def company(
+    dtype: str, batch: int, fixed: bool, places: list[int | None], tokens: int, gap: float
+) -> Company:
     """What the first differing places, from 0, say of the texts.
 
-    >>> company("float32", 8, False, [None, 1], 3)["equal"]
+    >>> company("float32", 8, False, [None, 1], 3, 0.1)["equal"]
     [100.0, 50.0, 50.0]
     """
     changed = [place for place in places if place is not None]
@@ -131,7 +135,16 @@ def company(dtype: str, batch: int, fixed: bool, places: list[int | None], token
         "share": 100 * len(changed) / len(places),
         "first": min(changed) + 1 if changed else None,
         "equal": [100 * (1 - count / len(places)) for count in gone],
+        "gap": gap,
     }
+
+
+def _heard(dtype: str, result: InvarianceResult, text: Words) -> str:
+    """What the batch did to the sums of that dtype, and whether a choice turned on it."""
+    free = [run for run in result["runs"] if run["dtype"] == dtype and not run["fixed"]]
+    gap, changed = max(run["gap"] for run in free), max(run["changed"] for run in free)
+    key = "invariance.same_bits" if gap == 0 else "invariance.moved" if changed else "invariance.unheard"
+    return text(key, dtype=dtype, gap=small_number(gap), changed=changed, prompts=result["prompts"])
 
 
 def _name(run: Company, text: Words) -> str:
@@ -149,6 +162,7 @@ def _row(run: Company, text: Words) -> Row:
         text("invariance.order"): text("invariance.by_row" if run["fixed"] else "invariance.by_batch"),
         text("axis.changed"): run["share"],
         text("invariance.first"): run["first"] or "",
+        text("invariance.gap"): run["gap"],
     }
 
 
