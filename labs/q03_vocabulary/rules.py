@@ -104,7 +104,6 @@ class RulesResult(TypedDict):
 class Rules(Experiment[RulesParams, RulesResult]):
     """Both rules for a model of one's own, beside what real models have."""
 
-    id = "q03/rules"
     drawn_by_formula = True
 
     def seconds(self, params: RulesParams, device: DeviceClass) -> float:

@@ -104,7 +104,6 @@ class Capacity(TypedDict):
 class Cache(Experiment[CacheParams, CacheResult]):
     """A prefill into a cache of the chosen type, whose bytes are added up and compared with the formula."""
 
-    id = "q06/cache"
     drawn_by_formula = True
 
     def seconds(self, params: CacheParams, device: DeviceClass) -> float:

@@ -50,8 +50,6 @@ class ConvertResult(TypedDict):
 class Convert(Experiment[ConvertParams, ConvertResult]):
     """Mean-pools the MHA specimen's heads to 4, 2 and 1 and trains each on, and the unpooled one as well."""
 
-    id = "q06/convert"
-
     def seconds(self, params: ConvertParams, device: DeviceClass) -> float:
         start, step = PerDevice(cpu=6.0, cuda=1.0), PerDevice(cpu=0.7, cuda=0.05)
         return start.on(device) + params.steps * step.on(device)

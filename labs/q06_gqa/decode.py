@@ -76,7 +76,6 @@ class DecodeResult(TypedDict, total=False):
 class Decode(Experiment[DecodeParams, DecodeResult]):
     """One greedy decode step with 8, 2 and 1 KV heads in turn, over the batch."""
 
-    id = "q06/decode"
     drawn_by_formula = True
 
     def seconds(self, params: DecodeParams, device: DeviceClass) -> float:

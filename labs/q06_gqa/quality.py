@@ -46,8 +46,6 @@ class QualityResult(TypedDict):
 class Quality(Experiment[QualityParams, QualityResult]):
     """Held-out loss of the MHA, GQA and MQA specimens, of one recipe and one seed each."""
 
-    id = "q06/quality"
-
     def seconds(self, params: QualityParams, device: DeviceClass) -> float:
         return 0.5 + params.windows * PerDevice(cpu=0.25, cuda=0.01).on(device)
 

@@ -103,7 +103,6 @@ class InvarianceResult(TypedDict):
 class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """score(m, m + D) - score(0, D) of many vectors, over starts m, against what rounding predicts."""
 
-    id = "q07/invariance"
     version = 2
 
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:

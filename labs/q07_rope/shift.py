@@ -45,7 +45,6 @@ class ShiftResult(TypedDict):
 class Shift(Experiment[ShiftParams, ShiftResult]):
     """The largest change of a logit, and the perplexity, when all positions move by `OFFSETS`."""
 
-    id = "q07/shift"
     version = 2
 
     def seconds(self, params: ShiftParams, device: DeviceClass) -> float:

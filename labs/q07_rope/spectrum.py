@@ -84,7 +84,6 @@ class SpectrumResult(TypedDict):
 class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
     """The core's own frequencies beside the formula, without and with each treatment."""
 
-    id = "q07/spectrum"
     version = 3
     drawn_by_formula = True
 

@@ -46,7 +46,6 @@ class AmdahlResult(TypedDict):
 class Amdahl(Experiment[AmdahlParams, AmdahlResult]):
     """What two gains come to together."""
 
-    id = "q08/amdahl"
     drawn_by_formula = True
 
     def seconds(self, params: AmdahlParams, device: DeviceClass) -> float:

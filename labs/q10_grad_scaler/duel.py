@@ -77,7 +77,6 @@ class DuelResult(Curves, total=False):
 class Duel(Experiment[DuelParams, DuelResult]):
     """FP32, FP16 without and with scaler, and BF16, all advancing step by step together."""
 
-    id = "q10/duel"
     keep = False
 
     def seconds(self, params: DuelParams, device: DeviceClass) -> float:

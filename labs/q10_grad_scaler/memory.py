@@ -57,8 +57,6 @@ class MemoryResult(TypedDict):
 class Memory(Experiment[MemoryParams, MemoryResult]):
     """The byte ledger, and what mixed precision saves."""
 
-    id = "q10/memory"
-
     def seconds(self, params: MemoryParams, device: DeviceClass) -> float:
         tokens = params.batch * params.length
         return PerDevice(cpu=5 + min(tokens, 1024) / 200, cuda=3 + tokens / 16384).on(device)

@@ -90,7 +90,6 @@ class ScalerResult(Trace):
 class Scaler(Experiment[ScalerParams, ScalerResult]):
     """Scale, counter and decision at every step, of torch and of the formula."""
 
-    id = "q10/scaler"
     drawn_by_formula = True
 
     def seconds(self, params: ScalerParams, device: DeviceClass) -> float:

@@ -62,8 +62,6 @@ class SpeedResult(TypedDict):
 class Speed(Experiment[SpeedParams, SpeedResult]):
     """Training steps, the ways in turn in one run, with a small and a large batch."""
 
-    id = "q10/speed"
-
     def seconds(self, params: SpeedParams, device: DeviceClass) -> float:
         return PerDevice(cpu=18 + params.large_batch * 7, cuda=5 + params.large_batch * 0.1).on(device)
 

@@ -82,8 +82,6 @@ class WindowResult(TypedDict):
 class Window(Experiment[WindowParams, WindowResult]):
     """The gradients of one batch in every precision, and the cliff at the logits."""
 
-    id = "q10/window"
-
     def seconds(self, params: WindowParams, device: DeviceClass) -> float:
         passes = len(exponents_of_passes(params.every or EVERY.on(device)))
         return PerDevice(cpu=2 + passes * 0.4, cuda=0.5 + passes * 0.03).on(device)

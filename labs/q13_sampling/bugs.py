@@ -57,8 +57,6 @@ class BugsResult(TypedDict):
 class Bugs(Experiment[BugsParams, BugsResult]):
     """Four mistakes of sampling codes, run for real."""
 
-    id = "q13/bugs"
-
     def seconds(self, params: BugsParams, device: DeviceClass) -> float:
         """A few small tensors."""
         return 0.1

@@ -84,7 +84,6 @@ class ManualResult(TypedDict):
 class Manual(Experiment[ManualParams, ManualResult]):
     """What the settings make of typed logits or probabilities; no model takes part."""
 
-    id = "q13/manual"
     drawn_by_formula = True
 
     def seconds(self, params: ManualParams, device: DeviceClass) -> float:

@@ -84,8 +84,6 @@ class NextTokenResult(TypedDict):
 class NextToken(Experiment[NextTokenParams, NextTokenResult]):
     """Which tokens may follow a prompt, and what each setting of the sampler leaves of them."""
 
-    id = "q13/next_token"
-
     def seconds(self, params: NextTokenParams, device: DeviceClass) -> float:
         """One forward pass."""
         return PerDevice(cpu=0.2, cuda=0.05).on(device) + prompt_seconds(params.prompt, device)

@@ -72,10 +72,14 @@ def test_helpers_of_a_class_begin_with_an_underscore() -> None:
     assert made(Ramp, id="q98/right", _helper=lambda self: 1)()
 
 
-def test_without_an_id_or_its_types_it_fails() -> None:
-    for wrong in (lambda: made(version=2), lambda: made(Experiment, id="q98/wrong")):
-        with pytest.raises(TypeError, match=r"needs an id and its two types: Experiment\[Params, Result\]"):
-            wrong()
+def test_without_its_types_it_fails() -> None:
+    with pytest.raises(TypeError, match=r"needs its two types: Experiment\[Params, Result\]"):
+        made(Experiment, id="q98/wrong")
+
+
+def test_it_is_called_by_its_lab_and_its_file() -> None:
+    assert made(__module__="labs.q98_ramps.steep").id == "q98/steep"
+    assert made(Ramp, __module__="labs.q98_ramps.steep").id == Ramp.id == "q98/ramp"
 
 
 @pytest.mark.parametrize("name", ["measure", "seconds"])
@@ -104,7 +108,10 @@ EXPERIMENTS = (Bugs(),)
     [
         (MISSPELT, "Bugs.nubmers is no part"),
         (MISSPELT.replace("def nubmers", "def _nubmers").replace("def measure", "def _measure"), "measure"),
-        (MISSPELT.replace("def nubmers", "def _nubmers").replace('id = "q98/bugs"', "pass"), "needs an id"),
+        (
+            MISSPELT.replace("def nubmers", "def _nubmers").replace("[Params, dict]", ""),
+            "needs its two types",
+        ),
     ],
 )
 def test_a_lab_with_a_wrong_experiment_fails_when_it_is_imported(
