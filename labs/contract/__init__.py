@@ -1,16 +1,20 @@
 """What a lab is made of: experiments, their parameters, where they are found, and how results travel.
 
-Reading order: `experiment.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The names that an
-experiment's file needs are imported from here.
+Reading order: `experiment.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The
+names that an experiment's file needs are imported from here.
 """
 
 from labs.contract.experiment import (
     DEFAULT_MODEL,
     Cancelled,
     Context,
+    Counts,
     Data,
     DeviceClass,
     Experiment,
+    Floats,
+    Ints,
+    Numbers,
     OnProgress,
     Partials,
     Row,
@@ -25,10 +29,14 @@ __all__ = [
     "DEFAULT_MODEL",
     "Cancelled",
     "Context",
+    "Counts",
     "Data",
     "DeviceClass",
     "Experiment",
     "Field",
+    "Floats",
+    "Ints",
+    "Numbers",
     "OnProgress",
     "ParamError",
     "Params",

@@ -31,6 +31,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar, get_args, get_origin
 
+import numpy as np
+from numpy.typing import NDArray
+
 from labs.contract.drawing import Figure
 from labs.contract.machine import Machine
 from labs.contract.params import Params, lab_of
@@ -39,6 +42,12 @@ DeviceClass = Literal["cpu", "cuda"]
 """What limits and time estimates are given for; Apple's mps counts as cpu."""
 Data = Mapping[str, Any]
 """A result whose experiment is not known: JSON values and arrays by key, 2 MB at most as JSON."""
+Numbers = dict[str, float]
+Counts = dict[str, int]
+"""By name, as a path names them: "speedup.gqa"."""
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+"""The arrays that a result can hold."""
 Row = dict[str, str | int | float]
 """One row of a table, by the column's title, which names the unit."""
 Partials = Sequence[Mapping[str, Any]]

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Partials, Shown, Words
 from labs.contract.drawing import Figure, power_ticks, round_ticks
+from labs.contract.fields import choice, whole
 from labs.tools.named_lines import NamedLines
 
 ANGLES = {"fp64": "circle", "fp32": "square", "bf16": "diamond"}
 """Types of the angles, and the symbols that they are drawn with."""
 OFFSETS = (1, 100, 10_000, 1_000_000)
-ByAngles = dict[str, dict[str, float]]
+ByAngles = dict[str, Numbers]
 """By type of the angles, then by offset, "0" being the text where it was."""
 Ticks = Callable[[float, float], dict[float, str]]
 
