@@ -1,9 +1,10 @@
 """What a lab is made of: experiments, their parameters, where they are found, and how results travel.
 
-Reading order: `experiment.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The
+Reading order: `experiment.py`, `calculator.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The
 names that an experiment's file needs are imported from here.
 """
 
+from labs.contract.calculator import Calculator
 from labs.contract.experiment import (
     DEFAULT_MODEL,
     Cancelled,
@@ -27,6 +28,7 @@ from labs.contract.params import Params
 
 __all__ = [
     "DEFAULT_MODEL",
+    "Calculator",
     "Cancelled",
     "Context",
     "Counts",

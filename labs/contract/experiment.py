@@ -172,6 +172,8 @@ class Experiment(ABC, Generic[P, R]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if cls.__parameters__:  # type: ignore[attr-defined]
+            return  # a kind of experiments, whose types are still to come
         unknown = [name for name in vars(cls) if not name.startswith("_") and name not in _PARTS | _SETTINGS]
         if unknown:
             raise TypeError(
@@ -179,7 +181,7 @@ class Experiment(ABC, Generic[P, R]):
                 f"{', '.join(sorted(_PARTS | _SETTINGS))}. Helpers are functions or begin with _."
             )
         for base in getattr(cls, "__orig_bases__", ()):
-            if get_origin(base) is Experiment:
+            if isinstance(origin := get_origin(base), type) and issubclass(origin, Experiment):
                 cls.params, cls.result = get_args(base)
         if not hasattr(cls, "params"):
             raise TypeError(f"{cls.__name__} needs its two types: Experiment[Params, Result].")
