@@ -56,6 +56,8 @@ class InvarianceResult(TypedDict):
 class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """Texts that change with their company, by dtype and batch, and with sums in a fixed order."""
 
+    id = "q08/invariance"
+
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:
         prompts, tokens = params.prompts or PROMPTS.on(device), params.tokens or TOKENS.on(device)
         step = STEP_SECONDS.on(device)
