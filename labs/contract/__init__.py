@@ -1,16 +1,21 @@
 """What a lab is made of: experiments, their parameters, where they are found, and how results travel.
 
-Reading order: `experiment.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The names that an
-experiment's file needs are imported from here.
+Reading order: `experiment.py`, `calculator.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The
+names that an experiment's file needs are imported from here.
 """
 
+from labs.contract.calculator import Calculator
 from labs.contract.experiment import (
     DEFAULT_MODEL,
     Cancelled,
     Context,
+    Counts,
     Data,
     DeviceClass,
     Experiment,
+    Floats,
+    Ints,
+    Numbers,
     OnProgress,
     Partials,
     Row,
@@ -23,12 +28,17 @@ from labs.contract.params import Params
 
 __all__ = [
     "DEFAULT_MODEL",
+    "Calculator",
     "Cancelled",
     "Context",
+    "Counts",
     "Data",
     "DeviceClass",
     "Experiment",
     "Field",
+    "Floats",
+    "Ints",
+    "Numbers",
     "OnProgress",
     "ParamError",
     "Params",

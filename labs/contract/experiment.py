@@ -3,8 +3,6 @@
     class Decode(Experiment[DecodeParams, DecodeResult]):
         \"\"\"One decode step with 8, 2 and 1 KV heads, over the batch.\"\"\"
 
-        id = "q06/decode"
-
         def seconds(self, params, device): ...          # estimates a run
         def formula(self, params): ...                  # the formula's side, instant; optional
         def measure(self, params, ctx): ...             # worker only; torch is imported inside
@@ -13,9 +11,9 @@
         def show(self, result, text): ...               # -> Shown: figures, rows, notes, numbers, sentence
         def on_machine(self, params, machine, text): ... # what the formula says of a machine; optional
 
-so that a slider never waits for a model. A class with any other public name, or without one of `id`,
-`seconds` and `measure`, fails when it is imported. A lab's folder lists its experiments in `EXPERIMENTS`, the
-primary first, and has its words in `en.toml` and `zh.toml`.
+so that a slider never waits for a model. It is called by its lab and its file: "q06/decode". A class with any
+other public name, or without `seconds` or `measure`, fails when it is imported. A lab's folder lists its
+experiments in `EXPERIMENTS`, the primary first, and has its words in `en.toml` and `zh.toml`.
 
 A result is plain data, JSON values and float32 or int32 arrays; its declared type is a TypedDict, so that it
 travels as it is and mypy knows its keys. Nothing here imports torch, plotly or a lab.
@@ -33,14 +31,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar, get_args, get_origin
 
+import numpy as np
+from numpy.typing import NDArray
+
 from labs.contract.drawing import Figure
 from labs.contract.machine import Machine
-from labs.contract.params import Params
+from labs.contract.params import Params, lab_of
 
 DeviceClass = Literal["cpu", "cuda"]
 """What limits and time estimates are given for; Apple's mps counts as cpu."""
 Data = Mapping[str, Any]
 """A result whose experiment is not known: JSON values and arrays by key, 2 MB at most as JSON."""
+Numbers = dict[str, float]
+Counts = dict[str, int]
+"""By name, as a path names them: "speedup.gqa"."""
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+"""The arrays that a result can hold."""
 Row = dict[str, str | int | float]
 """One row of a table, by the column's title, which names the unit."""
 Partials = Sequence[Mapping[str, Any]]
@@ -156,6 +163,7 @@ class Experiment(ABC, Generic[P, R]):
     """
 
     id: ClassVar[str]
+    """The lab's key and the file's name, unless given."""
     version: ClassVar[int] = 1
     keep: ClassVar[bool] = True
     drawn_by_formula: ClassVar[bool] = False
@@ -164,6 +172,8 @@ class Experiment(ABC, Generic[P, R]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if cls.__parameters__:  # type: ignore[attr-defined]
+            return  # a kind of experiments, whose types are still to come
         unknown = [name for name in vars(cls) if not name.startswith("_") and name not in _PARTS | _SETTINGS]
         if unknown:
             raise TypeError(
@@ -171,10 +181,12 @@ class Experiment(ABC, Generic[P, R]):
                 f"{', '.join(sorted(_PARTS | _SETTINGS))}. Helpers are functions or begin with _."
             )
         for base in getattr(cls, "__orig_bases__", ()):
-            if get_origin(base) is Experiment:
+            if isinstance(origin := get_origin(base), type) and issubclass(origin, Experiment):
                 cls.params, cls.result = get_args(base)
-        if not hasattr(cls, "id") or not hasattr(cls, "params"):
-            raise TypeError(f"{cls.__name__} needs an id and its two types: Experiment[Params, Result].")
+        if not hasattr(cls, "params"):
+            raise TypeError(f"{cls.__name__} needs its two types: Experiment[Params, Result].")
+        if not hasattr(cls, "id"):
+            cls.id = f"{lab_of(cls.__module__)}/{cls.__module__.rpartition('.')[2]}"
 
     @abstractmethod
     def seconds(self, params: P, device: DeviceClass) -> float:

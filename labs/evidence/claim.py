@@ -47,7 +47,6 @@ class ClaimResult(TypedDict):
 class ClaimCheck(Experiment[ClaimParams, ClaimResult]):
     """The verdict on one claim, here and now."""
 
-    id = "evidence/claim"
     keep = False
 
     def seconds(self, params: ClaimParams, device: DeviceClass) -> float:

@@ -45,8 +45,6 @@ class QuestionResult(TypedDict):
 class QuestionCheck(Experiment[QuestionParams, QuestionResult]):
     """The verdicts on a question's claims, here and now."""
 
-    id = "evidence/question"
-
     def seconds(self, params: QuestionParams, device: DeviceClass) -> float:
         """Grows with the checks that there are."""
         return _SECONDS_A_CHECK * len(checked_claims(params.find()))

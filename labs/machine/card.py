@@ -49,8 +49,6 @@ class CardResult(TypedDict):
 class Card(Experiment[CardParams, CardResult]):
     """Copies, matrix products, launches, and decode steps of the model, each many times."""
 
-    id = "machine/card"
-
     def seconds(self, params: CardParams, device: DeviceClass) -> float:
         """See Experiment."""
         return PerDevice(cpu=9.0, cuda=6.0).on(device)

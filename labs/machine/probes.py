@@ -58,11 +58,14 @@ def launches(device: str) -> Way:
 
 
 class FullCacheStep(Step):
-    """One greedy step of every row over a cache of `tokens`, whose last slot is written again at each run."""
+    """One greedy step of every row over a cache of `tokens`, whose last slot is written again at each run.
+
+    The length stays what it is. On CUDA, launches would hide everything else unless `kind` is "graph".
+    """
 
     def __init__(self, model: MiniMind, batch: int, tokens: int, kind: StepKind) -> None:
         super().__init__(model, batch, tokens, kind)
-        self.cache.fill(_FILLING)
+        self.cache.fill(_FILLING)  # untouched memory would all be one page of zeros
         self.ids.fill_(1)
         self.positions.fill_(tokens - 1)
         self.run = self.then(self._take_the_top)

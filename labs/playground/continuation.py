@@ -63,7 +63,6 @@ class ContinuationResult(TypedDict):
 class Continuation(Experiment[ContinuationParams, ContinuationResult]):
     """One sampled text, each token with its alternatives. The page draws it as it comes."""
 
-    id = "playground/continuation"
     keep = False
 
     def seconds(self, params: ContinuationParams, device: DeviceClass) -> float:

@@ -62,8 +62,6 @@ class AnomalyResult(TypedDict):
 class Anomaly(Experiment[AnomalyParams, AnomalyResult]):
     """A small trained model's backward pass under `detect_anomaly`, for each loss, and timed in turn."""
 
-    id = "q02/anomaly"
-
     def seconds(self, params: AnomalyParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2.0, cuda=2.0).on(device) + SECONDS.on(device)
 

@@ -66,7 +66,6 @@ class ChanceResult(TypedDict):
 class Chance(Experiment[ChanceParams, ChanceResult]):
     """p^B and what follows from it, beside corpora that are shuffled or sorted and cut into batches."""
 
-    id = "q02/chance"
     drawn_by_formula = True
 
     def seconds(self, params: ChanceParams, device: DeviceClass) -> float:

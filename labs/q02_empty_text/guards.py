@@ -72,8 +72,6 @@ class GuardsResult(TypedDict):
 class Guards(Experiment[GuardsParams, GuardsResult]):
     """The same batch under every loss, after five ordinary steps of a small trained model."""
 
-    id = "q02/guards"
-
     def seconds(self, params: GuardsParams, device: DeviceClass) -> float:
         steps = WARM_STEPS + len(FORMULAS) * len(BATCHES) * (1 + params.accumulation)
         return PerDevice(cpu=1 + 0.06 * steps, cuda=1 + 0.02 * steps).on(device)

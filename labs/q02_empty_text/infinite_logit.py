@@ -57,8 +57,6 @@ class InfiniteLogitResult(TypedDict):
 class InfiniteLogit(Experiment[InfiniteLogitParams, InfiniteLogitResult]):
     """Forward and backward of the model on a batch with one broken place, once for each way."""
 
-    id = "q02/infinite_logit"
-
     def seconds(self, params: InfiniteLogitParams, device: DeviceClass) -> float:
         return PerDevice(cpu=3.0, cuda=0.8).on(device)
 

@@ -80,8 +80,6 @@ class MixedResult(TypedDict):
 class Mixed(Experiment[MixedParams, MixedResult]):
     """Forward, backward and AdamW on the batch, then one step on ordinary rows."""
 
-    id = "q02/mixed"
-
     def seconds(self, params: MixedParams, device: DeviceClass) -> float:
         tokens = 3 * len(params.kinds()) * LENGTH
         return PerDevice(cpu=2.5 + 0.003 * tokens, cuda=0.9).on(device)

@@ -73,8 +73,6 @@ class PoisonedResult(TypedDict):
 class Poisoned(Experiment[PoisonedParams, PoisonedResult]):
     """One step on a batch of empty rows, a checkpoint of what is left, and the way back from the disk."""
 
-    id = "q02/poisoned"
-
     def seconds(self, params: PoisonedParams, device: DeviceClass) -> float:
         return PerDevice(cpu=5.0, cuda=2.0).on(device)
 

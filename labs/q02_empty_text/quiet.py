@@ -47,8 +47,6 @@ class QuietResult(TypedDict, total=False):
 class Quiet(Experiment[QuietParams, QuietResult]):
     """A small model trained on, with and without empty rows between BOS and EOS."""
 
-    id = "q02/quiet"
-
     def seconds(self, params: QuietParams, device: DeviceClass) -> float:
         return PerDevice(cpu=1 + 0.25 * params.steps, cuda=1 + 0.06 * params.steps).on(device)
 

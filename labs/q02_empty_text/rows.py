@@ -79,8 +79,6 @@ class RowsResult(TypedDict):
 class Rows(Experiment[RowsParams, RowsResult]):
     """Your line and the usual suspects through tokenizer, filters and collate."""
 
-    id = "q02/rows"
-
     def seconds(self, params: RowsParams, device: DeviceClass) -> float:
         return 0.6
 

@@ -91,8 +91,6 @@ class StepResult(TypedDict):
 class Step(Experiment[StepParams, StepResult]):
     """Forward, backward, clip and AdamW on rows of your choice, then three steps on good ones."""
 
-    id = "q02/step"
-
     def seconds(self, params: StepParams, device: DeviceClass) -> float:
         """A step of a few hundred tokens is mostly AdamW, which reads every weight."""
         batches = params.warm_steps + GOOD_STEPS + params.accumulation

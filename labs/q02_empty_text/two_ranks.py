@@ -73,8 +73,6 @@ class TwoRanksResult(TypedDict, total=False):
 class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
     """A tiny model under DistributedDataParallel in two real processes, once for each guard."""
 
-    id = "q02/two_ranks"
-
     def seconds(self, params: TwoRanksParams, device: DeviceClass) -> float:
         """Starting processes that import torch is nearly all of it."""
         return len(GUARDS) * (PerDevice(cpu=7.0, cuda=12.0).on(device) + 0.05 * params.steps)

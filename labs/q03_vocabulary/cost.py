@@ -83,7 +83,6 @@ class Expected(TypedDict):
 class Cost(Experiment[CostParams, CostResult]):
     """The same sentence at our vocabulary and at another: operations, parameters, memory."""
 
-    id = "q03/cost"
     drawn_by_formula = True
 
     def seconds(self, params: CostParams, device: DeviceClass) -> float:

@@ -72,8 +72,6 @@ class CurveResult(TypedDict):
 class Curve(Experiment[CurveParams, CurveResult]):
     """The price of a character in training, in reading a prompt and in decoding, over six vocabularies."""
 
-    id = "q03/curve"
-
     def seconds(self, params: CurveParams, device: DeviceClass) -> float:
         """As q03/market."""
         return PerDevice(cpu=7.0, cuda=4.0).on(device)

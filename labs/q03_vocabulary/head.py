@@ -43,8 +43,6 @@ class HeadResult(TypedDict):
 class Head(Experiment[HeadParams, HeadResult]):
     """Times the layers of our model and output heads of three sizes in turn."""
 
-    id = "q03/head"
-
     def seconds(self, params: HeadParams, device: DeviceClass) -> float:
         """Building the heads, and at least five rounds."""
         rounds = 10 * params.tokens * SECONDS_A_TOKEN.on(device)

@@ -64,8 +64,6 @@ class MarketResult(TypedDict):
 class Market(Experiment[MarketParams, MarketResult]):
     """What each tokenizer makes of the text, and of held-out Chinese, English and code."""
 
-    id = "q03/market"
-
     def seconds(self, params: MarketParams, device: DeviceClass) -> float:
         """Reading the largest tokenizers is most of it."""
         return PerDevice(cpu=7.0, cuda=4.0).on(device) + len(params.text) * 1e-5

@@ -102,8 +102,6 @@ class MergesResult(TypedDict):
 class Merges(Experiment[MergesParams, MergesResult]):
     """Learns a vocabulary from the text, merge by merge."""
 
-    id = "q03/merges"
-
     def seconds(self, params: MergesParams, device: DeviceClass) -> float:
         """Grows with the text and, more slowly, with the merges."""
         own = params.source == "own"

@@ -78,8 +78,6 @@ class RowsResult(TypedDict):
 class Rows(Experiment[RowsParams, RowsResult]):
     """Counts each row's uses in a text, and looks for the rows of our model that were never trained."""
 
-    id = "q03/rows"
-
     def seconds(self, params: RowsParams, device: DeviceClass) -> float:
         """Encoding with six tokenizers."""
         return PerDevice(cpu=5.0, cuda=3.0).on(device) + 0.008 * params.thousands

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
+from labs.contract import Calculator, Params, Row, Shown, Words, whole
 from labs.contract.drawing import LABEL_SIZE, Figure, error_bars, power_ticks
 from labs.contract.fields import ParamError, real
 from labs.q03_vocabulary.prices import MEGA, OURS
@@ -101,23 +101,8 @@ class RulesResult(TypedDict):
     view: NotRequired[Evaluated]
 
 
-class Rules(Experiment[RulesParams, RulesResult]):
+class Rules(Calculator[RulesParams, RulesResult]):
     """Both rules for a model of one's own, beside what real models have."""
-
-    id = "q03/rules"
-    drawn_by_formula = True
-
-    def seconds(self, params: RulesParams, device: DeviceClass) -> float:
-        """Nothing runs."""
-        return 0.01
-
-    def formula(self, params: RulesParams) -> RulesResult:
-        """Nothing: see `view`."""
-        return {"model": None}
-
-    def measure(self, params: RulesParams, ctx: Context) -> RulesResult:
-        """Nothing: see `view`."""
-        return self.formula(params)
 
     def view(self, params: RulesParams, result: RulesResult) -> Evaluated:
         """Both rules, evaluated."""

@@ -64,8 +64,6 @@ class TrioResult(TypedDict, total=False):
 class Trio(Experiment[TrioParams, TrioResult]):
     """Trains three small models that differ in their vocabulary alone."""
 
-    id = "q03/trio"
-
     def seconds(self, params: TrioParams, device: DeviceClass) -> float:
         return 3 + len(ENTRIES) * params.seeds * PLANS.on(device).seconds_a_model
 

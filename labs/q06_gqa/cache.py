@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Required, TypedDict
 
 from labs.contract import (
@@ -14,7 +14,6 @@ from labs.contract import (
     Experiment,
     OnProgress,
     Params,
-    Row,
     Shown,
     Words,
 )
@@ -104,7 +103,6 @@ class Capacity(TypedDict):
 class Cache(Experiment[CacheParams, CacheResult]):
     """A prefill into a cache of the chosen type, whose bytes are added up and compared with the formula."""
 
-    id = "q06/cache"
     drawn_by_formula = True
 
     def seconds(self, params: CacheParams, device: DeviceClass) -> float:
@@ -158,24 +156,25 @@ class Cache(Experiment[CacheParams, CacheResult]):
     def show(self, result: CacheResult, text: Words) -> Shown:
         """`bytes`: the cache by KV heads, formula and what was added up; `capacity`: sequences on a card."""
         asked, sequences = result["asked"], result["view"]["capacity"]
-        figures = {"bytes": _bytes(result, text), "capacity": _capacity(sequences, text)}
-        rows: list[Row] = [
-            {
-                text("axis.kv_heads"): heads,
-                text("axis.megabytes"): amount,
-                text("axis.sequences"): sequences[str(heads)],
-            }
-            for heads, amount in zip(HEADS, _megabytes(asked), strict=True)
-        ]
+        shown = Shown(
+            {"bytes": _bytes(result, text), "capacity": _capacity(sequences, text)},
+            rows=[
+                {
+                    text("axis.kv_heads"): heads,
+                    text("axis.megabytes"): amount,
+                    text("axis.sequences"): sequences[str(heads)],
+                }
+                for heads, amount in zip(HEADS, _megabytes(asked), strict=True)
+            ],
+        )
         if "formula" not in result:
-            return Shown(figures, rows)
-        return Shown(
-            figures,
-            rows,
+            return shown
+        return replace(
+            shown,
             notes=[text("cache.sentence", **result["formula"])],
             numbers={text("axis.megabytes"): result["megabytes"]},
             sentence={
-                "said": result["asked"]["megabytes"] / 2,  # the number of elements
+                "said": asked["megabytes"] / 2,  # the number of elements
                 "formula": result["formula"]["megabytes"],
                 "measured": result["megabytes"],
                 "unit": "MB",

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from labs.contract import Numbers
 from labs.contract.fields import METADATA_KEY, Number, ParamError, choice
 from labs.tools.budgets import PerDevice, free_bytes
 from minimind_core.errors import ConfigError
@@ -35,7 +36,7 @@ MEGA, GIGA = 10**6, 10**9
 CURVE = tuple(2**power for power in range(11))
 """Batches of the byte model's line."""
 
-ByBatch = dict[str, dict[str, float]]
+ByBatch = dict[str, Numbers]
 """A number by variant, then by batch as text, so that a path names it."""
 
 MAX_TOKENS, MAX_BATCH = 32_768, 1024
@@ -50,7 +51,7 @@ class ByteModel(TypedDict):
     """Decode speed over MHA over `CURVE`, and the batch whose caches weigh as much as the weights."""
 
     speedup: ByBatch
-    break_even: dict[str, float]
+    break_even: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)

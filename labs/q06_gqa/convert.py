@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Floats, Numbers, OnProgress, Params, Shown, Words
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import choice, whole
 from labs.q06_gqa.quality import SPECIMENS, WINDOW
 from labs.tools.budgets import PerDevice
 
@@ -43,14 +43,12 @@ class ConvertParams(Params):
 class ConvertResult(TypedDict):
     """By KV heads as text: perplexity on held-out text "before" and "after", training losses [steps]."""
 
-    perplexity: dict[str, dict[str, float]]
-    curves: dict[str, NDArray[np.float32]]
+    perplexity: dict[str, Numbers]
+    curves: dict[str, Floats]
 
 
 class Convert(Experiment[ConvertParams, ConvertResult]):
     """Mean-pools the MHA specimen's heads to 4, 2 and 1 and trains each on, and the unpooled one as well."""
-
-    id = "q06/convert"
 
     def seconds(self, params: ConvertParams, device: DeviceClass) -> float:
         start, step = PerDevice(cpu=6.0, cuda=1.0), PerDevice(cpu=0.7, cuda=0.05)
@@ -170,7 +168,7 @@ def _perplexity(perplexity: Mapping[str, Mapping[str, float]], text: Words) -> F
     return figure
 
 
-def _curves(curves: Mapping[str, NDArray[np.float32]], text: Words) -> Figure:
+def _curves(curves: Mapping[str, Floats], text: Words) -> Figure:
     """Each curve has its KV heads at its end; without training on there are no curves."""
     figure = Figure()
     for losses in curves.values():

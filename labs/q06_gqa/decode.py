@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Required, TypedDict
 
-from labs.contract import Context, Data, DeviceClass, Experiment, OnProgress, Params, Shown, Words, choice
+from labs.contract import Context, Data, DeviceClass, Experiment, Numbers, OnProgress, Params, Shown, Words
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.fields import choice
 from labs.contract.machine import Machine
 from labs.q06_gqa.cache_bytes import (
     BITS,
@@ -49,7 +50,7 @@ MEMORY_SHARE = 0.6
 SAID_SPEEDUP = 4.0
 """What most people answer for GQA-2 at batch 1: the ratio of the caches."""
 
-QuartilesByBatch = dict[str, dict[str, dict[str, float]]]
+QuartilesByBatch = dict[str, dict[str, Numbers]]
 """`ByBatch` with "low" and "high", and "median" where that is not given beside it."""
 
 
@@ -76,7 +77,6 @@ class DecodeResult(TypedDict, total=False):
 class Decode(Experiment[DecodeParams, DecodeResult]):
     """One greedy decode step with 8, 2 and 1 KV heads in turn, over the batch."""
 
-    id = "q06/decode"
     drawn_by_formula = True
 
     def seconds(self, params: DecodeParams, device: DeviceClass) -> float:
@@ -197,14 +197,14 @@ def _step_times(
     on_progress: OnProgress,
 ) -> dict[str, list[float]]:
     """Seconds of one step by variant, one number a round. The caches are given back at the end."""
-    from labs.q06_gqa.decoding import DecodeStep
+    from labs.machine.probes import FullCacheStep
     from labs.tools.interleaved import interleaved
 
     steps = {}
     for name, model in models.items():
         on_progress(0.0)
-        steps[name] = DecodeStep(model, batch, tokens)
-    return interleaved({name: step.run for name, step in steps.items()}, device, seconds, on_progress)
+        steps[name] = FullCacheStep(model, batch, tokens, "graph").run
+    return interleaved(steps, device, seconds, on_progress)
 
 
 def _speedup(result: DecodeResult, text: Words) -> Figure:

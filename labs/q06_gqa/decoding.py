@@ -1,7 +1,7 @@
-"""Decode steps of the 26M's shape with 8, 2 and 1 KV heads, and how fast memory is read.
+"""Models of the 26M's shape with 8, 2 and 1 KV heads to be timed, and how fast memory is read. Imports torch.
 
 Weights are random, for the speed does not depend on them, and shared by the variants where their shapes
-agree. Chooses greedily and judges nothing.
+agree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from labs.q06_gqa.cache_bytes import QUERY_HEADS, shape
 from labs.tools.budgets import PerDevice
 from labs.tools.interleaved import seconds_a_call
 from labs.tools.models import assembled
-from minimind_core.decoding.step import Step
 from minimind_core.model.minimind import INIT_STD, MiniMind
 from minimind_core.model.parameter_shapes import parameter_shapes
 
@@ -38,24 +37,6 @@ def random_models(kv_heads: Iterable[int], device: str, dtype: torch.dtype) -> l
 
     tensors = {name: filled(size) for name, size in parameter_shapes(shape(QUERY_HEADS)).items()}
     return [assembled(shape(heads), tensors) for heads in kv_heads]
-
-
-class DecodeStep(Step):
-    """One greedy step of every row over a full cache of `tokens` slots, the new token's included.
-
-    The last slot is written again at each `run`, so the length stays what it is. On CUDA the step is
-    replayed as a graph, or the launches would hide everything else.
-    """
-
-    def __init__(self, model: MiniMind, batch: int, tokens: int) -> None:
-        super().__init__(model, batch, tokens, kind="graph")
-        self.cache.fill(_FILLING)  # untouched memory would all be one page of zeros
-        self.ids.fill_(1)
-        self.positions.fill_(tokens - 1)
-        self.run = self.then(self._take_the_top)
-
-    def _take_the_top(self, logits: Tensor) -> None:
-        self.ids.copy_(logits.argmax(-1, keepdim=True))  # [B, V] -> [B, 1]
 
 
 def read_bandwidth(device: str) -> float:

@@ -63,8 +63,6 @@ class Expected(TypedDict):
 class Layer(Experiment[LayerParams, LayerResult]):
     """Results, time and new memory of the ways, on the same inputs."""
 
-    id = "q06/layer"
-
     def seconds(self, params: LayerParams, device: DeviceClass) -> float:
         return PerDevice(cpu=5.0, cuda=1.5).on(device)
 

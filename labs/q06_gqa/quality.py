@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, error_bars
 from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS
 from labs.tools.budgets import PerDevice
@@ -38,15 +38,13 @@ class QualityParams(Params):
 class QualityResult(TypedDict):
     """By variant. `verdict` is "unresolved" unless the best interval lies below all others."""
 
-    perplexity: dict[str, float]
-    perplexity_interval: dict[str, dict[str, float]]
+    perplexity: Numbers
+    perplexity_interval: dict[str, Numbers]
     verdict: str
 
 
 class Quality(Experiment[QualityParams, QualityResult]):
     """Held-out loss of the MHA, GQA and MQA specimens, of one recipe and one seed each."""
-
-    id = "q06/quality"
 
     def seconds(self, params: QualityParams, device: DeviceClass) -> float:
         return 0.5 + params.windows * PerDevice(cpu=0.25, cuda=0.01).on(device)
@@ -116,7 +114,7 @@ class Quality(Experiment[QualityParams, QualityResult]):
         )
 
 
-def published_changes(variant: str) -> dict[str, float]:
+def published_changes(variant: str) -> Numbers:
     """Percent by which "mqa" or "gqa" is worse than MHA in each paper of the claim; negative where better.
 
     >>> round(published_changes("mqa")["shazeer"], 1), round(published_changes("gqa")["llama"], 1)

@@ -28,8 +28,6 @@ class SeedsResult(plans.SeriesFacts):
 class Seeds(Experiment[SeedsParams, SeedsResult]):
     """Trains every kind from every seed and reads the same held-out text with all."""
 
-    id = "q06/seeds"
-
     def seconds(self, params: SeedsParams, device: DeviceClass) -> float:
         return params.seconds(len(VARIANTS), device)
 

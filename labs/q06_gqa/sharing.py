@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from labs.contract import Numbers
 from minimind_core.model.attention import attend
 from minimind_core.model.config import ModelConfig
 
@@ -85,7 +86,7 @@ def sentinel_reads(attention: Attention, kv_heads: int, tokens: int, device: str
     return [round(head) for head in output[0, :, 0, 0].tolist()]
 
 
-def largest_differences(inputs: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
+def largest_differences(inputs: tuple[Tensor, Tensor, Tensor]) -> Numbers:
     """The largest difference of each other way's output from repetition, on the same inputs."""
     repeated = attend_repeated(*inputs)
     return {

@@ -48,8 +48,6 @@ class WiringView(TypedDict):
 class Wiring(Experiment[WiringParams, WiringResult]):
     """Sentinel values tell which KV head each query head reads, in the right order and in the tiled one."""
 
-    id = "q06/wiring"
-
     def seconds(self, params: WiringParams, device: DeviceClass) -> float:
         return 0.1
 

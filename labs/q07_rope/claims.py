@@ -1,6 +1,7 @@
 """The claims of Question 7 that follow from formulas, recomputed in NumPy. Its others: `claims_core.py`.
 
-Rotations are complex numbers here, unlike the core's halves, so that the two can disagree.
+Rotations are complex numbers here, unlike the core's halves, so that the two can disagree. Frequencies and
+what stretches them are those of `scaling.py`, which is written apart from the core as well.
 """
 
 from __future__ import annotations
@@ -14,20 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labs.claims.checks import Check, Finding, given_list, given_whole
+from labs.contract import Counts, Numbers
+from labs.q07_rope import scaling
 from labs.tools.number_formats import to_bf16
-from minimind_core.model.config import ModelConfig
+from minimind_core.model.config import ModelConfig, RopeScaling
 from minimind_core.model.cost import num_parameters
 from questions import load_question
 
 QUESTION = load_question("q07_rope")
 given = partial(given_whole, QUESTION)
+HEAD = given("head_dim"), given("base")
+THETA = scaling.frequencies(*HEAD)
+"""Radians a position of each pair, fastest first."""
 Array = NDArray[Any]
-
-
-def frequencies(head_dim: int | None = None, base: float | None = None) -> Array:
-    """Radians a position of each pair, fastest first."""
-    size = head_dim or given("head_dim")
-    return np.array([(base or given("base")) ** (-2 * pair / size) for pair in range(size // 2)])
 
 
 def complex_pairs(x: Array) -> Array:
@@ -45,17 +45,17 @@ def vectors(count: int = 256) -> tuple[Array, Array]:
 
 def score(q: Array, k: Array, m: int, n: int) -> Array:
     """Of q at position m against k at position n: rotate each, then the real inner product."""
-    turned_q = complex_pairs(q) * np.exp(1j * m * frequencies())
-    turned_k = complex_pairs(k) * np.exp(1j * n * frequencies())
+    turned_q = complex_pairs(q) * np.exp(1j * m * THETA)
+    turned_k = complex_pairs(k) * np.exp(1j * n * THETA)
     return np.asarray((turned_q * turned_k.conj()).real.sum(-1))
 
 
 def rotated(x: Array, position: int, arithmetic: str) -> Array:
     """Half-split RoPE as code does it: fp32, fp32 angles with bf16 values, or bf16 angles."""
     half = x.shape[-1] // 2
-    angles = np.float32(position) * frequencies().astype(np.float32)
+    angles = np.float32(position) * THETA.astype(np.float32)
     if arithmetic == "bf16 angles":
-        angles = to_bf16(to_bf16(np.array(position)) * to_bf16(frequencies()))
+        angles = to_bf16(to_bf16(np.array(position)) * to_bf16(THETA))
     cos, sin = np.cos(angles), np.sin(angles)
     first, second = x[..., :half].astype(np.float32), x[..., half:].astype(np.float32)
     if arithmetic != "fp32":
@@ -77,7 +77,7 @@ def relative_only() -> Finding:
     """Scores of one distance at many starts, and the closed form with conjugate, sum and real part."""
     q, k = vectors()
     distance = 7
-    turn = np.exp(-1j * distance * frequencies())
+    turn = np.exp(-1j * distance * THETA)
     closed = (complex_pairs(q) * complex_pairs(k).conj() * turn).real.sum(-1)
     errors = [float(np.abs(score(q, k, m, m + distance) - closed).max()) for m in (0, 100, 1000, 100_000)]
     return Finding(max(errors) < 1e-9, errors)
@@ -95,7 +95,7 @@ def bf16_values_do_not_grow() -> Finding:
     return Finding(max(errors) < 2 * min(errors), errors)
 
 
-def bf16_positions() -> dict[str, float]:
+def bf16_positions() -> Numbers:
     """The last position up to which bf16 holds every integer, and how many neighbours merge after it."""
     held = to_bf16(np.arange(1100))
     lossless = int(np.flatnonzero(held != np.arange(1100))[0]) - 1
@@ -110,7 +110,7 @@ def pairings() -> Finding:
     """Interleaved pairs against half-split ones on the same vectors, and after permuting dimensions."""
     q, k = vectors(1)
     order = np.concatenate((np.arange(0, given("head_dim"), 2), np.arange(1, given("head_dim"), 2)))
-    turn = np.exp(1j * 3 * frequencies())
+    turn = np.exp(1j * 3 * THETA)
     interleaved = ((q[:, ::2] + 1j * q[:, 1::2]) * (k[:, ::2] + 1j * k[:, 1::2]).conj() * turn).real.sum()
     plain, permuted = (float(score(a, b, 3, 0)[0]) for a, b in ((q, k), (q[:, order], k[:, order])))
     return Finding(
@@ -121,43 +121,35 @@ def pairings() -> Finding:
 
 def spectrum() -> dict[str, Any]:
     """The first frequencies, the last, its wavelength in tokens, and a base that gives the usual list."""
-    theta = frequencies()
     return {
-        "first": theta[:4].tolist(),
-        "ratio": theta[1],
-        "slowest": theta[-1],
-        "wavelength": 2 * math.pi / theta[-1],
-        "toy": frequencies(8, 1e4).tolist(),
+        "first": THETA[:4].tolist(),
+        "ratio": THETA[1],
+        "slowest": THETA[-1],
+        "wavelength": 2 * math.pi / THETA[-1],
+        "toy": scaling.frequencies(8, 1e4).tolist(),
     }
 
 
 def full_turns() -> dict[str, Any]:
     """Pairs that turn at least once within each length, and those that do not within the trained one."""
     lengths = given_list(QUESTION, "lengths")
-    turned = [int((length * frequencies() / (2 * math.pi) >= 1).sum()) for length in lengths]
-    return {"turned": turned, "unfinished": len(frequencies()) - turned[0]}
+    turned = [int((length * THETA / (2 * math.pi) >= 1).sum()) for length in lengths]
+    return {"turned": turned, "unfinished": len(THETA) - turned[0]}
 
 
-def yarn_bands(original: int) -> dict[str, int]:
+def yarn_bands(original: int) -> Counts:
     """Pairs that YaRN keeps, joins and divides: borders from turns within the original length."""
-
-    def border(turns: float) -> float:
-        pair = math.log(original / (2 * math.pi * turns)) / math.log(given("base"))
-        return pair * given("head_dim") / 2
-
-    low, high = math.floor(border(given("beta_fast"))), math.ceil(border(given("beta_slow")))
-    pairs = range(given("head_dim") // 2)
-    kept, divided = sum(pair <= low for pair in pairs), sum(pair >= high for pair in pairs)
-    return {"kept": kept, "ramp": len(pairs) - kept - divided, "divided": divided}
+    betas = {"beta_fast": given("beta_fast"), "beta_slow": given("beta_slow")}
+    return scaling.bands(*HEAD, RopeScaling("yarn", given("factor"), original, **betas))
 
 
-def temperature() -> dict[str, float]:
+def temperature() -> Numbers:
     """YaRN's factor on cos and sin, what it makes of a logit, and the temperature that this is."""
-    factor = 0.1 * math.log(given("factor")) + 1
-    return {"factor": factor, "logits": factor**2, "temperature": 1 / factor**2}
+    found = scaling.temperature(RopeScaling("yarn", given("factor"), given("original")))
+    return {**found, "temperature": 1 / found["logits"]}
 
 
-def position_table() -> dict[str, float]:
+def position_table() -> Numbers:
     """Weights of a learned table for all of upstream's positions, against our model."""
     weights = given_list(QUESTION, "lengths")[-1] * ModelConfig().hidden_size
     return {"weights": weights, "percent": 100 * weights / num_parameters(ModelConfig())}
@@ -186,15 +178,13 @@ def quarter_turns() -> dict[str, list[int]]:
     }
 
 
-def ntk() -> dict[str, float]:
+def ntk() -> Numbers:
     """What the changed base divides the fastest and the slowest pair by."""
-    size = given("head_dim")
-    changed = frequencies(base=given("base") * given("factor") ** (size / (size - 2)))
-    by = frequencies() / changed
+    by = 1 / scaling.multipliers(*HEAD, RopeScaling("ntk", given("factor"), given("original")))
     return {"fastest": by[0], "slowest": by[-1]}
 
 
-def new_distances() -> dict[str, float]:
+def new_distances() -> Numbers:
     """Percent of distances, and of query-key pairs, beyond the trained length at twice that length."""
     trained = given("trained")
     pairs = {distance: 2 * trained - distance for distance in range(2 * trained)}

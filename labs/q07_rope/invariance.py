@@ -8,16 +8,15 @@ from functools import partial
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Floats, Numbers, Params, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.fields import choice, whole
 from labs.q07_rope.rounding_error import BITS, Array, expected_errors
 from labs.q07_rope.scaling import frequencies
 from labs.tools.named_lines import NamedLines
 from labs.tools.written import small_number
 
-Floats = NDArray[np.float32]
 ARITHMETICS = tuple(BITS)
 """bf16_values: angles in fp32, everything else in bf16. bf16_angles: all of it in bf16."""
 STARTS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
@@ -62,7 +61,7 @@ class Layouts(TypedDict):
     half_split: Floats
     permuted: Floats
     unpermuted: Floats
-    difference: dict[str, float]
+    difference: Numbers
 
 
 class CloseLook(TypedDict):
@@ -103,7 +102,6 @@ class InvarianceResult(TypedDict):
 class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """score(m, m + D) - score(0, D) of many vectors, over starts m, against what rounding predicts."""
 
-    id = "q07/invariance"
     version = 2
 
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:
@@ -207,7 +205,7 @@ def _layouts(half: Array, permuted: Array, unpermuted: Array) -> Layouts:
     }
 
 
-def _errors_at(result: InvarianceResult, index: int, text: Words) -> dict[str, float]:
+def _errors_at(result: InvarianceResult, index: int, text: Words) -> Numbers:
     """The error at one start, by arithmetic."""
     return {text(f"arithmetic.{name}"): float(result["error"][name][index]) for name in ARITHMETICS}
 

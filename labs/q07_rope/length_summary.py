@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labs.contract import Floats, Ints, Numbers
 from minimind_core.model.config import RopeScalingKind
 
-Losses = NDArray[np.float32]
+Losses = Floats
 """Nats of every token, [documents, tokens], in the same places whatever the length of the chunks."""
-ByLength = dict[str, float]
+ByLength = Numbers
 SCALINGS: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
 TREATMENTS = ("none", *SCALINGS)
 """What the third prediction chooses among."""
@@ -26,8 +26,8 @@ BUCKETS = 16
 class ChunkLoss(TypedDict):
     """Mean nats in equal stretches of a chunk, and the middle of each."""
 
-    position: NDArray[np.int32]
-    nats: NDArray[np.float32]
+    position: Ints
+    nats: Floats
 
 
 class TableEnd(TypedDict):
@@ -64,7 +64,7 @@ class LengthSummary(Perplexities, total=False):
     """Perplexity of the last `TAIL` tokens of each chunk."""
     growth: dict[str, ByLength]
     """Of the untreated lines over their own trained length."""
-    growth_range: dict[str, dict[str, dict[str, float]]]
+    growth_range: dict[str, dict[str, Numbers]]
     """`low` and `high` of the base's growth over documents."""
     against_rope: dict[str, ByLength]
     """Perplexity of the untreated lines over that of the base at the same length."""
@@ -138,7 +138,7 @@ def by_position(losses: Losses, length: int) -> ChunkLoss:
     return {"position": middles.astype(np.int32), "nats": nats.astype(np.float32)}
 
 
-def growth_range(losses: Losses, trained: Losses) -> dict[str, float]:
+def growth_range(losses: Losses, trained: Losses) -> Numbers:
     """Smallest and largest growth among the documents, each against itself at the trained length."""
     ratios = np.exp((losses - trained).mean(1, dtype=np.float64))
     return {"low": float(ratios.min()), "high": float(ratios.max())}

@@ -100,7 +100,6 @@ class LengthsResult(LengthSummary, total=False):
 class Lengths(Experiment[LengthsParams, LengthsResult]):
     """Perplexity of the same tokens in chunks of growing length, for models and treatments of positions."""
 
-    id = "q07/lengths"
     version = 2
 
     def seconds(self, params: LengthsParams, device: DeviceClass) -> float:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labs.contract import DEFAULT_MODEL, Context
+from labs.contract import DEFAULT_MODEL, Context, Floats
 from labs.tools import heldout
 from labs.tools.models import assembled
 from minimind_core.errors import ConfigError
@@ -66,7 +66,7 @@ class Rotation:
 
     def arrows(
         self, query: Tensor, key: Tensor, distance: int, pairs: Sequence[int], positions: Tensor
-    ) -> NDArray[np.float32]:
+    ) -> Floats:
         """Pairs of a query at positions [M] and of a key a distance further, [1, D] each -> [M, pairs, 4].
 
         The last axis is the query's x and y, then the key's.

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from labs.contract import Floats
+
 Array = NDArray[np.float64]
 BITS = {"fp64": (53, 53), "fp32": (24, 24), "bf16_values": (24, 8), "bf16_angles": (8, 8)}
 """Significant bits of the angles and of the values, by arithmetic."""
@@ -35,7 +37,7 @@ def gap(value: Array, bits: int) -> Array:
     return np.asarray(np.exp2(exponent - (bits - 1)))
 
 
-def expected_errors(starts: Sequence[int], distance: int, theta: Array) -> dict[str, NDArray[np.float32]]:
+def expected_errors(starts: Sequence[int], distance: int, theta: Array) -> dict[str, Floats]:
     """Expected RMS of score(m, m + D) - score(0, D) over the score's standard deviation, [starts] each."""
     positions = np.array(starts, float)
     return {

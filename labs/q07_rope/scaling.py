@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from labs.contract import Counts, Numbers
 from minimind_core.errors import ConfigError
 from minimind_core.files.rope_dictionary import KINDS, read_rope_dictionary
 from minimind_core.model.config import RopeScaling, RopeScalingKind
@@ -76,7 +77,7 @@ def kept_share(head_dim: int, base: float, scaling: RopeScaling) -> Array:
     return np.asarray(1 - np.clip(past, 0, 1))
 
 
-def bands(head_dim: int, base: float, scaling: RopeScaling) -> dict[str, int]:
+def bands(head_dim: int, base: float, scaling: RopeScaling) -> Counts:
     """How many pairs YaRN keeps, joins by the ramp and divides.
 
     >>> bands(64, 1e6, RopeScaling("yarn", 16, 2048))
@@ -87,7 +88,7 @@ def bands(head_dim: int, base: float, scaling: RopeScaling) -> dict[str, int]:
     return {"kept": kept, "ramp": len(share) - kept - divided, "divided": divided}
 
 
-def temperature(scaling: RopeScaling) -> dict[str, float]:
+def temperature(scaling: RopeScaling) -> Numbers:
     """The factor on cos and sin, and what it makes of logits."""
     factor = scaling.attention_factor
     if factor is None:

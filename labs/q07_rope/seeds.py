@@ -47,8 +47,6 @@ class SeedsResult(plans.SeriesFacts):
 class Seeds(Experiment[SeedsParams, SeedsResult]):
     """Trains every kind of positions from every seed, and reads longer and longer chunks with all."""
 
-    id = "q07/seeds"
-
     def seconds(self, params: SeedsParams, device: DeviceClass) -> float:
         return params.seconds(len(POSITIONS), device)
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Partials, Shown, Words
 from labs.contract.drawing import Figure, power_ticks, round_ticks
+from labs.contract.fields import choice, whole
 from labs.tools.named_lines import NamedLines
 
 ANGLES = {"fp64": "circle", "fp32": "square", "bf16": "diamond"}
 """Types of the angles, and the symbols that they are drawn with."""
 OFFSETS = (1, 100, 10_000, 1_000_000)
-ByAngles = dict[str, dict[str, float]]
+ByAngles = dict[str, Numbers]
 """By type of the angles, then by offset, "0" being the text where it was."""
 Ticks = Callable[[float, float], dict[float, str]]
 
@@ -45,7 +46,6 @@ class ShiftResult(TypedDict):
 class Shift(Experiment[ShiftParams, ShiftResult]):
     """The largest change of a logit, and the perplexity, when all positions move by `OFFSETS`."""
 
-    id = "q07/shift"
     version = 2
 
     def seconds(self, params: ShiftParams, device: DeviceClass) -> float:

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words
+from labs.contract import Context, Counts, DeviceClass, Experiment, Numbers, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
 from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.fields import text as free_text
@@ -70,13 +70,13 @@ class SpectrumResult(TypedDict):
     wavelength: list[float]
     full_turns: int
     multipliers: dict[str, list[float]]
-    bands: dict[str, dict[str, int]]
+    bands: dict[str, Counts]
     """Of the treatments that are YaRN: how many pairs are kept, joined by the ramp and divided."""
-    temperature: dict[str, dict[str, float]]
+    temperature: dict[str, Numbers]
     """Of the same: the factor on cos and sin, and what it makes of logits."""
-    target: dict[str, int]
+    target: Counts
     """Of the same: the tokens that they are meant for."""
-    core: NotRequired[dict[str, float]]
+    core: NotRequired[Numbers]
     """The largest relative difference of the core's own frequencies from the formula."""
     measured_wavelength: NotRequired[list[float]]
 
@@ -84,7 +84,6 @@ class SpectrumResult(TypedDict):
 class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
     """The core's own frequencies beside the formula, without and with each treatment."""
 
-    id = "q07/spectrum"
     version = 3
     drawn_by_formula = True
 

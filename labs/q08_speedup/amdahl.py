@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, real
+from labs.contract import Calculator, Params, Shown, Words, real
 from labs.contract.drawing import Figure, round_ticks
 
 MOST = 100.0
@@ -43,23 +43,8 @@ class AmdahlResult(TypedDict):
     view: NotRequired[Gains]
 
 
-class Amdahl(Experiment[AmdahlParams, AmdahlResult]):
+class Amdahl(Calculator[AmdahlParams, AmdahlResult]):
     """What two gains come to together."""
-
-    id = "q08/amdahl"
-    drawn_by_formula = True
-
-    def seconds(self, params: AmdahlParams, device: DeviceClass) -> float:
-        """Nothing runs."""
-        return 0.01
-
-    def formula(self, params: AmdahlParams) -> AmdahlResult:
-        """Nothing: see `view`."""
-        return {"model": None}
-
-    def measure(self, params: AmdahlParams, ctx: Context) -> AmdahlResult:
-        """Nothing: see `view`."""
-        return self.formula(params)
 
     def view(self, params: AmdahlParams, result: AmdahlResult) -> Gains:
         share, launch, arithmetic = params.launch_share, params.launch_gain, params.arithmetic_gain

@@ -81,8 +81,6 @@ class BatchingResult(TypedDict):
 class Batching(Experiment[BatchingParams, BatchingResult]):
     """Step time over the batch, texts alone and in company, and static against continuous batching."""
 
-    id = "q08/batching"
-
     def seconds(self, params: BatchingParams, device: DeviceClass) -> float:
         return PerDevice(cpu=6.0 + 0.25 * params.new_tokens, cuda=5.0 + 0.6 * params.new_tokens).on(device)
 

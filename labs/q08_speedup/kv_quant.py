@@ -75,8 +75,6 @@ class KvQuantResult(TypedDict):
 class KvQuant(Experiment[KvQuantParams, KvQuantResult]):
     """Bytes, perplexity and KL of a cache in 8, 4 and 2 bits."""
 
-    id = "q08/kv_quant"
-
     def seconds(self, params: KvQuantParams, device: DeviceClass) -> float:
         windows = params.windows or WINDOWS.on(device)
         return PerDevice(cpu=3.0 + 10.0 * windows, cuda=3.0 + 0.3 * windows).on(device)

@@ -84,8 +84,6 @@ class LadderResult(TypedDict):
 class Ladder(Experiment[LadderParams, LadderResult]):
     """Seconds, bytes and logits of one step on every rung that this device has."""
 
-    id = "q08/ladder"
-
     def seconds(self, params: LadderParams, device: DeviceClass) -> float:
         compiling = 60.0 if params.compile else 0.0
         if device == "cuda":

@@ -70,8 +70,6 @@ class MasksResult(TypedDict):
 class Masks(Experiment[MasksParams, MasksResult]):
     """What each mask gives against attention written out."""
 
-    id = "q08/masks"
-
     def seconds(self, params: MasksParams, device: DeviceClass) -> float:
         return 2.5
 

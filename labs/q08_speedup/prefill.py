@@ -57,8 +57,6 @@ class PrefillResult(TypedDict):
 class Prefill(Experiment[PrefillParams, PrefillResult]):
     """Time and new memory of both kinds of attention over the length."""
 
-    id = "q08/prefill"
-
     def seconds(self, params: PrefillParams, device: DeviceClass) -> float:
         longest = params.longest or QUICK_LENGTH.on(device)
         count = sum(length <= longest for length in LENGTHS)

@@ -67,8 +67,6 @@ class PruneResult(TypedDict):
 class Prune(Experiment[PruneParams, PruneResult]):
     """Perplexity, bytes and speed of the model with weights set to zero or taken out."""
 
-    id = "q08/prune"
-
     def seconds(self, params: PruneParams, device: DeviceClass) -> float:
         windows = params.windows or WINDOWS.on(device)
         return PerDevice(cpu=22.0 + 4.0 * windows, cuda=4.0 + 0.05 * windows).on(device)

@@ -61,8 +61,6 @@ class QuantizeResult(TypedDict):
 class Quantize(Experiment[QuantizeParams, QuantizeResult]):
     """Size, movement and perplexity of the model's weights in 8 to 3 bits."""
 
-    id = "q08/quantize"
-
     def seconds(self, params: QuantizeParams, device: DeviceClass) -> float:
         windows = params.windows or WINDOWS.on(device)
         return PerDevice(cpu=3.0 + 0.7 * windows, cuda=2.0 + 0.02 * windows).on(device)

@@ -80,7 +80,6 @@ class SpeculativeResult(TypedDict):
 class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
     """Acceptance by place, cost of the passes, and the law of two rules."""
 
-    id = "q08/speculative"
     drawn_by_formula = True
 
     def seconds(self, params: SpeculativeParams, device: DeviceClass) -> float:

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labs.contract import Context, OnProgress
+from labs.contract import Context, Ints, OnProgress
 from labs.tools.gradients import forward, gradients, targets_in
 from labs.tools.models import copied, untrained
 from minimind_core.model.feed_forward import FeedForward
@@ -106,7 +105,7 @@ def backward_passes(
     return Passes(places, nonfinite, loss.item() / targets_in(rows), names)
 
 
-def by_group(places: dict[str, list[list[int]]]) -> dict[str, NDArray[np.int32]]:
+def by_group(places: dict[str, list[list[int]]]) -> dict[str, Ints]:
     """Counts [passes, kinds] of all places together, and of those in each group."""
     return {
         group: np.sum(

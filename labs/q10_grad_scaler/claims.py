@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import math
 import statistics
-from functools import partial
 
 import numpy as np
 
 from labs.claims.checks import Check, given_list, given_whole
+from labs.contract import Counts, Numbers
 from labs.tools.number_formats import to_bf16
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import matmul_parameters, num_parameters
 from questions import load_question
 
 QUESTION = load_question("q10_grad_scaler")
-given = partial(given_whole, QUESTION)
+SCALE, LOW_SCALE, VOCABULARY, TOKENS = (
+    given_whole(QUESTION, name) for name in ("scale", "low_scale", "vocabulary", "tokens")
+)
 INTERVAL, MEGA = 2000, 10**6
 FP16_BITS, BF16_BITS = 11, 8
 """Bits of the significand, the hidden one included."""
@@ -40,13 +42,13 @@ def off_percent(stored: float, true: float) -> float:
     return 100 * abs(stored - true) / abs(true)
 
 
-def largest() -> dict[str, int]:
+def largest() -> Counts:
     """The largest FP16 number and the first whole number that becomes Inf."""
     top = int(np.finfo(np.float16).max)
     return {"largest": top, "infinite_from": next(n for n in range(top, 2 * top) if math.isinf(half(n)))}
 
 
-def smallest() -> dict[str, float]:
+def smallest() -> Numbers:
     """The smallest FP16 numbers, and its decimal digits."""
     info = np.finfo(np.float16)
     return {
@@ -56,20 +58,20 @@ def smallest() -> dict[str, float]:
     }
 
 
-def small_gradient() -> dict[str, float]:
+def small_gradient() -> Numbers:
     """1e-7 in FP16, and the largest power of two that becomes zero, up to which everything does."""
     edge = max(2.0**-k for k in range(40) if half(2.0**-k) == 0)
     assert half(np.nextafter(edge, 1)) > 0
     return {"stored": half(1e-7), "percent": off_percent(half(1e-7), 1e-7), "zero_up_to": edge}
 
 
-def scaled_gradient() -> dict[str, float]:
+def scaled_gradient() -> Numbers:
     """1e-8 in FP16, alone and scaled."""
-    scaled = half(1e-8 * given("scale"))
-    return {"alone": half(1e-8), "scaled": scaled, "percent": off_percent(scaled / given("scale"), 1e-8)}
+    scaled = half(1e-8 * SCALE)
+    return {"alone": half(1e-8), "scaled": scaled, "percent": off_percent(scaled / SCALE, 1e-8)}
 
 
-def bf16_format() -> dict[str, float]:
+def bf16_format() -> Numbers:
     """Its largest number over that of FP32, its smallest normal one, its digits."""
     top = (2 - 2.0 ** (1 - BF16_BITS)) * 2.0**127
     assert bfloat(top) == top and math.isinf(bfloat(float(np.finfo(np.float32).max)))
@@ -80,43 +82,39 @@ def bf16_format() -> dict[str, float]:
     }
 
 
-def down_and_back() -> dict[str, int]:
+def down_and_back() -> Counts:
     """Bad steps to the low scale, and good ones to come back."""
-    scale, skipped, good = given("scale"), 0, 0
-    while scale > given("low_scale"):
+    scale, skipped, good = SCALE, 0, 0
+    while scale > LOW_SCALE:
         scale, skipped = scale // 2, skipped + 1
-    while scale < given("scale"):
+    while scale < SCALE:
         scale, good = scale * 2, good + INTERVAL
     return {"skipped": skipped, "good_steps_back": good}
 
 
-def early_gradients() -> dict[str, int]:
+def early_gradients() -> Counts:
     """How many overflow at the first scale, and the largest power of two at which none does."""
     gradients = [float(g) for g in given_list(QUESTION, "early")]
     fits = max(2**k for k in range(20) if not any(math.isinf(half(g * 2**k)) for g in gradients))
-    return {
-        "overflowing": sum(math.isinf(half(g * given("scale"))) for g in gradients),
-        "scale_that_fits": fits,
-    }
+    return {"overflowing": sum(math.isinf(half(g * SCALE)) for g in gradients), "scale_that_fits": fits}
 
 
-def first_loss() -> dict[str, float]:
+def first_loss() -> Numbers:
     """Of a uniform guess, plain and scaled; FP16 could not hold it."""
-    loss = math.log(given("vocabulary"))
-    assert math.isinf(half(loss * given("scale")))
-    return {"loss": loss, "scaled": round(loss * given("scale"))}
+    loss = math.log(VOCABULARY)
+    assert math.isinf(half(loss * SCALE))
+    return {"loss": loss, "scaled": round(loss * SCALE)}
 
 
-def cliff() -> dict[str, float]:
+def cliff() -> Numbers:
     """The last number of tokens whose non-target logit gradients survive, and zeros beside it, in percent."""
-    words = given("vocabulary")
 
     def zeros(tokens: int) -> float:
-        row = np.full(words, 1 / words / tokens)
-        row[0] = (1 / words - 1) / tokens
+        row = np.full(VOCABULARY, 1 / VOCABULARY / tokens)
+        row[0] = (1 / VOCABULARY - 1) / tokens
         return 100 * float((row.astype(np.float16) == 0).mean())
 
-    safe = next(n for n in range(1, 10**5) if half(1 / (words * (n + 1))) == 0)
+    safe = next(n for n in range(1, 10**5) if half(1 / (VOCABULARY * (n + 1))) == 0)
     return {
         "last_safe": safe,
         "first_gone": safe + 1,
@@ -125,7 +123,7 @@ def cliff() -> dict[str, float]:
     }
 
 
-def states() -> dict[str, float]:
+def states() -> Numbers:
     """Bytes of parameters, gradients and two moments in FP32, of step counters, and of the casts."""
     config = ModelConfig()
     tensors = config.num_layers * (4 + 3 + 2) + 2  # attention, feed-forward, norms; embedding, last norm
@@ -141,9 +139,9 @@ def states() -> dict[str, float]:
     }
 
 
-def decay() -> dict[str, int]:
+def decay() -> Counts:
     """Halvings of the first scale in FP32 until it is one, until its reciprocal is Inf, until it is zero."""
-    scale, steps, seen, endless = np.float32(given("scale")), 0, {}, []
+    scale, steps, seen, endless = np.float32(SCALE), 0, {}, []
     while scale > 0:
         scale, steps = np.float32(scale * np.float32(0.5)), steps + 1
         seen[float(scale)] = steps
@@ -152,25 +150,25 @@ def decay() -> dict[str, int]:
     return {"to_one": seen[1.0], "nan_from": endless[0], "to_zero": seen[0.0]}
 
 
-def slope() -> dict[str, float]:
+def slope() -> Numbers:
     """Zeros in percent where the logits are normal with the deviation of a fresh tied model."""
     deviation = 0.02 * math.sqrt(ModelConfig().hidden_size)
     edge = small_gradient()["zero_up_to"]
 
     def zeros(tokens: int) -> float:
-        limit = math.log(edge * given("vocabulary") * tokens) + deviation**2 / 2
+        limit = math.log(edge * VOCABULARY * tokens) + deviation**2 / 2
         return 100 * statistics.NormalDist(0, deviation).cdf(limit)
 
     return {
         "deviation": deviation,
         "percent_at_edge": zeros(int(cliff()["last_safe"])),
-        "percent_at_batch": zeros(given("tokens")),
+        "percent_at_batch": zeros(TOKENS),
     }
 
 
-def late_gradients() -> dict[str, float]:
+def late_gradients() -> Numbers:
     """What the low scale does to the late gradients."""
-    true = [float(g) * given("low_scale") for g in given_list(QUESTION, "late")]
+    true = [float(g) * LOW_SCALE for g in given_list(QUESTION, "late")]
     stored = [half(g) for g in true]
     normal = float(np.finfo(np.float16).tiny)
     return {
@@ -180,7 +178,7 @@ def late_gradients() -> dict[str, float]:
     }
 
 
-def swallowed() -> dict[str, float]:
+def swallowed() -> Numbers:
     """The next BF16 numbers above and below one, and the largest powers of two that one absorbs."""
     powers = [2.0**-k for k in range(1, 20)]
     return {
@@ -191,7 +189,7 @@ def swallowed() -> dict[str, float]:
     }
 
 
-def ledgers() -> dict[str, int]:
+def ledgers() -> Counts:
     """Bytes a parameter: weights, gradients, master weights and two moments in 4 or in 2 bytes each."""
     full, short = np.dtype(np.float32).itemsize, np.dtype(np.float16).itemsize
     return {
@@ -202,9 +200,9 @@ def ledgers() -> dict[str, int]:
     }
 
 
-def logit_megabytes() -> dict[str, float]:
+def logit_megabytes() -> Numbers:
     """Of all tokens' logits, in FP32 and in half precision."""
-    count = given("tokens") * given("vocabulary")
+    count = TOKENS * VOCABULARY
     return {"fp32": count * 4 / MEGA, "half": count * 2 / MEGA}
 
 
@@ -217,7 +215,7 @@ CHECKS: dict[str, Check] = {
     "Q10-C9": down_and_back,
     "Q10-C10": early_gradients,
     "Q10-C12": first_loss,
-    "Q10-C13": lambda: 1 / given("scale"),
+    "Q10-C13": lambda: 1 / SCALE,
     "Q10-C14": cliff,
     "Q10-C17": states,
     "Q10-C23": decay,

@@ -13,13 +13,14 @@ from torch.amp import GradScaler
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from labs.claims.checks import CannotCheck, Check, Finding
+from labs.contract import Counts, Numbers
 from labs.tools.interleaved import interleaved
 
 BOTH_IN_TENSOR_CORES = (8, 0)
 SECONDS = 1.0
 
 
-def defaults() -> dict[str, float]:
+def defaults() -> Numbers:
     """The state of a new scaler."""
     state = GradScaler("cpu").state_dict()
     return {name: value for name, value in state.items() if name != "_growth_tracker"}
@@ -137,7 +138,7 @@ class HostReads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def waits_in_step() -> dict[str, int]:
+def waits_in_step() -> Counts:
     """Host reads inside `step` after an Inf gradient, with a plain and with a fused AdamW."""
     seen = {}
     for name, fused in (("plain", False), ("fused", True)):

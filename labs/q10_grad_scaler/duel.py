@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
+from labs.contract import (
+    Context,
+    Counts,
+    DeviceClass,
+    Experiment,
+    Floats,
+    Numbers,
+    Params,
+    Partials,
+    Row,
+    Shown,
+    Words,
+)
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import choice, whole
 from labs.q10_grad_scaler.scaler import ScalerParams
 from labs.tools.budgets import PerDevice
 from labs.tools.written import binary_ticks
@@ -54,8 +66,8 @@ class Curves(TypedDict):
     """Losses by step and training, and the scaler's scale after each step."""
 
     steps: int
-    curves: dict[str, NDArray[np.float32]]
-    scale: NDArray[np.float32]
+    curves: dict[str, Floats]
+    scale: Floats
 
 
 class DuelResult(Curves, total=False):
@@ -65,10 +77,10 @@ class DuelResult(Curves, total=False):
     `zero_percent` counts the zeros of the last gradient.
     """
 
-    final_loss: dict[str, float]
+    final_loss: Numbers
     harm_without_scaler: float
-    zero_percent: dict[str, float]
-    skipped: dict[str, int]
+    zero_percent: Numbers
+    skipped: Counts
     tokens: int
     tokens_a_step: int
     parameters: int
@@ -77,7 +89,6 @@ class DuelResult(Curves, total=False):
 class Duel(Experiment[DuelParams, DuelResult]):
     """FP32, FP16 without and with scaler, and BF16, all advancing step by step together."""
 
-    id = "q10/duel"
     keep = False
 
     def seconds(self, params: DuelParams, device: DeviceClass) -> float:
@@ -167,7 +178,7 @@ def _scale(result: DuelResult, text: Words) -> Figure:
     return figure
 
 
-def _zeros(zero_percent: dict[str, float], text: Words) -> Figure:
+def _zeros(zero_percent: Numbers, text: Words) -> Figure:
     figure, hover, labels = Figure(), "%{y}: %{x:.4g}%", " {:.3g}%"
     for name, (role, _) in ARMS.items():
         percent, arm = [zero_percent[name]], [text(f"arm.{name}")]

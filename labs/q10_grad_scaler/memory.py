@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
+from labs.contract import Context, Counts, DeviceClass, Experiment, Numbers, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure, Role
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import ModelConfig
@@ -40,15 +40,15 @@ class Batch(TypedDict):
     """
 
     tokens: int
-    bytes: dict[str, dict[str, int]]
-    saved: dict[str, float]
+    bytes: dict[str, Counts]
+    saved: Numbers
     saved_percent: float
 
 
 class MemoryResult(TypedDict):
     """Bytes of the states by way, and two micro-batches: one row of 128 tokens, and the chosen one."""
 
-    states: dict[str, dict[str, int]]
+    states: dict[str, Counts]
     counted_by: str
     small_batch: Batch
     chosen: Batch
@@ -56,8 +56,6 @@ class MemoryResult(TypedDict):
 
 class Memory(Experiment[MemoryParams, MemoryResult]):
     """The byte ledger, and what mixed precision saves."""
-
-    id = "q10/memory"
 
     def seconds(self, params: MemoryParams, device: DeviceClass) -> float:
         tokens = params.batch * params.length
@@ -73,8 +71,8 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
         ctx.progress(0.0, "building")
         model, tokens = untrained(SHAPE, ctx.device), TOKENS_RUN.on(ctx.device)
         shapes = {"small_batch": (1, 128), "chosen": (params.batch, params.length)}
-        states: dict[str, dict[str, int]] = {}
-        kept: dict[str, dict[str, dict[str, int]]] = {name: {} for name in shapes}
+        states: dict[str, Counts] = {}
+        kept: dict[str, dict[str, Counts]] = {name: {} for name in shapes}
         for index, way in enumerate(WAYS):
             on_progress = ctx.part(index / 4, (index + 1) / 4, "counting", way=way.replace("_", " ").upper())
             if way == "pure_bf16":
@@ -121,7 +119,7 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
         )
 
 
-def _batch(states: Mapping[str, Mapping[str, int]], kept: dict[str, dict[str, int]], tokens: int) -> Batch:
+def _batch(states: Mapping[str, Mapping[str, int]], kept: dict[str, Counts], tokens: int) -> Batch:
     most = {
         way: parts.get("peak", sum(states[way].values()) + sum(parts.values())) for way, parts in kept.items()
     }

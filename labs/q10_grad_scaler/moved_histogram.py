@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Words
+from labs.contract import Floats, Ints, Words
 from labs.contract.drawing import Figure, Role
 from labs.tools.number_formats import EDGES, FORMATS, KINDS, PER_OCTAVE, Shares, shares
 from labs.tools.written import short_percent
@@ -29,7 +29,7 @@ class Place(TypedDict):
     """
 
     group: str
-    histogram: NDArray[np.int32]
+    histogram: Ints
     zeros: int
 
 
@@ -41,7 +41,7 @@ class Moved(TypedDict):
 
     shift: int
     precision: str
-    histogram: NDArray[np.float32]
+    histogram: Floats
     shares: Shares
     curve: dict[str, Shares]
     layers: dict[str, Shares]

@@ -57,8 +57,6 @@ class OrdersResult(TypedDict):
 class Orders(Experiment[OrdersParams, OrdersResult]):
     """The gradient that reaches the optimizer, by order of the calls."""
 
-    id = "q10/orders"
-
     def seconds(self, params: OrdersParams, device: DeviceClass) -> float:
         return PerDevice(cpu=1 + params.accumulation * 0.6, cuda=1.0).on(device)
 

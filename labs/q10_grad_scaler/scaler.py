@@ -14,9 +14,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, OnProgress, Params, Shown, ThreeNumbers, Words
+from labs.contract import (
+    Context,
+    DeviceClass,
+    Experiment,
+    Floats,
+    Ints,
+    OnProgress,
+    Params,
+    Shown,
+    ThreeNumbers,
+    Words,
+)
 from labs.contract.drawing import Figure
 from labs.contract.fields import ParamError, real, text, whole
 from labs.tools.number_formats import INFINITE_FP16, LARGEST_FP16
@@ -70,9 +80,9 @@ class Step(NamedTuple):
 class Trace(TypedDict):
     """Arrays by step, and the counts."""
 
-    scale: NDArray[np.float32]
-    tracker: NDArray[np.int32]
-    applied: NDArray[np.int32]
+    scale: Floats
+    tracker: Ints
+    applied: Ints
     skipped_steps: int
     last_scale: float
     init_scale: float
@@ -90,7 +100,6 @@ class ScalerResult(Trace):
 class Scaler(Experiment[ScalerParams, ScalerResult]):
     """Scale, counter and decision at every step, of torch and of the formula."""
 
-    id = "q10/scaler"
     drawn_by_formula = True
 
     def seconds(self, params: ScalerParams, device: DeviceClass) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
+from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure, Role, error_bars
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
@@ -44,8 +44,8 @@ class BatchTimes(TypedDict):
 
     rows: int
     length: int
-    spread: dict[str, dict[str, float]]
-    milliseconds: dict[str, float]
+    spread: dict[str, Numbers]
+    milliseconds: Numbers
     gain: float
     bf16_over_fp16: float
 
@@ -56,13 +56,11 @@ class SpeedResult(TypedDict):
     small_batch: BatchTimes
     large_batch: BatchTimes
     scaler_overhead_percent: float
-    gradient_error: dict[str, float]
+    gradient_error: Numbers
 
 
 class Speed(Experiment[SpeedParams, SpeedResult]):
     """Training steps, the ways in turn in one run, with a small and a large batch."""
-
-    id = "q10/speed"
 
     def seconds(self, params: SpeedParams, device: DeviceClass) -> float:
         return PerDevice(cpu=18 + params.large_batch * 7, cuda=5 + params.large_batch * 0.1).on(device)
@@ -141,7 +139,7 @@ def _times(result: SpeedResult, text: Words) -> Figure:
     return figure
 
 
-def _errors(errors: dict[str, float], text: Words) -> Figure:
+def _errors(errors: Numbers, text: Words) -> Figure:
     """The error of each gradient in percent."""
     figure, percents = Figure(), [100 * error for error in errors.values()]
     names = [text(f"way.{way}") for way in errors]

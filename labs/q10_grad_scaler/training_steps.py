@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.amp import GradScaler
 from torch.nn.utils import clip_grad_norm_
 
-from labs.contract import OnProgress
+from labs.contract import Numbers, OnProgress
 from labs.q10_grad_scaler.backward_passes import autocast_dtype
 from labs.tools.gradients import copies, gradients, mean_loss, relative_error, summed_loss, targets_in
 from labs.tools.models import copied
@@ -90,7 +90,7 @@ def timed_steps(model: MiniMind, rows: Tensor, ways: Sequence[str]) -> dict[str,
     }
 
 
-def gradient_errors(model: MiniMind, rows: Tensor, on_progress: OnProgress) -> dict[str, float]:
+def gradient_errors(model: MiniMind, rows: Tensor, on_progress: OnProgress) -> Numbers:
     """|g - g_fp32| / |g_fp32| of the whole gradient under autocast to FP16 (scaled) and BF16."""
     by_way: dict[str, list[Tensor]] = {}
     for index, way in enumerate(("fp32", "fp16", "bf16")):

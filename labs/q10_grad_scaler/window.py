@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
+from labs.contract import Context, Data, DeviceClass, Experiment, Ints, Numbers, Params, Row, Shown, Words
 from labs.contract.drawing import Figure
+from labs.contract.fields import choice, whole
 from labs.q10_grad_scaler import cliff
 from labs.q10_grad_scaler.moved_histogram import Moved, Place, drawn_histogram, drawn_layers, moved
 from labs.tools.budgets import PerDevice
@@ -50,7 +50,7 @@ class HalfPasses(TypedDict):
     """
 
     exponents: list[int]
-    counts: dict[str, NDArray[np.int32]]
+    counts: dict[str, Ints]
     nonfinite_gradients: list[int]
     hooks_finite: list[bool]
 
@@ -71,9 +71,9 @@ class WindowResult(TypedDict):
 
     places: dict[str, Place]
     fp16: HalfPasses
-    loss: dict[str, float]
+    loss: Numbers
     dtypes: dict[str, dict[str, str]]
-    swallowed: dict[str, float]
+    swallowed: Numbers
     cliff: cliff.Cliff
     formula: cliff.Cliff
     view: NotRequired[View]
@@ -81,8 +81,6 @@ class WindowResult(TypedDict):
 
 class Window(Experiment[WindowParams, WindowResult]):
     """The gradients of one batch in every precision, and the cliff at the logits."""
-
-    id = "q10/window"
 
     def seconds(self, params: WindowParams, device: DeviceClass) -> float:
         passes = len(exponents_of_passes(params.every or EVERY.on(device)))
@@ -224,7 +222,7 @@ def _factor(view: View, passes: HalfPasses, text: Words) -> Figure:
 
 def _rows(result: WindowResult, text: Words) -> list[Row]:
     """The dtype of each tensor of a training step by precision, its loss, and what a weight of 1 absorbs."""
-    values: dict[str, dict[str, str] | dict[str, float]] = {
+    values: dict[str, dict[str, str] | Numbers] = {
         f"tensor.{tensor}": {name: result["dtypes"][name][tensor] for name in PRECISIONS}
         for tensor in ("logits", "loss", "grad_output", "parameter_grad")
     }

@@ -92,8 +92,6 @@ class Chosen(TypedDict):
 class Bugs(Experiment[BugsParams, BugsResult]):
     """Greedy decoding with a cache, right and with each mistake."""
 
-    id = "q12/bugs"
-
     def seconds(self, params: BugsParams, device: DeviceClass) -> float:
         return 1 + (len(BUGS) + 2) * SECONDS_A_RUN.on(device) * (0.2 + params.new / 30)
 

@@ -67,8 +67,6 @@ class InvarianceResult(TypedDict):
 class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """Cached keys before and after an edit; the same text alone, cached, in pieces, in a batch and padded."""
 
-    id = "q12/invariance"
-
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:
         return 2 + params.length * 0.08 + params.length * params.rows * 1e-3
 

@@ -96,7 +96,6 @@ class MemoryResult(TypedDict, total=False):
 class Memory(Experiment[MemoryParams, MemoryResult]):
     """What a cache takes; our model reads a text into a real one."""
 
-    id = "q12/memory"
     drawn_by_formula = True
 
     def seconds(self, params: MemoryParams, device: DeviceClass) -> float:

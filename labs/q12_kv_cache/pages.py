@@ -76,8 +76,6 @@ class PagesResult(TypedDict):
 class Pages(Experiment[PagesParams, PagesResult]):
     """The same requests over 32 slots of 512 places, and over the same places in blocks."""
 
-    id = "q12/pages"
-
     def seconds(self, params: PagesParams, device: DeviceClass) -> float:
         return 0.3 + params.requests * 0.005
 

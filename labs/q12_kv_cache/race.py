@@ -47,7 +47,6 @@ class RaceParams(Params):
 class Race(Experiment[RaceParams, RaceResult]):
     """Greedy generation with and without the cache on the real model, step by step in turn."""
 
-    id = "q12/race"
     drawn_by_formula = True
 
     def seconds(self, params: RaceParams, device: DeviceClass) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, real, whole
+from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Shown, Words, real, whole
 from labs.contract.drawing import Figure, Role
 from labs.q13_sampling.claims import given
 
@@ -50,14 +50,12 @@ class BugsResult(TypedDict):
     wiped_rows: int
     log_probability_shift: float
     """What the sum over the batch adds to every log-probability, in nats."""
-    penalty: dict[Literal["probability"], dict[str, float]]
+    penalty: dict[Literal["probability"], Numbers]
     """Of a seen token: "before", "divided" and "right"."""
 
 
 class Bugs(Experiment[BugsParams, BugsResult]):
     """Four mistakes of sampling codes, run for real."""
-
-    id = "q13/bugs"
 
     def seconds(self, params: BugsParams, device: DeviceClass) -> float:
         """A few small tensors."""

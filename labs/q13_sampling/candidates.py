@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Row, Words
+from labs.contract import Ints, Row, Words
 from labs.contract.drawing import Figure, Role
 from labs.q13_sampling.filters import Floats, Mask, entropy
 
@@ -36,14 +36,14 @@ class Candidates(TypedDict):
     """N candidates, each with its text. Counts, masses and entropies speak of all V tokens."""
 
     texts: list[str]
-    ids: NDArray[np.int32]
+    ids: Ints
     probabilities: NDArray[np.float32]
     """What is drawn from, [N]."""
     before: NDArray[np.float32]
     """The same before anything was cut off, [N]."""
     alone: NDArray[np.float32]
     """Without any setting, [N]."""
-    kept: NDArray[np.int32]
+    kept: Ints
     """1 or 0, [N]."""
     kept_count: int
     top_probability: float

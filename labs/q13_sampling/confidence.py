@@ -56,8 +56,6 @@ class ConfidenceResult(TypedDict):
 class Confidence(Experiment[ConfidenceParams, ConfidenceResult]):
     """The same text read by a model that has hardly learned, by it when trained, and by the 26M."""
 
-    id = "q13/confidence"
-
     def seconds(self, params: ConfidenceParams, device: DeviceClass) -> float:
         """Loading the models is most of it."""
         return PerDevice(cpu=1.0, cuda=0.5).on(device)

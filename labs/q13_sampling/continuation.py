@@ -49,7 +49,6 @@ class ContinuationResult(TypedDict):
 class Continuation(Experiment[ContinuationParams, ContinuationResult]):
     """One sampled text, and how many tokens there were to choose from at each step."""
 
-    id = "q13/continuation"
     keep = False
 
     def seconds(self, params: ContinuationParams, device: DeviceClass) -> float:

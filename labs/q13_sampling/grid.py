@@ -120,8 +120,6 @@ class GridResult(TypedDict):
 class Grid(Experiment[GridParams, GridResult]):
     """Valid syntax, repetition and diversity of what the model writes at every temperature and top-p."""
 
-    id = "q13/grid"
-
     def seconds(self, params: GridParams, device: DeviceClass) -> float:
         """A CPU writes some 450 tokens a second, a GPU a thousand rows at once."""
         rows = len(params.cells(device)) * params.samples_on(device) * len(PROMPTS)

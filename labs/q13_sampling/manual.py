@@ -18,7 +18,7 @@ from typing import Any, NotRequired, TypedDict, get_args
 
 import numpy as np
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words
+from labs.contract import Calculator, Counts, Params, Shown, Words
 from labs.contract.fields import ParamError, choice, order, text
 from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates, rows
 from labs.q13_sampling.filters import BoundaryRule, Floats, Mask, filter_chain, keep_top_p, softmax
@@ -64,7 +64,7 @@ class ManualParams(Params):
 class TypedCandidates(Candidates):
     """The candidates have texts like z₁ = 8 or p₁ = 0.65."""
 
-    rules: dict[str, int]
+    rules: Counts
     """How many each boundary rule would keep."""
     read_as: str
     """ "logits" or "probabilities"."""
@@ -81,23 +81,8 @@ class ManualResult(TypedDict):
     view: NotRequired[TypedCandidates]
 
 
-class Manual(Experiment[ManualParams, ManualResult]):
+class Manual(Calculator[ManualParams, ManualResult]):
     """What the settings make of typed logits or probabilities; no model takes part."""
-
-    id = "q13/manual"
-    drawn_by_formula = True
-
-    def seconds(self, params: ManualParams, device: DeviceClass) -> float:
-        """Nothing runs."""
-        return 0.01
-
-    def formula(self, params: ManualParams) -> ManualResult:
-        """Nothing: see `view`."""
-        return {"model": None}
-
-    def measure(self, params: ManualParams, ctx: Context) -> ManualResult:
-        """Nothing: see `view`."""
-        return self.formula(params)
 
     def view(self, params: ManualParams, result: ManualResult) -> TypedCandidates:
         """The typed numbers after the settings."""

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any, NotRequired, TypedDict, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, order, real, text
+from labs.contract import Context, DeviceClass, Experiment, Floats, Ints, Params, Shown, Words
 from labs.contract.drawing import Figure, Role
+from labs.contract.fields import choice, order, real, text
 from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates, rows
 from labs.q13_sampling.filters import (
     DEFAULT_ORDER,
@@ -63,16 +63,16 @@ class NextTokenParams(Params):
 class NextTokenView(Candidates):
     """Of the candidates also what top-p cuts, [N], and where."""
 
-    cut: NDArray[np.float32]
+    cut: Floats
     top_p: float
 
 
 class NextTokenResult(TypedDict):
     """Logits of the token after the prompt of T tokens, and the texts of the N most likely ones."""
 
-    prompt_ids: NDArray[np.int32]
-    logits: NDArray[np.float32]
-    candidate_ids: NDArray[np.int32]
+    prompt_ids: Ints
+    logits: Floats
+    candidate_ids: Ints
     candidate_texts: list[str]
     vocab_size: int
     empty_prompt: bool
@@ -83,8 +83,6 @@ class NextTokenResult(TypedDict):
 
 class NextToken(Experiment[NextTokenParams, NextTokenResult]):
     """Which tokens may follow a prompt, and what each setting of the sampler leaves of them."""
-
-    id = "q13/next_token"
 
     def seconds(self, params: NextTokenParams, device: DeviceClass) -> float:
         """One forward pass."""

@@ -50,8 +50,6 @@ class WallResult(TypedDict):
 class Wall(Experiment[WallParams, WallResult]):
     """Diversity, repetition and likelihood of many texts, each with a seed of its own."""
 
-    id = "q13/wall"
-
     def seconds(self, params: WallParams, device: DeviceClass) -> float:
         """Chunks of rows, one after the other; each prompt is read twice, to write on and to score."""
         rows = min(params.samples, ROWS.on(device))

@@ -6,20 +6,18 @@ Checks a request and hands it to the supervisor thread; everything else happens 
 from __future__ import annotations
 
 import atexit
-from collections.abc import Mapping
-from typing import Any
 
 from labs.contract import DEFAULT_MODEL, Params
 from labs.contract.registry import Registry
 from labs.runner.cluster import LOCAL, cluster_of
 from labs.runner.job import Job, WorkerStatus
-from labs.runner.request import make_request
+from labs.runner.request import Request, make_request
 from labs.runner.store import ResultStore
+from labs.runner.submitting import Submitting
 from labs.runner.supervisor import CLOSED, Supervisor
-from minimind_core.errors import MiniMindError
 
 
-class WorkerClient:
+class WorkerClient(Submitting):
     """Workers for this machine: the chosen device, and beside a GPU also the CPU. Thread-safe.
 
     runner = WorkerClient.start()                                        # returns at once
@@ -28,9 +26,8 @@ class WorkerClient:
     """
 
     def __init__(self, supervisor: Supervisor, registry: Registry, model: str) -> None:
+        super().__init__(registry, model)
         self._supervisor = supervisor
-        self._registry = registry
-        self._model = model
 
     @classmethod
     def start(
@@ -70,36 +67,8 @@ class WorkerClient:
         """The worker's state now; "cpu" asks for the CPU worker beside a GPU."""
         return self._supervisor.status(device or "auto")
 
-    def submit(
-        self,
-        experiment_id: str,
-        params: Params | Mapping[str, Any] | None = None,
-        *,
-        device: str = "auto",
-        model: str | None = None,
-        fresh: bool = False,
-        session: str = "",
-    ) -> Job:
-        """Queue a run and return its job at once. Equal jobs share a run; sessions are served in turn.
-
-        `fresh` measures again although a kept result exists, and replaces it. Never raises for what a user
-        can get wrong: an unknown experiment or a bad parameter gives a job that has failed with one
-        sentence.
-        """
-        try:
-            request = make_request(
-                self._registry,
-                experiment_id,
-                params,
-                device=device,
-                model=model or self._model,
-                fresh=fresh,
-                session=session,
-            )
-        except MiniMindError as error:
-            job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=error.sentence)
-            return job
+    def _begin(self, request: Request) -> Job:
+        """Queue it. Equal jobs share a run; sessions are served in turn."""
         job = Job(request.experiment.id, request.params, self._supervisor.leave)
         self._supervisor.submit(job, request)
         return job

@@ -15,12 +15,12 @@ from labs.contract.registry import Registry
 from labs.runner.execute import execute
 from labs.runner.host import Host
 from labs.runner.job import Job, WorkerStatus
-from labs.runner.request import Request, make_request
+from labs.runner.request import Request
 from labs.runner.store import make_record
-from minimind_core.errors import MiniMindError
+from labs.runner.submitting import Submitting
 
 
-class InlineClient:
+class InlineClient(Submitting):
     """Like `WorkerClient`, in this thread. `watch(job)` is called at every message of a run.
 
     >>> InlineClient.start("cpu").submit("q13/next_token").state
@@ -28,7 +28,8 @@ class InlineClient:
     """
 
     def __init__(self, host: Host, registry: Registry, model: str, watch: Callable[[Job], None]) -> None:
-        self._host, self._registry, self._model, self._watch = host, registry, model, watch
+        super().__init__(registry, model)
+        self._host, self._watch = host, watch
 
     @classmethod
     def start(
@@ -47,28 +48,11 @@ class InlineClient:
         """Always ready; there is one device."""
         return WorkerStatus(state="ready", model_name=self._model, **self._host.describe())
 
-    def submit(
-        self,
-        experiment_id: str,
-        params: Params | Mapping[str, Any] | None = None,
-        *,
-        device: str = "auto",
-        model: str | None = None,
-        fresh: bool = False,
-        session: str = "",
-    ) -> Job:
+    def _begin(self, request: Request) -> Job:
         """Measure now, `fresh` or not, whoever asks.
 
         The job has ended when this returns; `watch` may cancel it before.
         """
-        try:
-            request = make_request(
-                self._registry, experiment_id, params, device=device, model=model or self._model, fresh=fresh
-            )
-        except MiniMindError as error:
-            job = Job(experiment_id, None, lambda _job: None)
-            job.end("failed", error=error.sentence)
-            return job
         cancelled = threading.Event()
         job = Job(request.experiment.id, request.params, lambda _job: cancelled.set())
         self._run(job, request, cancelled)

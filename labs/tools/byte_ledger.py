@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from labs.tools.gradients import gradients, random_rows, summed_loss
+from labs.tools.storages import address
 from minimind_core.model.minimind import MiniMind
 
 
@@ -109,11 +110,6 @@ def cuda_peak(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> int:
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return torch.cuda.max_memory_allocated() - of_others
-
-
-def address(tensor: Tensor) -> int:
-    """The address of its storage; the same for a tensor and its views."""
-    return tensor.untyped_storage().data_ptr()
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from labs.tools.storages import address, tensors_in
+
 
 def created_bytes(compute: Callable[[], object]) -> int:
     """Bytes of new memory in what one call computes, its result included; views ask for none.
@@ -32,23 +34,11 @@ class _CreatedBytes(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run the operation and look at what came out."""
-        inputs = {_address(tensor) for tensor in _tensors((args, kwargs or {}))}
+        inputs = {address(tensor) for tensor in tensors_in((args, kwargs or {}))}
         outputs = func(*args, **(kwargs or {}))
-        for tensor in _tensors(outputs):
-            if _address(tensor) not in inputs | self._seen:
-                self._seen.add(_address(tensor))
+        for tensor in tensors_in(outputs):
+            if address(tensor) not in inputs | self._seen:
+                self._seen.add(address(tensor))
                 self._kept.append(tensor)  # or its address would be given away again
                 self.total += tensor.untyped_storage().nbytes()
         return outputs
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, list | tuple) else []
-
-
-def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, UntypedStorage
+from torch import UntypedStorage
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from labs.tools.storages import address, tensors_in
 
 
 def peak_bytes(compute: Callable[[], object], device: torch.device) -> int:
@@ -41,11 +42,11 @@ class _Live(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run the operation and look at what came out."""
-        given = {_address(leaf) for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, Tensor)}
+        given = {address(tensor) for tensor in tensors_in((args, kwargs or {}))}
         outputs = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(outputs):
-            if isinstance(leaf, Tensor) and _address(leaf) not in given:
-                self._add(leaf.untyped_storage())
+        for tensor in tensors_in(outputs):
+            if address(tensor) not in given:
+                self._add(tensor.untyped_storage())
         return outputs
 
     def _add(self, storage: UntypedStorage) -> None:
@@ -59,7 +60,3 @@ class _Live(TorchDispatchMode):
 
     def _free(self, size: int) -> None:
         self.now -= size
-
-
-def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()

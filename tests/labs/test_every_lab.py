@@ -20,6 +20,7 @@ from typeguard import CollectionCheckStrategy, check_type
 from labs.claims.checks import value_at
 from labs.claims.recordings import FOLDER, paths_of, variant
 from labs.contract import jsonable
+from labs.contract.calculator import Calculator
 from labs.contract.drawing import Figure, Role
 from labs.contract.experiment import Data, DeviceClass, Experiment, Shown
 from labs.contract.fields import Choice, Number
@@ -121,7 +122,7 @@ def test_every_experiment_of_a_folder_is_listed(package: str) -> None:
 
 def is_experiment(node: ast.ClassDef) -> bool:
     bases = [base.value for base in node.bases if isinstance(base, ast.Subscript)]
-    return any(isinstance(base, ast.Name) and base.id == "Experiment" for base in bases)
+    return any(isinstance(base, ast.Name) and base.id in ("Experiment", "Calculator") for base in bases)
 
 
 @every_experiment
@@ -142,8 +143,9 @@ def test_its_units_are_known_to_the_pages(experiment: Experiment[Any, Any]) -> N
 
 
 @every_experiment
-def test_its_source_is_what_measures(experiment: Experiment[Any, Any]) -> None:
-    assert experiment.source().startswith("def measure(self, ")
+def test_its_source_is_what_measures_or_calculates(experiment: Experiment[Any, Any]) -> None:
+    part = "view" if isinstance(experiment, Calculator) else "measure"
+    assert experiment.source().startswith(f"def {part}(self, ")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from serving.backends.remote import RemoteBackend
 from tests.serving.served import PROMPT, Served, events, held_back, served, until
-from tests.serving.test_generation import ENDPOINTS, body, text_of
+from tests.serving.test_generation import ENDPOINTS, assert_equal_answers, body
 
 ASK = {"prompt": PROMPT, "max_tokens": 4, "ignore_eos": True}
 
@@ -38,16 +38,7 @@ def test_it_says_what_the_server_behind_it_says(endpoint: str, stream: bool) -> 
             direct = await behind.client.post(endpoint, json={**asked, "model": "tiny", "stream": stream})
             return direct, await front.client.post(endpoint, json={**asked, "stream": stream})
 
-    direct, through = asyncio.run(ask())
-    if stream:
-        said = [
-            "".join(text_of(json.loads(each)) for each in events(answer.text)[:-1])
-            for answer in (direct, through)
-        ]
-        assert said[0] == said[1] != ""
-    else:
-        assert text_of(direct.json()) == text_of(through.json()) != ""
-        assert direct.json()["usage"] == through.json()["usage"] and through.json()["model"] == "tiny"
+    assert_equal_answers(*asyncio.run(ask()), stream)
 
 
 def test_errors_and_models_pass_through() -> None:

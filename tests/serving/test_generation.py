@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from minimind_core.decoding.engine import Engine
@@ -29,6 +30,19 @@ def text_of(data: dict[str, Any]) -> str:
         return str(data.get("text", ""))
     choice: dict[str, Any] = data["choices"][0] if data["choices"] else {"text": ""}
     return str(choice.get("text", choice.get("message", choice.get("delta", {})).get("content", "")))
+
+
+def assert_equal_answers(direct: httpx.Response, through: httpx.Response, stream: bool) -> None:
+    """What an engine said and what came through something before it are the same text and the same usage."""
+    if stream:
+        said = [
+            "".join(text_of(json.loads(each)) for each in events(answer.text)[:-1])
+            for answer in (direct, through)
+        ]
+        assert said[0] == said[1] != ""
+    else:
+        assert text_of(direct.json()) == text_of(through.json()) != ""
+        assert direct.json()["usage"] == through.json()["usage"] and through.json()["model"] == "tiny"
 
 
 def test_many_at_once_have_the_tokens_that_each_would_have_alone() -> None:

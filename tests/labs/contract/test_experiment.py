@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from labs.__main__ import main
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, real, whole
+from labs.contract import Calculator, Context, DeviceClass, Experiment, Params, Shown, Words, real, whole
 from labs.contract.registry import Registry
 
 REGISTRY = Registry.discover()
@@ -54,6 +54,13 @@ class Viewed(Ramp):
         return Shown({}, numbers={"last": result["view"]["last"]})
 
 
+class Doubled(Calculator[RampParams, dict[str, Any]]):
+    """All of it is view."""
+
+    def view(self, params: RampParams, result: dict[str, Any]) -> dict[str, Any]:
+        return {"twice": 2 * params.slope}
+
+
 def made(base: Any = Experiment[RampParams, dict], **parts: Any) -> type:
     """A class with these parts, as a class statement makes it."""
     return types.new_class("Wrong", (base,), {}, lambda namespace: namespace.update(parts))
@@ -72,10 +79,23 @@ def test_helpers_of_a_class_begin_with_an_underscore() -> None:
     assert made(Ramp, id="q98/right", _helper=lambda self: 1)()
 
 
-def test_without_an_id_or_its_types_it_fails() -> None:
-    for wrong in (lambda: made(version=2), lambda: made(Experiment, id="q98/wrong")):
-        with pytest.raises(TypeError, match=r"needs an id and its two types: Experiment\[Params, Result\]"):
-            wrong()
+def test_without_its_types_it_fails() -> None:
+    with pytest.raises(TypeError, match=r"needs its two types: Experiment\[Params, Result\]"):
+        made(Experiment, id="q98/wrong")
+
+
+def test_a_calculator_runs_nothing_and_is_drawn_at_once() -> None:
+    doubled, params = Doubled(), RampParams(slope=3.0)
+    assert doubled.id.endswith("/test_experiment") and doubled.params is RampParams
+    assert doubled.measure(params, None) == doubled.formula(params) == {"model": None}  # type: ignore[arg-type]
+    assert doubled.complete(params, doubled.formula(params)) == {"model": None, "view": {"twice": 6.0}}
+    assert doubled.drawn_by_formula and doubled.seconds(params, "cpu") < 0.1
+    assert doubled.source().startswith("def view")
+
+
+def test_it_is_called_by_its_lab_and_its_file() -> None:
+    assert made(__module__="labs.q98_ramps.steep").id == "q98/steep"
+    assert made(Ramp, __module__="labs.q98_ramps.steep").id == Ramp.id == "q98/ramp"
 
 
 @pytest.mark.parametrize("name", ["measure", "seconds"])
@@ -104,7 +124,10 @@ EXPERIMENTS = (Bugs(),)
     [
         (MISSPELT, "Bugs.nubmers is no part"),
         (MISSPELT.replace("def nubmers", "def _nubmers").replace("def measure", "def _measure"), "measure"),
-        (MISSPELT.replace("def nubmers", "def _nubmers").replace('id = "q98/bugs"', "pass"), "needs an id"),
+        (
+            MISSPELT.replace("def nubmers", "def _nubmers").replace("[Params, dict]", ""),
+            "needs its two types",
+        ),
     ],
 )
 def test_a_lab_with_a_wrong_experiment_fails_when_it_is_imported(

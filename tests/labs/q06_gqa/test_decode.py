@@ -9,10 +9,11 @@ import torch
 
 from labs.claims.checks import value_at
 from labs.contract.machine import Machine
+from labs.machine.probes import FullCacheStep
 from labs.q06_gqa import decode
 from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS, cache_bytes, speedup
 from labs.q06_gqa.decode import Decode, DecodeParams, batches_that_fit
-from labs.q06_gqa.decoding import DecodeStep, random_models, read_bandwidth
+from labs.q06_gqa.decoding import random_models, read_bandwidth
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from labs.tools.budgets import PerDevice
@@ -97,7 +98,7 @@ def test_the_speedup_figure_needs_no_run(show: Show) -> None:
 def test_a_step_reads_the_cache_that_the_formula_says() -> None:
     models = dict(zip((8, 2, 1), random_models((8, 2, 1), "cpu", torch.float32), strict=True))
     for kv_heads, model in models.items():
-        step = DecodeStep(model, 2, 12)
+        step = FullCacheStep(model, 2, 12, "graph")
         assert step.cache.nbytes == cache_bytes(kv_heads, 12, 2, 32)
         step.run()
         assert step.cache.positions.tolist() == [list(range(12))] * 2  # the length stays

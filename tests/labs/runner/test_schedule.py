@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -17,9 +16,9 @@ from labs.runner.schedule import (
     Start,
     Stop,
 )
+from tests.labs.runner.conftest import LIMIT
 
 LANES = ("own", "cpu")
-LIMIT = 60.0
 
 
 class Runner(RuleBasedStateMachine):
@@ -196,14 +195,6 @@ class Runner(RuleBasedStateMachine):
 
 TestRunner = Runner.TestCase
 TestRunner.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
-
-
-@pytest.fixture
-def scheduler() -> Scheduler:
-    scheduler = Scheduler()
-    scheduler.add_lane("own", LIMIT)
-    scheduler.lane_ready("own")
-    return scheduler
 
 
 def drain(scheduler: Scheduler, now: float) -> list[int]:

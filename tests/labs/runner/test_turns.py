@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from labs.runner.schedule import Kill, Scheduler, Start, Stop
-
-LIMIT = 60.0
-
-
-@pytest.fixture
-def scheduler() -> Scheduler:
-    scheduler = Scheduler()
-    scheduler.add_lane("own", LIMIT)
-    scheduler.lane_ready("own")
-    return scheduler
+from tests.labs.runner.conftest import LIMIT
 
 
 def add_second_lane(scheduler: Scheduler) -> None:

@@ -20,7 +20,7 @@ from serving.scaleout.worker import MOST_DELIVERIES, Worker
 from serving.settings import Settings
 from tests.serving.scaleout.redis_server import RedisServer, redis_server
 from tests.serving.served import PROMPT, SMALL, Served, alone, events, served, tiny, until
-from tests.serving.test_generation import ENDPOINTS, body, text_of
+from tests.serving.test_generation import ENDPOINTS, assert_equal_answers, body
 
 ASK = {"prompt": PROMPT, "max_tokens": 4, "ignore_eos": True, "seed": 1}
 LEASE = 0.4
@@ -132,16 +132,7 @@ def test_a_node_says_what_the_engine_says(server: RedisServer, endpoint: str, st
                 endpoint, json=asked
             )
 
-    direct, through = asyncio.run(ask())
-    if stream:
-        said = [
-            "".join(text_of(json.loads(each)) for each in events(answer.text)[:-1])
-            for answer in (direct, through)
-        ]
-        assert said[0] == said[1] != ""
-    else:
-        assert text_of(direct.json()) == text_of(through.json()) != ""
-        assert direct.json()["usage"] == through.json()["usage"] and through.json()["model"] == "tiny"
+    assert_equal_answers(*asyncio.run(ask()), stream)
 
 
 def test_errors_and_models_pass_through(server: RedisServer) -> None:
