@@ -22,13 +22,15 @@ TIMES = PerDevice(cpu=(1, 2, 4, 8), cuda=(1, 2, 4, 8, 16))
 """How much longer the texts are that are asked about."""
 CHUNKS = 4
 """Of a text of the trained length, in the hierarchy."""
-STEPS, ROWS, RATE = PerDevice(cpu=250, cuda=600), PerDevice(cpu=32, cuda=64), 3e-3
+STEPS, ROWS, RATE = PerDevice(cpu=250, cuda=500), PerDevice(cpu=32, cuda=64), 3e-3
 TUNED_TIMES = PerDevice(cpu=4, cuda=8)
 """How much longer the texts of the fine-tuning are; it takes one step for TUNED_SHARE of the training."""
 TUNED_SHARE, TUNED_ROWS, TUNED_RATE = 8, PerDevice(cpu=8, cuda=16), 1e-3
 SEEDS = PerDevice(cpu=1, cuda=3)
 QUESTIONS = PerDevice(cpu=256, cuda=2048)
 """Asked at each length in each arm."""
+READ_AT_ONCE = PerDevice(cpu=16_384, cuda=131_072)
+"""Tokens of a batch that is only read."""
 TEXT_SEED = 1_000_003
 """Of the texts that are asked about, apart from those of any training."""
 SURE = 90.0

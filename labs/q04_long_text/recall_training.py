@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from labs.q04_long_text.readings import local_mask, scaling_for, stretched
 from labs.q04_long_text.recall_rows import VOCABULARY, Rows, rows
-from labs.q04_long_text.recall_sizes import CHUNKS, KEYS, LAYERS
+from labs.q04_long_text.recall_sizes import CHUNKS, KEYS, LAYERS, READ_AT_ONCE
 from labs.q04_long_text.two_levels import TwoLevels
 from labs.tools.models import copied, untrained
 from minimind_core.model.config import ModelConfig
@@ -26,8 +26,6 @@ from minimind_core.training.training_config import TrainingConfig, learning_rate
 INIT_STD = 0.1
 """Of matrices this narrow; with the 26M's 0.02 nothing is learned for the first few hundred steps."""
 WARMUP, FINAL_RATE, WEIGHT_DECAY = 20, 0.1, 0.01
-READ_AT_ONCE = 16_384
-"""Tokens of a batch that is only read."""
 
 
 class Answers(NamedTuple):
@@ -153,7 +151,7 @@ def train(
 def ask(answer: Answer, length: int, questions: int, seed: int, device: str, check: Check) -> Asked:
     """Ask so many questions, a multiple of KEYS, about texts of `length` tokens; `check` may raise."""
     generator = torch.Generator(device).manual_seed(seed)
-    at_once = max(1, READ_AT_ONCE // length)
+    at_once = max(1, READ_AT_ONCE.on(device) // length)
     left, found = questions // KEYS, []
     while left > 0:
         check()
