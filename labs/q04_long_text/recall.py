@@ -216,14 +216,7 @@ def _one_seed(
         done += plan.steps
         return answer
 
-    plan = training.Plan(params.steps_on(device), sizes.RATE, sizes.ROWS.on(device), trained)
-    tuning = training.Plan(
-        params.tuned_steps_on(device),
-        sizes.TUNED_RATE,
-        sizes.TUNED_ROWS.on(device),
-        trained * sizes.TUNED_TIMES.on(device),
-        short_first=False,
-    )
+    plan, tuning = _plans(params, device)
     full, local = (training.fresh_model(trained, device, seed) for _ in range(2))
     levels = training.fresh_levels(trained, device, seed)
     answers = {"full": learn("full", full, training.reader(full), plan)}
@@ -244,3 +237,19 @@ def _one_seed(
         ]
         for arm, answer in answers.items()
     }
+
+
+def _plans(params: RecallParams, device: str) -> tuple[Plan, Plan]:
+    """How an arm is trained from nothing, and how the one with YaRN is tuned on longer texts."""
+    from labs.q04_long_text.recall_training import Plan
+
+    trained = TRAINED.on(device)
+    learning = Plan(params.steps_on(device), sizes.RATE, sizes.ROWS.on(device), trained)
+    tuning = Plan(
+        params.tuned_steps_on(device),
+        sizes.TUNED_RATE,
+        sizes.TUNED_ROWS.on(device),
+        trained * sizes.TUNED_TIMES.on(device),
+        short_first=False,
+    )
+    return learning, tuning
