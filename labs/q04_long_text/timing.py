@@ -230,26 +230,29 @@ def _times(result: TimingResult, names: dict[str, str], text: Words) -> Figure:
     figure, spans = Figure(height=320), {name: way["milliseconds"] for name, way in result["ways"].items()}
     medians = [span["median"] for span in spans.values()]
     figure.bars(
-        list(names.values()),
         medians,
+        list(names.values()),
         "measured",
-        error_y=error_bars(medians, spans.values()),
-        hover="%{x}: %{y:.3g} ms",
+        horizontal=True,
+        error_x=error_bars(medians, spans.values()),
+        hover="%{y}: %{x:.3g} ms",
         showlegend=False,
     )
-    figure.x_axis(category=True)
-    figure.y_axis(text("column.milliseconds"), from_zero=True)
+    figure.x_axis(text("column.milliseconds"), from_zero=True)
+    figure.y_axis(category=True, reverse=True)
     return figure
 
 
 def _peaks(result: TimingResult, names: dict[str, str], text: Words) -> Figure:
     """The most memory at once, and what one layer's scores of the whole text take."""
     figure, mib = Figure(height=320), [way["bytes"] / MEBI for way in result["ways"].values()]
-    figure.bars(list(names.values()), mib, "measured", hover="%{x}: %{y:,.4g} MiB", showlegend=False)
-    scores, label = result["scores"] / MEBI, text("timing.scores")
-    figure.line(
-        list(names.values()), [scores] * len(names), "formula", label, hover=f"{label}: {scores:,.4g} MiB"
+    figure.bars(
+        mib, list(names.values()), "measured", horizontal=True, hover="%{y}: %{x:,.4g} MiB", showlegend=False
     )
-    figure.x_axis(category=True)
-    figure.y_axis(text("column.peak"), log=True, ticks=round_ticks(0.5 * min(mib), 2 * max(*mib, scores)))
+    scores, label = result["scores"] / MEBI, text("timing.scores")
+    hover = f"{label}: {scores:,.4g} MiB"
+    figure.line([scores] * len(names), list(names.values()), "formula", label, hover=hover)
+    ticks = round_ticks(0.5 * min(mib), 2 * max(*mib, scores))
+    figure.x_axis(text("column.peak"), log=True, ticks=ticks)
+    figure.y_axis(category=True, reverse=True)
     return figure
