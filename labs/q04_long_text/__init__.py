@@ -5,7 +5,19 @@ from labs.q04_long_text.methods import Methods
 from labs.q04_long_text.needle import Needle
 from labs.q04_long_text.passkey import Passkey
 from labs.q04_long_text.reach import Reach
+from labs.q04_long_text.recall import Recall
 from labs.q04_long_text.routing import Routing
 from labs.q04_long_text.sparse import Sparse
+from labs.q04_long_text.timing import Timing
 
-EXPERIMENTS = (Methods(), Reach(), Sparse(), Passkey(), Needle(), Extrapolation(), Routing())
+EXPERIMENTS = (
+    Methods(),
+    Timing(),
+    Reach(),
+    Sparse(),
+    Passkey(),
+    Needle(),
+    Recall(),
+    Extrapolation(),
+    Routing(),
+)

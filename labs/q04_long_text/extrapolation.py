@@ -35,12 +35,17 @@ ByLength = dict[str, float]
 
 @dataclass(frozen=True)
 class ExtrapolationParams(Params):
-    """`factor` 0 is the longest chunk over the trained length."""
+    """`original` 0 is the trained length; `factor` 0 the longest chunk over the original length, 1 at least.
+
+    Without `rebuild` the scaling is only written into the configuration of the model that is built already.
+    """
 
     specimen: str = choice("byte-128", ("byte-128", "nano-rope", "nano-rope-1e4"), primary=True)
     times: int = choice(4, (2, 4, 8, 16), primary=True, label="times_trained")
     factor: float = real(0, 0, 64, step=1, label="factor_or_auto", low_sentence=LOW_FACTOR)
+    original: int = choice(0, (0, 64, 128, 256, 512, 1024, 2048), unit="tokens", label="original_or_auto")
     temperature: bool = switch(True, label="yarn_temperature")
+    rebuild: bool = switch(True, label="rebuild_tables")
     text: str = choice("english", ("english", "code", "both", "chinese"))
 
     def check_together(self) -> None:
@@ -51,6 +56,14 @@ class ExtrapolationParams(Params):
     def trained(self) -> int:
         """Tokens that the specimen was trained on."""
         return PRESETS[self.specimen].max_length
+
+    def original_length(self) -> int:
+        """The length that the stretches take for the trained one."""
+        return self.original or self.trained()
+
+    def factor_on(self, device: str) -> float:
+        """By how much the positions are squeezed on a device."""
+        return self.factor or max(1.0, self.lengths(device)[-1] / self.original_length())
 
     def lengths(self, device: str) -> list[int]:
         """Lengths of the chunks on a device, the trained one first."""
@@ -74,6 +87,8 @@ class ExtrapolationResult(TypedDict, total=False):
     none_over_yarn_range: dict[str, float]
     specimen: str
     factor: float
+    original: int
+    rebuilt: bool
     documents: int
     tokens: int
     capped: bool
@@ -98,13 +113,16 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
         ctx.progress(0.0, "loading")
         loaded = ctx.model(params.specimen)
         lengths, trained = params.lengths(ctx.device), params.trained()
-        factor = params.factor or lengths[-1] / trained
+        factor, original = params.factor_on(ctx.device), params.original_length()
         rows = heldout.held_out_windows(
             loaded.tokenizer, params.text, DOCUMENTS.on(ctx.device), lengths[-1], ctx
         )  # [D, R + 1]
         models = {name: loaded.model for name in ("none", "window")}
-        for kind in STRETCHES:
-            models[kind] = stretched(loaded.model, scaling_for(kind, factor, trained, params.temperature))
+        rebuilt: dict[str, Any] = {
+            kind: stretched(loaded.model, scaling_for(kind, factor, original, params.temperature))
+            for kind in STRETCHES
+        }
+        models |= rebuilt if params.rebuild else dict.fromkeys(STRETCHES, loaded.model)
         losses: dict[tuple[str, int], Any] = {}
         partials: list[dict[str, Any]] = []
         for index, (length, line) in enumerate((length, line) for length in lengths for line in LINES):
@@ -128,7 +146,9 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
             "documents": len(rows),
             "tokens": rows[:, 1:].numel(),
             "capped": lengths[-1] < params.times * trained,
-            "switched": after_building(loaded.model, rows[0, :trained], models["yarn"]),
+            "switched": after_building(loaded.model, rows[0, :trained], rebuilt["yarn"]),
+            "original": original,
+            "rebuilt": params.rebuild,
         }
 
     def so_far(self, params: ExtrapolationParams, partials: Partials) -> ExtrapolationResult:
@@ -160,6 +180,7 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
                     tokens=result["tokens"],
                 ),
                 *([_switched(result["switched"], text)] if "switched" in result else []),
+                *_unusual(result, text),
                 *([text("extrapolation.capped", longest=longest)] if result["capped"] else []),
                 text("extrapolation.change"),
             ],
@@ -174,6 +195,20 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
 def _switched(switched: dict[str, float], text: Words) -> str:
     """What a switch in the configuration does, and what new tables do."""
     return text("extrapolation.switched", **{name: small_number(change) for name, change in switched.items()})
+
+
+def _unusual(result: ExtrapolationResult, text: Words) -> list[str]:
+    """What the stretches took for the trained length if it is another one, and that no table was rebuilt."""
+    trained, original = result["trained"], result.get("original", result["trained"])
+    asked = original * result["factor"]
+    return [
+        *(
+            [text("extrapolation.original", original=original, trained=trained, asked=asked)]
+            if original != trained
+            else []
+        ),
+        *([text("extrapolation.not_rebuilt")] if not result.get("rebuilt", True) else []),
+    ]
 
 
 def _perplexity(nats: Any) -> float:

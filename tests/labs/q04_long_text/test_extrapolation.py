@@ -49,6 +49,28 @@ def test_a_factor_of_one_is_no_treatment(result: Callable[..., dict[str, Any]]) 
     assert read["short_increase_percent"] == pytest.approx({"pi": 0, "ntk": 0, "yarn": 0}, abs=0.01)
 
 
+def test_without_rebuilt_tables_every_stretch_reads_like_none(result: Callable[..., dict[str, Any]]) -> None:
+    read = result("extrapolation", times=2, rebuild=False)
+    assert all(read["perplexity"][kind] == read["perplexity"]["none"] for kind in ("pi", "ntk", "yarn"))
+    assert read["switched"]["built"] == 0.0 < read["switched"]["rebuilt"]  # by tables that are not read with
+    assert any("No table was rebuilt" in note for note in shown("q04/extrapolation", read).notes)
+
+
+def test_a_wrong_original_length_makes_another_yarn_and_is_told(
+    result: Callable[..., dict[str, Any]],
+) -> None:
+    right, wrong = result("extrapolation", times=2), result("extrapolation", times=2, original=2048)
+    assert right["original"] == 128 and wrong["original"] == 2048
+    assert right["factor"] == 2 and wrong["factor"] == 1  # two times 128 lie far within 2,048
+    assert wrong["perplexity"]["yarn"] == pytest.approx(wrong["perplexity"]["none"])
+    assert right["perplexity"]["yarn"]["256"] < wrong["perplexity"]["yarn"]["256"]
+    said = shown("q04/extrapolation", wrong).notes
+    assert any("take 2,048 for the trained length, which is 128" in note for note in said)
+    assert not any(
+        "for the trained length, which" in note for note in shown("q04/extrapolation", right).notes
+    )
+
+
 def test_a_switch_in_the_configuration_of_a_built_model_does_nothing(
     result: Callable[..., dict[str, Any]],
 ) -> None:
