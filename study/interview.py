@@ -28,6 +28,10 @@ PUBLIC = frozenset(
     | {DRAFT, TYPED, PREDICTED, MEASURED, RAN}
 )
 """What the candidate did, or what was done before the candidate's eyes."""
+WEIGHED = frozenset(
+    {CONSENTED, SHOWN, PAUSED, RESUMED, FINISHED, PREDICTED, MEASURED, NOTE, TICKED, UNTICKED}
+)
+"""What a score and the time used are told from; texts, most of a line's weight, are none of it."""
 PREDICT, LAB, REFERENCE = "predict", "lab", "reference"
 PARTS = (PREDICT, LAB, REFERENCE)
 """What is released of a question, besides its hints."""

@@ -166,16 +166,25 @@ def discard_copy(copy: str) -> None:
     store().drafts.discard_copy(profile(), copy)
 
 
-def stamp() -> tuple[object, ...]:
-    """What changes whenever anything in `everything` does; it is told in a moment, however much there is."""
-    person, kept = known_profile(), store()
-    return (person, kept.openings, *kept.attempts.stamp(person), *kept.drafts.stamp(person))
+def whose() -> tuple[object, ...]:
+    """What changes when all that was read before is of somebody else, or of another database."""
+    return known_profile(), store().openings
 
 
-def everything() -> tuple[tuple[Attempt, ...], tuple[Draft, ...]]:
-    """All attempts of this person, newest first, and all drafts."""
+def stamps() -> tuple[dict[str, tuple[object, ...]], tuple[object, ...]]:
+    """What changes with the attempts, by question, and with the drafts of answers; told in a moment."""
     person = known_profile()
-    return store().attempts.of(person), store().drafts.of(person)
+    return store().attempts.stamps(person), store().drafts.stamp(person, ANSWER)
+
+
+def attempts_at(keys: Collection[str]) -> tuple[Attempt, ...]:
+    """All attempts of this person at these questions, newest first."""
+    return store().attempts.at(known_profile(), keys)
+
+
+def answers() -> dict[str, str]:
+    """The drafts of this person's answers as last saved, by question."""
+    return store().drafts.texts(known_profile(), ANSWER)
 
 
 def typed(question: Question) -> dict[str, str]:
