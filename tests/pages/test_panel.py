@@ -40,7 +40,13 @@ def test_members_tick_blind_and_all_is_shown_once_everybody_has_handed_in(
         console.button(key="panel.invite").click().run()
     assert not console.exception and not console.error
     barbara, charles = study.panels.of(grace)
-    assert barbara.link and barbara.link in sent(console)
+    assert (
+        barbara.link
+        and barbara.link in sent(console)
+        and 'class="qr"' not in sent(console).rpartition(barbara.link)[2]
+    )
+    console.session_state[f"panel.qr.{barbara.id}"] = True
+    assert 'class="qr"' in sent(console.run()).rpartition(barbara.link)[2]
     app = open_app("panel", lang=lang, folded=True, link=barbara.link)
     boxes = [box.key for box in app.checkbox]
     assert len(boxes) == len(to_tick(Q6)) and not any(box.value for box in app.checkbox)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from pages.ui.experiments import registry
+from pages.ui.progress.tickets import taken
 from pages.ui.site import store
 from pages.ui.site.question_list import questions
 from questions import Question
@@ -67,7 +68,8 @@ class Work:
 
     @cached_property
     def _judged(self) -> list[Judged]:
-        return first_judgements(self.question, self.attempts)
+        names = dict.fromkeys(name for attempt in self.attempts for name in attempt.predictions)
+        return first_judgements(self.question, self.attempts, taken(names))
 
 
 class _Kept(NamedTuple):
