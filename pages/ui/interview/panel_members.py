@@ -27,7 +27,10 @@ def draw(line: Line) -> None:
     if marks is not None:
         st.header(t("panel.head"), anchor=False)
         panel_differences.draw(kept.asked(line.interview), marks)
-    with st.expander(t("panel.members", count=len(members))), st.container(key="panel-members"):
+    fold = st.expander(
+        t("panel.members")
+    )  # a label that changed would fold it at the moment of an invitation
+    with fold, st.container(key="panel-members"):
         st.markdown(t("panel.about"))
         for member in members:
             _member(member)
