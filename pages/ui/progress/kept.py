@@ -17,7 +17,7 @@ from questions import Question
 from study.calibration import Judged, first_judgements
 from study.progress import REFERENCE, Standing, standing
 from study.review import Review, review
-from study.store import Attempt
+from study.store import ANSWER, Attempt
 
 _KEPT = "progress.kept"
 
@@ -92,7 +92,7 @@ def all_work() -> list[Work]:
 
     Read again only after a change, and only what changed: the menu asks for it in every run of every page.
     """
-    whose, (attempts, drafts) = store.whose(), store.stamps()
+    whose, attempts, drafts = store.stamps()
     kept: _Kept | None = st.session_state.get(_KEPT)
     if kept is None or kept.whose != whose:
         kept = _Kept(whose, {}, (), {})
@@ -105,7 +105,9 @@ def all_work() -> list[Work]:
 def _read(kept: _Kept, stamps: dict[str, tuple[object, ...]]) -> dict[str, Work]:
     """The work as it is now; what is as it was `kept` is not made anew."""
     moved = {key for key in stamps.keys() | kept.attempts.keys() if stamps.get(key) != kept.attempts.get(key)}
-    attempts, answers = store.attempts_at(moved), store.answers()
+    person = store.known_profile()
+    attempts = store.store().attempts.at(person, moved)
+    answers = store.store().drafts.texts(person, ANSWER)
     found = {}
     for question in questions():
         before, draft = kept.work.get(question.key), answers.get(question.key, "")

@@ -166,25 +166,11 @@ def discard_copy(copy: str) -> None:
     store().drafts.discard_copy(profile(), copy)
 
 
-def whose() -> tuple[object, ...]:
-    """What changes when all that was read before is of somebody else, or of another database."""
-    return known_profile(), store().openings
-
-
-def stamps() -> tuple[dict[str, tuple[object, ...]], tuple[object, ...]]:
-    """What changes with the attempts, by question, and with the drafts of answers; told in a moment."""
-    person = known_profile()
-    return store().attempts.stamps(person), store().drafts.stamp(person, ANSWER)
-
-
-def attempts_at(keys: Collection[str]) -> tuple[Attempt, ...]:
-    """All attempts of this person at these questions, newest first."""
-    return store().attempts.at(known_profile(), keys)
-
-
-def answers() -> dict[str, str]:
-    """The drafts of this person's answers as last saved, by question."""
-    return store().drafts.texts(known_profile(), ANSWER)
+def stamps() -> tuple[tuple[object, ...], dict[str, tuple[object, ...]], tuple[object, ...]]:
+    """What changes with the person or the database, with attempts by question, and with drafts of answers."""
+    person, kept = known_profile(), store()
+    whose = person, kept.openings
+    return whose, kept.attempts.stamps(person), kept.drafts.stamp(person, ANSWER)
 
 
 def typed(question: Question) -> dict[str, str]:
