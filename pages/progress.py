@@ -8,6 +8,7 @@ import streamlit as st
 from pages.ui.progress import calibration, history, reviews, take_away
 from pages.ui.progress.kept import Work, all_work
 from pages.ui.progress.words import Words, session_words
+from pages.ui.site.newest import newest, rest
 from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown, literal
@@ -50,10 +51,11 @@ def _scored(work: list[Work]) -> None:
     found.sort(key=lambda scored: scored[1].finished or 0.0, reverse=True)
     st.header(t("progress.attempts"), anchor=False)
     words = session_words()
-    rows = [_row(scored, words) for scored in found]
+    rows = [_row(scored, words) for scored in newest(found, "scored")]
     head = [t(f"progress.head.{name}") for name in ("question", "score", "date", "time")]
     with st.container(key="scored"):
         st.table(pandas.DataFrame(rows, columns=head), border="horizontal", hide_index=True)
+    rest(found, "scored")
     labels = [_choice(scored, words) for scored in found]
     chosen = st.selectbox(t("progress.which"), range(len(found)), format_func=labels.__getitem__)
     question, attempt, index = found[chosen]

@@ -1,7 +1,8 @@
 """Predictions beside what was measured for them, over all questions: the material of a calibration.
 
 A prediction counts once, with the attempt that first had a measurement for it: whoever answers again has seen
-the number. What no current question asks for any more is left out, since its tolerance went with it.
+the number. A sealed ticket asks at settings of its own, so each one that was answered counts. What no current
+question asks for any more is left out, since its tolerance went with it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judged:
-    """One measured prediction of a question. `interval` is the range that was given with it, if any."""
+    """One measured prediction of a question, or of a ticket of it, which the question's own list has not.
+
+    `interval` is the range that was given with it, if any.
+    """
 
     question: Question
+    prediction: Prediction
     outcome: Outcome
     interval: tuple[float, float] | None = None
 
@@ -70,10 +75,15 @@ def interval_names(name: str) -> tuple[str, str]:
     return f"{name}.low", f"{name}.high"
 
 
-def first_judgements(question: Question, attempts: Sequence[Attempt]) -> list[Judged]:
-    """The measured predictions of a question, each from the first of the attempts (newest first) with one."""
+def first_judgements(
+    question: Question, attempts: Sequence[Attempt], tickets: Iterable[Prediction] = ()
+) -> list[Judged]:
+    """The measured predictions of a question and of its `tickets`.
+
+    Each is from the first of the attempts (newest first) with a measurement of it.
+    """
     found = []
-    for prediction in question.predictions:
+    for prediction in (*question.predictions, *tickets):
         for attempt in reversed(attempts):
             judged = judgement(question, prediction, attempt)
             if judged is not None:
@@ -89,7 +99,8 @@ def judgement(question: Question, prediction: Prediction, attempt: Attempt) -> J
     if measured is None or name not in attempt.predictions:
         return None
     answer = readable(prediction, attempt.predictions[name])
-    return Judged(question, judge(prediction, answer, measured), interval_of(attempt.predictions, name))
+    outcome = judge(prediction, answer, measured)
+    return Judged(question, prediction, outcome, interval_of(attempt.predictions, name))
 
 
 def by_part(judged: Iterable[Judged]) -> dict[int, Calibration]:

@@ -28,11 +28,12 @@ PUBLIC = frozenset(
     | {DRAFT, TYPED, PREDICTED, MEASURED, RAN}
 )
 """What the candidate did, or what was done before the candidate's eyes."""
+WEIGHED = PUBLIC - {DRAFT, TYPED, RAN} | {NOTE, TICKED, UNTICKED}
+"""What a score is told from, without texts, most of a line's weight."""
 PREDICT, LAB, REFERENCE = "predict", "lab", "reference"
 PARTS = (PREDICT, LAB, REFERENCE)
 """What is released of a question, besides its hints."""
 NUM_HINTS = 3
-MAX_NOTE = 2_000
 _CLOCK = {SHOWN, PAUSED, RESUMED, CONSENTED, FINISHED}
 
 

@@ -87,13 +87,26 @@ class Attempts:
     def of(self, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
         """All attempts, or those at one question; newest first, unfinished ones too."""
         with self._database.read() as connection:
-            return read_attempts(connection, profile, question)
+            return read_attempts(connection, profile, *([] if question is None else [question]))
 
-    def stamp(self, profile: str) -> tuple[object, ...]:
-        """Numbers that change whenever one of the profile's attempts does; no clock need go forward."""
-        numbers = (func.count(), func.sum(_TABLE.c.changed), func.sum(_TABLE.c.serial))
+    def at(self, profile: str, questions: Collection[str]) -> tuple[Attempt, ...]:
+        """All attempts at several questions, newest first."""
         with self._database.read() as connection:
-            return tuple(connection.execute(select(*numbers).where(_TABLE.c.profile == profile)).one())
+            return read_attempts(connection, profile, *questions) if questions else ()
+
+    def with_ids(self, profile: str, ids: Collection[str]) -> tuple[Attempt, ...]:
+        """Those of a profile's attempts that have one of these ids."""
+        wanted = select(_TABLE).where(_TABLE.c.profile == profile, _TABLE.c.id.in_(ids))
+        with self._database.read() as connection:
+            return tuple(map(_attempt, connection.execute(wanted).mappings()))
+
+    def stamps(self, profile: str) -> dict[str, tuple[object, ...]]:
+        """By question, numbers that change whenever one of its attempts does; no clock need go forward."""
+        question = _TABLE.c.question
+        numbers = (func.count(), func.sum(_TABLE.c.changed), func.sum(_TABLE.c.serial))
+        statement = select(question, *numbers).where(_TABLE.c.profile == profile).group_by(question)
+        with self._database.read() as connection:
+            return {name: tuple(found) for name, *found in connection.execute(statement)}
 
     def predict(self, attempt: Attempt, prediction: str, answer: Answer | None) -> Attempt:
         """Commit a prediction, or skip it with None; one that was committed or skipped before stays."""
@@ -212,11 +225,13 @@ def _row(attempt: Attempt) -> dict[str, Any]:
     return asdict(attempt) | {"ticks": list(attempt.ticks), "help_used": list(attempt.help_used)}
 
 
-def read_attempts(connection: Connection, profile: str, question: str | None = None) -> tuple[Attempt, ...]:
-    """Attempts, newest first: in the order in which they began or were imported, whatever clocks said."""
+def read_attempts(connection: Connection, profile: str, *questions: str) -> tuple[Attempt, ...]:
+    """Attempts at all questions, or at these, newest first: in the order in which they began or were
+    imported, whatever clocks said.
+    """
     statement = select(_TABLE).where(_TABLE.c.profile == profile)
-    if question is not None:
-        statement = statement.where(_TABLE.c.question == question)
+    if questions:
+        statement = statement.where(_TABLE.c.question.in_(questions))
     rows = connection.execute(statement.order_by(_TABLE.c.serial.desc(), _TABLE.c.id)).mappings()
     return tuple(_attempt(row) for row in rows)
 

@@ -102,12 +102,20 @@ class Drafts:
         with self._database.read() as connection:
             return read_drafts(connection, profile, question)
 
-    def stamp(self, profile: str) -> tuple[object, ...]:
-        """Numbers that change whenever one of the profile's drafts does."""
+    def texts(self, profile: str, field: str) -> dict[str, str]:
+        """The texts of one field, by question."""
+        columns = schema.drafts.c
+        own = select(columns.question, columns.text).where(columns.profile == profile, columns.field == field)
+        with self._database.read() as connection:
+            return {question: sound.text_of(text) for question, text in connection.execute(own)}
+
+    def stamp(self, profile: str, field: str) -> tuple[object, ...]:
+        """Numbers that change whenever one of the profile's drafts of this field does."""
         columns = schema.drafts.c
         numbers = (func.count(), func.sum(columns.changed), func.sum(columns.revision))
+        own = select(*numbers).where(columns.profile == profile, columns.field == field)
         with self._database.read() as connection:
-            return tuple(connection.execute(select(*numbers).where(columns.profile == profile)).one())
+            return tuple(connection.execute(own).one())
 
     def copies(self, profile: str, question: str | None = None) -> tuple[Copy, ...]:
         """The texts that lost, newest first."""

@@ -109,9 +109,14 @@ class Interviews:
     def events(self, interview: Interview, *, kinds: Collection[str] | None = None) -> tuple[Event, ...]:
         """All that happened, or what is of these kinds, in the order in which it did."""
         with self._database.read() as connection:
-            return read_events(connection, interview.profile, kinds=kinds, interview=interview.id)[
-                interview.id
-            ]
+            return read_events(connection, interview.profile, interview.id, kinds=kinds)[interview.id]
+
+    def lines(
+        self, profile: str, interviews: Collection[str], *, kinds: Collection[str]
+    ) -> dict[str, tuple[Event, ...]]:
+        """What happened of these kinds in several interviews of a person, by their ids."""
+        with self._database.read() as connection:
+            return read_events(connection, profile, *interviews, kinds=kinds)
 
     def stamp(self, interview: Interview, *, kinds: Collection[str] | None = None) -> tuple[object, ...]:
         """Numbers that change whenever an event (of these kinds) is added or goes on."""
@@ -179,19 +184,15 @@ def read_interviews(connection: Connection, profile: str) -> tuple[Interview, ..
 
 
 def read_events(
-    connection: Connection,
-    profile: str,
-    *,
-    kinds: Collection[str] | None = None,
-    interview: str | None = None,
+    connection: Connection, profile: str, *interviews: str, kinds: Collection[str] | None = None
 ) -> dict[str, tuple[Event, ...]]:
-    """The events of all interviews of a profile, or of one, by interview; those of one are there if none."""
+    """The events of all interviews of a profile, or of these, by interview; these are there without any."""
     statement = select(_EVENTS).where(_EVENTS.c.profile == profile).order_by(_EVENTS.c.serial)
-    if interview is not None:
-        statement = statement.where(_EVENTS.c.interview == interview)
+    if interviews:
+        statement = statement.where(_EVENTS.c.interview.in_(interviews))
     if kinds is not None:
         statement = statement.where(_EVENTS.c.kind.in_(kinds))
-    found: dict[str, list[Event]] = {interview: []} if interview is not None else {}
+    found: dict[str, list[Event]] = {interview: [] for interview in interviews}
     for row in connection.execute(statement).mappings():
         found.setdefault(row["interview"], []).append(event_of(row))
     return {name: tuple(events) for name, events in found.items()}

@@ -40,7 +40,13 @@ def test_members_tick_blind_and_all_is_shown_once_everybody_has_handed_in(
         console.button(key="panel.invite").click().run()
     assert not console.exception and not console.error
     barbara, charles = study.panels.of(grace)
-    assert barbara.link and barbara.link in sent(console)
+    assert (
+        barbara.link
+        and barbara.link in sent(console)
+        and 'class="qr"' not in sent(console).rpartition(barbara.link)[2]
+    )
+    console.session_state[f"panel.qr.{barbara.id}"] = True
+    assert 'class="qr"' in sent(console.run()).rpartition(barbara.link)[2]
     app = open_app("panel", lang=lang, folded=True, link=barbara.link)
     boxes = [box.key for box in app.checkbox]
     assert len(boxes) == len(to_tick(Q6)) and not any(box.value for box in app.checkbox)
@@ -98,7 +104,9 @@ def test_interviews_are_compared_and_lines_ordered_by_difficulty(
     app = open_app("interview", lang=lang, folded=True)
     app.toggle(key="compare.shown").set_value(True).run()
     assert not app.exception and not app.error
-    [candidates] = [each.value for each in app.dataframe if "Q6" in each.value.columns]
+    candidates = app.table[0].value
+    app.session_state["compare.q06"] = True
+    app.run()
     assert candidates.iloc[:, 0].tolist() == ["Grace"], "another's candidates are not shown"
     assert "Alan" not in sent(app)
     lines = app.table[-1].value

@@ -16,7 +16,7 @@ from study import interview as led
 from study.mock import read
 from study.report import to_markdown
 from study.store import Store
-from tests.pages.conftest import CountingClient, OpenApp, settle_predictions
+from tests.pages.conftest import CountingClient, OpenApp, plots, settle_predictions
 from tests.pages.study.test_study_page import sent
 
 Q13 = load_question("q13_sampling")
@@ -87,6 +87,10 @@ def test_another_attempt_may_take_a_ticket_which_is_always_the_same(
     report = to_markdown(printed.report(renderer_of(Q13), kept_now, 2, Words("en")))
     assert "temperature=" in report and f"{measured:.4g}" in report
     assert ticket.text in sent(open_app("q13_sampling", folded=True))
+    study.attempts.finish(kept_now, 60)
+    drawn = [trace for figure in plots(open_app("progress")) for trace in figure["data"]]
+    places = [place for trace in drawn for place in zip(trace["x"], trace["y"], strict=True)]
+    assert (measured, 1.5) in places, "a changed re-test is calibrated: nobody had seen its number"
 
 
 def test_a_ticket_of_another_version_stays_in_the_report_by_its_text(study: Store) -> None:

@@ -37,6 +37,18 @@ def test_only_the_first_measured_prediction_counts() -> None:
     assert judged.point == (1.0, 4.0)
 
 
+def test_each_ticket_counts_beside_the_first_time() -> None:
+    asked = replace(Q6.prediction(FIRST), id="ticket.Q6-1")
+    again = replace(attempt(4.0, 1.0), predictions={FIRST: 1.0, asked.id: 3.0, "ticket.gone": 1.0})
+    again = replace(again, measurements={FIRST: 1.0, asked.id: 1.5, "ticket.gone": 1.0})
+    judged = first_judgements(Q6, [again, attempt(4.0, 1.0)], [asked])
+    assert [(each.prediction.id, each.point) for each in judged] == [
+        (FIRST, (1.0, 4.0)),
+        (asked.id, (1.5, 3.0)),
+    ]
+    assert judged[1].prediction == asked and by_part(judged)[Q6.part].made == 2
+
+
 def test_the_bias_of_a_part_is_the_geometric_mean() -> None:
     judged = first_judgements(Q6, [attempt(8.0, 1.0)])
     judged += first_judgements(Q13, [attempt(0.5, 1.0, SECOND)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -96,21 +97,36 @@ def test_what_json_lacks_never_enters(store: Store, ada: str) -> None:
 
 
 def test_every_change_changes_the_stamp(store: Store, ada: str) -> None:
-    stamps = [store.attempts.stamp(ada)]
+    stamps = [store.attempts.stamps(ada)]
     attempt = store.attempts.open(ada, "q06")
-    stamps.append(store.attempts.stamp(ada))
+    stamps.append(store.attempts.stamps(ada))
     attempt = store.attempts.predict(attempt, "speedup", 4.0)
-    stamps.append(store.attempts.stamp(ada))
+    stamps.append(store.attempts.stamps(ada))
     store.attempts.finish(attempt, 60)
-    stamps.append(store.attempts.stamp(ada))
+    stamps.append(store.attempts.stamps(ada))
     store.attempts.open(ada, "q13")
-    stamps.append(store.attempts.stamp(ada))
-    assert len(set(stamps)) == len(stamps) and store.attempts.stamp(ada) == stamps[-1]
+    stamps.append(store.attempts.stamps(ada))
+    assert (
+        all(before != after for before, after in itertools.combinations(stamps, 2))
+        and store.attempts.stamps(ada) == stamps[-1]
+    )
+
+
+def test_some_attempts_are_found_without_the_others(store: Store, ada: str) -> None:
+    kept = {key: store.attempts.open(ada, key) for key in ("q05", "q06", "q13")}
+    assert store.attempts.at(ada, ["q05", "q13"]) == (kept["q13"], kept["q05"]) and not store.attempts.at(
+        ada, []
+    )
+    assert store.attempts.with_ids(ada, [kept["q06"].id, "nobody"]) == (kept["q06"],)
+    assert not store.attempts.with_ids("nobody", [kept["q06"].id])
+    store.drafts.save(ada, "q06", "answer", "Fewer", 1)
+    store.drafts.save(ada, "q06", "predictions", "{}", 1)
+    assert store.drafts.texts(ada, "answer") == {"q06": "Fewer"}
 
 
 def test_every_draft_changes_its_stamp(store: Store, ada: str) -> None:
-    stamps = [store.drafts.stamp(ada)]
+    stamps = [store.drafts.stamp(ada, "answer")]
     for revision in (1, 2):
         store.drafts.save(ada, "q06", "answer", "Fewer", revision)
-        stamps.append(store.drafts.stamp(ada))
+        stamps.append(store.drafts.stamp(ada, "answer"))
     assert len(set(stamps)) == 3

@@ -100,6 +100,24 @@ def test_what_an_older_version_kept_is_all_there(engine: Engine, version: int) -
     store.close()
 
 
+@pytest.mark.parametrize("version", [number for number in VERSIONS if number >= 3])
+def test_an_interview_of_an_older_version_goes_on(engine: Engine, version: int) -> None:
+    """Version 3 had interviews, version 4 panels too."""
+    run_script(engine, (DUMPS / f"v{version}.sql").read_text(encoding="utf-8"))
+    store = open_store()
+    [grace] = store.interviews.of(store.profiles.named()[0].id)
+    assert (grace.candidate, grace.questions, grace.link) == ("Grace", ("q06",), "link-1")
+    assert [(event.kind, event.data) for event in store.interviews.events(grace)] == [
+        ("note", {"text": "数错了头"})
+    ]
+    handed_in = [(member.name, member.ticks) for member in store.panels.of(grace) if member.handed]
+    assert handed_in == [("Barbara", {"q06": ("byte-formula",)})][: max(0, version - 3)]
+    store.interviews.add(grace, "note", "q06", {"text": "on it goes"})
+    assert store.panels.invite(grace, "Charles") in store.panels.of(grace)
+    assert [event.data["text"] for event in store.interviews.events(grace)][1:] == ["on it goes"]
+    store.close()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_older_database_gets_the_tables_of_a_new_one(engine: Engine, version: int) -> None:
     run_script(engine, (DUMPS / f"v{version}.sql").read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ import pytest
 from study.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
+NEEDS_KILL = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 
 HAMMER = """
 import sys, threading
@@ -54,6 +55,23 @@ while True:
 """
 
 
+INTERVIEW = """
+from study.store import open_store
+
+store = open_store()
+me = store.profiles.named_or_new("Me").id
+interview = next(iter(store.interviews.of(me)), None) or store.interviews.begin(me, "Grace", 45, ["q06"])
+member = next(iter(store.panels.of(interview)), None) or store.panels.invite(interview, "Barbara")
+count = len(store.interviews.events(interview, kinds=["note"]))
+while True:
+    count += 1
+    store.interviews.add(interview, "note", "q06", {"text": str(count)})
+    store.interviews.save_text(interview, "draft", "q06", f"{count} " * 200, count)
+    store.panels.tick(member, "q06", f"line-{count}", on=True)
+    print(count, flush=True)
+"""
+
+
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
@@ -85,18 +103,43 @@ def test_two_processes_hammer_one_database_from_its_first_moment(database: str) 
     store.close()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def killed(code: str, writes: int) -> int:
+    """Kill -9 a program after so many lines; the number in the last line that it printed."""
+    process = start(code)
+    assert process.stdout
+    last = 0
+    for _ in range(writes):
+        last = int(process.stdout.readline())
+    process.kill()
+    last = max([last, *map(int, process.stdout)])  # communicate() would miss what readline() read ahead
+    process.wait()
+    return last
+
+
+@NEEDS_KILL
+def test_kill_9_in_the_middle_of_an_interview_loses_nothing_committed(database: str, place: Path) -> None:
+    """Each round goes on where the one before was killed; no note is there twice, and none is missing."""
+    last = 0
+    for writes in (2, 9, 23):
+        last = killed(INTERVIEW, writes)
+        store = open_store()
+        [interview] = store.interviews.of(store.profiles.named()[0].id)
+        notes = [event.data["text"] for event in store.interviews.events(interview, kinds=["note"])]
+        assert notes == [str(number + 1) for number in range(len(notes))] and len(notes) in (last, last + 1)
+        newest = store.interviews.events(interview, kinds=["draft"])[-1].data
+        assert newest["revision"] in (last, len(notes)) and newest["text"] == f"{newest['revision']} " * 200
+        [member] = store.panels.of(interview)
+        assert int(member.ticks["q06"][-1].removeprefix("line-")) in (last, newest["revision"])
+        assert store.interviews.linked(interview.link or "") == interview and store.notice is None
+        store.close()
+    assert last >= 2 + 9 + 23 and not list(place.parent.glob("*damaged*"))
+
+
+@NEEDS_KILL
 def test_kill_9_loses_nothing_committed(database: str, place: Path) -> None:
     watching: Store | None = None
     for writes in (3, 20, 41):
-        process = start(WRITE)
-        assert process.stdout
-        last = 0
-        for _ in range(writes):
-            last = int(process.stdout.readline())
-        process.kill()
-        last = max([last, *map(int, process.stdout)])  # communicate() would miss what readline() read ahead
-        process.wait()
+        last = killed(WRITE, writes)
         watching = watching or open_store()
         [me] = watching.profiles.named()
         draft = watching.drafts.get(me.id, "q06", "answer")

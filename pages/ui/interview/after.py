@@ -36,7 +36,7 @@ def draw(interview: Interview) -> None:
     chosen = st.segmented_control(
         t("mock.after.which"),
         list(names),
-        default=next(iter(names)),
+        default=next((each.key for each in questions if line.record(each.key).asked), questions[0].key),
         format_func=names.__getitem__,
         key=f"interview.evidence.{interview.id}",
         required=True,

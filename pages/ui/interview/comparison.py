@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas
 import streamlit as st
 
 from pages.ui.interview import kept, marks
 from pages.ui.interview.panel_lines import lines_of, to_tick
+from pages.ui.lab.folded import folded
 from pages.ui.progress.words import session_words
 from pages.ui.site import store
+from pages.ui.site.newest import newest, rest
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.question_text import renderer_of
@@ -29,7 +32,8 @@ def draw(interviews: Sequence[Interview]) -> None:
         return
     st.header(t("compare.candidates"), anchor=False)
     with st.container(key="compare-candidates"):
-        st.dataframe(_candidates(over), hide_index=True)
+        st.table(_candidates(newest(over, "compare")), border="horizontal", hide_index=True)
+    rest(over, "compare")
     st.header(t("compare.lines"), anchor=False)
     st.markdown(t("compare.about"))
     kinds = {SHOWN, TICKED, UNTICKED}
@@ -39,15 +43,15 @@ def draw(interviews: Sequence[Interview]) -> None:
     found = difficulties(given, lines_of(written))
     for question in written:
         if any(key == question.key for key, _ in found):
-            with st.expander(f"{question.id} · {question.short[current_language()]}"):
-                st.table(_hardest(question, found), border="horizontal", hide_index=True)
+            label = f"{question.id} · {question.short[current_language()]}"
+            folded(label, partial(_lines, question, found), key=f"compare.{question.key}")
 
 
 def _candidates(interviews: Sequence[Interview]) -> pandas.DataFrame:
     """A row for each interview, a column for each question that was asked in any; points, or nothing."""
     words, rows = session_words(), []
-    for interview in interviews:
-        line = kept.line(interview)
+    for line in kept.weighed(interviews):
+        interview = line.interview
         row = {plain("interview.candidate_name"): interview.candidate}
         row[plain("report.date")] = words.date(interview.started)
         for question in kept.asked(interview):
@@ -58,6 +62,10 @@ def _candidates(interviews: Sequence[Interview]) -> pandas.DataFrame:
     frame = pandas.DataFrame(rows).fillna("")
     order = [each.id for each in questions() if each.id in frame.columns]
     return frame[[*frame.columns[:2], *order]]
+
+
+def _lines(question: Question, found: dict[Line, Difficulty]) -> None:
+    st.table(_hardest(question, found), border="horizontal", hide_index=True)
 
 
 def _hardest(question: Question, found: dict[Line, Difficulty]) -> pandas.DataFrame:

@@ -172,8 +172,9 @@ def _parts_of(question: Question) -> tuple[str, ...]:
 
 
 def _moved(shown: Released) -> tuple[object, ...]:
-    """What the page around has to be drawn anew for."""
-    return shown.at, shown.consented, shown.running, shown.finished, shown.parts, shown.ticket
+    """What the page around has to be drawn anew for; an answered ticket can no longer be drawn again."""
+    answered = frozenset(shown.work.predictions)
+    return shown.at, shown.consented, shown.running, shown.finished, shown.parts, shown.ticket, answered
 
 
 def _follow(interview: Interview, question: Question | None, drawn: tuple[object, ...]) -> None:

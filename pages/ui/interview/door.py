@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
-from urllib.parse import urlencode, urljoin
-
-import segno
 import streamlit as st
 
 from pages.ui.interview import kept
-from pages.ui.interview.window import PARAMETER
+from pages.ui.interview.way_in import address_of, qr_code
 from pages.ui.progress.words import session_words
 from pages.ui.site import store
 from pages.ui.site.navigate import PRESENT
-from pages.ui.words.i18n import current_language, plain, t
+from pages.ui.words.i18n import plain, t
 from study.store import Interview
 
 
@@ -22,7 +18,7 @@ def draw(interview: Interview, *, begun: bool) -> None:
     if interview.link is None:
         st.button(t("interview.new_link"), on_click=store.guarded(kept.relink), args=(interview,))
         return
-    address = address_of(interview.link)
+    address = address_of(PRESENT, interview.link)
     with st.expander(t("interview.door"), expanded=not begun), st.container(key="interview-door"):
         words, code = st.columns([3, 2], gap="medium")
         with words:
@@ -39,18 +35,4 @@ def draw(interview: Interview, *, begun: bool) -> None:
                 args=(interview,),
             )
         with code:
-            st.markdown(qr_code(address, plain("interview.qr")), unsafe_allow_html=True)
-
-
-def address_of(link: str) -> str:
-    """The address of the candidate's window, as this browser reaches the server."""
-    query = urlencode({PARAMETER: link, "lang": current_language()})
-    return urljoin(st.context.url or "", f"{PRESENT}?{query}")
-
-
-def qr_code(text: str, name: str) -> str:
-    """A QR code (ISO/IEC 18004) as inline SVG: dark on white in either theme, as cameras want it."""
-    drawing = segno.make(text, micro=False).svg_inline(
-        scale=4, border=3, dark="#000", light="#fff", omitsize=True
-    )
-    return f'<div class="qr" role="img" aria-label="{escape(name)}">{drawing}</div>'
+            qr_code(address, plain("interview.qr"))

@@ -51,6 +51,14 @@ def line(interview: Interview) -> Line:
     return Line(interview, store.store().interviews.events(interview), time.time())
 
 
+def weighed(interviews: Sequence[Interview]) -> list[Line]:
+    """Several interviews of this person, with what their scores are told from."""
+    ids = [interview.id for interview in interviews]
+    found = store.store().interviews.lines(store.known_profile(), ids, kinds=led.WEIGHED)
+    now = time.time()
+    return [Line(interview, found.get(interview.id, ()), now) for interview in interviews]
+
+
 def asked(interview: Interview) -> list[Question]:
     """Its questions, but for those that the question list no longer has."""
     known = {question.key: question for question in questions() if question.written}

@@ -8,7 +8,7 @@ import pandas
 import streamlit as st
 
 from pages.ui.interview.panel_lines import lines_of, to_tick
-from pages.ui.words.i18n import plain, t
+from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.question_text import renderer_of
 from questions import Question
 from study.panel import RELIABLE, TENTATIVE, Marks, alpha, differing, ratings
@@ -26,7 +26,7 @@ def draw(questions: Sequence[Question], marks: Sequence[Marks]) -> None:
     for question in asked:
         rows = _rows(question, marks, {line for key, line in apart if key == question.key} if only else None)
         if rows:
-            st.markdown(f"**{question.id}**")
+            st.markdown(f"**{question.id} · {question.short[current_language()]}**")
             head = [plain("panel.line"), *(mark.name or plain("panel.leader") for mark in marks)]
             with st.container(key=f"panel-map-{question.key}"):
                 st.table(_frame(rows, head), border="horizontal", hide_index=True)

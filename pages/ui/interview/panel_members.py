@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode, urljoin
+from functools import partial
 
 import streamlit as st
 
 from pages.ui.interview import kept, panel_differences
 from pages.ui.interview.kept import Line
-from pages.ui.interview.window import PARAMETER
+from pages.ui.interview.way_in import address_of, qr_code
+from pages.ui.lab.folded import folded
 from pages.ui.site import store
 from pages.ui.site.navigate import PANEL
-from pages.ui.words.i18n import current_language, plain, t
+from pages.ui.words.i18n import plain, t
 from pages.ui.words.markdown import literal
 from study.panel import revealed
 from study.store import MAX_NAME, Interview, Member
@@ -26,7 +27,10 @@ def draw(line: Line) -> None:
     if marks is not None:
         st.header(t("panel.head"), anchor=False)
         panel_differences.draw(kept.asked(line.interview), marks)
-    with st.expander(t("panel.members", count=len(members))), st.container(key="panel-members"):
+    fold = st.expander(
+        t("panel.members")
+    )  # a label that changed would fold it at the moment of an invitation
+    with fold, st.container(key="panel-members"):
         st.markdown(t("panel.about"))
         for member in members:
             _member(member)
@@ -37,7 +41,10 @@ def _member(member: Member) -> None:
     state = plain("panel.done" if member.handed is not None else "panel.ticking")
     st.markdown(f"**{literal(member.name)}** · {state}")
     if member.link is not None and member.handed is None:
-        st.code(_address_of(member.link), language=None, wrap_lines=True)
+        address = address_of(PANEL, member.link)
+        st.code(address, language=None, wrap_lines=True)
+        code = partial(qr_code, address, plain("panel.qr", name=member.name))
+        folded(t("panel.on_a_phone", name=member.name), code, key=f"panel.qr.{member.id}")
     st.button(
         t("panel.remove", name=member.name),
         key=f"panel.remove.{member.id}",
@@ -55,9 +62,3 @@ def _invite(interview: Interview) -> None:
 def _invited(interview: Interview) -> None:
     store.store().panels.invite(interview, st.session_state[_NAME])
     st.session_state[_NAME] = ""
-
-
-def _address_of(link: str) -> str:
-    """The address of a member's page, as this browser reaches the server."""
-    query = urlencode({PARAMETER: link, "lang": current_language()})
-    return urljoin(st.context.url or "", f"{PANEL}?{query}")

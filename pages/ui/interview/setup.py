@@ -103,9 +103,11 @@ def _begin() -> None:
 
 
 def _earlier(interviews: Sequence[Interview]) -> None:
-    labels, words = {}, session_words()
-    for each in interviews:
-        state = plain("interview.ended" if each.finished else "interview.open")
-        labels[each.id] = f"{words.date_and_time(each.started)} · {each.candidate} · {state}"
-    before_asking.earlier("interview", labels)
+    words = session_words()
+
+    def label(interview: Interview) -> str:
+        state = plain("interview.ended" if interview.finished else "interview.open")
+        return f"{words.date_and_time(interview.started)} · {interview.candidate} · {state}"
+
+    before_asking.earlier("interview", interviews, label)
     comparison.draw(interviews)

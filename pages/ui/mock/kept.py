@@ -20,7 +20,6 @@ from pages.ui.site.question_list import questions
 from questions import Question
 from study.mock import Mock, draw, read, written
 from study.progress import MOCK
-from study.review import review
 from study.store import Attempt, Copy, Draft
 
 _PLACE = "mock"
@@ -56,7 +55,7 @@ def shown(mock: Mock) -> Question:
 def drawn(minutes: int, seed: int) -> tuple[str, ...]:
     """Questions for the minutes, the weaker ones more often: by points, and by what is still recalled now."""
     now = time.time()
-    reviews = {work.question.key: review(work.attempts) for work in all_work()}
+    reviews = {work.question.key: work.review for work in all_work()}
     strength = {key: found.points / 100 * found.recall(now) for key, found in reviews.items() if found}
     levels = {question.key: question.level for question in questions() if question.written}
     return draw(levels, strength, minutes, seed)
@@ -145,9 +144,9 @@ def finish(mock: Mock) -> None:
 
 def attempts(mock: Mock) -> Mapping[str, Attempt]:
     """What the answers became, by question key."""
-    wanted = {mock.attempt(key): key for key in mock.questions}
-    everything, _ = store.everything()
-    return {wanted[attempt.id]: attempt for attempt in everything if attempt.id in wanted}
+    wanted = [mock.attempt(key) for key in mock.questions]
+    found = store.store().attempts.with_ids(store.known_profile(), wanted)
+    return {attempt.question: attempt for attempt in found}
 
 
 def _newest(mock: Mock) -> Mock:

@@ -43,11 +43,11 @@ def draw(mocks: Sequence[Mock]) -> None:
         st.error(t(refused, most=f"{LARGEST_SEED:,}"))
     st.markdown(t("mock.rules"))
     words = session_words()
-    labels = {
-        mock.id: f"{words.date_and_time(mock.started)} · {summary(mock, kept.attempts(mock), words)}"
-        for mock in mocks
-    }
-    before_asking.earlier("mock", labels)
+    before_asking.earlier(
+        "mock",
+        mocks,
+        lambda mock: f"{words.date_and_time(mock.started)} · {summary(mock, kept.attempts(mock), words)}",
+    )
 
 
 def _new_seed() -> str:

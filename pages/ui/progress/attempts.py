@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.ui.lab.folded import folded
 from pages.ui.progress import printed, take_away
 from pages.ui.progress.kept import Work, work_on
 from pages.ui.progress.words import session_words
+from pages.ui.site.newest import newest, rest
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import literal
 from pages.ui.words.question_text import renderer_of
@@ -34,15 +36,17 @@ def section(question: Question) -> None:
             take_away.buttons(question, work.attempts[0], len(work.attempts), key=f"{question.key}.take")
         if earlier:
             st.markdown(f"**{t('attempts.earlier', count=len(earlier))}**")
-        for index, attempt in earlier:
+        for index, attempt in newest(earlier, f"{question.key}.attempts"):
             _earlier(work, attempt, index)
+        rest(earlier, f"{question.key}.attempts")
 
 
 def _earlier(work: Work, attempt: Attempt, index: int) -> None:
     words = session_words()
     finished = words.date_and_time(attempt.finished or 0.0)
     label = t("attempts.one", index=index, points=attempt.tier, date=finished)
-    with st.expander(f"{label} · {words.duration(attempt.seconds)}"):
+
+    def draw() -> None:
         if work.in_sight:
             for part in printed.own_sections(renderer_of(work.question), attempt, words):
                 draw_section(part)
@@ -50,6 +54,10 @@ def _earlier(work: Work, attempt: Attempt, index: int) -> None:
         else:
             draw_section(printed.answer(attempt, words))
             st.caption(t("attempts.hidden"))
+
+    folded(
+        f"{label} · {words.duration(attempt.seconds)}", draw, key=f"{work.question.key}.attempt.{attempt.id}"
+    )
 
 
 def draw_section(part: Section) -> None:

@@ -113,7 +113,7 @@ def _marks(drawn: Figure, part: int, judged: Sequence[Judged], named: set[int]) 
 
 def _hover(judged: Judged) -> str:
     renderer = renderer_of(judged.question)
-    prediction = judged.question.prediction(judged.outcome.prediction)
+    prediction = judged.prediction
     said = shown(prediction, judged.outcome.answer, renderer)
     measured = shown(prediction, judged.outcome.measured, renderer)
     return plain("calibration.hover", question=judged.question.id, said=said, measured=measured)

@@ -17,7 +17,7 @@ from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown
 from questions import Question
 from study.plan import plan
-from study.review import Review, review
+from study.review import Review
 
 _KEY = "progress.interview"
 _PLACE = ("plan", "interview")
@@ -30,7 +30,7 @@ Planned = dict[str, tuple[Question, Review]]
 
 def section(work: Sequence[Work], words: Words) -> None:
     """Draw the reviews of all scored questions, and the days up to the interview where one is set."""
-    planned = {each.question.key: (each.question, found) for each in work if (found := review(each.attempts))}
+    planned = {each.question.key: (each.question, found) for each in work if (found := each.review)}
     st.header(t("review.title"), anchor=False)
     today = words.day(time.time()) or date.today()
     on = _interview(today)

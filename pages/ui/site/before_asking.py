@@ -5,11 +5,12 @@ The page names its widgets and keeps what is its own: what the ways to choose ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import streamlit as st
 
+from pages.ui.site.newest import newest, rest
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.question_text import level_dots
@@ -65,14 +66,26 @@ def whether_they_fit(chosen: Collection[Question], minutes: int) -> None:
         st.markdown(t(fits, needed=needed, minutes=minutes))
 
 
-def earlier(name: str, labels: Mapping[str, str]) -> None:
-    """Draw a button for each interview of before, labels by id; a press has `<name>.shown` name it."""
-    if not labels:
+class HasId(Protocol):
+    """An interview of either kind."""
+
+    @property
+    def id(self) -> str: ...
+
+
+Asked = TypeVar("Asked", bound=HasId)
+
+
+def earlier(name: str, interviews: Sequence[Asked], label: Callable[[Asked], str]) -> None:
+    """Draw a button for each interview of before, the newest first; a press has `<name>.shown` name it."""
+    if not interviews:
         return
     st.header(t(f"{name}.earlier"), anchor=False)
     with st.container(key=f"{name}-earlier", gap="xsmall"):
-        for each, label in labels.items():
-            st.button(label, key=f"{name}.show.{each}", on_click=_show, args=(f"{name}.shown", each))
+        for each in newest(interviews, f"{name}.earlier"):
+            show = f"{name}.show.{each.id}"
+            st.button(label(each), key=show, on_click=_show, args=(f"{name}.shown", each.id))
+    rest(interviews, f"{name}.earlier")
 
 
 def _show(key: str, interview: str) -> None:

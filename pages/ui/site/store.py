@@ -166,16 +166,11 @@ def discard_copy(copy: str) -> None:
     store().drafts.discard_copy(profile(), copy)
 
 
-def stamp() -> tuple[object, ...]:
-    """What changes whenever anything in `everything` does; it is told in a moment, however much there is."""
+def stamps() -> tuple[tuple[object, ...], dict[str, tuple[object, ...]], tuple[object, ...]]:
+    """What changes with the person or the database, with attempts by question, and with drafts of answers."""
     person, kept = known_profile(), store()
-    return (person, kept.openings, *kept.attempts.stamp(person), *kept.drafts.stamp(person))
-
-
-def everything() -> tuple[tuple[Attempt, ...], tuple[Draft, ...]]:
-    """All attempts of this person, newest first, and all drafts."""
-    person = known_profile()
-    return store().attempts.of(person), store().drafts.of(person)
+    whose = person, kept.openings
+    return whose, kept.attempts.stamps(person), kept.drafts.stamp(person, ANSWER)
 
 
 def typed(question: Question) -> dict[str, str]:

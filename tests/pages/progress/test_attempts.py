@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.ui.progress import runs
 from pages.ui.progress.printed import report
@@ -26,6 +27,13 @@ def document(attempt: Attempt, question: Question = Q6, language: str = "en", in
     return to_markdown(report(Renderer(question, language), attempt, index, Words(language)))
 
 
+def opened(app: AppTest, study: Store) -> AppTest:
+    """The page with every attempt at question 6 unfolded."""
+    for attempt in study.attempts.of(study.profiles.named()[0].id, "q06"):
+        app.session_state[f"q06.attempt.{attempt.id}"] = True
+    return app.run()
+
+
 @pytest.mark.parametrize(
     ("lang", "label", "count"),
     [
@@ -34,11 +42,11 @@ def document(attempt: Attempt, question: Question = Q6, language: str = "en", in
     ],
 )
 def test_an_earlier_attempt_is_read_below_the_newest(
-    open_app: OpenApp, answered: Answered, lang: str, label: str, count: str
+    open_app: OpenApp, answered: Answered, study: Store, lang: str, label: str, count: str
 ) -> None:
     answered("q06_gqa", points=60, said=4.0, measured=MEASURED, text="The first text")
     answered("q06_gqa", points=80, said=1.0, measured=1.0, text="The second text")
-    app = open_app("q06_gqa", lang=lang)
+    app = opened(open_app("q06_gqa", lang=lang), study)
     assert not app.exception and not app.error
     [fold] = [each for each in app.expander if each.label.startswith(label)]
     assert [text.value for text in fold.text] == ["The first text"]
@@ -60,7 +68,7 @@ def test_answering_again_shows_no_number_of_before_until_the_reference_is_open(
 ) -> None:
     answered("q06_gqa", points=60, said=4.0, measured=MEASURED, text="The first text")
     study.attempts.open(study.profiles.named()[0].id, "q06")
-    page = sent(open_app("q06_gqa"))
+    page = sent(opened(open_app("q06_gqa"), study))
     assert "The first text" in page and "Attempt 1 · 60 of 100" in page
     assert "1.234" not in page
     assert not [line for line in Q6.rubric if Renderer(Q6, "en").text(line.text) in page]

@@ -87,7 +87,7 @@ def test_a_store_that_fails_says_so(
     def fail() -> None:
         raise StoreError("The store is away: bring it back.")
 
-    monkeypatch.setattr(kept.store, "stamp", fail)
+    monkeypatch.setattr(kept.store, "stamps", fail)
     app = open_app("progress")
     assert not app.exception and "bring it back" in app.error[0].value
     home = open_app()
