@@ -22,9 +22,12 @@ SHOWN = (
     "first_p95",
     "refused",
     "failed",
+    "degraded",
 )
 """Columns that are there for every service."""
 RARE = ("refusal", "recovery")
+CROWD = 1.2
+"""Rate over capacity from which on a queue is seen to grow."""
 EVERY, WINDOW = 0.25, 1.0
 """Seconds between two points of a line, and that each sums up."""
 
@@ -46,12 +49,16 @@ def shown(result: LiveResult, text: Words) -> Shown:
 
 
 def _latencies(result: LiveResult, text: Words) -> Figure:
-    """A mark a request where it was due, a cross where it was told no; the goal, and P95 of a second."""
+    """A mark a request where it was due, of a shape by what became of it; the goal, and P95 of a second."""
     figure = Figure()
     for name, run in result["services"].items():
         role, answered = ROLES[name], [one for one in run["requests"] if one["kind"] == ANSWERED]
-        lost = [one for one in run["requests"] if one["kind"] != ANSWERED]
-        for label, some, symbol in (("", answered, "circle"), (text("live.lost"), lost, "x")):
+        kinds = (
+            ("", [one for one in answered if not one["degraded"]], "circle"),
+            (text("live.by_smaller"), [one for one in answered if one["degraded"]], "diamond-open"),
+            (text("live.lost"), [one for one in run["requests"] if one["kind"] != ANSWERED], "x"),
+        )
+        for label, some, symbol in kinds:
             figure.marks(
                 [one["due"] for one in some],
                 [latency(one, run) for one in some],
@@ -156,10 +163,12 @@ def _notes(result: LiveResult, text: Words) -> list[str]:
     last = list(services.values())[-1]
     measured = result["in_time_percent"]
     fastest, goal = sound["outcome"]["fastest"], result["goal"]
-    infeasible = [text("live.infeasible", fastest=fastest, goal=goal)] if fastest > goal else []
+    remarks = [text("live.infeasible", fastest=fastest, goal=goal)] if fastest > goal else []
+    if fault == "unbounded_queue" and sound["rate"] < CROWD * sound["capacity"]:
+        remarks.append(text("live.not_crowded", rate=sound["rate"], capacity=sound["capacity"]))
     return [
         told,
-        *infeasible,
+        *remarks,
         text("live.predicted", guess=result["guess"], by_hand=last["by_hand"], measured=measured),
         text("live.rate_note", rate=sound["rate"], capacity=sound["capacity"], sent=last["outcome"]["sent"]),
     ]
