@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from labs.contract import Row, Shown, Words
 from labs.contract.drawing import Figure, Role
 from labs.q14_serving.live_path import path_figure
 from labs.q14_serving.live_seen import ANSWERED, LiveResult, Outcome, Request, Run, latency
 from labs.q14_serving.queueing import percentile
+from labs.tools.written import small_number
 
 ROLES: dict[str, Role] = {"sound": "measured", "broken": "said"}
 SHOWN = (
@@ -151,7 +153,7 @@ def _notes(result: LiveResult, text: Words) -> list[str]:
     services, fault = result["services"], result["fault"]
     sound = services["sound"]
     said = {
-        f"{name}_{key}": text("live.nobody") if value is None else value
+        f"{name}_{key}": _written(key, value, text)
         for name, run in services.items()
         for key, value in {**run["outcome"], "capacity": run["capacity"], "planned": run["planned"]}.items()
     }
@@ -172,6 +174,13 @@ def _notes(result: LiveResult, text: Words) -> list[str]:
         text("live.predicted", guess=result["guess"], by_hand=last["by_hand"], measured=measured),
         text("live.rate_note", rate=sound["rate"], capacity=sound["capacity"], sent=last["outcome"]["sent"]),
     ]
+
+
+def _written(key: str, value: Any, text: Words) -> Any:
+    """A number for a note; one that may be missing is written here, since no format takes both."""
+    if value is None:
+        return text("live.nobody")
+    return small_number(value) if key in RARE else value
 
 
 def _times(run: Run) -> list[float]:
