@@ -5,7 +5,10 @@
 #              no browser, no training, no tests of a single question
 # make lint    style, types and import directions only
 # make bench   the speeds we promise, measured here
-# make soak    ten minutes of crowds and killed workers
+# make soak    half an hour of mixed load on the service, ten minutes of crowds and killed workers on the app;
+#              make soak MINUTES=5 DEVICE=cuda, other options by SOAK="--slots 64 --processes 8"
+# make team    the app as a team runs it, all on this machine: two processes, nginx, PostgreSQL and a login
+# make wrk     our load client beside wrk (apt-get install wrk), in turn at one service
 #
 # Made for Debian and Ubuntu with Python 3.11 or newer; macOS is best effort (no apt: bring a compiler,
 # playwright brings its browser). Windows: see README.md. To choose another build of torch, for example
@@ -24,7 +27,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -n $(JOBS) \
 	--dist loadfile --no-loadscope-reorder
 
-.PHONY: app test test-slow quick lint bench soak system
+.PHONY: app test test-slow quick lint bench soak team wrk system
 
 app: $(VENV)/app.stamp
 	$(BIN)/streamlit run app.py
@@ -61,7 +64,14 @@ bench: $(VENV)/dev.stamp system
 	$(BIN)/python -m tests.browser.bench
 
 soak: $(VENV)/dev.stamp
+	$(BIN)/python -m serving soak --minutes $(or $(MINUTES),30) --device $(or $(DEVICE),auto) $(SOAK)
 	$(BIN)/python -m tests.browser.soak $(MINUTES)
+
+team: $(VENV)/dev.stamp system
+	$(BIN)/python -m tests.browser.team
+
+wrk: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.serving.load.against_wrk
 
 $(VENV)/app.stamp: requirements.txt $(VENV)/made.stamp
 	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)" --index-url $(TORCH_INDEX))

@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": ("serving.command", "answer requests over HTTP"),
     "worker": ("serving.scaleout.worker_command", "answer what API nodes put into a queue"),
     "cluster": ("serving.scaleout.cluster_command", "nginx, nodes, a Redis and workers on this machine"),
+    "soak": ("serving.soak.command", "mixed load for minutes, and whether the service held"),
     "load": ("serving.load.command", "send requests to such a service, and tell how long they waited"),
 }
 """By name the module with `add_arguments` and `run`, and what it does."""

@@ -21,6 +21,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[str], float], str]] = {
     "deadline": ("--deadline", float, "seconds that a request may take"),
     "breaker_failures": ("--breaker-failures", positive, "failures in a row that open the breaker"),
     "breaker_seconds": ("--breaker-seconds", float, "seconds after which a request may try again"),
+    "gather_seconds": ("--gather-seconds", float, "seconds of an answer's tokens that are sent together"),
     "drain_seconds": ("--drain-seconds", float, "seconds after SIGTERM for what was accepted"),
 }
 """By its name in Settings how an option is called, read and explained."""

@@ -42,7 +42,8 @@ class Facts:
     first_token: float | None = None
     """On time.monotonic(), like `last_token`."""
     last_token: float | None = None
-    pieces: int = 0
+    tokens: int = 0
+    """Those that a backend does not count are one a piece."""
     usage: Usage | None = None
 
     def for_log(self) -> dict[str, Any]:
@@ -143,8 +144,8 @@ class Service:
         metrics.degraded.inc(facts.degraded)
         metrics.seconds.labels(facts.endpoint).observe(facts.last_token - facts.began)
         metrics.first.observe(facts.first_token - facts.began)
-        if facts.pieces > 1:
-            metrics.per_token.observe((facts.last_token - facts.first_token) / (facts.pieces - 1))
+        if facts.tokens > 1:
+            metrics.per_token.observe((facts.last_token - facts.first_token) / (facts.tokens - 1))
         metrics.prompt_tokens.inc(facts.usage.prompt_tokens)
         metrics.new_tokens.inc(facts.usage.new_tokens)
 
@@ -152,7 +153,7 @@ class Service:
 def _note(facts: Facts, piece: Piece) -> None:
     facts.last_token = time.monotonic()
     facts.first_token = facts.first_token or facts.last_token
-    facts.pieces += 1
+    facts.tokens += max(1, len(piece.token_ids))
     facts.usage = piece.usage
 
 

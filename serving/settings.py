@@ -47,6 +47,9 @@ class Settings:
     """Failures of the backend in a row that open the circuit breaker."""
     breaker_seconds: float = 10.0
     """Seconds after which an open breaker lets one request try."""
+    gather_seconds: float = 0.01
+    """For so long the tokens of an answer are gathered, after its first, before they are sent on together;
+    with 0 each is sent alone."""
     fallback: str | None = None
     """A smaller model that answers, marked as degraded, while the breaker is open."""
     drain_seconds: float = 60.0
@@ -60,7 +63,8 @@ class Settings:
         require(0 <= self.port < 2**16, f"A port is from 0 to 65535, not {self.port}.")
         for name in ("num_slots", "max_length", "max_new_tokens", "max_body_bytes", "breaker_failures"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}.")
-        require(self.queue >= 0, f"queue must be at least 0, not {self.queue}.")
+        for name in ("queue", "gather_seconds"):
+            require(getattr(self, name) >= 0, f"{name} must be at least 0, not {getattr(self, name)}.")
         for name in ("deadline", "body_seconds", "breaker_seconds", "drain_seconds"):
             require(getattr(self, name) > 0, f"{name} must be above 0 seconds, not {getattr(self, name)}.")
         require(

@@ -38,7 +38,7 @@ RATE = PerDevice(cpu=5.0, cuda=20.0)
 
 @dataclass(frozen=True)
 class LiveParams(Params):
-    """`rate` 0 suits the machine. `guess`: percent in time that the person expects, of the broken service."""
+    """`rate` and `goal` 0 suit the machine. `guess`: percent in time, expected of the broken service."""
 
     fault: str = choice("none", ("none", *BREAKS), primary=True)
     rate: float = real(0.0, 0.0, MOST_RATE, step=0.5, primary=True, label="live_rate")
@@ -46,7 +46,7 @@ class LiveParams(Params):
     seconds: int = whole(5, 2, 60)
     slots: int = whole(4, 1, 16)
     tokens: int = whole(24, 1, 100)
-    goal: float = real(2000.0, 50.0, 10000.0, step=50.0)
+    goal: float = real(0.0, 0.0, 10000.0, step=50.0, label="live_goal")
     seed: int = whole(0, 0, 999)
     at: float = real(2.5, 0.0, 120.0, step=0.1, view=True, label="live_at")
 
@@ -62,13 +62,17 @@ class Live(Experiment[LiveParams, LiveResult]):
     """A sound service, and beside it, where a break is chosen, a broken one under the same arrivals."""
 
     id = "q14/live"
+    version = 2
     keep = False
 
     def seconds(self, params: LiveParams, device: DeviceClass) -> float:
         services = setups(params.fault, params.slots).values()
         start, rate = START_SECONDS.on(device), params.rate or RATE.on(device)
         alone = 0.5 + params.tokens * 0.02
-        return sum(start + alone + setup.lasts(params.seconds, start, rate) for setup in services)
+        return sum(
+            start * (1 + setup.fallback) + alone + setup.lasts(params.seconds, start, rate)
+            for setup in services
+        )
 
     def measure(self, params: LiveParams, ctx: Context) -> LiveResult:
         """One service after the other; what a run has so far is made of what it emits."""
@@ -79,19 +83,19 @@ class Live(Experiment[LiveParams, LiveResult]):
         model = ctx.model()
         options = ("--model", model.path, "--device", ctx.device, "--dtype", ctx.dtype)
         services, told = setups(params.fault, params.slots), list[dict[str, Any]]()
-        load = Load(params.rate, params.seconds, params.tokens, params.seed)
+        load = Load(params.rate, params.goal, params.seconds, params.tokens, params.seed)
         for place, (name, setup) in enumerate(services.items()):
             begin, end = place / len(services), (place + 1) / len(services)
             ctx.progress(begin, "starting")
             with running(setup, [str(option) for option in options], ctx.check_cancelled) as service:
                 watcher = Watcher(ctx, name, (begin + STARTED / len(services), end), told)
                 load = asyncio.run(serve_load(service, setup, load, watcher))
-        result = result_of(params.fault, params.goal, params.guess, told)
+        result = result_of(params.fault, params.guess, told)
         assert result is not None
         return result
 
     def so_far(self, params: LiveParams, partials: Partials) -> LiveResult | None:
-        return result_of(params.fault, params.goal, params.guess, partials)
+        return result_of(params.fault, params.guess, partials)
 
     def view(self, params: LiveParams, result: LiveResult) -> LiveView:
         last = max(run["seconds"] for run in result["services"].values())

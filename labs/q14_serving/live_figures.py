@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from labs.contract import Row, Shown, Words
 from labs.contract.drawing import Figure, Role
 from labs.q14_serving.live_path import path_figure
 from labs.q14_serving.live_seen import ANSWERED, LiveResult, Outcome, Request, Run, latency
 from labs.q14_serving.queueing import percentile
+from labs.tools.written import small_number
 
 ROLES: dict[str, Role] = {"sound": "measured", "broken": "said"}
 SHOWN = (
@@ -22,9 +24,12 @@ SHOWN = (
     "first_p95",
     "refused",
     "failed",
+    "degraded",
 )
 """Columns that are there for every service."""
 RARE = ("refusal", "recovery")
+CROWD = 1.2
+"""Rate over capacity from which on a queue is seen to grow."""
 EVERY, WINDOW = 0.25, 1.0
 """Seconds between two points of a line, and that each sums up."""
 
@@ -46,12 +51,16 @@ def shown(result: LiveResult, text: Words) -> Shown:
 
 
 def _latencies(result: LiveResult, text: Words) -> Figure:
-    """A mark a request where it was due, a cross where it was told no; the goal, and P95 of a second."""
+    """A mark a request where it was due, of a shape by what became of it; the goal, and P95 of a second."""
     figure = Figure()
     for name, run in result["services"].items():
         role, answered = ROLES[name], [one for one in run["requests"] if one["kind"] == ANSWERED]
-        lost = [one for one in run["requests"] if one["kind"] != ANSWERED]
-        for label, some, symbol in (("", answered, "circle"), (text("live.lost"), lost, "x")):
+        kinds = (
+            ("", [one for one in answered if not one["degraded"]], "circle"),
+            (text("live.by_smaller"), [one for one in answered if one["degraded"]], "diamond-open"),
+            (text("live.lost"), [one for one in run["requests"] if one["kind"] != ANSWERED], "x"),
+        )
+        for label, some, symbol in kinds:
             figure.marks(
                 [one["due"] for one in some],
                 [latency(one, run) for one in some],
@@ -144,7 +153,7 @@ def _notes(result: LiveResult, text: Words) -> list[str]:
     services, fault = result["services"], result["fault"]
     sound = services["sound"]
     said = {
-        f"{name}_{key}": text("live.nobody") if value is None else value
+        f"{name}_{key}": _written(key, value, text)
         for name, run in services.items()
         for key, value in {**run["outcome"], "capacity": run["capacity"], "planned": run["planned"]}.items()
     }
@@ -156,13 +165,22 @@ def _notes(result: LiveResult, text: Words) -> list[str]:
     last = list(services.values())[-1]
     measured = result["in_time_percent"]
     fastest, goal = sound["outcome"]["fastest"], result["goal"]
-    infeasible = [text("live.infeasible", fastest=fastest, goal=goal)] if fastest > goal else []
+    remarks = [text("live.infeasible", fastest=fastest, goal=goal)] if fastest > goal else []
+    if fault == "unbounded_queue" and sound["rate"] < CROWD * sound["capacity"]:
+        remarks.append(text("live.not_crowded", rate=sound["rate"], capacity=sound["capacity"]))
     return [
         told,
-        *infeasible,
+        *remarks,
         text("live.predicted", guess=result["guess"], by_hand=last["by_hand"], measured=measured),
         text("live.rate_note", rate=sound["rate"], capacity=sound["capacity"], sent=last["outcome"]["sent"]),
     ]
+
+
+def _written(key: str, value: Any, text: Words) -> Any:
+    """A number for a note; one that may be missing is written here, since no format takes both."""
+    if value is None:
+        return text("live.nobody")
+    return small_number(value) if key in RARE else value
 
 
 def _times(run: Run) -> list[float]:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from labs.contract import Context
-from labs.q14_serving.live_breaks import BEGIN, END, MOST_RATE, Setup
+from labs.q14_serving.curves import SECOND
+from labs.q14_serving.live_breaks import BEGIN, GOAL_BATCHES, MOST_RATE, Setup
 from labs.q14_serving.live_service import Service
 from serving.load.arrivals import poisson
 from serving.load.completions import ANSWERED, Completions, Reply
@@ -70,37 +71,44 @@ class Watcher:
 
 
 class Load(NamedTuple):
-    """What is sent: requests a second, for so many seconds, of so many tokens each, drawn with a seed."""
+    """What is sent: requests a second, for so many seconds, of so many tokens each, drawn with a seed.
+
+    `goal`: milliseconds in which an answer should come. A rate and a goal of 0 become what suits the service.
+    """
 
     rate: float
+    goal: float
     seconds: float
     tokens: int
     seed: int
 
 
 async def serve_load(service: Service, setup: Setup, load: Load, watcher: Watcher) -> Load:
-    """Send it and wait for the answers. Returns what was sent: a rate of 0 becomes what suits the service."""
-    url = endpoint(service.entry.address, allow_remote=False)
+    """Send it and wait for the answers. Returns what was sent, for the next service to get the same.
+
+    The capacity is the worker's own; only then is it known how long a front should wait for it.
+    """
     body = {"prompt": PROMPT, "max_tokens": load.tokens, "temperature": 0, "ignore_eos": True}
 
     def completions() -> Completions:
+        url = endpoint(service.entry.address, allow_remote=False)
         return Completions(url, body, timeout=PATIENCE, most_in_flight=MOST_IN_FLIGHT)
 
-    capacity = await _capacity(completions, setup, watcher.check)
-    rate = load.rate or min(MOST_RATE, max(LEAST_RATE, setup.share * capacity))
-    seconds = setup.lasts(load.seconds, service.worker.took, rate)
-    due = list(poisson(rate, seconds, load.seed)) or [0.0]
-    bound = None if setup.unbounded else setup.queue
-    plan = {"slots": setup.slots, "queue": bound, "closed": setup.closed, "rate": rate, "seconds": seconds}
+    capacity = max(LEAST_RATE, await _capacity(completions, setup, watcher.check))
+    deadline = setup.deadline(capacity)
+    service.open(deadline)
+    load = _suited(load, setup, service, capacity)
+    due = list(poisson(load.rate, load.seconds, load.seed)) or [0.0]
+    plan = _plan(load, setup, deadline)
     watcher.begin({**plan, "capacity": capacity, "planned": len(due)})
-    test = LoadTest(Plan(due, seconds, 0.0, int(setup.closed), rate))
+    test = LoadTest(Plan(due, load.seconds, 0.0, int(setup.closed), load.rate))
     clock = _clock()
     beside = [
         asyncio.ensure_future(_look_on(service, clock, watcher.looks)),
-        asyncio.ensure_future(_disturb(service, setup.fault, seconds, clock, watcher.happened)),
+        asyncio.ensure_future(_disturb(service, setup, load.seconds, clock, watcher.happened)),
     ]
     try:
-        await test.run(completions(), lambda _done, _all: watcher.hear(test.sent, clock() / seconds))
+        await test.run(completions(), lambda _done, _all: watcher.hear(test.sent, clock() / load.seconds))
         for task in beside:
             if task.done():
                 task.result()
@@ -109,7 +117,27 @@ async def serve_load(service: Service, setup: Setup, load: Load, watcher: Watche
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
     watcher.hear(test.sent, 1.0)
-    return load._replace(rate=rate, seconds=seconds)
+    return load
+
+
+def _suited(load: Load, setup: Setup, service: Service, capacity: float) -> Load:
+    """The load with its rate, goal and seconds decided."""
+    rate = load.rate or min(MOST_RATE, max(LEAST_RATE, setup.share * capacity))
+    goal = load.goal or SECOND * GOAL_BATCHES * setup.slots / capacity
+    return load._replace(rate=rate, goal=goal, seconds=setup.lasts(load.seconds, service.worker.took, rate))
+
+
+def _plan(load: Load, setup: Setup, deadline: float) -> dict[str, Any]:
+    """What a run is told of before anything is sent."""
+    return {
+        "slots": setup.slots,
+        "queue": None if setup.unbounded else setup.queue,
+        "closed": setup.closed,
+        "rate": load.rate,
+        "goal": load.goal,
+        "seconds": load.seconds,
+        "away": setup.away(load.seconds, deadline),
+    }
 
 
 async def _capacity(completions: Callable[[], Completions], setup: Setup, check: Callable[[], None]) -> float:
@@ -133,20 +161,20 @@ async def _look_on(service: Service, clock: Callable[[], float], looks: list[dic
 
 
 async def _disturb(
-    service: Service, fault: str, seconds: float, clock: Callable[[], float], happened: list[dict[str, Any]]
+    service: Service, setup: Setup, seconds: float, clock: Callable[[], float], happened: list[dict[str, Any]]
 ) -> None:
     """Kill its worker and start it again, hold it, or let it run only a part of the time."""
-    if not fault:
+    if not setup.fault:
         return
     await asyncio.sleep(BEGIN * seconds - clock())
-    happened.append({"second": clock(), "what": fault})
-    if fault == "kill":
+    happened.append({"second": clock(), "what": setup.fault})
+    if setup.fault == "kill":
         service.worker.kill()
         service.worker.start()
         while not service.worker.listens:
             await asyncio.sleep(STARTING)
     else:
-        await _hold(service, fault == "slow", END * seconds, clock)
+        await _hold(service, setup.fault == "slow", setup.until * seconds, clock)
     happened.append({"second": clock(), "what": "back"})
 
 
@@ -172,4 +200,4 @@ def _clock() -> Callable[[], float]:
 def _request(one: Sent[Reply]) -> dict[str, Any]:
     first = None if one.reply.first is None else round(one.gone + one.reply.first, 4)
     times = {"due": round(one.due, 4), "gone": round(one.gone, 4), "first": first, "end": round(one.end, 4)}
-    return {**times, "kind": one.reply.kind}
+    return {**times, "kind": one.reply.kind, "degraded": one.reply.degraded}

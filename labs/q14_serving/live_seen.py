@@ -13,13 +13,17 @@ ANSWERED, REFUSED = "answered", "rejected"
 
 
 class Request(TypedDict):
-    """Seconds of the run when it was due, gone, had its first token, and was over; and what became of it."""
+    """Seconds of the run when it was due, gone, had its first token, and was over; and what became of it.
+
+    `degraded`: answered by the smaller model.
+    """
 
     due: float
     gone: float
     first: float | None
     end: float
     kind: str
+    degraded: bool
 
 
 class Look(TypedDict):
@@ -49,6 +53,7 @@ class Outcome(TypedDict):
     answered: int
     refused: int
     failed: int
+    degraded: int
     rate: float
     served: float
     goodput: float
@@ -68,15 +73,17 @@ class Outcome(TypedDict):
 class Run(TypedDict):
     """One service under load. `capacity`: answers a second to a burst before it, `slots` at a time.
 
-    `queue`: most that may wait, None for no bound. `by_hand`: percent of the requests that so much capacity
-    is enough for.
+    `queue`: most that may wait, None for no bound. `goal`: milliseconds. `away`: share of the run whose
+    requests nobody answers. `by_hand`: percent of the requests that so much capacity is enough for.
     """
 
     slots: int
     queue: int | None
     closed: bool
     rate: float
+    goal: float
     capacity: float
+    away: float
     by_hand: float
     seconds: float
     planned: int
@@ -87,7 +94,10 @@ class Run(TypedDict):
 
 
 class LiveResult(TypedDict):
-    """By "sound" and "broken"; `in_time_percent` is that of the last one, which `guess` was about."""
+    """By "sound" and "broken"; `in_time_percent` is that of the last one, which `guess` was about.
+
+    `goal` is both services'.
+    """
 
     fault: str
     goal: float
@@ -106,7 +116,7 @@ class Instant(TypedDict):
     breaker: str
 
 
-def result_of(fault: str, goal: float, guess: int, told: Partials) -> LiveResult | None:
+def result_of(fault: str, guess: int, told: Partials) -> LiveResult | None:
     """Made of what a run has told; None as long as nothing has come back."""
     services: dict[str, Run] = {}
     for partial in told:
@@ -121,7 +131,8 @@ def result_of(fault: str, goal: float, guess: int, told: Partials) -> LiveResult
     if not services:
         return None
     for run in services.values():
-        run["outcome"] = _outcome(run, goal)
+        run["outcome"] = _outcome(run)
+    goal = next(iter(services.values()))["goal"]
     last = list(services.values())[-1]["outcome"]["in_time_percent"]
     return {"fault": fault, "goal": goal, "guess": guess, "in_time_percent": last, "services": services}
 
@@ -145,18 +156,18 @@ def instant(run: Run, second: float) -> Instant:
 
 
 def _begun(plan: dict[str, Any]) -> Run:
-    by_hand = 100 * min(1.0, plan["capacity"] / plan["rate"])
+    by_hand = 100 * min(1.0, plan["capacity"] / plan["rate"]) * (1 - plan["away"])
     return {**plan, "by_hand": by_hand, "requests": [], "looks": [], "happened": []}  # type: ignore[typeddict-item]
 
 
-def _outcome(run: Run, goal: float) -> Outcome:
+def _outcome(run: Run) -> Outcome:
     requests, looks = run["requests"], run["looks"]
     answered = [request for request in requests if request["kind"] == ANSWERED]
     refused = sum(request["kind"] == REFUSED for request in requests)
     times = [latency(request, run) for request in answered] or [0.0]
     since_due = [SECOND * (request["end"] - request["due"]) for request in answered] or [0.0]
     firsts = [SECOND * (one["first"] - one["due"]) for one in answered if one["first"] is not None] or [0.0]
-    in_time = sum(time <= goal for time in times) if answered else 0
+    in_time = sum(time <= run["goal"] for time in times) if answered else 0
     lasted = max(run["seconds"], *(request["end"] for request in requests))
     busy = [look["running"] for look in looks if look["running"] is not None]
     return {
@@ -164,6 +175,7 @@ def _outcome(run: Run, goal: float) -> Outcome:
         "answered": len(answered),
         "refused": refused,
         "failed": len(requests) - len(answered) - refused,
+        "degraded": sum(request["degraded"] for request in requests),
         "rate": len(requests) / run["seconds"],
         "served": len(answered) / lasted,
         "goodput": in_time / run["seconds"],

@@ -22,14 +22,14 @@ from typing import IO, NamedTuple
 import httpx
 
 from labs.contract.registry import ROOT
-from labs.q14_serving.live_breaks import Setup
+from labs.q14_serving.live_breaks import DEADLINE, Setup
 from minimind_core.errors import ConfigError, MiniMindError
 
 LOOK_SECONDS = 0.1
-DEADLINE, HANG_DEADLINE = 10.0, 1.5
-"""Seconds that a request may take; the second where the worker hangs, so that it is noticed."""
 BREAKER_FAILURES, NEVER = 3, 10**9
-BREAKER_SECONDS = 0.5
+BREAKER_SECONDS, FALLBACK_SECONDS = 0.5, 3.0
+"""Until an open breaker lets one request try; longer where a smaller model answers meanwhile."""
+FALLBACK = "draft-1l"
 UNBOUNDED = 10**6
 """Requests that a queue without a bound may hold."""
 _GAUGE = re.compile(
@@ -131,10 +131,18 @@ class Process:
 
 
 class Service:
-    """A running service: where requests go, and the process whose engine answers them."""
+    """A running service: where requests go, and the process whose engine answers them.
 
-    def __init__(self, entry: Process, worker: Process) -> None:
-        self.entry, self.worker = entry, worker
+    `front` starts the process before that one, for a deadline in seconds; None where there is none.
+    """
+
+    def __init__(self, worker: Process, front: Callable[[float], Process] | None) -> None:
+        self.entry, self.worker, self._front = worker, worker, front
+
+    def open(self, deadline: float) -> None:
+        """Put the front before the worker, where there is one: from now on requests go there."""
+        if self._front is not None:
+            self.entry = self._front(deadline)
 
     async def look(self, client: httpx.AsyncClient) -> Look:
         """Ask for its metrics; a worker that hangs or is gone does not tell."""
@@ -157,20 +165,21 @@ def running(setup: Setup, model: Sequence[str], check: Callable[[], None]) -> It
             processes.callback(process.kill)
             return process
 
+        def front(deadline: float) -> Process:
+            failures = BREAKER_FAILURES if setup.breaker else NEVER
+            seconds = FALLBACK_SECONDS if setup.fallback else BREAKER_SECONDS
+            breaker = ("--breaker-failures", failures, "--breaker-seconds", seconds)
+            spare = (*model, "--fallback", FALLBACK) if setup.fallback else ()
+            bounds = ("--slots", setup.slots, "--queue", queue, "--deadline", deadline)
+            process = start(*bounds, *breaker, *spare, "--backend", worker.address)
+            process.wait(check)
+            return process
+
         queue = UNBOUNDED if setup.unbounded else setup.queue
-        slots = ("--slots", setup.slots, "--deadline", HANG_DEADLINE if setup.fault == "hang" else DEADLINE)
-        if not setup.front:
-            only = start(*slots, "--queue", queue, *model)
-            only.wait(check)
-            yield Service(only, only)
-            return
-        worker = start(*slots, "--queue", UNBOUNDED, *model)
+        behind = UNBOUNDED if setup.front else queue
+        worker = start("--slots", setup.slots, "--queue", behind, "--deadline", DEADLINE, *model)
         worker.wait(check)
-        failures = BREAKER_FAILURES if setup.breaker else NEVER
-        breaker = ("--breaker-failures", failures, "--breaker-seconds", BREAKER_SECONDS)
-        front = start(*slots, "--queue", queue, *breaker, "--backend", worker.address)
-        front.wait(check)
-        yield Service(front, worker)
+        yield Service(worker, front if setup.front else None)
 
 
 async def _gauges(client: httpx.AsyncClient, process: Process) -> dict[str, int]:

@@ -31,15 +31,20 @@ class TextReader:
 
     def read(self, token_id: int) -> dict[str, Any]:
         """The next piece."""
-        special = token_id in self._tokenizer.special_ids
-        text = "" if special else self._decoder.decode(self._tokenizer.token_bytes(token_id))
+        text = self.text(token_id)
         return {
             "id": token_id,
             "token": self._tokenizer.token_text(token_id),
             "text": text,
             "open": bool(self._decoder.getstate()[0]),
-            "special": special,
+            "special": token_id in self._tokenizer.special_ids,
         }
+
+    def text(self, token_id: int) -> str:
+        """No more than the next piece's text."""
+        if token_id in self._tokenizer.special_ids:
+            return ""
+        return self._decoder.decode(self._tokenizer.token_bytes(token_id))
 
     def peek(self, token_id: int) -> dict[str, Any]:
         """What the next piece would be."""

@@ -52,7 +52,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Piece:
-    """What came with one token: text may be empty while a character is incomplete."""
+    """What came with one token, or with several that came at once.
+
+    Text may be empty while a character is incomplete.
+    """
 
     text: str
     token_ids: tuple[int, ...] = ()

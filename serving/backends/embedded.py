@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import torch
 
@@ -21,6 +21,7 @@ from minimind_core.errors import MiniMindError
 from minimind_core.files.checkpoint import LoadedModel
 from minimind_core.training.conversations import encode_prompt
 from serving.backends.backend import Dialogue, Finish, Load, Piece, Usage, Work
+from serving.backends.gathered import GatheredStream
 from serving.backends.stop_texts import StopTexts
 from serving.errors import BackendBusy, BackendFailed, DeadlinePassed, Invalid, ServiceError, UnknownModel
 from serving.settings import Settings
@@ -65,7 +66,8 @@ class EmbeddedBackend:
             else work.max_new_tokens
         )
         try:
-            stream = await self._engine().submit_async(
+            stream = GatheredStream(self._engine(), self._settings.gather_seconds)
+            await stream.submit(
                 ids,
                 work.sampling,
                 max_new_tokens=wanted,
@@ -81,10 +83,11 @@ class EmbeddedBackend:
             raise Invalid(str(error)) from error
         answer = _Answer(self._loaded, work, len(ids))
         try:
-            async for event in stream:
-                yield (piece := answer.read(event))
-                if piece.finish is not None:
-                    return
+            async for events in stream:
+                for some in [events] if self._settings.gather_seconds else [[event] for event in events]:
+                    yield (piece := answer.read(some))
+                    if piece.finish is not None:
+                        return
         finally:
             if not answer.over:
                 with contextlib.suppress(EngineStopped):
@@ -167,13 +170,23 @@ class _Answer:
         self.over = False
         """The engine has ended it."""
 
-    def read(self, event: TokenEvent) -> Piece:
-        """The next piece. Raises what ended the request, if it was neither a stop nor its length."""
+    def read(self, events: Sequence[TokenEvent]) -> Piece:
+        """The piece of these, one or more. Raises what ended the request, unless a stop or its length did."""
+        pieces = []
+        for event in events:
+            pieces.append(self._read(event))
+            if pieces[-1].finish is not None:
+                break
+        last = pieces[-1]
+        ids = tuple(index for piece in pieces for index in piece.token_ids)
+        return Piece("".join(piece.text for piece in pieces), ids, last.finish, last.usage)
+
+    def _read(self, event: TokenEvent) -> Piece:
         self.over = event.finish is not None
         if event.token is None:
             raise _why(event.finish)
         self._new_tokens += 1
-        text = self._stop.read(self._reader.read(event.token)["text"])
+        text = self._stop.read(self._reader.text(event.token))
         if self.over and not self._stop.found:
             text += self._stop.rest()
         finish: Finish | None = "stop" if self._stop.found or event.finish == "stop" else None

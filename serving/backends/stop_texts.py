@@ -20,6 +20,8 @@ class StopTexts:
 
     def read(self, piece: str) -> str:
         """What of the text so far may be shown now."""
+        if not self._texts:
+            return piece
         text = self._held + piece
         ends = [at for at in (text.find(stop) for stop in self._texts) if at >= 0]
         if ends:

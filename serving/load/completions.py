@@ -35,6 +35,8 @@ class Reply:
     tokens: int = 0
     first: float | None = None
     last: float | None = None
+    degraded: bool = False
+    """Answered by a smaller model than asked for, as our service marks it."""
 
     @property
     def per_token(self) -> float | None:
@@ -114,10 +116,12 @@ class _Reading:
         self.chunks, self.tokens = 0, 0
         self.first: float | None = None
         self.last: float | None = None
+        self.degraded = False
 
     def hear(self, event: Any) -> None:
         """Take in an event of the stream; raises ValueError for one that is no part of an answer."""
         try:
+            self.degraded = bool(event.get("degraded", False))
             texts = [choice["text"] for choice in event["choices"]]
             self.tokens = int((event.get("usage") or {}).get("completion_tokens", self.tokens))
         except (TypeError, KeyError, AttributeError) as error:
@@ -129,7 +133,7 @@ class _Reading:
 
     def reply(self) -> Reply:
         """Tokens as the server counts them where it does so, else chunks with text."""
-        return Reply("", self.tokens or self.chunks, self.first, self.last)
+        return Reply("", self.tokens or self.chunks, self.first, self.last, self.degraded)
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[str]:

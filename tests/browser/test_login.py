@@ -5,19 +5,17 @@ The provider is another origin, as it is in life; the way back from it has to pa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from oidc_provider_mock import run_server_in_thread
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import free_port, running_app, settle
+from tests.browser.conftest import free_port, running_app
+from tests.browser.login import PATIENCE, answer_of, secrets, sign_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PATIENCE = 90_000
 MINE = "fewer KV heads, said Ada"
 
 
@@ -34,42 +32,11 @@ def app(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         yield address
 
 
-def secrets(folder: Path, port: int, provider: str) -> Path:
-    """What README.md asks for: `[auth]` in Streamlit's secrets."""
-    values = {
-        "redirect_uri": f"http://127.0.0.1:{port}/oauth2callback",
-        "cookie_secret": "a secret of this test alone, long enough for it",
-        "client_id": "minimind-lab",
-        "client_secret": "not checked by this provider",
-        "server_metadata_url": f"{provider}/.well-known/openid-configuration",
-    }
-    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-    path = folder / "secrets.toml"
-    path.write_text("\n".join(["[auth]", *lines]), encoding="utf-8")
-    return path
-
-
 def opened(chromium: Browser, app: str) -> Page:
     """Question 6 in a browser that nobody knows."""
     page = chromium.new_context(locale="en-US").new_page()
     page.goto(f"{app}/q06_gqa", timeout=PATIENCE)
     return page
-
-
-def sign_in(page: Page, person: str) -> None:
-    page.get_by_role("button", name="Sign in").click(timeout=PATIENCE)
-    page.get_by_placeholder("sub").fill(person, timeout=PATIENCE)
-    page.get_by_role("button", name="Authorize").click()
-    expect(page.get_by_role("button", name="Sign in")).to_have_count(0, timeout=PATIENCE)
-
-
-def answer_of(page: Page, app: str) -> str:
-    """What stands in the field for the answer to question 6."""
-    page.goto(f"{app}/q06_gqa", timeout=PATIENCE)
-    field = page.get_by_role("textbox", name="Your answer")
-    field.wait_for(timeout=PATIENCE)
-    settle(page)
-    return field.input_value()
 
 
 def test_each_person_signs_in_and_finds_their_own_work_alone(app: str, chromium: Browser) -> None:

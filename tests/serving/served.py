@@ -24,7 +24,14 @@ from tests.minimind_core.checkpoint_samples import TINY, random_model
 from tests.minimind_core.gated_engine import GatedEngine
 
 PATIENCE = 60.0
-SMALL: dict[str, Any] = {"num_slots": 3, "queue": 8, "max_length": 96, "max_new_tokens": 40, "deadline": 60.0}
+SMALL: dict[str, Any] = {
+    "num_slots": 3,
+    "queue": 8,
+    "max_length": 96,
+    "max_new_tokens": 40,
+    "deadline": 60.0,
+    "gather_seconds": 0.0,
+}
 PROMPT = "Ab"
 
 

@@ -252,9 +252,11 @@ def test_no_body_whatever_is_an_error_of_ours(ask: Ask, body: Any, path: str) ->
         check_shape(answer)
 
 
-@pytest.mark.slow
 def test_schemathesis_finds_no_500_and_no_status_that_is_not_documented(ask: Ask) -> None:
-    """Every operation of the OpenAPI document, by data that fits it and data that does not."""
+    """Every operation of the OpenAPI document, by data that fits it and data that does not.
+
+    The examples are the same every time, so that a gate never fails by luck.
+    """
     document = ask(lambda there: there.client.get("/openapi.json")).json()
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
         operation: Any = found.ok()  # type: ignore[union-attr]
@@ -265,12 +267,18 @@ def test_schemathesis_finds_no_500_and_no_status_that_is_not_documented(ask: Ask
 def _probe(operation: Any, send: Callable[[dict[str, Any]], httpx.Response], documented: set[str]) -> None:
     modes = list(schemathesis.GenerationMode)
 
-    @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=12 if operation.body else 3,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in modes]))
     def probe(case: Any) -> None:
         sent = case.as_transport_kwargs(base_url="http://localhost")
         request = {
-            name: sent[name] for name in ("method", "url", "params", "json", "headers") if sent.get(name)
+            name: sent[name] for name in ("method", "url", "params", "json", "headers") if name in sent
         }
         if isinstance(sent.get("data"), str | bytes):
             request["content"] = sent["data"]

@@ -144,13 +144,16 @@ def test_each_break_is_one_of_the_real_service(tiny: OneLab, none_left: None, fa
         assert max(count or 0 for count in running_) <= 1 and broken["slots"] == 1
     elif fault == "unbounded_queue":
         assert broken["outcome"]["refused"] == 0 and broken["queue"] is None
-        assert sound["outcome"]["longest_queue"] <= 2
+        assert sound["outcome"]["longest_queue"] <= 2 and sound["outcome"]["refused"] > 0
+        assert broken["outcome"]["longest_queue"] > 2
     elif fault == "closed_loop":
         assert broken["outcome"]["sent"] < broken["planned"] == sound["outcome"]["sent"]
         assert broken["outcome"]["due_p95"] > broken["outcome"]["p95"]
     elif fault == "breaker_off":
         assert {look["breaker"] for look in broken["looks"]} == {"closed"}
         assert happened[0]["what"] == sound["happened"][0]["what"] == "hang"
+        assert sound["outcome"]["degraded"] > 0 == broken["outcome"]["degraded"]
+        assert sound["outcome"]["in_time_percent"] > broken["outcome"]["in_time_percent"]
     else:
         assert happened[0]["what"] == {"slow_worker": "slow", "worker_killed": "kill"}[fault]
         assert sound["happened"] == [] and happened[-1]["what"] == "back"

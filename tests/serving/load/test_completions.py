@@ -56,6 +56,11 @@ def test_a_stream_is_read_the_same_however_the_network_cuts_it(data: st.DataObje
     assert (reply.kind, reply.tokens) == ("answered", 2)
 
 
+def test_an_answer_of_a_smaller_model_is_told_from_others() -> None:
+    marked = [(0.0, event("a", degraded=True)), (0.0, DONE)]
+    assert served(marked).degraded and not served(tokens(2, 0.1, 0.1)).degraded
+
+
 def test_tokens_are_as_the_server_counts_them_where_it_does() -> None:
     usage = b'data: {"choices": [], "usage": {"completion_tokens": 7}}\n\n'
     assert served([(0.1, event("two at once")), (0.1, usage), (0.0, DONE)]).tokens == 7
