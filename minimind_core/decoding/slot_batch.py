@@ -22,11 +22,12 @@ from torch import Tensor
 from minimind_core.decoding.blocks import BlockTables
 from minimind_core.decoding.choose import OFF, Chooser
 from minimind_core.decoding.cpu_products import prompt_products
+from minimind_core.decoding.cpu_step import CpuStep
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.engine_cache import ChosenRows, PagedCache
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind
-from minimind_core.decoding.step_model import for_rows
+from minimind_core.decoding.step_model import make_step_model
 from minimind_core.device import upload
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -81,8 +82,10 @@ class SlotBatch:
         )
         self.model, self.device, self.kind = model, weight.device, kind
         self.last_place = max_length - 1
-        packed = kind == "eager" and self.device.type == "cpu" and num_slots > 1
-        self.step = Step(for_rows(model, num_slots) if packed else model, num_slots, max_length, kind, cache)
+        eager_on_cpu = kind == "eager" and self.device.type == "cpu"
+        forward = make_step_model(model, num_slots) if eager_on_cpu else None
+        self._whole = isinstance(forward, CpuStep)
+        self.step = Step(model, num_slots, max_length, kind, cache, forward)
         self.chooser = Chooser(num_slots, model.config.vocab_size, self.device)
         self.active = torch.zeros(num_slots, 1, dtype=torch.int64, device=self.device)
         self.tokens = torch.zeros(num_slots, dtype=torch.int64, device=self.device)
@@ -156,10 +159,11 @@ class SlotBatch:
     def decode(self, rows: Sequence[int], places: int) -> NewTokens:
         """One more token for these rows, all that are active; nobody needs more than `places` of a row."""
         most, level = max(rows) + 1, max(self._levels)
-        if self.kind == "eager":
+        if self.kind == "eager" and not self._whole:
             self._eager(most, level, places)()
             return NewTokens(self.tokens)
-        bucket = next(bucket for bucket in self.buckets if bucket >= most)
+        # a whole step serves as many rows as there are, and looks at no place that is not taken
+        bucket = most if self._whole else next(bucket for bucket in self.buckets if bucket >= most)
         if (bucket, level) not in self._programs:
             self._programs[bucket, level] = self._program(self.step.first(bucket), bucket, level)
         self._programs[bucket, level]()

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from minimind_core.decoding.cpu_step import CpuStep
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.prefill import read_in_chunks
 from minimind_core.decoding.step_model import make_step_model
@@ -56,7 +57,9 @@ class Step:
         capacity: int,
         kind: StepKind = "eager",
         cache: StaticCache | None = None,
+        forward: Forward | None = None,
     ) -> None:
+        """`forward` reads the new tokens in the place of `model`, which then reads prompts only."""
         weight = model.model.embed_tokens.weight
         self.model, self.device, self.kind = model, weight.device, kind
         self.cache = cache or StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
@@ -64,7 +67,9 @@ class Step:
         self.positions = torch.zeros_like(self.ids)
         if runs_eagerly(model.config, self.device):
             self.kind = "eager"
-        self._forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
+        if forward is None:
+            forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
+        self._forward = forward
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget what all rows, or only these, have read."""
@@ -138,7 +143,12 @@ class Step:
     def _compiled(
         self, logits: Callable[[], Tensor], use: Callable[[Tensor], Result]
     ) -> Callable[[], Result]:
-        """`use(logits())` compiled; of a fused step only `use`: its forward is kernels already."""
+        """`use(logits())` compiled; of a fused step only `use`: its forward is kernels already.
+
+        On a CPU nothing is left of that which would repay a compiler's guards.
+        """
+        if isinstance(self._forward, CpuStep):
+            return partial(_used, logits, use)
         # one piece of code here makes every program, and the compiler counts them by their code
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
         options = COMPILE_OPTIONS.get(self.device.type, {})
