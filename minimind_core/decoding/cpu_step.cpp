@@ -1,8 +1,11 @@
-// One token for each row of a batch through a whole model, as one call: fp32, with int8 weights.
-// Built and called by cpu_step.py, whose structures mirror those below.
+// Some tokens through a whole model, as one call: fp32, with int8 weights. A row of the batch is a token of
+// anybody: the newest of each request, or many of one prompt. Built and called by cpu_step.py, whose structures
+// mirror those below.
 //
 // Threads enter once. From `attend` on, every function is called by all of them together: its loop is shared
 // out, and nobody goes on before it is done.
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -25,16 +28,16 @@ struct Model {
 struct Cache {
   float *const *keys, *const *values;  // of each layer [blocks, num_kv_heads, block_size, head_dim]
   int64_t block_stride, head_stride, place_stride;
-  const int64_t* tables;  // [rows, ..]: the blocks of each row
+  const int64_t* tables;  // [owners, ..]: the blocks of each
   int64_t table_stride, block_size;
-  int64_t* positions;  // [rows, capacity]: of the token in each place, negative where there is none
+  int64_t* positions;  // [owners, capacity]: of the token in each place, negative where there is none
   int64_t position_stride, capacity;
 };
 
 struct Batch {
   int64_t rows;
-  const int64_t *ids, *positions;  // [rows]
-  float* logits;                   // [rows, vocab]
+  const int64_t *ids, *positions, *owners;  // [rows]; an owner is a row of the cache
+  float* logits;                            // [rows, vocab], or null where nobody asks
 };
 
 struct Scratch {
@@ -42,7 +45,7 @@ struct Scratch {
   std::vector<int64_t> places, counts;  // where in a layer's keys the places are that each row sees
   Activations inputs, gated;
 
-  void fit(const Model& model, int64_t capacity, int64_t rows) {
+  void fit(const Model& model, int64_t capacity, int64_t rows, int64_t threads) {
     const int64_t width = model.num_heads * model.head_dim;
     hidden.resize(rows * model.hidden);
     normed.resize(rows * model.hidden);
@@ -50,7 +53,7 @@ struct Scratch {
     projected.resize(rows * (width + 2 * model.num_kv_heads * model.head_dim));
     cosines.resize(rows * model.head_dim / 2);
     sines.resize(rows * model.head_dim / 2);
-    scores.resize(rows * model.num_heads * (capacity + LANES));
+    scores.resize(threads * (capacity + LANES));
     places.resize(rows * capacity);
     counts.resize(rows);
     inputs.fit(rows, std::max(model.hidden, width));
@@ -95,8 +98,8 @@ static void rotate(float* head, const float* cosines, const float* sines, int64_
   }
 }
 
-static int64_t place_of(const Cache& cache, int64_t row, int64_t place) {
-  const int64_t block = cache.tables[row * cache.table_stride + place / cache.block_size];
+static int64_t place_of(const Cache& cache, int64_t owner, int64_t place) {
+  const int64_t block = cache.tables[owner * cache.table_stride + place / cache.block_size];
   return block * cache.block_stride + place % cache.block_size * cache.place_stride;
 }
 
@@ -127,7 +130,7 @@ static void mix(const float* weights, const float* values, const int64_t* places
   }
 }
 
-// Embeddings, rotations, and what each row sees once its new token is marked.
+// Embeddings, rotations, and which places each row sees.
 static void begin(const Model& model, const Cache& cache, const Batch& batch, Scratch& scratch) {
   const int64_t half = model.head_dim / 2;
 #pragma omp for schedule(static)
@@ -139,43 +142,49 @@ static void begin(const Model& model, const Cache& cache, const Batch& batch, Sc
       scratch.cosines[row * half + i] = std::cos(angle) * model.attention_factor;
       scratch.sines[row * half + i] = std::sin(angle) * model.attention_factor;
     }
-    int64_t* marked = cache.positions + row * cache.position_stride;
-    marked[position] = position;
+    const int64_t* marked = cache.positions + batch.owners[row] * cache.position_stride;
     int64_t count = 0;
     for (int64_t place = 0; place < cache.capacity; ++place)
       if (marked[place] >= 0 && marked[place] <= position)
-        scratch.places[row * cache.capacity + count++] = place_of(cache, row, place);
+        scratch.places[row * cache.capacity + count++] = place_of(cache, batch.owners[row], place);
     scratch.counts[row] = count;
   }
 }
 
-// Keys and values of the new token into the cache, and the attention of the query heads that share them.
+// New keys, normed and rotated, and new values go into the cache: a later row of the same owner sees them.
+static void keep(const Model& model, int64_t index, const Cache& cache, const Batch& batch, Scratch& scratch) {
+  const int64_t size = model.head_dim, half = size / 2, heads = model.num_heads + 2 * model.num_kv_heads;
+  const float* norm = model.layers[index].key_norm;
+#pragma omp for schedule(static)
+  for (int64_t row = 0; row < batch.rows; ++row) {
+    const int64_t place = place_of(cache, batch.owners[row], batch.positions[row]);
+    for (int64_t head = 0; head < model.num_kv_heads; ++head) {
+      float* key = &scratch.projected[(row * heads + model.num_heads + head) * size];
+      if (norm) rms_norm(key, norm, model.eps, size, key);
+      rotate(key, &scratch.cosines[row * half], &scratch.sines[row * half], half);
+      std::copy_n(key, size, cache.keys[index] + head * cache.head_stride + place);
+      std::copy_n(key + model.num_kv_heads * size, size, cache.values[index] + head * cache.head_stride + place);
+    }
+  }
+}
+
 static void attend(const Model& model, int64_t index, const Cache& cache, const Batch& batch, Scratch& scratch) {
-  const Layer& layer = model.layers[index];
   const int64_t size = model.head_dim, half = size / 2, group = model.num_heads / model.num_kv_heads;
   const int64_t heads = model.num_heads + 2 * model.num_kv_heads;
+  const float* norm = model.layers[index].query_norm;
+  const float factor = 1.0f / std::sqrt(static_cast<float>(size));
+  float* scores = &scratch.scores[omp_get_thread_num() * (cache.capacity + LANES)];
 #pragma omp for schedule(dynamic)
   for (int64_t task = 0; task < batch.rows * model.num_kv_heads; ++task) {
     const int64_t row = task / model.num_kv_heads, kv_head = task % model.num_kv_heads;
-    float* projected = &scratch.projected[row * heads * size];
-    float* new_key = projected + (model.num_heads + kv_head) * size;
-    const float* cosines = &scratch.cosines[row * half];
-    const float* sines = &scratch.sines[row * half];
-    if (layer.key_norm) rms_norm(new_key, layer.key_norm, model.eps, size, new_key);
-    rotate(new_key, cosines, sines, half);
-    float* keys = cache.keys[index] + kv_head * cache.head_stride;
-    float* values = cache.values[index] + kv_head * cache.head_stride;
-    const int64_t new_place = place_of(cache, row, batch.positions[row]);
-    std::copy_n(new_key, size, keys + new_place);
-    std::copy_n(new_key + model.num_kv_heads * size, size, values + new_place);
+    const float* keys = cache.keys[index] + kv_head * cache.head_stride;
+    const float* values = cache.values[index] + kv_head * cache.head_stride;
     const int64_t* places = &scratch.places[row * cache.capacity];
     const int64_t count = scratch.counts[row];
     for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      float* query = projected + head * size;
-      if (layer.query_norm) rms_norm(query, layer.query_norm, model.eps, size, query);
-      rotate(query, cosines, sines, half);
-      float* scores = &scratch.scores[(row * model.num_heads + head) * (cache.capacity + LANES)];
-      const float factor = 1.0f / std::sqrt(static_cast<float>(size));
+      float* query = &scratch.projected[(row * heads + head) * size];
+      if (norm) rms_norm(query, norm, model.eps, size, query);
+      rotate(query, &scratch.cosines[row * half], &scratch.sines[row * half], half);
       for (int64_t i = 0; i < count; ++i) scores[i] = dot(query, keys + places[i], size) * factor;
       const float share = weigh(scores, count);
       mix(scores, values, places, count, share, size, &scratch.attended[(row * model.num_heads + head) * size]);
@@ -232,6 +241,11 @@ static void gate(const Model& model, const Matrix& gate_up, int64_t rows, Scratc
   }
 }
 
+static void mark(const Cache& cache, const Batch& batch) {
+  for (int64_t row = 0; row < batch.rows; ++row)
+    cache.positions[batch.owners[row] * cache.position_stride + batch.positions[row]] = batch.positions[row];
+}
+
 static bool fits(const Model& model, const Cache& cache, const Batch& batch) {
   for (int64_t row = 0; row < batch.rows; ++row) {
     const int64_t id = batch.ids[row], position = batch.positions[row];
@@ -246,7 +260,8 @@ extern "C" bool minimind_step(const Model* model, const Cache* cache, const Batc
   static thread_local Scratch own;
   Scratch& scratch = own;  // the caller's, for all threads
   const int64_t rows = batch->rows;
-  scratch.fit(*model, cache->capacity, rows);
+  scratch.fit(*model, cache->capacity, rows, threads);
+  mark(*cache, *batch);
 #pragma omp parallel num_threads(threads)
   {
     begin(*model, *cache, *batch, scratch);
@@ -254,6 +269,7 @@ extern "C" bool minimind_step(const Model* model, const Cache* cache, const Batc
       const Layer& layer = model->layers[index];
       norm_inputs(*model, layer.attention_norm, rows, scratch);
       product(layer.qkv, scratch.inputs, rows, false, scratch.projected.data());
+      keep(*model, index, *cache, *batch, scratch);
       attend(*model, index, *cache, *batch, scratch);
       attended_inputs(*model, rows, scratch);
       product(layer.output, scratch.inputs, rows, true, scratch.hidden.data());
@@ -261,8 +277,10 @@ extern "C" bool minimind_step(const Model* model, const Cache* cache, const Batc
       gate(*model, layer.gate_up, rows, scratch);
       product(layer.down, scratch.gated, rows, true, scratch.hidden.data());
     }
-    norm_inputs(*model, model->final_norm, rows, scratch);
-    product(model->head, scratch.inputs, rows, false, batch->logits);
+    if (batch->logits) {
+      norm_inputs(*model, model->final_norm, rows, scratch);
+      product(model->head, scratch.inputs, rows, false, batch->logits);
+    }
   }
   return true;
 }

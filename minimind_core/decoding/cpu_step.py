@@ -1,9 +1,10 @@
-"""One decode step of a batch on a CPU as a single call into C++ (`cpu_step.cpp`): fp32, read from int8.
+"""New tokens of a batch on a CPU as a single call into C++ (`cpu_step.cpp`): fp32, read from int8.
 
 `step_model.py` takes it where it can run: a processor with AVX-512 and VNNI, a compiler, and a model whose
 weights int8 holds exactly, as shipped ones are. The products are of integers and as precise as fp32
 (`int8_rows.h`), attention looks only at places that are taken, and a row's logits are the same bits
-alone and in any batch. It reads no prompts, chooses no tokens and trains nothing.
+alone and in any batch. Prompts are read by it as well: a token of a prompt is one more row. It chooses no
+tokens and trains nothing.
 
 Shapes: B rows, V vocabulary ids, C hidden_size, K num_kv_heads, D head_dim, G = in / GROUP_SIZE groups.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+from collections.abc import Sequence
 from ctypes import c_float, c_int64, c_void_p
 from pathlib import Path
 
@@ -35,6 +37,8 @@ TILE = 32
 """Outputs that are multiplied at once."""
 LANES = 16
 """Numbers of a vector."""
+MOST_READ = 256
+"""Tokens of prompts that are read by one call: enough for its products, and its memory stays small."""
 WORTH_SHARING = 2**22
 """Products in a step for which threads are woken; for fewer they would cost more than they do."""
 
@@ -77,7 +81,7 @@ class _Cache(ctypes.Structure):
 
 
 class _Batch(ctypes.Structure):
-    _fields_ = [("rows", c_int64), ("ids", c_void_p), ("positions", c_void_p), ("logits", c_void_p)]
+    _fields_ = [("rows", c_int64), *((name, c_void_p) for name in ("ids", "positions", "owners", "logits"))]
 
 
 class CpuStep:
@@ -116,15 +120,30 @@ class CpuStep:
 
         Raises IndexError for an id or a position that is out of range.
         """
-        rows, ids, positions = len(ids), ids.contiguous(), positions.contiguous()
-        logits = torch.empty(rows, 1, self.config.vocab_size)
-        batch = _Batch(rows, ids.data_ptr(), positions.data_ptr(), logits.data_ptr())
-        step = _library().minimind_step
+        logits = torch.empty(len(ids), 1, self.config.vocab_size)
+        self._run(ids[:, 0], positions[:, 0], torch.arange(len(ids)), cache, logits)
+        return logits
+
+    def read(self, ids: Tensor, positions: Tensor, owners: Tensor, *, cache: StaticCache) -> None:
+        """Read tokens int64 [N] at positions [N] into rows [N] of the cache: of any prompts, in their order.
+
+        A token sees what its owner has read, and what it reads here at earlier positions. Raises IndexError
+        as a step does.
+        """
+        for start in range(0, len(ids), MOST_READ):
+            part = slice(start, start + MOST_READ)
+            self._run(ids[part], positions[part], owners[part], cache)
+
+    def _run(
+        self, ids: Tensor, positions: Tensor, owners: Tensor, cache: StaticCache, logits: Tensor | None = None
+    ) -> None:
+        rows, (ids, positions, owners) = len(ids), [t.contiguous() for t in (ids, positions, owners)]
+        addresses = [None if t is None else t.data_ptr() for t in (ids, positions, owners, logits)]
+        batch, step = _Batch(rows, *addresses), _library().minimind_step
         structures = map(ctypes.byref, (self._model, _addresses(cache), batch))
         threads = torch.get_num_threads() if rows * self._products > WORTH_SHARING else 1
         if not step(*structures, c_int64(threads)):
             raise IndexError("a token or a position is out of range")
-        return logits
 
     def _layer(self, layer: Layer) -> _Layer:
         attention, mlp = layer.self_attn, layer.mlp
@@ -185,6 +204,22 @@ def _addresses(cache: StaticCache) -> _Cache:
         cache.positions.stride(0),
         cache.capacity,
     )
+
+
+def read_prompts(
+    step: CpuStep,
+    cache: StaticCache,
+    rows: Sequence[int],
+    starts: Sequence[int],
+    chunks: Sequence[Sequence[int]],
+) -> None:
+    """Read a chunk of a prompt into each of these rows of the cache, from its start on."""
+    tokens = [
+        (token, start + index, row)
+        for row, start, chunk in zip(rows, starts, chunks, strict=True)
+        for index, token in enumerate(chunk)
+    ]
+    step.read(*torch.tensor(tokens, dtype=torch.int64).view(-1, 3).unbind(1), cache=cache)
 
 
 def make_cpu_step(model: MiniMind) -> CpuStep | None:
