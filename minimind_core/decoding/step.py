@@ -17,9 +17,9 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from minimind_core.decoding.cpu_step import CpuStep
+from minimind_core.decoding.cpu_step import CpuStep, read_prompts
 from minimind_core.decoding.cuda_graph import CudaGraph
-from minimind_core.decoding.prefill import read_in_chunks
+from minimind_core.decoding.prefill import CHUNK_TOKENS, read_in_chunks
 from minimind_core.decoding.step_model import make_step_model
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import EMPTY, StaticCache
@@ -99,6 +99,9 @@ class Step:
         last = torch.tensor(lengths, device=self.device)[:, None] - 1  # [B, 1]
         cache = self.cache if len(prompts) == len(self.ids) else self.cache.part(first_row, last_row)
         cache.reset()
+        if isinstance(self._forward, CpuStep):
+            self.positions[first_row:last_row] = last
+            return self._read_by_step(self._forward, prompts, cache, on_progress)
         final = last.new_empty(0)
         for start, hidden in read_in_chunks(self.model, ids.clamp(min=0), lengths, cache, on_progress):
             index = (last - start)[..., None].expand(-1, -1, hidden.shape[-1])  # [B, 1, C]
@@ -107,6 +110,19 @@ class Step:
             final = here if start == 0 else torch.where(inside, here, final)
         self.positions[first_row:last_row] = last
         return self.model.head(final)[:, 0]
+
+    def _read_by_step(
+        self, step: CpuStep, prompts: Sequence[Sequence[int]], cache: StaticCache, on_progress: OnProgress
+    ) -> Tensor:
+        """Read all but the last tokens, without padding; then these, whose logits [B, V] it returns."""
+        rows, longest = range(len(prompts)), max(map(len, prompts))
+        size = max(1, CHUNK_TOKENS["cpu"] // len(prompts))
+        for start in range(0, max(longest - 1, 1), size):
+            on_progress(start, longest)
+            chunks = [prompt[start : min(start + size, len(prompt) - 1)] for prompt in prompts]
+            read_prompts(step, cache, rows, [start] * len(prompts), chunks)
+        ids, last = ([[value] for value in values] for values in zip(*map(_last, prompts), strict=True))
+        return step(torch.tensor(ids), torch.tensor(last), cache=cache)[:, 0]
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:
@@ -164,6 +180,11 @@ def _logits(forward: Forward, ids: Tensor, positions: Tensor, cache: StaticCache
 
 def _used(logits: Callable[[], Tensor], use: Callable[[Tensor], Result]) -> Result:
     return use(logits())
+
+
+def _last(prompt: Sequence[int]) -> tuple[int, int]:
+    """The last token and its position."""
+    return prompt[-1], len(prompt) - 1
 
 
 def runs_eagerly(config: ModelConfig, device: torch.device) -> bool:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from minimind_core.decoding import cpu_step
+from minimind_core.decoding import step as step_module
 from minimind_core.decoding.cpu_step import CpuStep, make_cpu_step
 from minimind_core.decoding.engine import Engine
 from minimind_core.decoding.engine_cache import PagedCache
 from minimind_core.decoding.generate import Generator
 from minimind_core.decoding.native_library import load_library
 from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.decoding.step import Step
 from minimind_core.model.config import ModelConfig, RopeScaling
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from tests.minimind_core.decoding.test_step_model import CONFIG, model_from_int8
@@ -148,6 +150,20 @@ def test_the_engine_gives_each_request_the_tokens_that_it_has_alone(
 
 
 @needs_kernel
+def test_prompts_of_any_lengths_are_read_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_step, "MOST_READ", 7)  # calls begin and end within prompts
+    monkeypatch.setitem(step_module.CHUNK_TOKENS, "cpu", 30)
+    model, heard = model_from_int8(), []
+    prompts = [[1, *range(5, 25)], [1], [1, *range(40, 46)]]
+    whole, plain = Step(model, 4, 32, "compiled"), Step(model, 4, 32)
+    logits = whole.prefill(prompts, first_row=1, on_progress=lambda *told: heard.append(told))
+    assert torch.allclose(logits, plain.prefill(prompts, first_row=1), atol=1e-4)
+    assert heard == [(0, 21), (10, 21)]
+    assert torch.equal(whole.positions, plain.positions)
+    assert torch.equal(whole.cache.positions[:, :21], plain.cache.positions[:, :21])
+
+
+@needs_kernel
 def test_compiled_batches_take_it_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", None)
     model, called = model_from_int8(), counted(monkeypatch)
@@ -155,7 +171,7 @@ def test_compiled_batches_take_it_without_a_compiler(monkeypatch: pytest.MonkeyP
     expected = Generator(model, 2, 128, "cached").generate(prompts, greedy, 12).new_ids
     assert not called
     assert Generator(model, 2, 128, "compiled").generate(prompts, greedy, 12).new_ids == expected
-    assert called == [2] * 11
+    assert called == [2] * 12, "of the prompts the last tokens"
 
 
 @needs_kernel
