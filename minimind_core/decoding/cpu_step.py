@@ -251,7 +251,7 @@ def serves(model: MiniMind) -> bool:
 @functools.cache
 def is_available() -> bool:
     """Whether this machine can run it; compiled on a machine's first call, which takes some seconds."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     if not all(known.get(name) for name in NEEDED):
         return False
     try:

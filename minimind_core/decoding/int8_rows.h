@@ -51,7 +51,7 @@ static void quantize_group(const float* x, Activations& out, int64_t row, int64_
   const float largest = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epu32(top))));
   const bool finite = largest <= std::numeric_limits<float>::max(), zero = largest < SMALLEST;
   const int64_t index = row * out.groups + group;
-  out.scales[index] = !finite ? std::numeric_limits<float>::quiet_NaN() : zero ? 0.0f : largest / LARGEST;
+  out.scales[index] = zero ? 0.0f : largest / LARGEST;  // not finite, it makes NaN of the zeros below
   const __m512 inverse = _mm512_set1_ps(!finite || zero ? 0.0f : LARGEST / largest);
   __m512i sums[DIGITS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
   int32_t* block = out.block(row, group) + row % ROWS;
