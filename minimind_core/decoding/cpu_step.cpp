@@ -1,6 +1,6 @@
 // Some tokens through a whole model, as one call: fp32, with int8 weights. A row of the batch is a token of
-// anybody: the newest of each request, or many of one prompt. Built and called by cpu_step.py, whose structures
-// mirror those below.
+// anybody: the newest of each request, or many of one prompt. Built and called by cpu_step.py, whose
+// structures mirror those below.
 //
 // Threads enter once. From `attend` on, every function is called by all of them together: its loop is shared
 // out, and nobody goes on before it is done.
@@ -136,7 +136,8 @@ static void begin(const Model& model, const Cache& cache, const Batch& batch, Sc
 #pragma omp for schedule(static)
   for (int64_t row = 0; row < batch.rows; ++row) {
     const int64_t position = batch.positions[row];
-    std::copy_n(model.embedding + batch.ids[row] * model.hidden, model.hidden, &scratch.hidden[row * model.hidden]);
+    const float* embedded = model.embedding + batch.ids[row] * model.hidden;
+    std::copy_n(embedded, model.hidden, &scratch.hidden[row * model.hidden]);
     for (int64_t i = 0; i < half; ++i) {
       const float angle = static_cast<float>(position) * model.inv_freq[i];
       scratch.cosines[row * half + i] = std::cos(angle) * model.attention_factor;
@@ -152,7 +153,8 @@ static void begin(const Model& model, const Cache& cache, const Batch& batch, Sc
 }
 
 // New keys, normed and rotated, and new values go into the cache: a later row of the same owner sees them.
-static void keep(const Model& model, int64_t index, const Cache& cache, const Batch& batch, Scratch& scratch) {
+static void keep(
+    const Model& model, int64_t index, const Cache& cache, const Batch& batch, Scratch& scratch) {
   const int64_t size = model.head_dim, half = size / 2, heads = model.num_heads + 2 * model.num_kv_heads;
   const float* norm = model.layers[index].key_norm;
 #pragma omp for schedule(static)
@@ -162,13 +164,15 @@ static void keep(const Model& model, int64_t index, const Cache& cache, const Ba
       float* key = &scratch.projected[(row * heads + model.num_heads + head) * size];
       if (norm) rms_norm(key, norm, model.eps, size, key);
       rotate(key, &scratch.cosines[row * half], &scratch.sines[row * half], half);
-      std::copy_n(key, size, cache.keys[index] + head * cache.head_stride + place);
-      std::copy_n(key + model.num_kv_heads * size, size, cache.values[index] + head * cache.head_stride + place);
+      const int64_t offset = head * cache.head_stride + place;
+      std::copy_n(key, size, cache.keys[index] + offset);
+      std::copy_n(key + model.num_kv_heads * size, size, cache.values[index] + offset);
     }
   }
 }
 
-static void attend(const Model& model, int64_t index, const Cache& cache, const Batch& batch, Scratch& scratch) {
+static void attend(
+    const Model& model, int64_t index, const Cache& cache, const Batch& batch, Scratch& scratch) {
   const int64_t size = model.head_dim, half = size / 2, group = model.num_heads / model.num_kv_heads;
   const int64_t heads = model.num_heads + 2 * model.num_kv_heads;
   const float* norm = model.layers[index].query_norm;
@@ -187,7 +191,8 @@ static void attend(const Model& model, int64_t index, const Cache& cache, const 
       rotate(query, &scratch.cosines[row * half], &scratch.sines[row * half], half);
       for (int64_t i = 0; i < count; ++i) scores[i] = dot(query, keys + places[i], size) * factor;
       const float share = weigh(scores, count);
-      mix(scores, values, places, count, share, size, &scratch.attended[(row * model.num_heads + head) * size]);
+      float* attended = &scratch.attended[(row * model.num_heads + head) * size];
+      mix(scores, values, places, count, share, size, attended);
     }
   }
 }
@@ -204,7 +209,8 @@ static void norm_inputs(const Model& model, const float* weight, int64_t rows, S
 static void attended_inputs(const Model& model, int64_t rows, Scratch& scratch) {
   const int64_t width = model.num_heads * model.head_dim;
 #pragma omp for schedule(static)
-  for (int64_t row = 0; row < rows; ++row) quantize(&scratch.attended[row * width], width, scratch.inputs, row);
+  for (int64_t row = 0; row < rows; ++row)
+    quantize(&scratch.attended[row * width], width, scratch.inputs, row);
 }
 
 // out [rows, outputs] = the product, or plus it.
@@ -231,7 +237,8 @@ static void gate(const Model& model, const Matrix& gate_up, int64_t rows, Scratc
       multiply_rows(gate_up, tile, scratch.inputs, rows, [&](int64_t row, int64_t first, __m512 gates) {
         _mm512_storeu_ps(&scratch.between[row * size + first], silu(gates));
       });
-      multiply_rows(gate_up, size / TILE + tile, scratch.inputs, rows, [&](int64_t row, int64_t first, __m512 ups) {
+      const int64_t other = size / TILE + tile;
+      multiply_rows(gate_up, other, scratch.inputs, rows, [&](int64_t row, int64_t first, __m512 ups) {
         float* place = &scratch.between[row * size + first - size];
         _mm512_storeu_ps(place, _mm512_mul_ps(_mm512_loadu_ps(place), ups));
       });

@@ -1,7 +1,7 @@
 // y = W x for several rows x, with W in int8: products of integers by AVX-512's VNNI instructions.
 //
-// An activation is an integer of 24 bits times the scale of its group of 64 inputs, kept as three signed bytes.
-// Bytes times int8 weights are added exactly, so that a product is as precise as one in fp32, and a row's
+// An activation is an integer of 24 bits times the scale of its group of 64 inputs, kept as three signed
+// bytes. Bytes times int8 weights are added exactly, so that a product is as precise as one in fp32, and a row's
 // numbers do not depend on how many rows or threads there are.
 #pragma once
 #include <immintrin.h>
@@ -15,7 +15,7 @@
 constexpr int64_t GROUP = 64;        // inputs that share a scale, as quantize.GROUP_SIZE
 constexpr int64_t LANES = 16;        // 32-bit numbers of a vector
 constexpr int64_t TILE = 2 * LANES;  // outputs multiplied at once
-constexpr int64_t ROWS = 4;          // rows multiplied at once: with 3 bytes and 2 vectors, 24 sums in registers
+constexpr int64_t ROWS = 4;          // rows multiplied at once: 3 bytes, 2 vectors, so 24 sums in registers
 constexpr int64_t DIGITS = 3;        // bytes of an activation
 constexpr float LARGEST = 8.355e6f;  // of the integers; below 127 * 65536 + 127 * 256 + 127
 constexpr float SMALLEST = 1e-30f;   // a group with nothing above it counts as zero
@@ -27,8 +27,8 @@ struct Matrix {
 };
 
 struct Activations {  // the inputs of a product
-  std::vector<int32_t> digits;  // [rows / ROWS, groups, GROUP / 4, DIGITS, ROWS]: four bytes, the highest digit first
-  std::vector<int32_t> sums;    // [rows, groups, DIGITS]: -128 times the sum, for what was added to the weights
+  std::vector<int32_t> digits;  // [rows / ROWS, groups, GROUP / 4, DIGITS, ROWS], highest first
+  std::vector<int32_t> sums;    // [rows, groups, DIGITS]: -128 times their sum, as weights have 128 more
   std::vector<float> scales;    // [rows, groups]
   int64_t groups = 0;
 
