@@ -1,8 +1,8 @@
 // y = W x for several rows x, with W in int8: products of integers by AVX-512's VNNI instructions.
 //
 // An activation is an integer of 24 bits times the scale of its group of 64 inputs, kept as three signed
-// bytes. Bytes times int8 weights are added exactly, so that a product is as precise as one in fp32, and a row's
-// numbers do not depend on how many rows or threads there are.
+// bytes. Bytes times int8 weights are added exactly, so that a product is as precise as one in fp32, and
+// a row's numbers do not depend on how many rows or threads there are.
 #pragma once
 #include <immintrin.h>
 
