@@ -22,11 +22,12 @@ from torch import Tensor
 from minimind_core.decoding.blocks import BlockTables
 from minimind_core.decoding.choose import OFF, Chooser
 from minimind_core.decoding.cpu_products import prompt_products
+from minimind_core.decoding.cpu_step import CpuStep, read_prompts
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.engine_cache import ChosenRows, PagedCache
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind
-from minimind_core.decoding.step_model import for_rows
+from minimind_core.decoding.step_model import make_step_model
 from minimind_core.device import upload
 from minimind_core.model.kv_cache import EMPTY, StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -81,8 +82,9 @@ class SlotBatch:
         )
         self.model, self.device, self.kind = model, weight.device, kind
         self.last_place = max_length - 1
-        packed = kind == "eager" and self.device.type == "cpu" and num_slots > 1
-        self.step = Step(for_rows(model, num_slots) if packed else model, num_slots, max_length, kind, cache)
+        eager_on_cpu = kind == "eager" and self.device.type == "cpu"
+        self.forward = make_step_model(model, num_slots) if eager_on_cpu else None
+        self.step = Step(model, num_slots, max_length, kind, cache, self.forward)
         self.chooser = Chooser(num_slots, model.config.vocab_size, self.device)
         self.active = torch.zeros(num_slots, 1, dtype=torch.int64, device=self.device)
         self.tokens = torch.zeros(num_slots, dtype=torch.int64, device=self.device)
@@ -112,6 +114,9 @@ class SlotBatch:
     @torch.inference_mode()
     def read(self, rows: Sequence[int], starts: Sequence[int], chunks: Sequence[Sequence[int]]) -> None:
         """Read a chunk of a prompt into each of these rows, from place `start` on."""
+        if isinstance(self.forward, CpuStep):
+            read_prompts(self.forward, self.step.cache, rows, starts, chunks)
+            return
         size = self._chunk_shape[0] if self.on_cuda else 1
         for first in range(0, len(rows), size):
             part = slice(first, first + size)
@@ -156,10 +161,12 @@ class SlotBatch:
     def decode(self, rows: Sequence[int], places: int) -> NewTokens:
         """One more token for these rows, all that are active; nobody needs more than `places` of a row."""
         most, level = max(rows) + 1, max(self._levels)
-        if self.kind == "eager":
+        whole = isinstance(self.forward, CpuStep)
+        if self.kind == "eager" and not whole:
             self._eager(most, level, places)()
             return NewTokens(self.tokens)
-        bucket = next(bucket for bucket in self.buckets if bucket >= most)
+        # a whole step serves as many rows as there are, and looks at no place that is not taken
+        bucket = most if whole else next(bucket for bucket in self.buckets if bucket >= most)
         if (bucket, level) not in self._programs:
             self._programs[bucket, level] = self._program(self.step.first(bucket), bucket, level)
         self._programs[bucket, level]()

@@ -17,8 +17,9 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from minimind_core.decoding.cpu_step import CpuStep, read_prompts
 from minimind_core.decoding.cuda_graph import CudaGraph
-from minimind_core.decoding.prefill import read_in_chunks
+from minimind_core.decoding.prefill import CHUNK_TOKENS, read_in_chunks
 from minimind_core.decoding.step_model import make_step_model
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import EMPTY, StaticCache
@@ -56,7 +57,9 @@ class Step:
         capacity: int,
         kind: StepKind = "eager",
         cache: StaticCache | None = None,
+        forward: Forward | None = None,
     ) -> None:
+        """`forward` reads the new tokens in the place of `model`, which then reads prompts only."""
         weight = model.model.embed_tokens.weight
         self.model, self.device, self.kind = model, weight.device, kind
         self.cache = cache or StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
@@ -64,7 +67,9 @@ class Step:
         self.positions = torch.zeros_like(self.ids)
         if runs_eagerly(model.config, self.device):
             self.kind = "eager"
-        self._forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
+        if forward is None:
+            forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
+        self._forward = forward
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget what all rows, or only these, have read."""
@@ -94,6 +99,9 @@ class Step:
         last = torch.tensor(lengths, device=self.device)[:, None] - 1  # [B, 1]
         cache = self.cache if len(prompts) == len(self.ids) else self.cache.part(first_row, last_row)
         cache.reset()
+        if isinstance(self._forward, CpuStep):
+            self.positions[first_row:last_row] = last
+            return self._read_by_step(self._forward, prompts, cache, on_progress)
         final = last.new_empty(0)
         for start, hidden in read_in_chunks(self.model, ids.clamp(min=0), lengths, cache, on_progress):
             index = (last - start)[..., None].expand(-1, -1, hidden.shape[-1])  # [B, 1, C]
@@ -102,6 +110,19 @@ class Step:
             final = here if start == 0 else torch.where(inside, here, final)
         self.positions[first_row:last_row] = last
         return self.model.head(final)[:, 0]
+
+    def _read_by_step(
+        self, step: CpuStep, prompts: Sequence[Sequence[int]], cache: StaticCache, on_progress: OnProgress
+    ) -> Tensor:
+        """Read all but the last tokens, without padding; then these, whose logits [B, V] it returns."""
+        rows, longest = range(len(prompts)), max(map(len, prompts))
+        size = max(1, CHUNK_TOKENS["cpu"] // len(prompts))
+        for start in range(0, max(longest - 1, 1), size):
+            on_progress(start, longest)
+            chunks = [prompt[start : min(start + size, len(prompt) - 1)] for prompt in prompts]
+            read_prompts(step, cache, rows, [start] * len(prompts), chunks)
+        ids, last = ([[value] for value in values] for values in zip(*map(_last, prompts), strict=True))
+        return step(torch.tensor(ids), torch.tensor(last), cache=cache)[:, 0]
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:
@@ -138,7 +159,12 @@ class Step:
     def _compiled(
         self, logits: Callable[[], Tensor], use: Callable[[Tensor], Result]
     ) -> Callable[[], Result]:
-        """`use(logits())` compiled; of a fused step only `use`: its forward is kernels already."""
+        """`use(logits())` compiled; of a fused step only `use`: its forward is kernels already.
+
+        On a CPU nothing is left of that which would repay a compiler's guards.
+        """
+        if isinstance(self._forward, CpuStep):
+            return partial(_used, logits, use)
         # one piece of code here makes every program, and the compiler counts them by their code
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
         options = COMPILE_OPTIONS.get(self.device.type, {})
@@ -154,6 +180,11 @@ def _logits(forward: Forward, ids: Tensor, positions: Tensor, cache: StaticCache
 
 def _used(logits: Callable[[], Tensor], use: Callable[[Tensor], Result]) -> Result:
     return use(logits())
+
+
+def _last(prompt: Sequence[int]) -> tuple[int, int]:
+    """The last token and its position."""
+    return prompt[-1], len(prompt) - 1
 
 
 def runs_eagerly(config: ModelConfig, device: torch.device) -> bool:

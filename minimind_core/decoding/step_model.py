@@ -2,9 +2,10 @@
 
 A step with one token a row is bound by launches on a GPU and by the bytes of its weights on a CPU. Queries,
 keys and values come from one product here, gate and up from another; every number is the same. Several rows
-on a CPU are multiplied by the library that is faster for them (`cpu_products.py`). One row on
-CUDA goes further: `fused_step.py` runs a layer in five kernels. Made for decoding only: the names of the
-parameters are no longer Llama's, and nothing here is trained or saved.
+on a CPU are multiplied by the library that is faster for them (`cpu_products.py`). Two go further where they
+can: one row on CUDA, by five kernels a layer (`fused_step.py`), and any rows on a CPU, by one call for the
+whole step (`cpu_step.py`). Made for decoding only: the names of the parameters are no longer Llama's, and
+nothing here is trained or saved.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from minimind_core.decoding import int8_linear
 from minimind_core.decoding.cpu_products import PackedLinear, is_served, onednn_is_faster
+from minimind_core.decoding.cpu_step import CpuStep, make_cpu_step
 from minimind_core.decoding.int8_linear import Int8Linear, exact_int8
 from minimind_core.model import decode_attention
 from minimind_core.model.feed_forward import FeedForward, MoEFeedForward
@@ -61,22 +63,21 @@ class JoinedFeedForward(FeedForward):
         return self.gate_up_proj(x).chunk(2, dim=-1)
 
 
-def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep:
+def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep | CpuStep:
     """A copy of `model` with the same logits, up to the order of sums.
 
-    Reads int8 for one row on a CPU where that changes no weight and `int8_linear` can run here. For one row
-    on CUDA it is a `FusedStep`, whose kernels need no compiler, where they know the model.
+    On a CPU it is a `CpuStep` where that can run; else one row reads int8 where that changes no weight and
+    `int8_linear` can run. For one row on CUDA it is a `FusedStep`, whose kernels need no compiler, where
+    they know the model.
     """
-    one_row_on_cpu = batch_size == 1 and model.head_weight.device.type == "cpu"
-    int8 = one_row_on_cpu and _is_exactly_int8(model) and int8_linear.is_available()
+    whole = make_cpu_step(model)
+    if whole is not None:
+        return whole
     if batch_size > 1:
-        return for_rows(model, batch_size)
+        return _laid_out(model, partial(_for_rows, batch_size))
+    on_cpu = model.head_weight.device.type == "cpu"
+    int8 = on_cpu and _is_exactly_int8(model) and int8_linear.is_available()
     return _fused(_laid_out(model, _int8_linear if int8 else _linear))
-
-
-def for_rows(model: MiniMind, rows: int) -> MiniMind:
-    """A copy of `model` whose products are those that are fastest for so many rows, at least two."""
-    return _laid_out(model, partial(_for_rows, rows))
 
 
 def _laid_out(model: MiniMind, make_linear: MakeLinear) -> MiniMind:

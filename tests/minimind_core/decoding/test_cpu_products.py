@@ -24,6 +24,12 @@ GREEDY = SamplingParams(temperature=0)
 NEW = 12
 
 
+@pytest.fixture(autouse=True)
+def no_whole_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cpu_step.py` would stand in for what is tested here."""
+    monkeypatch.setenv("MINIMIND_CPU_STEP", "off")
+
+
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """oneDNN is always found faster; the rows of the plain products that it was given."""

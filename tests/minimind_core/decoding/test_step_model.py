@@ -16,6 +16,12 @@ from tests.minimind_core.checkpoint_samples import TINY
 CONFIG = TINY.replace(vocab_size=128, intermediate_size=128)
 
 
+@pytest.fixture(autouse=True)
+def no_whole_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cpu_step.py` would stand in for what is tested here."""
+    monkeypatch.setenv("MINIMIND_CPU_STEP", "off")
+
+
 def model_from_int8(config: ModelConfig = CONFIG) -> MiniMind:
     """Weights as a shipped checkpoint gives them: int8 widened to fp32."""
     torch.manual_seed(0)
