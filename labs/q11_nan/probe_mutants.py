@@ -1,6 +1,10 @@
 """Runs every probe on every bug and writes `mutants.json`, which says what each probe is worth.
 
 python -m labs.q11_nan.probe_mutants
+
+The rows that were asked about are kept with the answers: held-out text is Python's own library, and another
+version's text gives some bugs another answer (a mask of -3 makes the gradient larger on one page, smaller on
+the next).
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ ROWS, LENGTH = 2, 63
 
 
 def rows_for(loaded: LoadedModel) -> Tensor:
-    """Ids int64 [ROWS, LENGTH + 1]; as many as a head is wide, so that values can be a unit matrix."""
+    """Ids int64 [ROWS, LENGTH + 1] of this machine's text; as many as a head is wide, for a unit matrix."""
     return heldout.windows(loaded.tokenizer, heldout.held_out("code"), ROWS, LENGTH, seed=0)
 
 
@@ -38,7 +42,7 @@ def main() -> None:
         print(name, *table[name].values(), flush=True)
     del table["healthy"]
     mean, paths = best_tree(table, tuple(PROBES))
-    content = {"mean": round(mean, 4), "answers": table, "paths": paths}
+    content = {"mean": round(mean, 4), "rows": rows.tolist(), "answers": table, "paths": paths}
     FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(f"{len(table)} bugs, {mean:.2f} probes on average, {max(map(len, paths.values()))} at most")
 

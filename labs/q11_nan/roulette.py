@@ -29,7 +29,7 @@ MANY = 8
 
 @cache
 def recorded() -> dict[str, Any]:
-    """The recorded answers: "answers" by bug and probe, "paths" of the best tree by bug, its "mean"."""
+    """The recorded "answers" by bug and probe on "rows", "paths" of the best tree by bug, its "mean"."""
     content: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return content
 
@@ -89,20 +89,21 @@ class Roulette(Experiment[RouletteParams, RouletteResult]):
     """A silent bug in the real model, and probes of the whole and of its parts."""
 
     id = "q11/roulette"
-    version = 2
+    version = 3
 
     def seconds(self, params: RouletteParams, device: DeviceClass) -> float:
         return PerDevice(cpu=7.0, cuda=2.0).on(device)
 
     def measure(self, params: RouletteParams, ctx: Context) -> RouletteResult:
+        import torch
+
         from labs.q11_nan.mutants import mutated
-        from labs.q11_nan.probe_mutants import rows_for
         from labs.q11_nan.probes import PROBES as ASKED
         from labs.q11_nan.probes import Answers
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model("minimind-26m")
-        rows = rows_for(loaded).to(ctx.device)
+        rows = torch.tensor(recorded()["rows"], device=ctx.device)  # [B, T]
         name, answers = bug(params.spin), {}
         with mutated("healthy", loaded.model) as subject:
             ctx.progress(0.1, "healthy")

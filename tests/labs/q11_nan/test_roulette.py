@@ -15,6 +15,7 @@ from labs.contract.registry import words_of
 from labs.q11_nan.answers import Answers
 from labs.q11_nan.bugs import BUGS, PROBES
 from labs.q11_nan.mutants import NAMES, mutated, shifted_loss
+from labs.q11_nan.probe_mutants import LENGTH, ROWS
 from labs.q11_nan.probe_tree import best_tree, bits, left, split
 from labs.q11_nan.probes import PROBES as ASKED
 from labs.q11_nan.roulette import Roulette, RouletteParams, bug, kinds, recorded
@@ -175,3 +176,9 @@ def test_the_page_tells_bits_and_at_the_end_the_best_tree() -> None:
 def test_recorded_runs_answer_as_the_table_does() -> None:
     assert all(run["result"]["differ"] == [] for run in recordings("q11/roulette"))
     assert len(list(itertools.islice(recordings("q11/roulette"), 1))) == 1
+
+
+def test_the_rows_are_kept_with_the_answers() -> None:
+    """Text of this machine would differ between versions of Python, and some answers with it."""
+    rows = torch.tensor(recorded()["rows"])
+    assert rows.shape == (ROWS, LENGTH + 1) and rows.min() >= 0 and rows.unique().numel() > 20
