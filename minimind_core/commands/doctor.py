@@ -2,6 +2,7 @@
 
     python -m minimind_core doctor
     python -m minimind_core doctor --model full_sft_512.pth --data my.jsonl --config my.json --checklist
+    python -m minimind_core doctor --run runs/minimind-26m.state.pt
 
 Ends with 1 if something must be mended.
 """
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("--config", "model settings, JSON"),
         ("--data", "texts or conversations, JSON Lines, plain or .xz"),
+        ("--run", "a training's .state.pt, or a log of losses, JSON Lines: spikes, NaN, what is spoilt"),
     ):
         parser.add_argument(name, nargs="+", default=[], type=Path, metavar="FILE", help=text)
     parser.add_argument(
@@ -50,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer=options.tokenizer,
         configs=options.config,
         data=options.data,
+        runs=options.run,
         device=options.device,
         checklist=options.checklist,
     ):
