@@ -193,10 +193,11 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
 
 
 def _config(path: Path) -> Iterator[Finding]:
-    """A file of model settings, alone or as "model" in a checkpoint's config.json."""
+    """A file of model settings, alone or as "model" beside those of a training, as in a checkpoint's."""
     try:
         values = json.loads(read_bounded(path, MAX_JSON_BYTES))
-        config = ModelConfig.from_dict(values.get("model", values))
+        alone = {name: value for name, value in values.items() if name != "training"}
+        config = ModelConfig.from_dict(values.get("model", alone))
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}; check the name.") from error
     except ConfigError as error:

@@ -34,9 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("--config", "model settings, JSON"),
         ("--data", "texts or conversations, JSON Lines, plain or .xz"),
-        ("--run", "a training's .state.pt, or a log of losses, JSON Lines: spikes, NaN, what is spoilt"),
     ):
         parser.add_argument(name, nargs="+", default=[], type=Path, metavar="FILE", help=text)
+    parser.add_argument(
+        "--run",
+        dest="runs",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a training's .state.pt, or a log of losses, JSON Lines: spikes, NaN, what is spoilt",
+    )
     parser.add_argument(
         "--checklist", action="store_true", help="ten things before training with this config on these data"
     )
@@ -52,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer=options.tokenizer,
         configs=options.config,
         data=options.data,
-        runs=options.run,
+        runs=options.runs,
         device=options.device,
         checklist=options.checklist,
     ):

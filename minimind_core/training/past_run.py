@@ -28,6 +28,12 @@ LEAST_SCALE = 1.0
 """A loss scale below it has run away from a forward pass that overflows at any scale."""
 LARGEST_WHOLE = 2**53
 """Beyond it a float skips whole numbers."""
+GO_BACK = "go back to an older state, with the optimizer's part of it"
+WHAT = {
+    "nonfinite": ("the loss was not finite", "train --watch names the first module that is not"),
+    "spike": ("the loss spiked", "train --watch goes back by itself and leaves those batches out"),
+}
+"""By alarm what happened, and what to do about one that went by."""
 
 
 def look_back(path: Path) -> Iterator[Told]:
@@ -47,7 +53,7 @@ def look_back(path: Path) -> Iterator[Told]:
     yield from _losses(path, losses)
     if bad:
         what = f"{len(bad)} tensors are not finite, first {bad[0]}"
-        yield "mend", f"{path}: {what}; go back to an older state, with the optimizer's part of it."
+        yield "mend", f"{path}: {what}; {GO_BACK}."
     else:
         yield "ok", f"{path}: all weights and all that the optimizers remember are finite."
     if in_a_row:
@@ -66,19 +72,17 @@ def _losses(path: Path, losses: Sequence[tuple[int, float]]) -> Iterator[Told]:
     """The losses by step as a run's watch would have heard them."""
     monitor = LossMonitor()
     alarms = [(step, alarm, loss) for step, loss in losses if (alarm := monitor.hear(loss)) is not None]
-    for kind, what in (("nonfinite", "the loss was not finite"), ("spike", "the loss spiked")):
+    for kind, (what, advice) in WHAT.items():
         at = [(step, loss) for step, alarm, loss in alarms if alarm == kind]
         if not at:
             continue
         shown = ", ".join(f"{step} ({loss:.4g})" for step, loss in at[:NAMED])
         more = f" and {len(at) - NAMED} more" if len(at) > NAMED else ""
-        is_last = kind == "nonfinite" and at[-1][0] == losses[-1][0]
-        advice = (
-            "go back to a state from before the first, with the optimizer's part of it"
-            if is_last
-            else "train --watch goes back by itself and leaves the batches out"
+        has_ended = kind == "nonfinite" and at[-1][0] == losses[-1][0]
+        yield (
+            "mend" if has_ended else "note",
+            f"{path}: {what} at step {shown}{more}; {GO_BACK if has_ended else advice}.",
         )
-        yield ("mend" if is_last else "note"), f"{path}: {what} at step {shown}{more}; {advice}."
     if losses and not alarms:
         yield "ok", f"{path}: {len(losses):,} losses to step {losses[-1][0]}, no spike and no NaN among them."
     if not losses:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from minimind_core.doctor import examine
-from minimind_core.errors import MiniMindError
+from minimind_core.__main__ import main
 from minimind_core.training.past_run import look_back
 from tests.minimind_core.checkpoint_samples import save_tiny, sentence
 from tests.minimind_core.training.test_whole_steps import MATRIX, poison
@@ -99,11 +98,11 @@ def test_a_log_without_losses_is_one_sentence(tmp_path: Path, content: str) -> N
     assert "run.jsonl" in sentence(lambda: list(look_back(tmp_path / "run.jsonl")))
 
 
-def test_the_doctor_looks_back_at_runs(tmp_path: Path) -> None:
+def test_the_doctor_looks_back_at_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_tiny(tmp_path / "tiny")
     runs = [state(tmp_path), tmp_path / "none.state.pt"]
-    found = [one for one in examine([str(tmp_path / "tiny")], runs=runs) if one.area == "run"]
-    assert [one.state for one in found] == ["ok", "ok", "note", "mend"]
-    assert found[-1].sentence == f"There is no {runs[1]}; check the name."
-    with pytest.raises(MiniMindError):
-        list(look_back(runs[1]))
+    assert main(["doctor", "--json", "--model", str(tmp_path / "tiny"), "--run", *map(str, runs)]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    found = [(one["state"], one["sentence"]) for one in findings if one["area"] == "run"]
+    assert [how for how, _ in found] == ["ok", "ok", "note", "mend"]
+    assert found[-1][1] == f"There is no {runs[1]}; check the name."
