@@ -34,6 +34,10 @@ ARMS: dict[str, dict[str, Any]] = {
 """How each is drawn: the divided one lies on the broad grey of the big batch."""
 CLIPS: dict[str, float | None] = {"off": None, "1.0": 1.0, "0.1": 0.1}
 STARTS = ("fresh", "shipped")
+WIDER = 1.4
+"""The axis over the run: room for the labels at the ends of the curves, on a phone too."""
+HIGHEST = 20.0
+"""Nats at which a curve is cut."""
 ACCUMULATED = ("divided", "undivided")
 LAST_UPDATES = 5
 """Updates at the end that the losses are averaged over."""
@@ -251,7 +255,7 @@ def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> T
 def _losses(result: DuelResult, text: Words) -> Figure:
     figure, ends, names = Figure(height=400), [], _names(result, text)
     values = [float(loss) for losses in result["losses"].values() for loss in losses if math.isfinite(loss)]
-    low, high = (min(values) - 0.2, min(max(values), 12.0) + 0.2) if values else (0.0, 10.0)
+    low, high = (min(values) - 0.2, min(max(values), HIGHEST) + 0.2) if values else (0.0, 10.0)
     for name, look in ARMS.items():
         losses = np.clip(result["losses"][name], None, high)
         figure.line(_places(losses), losses, name=names[name], hover="%{x}: %{y:.3f}", **look)
@@ -259,7 +263,7 @@ def _losses(result: DuelResult, text: Words) -> Figure:
             ends.append(
                 (float(len(losses)), float(losses[-1]), text(f"short_arm.{name}", steps=result["steps"]))
             )
-    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * 1.22))
+    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * WIDER))
     figure.y_axis(text("axis.nats"), span=(low, high))
     figure.name_ends(ends, low, high, log=False)
     return figure
@@ -270,7 +274,7 @@ def _norms(result: DuelResult, text: Words) -> Figure:
     for name, look in ARMS.items():
         norms = result["norms"][name]
         figure.line(_places(norms), norms, name=names[name], hover="%{x}: %{y:.3g}", **look, showlegend=False)
-    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * 1.22))
+    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * WIDER))
     figure.y_axis(text("axis.norm"), log=True)
     return figure
 
