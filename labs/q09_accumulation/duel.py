@@ -25,6 +25,9 @@ from labs.tools.written import small_number
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from labs.q09_accumulation.arms import Arm
+    from minimind_core.model.minimind import MiniMind
+
 ARMS: dict[str, dict[str, Any]] = {
     "big": {"role": "peer", "width": 6},
     "scaled": {"role": "said", "symbol": "x", "size": 7},
@@ -118,7 +121,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
         return 3.0 + params.planned(device) * len(ARMS) * one
 
     def measure(self, params: DuelParams, ctx: Context) -> DuelResult:
-        from labs.q09_accumulation.arms import Arm, apart
+        from labs.q09_accumulation.arms import apart
         from labs.tools import heldout
         from labs.tools.gradients import gradients
         from labs.tools.models import untrained
@@ -132,17 +135,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
         )
         fresh = params.start == "fresh"
         start = untrained(loaded.config, ctx.device, params.seed) if fresh else loaded.model
-        arms = {
-            name: Arm(
-                start,
-                params.optimizer,
-                params.learning_rate * (params.steps if name == "scaled" else 1),
-                micro_batches=name in ACCUMULATED,
-                divide=name != "undivided",
-                clip=CLIPS[params.clip],
-            )
-            for name in ARMS
-        }
+        arms = _arms(start, params)
         pieces, first = [], dict[str, AgainstBigBatch]()
         for update in range(updates):
             window = _window(rows, update, params.steps, size.rows).to(ctx.device)  # [A, b, T + 1]
@@ -197,6 +190,23 @@ class Duel(Experiment[DuelParams, DuelResult]):
             if loss is not None
         }
         return Shown(figures, _rows(result, text), _notes(result, text), numbers, sentence)
+
+
+def _arms(start: MiniMind, params: DuelParams) -> dict[str, Arm]:
+    """One of each, all from the same weights."""
+    from labs.q09_accumulation.arms import Arm
+
+    return {
+        name: Arm(
+            start,
+            params.optimizer,
+            params.learning_rate * (params.steps if name == "scaled" else 1),
+            micro_batches=name in ACCUMULATED,
+            divide=name != "undivided",
+            clip=CLIPS[params.clip],
+        )
+        for name in ARMS
+    }
 
 
 def _window(rows: Tensor, update: int, steps: int, size: int) -> Tensor:
@@ -255,7 +265,8 @@ def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> T
 def _losses(result: DuelResult, text: Words) -> Figure:
     figure, ends, names = Figure(height=400), [], _names(result, text)
     values = [float(loss) for losses in result["losses"].values() for loss in losses if math.isfinite(loss)]
-    low, high = (min(values) - 0.2, min(max(values), HIGHEST) + 0.2) if values else (0.0, 10.0)
+    least, most = (min(values), min(max(values), HIGHEST)) if values else (0.0, 10.0)
+    low, high = least - max(0.2, (most - least) / 6), most + 0.2  # below, room for a label
     for name, look in ARMS.items():
         losses = np.clip(result["losses"][name], None, high)
         figure.line(_places(losses), losses, name=names[name], hover="%{x}: %{y:.3f}", **look)
