@@ -45,11 +45,13 @@ def examine(
     tokenizer: str | None = None,
     configs: Sequence[Path] = (),
     data: Sequence[Path] = (),
+    runs: Sequence[Path] = (),
     device: str = "auto",
     checklist: bool = False,
 ) -> Iterator[Finding]:
     """Look at everything, one finding after the other. No models means all that are shipped.
 
+    `runs` are states or logs of trainings, whose losses are heard again.
     `checklist` adds the ten items before a training run, for the first config (or the defaults) on the data.
     """
     yield from _python()
@@ -70,6 +72,8 @@ def examine(
         yield from _guarded("config", lambda path=path: _config(path))  # type: ignore[misc]
     if data:
         yield from _guarded("data", lambda: _data(data))
+    for path in runs:
+        yield from _guarded("run", lambda path=path: _run(path))  # type: ignore[misc]
     if checklist:
         yield from _guarded("training", lambda: _training(configs, data, tokenizer))
 
@@ -189,10 +193,11 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
 
 
 def _config(path: Path) -> Iterator[Finding]:
-    """A file of model settings, alone or as "model" in a checkpoint's config.json."""
+    """A file of model settings, alone or as "model" beside those of a training, as in a checkpoint's."""
     try:
         values = json.loads(read_bounded(path, MAX_JSON_BYTES))
-        config = ModelConfig.from_dict(values.get("model", values))
+        alone = {name: value for name, value in values.items() if name != "training"}
+        config = ModelConfig.from_dict(values.get("model", alone))
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}; check the name.") from error
     except ConfigError as error:
@@ -214,6 +219,14 @@ def _training(configs: Sequence[Path], data: Sequence[Path], tokenizer: str | No
     texts += [""] * report.empty
     for item in checklist(*settings_from(text), load_tokenizer(tokenizer or "6.4k"), texts):
         yield Finding("training", item.state, item.sentence())
+
+
+def _run(path: Path) -> Iterator[Finding]:
+    """What a training left behind."""
+    from minimind_core.training.past_run import look_back
+
+    for state, sentence in look_back(path):
+        yield Finding("run", state, sentence)
 
 
 def _data(paths: Sequence[Path]) -> Iterator[Finding]:

@@ -148,6 +148,8 @@ class Text(Field):
     max_length: int
     openings: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
     """By language: what stands on the page at first in place of the default, so that a reader can read it."""
+    files: tuple[str, ...] = ()
+    """Endings of files whose content it may be. It has many lines then, and stays out of the address."""
 
     def parse(self, value: Any) -> str:
         """See Field."""

@@ -7,18 +7,16 @@ and clip are views of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Partials, Shown, ThreeNumbers, Words
 from labs.contract.fields import choice, text, whole
 from labs.q09_accumulation import recipe_figures
+from labs.q09_accumulation.against import AgainstBigBatch, Ratio, against
 from labs.q09_accumulation.token_counts import read_counts
 from labs.tools.budgets import PerDevice
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 RECIPES = ("loss", "end", "rate", "none", "tokens")
 """loss / A; .grad / A at the end; learning rate / A; no division; sum of losses / all tokens."""
@@ -26,9 +24,6 @@ OPTIMIZERS = ("sgd", "adamw")
 CLIPS: dict[str, float | None] = {"off": None, "1.0": 1.0}
 """MiniMind clips at 1."""
 DOCUMENTS = 2
-
-Ratio = float | None
-"""None where an empty micro-batch made the gradient NaN, or where only a run can tell."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +39,6 @@ class AccumulateParams(Params):
     def check_together(self) -> None:
         """Raise ParamError for tokens that are no window."""
         read_counts(self.tokens)
-
-
-class AgainstBigBatch(TypedDict):
-    """A gradient beside that of the big batch: |g - r| / |r|, cosine, |g| / |r|; None where it is NaN."""
-
-    relative_error: Ratio
-    cosine: Ratio
-    norm_ratio: Ratio
 
 
 class MicroBatches(TypedDict):
@@ -139,7 +126,7 @@ class Accumulate(Experiment[AccumulateParams, AccumulateResult]):
         return {
             **self.so_far(params, pieces),
             "token_weight_ratio": max(weights) / min(weights),
-            "gradients": {recipe: _against(gradient, true) for recipe, gradient in by_recipe.items()},
+            "gradients": {recipe: against(gradient, true) for recipe, gradient in by_recipe.items()},
             "reference_norm": norm(true),
             "updates": updates,
             "end_is_equal": window.same_bits(by_recipe["end"], by_recipe["loss"]),
@@ -238,20 +225,5 @@ def update_formula(
     return factor * min(own, limit) / min(right, limit)
 
 
-def _against(gradient: Sequence[Tensor], true: Sequence[Tensor]) -> AgainstBigBatch:
-    from labs.q09_accumulation.window_gradients import cosine
-    from labs.tools.gradients import norm, relative_error
-
-    return {
-        "relative_error": _finite(relative_error(gradient, true)),
-        "cosine": _finite(cosine(gradient, true)),
-        "norm_ratio": _finite(norm(gradient) / norm(true)),
-    }
-
-
 def _over(size: Ratio, right: Ratio) -> Ratio:
     return None if size is None or right is None else size / right
-
-
-def _finite(value: float) -> Ratio:
-    return value if math.isfinite(value) else None

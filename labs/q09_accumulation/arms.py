@@ -19,7 +19,8 @@ class Arm:
 
     `micro_batches`: add up the mean of every b rows, or else take all at once. `divide` by their number.
     `clip` is the largest norm, None for any. It stops for good at the first loss or gradient that is not
-    finite: `diverged` is then the number of that update, counted from 1.
+    finite: `diverged` is then the number of that update, counted from 1. A model held in memory with its
+    gradient and AdamW's moments takes 16 bytes a parameter.
     """
 
     def __init__(
@@ -38,11 +39,10 @@ class Arm:
         self.updates = 0
         self.diverged: int | None = None
 
-    def update(self, window: Tensor, check: Callable[[], None]) -> tuple[float, float] | None:
-        """One update; mean loss before it and the gradient's norm before the clip, or None once diverged."""
+    def accumulate(self, window: Tensor, check: Callable[[], None]) -> float | None:
+        """Leave an update's gradient in `.grad`. Returns the mean loss, or None once diverged."""
         if self.diverged is not None:
             return None
-        self.updates += 1
         self.optimizer.zero_grad(set_to_none=True)
         parts = list(window) if self.micro_batches else [window.flatten(0, 1)]
         total = 0.0
@@ -51,12 +51,19 @@ class Arm:
                 loss = token_losses(self.model, rows).mean()
                 (loss / len(parts) if self.divide else loss).backward()
                 total += float(loss.detach()) / len(parts)
+        return total
+
+    def step(self, loss: float | None) -> tuple[float, float] | None:
+        """Clip what `accumulate` left, and update. Its loss and the norm before the clip; None as there."""
+        if loss is None:
+            return None
+        self.updates += 1
         norm = float(clip_grad_norm_(self.model.parameters(), math.inf if self.clip is None else self.clip))
-        if not math.isfinite(total + norm):
+        if not math.isfinite(loss + norm):
             self.diverged = self.updates
             return None
         self.optimizer.step()
-        return total, norm
+        return loss, norm
 
 
 def apart(one: Arm, other: Arm) -> float | None:

@@ -1,7 +1,8 @@
 """Trainings of a language model side by side: a big batch, accumulation with the division and without it.
 
 A fourth one has the division and A times the learning rate, which is what the missing division is said to
-amount to. All start from the same weights and read the same text.
+amount to. All start from the same weights and read the same text. Before the first update the gradients that
+they are about to use are compared whole.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,15 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, ThreeNumbers, Words
 from labs.contract.drawing import Figure
 from labs.contract.fields import choice, whole
+from labs.q09_accumulation.against import AgainstBigBatch, against
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
-from minimind_core.model.config import PRESETS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labs.q09_accumulation.arms import Arm
+    from minimind_core.model.minimind import MiniMind
 
 ARMS: dict[str, dict[str, Any]] = {
     "big": {"role": "peer", "width": 6},
@@ -29,6 +36,12 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 """How each is drawn: the divided one lies on the broad grey of the big batch."""
 CLIPS: dict[str, float | None] = {"off": None, "1.0": 1.0, "0.1": 0.1}
+STARTS = ("fresh", "shipped")
+WIDER = 1.4
+"""The axis over the run: room for the labels at the ends of the curves, on a phone too."""
+HIGHEST = 20.0
+"""Nats at which a curve is cut."""
+ACCUMULATED = ("divided", "undivided")
 LAST_UPDATES = 5
 """Updates at the end that the losses are averaged over."""
 DOCUMENTS = PerDevice[int | None](cpu=4, cuda=None)
@@ -36,16 +49,18 @@ DOCUMENTS = PerDevice[int | None](cpu=4, cuda=None)
 
 
 class Size(NamedTuple):
-    """Rows of a micro-batch and their tokens, and seconds of an update of one arm for each micro-batch."""
+    """Rows of a micro-batch and their tokens, seconds of an update of one arm for each micro-batch, and
+    the updates that suit the device."""
 
     rows: int
     length: int
     seconds: float
+    updates: int
 
 
 SIZES = {
-    "nano-rope": PerDevice(cpu=Size(1, 64, 0.016), cuda=Size(4, 256, 0.02)),
-    "minimind-26m": PerDevice(cpu=Size(1, 32, 0.14), cuda=Size(4, 512, 0.03)),
+    "nano-rope": PerDevice(cpu=Size(1, 64, 0.016, 30), cuda=Size(4, 256, 0.02, 30)),
+    "minimind-26m": PerDevice(cpu=Size(1, 32, 0.14, 6), cuda=Size(4, 512, 0.03, 50)),
 }
 
 
@@ -55,17 +70,23 @@ class DuelParams(Params):
 
     optimizer: str = choice("adamw", ("sgd", "adamw"), primary=True)
     clip: str = choice("off", tuple(CLIPS), primary=True)
-    updates: int = whole(30, 5, 200, primary=True)
+    size: str = choice("nano-rope", tuple(SIZES), primary=True)
+    start: str = choice("fresh", STARTS)
+    updates: int = whole(0, 0, 200, label="duel_updates")
     learning_rate: float = choice(3e-3, (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0))
     steps: int = whole(8, 1, 16, low_sentence="Accumulation steps must be at least 1.")
-    size: str = choice("nano-rope", tuple(SIZES))
     seed: int = whole(0, 0, 2**31 - 1)
+
+    def planned(self, device: str) -> int:
+        """Updates of a run there."""
+        return self.updates or SIZES[self.size].on(device).updates
 
 
 class Curves(TypedDict):
     """Losses and norms of the gradient before the clip, by arm; an arm that has diverged is shorter."""
 
     updates: int
+    """Of the whole run."""
     steps: int
     optimizer: str
     clip: str
@@ -76,13 +97,13 @@ class Curves(TypedDict):
 class DuelResult(Curves, total=False):
     """At the end also by arm the mean of the last losses, None where it diverged, and at which update.
 
-    `norm_ratio` is the first gradient's norm without the division over that with it; `weights_apart` the
-    largest difference of a weight, big batch to divided.
+    `first` has the first gradients beside the big batch's; `weights_apart` is the largest difference of a
+    weight, big batch to divided.
     """
 
     final_loss: dict[str, float | None]
     diverged: dict[str, int | None]
-    norm_ratio: float
+    first: dict[str, AgainstBigBatch]
     weights_apart: float | None
     tokens: int
     parameters: int
@@ -92,49 +113,42 @@ class Duel(Experiment[DuelParams, DuelResult]):
     """Four trainings, update by update together."""
 
     id = "q09/duel"
+    version = 2
     keep = False
 
     def seconds(self, params: DuelParams, device: DeviceClass) -> float:
         one = SIZES[params.size].on(device).seconds * params.steps
-        return 3.0 + params.updates * len(ARMS) * one
+        return 3.0 + params.planned(device) * len(ARMS) * one
 
     def measure(self, params: DuelParams, ctx: Context) -> DuelResult:
-        import torch
-
-        from labs.q09_accumulation.arms import Arm, apart
+        from labs.q09_accumulation.arms import apart
         from labs.tools import heldout
+        from labs.tools.gradients import gradients
         from labs.tools.models import untrained
 
         ctx.progress(0.0, "reading")
         size, loaded = SIZES[params.size].on(ctx.device), ctx.model(params.size)
-        a_window, texts = params.steps * size.rows, heldout.training()[: DOCUMENTS.on(ctx.device)]
+        updates, a_window = params.planned(ctx.device), params.steps * size.rows
+        texts = heldout.training()[: DOCUMENTS.on(ctx.device)]
         rows = heldout.windows(
-            loaded.tokenizer, texts, a_window * params.updates, size.length, params.seed, ctx.check_cancelled
+            loaded.tokenizer, texts, a_window * updates, size.length, params.seed, ctx.check_cancelled
         )
-        start = untrained(PRESETS[params.size], ctx.device, params.seed)
-        arms = {
-            name: Arm(
-                start,
-                params.optimizer,
-                params.learning_rate * (params.steps if name == "scaled" else 1),
-                micro_batches=name in ("divided", "undivided"),
-                divide=name != "undivided",
-                clip=CLIPS[params.clip],
-            )
-            for name in ARMS
-        }
-        pieces = []
-        for update in range(params.updates):
-            places = torch.arange(update * a_window, (update + 1) * a_window) % len(rows)
-            window = (
-                rows[places].view(params.steps, size.rows, -1).to(ctx.device)
-            )  # [A * b, T + 1] -> [A, b, T + 1]
-            piece: dict[str, tuple[float, float] | None] = {}
+        fresh = params.start == "fresh"
+        start = untrained(loaded.config, ctx.device, params.seed) if fresh else loaded.model
+        arms = _arms(start, params)
+        pieces, first = [], dict[str, AgainstBigBatch]()
+        for update in range(updates):
+            window = _window(rows, update, params.steps, size.rows).to(ctx.device)  # [A, b, T + 1]
+            losses = {}
             for index, (name, arm) in enumerate(arms.items()):
-                ctx.progress((update + index / len(arms)) / params.updates, "arms", update=update + 1)
-                piece[name] = arm.update(window, ctx.check_cancelled)
-            pieces.append(piece)
-            ctx.emit(piece)
+                ctx.progress((update + index / len(arms)) / updates, "arms", update=update + 1)
+                losses[name] = arm.accumulate(window, ctx.check_cancelled)
+            if not update:
+                big = gradients(arms["big"].model)
+                first = {name: against(gradients(arms[name].model), big) for name in ACCUMULATED}
+            stepped = {name: arm.step(losses[name]) for name, arm in arms.items()}
+            pieces.append({"updates": updates, "arms": stepped})
+            ctx.emit(pieces[-1])
         curves = self.so_far(params, pieces)
         return {
             **curves,
@@ -143,7 +157,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
                 for name, arm in arms.items()
             },
             "diverged": {name: arm.diverged for name, arm in arms.items()},
-            "norm_ratio": float(curves["norms"]["undivided"][0] / curves["norms"]["divided"][0]),
+            "first": first,
             "weights_apart": apart(arms["big"], arms["divided"]),
             "tokens": a_window * size.length,
             "parameters": sum(parameter.numel() for parameter in start.parameters()),
@@ -151,11 +165,11 @@ class Duel(Experiment[DuelParams, DuelResult]):
 
     def so_far(self, params: DuelParams, partials: Partials) -> DuelResult:
         def column(name: str, place: int) -> NDArray[np.float32]:
-            known = [piece[name][place] for piece in partials if piece[name] is not None]
+            known = [piece["arms"][name][place] for piece in partials if piece["arms"][name] is not None]
             return np.array(known, np.float32)
 
         return {
-            "updates": params.updates,
+            "updates": partials[0]["updates"] if partials else params.planned("cpu"),
             "steps": params.steps,
             "optimizer": params.optimizer,
             "clip": params.clip,
@@ -168,35 +182,74 @@ class Duel(Experiment[DuelParams, DuelResult]):
         figures = {"loss": _losses(result, text), "norm": _norms(result, text)}
         if "final_loss" not in result:
             return Shown(figures)
-        final, diverged = result["final_loss"], result["diverged"]
-        names = {name: text(f"duel_arm.{name}", steps=result["steps"]) for name in ARMS}
-        rows: list[Row] = [
-            {
-                text("training"): names[name],
-                text("axis.last_loss"): "–" if loss is None else round(loss, 4),
-                text("diverged_at"): diverged[name] or "–",
-                text("axis.first_norm"): round(float(result["norms"][name][0]), 4),
-            }
-            for name, loss in final.items()
-        ]
-        notes = [text("duel.size", tokens=result["tokens"], parameters=result["parameters"])]
+        final, names = result["final_loss"], _names(result, text)
         sentence = _sentence(final, result["optimizer"], result["clip"])
-        if sentence is not None:
-            notes.insert(0, text("duel.sentence", optimizer=text(f"optimizer.{result['optimizer']}")))
-        notes.append(text("note.norms", ratio=result["norm_ratio"]))
-        notes += [
-            text("note.diverged", arm=names[name], update=update)
-            for name, update in diverged.items()
-            if update is not None
-        ]
-        if result["weights_apart"] is not None:
-            notes.append(text("note.same_run", difference=small_number(result["weights_apart"])))
         numbers = {
             f"{names[name]}, {text('axis.last_loss')}": loss
             for name, loss in final.items()
             if loss is not None
         }
-        return Shown(figures, rows, [*notes, text("duel.change")], numbers, sentence)
+        return Shown(figures, _rows(result, text), _notes(result, text), numbers, sentence)
+
+
+def _arms(start: MiniMind, params: DuelParams) -> dict[str, Arm]:
+    """One of each, all from the same weights."""
+    from labs.q09_accumulation.arms import Arm
+
+    return {
+        name: Arm(
+            start,
+            params.optimizer,
+            params.learning_rate * (params.steps if name == "scaled" else 1),
+            micro_batches=name in ACCUMULATED,
+            divide=name != "undivided",
+            clip=CLIPS[params.clip],
+        )
+        for name in ARMS
+    }
+
+
+def _window(rows: Tensor, update: int, steps: int, size: int) -> Tensor:
+    """The rows of an update, from the beginning again where the text is over: [N, T + 1] -> [A, b, T + 1]."""
+    first = update * steps * size
+    places = [place % len(rows) for place in range(first, first + steps * size)]
+    return rows[places].view(steps, size, -1)
+
+
+def _names(result: DuelResult, text: Words) -> dict[str, str]:
+    return {name: text(f"duel_arm.{name}", steps=result["steps"]) for name in ARMS}
+
+
+def _rows(result: DuelResult, text: Words) -> list[Row]:
+    names = _names(result, text)
+    return [
+        {
+            text("training"): names[name],
+            text("axis.last_loss"): "–" if loss is None else round(loss, 4),
+            text("diverged_at"): result["diverged"][name] or "–",
+            text("axis.first_norm"): round(float(result["norms"][name][0]), 4),
+        }
+        for name, loss in result["final_loss"].items()
+    ]
+
+
+def _notes(result: DuelResult, text: Words) -> list[str]:
+    names, first = _names(result, text), result["first"]
+    notes = [text("duel.size", tokens=result["tokens"], parameters=result["parameters"])]
+    if _sentence(result["final_loss"], result["optimizer"], result["clip"]) is not None:
+        notes.insert(0, text("duel.sentence", optimizer=text(f"optimizer.{result['optimizer']}")))
+    if (error := first["divided"]["relative_error"]) is not None:
+        notes.append(text("note.first_divided", error=small_number(error)))
+    if (ratio := first["undivided"]["norm_ratio"]) is not None:
+        notes.append(text("note.first_undivided", ratio=ratio, cosine=first["undivided"]["cosine"]))
+    notes += [
+        text("note.diverged", arm=names[name], update=update)
+        for name, update in result["diverged"].items()
+        if update is not None
+    ]
+    if result["weights_apart"] is not None:
+        notes.append(text("note.same_run", difference=small_number(result["weights_apart"])))
+    return [*notes, text("duel.change")]
 
 
 def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> ThreeNumbers | None:
@@ -210,30 +263,29 @@ def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> T
 
 
 def _losses(result: DuelResult, text: Words) -> Figure:
-    figure, ends = Figure(height=400), []
+    figure, ends, names = Figure(height=400), [], _names(result, text)
     values = [float(loss) for losses in result["losses"].values() for loss in losses if math.isfinite(loss)]
-    low, high = (min(values) - 0.2, min(max(values), 12.0) + 0.2) if values else (0.0, 10.0)
+    least, most = (min(values), min(max(values), HIGHEST)) if values else (0.0, 10.0)
+    low, high = least - max(0.2, (most - least) / 6), most + 0.2  # below, room for a label
     for name, look in ARMS.items():
         losses = np.clip(result["losses"][name], None, high)
-        label = text(f"duel_arm.{name}", steps=result["steps"])
-        figure.line(_places(losses), losses, name=label, hover="%{x}: %{y:.3f}", **look)
+        figure.line(_places(losses), losses, name=names[name], hover="%{x}: %{y:.3f}", **look)
         if len(losses):
             ends.append(
                 (float(len(losses)), float(losses[-1]), text(f"short_arm.{name}", steps=result["steps"]))
             )
-    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * 1.22))
+    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * WIDER))
     figure.y_axis(text("axis.nats"), span=(low, high))
     figure.name_ends(ends, low, high, log=False)
     return figure
 
 
 def _norms(result: DuelResult, text: Words) -> Figure:
-    figure = Figure(height=280)
+    figure, names = Figure(height=280), _names(result, text)
     for name, look in ARMS.items():
-        label = text(f"duel_arm.{name}", steps=result["steps"])
         norms = result["norms"][name]
-        figure.line(_places(norms), norms, name=label, hover="%{x}: %{y:.3g}", **look, showlegend=False)
-    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * 1.22))
+        figure.line(_places(norms), norms, name=names[name], hover="%{x}: %{y:.3g}", **look, showlegend=False)
+    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * WIDER))
     figure.y_axis(text("axis.norm"), log=True)
     return figure
 

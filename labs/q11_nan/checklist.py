@@ -22,8 +22,8 @@ STATES = ("ok", "note", "mend")
 class ChecklistParams(Params):
     """Settings as JSON, and the lines of a data file: JSON with a "text", or plain text."""
 
-    settings: str = text(SETTINGS, max_length=20_000, primary=True)
-    lines: str = text(LINES, max_length=1_000_000, primary=True)
+    settings: str = text(SETTINGS, max_length=20_000, primary=True, files=("json",))
+    lines: str = text(LINES, max_length=1_000_000, primary=True, files=("jsonl", "json", "txt"))
     tokenizer: str = choice("6.4k", ("byte", "1k", "6.4k"))
 
 

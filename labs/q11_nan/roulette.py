@@ -132,14 +132,17 @@ class Roulette(Experiment[RouletteParams, RouletteResult]):
 
     def show(self, result: RouletteResult, text: Words) -> Shown:
         view, ended = result["view"], result["view"]["accused"] != "open"
-        worth = _worth(result, text, ended)
+        worth, mute = _worth(result, ended)
         rows = _rows(result, text)
         asked = [
             text("note.asked", probe=row[text("probe")], said=row[text("answer")], left=row[text("possible")])
             for row in rows[1:]
         ]
         notes = [*asked, *_notes(result, text)]
-        return Shown({"worth": worth}, rows, notes, {text("possible"): len(view["left"])})
+        if mute:
+            notes.append(text("note.mute", count=mute))
+        figures = {"worth": _bars(worth, text)} if worth else {}
+        return Shown(figures, rows, notes, {text("possible"): len(view["left"])})
 
 
 def bug(spin: int) -> str:
@@ -197,17 +200,21 @@ def _notes(result: RouletteResult, text: Words) -> list[str]:
     return notes
 
 
-def _worth(result: RouletteResult, text: Words, ended: bool) -> Figure:
-    """Bits that each probe tells on average: of all bugs at first, afterwards of those that are left."""
+def _worth(result: RouletteResult, ended: bool) -> tuple[dict[str, float], int]:
+    """Bits that a probe tells on average, most first, and how many tell nothing: of all bugs at first and at
+    the end, in between of those that are left."""
     table = recorded()["answers"]
     candidates = list(table) if ended else result["view"]["left"]
     rest = [probe for probe in PROBES if ended or probe not in result["view"]["bought"]]
-    worth = {text(f"ask.{probe}"): bits(table, candidates, probe) for probe in rest}
-    ordered = dict(sorted(worth.items(), key=lambda item: -item[1]))
-    figure = Figure(height=90 + 26 * len(PROBES))
+    worth = {probe: told for probe in rest if (told := bits(table, candidates, probe)) > 0}
+    return dict(sorted(worth.items(), key=lambda item: -item[1])), len(rest) - len(worth)
+
+
+def _bars(worth: dict[str, float], text: Words) -> Figure:
+    figure = Figure(height=90 + 26 * len(worth))
     figure.bars(
-        list(ordered.values()),
-        list(ordered),
+        list(worth.values()),
+        [text(f"ask.{probe}") for probe in worth],
         "formula",
         horizontal=True,
         hover="%{y}: %{x:.2f}",

@@ -2,6 +2,7 @@
 
     python -m minimind_core doctor
     python -m minimind_core doctor --model full_sft_512.pth --data my.jsonl --config my.json --checklist
+    python -m minimind_core doctor --run runs/minimind-26m.state.pt
 
 Ends with 1 if something must be mended.
 """
@@ -36,6 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(name, nargs="+", default=[], type=Path, metavar="FILE", help=text)
     parser.add_argument(
+        "--run",
+        dest="runs",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a training's .state.pt, or a log of losses, JSON Lines: spikes, NaN, what is spoilt",
+    )
+    parser.add_argument(
         "--checklist", action="store_true", help="ten things before training with this config on these data"
     )
     add_device_argument(parser)
@@ -50,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer=options.tokenizer,
         configs=options.config,
         data=options.data,
+        runs=options.runs,
         device=options.device,
         checklist=options.checklist,
     ):

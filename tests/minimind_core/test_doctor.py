@@ -136,6 +136,12 @@ def test_configs_are_checked_alone_and_inside_a_checkpoint(tiny: Path, tmp_path:
     assert "Cannot read" in findings[6].sentence
 
 
+def test_a_config_may_hold_the_training_alone(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.json").write_text('{"training": {"learning_rate": 0.001}}')
+    [finding] = found("config", tiny, configs=[tmp_path / "my.json"])
+    assert finding.state == "ok" and "25,829,888 parameters" in finding.sentence
+
+
 def test_data_is_read_to_its_end(tiny: Path, tmp_path: Path) -> None:
     names = ("good.jsonl", "holes.jsonl", "empty.jsonl", "cut.xz")
     good, holes, empty, cut = (tmp_path / name for name in names)

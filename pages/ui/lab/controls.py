@@ -4,14 +4,16 @@ Each widget stands in the address under `<question>_<field>`, so that a link car
 an address asks for beyond a field's limits is moved to the nearest allowed value, and said. So is what
 somebody types into a number box: the box keeps it, and below it stands what is used instead.
 
-Streamlit's own binding writes an option's visible text into the address. Choices that have words of their
-own are put there by hand, so that a link means the same in both languages.
+The content of a file stays out of it. Streamlit's own binding writes an option's visible text into the
+address. Choices that have words of their own are put there by hand, so that a link means the same in both
+languages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -19,6 +21,7 @@ import streamlit as st
 from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
 from minimind_core.errors import shortened
+from pages.ui.lab import own_file
 from pages.ui.lab.sortable import sortable
 from pages.ui.site import streamlit_inside
 from pages.ui.words.i18n import catalogue, current_language, t
@@ -100,15 +103,17 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     name = key(question, field)
     label = label_of(spec)
     worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
-    binding = {} if worded else {"bind": "query-params"}
-    first = _first_value(params, spec, name, bound=not worded)
-    if not worded:
+    bound = not worded and not _is_of_a_file(spec)
+    binding = {"bind": "query-params"} if bound else {}
+    common = {"key": name} | binding | _first_value(params, spec, name, bound=bound)
+    if bound:
         _leave_out_unusable(params, spec, name)
-    value = (
-        _order(spec, label, name, off)
-        if isinstance(spec, Order)
-        else _widget(spec, label, {"key": name} | binding | first)
-    )
+    if isinstance(spec, Order):
+        value = _order(spec, label, name, off)
+    elif isinstance(spec, Text) and spec.files:
+        value = own_file.box(spec, label, common, partial(put, question, field))
+    else:
+        value = _widget(spec, label, common)
     if worded:
         _into_address(name, value, spec.default)
     _say_if_moved(spec, name, value)
@@ -119,6 +124,10 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
         say_if_broken(value)
     st.session_state[f"{name}.kept"] = used
     return used
+
+
+def _is_of_a_file(spec: Field) -> bool:
+    return isinstance(spec, Text) and bool(spec.files)
 
 
 def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:

@@ -11,9 +11,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from labs.q09_accumulation.against import against
 from labs.q09_accumulation.arms import Arm
-from labs.q09_accumulation.duel import ARMS, Duel, DuelParams
-from labs.tools.gradients import random_rows
+from labs.q09_accumulation.duel import ARMS, SIZES, Duel, DuelParams
+from labs.runner.supervisor import LIMITS
+from labs.tools.budgets import device_class
+from labs.tools.gradients import gradients, random_rows
 from labs.tools.models import TINY, untrained
 from tests.labs.one_lab import OneLab, Run, shown
 
@@ -27,13 +30,17 @@ def arm(optimizer: str, *, micro_batches: bool, divide: bool, clip: float | None
     return Arm(MODEL, optimizer, rate, micro_batches=micro_batches, divide=divide, clip=clip)
 
 
+def advance(one: Arm, window: torch.Tensor) -> tuple[float, float] | None:
+    return one.step(one.accumulate(window, lambda: None))
+
+
 @pytest.mark.parametrize(("optimizer", "clip"), [("sgd", None), ("adamw", 0.5)])
 def test_an_arm_is_the_plain_loop(optimizer: str, clip: float | None) -> None:
     ours = arm(optimizer, micro_batches=True, divide=True, clip=clip)
     model = copy.deepcopy(MODEL)
     theirs = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer](model.parameters(), lr=0.05)
     for window in WINDOWS:
-        found = ours.update(window, lambda: None)
+        found = advance(ours, window)
         rows = window.flatten(0, 1)
         loss = cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
         theirs.zero_grad()
@@ -43,10 +50,29 @@ def test_an_arm_is_the_plain_loop(optimizer: str, clip: float | None) -> None:
         assert found == pytest.approx((loss.item(), norm.item()), rel=1e-4)
 
 
+@pytest.mark.parametrize(("divide", "factor"), [(True, 1), (False, 3)])
+def test_what_micro_batches_leave_is_the_gradient_of_the_big_batch_or_a_multiple(
+    divide: bool, factor: int
+) -> None:
+    accumulated = arm("adamw", micro_batches=True, divide=divide, clip=None)
+    accumulated.accumulate(WINDOWS[0], lambda: None)
+    rows = WINDOWS[0].flatten(0, 1)
+    loss = cross_entropy(MODEL(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
+    true = torch.autograd.grad(factor * loss, list(MODEL.parameters()))
+    found = against(gradients(accumulated.model), true)
+    assert found["relative_error"] is not None and found["relative_error"] < 1e-6
+    assert found["cosine"] == pytest.approx(1) and found["norm_ratio"] == pytest.approx(1, rel=1e-5)
+
+
+def test_a_gradient_that_is_nan_is_like_no_other() -> None:
+    ours, true = [torch.tensor([torch.nan, 1.0])], [torch.ones(2)]
+    assert set(against(ours, true).values()) == {None}
+
+
 def test_a_clip_below_both_norms_hides_the_mistake_from_sgd() -> None:
     arms = [arm("sgd", micro_batches=True, divide=divide, clip=1e-3) for divide in (True, False)]
     for window in WINDOWS:
-        right, wrong = (each.update(window, lambda: None) for each in arms)
+        right, wrong = (advance(each, window) for each in arms)
         assert right is not None and wrong is not None
         assert wrong[0] == pytest.approx(right[0], rel=1e-5) and wrong[1] == pytest.approx(
             3 * right[1], rel=1e-3
@@ -55,7 +81,7 @@ def test_a_clip_below_both_norms_hides_the_mistake_from_sgd() -> None:
 
 def test_an_arm_that_diverges_stops_for_good_and_harms_nobody() -> None:
     wild = arm("sgd", micro_batches=False, divide=True, clip=None, rate=1e30)
-    found = [wild.update(window, lambda: None) for window in WINDOWS]
+    found = [advance(wild, window) for window in WINDOWS]
     assert found[0] is not None and found[1:] == [None, None] and wild.diverged == 2
     assert all(parameter.isfinite().all() for parameter in MODEL.parameters())
 
@@ -65,11 +91,31 @@ def test_adamw_does_not_see_the_missing_division(result: Result) -> None:
     losses = seen["losses"]
     assert losses["divided"] == pytest.approx(losses["big"], abs=1e-4)
     assert losses["undivided"] == pytest.approx(losses["big"], abs=1e-3)
-    assert seen["norm_ratio"] == pytest.approx(2, rel=1e-4) and seen["weights_apart"] < 1e-3
+    assert seen["first"]["divided"]["relative_error"] < 1e-5 and seen["weights_apart"] < 1e-3
+    assert seen["first"]["undivided"]["norm_ratio"] == pytest.approx(2, rel=1e-4)
     drawn = shown("q09/duel", seen)
     assert drawn.sentence is not None
     assert drawn.sentence["formula"] == seen["final_loss"]["divided"]
     assert drawn.sentence["measured"] == seen["final_loss"]["undivided"]
+    assert any("(cosine 1.000000) and is 2 times as long" in note for note in drawn.notes)
+
+
+def test_the_26m_takes_the_same_course_from_its_trained_weights(result: Result) -> None:
+    seen = result("duel", updates=1, steps=2, size="minimind-26m", start="shipped")
+    assert seen["parameters"] == 25_829_888 and seen["updates"] == 1
+    assert seen["first"]["divided"]["relative_error"] < 1e-5
+    assert seen["first"]["undivided"]["norm_ratio"] == pytest.approx(2, rel=1e-4)
+    first = {float(losses[0]) for losses in seen["losses"].values()}
+    assert max(first) - min(first) < 1e-4 and max(first) < 6  # ln 6400, a guess, is 8.8
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_without_a_number_of_updates_a_run_is_as_long_as_suits_the_device(size: str) -> None:
+    for device, limit in LIMITS.items():
+        params = DuelParams(size=size)
+        assert params.planned(device) == SIZES[size].on(device).updates
+        assert 5 < Duel().seconds(params, device_class(device)) < limit
+    assert DuelParams(size=size, updates=7).planned("cpu") == 7
 
 
 def test_sgd_takes_it_for_a_higher_rate_and_a_run_that_diverges_is_said(result: Result) -> None:

@@ -162,12 +162,20 @@ def test_the_page_tells_bits_and_at_the_end_the_best_tree() -> None:
     assert hidden.notes == [f"{len(BUGS)} bugs are still possible."] and len(hidden.rows) == 1
     bought = shown(loss=True, shifted=True)
     told = [row["bits it told"] for row in bought.rows]
+    drawn = {
+        label: value
+        for label, value in zip(
+            bought.figures["worth"].data[0]["y"], bought.figures["worth"].data[0]["x"], strict=True
+        )
+    }
+    assert "Loss" not in drawn and all(value > 0 for value in drawn.values())
+    assert bought.notes[-1] == f"Probes that can tell nothing more: {len(PROBES) - 2 - len(drawn)}."
     assert sum(told) == pytest.approx(math.log2(len(BUGS) / bought.rows[-1]["bugs still possible"]))
     right, wrong = (
         shown(loss=True, accused=name),
         shown(accused=next(b for b in BUGS if b not in left(TABLE, name, PROBES))),
     )
-    assert right.notes[1].startswith("Right: ") and "You took 1 probes" in right.notes[1]
+    assert right.notes[1].startswith("Right: ") and "Probes you took: 1;" in right.notes[1]
     assert wrong.notes[0].startswith("No: it was ")
     assert f"All {len(PROBES)} probes together tell {kinds()} of the {len(BUGS)} bugs apart" in wrong.notes[1]
     assert f"the best tree takes {len(recorded()['paths'][name])}" in right.notes[1]
