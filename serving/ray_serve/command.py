@@ -10,6 +10,7 @@ has the rest. The log is one JSON object a line on standard error; its line "rea
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import queue
 import secrets
@@ -65,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve; 0 after SIGTERM and a drain, 130 after Ctrl+C. Raises ConfigError, NotDeployed."""
     plan = plan_of(options)  # a setting that cannot work is told before anything starts
-    log_to()
     ray = connected(options.address)
+    log_to(others=("ray", "ray.serve"))
     try:
         deploy(plan)
         tell("ready", address=f"http://{plan.settings.host}:{plan.settings.port}")
@@ -87,11 +88,12 @@ def connected(address: str | None) -> Any:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray  # reads them now
+        from ray import serve  # noqa: F401  (has its logs before ours)
     except ImportError:
         raise ConfigError("Ray is not installed here; run pip install -r requirements-cluster.txt.") from None
     own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
     try:
-        ray.init(address or "local", namespace="minimind", log_to_driver=False, **own)
+        ray.init(address or "local", logging_level=logging.WARNING, log_to_driver=False, **own)
     except Exception as error:
         raise NotDeployed(f"The Ray cluster cannot be reached: {_last_line(error)}") from error
     return ray

@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.05
 class Engine:
     """One model with its batch."""
 
-    async def __init__(self, plan: Plan) -> None:
+    async def __init__(self, plan: Plan) -> None:  # type: ignore[misc]  # Ray Serve awaits it
         log_to()
         self._backend = await embedded(plan.settings, argparse.Namespace(**plan.model))
 
@@ -63,7 +63,7 @@ class Handle:
 
 
 class Front:
-    """The HTTP service around engines elsewhere; gate, breaker, deadlines and errors are those of one process."""
+    """The HTTP service around engines elsewhere, with a gate, a breaker and deadlines of its own."""
 
     def __init__(self, plan: Plan) -> None:
         from serving.service import Service

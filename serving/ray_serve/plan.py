@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass, replace
 from typing import Any
 
+from minimind_core.command_options import MOST
 from minimind_core.errors import require
 from serving.arguments import settings_of
 from serving.settings import Settings
@@ -42,11 +43,12 @@ class Plan:
             f"--min-engines {self.min_engines} is more than --max-engines {self.max_engines}.",
         )
         require(
-            0 <= self.gpus < 1 or self.gpus == int(self.gpus),
+            0 <= self.gpus < 1 or (1 <= self.gpus < MOST and self.gpus == int(self.gpus)),
             f"--gpus is a share below 1, or a whole number, not {self.gpus:g}.",
         )
         for name in ("upscale_seconds", "downscale_seconds"):
-            require(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name):g}.")
+            seconds = getattr(self, name)
+            require(0 < seconds < MOST, f"{name} must be above 0 and finite, not {seconds:g}.")
 
     @property
     def front_settings(self) -> Settings:

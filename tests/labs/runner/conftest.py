@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labs.runner.cluster import LOCAL
-from tests.ray_cluster import STARTED, needs_ray
-
-ON_RAY = (pytest.mark.slow, needs_ray, pytest.mark.timeout(STARTED + 240))
+from tests.ray_cluster import ON_RAY
 
 
 @pytest.fixture(scope="module", params=[LOCAL, pytest.param("ray", marks=ON_RAY)])
