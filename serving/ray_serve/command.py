@@ -17,15 +17,21 @@ import secrets
 import signal
 from typing import Any
 
+import httpx
+
 from minimind_core.command_options import add_device_arguments, add_model_arguments, positive
 from minimind_core.errors import ConfigError, MiniMindError
 from serving.arguments import DEFAULT, add_numbers, add_paged
 from serving.logs import log_to, tell
 from serving.ray_serve.plan import Plan, plan_of
+from serving.ray_serve.proxy import CALLBACK
+from serving.settings import Settings
 
 INTERRUPTED = 130
 OBJECT_STORE_BYTES = 80_000_000
 """Nothing large is kept there: answers are short texts."""
+OWN_RAY = {"RAY_worker_niceness": "0", **CALLBACK}
+"""Settings of a Ray that is started here: no process of it gives way to others."""
 ANSWER_SECONDS = 30.0
 """Beyond the drain, for fronts that do not answer."""
 
@@ -69,8 +75,9 @@ def run(options: argparse.Namespace) -> int:
     ray = connected(options.address)
     log_to(others=("ray", "ray.serve"))
     try:
+        tell("deploying", fronts=plan.fronts, engines=plan.min_engines)
         deploy(plan)
-        tell("ready", address=f"http://{plan.settings.host}:{plan.settings.port}")
+        tell("ready", address=_answering(plan.settings))
         sig = _ended()
         tell("draining", signal=sig.name)
         tell("drained", left=drain(plan))
@@ -83,9 +90,11 @@ def run(options: argparse.Namespace) -> int:
 def connected(address: str | None) -> Any:
     """The module `ray`, connected to a cluster, or to one of its own. Raises ConfigError, NotDeployed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is None and "RAY_AUTH_MODE" not in os.environ:
-        # Ray listens beyond loopback whatever it is told; without the token nobody is heard.
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    if address is None:
+        os.environ.update(OWN_RAY)
+        if "RAY_AUTH_MODE" not in os.environ:
+            # Ray listens beyond loopback whatever it is told; without the token nobody is heard.
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray  # reads them now
         from ray import serve  # noqa: F401  (has its logs before ours)
@@ -106,7 +115,7 @@ def deploy(plan: Plan) -> None:
     from serving.ray_serve.deployments import ENGINES, FRONTS, engines, fronts
 
     try:
-        serve.start(http_options={"host": plan.settings.host, "port": plan.settings.port})
+        serve.start("EveryNode", {"host": plan.settings.host, "port": plan.settings.port})
         serve.run(engines(plan), name=ENGINES, route_prefix=None)
         serve.run(fronts(plan), name=FRONTS)
     except Exception as error:
@@ -133,6 +142,19 @@ def remove() -> None:
 
     for name in (FRONTS, ENGINES):
         serve.delete(name)
+
+
+def _answering(settings: Settings) -> str:
+    """The address; proxies that are there already keep theirs. Raises NotDeployed where that is another."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{settings.port}"
+    try:
+        httpx.get(f"{address}/health/live", trust_env=False, timeout=ANSWER_SECONDS).raise_for_status()
+    except httpx.HTTPError as error:
+        raise NotDeployed(
+            f"Nothing answers at {address}; if this cluster serves already, give the --port that it has."
+        ) from error
+    return address
 
 
 def _ended() -> signal.Signals:

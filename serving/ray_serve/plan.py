@@ -46,6 +46,7 @@ class Plan:
             0 <= self.gpus < 1 or (1 <= self.gpus < MOST and self.gpus == int(self.gpus)),
             f"--gpus is a share below 1, or a whole number, not {self.gpus:g}.",
         )
+        require(self.settings.port > 0, "Ray's proxies take no free port; name one with --port.")
         for name in ("upscale_seconds", "downscale_seconds"):
             seconds = getattr(self, name)
             require(0 < seconds < MOST, f"{name} must be above 0 and finite, not {seconds:g}.")

@@ -48,12 +48,14 @@ class RayService(LoggedProcess):
         super().__init__("ray", *words, patience=STARTED)
         self.address = self.line("ready")["address"]
 
-    def engines(self) -> set[int]:
-        """The processes of the engines."""
+    def replicas(self, application: str) -> set[int]:
+        """The processes of the engines, or of the fronts."""
+        title = f"ray::ServeReplica:{application}"
         processes = psutil.Process(self.process.pid).children(recursive=True)
-        return {
-            each.pid for each in processes if _title(each).startswith("ray::ServeReplica:minimind-engines")
-        }
+        return {each.pid for each in processes if _title(each).startswith(title)}
+
+    def engines(self) -> set[int]:
+        return self.replicas("minimind-engines")
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,13 @@ async def until(holds: Any) -> None:
             await asyncio.sleep(0.05)
 
 
+async def in_flight(client: httpx.AsyncClient, requests: int) -> None:
+    """Returns once so many requests are with the front."""
+    async with asyncio.timeout(STARTED):
+        while (await client.get("/health")).json()["in_flight"] != requests:
+            await asyncio.sleep(0.05)
+
+
 def test_a_second_engine_comes_with_the_load_and_nobody_is_refused(service: RayService) -> None:
     assert len(service.engines()) == 1
     enough = False
@@ -169,6 +178,27 @@ def test_a_bad_request_and_a_foreign_name_get_the_sentence_of_the_service(servic
     assert refused.status_code == 400 and refused.json()["error"]["param"] == "max_tokens"
     foreign = httpx.get(f"{service.address}/health", headers={"Host": "elsewhere.example.org"})
     assert foreign.status_code == 421
+
+
+def test_a_front_is_killed_and_the_next_one_serves(service: RayService) -> None:
+    async def ask() -> tuple[Streamed, httpx.Response]:
+        async with client_of(service) as client:
+            stream = Streamed(client, 1, LONG)
+            reading = asyncio.create_task(stream.read())
+            waiting = asyncio.create_task(client.post("/generate", json=asked(2, LONG)))
+            await stream.begun.wait()
+            await in_flight(client, 2)
+            (front,) = service.replicas("minimind-fronts")
+            psutil.Process(front).kill()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await reading
+            return stream, await waiting
+
+    stream, refused = asyncio.run(ask())
+    assert stream.last != "[DONE]"
+    assert refused.status_code == 503 and refused.json()["error"]["code"] == "front_failed"
+    next_one = httpx.post(f"{service.address}/generate", json=asked(3, TOKENS), timeout=STARTED)
+    assert next_one.json()["token_ids"] == expected(3)
 
 
 def test_after_sigterm_what_was_accepted_is_answered_and_nothing_is_left(service: RayService) -> None:

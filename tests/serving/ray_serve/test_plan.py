@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -46,6 +47,7 @@ def test_engines_follow_the_load_within_their_bounds() -> None:
         (["--gpus", "inf"], "--gpus is a share below 1, or a whole number, not inf."),
         (["--upscale-seconds", "0"], "upscale_seconds must be above 0 and finite, not 0."),
         (["--downscale-seconds", "nan"], "downscale_seconds must be above 0 and finite, not nan."),
+        (["--port", "0"], "Ray's proxies take no free port; name one with --port."),
         (["--host", "0.0.0.0"], "Say under which names 0.0.0.0 is reached"),
     ],
 )
@@ -60,8 +62,7 @@ def test_without_ray_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # so that nothing else is written into the environment
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setattr("os.environ", dict(os.environ))  # it writes what Ray reads into it
     assert commands.main(["ray"]) == commands.USAGE
     assert (
         capsys.readouterr().err == "Ray is not installed here; run pip install -r requirements-cluster.txt.\n"
