@@ -92,6 +92,11 @@ class Head:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all others of the node descend from."""
+        return self._process.pid
+
     def stop(self) -> None:
         """End the node and all that runs on it."""
         self._process.terminate()

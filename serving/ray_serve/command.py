@@ -10,11 +10,12 @@ has the rest. The log is one JSON object a line on standard error; its line "rea
 from __future__ import annotations
 
 import argparse
-import logging
+import contextlib
 import os
 import queue
 import secrets
 import signal
+import socket
 from typing import Any
 
 import httpx
@@ -32,6 +33,9 @@ OBJECT_STORE_BYTES = 80_000_000
 """Nothing large is kept there: answers are short texts."""
 OWN_RAY = {"RAY_worker_niceness": "0", **CALLBACK}
 """Settings of a Ray that is started here: no process of it gives way to others."""
+ATTEMPTS = 3
+"""For a Ray of our own: it gives up after half a minute, which a busy machine may need for one process."""
+LOOK_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 """Beyond the drain, for fronts that do not answer."""
 
@@ -72,8 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve; 0 after SIGTERM and a drain, 130 after Ctrl+C. Raises ConfigError, NotDeployed."""
     plan = plan_of(options)  # a setting that cannot work is told before anything starts
-    ray = connected(options.address)
+    ray = imported(own=options.address is None)
     log_to(others=("ray", "ray.serve"))
+    connect(ray, options.address)
     try:
         tell("deploying", fronts=plan.fronts, engines=plan.min_engines)
         deploy(plan)
@@ -87,10 +92,10 @@ def run(options: argparse.Namespace) -> int:
     return INTERRUPTED if sig == signal.SIGINT else 0
 
 
-def connected(address: str | None) -> Any:
-    """The module `ray`, connected to a cluster, or to one of its own. Raises ConfigError, NotDeployed."""
+def imported(own: bool) -> Any:
+    """The module `ray`, with what a Ray of our `own` is to find in its environment. Raises ConfigError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is None:
+    if own:
         os.environ.update(OWN_RAY)
         if "RAY_AUTH_MODE" not in os.environ:
             # Ray listens beyond loopback whatever it is told; without the token nobody is heard.
@@ -100,12 +105,29 @@ def connected(address: str | None) -> Any:
         from ray import serve  # noqa: F401  (has its logs before ours)
     except ImportError:
         raise ConfigError("Ray is not installed here; run pip install -r requirements-cluster.txt.") from None
-    own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
-    try:
-        ray.init(address or "local", logging_level=logging.WARNING, log_to_driver=False, **own)
-    except Exception as error:
-        raise NotDeployed(f"The Ray cluster cannot be reached: {_last_line(error)}") from error
     return ray
+
+
+def connect(ray: Any, address: str | None) -> None:
+    """To a cluster, or to a Ray that is started here. Raises NotDeployed."""
+    own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address is None else {}
+    for left in reversed(range(ATTEMPTS if address is None else 1)):
+        try:
+            _look_for(address)
+            ray.init(address or "local", configure_logging=False, log_to_driver=False, **own)
+            return
+        except Exception as error:
+            ray.shutdown()
+            if not left:
+                raise NotDeployed(f"The Ray cluster cannot be reached: {_last_line(error)}") from error
+            tell("no Ray yet", why=_last_line(error))
+
+
+def _look_for(address: str | None) -> None:
+    """Raises OSError where nobody listens at HOST:PORT; Ray itself would try for two minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_SECONDS).close()
 
 
 def deploy(plan: Plan) -> None:
@@ -137,11 +159,13 @@ def drain(plan: Plan) -> int:
 def remove() -> None:
     """Take fronts and engines from the cluster; what else runs there stays."""
     from ray import serve
+    from ray.serve.exceptions import RayServeException
 
     from serving.ray_serve.deployments import ENGINES, FRONTS
 
-    for name in (FRONTS, ENGINES):
-        serve.delete(name)
+    with contextlib.suppress(RayServeException):  # nothing was deployed
+        for name in (FRONTS, ENGINES):
+            serve.delete(name)
 
 
 def _answering(settings: Settings) -> str:

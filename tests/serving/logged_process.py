@@ -40,7 +40,7 @@ class LoggedProcess:
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self._news.put(json.loads(line))
+            self._news.put(_read(line))
         self._news.put(None)
 
     def line(self, event: str, name: str | None = None) -> dict[str, Any]:
@@ -64,3 +64,12 @@ class LoggedProcess:
         """After SIGTERM, which lets it finish."""
         self.process.terminate()
         return self.process.wait(self._patience)
+
+
+def _read(line: str) -> dict[str, Any]:
+    """A line of its log; what it says before it ends in failure is a sentence, and no JSON."""
+    try:
+        facts: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"event": "said", "text": line}
+    return facts

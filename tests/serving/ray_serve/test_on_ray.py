@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -36,22 +36,23 @@ OPTIONS = {
 
 
 class RayService(LoggedProcess):
-    """The command with a tiny model, on `ray` where one is named, else on a Ray of its own."""
+    """The command with a tiny model, on the cluster of `head`, else on a Ray of its own."""
 
-    def __init__(self, folder: Path, ray: str | None = None) -> None:
+    def __init__(self, folder: Path, head: Head | None = None) -> None:
         save_tiny(folder / "tiny")
         (port,) = free_ports(1)
         options = {**OPTIONS, "--model": folder / "tiny", "--port": port}
-        if ray is not None:
-            options["--address"] = ray
+        if head is not None:
+            options |= {"--address": head.node, "--downscale-seconds": 1}
         words = [str(word) for option in options.items() for word in option]
         super().__init__("ray", *words, patience=STARTED)
+        self._ray = self.process.pid if head is None else head.pid
         self.address = self.line("ready")["address"]
 
     def replicas(self, application: str) -> set[int]:
         """The processes of the engines, or of the fronts."""
         title = f"ray::ServeReplica:{application}"
-        processes = psutil.Process(self.process.pid).children(recursive=True)
+        processes = psutil.Process(self._ray).children(recursive=True)
         return {each.pid for each in processes if _title(each).startswith(title)}
 
     def engines(self) -> set[int]:
@@ -109,7 +110,7 @@ def expected(seed: int) -> list[int]:
     return alone(seed, TOKENS)
 
 
-async def until(holds: Any) -> None:
+async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(STARTED):
         while not holds():
             await asyncio.sleep(0.05)
@@ -122,26 +123,28 @@ async def in_flight(client: httpx.AsyncClient, requests: int) -> None:
             await asyncio.sleep(0.05)
 
 
+async def asked_again_and_again(service: RayService, callers: int, enough: Callable[[], bool]) -> list[int]:
+    """How many answers each caller got until it was enough; all are what the model gives."""
+    over = False
+
+    async def answers(client: httpx.AsyncClient, seed: int) -> int:
+        count = 0
+        while not over:
+            assert await whole(client, seed) == expected(seed)
+            count += 1
+        return count
+
+    async with client_of(service) as client, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(answers(client, seed)) for seed in range(callers)]
+        await until(enough)
+        over = True
+    return [task.result() for task in tasks]
+
+
 def test_a_second_engine_comes_with_the_load_and_nobody_is_refused(service: RayService) -> None:
     assert len(service.engines()) == 1
-    enough = False
-
-    async def ask_again_and_again(client: httpx.AsyncClient, seed: int) -> int:
-        answers = 0
-        while not enough:
-            assert await whole(client, seed) == expected(seed)
-            answers += 1
-        return answers
-
-    async def ask() -> list[int]:
-        nonlocal enough
-        async with client_of(service) as client, asyncio.TaskGroup() as group:
-            callers = [group.create_task(ask_again_and_again(client, seed)) for seed in range(3 * SLOTS)]
-            await until(lambda: len(service.engines()) == 2)
-            enough = True
-        return [caller.result() for caller in callers]
-
-    assert min(asyncio.run(ask())) > 0
+    counts = asyncio.run(asked_again_and_again(service, 3 * SLOTS, lambda: len(service.engines()) == 2))
+    assert min(counts) > 0
 
 
 def test_an_engine_is_killed_and_every_answer_is_the_one_that_the_model_gives(service: RayService) -> None:
@@ -221,12 +224,14 @@ def test_after_sigterm_what_was_accepted_is_answered_and_nothing_is_left(service
     assert psutil.wait_procs(processes, STARTED)[1] == []
 
 
-def test_on_a_cluster_that_is_there_it_takes_its_own_with_it_and_no_more(head: Head, tmp_path: Path) -> None:
+def test_on_a_cluster_that_is_there_it_follows_the_load_both_ways_and_leaves_the_rest(
+    head: Head, tmp_path: Path
+) -> None:
     import ray
 
-    running = RayService(tmp_path, head.node)
-    answer = httpx.post(f"{running.address}/generate", json=asked(3, TOKENS), timeout=STARTED)
-    assert answer.json()["token_ids"] == expected(3)
+    running = RayService(tmp_path, head)
+    asyncio.run(asked_again_and_again(running, 3 * SLOTS, lambda: len(running.engines()) == 2))
+    asyncio.run(asked_again_and_again(running, 1, lambda: len(running.engines()) == 1))
     assert running.end() == 0
     assert ray.get(ray.remote(lambda: "still there").remote(), timeout=STARTED) == "still there"
 
