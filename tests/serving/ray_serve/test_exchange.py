@@ -32,7 +32,7 @@ class Call:
 
     def __init__(self, backend: Backend, order: str, dead: asyncio.Event) -> None:
         self._said, self._dead = answer(backend, order), dead
-        self.over = asyncio.Event()
+        self.cancelled = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         dying = asyncio.create_task(self._dead.wait())
@@ -48,10 +48,9 @@ class Call:
             return
         finally:
             dying.cancel()
-            self.over.set()
 
     def cancel(self) -> None:
-        self.over.set()
+        self.cancelled.set()
 
 
 class Crew:
@@ -164,7 +163,7 @@ def test_who_leaves_ends_the_request_at_the_engine() -> None:
             sent = asyncio.create_task(front.client.post("/generate", json=ASK))
             await halting.halted.wait()
             sent.cancel()
-            await until(lambda: crew.calls[0].over.is_set() and front.service.gate.in_flight == 0)
+            await until(lambda: crew.calls[0].cancelled.is_set() and front.service.gate.in_flight == 0)
 
     asyncio.run(ask())
 
