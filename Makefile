@@ -1,5 +1,6 @@
 # make app     set everything up and start the app
 # make test    set everything up, a browser included, and run the tests; test-slow: the long journeys too
+# make test-cluster  what runs on a Ray cluster, on a real one of this machine; some ten minutes
 # make test Q=q13   the tests of one question: its content, its lab, its pages; without a browser
 # make quick   what one minute can tell: content, words, claims, every lab's contract, the model, the layers;
 #              no browser, no training, no tests of a single question
@@ -27,7 +28,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -n $(JOBS) \
 	--dist loadfile --no-loadscope-reorder
 
-.PHONY: app test test-slow quick lint bench soak team wrk system
+.PHONY: app test test-slow test-cluster quick lint bench soak team wrk system
 
 app: $(VENV)/app.stamp
 	$(BIN)/streamlit run app.py
@@ -52,6 +53,9 @@ quick: $(VENV)/dev.stamp
 
 test-slow: $(VENV)/dev.stamp system
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+test-cluster: $(VENV)/cluster.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -80,6 +84,10 @@ $(VENV)/app.stamp: requirements.txt $(VENV)/made.stamp
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/app.stamp
 	$(BIN)/pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/cluster.stamp: requirements-cluster.txt $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet -r requirements-cluster.txt
 	@touch $@
 
 # Debian's Python comes without venv; a failed first try leaves a broken folder behind.

@@ -3,6 +3,7 @@
     python -m serving serve --port 8000
     python -m serving serve --backend http://127.0.0.1:8001
     python -m serving cluster --nodes 2 --workers 2
+    python -m serving ray --max-engines 2
     python -m serving load http://127.0.0.1:8000 --rate 20 --seconds 30
 
 Exit codes: 0 done (a drain after SIGTERM is), 1 failed, 2 usage, 130 interrupted.
@@ -25,6 +26,7 @@ COMMANDS = {
     "worker": ("serving.scaleout.worker_command", "answer what API nodes put into a queue"),
     "cluster": ("serving.scaleout.cluster_command", "nginx, nodes, a Redis and workers on this machine"),
     "soak": ("serving.soak.command", "mixed load for minutes, and whether the service held"),
+    "ray": ("serving.ray_serve.command", "the same on a Ray cluster, with as many engines as the load needs"),
     "load": ("serving.load.command", "send requests to such a service, and tell how long they waited"),
 }
 """By name the module with `add_arguments` and `run`, and what it does."""

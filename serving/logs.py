@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 LOG = logging.getLogger("serving")
@@ -26,11 +27,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def log_to(stream: TextIO = sys.stderr) -> None:
-    """Send this service's log, and what uvicorn has to say beyond it, to `stream`."""
+def log_to(stream: TextIO = sys.stderr, others: Sequence[str] = ("uvicorn",)) -> None:
+    """Send this service's log, and the warnings of `others`, to `stream`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
-    for name, level in (("serving", logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in (("serving", logging.INFO), *((name, logging.WARNING) for name in others)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)

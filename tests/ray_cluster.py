@@ -12,8 +12,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 
@@ -23,17 +24,32 @@ from tests.labs.runner.waiting import SOON, wait_for
 
 STARTED = 400.0
 """Seconds within which a head node is there: ten processes of Python, on a machine that does much else."""
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="no Ray: pip install -r requirements-cluster.txt"
+ON_RAY = (
+    pytest.mark.cluster,
+    pytest.mark.skipif(
+        importlib.util.find_spec("ray") is None, reason="no Ray: pip install -r requirements-cluster.txt"
+    ),
+    pytest.mark.timeout(3 * STARTED),
 )
+"""What is marked with these needs Ray, and is run by `make test-cluster`."""
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def on_ray(test: Test) -> Test:
+    """One test with all of these marks."""
+    for mark in ON_RAY:
+        test = mark(test)
+    return test
 
 
 class Head:
-    """A head node with two CPUs, which can be stopped and started again. `address` is for MINIMIND_RUNNER."""
+    """A head node with two CPUs, which can be stopped and started again. `address` is for MINIMIND_RUNNER,
+    `node` for who joins it."""
 
     def __init__(self) -> None:
         self._port, self._client_port = free_ports(2)
         self.address = f"ray://127.0.0.1:{self._client_port}"
+        self.node = f"127.0.0.1:{self._port}"
         self._folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
 
     def start(self) -> None:
@@ -75,6 +91,11 @@ class Head:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    @property
+    def pid(self) -> int:
+        """Of the process that all others of the node descend from."""
+        return self._process.pid
 
     def stop(self) -> None:
         """End the node and all that runs on it."""

@@ -169,11 +169,14 @@ def connect(address: str) -> Any:
 
 
 def _create(ray: Any, config: Mapping[str, Any]) -> Any:
-    """An actor for the worker: on a GPU, unless the CPU is asked for or the cluster has no GPU."""
+    """An actor for the worker: on a GPU where one is asked for, or where the cluster has one and may choose.
+
+    Any other device gets a place at once, and the worker there says what is wrong with it.
+    """
     from labs.runner.cluster_relay import Relay
 
     device = config["device"]
-    on_gpu = device != "cpu" and (device != "auto" or "GPU" in ray.cluster_resources())
+    on_gpu = device.startswith("cuda") or (device == "auto" and "GPU" in ray.cluster_resources())
     actor = ray.remote(concurrency_groups={"events": 1, "orders": 1})(Relay)
     return actor.options(num_cpus=1, num_gpus=int(on_gpu), scheduling_strategy="SPREAD").remote(config)
 

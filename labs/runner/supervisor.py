@@ -290,6 +290,5 @@ class Supervisor:
 
     def _update_places(self, now: float) -> None:
         for job_id, run in self._run_of.items():
-            if not run.lane:
-                job, place = run.jobs[job_id], self._scheduler.place(job_id, now)
-                job.position, job.wait_seconds = place.position, place.wait_seconds
+            job, place = run.jobs[job_id], self._scheduler.place(job_id, now)
+            job.position, job.wait_seconds = place.position, place.wait_seconds

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
 import uuid
 from collections.abc import AsyncGenerator, Coroutine
-from dataclasses import replace
 from typing import Any
 
-from minimind_core.decoding.sampling_params import MAX_SEED
 from serving.backends.backend import Load, Piece, Work
 from serving.errors import BackendFailed
 from serving.scaleout.stream import RequestStream, Unreachable
+from serving.scaleout.takeover import Given, repeatable
 from serving.scaleout.wire import Order, Said
 
 PAUSE_SECONDS = 0.1
@@ -47,12 +45,12 @@ class RedisBackend:
         news = self._news[request] = asyncio.Queue()
         entry, over = None, False
         try:
-            entry = await self._put(Order(self._node, request, _repeatable(work)))
-            answer = _Answer()
+            entry = await self._put(Order(self._node, request, repeatable(work)))
+            given = Given()
             while not over:
                 said = await news.get()
                 over = said.last
-                for piece in answer.new(said):
+                for piece in given.new(said):
                     yield piece
                 if said.error is not None:
                     raise said.error
@@ -123,29 +121,3 @@ class RedisBackend:
         task = asyncio.create_task(work)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
-
-
-class _Answer:
-    """What was given on of one answer."""
-
-    def __init__(self) -> None:
-        self._given: list[Piece] = []
-
-    def new(self, said: Said) -> list[Piece]:
-        """The pieces that were not given on yet. Raises BackendFailed where they do not go on from those."""
-        known = self._given[said.at : said.at + len(said.pieces)]
-        if said.at > len(self._given) or list(said.pieces[: len(known)]) != known:
-            raise BackendFailed(
-                "The worker of this answer died, and the next one says something else; ask again.",
-                retry_after=1,
-            )
-        new = list(said.pieces[len(known) :])
-        self._given += new
-        return new
-
-
-def _repeatable(work: Work) -> Work:
-    """The same request with a seed, so that a second worker says what the first one said."""
-    if work.sampling.seed is not None or work.sampling.greedy:
-        return work
-    return replace(work, sampling=replace(work.sampling, seed=secrets.randbelow(MAX_SEED)))

@@ -16,12 +16,11 @@ from serving.backends.backend import Backend, Piece
 from serving.errors import BackendFailed, ServiceError
 from serving.logs import LOG, tell
 from serving.scaleout.stream import Depth, Entry, RequestStream, Unreachable, seconds_of
+from serving.scaleout.takeover import MOST_DELIVERIES, too_often
 from serving.scaleout.wire import Order, Said, read_order
 
 LEASE_SECONDS = 3.0
 """A worker that is silent for longer loses what it holds; it renews four times as often."""
-MOST_DELIVERIES = 3
-"""Workers that one request may bring down."""
 PAUSE_SECONDS = 0.1
 
 
@@ -141,7 +140,7 @@ class Worker:
         """Collect the pieces, or the error that ends them."""
         try:
             if running.entry.delivery > MOST_DELIVERIES:
-                raise BackendFailed(f"{MOST_DELIVERIES} workers broke off this request; change it.")
+                raise too_often()
             async with aclosing(self._backend.generate(running.order.work)) as pieces:
                 async for piece in pieces:
                     running.unsent.append(piece)

@@ -3,74 +3,40 @@
 from __future__ import annotations
 
 import json
-import queue
 import re
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from tests.minimind_core.checkpoint_samples import save_tiny
+from tests.serving.logged_process import LoggedProcess
 
 PATIENCE = 120.0
 
-ROOT = Path(__file__).resolve().parents[2]
 LONG = {"prompt": "Ab", "max_tokens": 400, "ignore_eos": True, "stream": True}
 SHORT = {"prompt": "Ab", "max_tokens": 3}
 
 
-class Process:
-    """`python -m serving serve` with a tiny model, on a port of its own."""
+class Process(LoggedProcess):
+    """`serve` with a tiny model, on a port of its own."""
 
     def __init__(self, folder: Path) -> None:
         options = {"--max-length": 4096, "--max-new-tokens": 4000, "--deadline": 600, "--drain-seconds": 600}
         words = [str(word) for option in options.items() for word in option]
-        command = [
-            sys.executable,
-            "-m",
-            "serving",
-            "serve",
-            "--port",
-            "0",
-            "--model",
-            str(folder),
-            "--device",
-            "cpu",
-        ]
-        self.process = subprocess.Popen([*command, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        self.lines: list[dict[str, Any]] = []
-        self._news: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        super().__init__("serve", "--port", "0", "--model", str(folder), "--device", "cpu", *words)
         self.address = f"http://127.0.0.1:{self.line('listening')['port']}"
         self.client = httpx.Client(base_url=self.address, timeout=PATIENCE, trust_env=False)
 
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._news.put(json.loads(line))
-        self._news.put(None)
-
-    def line(self, event: str) -> dict[str, Any]:
-        """The next line of the log about this."""
-        while (line := self._news.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
-            if line["event"] == event:
-                return line
-        raise AssertionError(f"no {event}: {self.lines}")
-
-    def end(self) -> int:
+    def ended(self) -> int:
+        """Its exit code, and in `lines` the rest of its log."""
         self.client.close()
         code = self.process.wait(PATIENCE)
-        while (line := self._news.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
+        self.rest()
         return code
 
 
@@ -119,7 +85,7 @@ def test_a_process_from_its_first_line_to_its_last(server: Process) -> None:
     assert json.loads(rest[-2].removeprefix("data: "))["choices"][0]["finish_reason"] == "length"
     assert refused.status_code == 503 and refused.json()["error"]["code"] == "draining"
     assert refused.headers["Retry-After"] == "1" and ready.status_code == 503
-    assert server.end() == 0
+    assert server.ended() == 0
     requests = [line for line in server.lines if line["event"] == "request"]
     assert [line.get("outcome") for line in requests] == ["cancelled", "draining", "answered"]
     assert requests[-1]["output_tokens"] == 400

@@ -9,10 +9,9 @@ import pytest
 
 from labs.runner.cluster import LOCAL
 from labs.runner.schedule import Scheduler
-from tests.ray_cluster import STARTED, needs_ray
+from tests.ray_cluster import ON_RAY
 
 LIMIT = 60.0
-ON_RAY = (pytest.mark.slow, needs_ray, pytest.mark.timeout(STARTED + 240))
 
 
 @pytest.fixture(scope="module", params=[LOCAL, pytest.param("ray", marks=ON_RAY)])

@@ -21,10 +21,9 @@ from labs.runner.store import ResultStore
 from minimind_core.errors import ConfigError
 from tests.labs.runner.test_supervisor import PlayedWorker
 from tests.labs.runner.waiting import SOON, wait_for
-from tests.ray_cluster import STARTED, Head, needs_ray
+from tests.ray_cluster import STARTED, Head, on_ray
 
 Start = Callable[[str], WorkerClient]
-on_ray = pytest.mark.timeout(STARTED + 240)
 
 
 @pytest.fixture
@@ -123,7 +122,6 @@ def test_the_queue_is_served_as_long_as_one_worker_is_left(
     assert job.wait(SOON) and job.state == "failed" and job.error.endswith("cannot start.")
 
 
-@needs_ray
 @on_ray
 def test_a_run_somewhere_in_a_cluster_is_as_one_here(start: Start, head: Head) -> None:
     client = start(head.address)
@@ -137,23 +135,19 @@ def test_a_run_somewhere_in_a_cluster_is_as_one_here(start: Start, head: Head) -
     assert relay is not None and relay.cmdline()[0].startswith("ray::")
 
 
-@pytest.mark.slow
-@needs_ray
 @on_ray
 def test_workers_share_one_queue_and_never_measure_on_one_device_at_once(start: Start, head: Head) -> None:
     client = start(f"{head.address}?workers=2")
     first = under_way(client, 1)
     second = client.submit("q00/wait", {"seconds": 0.0, "tag": 2})
     wait_for(lambda: second.doing[0] == "waiting", STARTED)
-    assert second.position == 0, "another worker has it, which waits for the device"
+    wait_for(lambda: second.position == 0)  # another worker has it, which waits for the device
     third = client.submit("q00/wait", {"seconds": 0.0, "tag": 3})
     wait_for(lambda: third.position == 1)
     first.cancel()
     assert all(job.wait(SOON) and job.state == "done" for job in (second, third))
 
 
-@pytest.mark.slow
-@needs_ray
 @on_ray
 def test_more_workers_than_places_wait_for_one_and_take_it(start: Start, head: Head) -> None:
     full = start(f"{head.address}?workers=2")
@@ -166,8 +160,6 @@ def test_more_workers_than_places_wait_for_one_and_take_it(start: Start, head: H
     assert job.wait(STARTED) and job.state == "done", job.error
 
 
-@pytest.mark.slow
-@needs_ray
 @on_ray
 def test_a_lost_machine_fails_its_run_in_a_sentence_and_another_worker_serves(
     start: Start, head: Head
@@ -183,9 +175,7 @@ def test_a_lost_machine_fails_its_run_in_a_sentence_and_another_worker_serves(
     wait_for(lambda: not psutil.pid_exists(pid))
 
 
-@pytest.mark.slow
-@needs_ray
-@pytest.mark.timeout(3 * STARTED)
+@on_ray
 def test_a_cluster_that_goes_away_and_comes_back(
     start: Start, head: Head, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,3 +116,34 @@ def test_a_worker_that_hangs_while_loading_is_killed(monkeypatch: pytest.MonkeyP
     assert not PlayedWorker.started[0].killed
     lane.tick(lanes.LOAD_SECONDS + 1)
     assert PlayedWorker.started[0].killed
+
+
+class WaitingWorker(PlayedWorker):
+    """Gets ready when it is told, and waits then for a device that another process holds."""
+
+    def __init__(self, config: dict[str, Any], on_event: Any) -> None:
+        self.config, self._tell, self.killed = config, on_event, False
+        self.started.append(self)
+        self.about = {"device": "cpu", "device_name": "CPU", "dtype": "fp32", "versions": {"torch": "2"}}
+        self.say(event="status", state="loading", **self.about)
+
+    def send(self, message: dict[str, Any]) -> None:
+        if message["do"] == "run":
+            self.say(event="progress", run=message["run"], fraction=0.0, doing=("waiting", {}))
+
+
+def test_a_job_that_waits_for_its_device_is_in_the_queue_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(lanes, "WorkerProcess", WaitingWorker)
+    monkeypatch.setattr(PlayedWorker, "started", [])
+    client = WorkerClient.start(
+        "cpu", registry=Registry(["tests.labs.specimens"]), store=ResultStore(tmp_path)
+    )
+    job = client.submit("q00/wait")
+    wait_for(lambda: job.position == 1)
+    [worker] = PlayedWorker.started
+    worker.say(event="status", state="ready", model_name="m", **worker.about)  # type: ignore[attr-defined]
+    wait_for(lambda: job.doing[0] == "waiting")
+    wait_for(lambda: job.position == 0)
+    client.close()

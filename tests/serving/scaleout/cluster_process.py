@@ -5,30 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import queue
 import re
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from tests.minimind_core.checkpoint_samples import save_tiny
+from tests.serving.logged_process import LoggedProcess
 from tests.serving.scaleout.redis_server import need
 from tests.serving.served import PROMPT, until
 
-ROOT = Path(__file__).resolve().parents[3]
 PATIENCE, DEADLINE = 240.0, 120.0
 TOKENS = 120
 
 
-class ClusterProcess:
+class ClusterProcess(LoggedProcess):
     """Started in `folder`; `lines` are its log so far."""
 
     def __init__(self, folder: Path, nodes: int, workers: int) -> None:
@@ -46,27 +41,9 @@ class ClusterProcess:
             "--deadline": DEADLINE,
         }
         words = [str(word) for option in options.items() for word in option]
-        self.folder, self.lines = folder, list[dict[str, Any]]()
-        self._news: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving", "cluster", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
-        threading.Thread(target=self._read, daemon=True).start()
+        super().__init__("cluster", *words)
+        self.folder = folder
         self.address = self.line("ready")["address"]
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._news.put(json.loads(line))
-        self._news.put(None)
-
-    def line(self, event: str, name: str | None = None) -> dict[str, Any]:
-        """The next line of the log about this."""
-        while (line := self._news.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
-            if line["event"] == event and name in (None, line.get("name")):
-                return line
-        raise AssertionError(f"no {event}: {self.lines}")
 
     def pids(self) -> dict[str, int]:
         """Of each process the newest."""
@@ -88,10 +65,6 @@ class ClusterProcess:
                 return used is not None and float(used[1]) > 0
 
             await until(holds)
-
-    def end(self) -> int:
-        self.process.terminate()
-        return self.process.wait(PATIENCE)
 
 
 @contextmanager

@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.backends.backend import Backend, Load, Piece, Usage, Work
+from serving.backends.backend import Backend
 from serving.backends.embedded import EmbeddedBackend
 from serving.errors import ServiceError
 from serving.scaleout.front import RedisBackend
 from serving.scaleout.stream import RequestStream
 from serving.scaleout.worker import MOST_DELIVERIES, Worker
 from serving.settings import Settings
+from tests.serving.halting import Halting
 from tests.serving.scaleout.redis_server import RedisServer, redis_server
 from tests.serving.served import PROMPT, SMALL, Served, alone, events, served, tiny, until
 from tests.serving.test_generation import ENDPOINTS, assert_equal_answers, body
@@ -85,39 +86,6 @@ async def come(crew: Crew, backend: Backend | None = None, **options: Any) -> Wo
 
     await until(known)
     return worker
-
-
-class Halting:
-    """Says numbers until it is to halt, then nothing for ever, or goes on when it is let."""
-
-    alive = True
-
-    def __init__(self, halt_at: int = 10**9, first: int = 0) -> None:
-        self.halt_at, self.first = halt_at, first
-        self.halted, self.go_on = asyncio.Event(), asyncio.Event()
-        self.asked = 0
-
-    async def generate(self, work: Work) -> AsyncGenerator[Piece]:
-        self.asked += 1
-        most = work.max_new_tokens or 1
-        for at in range(most):
-            if at == self.halt_at:
-                self.halted.set()
-                await self.go_on.wait()
-            await asyncio.sleep(0)
-            last = at == most - 1
-            yield Piece(
-                f"{self.first + at} ", (at,), "length" if last else None, Usage(1, most) if last else None
-            )
-
-    async def models(self) -> list[str]:
-        return ["tiny"]
-
-    def load(self) -> Load | None:
-        return None
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
