@@ -47,8 +47,13 @@ class Subject:
 
 @contextlib.contextmanager
 def mutated(name: str, model: MiniMind) -> Iterator[Subject]:
-    """A copy of the model with the bug of that name; "healthy" has none."""
+    """A copy of the model with the bug of that name; "healthy" has none.
+
+    What is drawn by chance inside is the same every time and on every device: it is drawn on the CPU.
+    """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=()))
+        torch.default_generator.manual_seed(0)
         subject = Subject(copied(model).eval())
         subject.model.use_attention("eager")
         if name in LOSSES:
@@ -235,10 +240,16 @@ PATCHES = {
         {
             "logits_halved": (lambda self, hidden: F.linear(hidden, self.head_weight) / 2),
             "softmax_twice": (lambda self, hidden: F.linear(hidden, self.head_weight).softmax(-1)),
-            "dropout_left_on": (lambda self, hidden: F.linear(F.dropout(hidden, 0.2), self.head_weight)),
+            "dropout_left_on": (lambda self, hidden: F.linear(_dropped(hidden), self.head_weight)),
         },
     ),
 }
+
+
+def _dropped(hidden: Tensor) -> Tensor:
+    """A fifth of the numbers lost, others each time."""
+    kept = torch.rand(hidden.shape) >= 0.2
+    return hidden * kept.to(hidden) / 0.8
 
 
 # --- weights that were changed on the way ---

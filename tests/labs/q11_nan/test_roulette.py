@@ -190,3 +190,12 @@ def test_the_rows_are_kept_with_the_answers() -> None:
     """Text of this machine would differ between versions of Python, and some answers with it."""
     rows = torch.tensor(recorded()["rows"])
     assert rows.shape == (ROWS, LENGTH + 1) and rows.min() >= 0 and rows.unique().numel() > 20
+
+
+def test_what_is_left_to_chance_is_the_same_every_time(lively: MiniMind) -> None:
+    drawn = []
+    for _ in range(2):
+        torch.rand(7)  # whatever ran before
+        with mutated("dropout_left_on", lively) as subject:
+            drawn.append(torch.stack([subject.model(IDS), subject.model(IDS)]))
+    assert torch.equal(*drawn) and not torch.equal(*drawn[0])
