@@ -180,6 +180,11 @@ if triton is not None:
         return higher, total, output
 
     @triton.jit
+    def _loaded(memory, offset, inside):  # type: ignore[no-untyped-def]
+        """The rows of memory [.., D] at offset [R, D], zeros where not inside [R]."""
+        return tl.load(memory + offset, mask=inside[:, None], other=0.0)
+
+    @triton.jit
     def _kernel(  # type: ignore[no-untyped-def]
         queries,
         keys,
@@ -201,17 +206,12 @@ if triton is not None:
         SLOTS: tl.constexpr,
         IS_WHOLE: tl.constexpr,
     ):
-        """One row, one KV head, one split of the cache: the softmax sums over its visible slots.
-
-        IS_WHOLE: the only split, so that `sums` is given the attention itself.
-        """
+        """Softmax sums of one row, KV head and split over its slots; IS_WHOLE: the attention itself."""
         row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
         pair = row * tl.num_programs(1) + head
         members, dims = tl.arange(0, ROWS), tl.arange(0, HEAD_DIM)
         in_group = members < GROUP
-        query = tl.load(
-            queries + (pair * GROUP + members[:, None]) * HEAD_DIM + dims, mask=in_group[:, None], other=0.0
-        )
+        query = _loaded(queries, (pair * GROUP + members[:, None]) * HEAD_DIM + dims, in_group)  # [ROWS, D]
         position = tl.load(query_positions + row)
         start = split * split_length
         stop = tl.minimum(start + split_length, tl.load(newest_slots + row) + 1)
@@ -224,8 +224,7 @@ if triton is not None:
             key_position = tl.load(key_positions + row * position_stride + slots, mask=filled, other=-1)
             visible = (key_position >= 0) & (key_position <= position)
             offset = row.to(tl.int64) * row_stride + head * head_stride + slots[:, None] * HEAD_DIM + dims
-            key = tl.load(keys + offset, mask=filled[:, None], other=0.0)  # [SLOTS, D]
-            value = tl.load(values + offset, mask=filled[:, None], other=0.0)
+            key, value = _loaded(keys, offset, filled), _loaded(values, offset, filled)  # [SLOTS, D]
             scores = tl.dot(query, tl.trans(key), input_precision="ieee") * SCALE  # [ROWS, SLOTS]
             scores = tl.where(visible[None, :], scores, float("-inf"))
             best, total, output = _softmax_with(best, total, output, scores, value)
