@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
 from tests.browser.conftest import MODEL, ROOT, free_port, wait_until_healthy
@@ -42,8 +42,15 @@ BARS = """() => {
 }"""
 
 
+BARE = """import streamlit as st
+with st.container(key="first"):
+    st.button("Start", type="primary")
+"""
+"""What Streamlit itself takes: a page with nothing but the button that is waited for."""
+
+
 @contextlib.contextmanager
-def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
+def running_server(folder: str, script: str = "app.py") -> Iterator[tuple[str, psutil.Process, float]]:
     """A server with its address, process and the moment it was started."""
     port = free_port()
     open_the_labs(Path(folder))
@@ -61,7 +68,7 @@ def running_server(folder: str) -> Iterator[tuple[str, psutil.Process, float]]:
             "-m",
             "streamlit",
             "run",
-            "app.py",
+            script,
             "--server.port",
             str(port),
             "--server.headless",
@@ -94,11 +101,16 @@ def report(name: str, seconds: list[float], budget: float, *, percentile: float 
     )
 
 
-def start_up(page: Page, address: str, began: float) -> tuple[float, float]:
-    """Seconds from the command to a usable first page, and to a ready model."""
+def first_page(page: Page, address: str, began: float) -> float:
+    """Seconds from the command to a usable first page."""
     page.goto(f"{address}/?lang=en", wait_until="commit")
     page.locator(READY).wait_for(timeout=60_000)
-    usable = time.perf_counter() - began
+    return time.perf_counter() - began
+
+
+def start_up(page: Page, address: str, began: float) -> tuple[float, float]:
+    """Seconds from the command to a usable first page, and to a ready model."""
+    usable = first_page(page, address, began)
     page.get_by_text("●").first.wait_for(timeout=120_000)
     page.get_by_text("The labs run on").wait_for(timeout=120_000)
     return usable, time.perf_counter() - began
@@ -156,18 +168,32 @@ class Visitor(threading.Thread):
                 session.slide("q13_temperature", round(random.uniform(0.2, 2.0), 2))
 
 
+def report_starts(browser: Browser, folder: str) -> None:
+    """Starts of ours, and in turn of a page that has nothing of ours, for what the machine itself takes."""
+    starts, bare = [], []
+    script = Path(folder, "bare.py")
+    script.write_text(BARE)
+    for _ in range(STARTS):
+        with running_server(folder) as (address, _, began), browser.new_page() as page:
+            starts.append(start_up(page, address, began))  # closed: a page left open looks for its server
+        with running_server(folder, str(script)) as (address, _, began), browser.new_page() as page:
+            bare.append(first_page(page, address, began))
+    report("streamlit run → first page usable", [usable for usable, _ in starts], 3)
+    ratios = [usable / alone for (usable, _), alone in zip(starts, bare, strict=True)]
+    print(
+        f"  Streamlit with one button alone: median {statistics.median(bare):.2f} s; ours takes "
+        f"{statistics.median(ratios):.2f} × as long [{min(ratios):.2f}–{max(ratios):.2f}]"
+    )
+    report("streamlit run → model ready", [ready for _, ready in starts], 12)
+
+
 def main() -> None:
     """All promises of the web shell, one after the other."""
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     path = find_chromium()
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        starts = []
-        for _ in range(STARTS):
-            with running_server(folder) as (address, process, began), browser.new_page() as page:
-                starts.append(start_up(page, address, began))  # closed: a page left open looks for its server
-        report("streamlit run → first page usable", [usable for usable, _ in starts], 3)
-        report("streamlit run → model ready", [ready for _, ready in starts], 12)
+        report_starts(browser, folder)
         with running_server(folder) as (address, process, began):
             page = browser.new_page()
             start_up(page, address, began)
