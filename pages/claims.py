@@ -19,6 +19,7 @@ from pages.ui.site import server
 from pages.ui.study import checked, claim_list, claims_file
 from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, plain, t
+from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import Markdown, literal
 from pages.ui.words.question_text import renderer_of
 from questions import Claim, Question
@@ -145,7 +146,7 @@ def _when(job: Job | None) -> None:
     if job.error:
         jobs.failure(job)
     elif job.result is not None:
-        facts = {"device": literal(job.device_name), "date": job.measured_at[:10]}
+        facts = {"device": literal(machine_name(job.device_name)), "date": job.measured_at[:10]}
         st.caption(t("claims.checked", torch=literal(job.versions.get("torch", "")), **facts))
 
 

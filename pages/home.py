@@ -63,9 +63,8 @@ def _first_panel(standings: list[Standing]) -> None:
     done = summary(standings)
     with st.container(border=True, key="first"):
         if done.scored:
-            st.markdown(
-                f"**{t('home.progress', scored=done.scored, count=done.questions, median=done.median)}**"
-            )
+            median = f"{done.median:g}"
+            st.markdown(f"**{t('home.progress', scored=done.scored, count=done.questions, median=median)}**")
         st.markdown(
             t(
                 "home.time",

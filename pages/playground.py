@@ -28,6 +28,7 @@ from pages.ui.playground import prompt
 from pages.ui.site import server, visitor
 from pages.ui.site.checkpoints import size_of
 from pages.ui.words.i18n import plain, t
+from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import literal
 
 _EXPERIMENT = experiment("playground/continuation")
@@ -260,12 +261,13 @@ def _figures(writing: Writing) -> list[str]:
     end = "stopped" if result is None else "ended" if result["ended"] else "limit"
     surprise = -sum(math.log(max(step["probability"], _LEAST)) for step in steps) / len(steps)
     speed = [t("playground.speed", speed=f"{result['tokens_per_second']:.0f}")] if result else []
+    device = machine_name(writing.job.device_name)
     return [
         t(f"playground.end.{end}", count=len(steps)),
         *speed,
         t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
         t("playground.seed_used", seed=writing.params.seed),
-        literal(f"{writing.about['model']}, {writing.about['dtype']}, {writing.job.device_name}"),
+        literal(f"{writing.about['model']}, {writing.about['dtype']}, {device}"),
     ]
 
 

@@ -38,7 +38,7 @@ def progress() -> None:
 def _head(work: list[Work]) -> None:
     done = summary(each.standing for each in work)
     if done.scored:
-        st.markdown(t("progress.lead", scored=done.scored, count=done.questions, median=done.median))
+        st.markdown(t("progress.lead", scored=done.scored, count=done.questions, median=f"{done.median:g}"))
     else:
         st.markdown(t("progress.lead_none") + " " + t("progress.nothing"))
 

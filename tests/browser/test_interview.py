@@ -97,11 +97,19 @@ def test_nothing_private_reaches_the_candidates_window_and_both_outlive_the_serv
         see(window, Renderer(Q6, "en").text(Q6.hints[1])[:32])
         nothing_private(window, frames)
         check_page(window)
+        assert size(window, 1920) > 1.25 * size(window, 1024), "the whole window is read from afar"
         assert all(console_frames.hold(text) for text in private()[:3]), "the search finds what is there"
         window.context.close()
         console.context.close()
     assert store.attempts.of(interview.profile) == ()
     store.close()
+
+
+def size(window: Page, width: int) -> float:
+    """Height of the letters in the field of the answer, in pixels, on a screen this wide."""
+    window.set_viewport_size({"width": width, "height": 768})
+    field = window.get_by_role("textbox", name="Your answer")
+    return field.evaluate("field => parseFloat(getComputedStyle(field).fontSize)")
 
 
 def release_and_note(console: Page, window: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pages.ui.site import store
+from pages.ui.words.i18n import catalogue
 from questions import load_questions
 from questions.guide import guide
 from tests.pages.conftest import OpenApp, settle_predictions
@@ -20,6 +21,13 @@ def test_it_says_how_long_the_questions_take_and_gives_no_answer_away(open_app: 
     assert [heading.value for heading in app.header] == [part.title for part in guide().parts[lang][1:]]
     assert len([caption for caption in app.caption if "](q" in caption.value]) == len(guide().examples)
     assert ":orange[" not in words and "{" not in words
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_levels_are_called_as_on_every_other_page(lang: str) -> None:
+    text = "\n".join(part.body for part in guide().parts[lang])
+    for level, dots in enumerate(("●○○", "●●○", "●●●"), 1):
+        assert f"| {dots}&nbsp;{catalogue(lang)[f'level.{level}']}" in text
 
 
 def test_an_example_is_shown_once_its_reference_is_open(open_app: OpenApp) -> None:

@@ -27,7 +27,10 @@ def test_each_example_is_a_claim_against_what_is_commonly_said() -> None:
 
 def test_the_mock_interview_adds_up_and_fits_the_levels() -> None:
     [part] = [part for part in guide().parts["en"] if "mock interview of 45 minutes" in part.body]
-    assert "(7 minutes), one advanced (12), one expert (22) and your own questions (4)" in part.body
+    assert (
+        "one junior question (7 minutes), one senior (12), one staff (22) and your own questions (4)"
+        in part.body
+    )
     assert 7 + 12 + 22 + 4 == 45
     minutes = {question.level: question.minutes for question in load_questions()}
     for level, planned in ((1, 7), (2, 12), (3, 22)):

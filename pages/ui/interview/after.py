@@ -25,9 +25,9 @@ def draw(interview: Interview) -> None:
         st.error(said)
     st.caption(words.date_and_time(interview.started))
     with st.container(key="interview-overview"):
-        st.table(_frame(scorecard.head(words), scorecard.rows(line, questions, words)), hide_index=True)
+        _table(scorecard.head(words), scorecard.rows(line, questions, words))
         if found := scorecard.groups(line, questions, words):
-            st.table(_frame(scorecard.group_head(words), found), hide_index=True)
+            _table(scorecard.group_head(words), found)
     with st.container(horizontal=True):
         scorecard.buttons(line, words)
         st.button(t("interview.another"), key="interview.another", on_click=_leave)
@@ -54,8 +54,8 @@ def draw(interview: Interview) -> None:
     _delete(interview)
 
 
-def _frame(head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> pandas.DataFrame:
-    return pandas.DataFrame(list(rows), columns=list(head))
+def _table(head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> None:
+    st.table(pandas.DataFrame(list(rows), columns=list(head)), border="horizontal", hide_index=True)
 
 
 def _leave() -> None:

@@ -13,7 +13,7 @@ def draw(question: Question, renderer: Renderer) -> None:
     """Draw cues by tier, follow-ups with their answers, common mistakes, the answer of 90 seconds."""
     st.subheader(t("interview.listen"), anchor=False)
     for cue in question.cues:
-        st.markdown(f"**{t(f'score.tier.{cue.tier}')}** {renderer.text(cue.text)}")
+        st.markdown(f"**{t(f'score.tier.{cue.tier}')}**  \n{renderer.text(cue.text)}")
     st.subheader(t("study.follow_ups"), anchor=False)
     with st.container(key="interview-follow-ups", gap="xxsmall"):
         for follow_up in question.follow_ups:

@@ -71,7 +71,7 @@ def _question(window: Window, shown: Released, question: Question) -> None:
         prose.draw_at_top(renderer.fill(question.prose[current_language()].question), renderer)
     for step, hint in enumerate(question.hints[: shown.hints], 1):
         with st.container(key=f"present-hint-{step}"):
-            st.markdown(f"**{t('interview.hint', step=step)}** {renderer.text(hint)}")
+            st.markdown(f"**{t('interview.hint', step=step)}**  \n{renderer.text(hint)}")
     _answer(window, shown, question)
     _released(window, shown, question, renderer)
 

@@ -13,6 +13,7 @@ from labs.claims.recordings import recorded, variants
 from labs.contract import Data, Experiment, ParamError, Params
 from labs.runner.job import Job
 from pages.ui.words.i18n import t
+from pages.ui.words.machine_name import machine_name
 
 Kind = Literal["measured", "recorded", "formula"]
 
@@ -73,7 +74,7 @@ def _recorded(experiment: Experiment, params: Params, record: dict[str, Any]) ->
 
 
 def _device(name: str, dtype: str, versions: Mapping[str, str]) -> str:
-    return f"{name}, {dtype}, torch {versions.get('torch', '')}"
+    return f"{machine_name(name)}, {dtype}, torch {versions.get('torch', '')}"
 
 
 def _viewed(run_with: Params, now: Params) -> Params:

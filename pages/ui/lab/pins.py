@@ -15,6 +15,7 @@ from labs.contract.fields import Choice
 from labs.runner.job import Job
 from pages.ui.lab import controls, findings
 from pages.ui.words.i18n import t
+from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import literal
 
 MOST = 4
@@ -92,7 +93,7 @@ def _table(experiment: Experiment, runs: dict[str, Job]) -> pandas.DataFrame:
         controls.label_of(spec): [_setting(job, spec) for job in runs.values()]
         for spec in _differing(experiment, list(runs.values()))
     }
-    rows[t("pins.device")] = [literal(job.device_name) for job in runs.values()]
+    rows[t("pins.device")] = [literal(machine_name(job.device_name)) for job in runs.values()]
     numbers = [_shown(experiment, job).numbers for job in runs.values()]
     for label in dict.fromkeys(label for each in numbers for label in each):
         rows[label] = [findings.cell(each[label]) if label in each else "–" for each in numbers]

@@ -11,6 +11,7 @@ from pages.ui.settings.data import size
 from pages.ui.site import server, visitor
 from pages.ui.site.device import model_name, worker_status
 from pages.ui.words.i18n import t
+from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import code, literal
 
 
@@ -21,7 +22,7 @@ def section() -> None:
     num_jobs = server.worker().num_jobs()
     running = t("settings.about.running", jobs=num_jobs) if num_jobs else t("settings.about.idle")
     rows = {
-        t("settings.about.device"): literal(status.device_name),
+        t("settings.about.device"): literal(machine_name(status.device_name)),
         t("settings.about.dtype"): literal(status.dtype),
         t("settings.about.model"): literal(model_name(status)),
         t("settings.about.jobs"): running,

@@ -13,6 +13,7 @@ from labs.runner.client import WorkerStatus
 from pages.ui.site import server
 from pages.ui.words import errors
 from pages.ui.words.i18n import plain, t
+from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import literal
 
 _POLL_SECONDS = 1.0
@@ -41,7 +42,7 @@ def _line(status: WorkerStatus) -> str:
     if status.state != "ready":
         return f":gray[○] {t(f'device.{status.state}')}"
     dot = ":orange[●]" if status.error else ":green[●]"
-    named = (status.device_name, status.dtype, _torch(status), model_name(status))
+    named = (machine_name(status.device_name), status.dtype, _torch(status), model_name(status))
     return f"{dot} {' · '.join(map(literal, named))}"
 
 
@@ -60,6 +61,7 @@ def device_sentence() -> None:
     if status.error:
         st.markdown(t("device.failed", error=errors.said(status.error)))
     elif status.state == "ready":
-        st.markdown(t("device.found", device=status.device_name, dtype=status.dtype, torch=_torch(status)))
+        device = machine_name(status.device_name)
+        st.markdown(t("device.found", device=device, dtype=status.dtype, torch=_torch(status)))
     else:
         st.markdown(t("device.looking"))

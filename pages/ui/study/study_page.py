@@ -136,7 +136,7 @@ def _follow_ups(question: Question, renderer: Renderer) -> None:
                 prose.draw(renderer.text(follow_up.answer), renderer)
     with st.expander(t("study.cues")):
         for cue in question.cues:
-            st.markdown(f"**{t(f'score.tier.{cue.tier}')}** {renderer.text(cue.text)}")
+            st.markdown(f"**{t(f'score.tier.{cue.tier}')}**  \n{renderer.text(cue.text)}")
 
 
 def _neighbours(question: Question) -> None:

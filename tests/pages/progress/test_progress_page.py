@@ -59,6 +59,16 @@ def test_scores_and_calibration_are_shown(
     }
 
 
+@pytest.mark.parametrize(("lang", "median"), [("en", "median 70"), ("zh", "中位数 70 分")])
+def test_a_median_between_two_scores_has_no_empty_decimals(
+    open_app: OpenApp, answered: Answered, lang: str, median: str
+) -> None:
+    answered("q06_gqa", points=60)
+    answered("q13_sampling", points=80)
+    for page in ("", "progress"):
+        assert median in texts(open_app(page, lang=lang)) and "70.0" not in texts(open_app(page, lang=lang))
+
+
 def test_a_question_that_is_predicted_again_gives_nothing_away(
     open_app: OpenApp, answered: Answered, study: Store
 ) -> None:

@@ -80,6 +80,12 @@ def test_chinese_is_chinese() -> None:
     assert set(latin) <= signs_alone | names_alone
 
 
+def test_chinese_ends_what_begins_a_text_in_bold_and_counts_points() -> None:
+    texts = {key: catalogue("zh")[key] for key in own_keys("zh")}
+    assert not [key for key, text in texts.items() if re.match(r"\*\*[^*]*[^*：。？！]\*\* ", text)]
+    assert not [key for key, text in texts.items() if re.search(r"\{points\}(?! 分)", text)]
+
+
 @pytest.mark.parametrize(
     ("cookie", "locale", "language"),
     [
