@@ -110,6 +110,8 @@ class BatchResult(TypedDict):
     formula_targets: int
     masked: float
     ignore_index: float
+    unequal: NotRequired[int]
+    """Pairs whose loss is not the same to the last bit with labels of -100 as times the mask of Y."""
     filler_change: float
     """Largest change of a logit at a real position when padding is another token; 0 without padding."""
     view: NotRequired[BatchView]
@@ -136,6 +138,8 @@ class Batch(Experiment[BatchParams, BatchResult]):
         import torch
         import torch.nn.functional as F
 
+        from labs.q01_loss_mask import labels
+
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
         model = loaded.model if params.weights == "trained" else _fresh(loaded, ctx)
@@ -144,23 +148,23 @@ class Batch(Experiment[BatchParams, BatchResult]):
         lengths = rows.real.sum(1).tolist()
         check_targets(lengths)
         other = next(filler for filler in OTHER_FILLERS if filler != framing.pad_id)
-        refilled = np.where(rows.real, rows.ids, other)
         on_progress = ctx.part(0.1, 1.0, "reading")
-        losses, skipping, change = [], [], 0.0
+        losses, skipping, labelled, change = [], [], [], 0.0
         with torch.inference_mode():
             for index in range(len(rows.ids)):
                 on_progress(index / len(rows.ids))
                 ids, also = (
                     torch.tensor(batch[index : index + 1], dtype=torch.int64, device=ctx.device)
-                    for batch in (rows.ids, refilled)
+                    for batch in (rows.ids, np.where(rows.real, rows.ids, other))
                 )  # [1, T]
                 logits = model(ids).float()  # [1, T, V]
                 losses.append(F.cross_entropy(logits[0, :-1], ids[0, 1:], reduction="none"))  # [T - 1]
                 skipping.append(F.cross_entropy(logits[0, :-2], ids[0, 2:], reduction="none"))  # [T - 2]
+                labelled.append(labels.losses_by_label(logits, ids, rows.real[index]))  # [T - 1]
                 if not rows.real[index].all():
                     on_progress((index + 0.5) / len(rows.ids))
                     change = max(change, _change(logits, model(also).float(), rows.real[index]))
-            targets, every = torch.tensor(rows.ids[:, 1:]).long(), torch.stack(losses).cpu()  # [N, T - 1]
+            every, by_label = (torch.stack(each).cpu() for each in (losses, labelled))  # [N, T - 1]
             mask = torch.tensor(mask_of("y", rows, framing.pad_id))
         return {
             "ids": rows.ids,
@@ -172,10 +176,11 @@ class Batch(Experiment[BatchParams, BatchResult]):
             "losses": every.numpy(),
             "skipping": torch.stack(skipping).cpu().numpy(),
             "targets": int(mask.sum()),
-            "pairs": targets.numel(),
+            "pairs": every.numel(),
             "formula_targets": count_targets(lengths),
             "masked": float((every * mask).sum() / mask.sum()),
-            "ignore_index": float(every[mask].mean()),
+            "ignore_index": float(by_label.sum() / mask.sum()),
+            "unequal": int((by_label != every * mask).sum()),
             "filler_change": change,
         }
 
@@ -207,6 +212,10 @@ class Batch(Experiment[BatchParams, BatchResult]):
         """The pairs with their losses, what each rule reports, and the loss as a sum of two areas."""
         view = result["view"]
         notes = [text("batch.sentence"), text(f"batch.rule.{view['rule']}")]
+        if "unequal" in result and view["rule"] == "y":
+            facts = {"unequal": result["unequal"], "pairs": result["pairs"]}
+            apart = small_number(abs(result["masked"] - result["ignore_index"]))
+            notes.append(text("batch.labels", **facts, difference=apart))
         if not view["count"]:
             notes.append(text("batch.undefined"))
         if any(result["cut"]):

@@ -11,6 +11,7 @@ from labs.q05_shapes.own_text import OwnText
 from labs.q05_shapes.qk_norm import QKNorm
 from labs.q05_shapes.residual import Residual
 from labs.q05_shapes.rotation import Rotation
+from labs.q05_shapes.timing import Timing
 from labs.q05_shapes.width import Width
 from labs.q05_shapes.xray import XRay
 
@@ -23,6 +24,7 @@ EXPERIMENTS = (
     Rotation(),
     Knockout(),
     Flops(),
+    Timing(),
     Activations(),
     FirstLoss(),
     DoubleSoftmax(),

@@ -23,14 +23,16 @@ def interleaved(
     told: Callable[[float], None],
     *,
     min_rounds: int = MIN_ROUNDS,
+    chunk_seconds: float | None = None,
 ) -> dict[str, list[float]]:
     """Seconds a call of each way, one number a round; every round runs all, each time in another order.
 
     A drift of the machine then meets all ways alike, and a round's ratio of two ways cancels it.
     `told` hears the share done after every timing and may raise. Stops after `seconds`, but not before
-    `min_rounds`.
+    `min_rounds`. With `chunk_seconds` 0 a timing covers one call, between whose turns all other ways run.
     """
-    target, where = CHUNK_SECONDS.get(device, CHUNK_SECONDS["cpu"]), torch.device(device)
+    usual, where = CHUNK_SECONDS.get(device, CHUNK_SECONDS["cpu"]), torch.device(device)
+    target = usual if chunk_seconds is None else chunk_seconds
     calls = {}
     for name, way in ways.items():
         way()  # warm up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from labs.contract import ParamError, Words
+from labs.q01_loss_mask import labels
 from labs.q01_loss_mask.batch import Batch, BatchParams
 from labs.q01_loss_mask.typed_rows import split
 from labs.runner.inline import InlineClient
@@ -52,6 +54,42 @@ def test_losses_are_those_of_an_ordinary_forward(run: Run, client: InlineClient)
     skipping = F.cross_entropy(logits[0, :-2], ids[0, 2:], reduction="none")
     np.testing.assert_allclose(result["skipping"][0], skipping, atol=1e-5)
     assert result["view"]["by_rule"]["after_mean"] == result["view"]["by_rule"]["none"]
+
+
+WITH_PAD_INSIDE = {"rows": "101 0 103; 7; 8 9", "rows_are": "ids"}
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"pad_is_eos": True}, {"pad_side": "left"}, WITH_PAD_INSIDE], ids=str
+)
+def test_labels_of_minus_100_lose_what_the_mask_loses_to_the_last_bit(
+    run: Run, client: InlineClient, settings: dict[str, Any]
+) -> None:
+    result = run("batch", **{"rows": "Hello there; Hi; a longer one", "max_length": 18, **settings})
+    assert result["unequal"] == 0
+    assert result["masked"] == result["ignore_index"], "not close to: the same number"
+    notes = Batch().show(result, str_words).notes
+    assert sum(note.startswith("batch.labels {'unequal': 0, 'pairs': 51, 'diff") for note in notes) == 1
+    model = client._host.model("random:byte-128").model
+    ids = torch.tensor(result["ids"]).long()
+    ignoring = ids.masked_fill(~torch.tensor(result["real"]).bool(), -100)
+    with torch.inference_mode():
+        shifted = model(ids)[:, :-1].flatten(0, 1)
+    by_torch = F.cross_entropy(shifted, ignoring[:, 1:].flatten())
+    assert result["ignore_index"] == pytest.approx(float(by_torch), rel=1e-5)
+
+
+def test_a_pair_that_differs_in_one_bit_is_seen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = labels.losses_by_label
+
+    def off_by_a_bit(*given: Any) -> torch.Tensor:
+        losses = exact(*given)
+        losses[0] = torch.nextafter(losses[0], losses[0] + 1)
+        return losses
+
+    monkeypatch.setattr(labels, "losses_by_label", off_by_a_bit)
+    result = run("batch", rows="Hello there; Hi; a text", max_length=17)
+    assert result["unequal"] == 3, "the first pair of each row"
 
 
 def test_targets_are_the_inputs_one_place_on(run: Run) -> None:
