@@ -145,7 +145,9 @@ def test_a_verdict_is_judged(lab: OneLab, result: Run) -> None:
     cause = result("detective")["cause"]
     other = next(kind for kind in MYSTERIES if kind != cause)
     assert lab.show("detective", result("detective", view={"cause": cause})).notes[-1].startswith("Right")
-    assert lab.show("detective", result("detective", view={"cause": other})).notes[-1].startswith("No, it was")
+    assert (
+        lab.show("detective", result("detective", view={"cause": other})).notes[-1].startswith("No, it was")
+    )
 
 
 # --- surgeon ---
