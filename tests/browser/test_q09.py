@@ -73,7 +73,7 @@ def test_a_duel_is_stopped_while_its_curves_grow(open_page: OpenPage, lang: str)
     page = open_page(f"{Q9}?lang={lang}&{settings}", **READERS[lang])
     skip_predictions(page)
     open_experiments(page, "duel")
-    run_button(page, "duel").click()
+    run_button(page, "duel").click(timeout=PATIENCE)  # what a prediction measures may still run in its place
     wait_until(page, f"({POINTS})() > 0 && ({POINTS})() < 190", timeout=PATIENCE)
     early = page.evaluate(POINTS)
     wait_until(page, f"early => ({POINTS})() > early", arg=early, timeout=PATIENCE)
