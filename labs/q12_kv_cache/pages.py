@@ -191,8 +191,7 @@ def _step(scheduler: Scheduler) -> dict[str, Any]:
         seen |= {"places": held.places, "tokens": held.tokens, "map": block_map(scheduler.blocks, lengths)}
     for chunk in plan.chunks:
         scheduler.chunk_written(chunk)
-    for request in plan.decoding:
-        scheduler.choose(request, 0)
+    scheduler.choose(plan.decoding, [0] * len(plan.decoding))
     return seen
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from labs.q14_serving.calibration import FIRST_ID, GREEDY
 from labs.q14_serving.slots import Stay
 from minimind_core.decoding.engine import Engine
-from minimind_core.decoding.scheduler import Request
+from minimind_core.decoding.scheduler import NO_SLOT, Request
 from minimind_core.model.minimind import MiniMind
 
 
@@ -50,7 +50,7 @@ def trace(
                 handed += 1
         events = engine.step()
         for number, request in requests.items():
-            if request.slot is not None:
+            if request.slot != NO_SLOT:
                 admitted.setdefault(number, step)
         step += 1
         for event in events:
@@ -61,7 +61,7 @@ def trace(
             back |= {number: step for number in end if number not in back}
         hear(len(end) / len(wishes))
     return [
-        Stay(wish.arrival, requests[n].slot or 0, admitted[n], first[n], end[n], back[n])
+        Stay(wish.arrival, requests[n].slot, admitted[n], first[n], end[n], back[n])
         for n, wish in enumerate(wishes)
     ]
 

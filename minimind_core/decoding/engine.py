@@ -116,6 +116,7 @@ class Engine:
         self.steps = self._batch_size = self._next_id = 0
         self._live: dict[int, Request] = {}
         self._rows: dict[int, Request] = {}  # what each row of the batch serves
+        self._over: list[Request] = []  # whose rows have nothing more to do
         self._flights: deque[tuple[list[Request], NewTokens]] = deque()  # nobody has looked at these yet
         self._events: list[TokenEvent] = []
 
@@ -206,40 +207,42 @@ class Engine:
 
     def _launch(self, plan: Plan) -> None:
         """Bring the rows of the batch in line with the plan, and run it."""
-        batch, rows = self.batch, self._rows
-        decoding = {_slot(request): request for request in plan.decoding}
-        gone = [slot for slot, request in rows.items() if _is_over(request, decoding.get(slot))]
-        if gone:
-            if broken := [slot for slot in gone if rows[slot].finish == "error"]:
-                batch.clean(broken)
-            batch.release(gone)
-            for slot in gone:
-                del rows[slot]
+        batch, decoding = self.batch, plan.decoding
+        self._release()
         if plan.admitted:
-            slots = [_slot(request) for request in plan.admitted]
+            slots = _slots(plan.admitted)
             batch.admit(slots, [request.found for request in plan.admitted])
-            rows.update(zip(slots, plan.admitted, strict=True))
+            self._rows.update(zip(slots, plan.admitted, strict=True))
         if self.blocks and plan.grown:
-            tables = [self.blocks.table(request.id) for request in plan.grown]
-            batch.set_tables([_slot(request) for request in plan.grown], tables)
+            batch.set_tables(_slots(plan.grown), [self.blocks.table(request.id) for request in plan.grown])
         if plan.chunks:
             self._read(plan)
-        starting = [request for request in plan.decoding if request.planned == 1]
+        starting = [request for request in decoding if request.planned == 1]
         if starting:
             batch.start(
-                [_slot(request) for request in starting],
+                _slots(starting),
                 [request.prompt for request in starting],
                 [request.sampling for request in starting],
             )
         if decoding:
-            longest = max(request.read + request.planned for request in plan.decoding)
-            someone_reads = len(rows) > len(decoding)
-            tokens = batch.decode(list(decoding), self.max_length if someone_reads else longest)
-            self._flights.append((plan.decoding, tokens))
+            someone_reads = len(self._rows) > len(decoding)
+            longest = max(request.read + request.planned for request in decoding)
+            tokens = batch.decode(_slots(decoding), self.max_length if someone_reads else longest)
+            self._flights.append((decoding, tokens))
+            self._over += [request for request in decoding if request.planned == request.max_new_tokens]
+
+    def _release(self) -> None:
+        """Take the rows out of the batch whose request has ended, or has all its tokens under way."""
+        gone = {request.slot for request in self._over if self._rows.get(request.slot) is request}
+        self._over.clear()
+        if gone:
+            self.batch.release(list(gone))
+        for slot in gone:
+            del self._rows[slot]
 
     def _read(self, plan: Plan) -> None:
         self.batch.read(
-            [_slot(chunk.request) for chunk in plan.chunks],
+            [chunk.request.slot for chunk in plan.chunks],
             [chunk.start for chunk in plan.chunks],
             [chunk.request.prompt[chunk.start : chunk.end] for chunk in plan.chunks],
         )
@@ -249,31 +252,35 @@ class Engine:
     def _land(self, requests: list[Request], new_tokens: NewTokens) -> None:
         """Look at the tokens of a step: tell of them, and end the requests that they end."""
         tokens = new_tokens.wait()
-        for request in requests:
-            if request.finish is not None:  # cancelled, or stopped by the step before
-                continue
-            token = tokens[_slot(request)]
-            if token == NO_TOKEN:
-                self._end(request, "error")
-                continue
-            finish = self.scheduler.choose(request, token)
-            self._events.append(TokenEvent(request.id, token, finish))
-            if finish is not None:
+        running = [request for request in requests if request.finish is None]  # others were ended meanwhile
+        if broken := [request for request in running if tokens[request.slot] == NO_TOKEN]:
+            self._break(broken)
+            running = [request for request in running if request.finish is None]
+        chosen = [tokens[request.slot] for request in running]
+        self.scheduler.choose(running, chosen)
+        for request, token in zip(running, chosen, strict=True):
+            self._events.append(TokenEvent(request.id, token, request.finish))
+            if request.finish is not None:
                 del self._live[request.id]
+                self._over.append(request)
+
+    def _break(self, requests: list[Request]) -> None:
+        """End requests whose logits held no candidate, and clean what they leave behind."""
+        blocks = self.blocks
+        self.batch.clean(
+            _slots(requests)
+            if blocks is None
+            else [block for request in requests for block in blocks.table(request.id)]
+        )
+        for request in requests:
+            self._end(request, "error")
 
     def _end(self, request: Request, reason: FinishReason) -> None:
         self.scheduler.end(request, reason)
         del self._live[request.id]
+        self._over.append(request)
         self._events.append(TokenEvent(request.id, None, reason))
 
 
-def _is_over(request: Request, decoding: Request | None) -> bool:
-    """Whether a row has nothing more to do: its request ended, or has all its tokens under way."""
-    return request.finish is not None or (
-        decoding is not request and request.planned == request.max_new_tokens
-    )
-
-
-def _slot(request: Request) -> int:
-    assert request.slot is not None
-    return request.slot
+def _slots(requests: Sequence[Request]) -> list[int]:
+    return [request.slot for request in requests]

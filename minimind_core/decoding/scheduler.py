@@ -24,6 +24,9 @@ PRIORITIES = range(10)
 HEAD_START = 16
 """Earlier arrivals that one level of priority passes."""
 
+NO_SLOT = -1
+"""Of a request that still waits."""
+
 FinishReason = Literal["stop", "length", "cancelled", "deadline", "error"]
 """An end-of-text token; all tokens that were asked for; cancelled; too late; logits without a candidate."""
 
@@ -49,7 +52,7 @@ class Request:
         self.id, self.prompt, self.max_new_tokens = id, tuple(prompt), max_new_tokens
         self.priority, self.deadline = priority, deadline
         self.stop_ids, self.sampling = stop_ids, sampling
-        self.slot: int | None = None
+        self.slot = NO_SLOT
         self.found = 0
         """Tokens of the prompt that the prefix cache had."""
         self.read = 0
@@ -192,17 +195,17 @@ class Scheduler:
                 grown.append(request)
         return Plan(admitted, chunks, decoding, grown)
 
-    def choose(self, request: Request, token: int) -> FinishReason | None:
-        """Note the next token of a running request; says why it ends with it, or None where it goes on."""
-        request.new_ids.append(token)
-        self.new_tokens += 1
-        if self.blocks:
-            self._note_written(request)
-        if token in request.stop_ids:
-            self.end(request, "stop")
-        elif len(request.new_ids) == request.max_new_tokens:
-            self.end(request, "length")
-        return request.finish
+    def choose(self, requests: Sequence[Request], tokens: Sequence[int]) -> None:
+        """Note the next token of each of these running requests, and end those that end with it."""
+        for request, token in zip(requests, tokens, strict=True):
+            request.new_ids.append(token)
+            if self.blocks:
+                self._note_written(request)
+            if token in request.stop_ids:
+                self.end(request, "stop")
+            elif len(request.new_ids) == request.max_new_tokens:
+                self.end(request, "length")
+        self.new_tokens += len(requests)
 
     def chunk_written(self, chunk: Chunk) -> None:
         """Note that a chunk's keys and values are there for every later step."""
@@ -212,7 +215,7 @@ class Scheduler:
     def end(self, request: Request, reason: FinishReason) -> None:
         """End a request that waits or runs, and take back all it holds."""
         assert request.finish is None, request.id
-        if request.slot is None:
+        if request.slot == NO_SLOT:
             self.waiting.pop(bisect.bisect_left(self.waiting, _turn(request), key=_turn))
         else:
             del self.running[request.id]

@@ -136,14 +136,12 @@ class SlotBatch:
             self._levels[row] = _level(params)
 
     @torch.inference_mode()
-    def clean(self, rows: Sequence[int]) -> None:
-        """Make zero what is not finite in the memory of these rows.
+    def clean(self, held: Sequence[int]) -> None:
+        """Make zero what is not finite in these rows, or in these blocks of a paged cache.
 
-        Whoever has it next weighs the places that it does not see with zero, and zero times NaN is NaN.
+        Whoever has them next weighs the places that it does not see with zero, and zero times NaN is NaN.
         """
-        cache, index = self.step.cache, upload(rows, self.device)
-        if isinstance(cache, PagedCache):
-            index = cache.tables[index].flatten()  # [R, M] -> [R * M] blocks
+        cache, index = self.step.cache, upload(held, self.device)
         for memory in (*cache.keys, *cache.values):
             memory[index] = memory[index].nan_to_num(0.0, 0.0, 0.0)
 

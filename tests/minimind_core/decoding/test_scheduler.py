@@ -96,7 +96,7 @@ class Life(RuleBasedStateMachine):
             self.note_chunk(chunk)
         for request in plan.decoding:
             assert request.read == len(request.prompt) - 1
-            self.scheduler.choose(request, token())  # type: ignore[operator]
+            self.scheduler.choose([request], [token()])  # type: ignore[operator]
 
     def note_overtaking(self, admitted: Request) -> None:
         self.found += admitted.found
@@ -193,7 +193,7 @@ def test_a_priority_is_a_head_start_and_no_more() -> None:
     while not ours.idle:
         (request,) = ours.plan().decoding
         order.append(request.id)
-        ours.choose(request, 1)
+        ours.choose([request], [1])
     assert order[0] == 1 and order.index(0) == HEAD_START - 1
 
 
