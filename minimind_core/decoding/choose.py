@@ -9,7 +9,7 @@ Shapes: B rows, V vocabulary ids.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -41,11 +41,12 @@ class Chooser:
 
     def __init__(self, batch_size: int, vocab_size: int, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.requests = [SamplingParams(temperature=0)] * batch_size
+        greedy = [SamplingParams(temperature=0)] * batch_size
         self.noise = RequestNoise([0] * batch_size, vocab_size, device)
         self.seen = torch.zeros(batch_size, vocab_size, dtype=torch.bool, device=device)
         self.settings: dict[str, Any] = dict(OFF)
-        self._buffers: dict[str, Tensor] = batch_settings(self.requests, device, as_tensors=True)  # [B, 1]
+        self._buffers: dict[str, Tensor] = batch_settings(greedy, device, as_tensors=True)  # [B, 1]
+        self._users: dict[str, set[int]] = {name: set() for name in OFF}  # rows that need work for a setting
 
     @property
     def used(self) -> frozenset[str]:
@@ -59,13 +60,12 @@ class Chooser:
 
     def start(self, requests: Sequence[SamplingParams], ids: Tensor) -> None:
         """Give every row to a new request; its prompt is a row of ids int64 [B, T], negative where padded."""
-        self.requests = list(requests)
         self.seen.copy_(seen_tokens(ids, self.seen.shape[1]))
-        for row, request in enumerate(requests):
-            self.noise.assign(row, request.seed)
-        for name, value in batch_settings(self.requests, self.device, as_tensors=True).items():
+        everyone = torch.arange(len(requests), device=self.device)
+        self.noise.assign_rows(everyone, [request.seed for request in requests])
+        for name, value in batch_settings(requests, self.device, as_tensors=True).items():
             self._buffers[name].copy_(value)
-        self._use_settings()
+        self._use_settings(range(len(requests)), requests)
 
     def assign(
         self, rows: Sequence[int], requests: Sequence[SamplingParams], prompts: Sequence[Sequence[int]]
@@ -77,19 +77,14 @@ class Chooser:
             values = [[getattr(request, name)] for request in requests]
             buffer[index] = upload(values, self.device, buffer.dtype)  # [R, 1]
         for row, request, prompt in zip(rows, requests, prompts, strict=True):
-            self.requests[row] = request
             if request.repetition_penalty != OFF["repetition_penalty"]:  # nothing else looks at what was seen
                 self.seen[row] = seen_tokens(upload([prompt], self.device), self.seen.shape[1])[0]
-        self._use_settings()
+        self._use_settings(rows, requests)
 
     def first(self, rows: int, used: Collection[str]) -> Chooser:
         """The first rows as a chooser of their own, which shares this one's memory and serves `used` only."""
         first = copy.copy(self)
-        first.requests, first.noise, first.seen = (
-            self.requests[:rows],
-            self.noise.first(rows),
-            self.seen[:rows],
-        )
+        first.noise, first.seen = self.noise.first(rows), self.seen[:rows]
         first._buffers = {name: buffer[:rows] for name, buffer in self._buffers.items()}
         first.settings = {name: first._buffers[name] if name in used else OFF[name] for name in OFF}
         return first
@@ -122,8 +117,11 @@ class Chooser:
     def _is_off(self, name: str) -> bool:
         return not isinstance(self.settings[name], Tensor)
 
-    def _use_settings(self) -> None:
+    def _use_settings(self, rows: Iterable[int], requests: Sequence[SamplingParams]) -> None:
         """Settings that no row uses become numbers, which skip their work; others are their tensors."""
-        for name, buffer in self._buffers.items():
-            off = all(getattr(request, name) == OFF[name] for request in self.requests)
-            self.settings[name] = OFF[name] if off else buffer
+        for row, request in zip(rows, requests, strict=True):
+            for name, users in self._users.items():
+                change = users.discard if getattr(request, name) == OFF[name] else users.add
+                change(row)
+        for name, users in self._users.items():
+            self.settings[name] = self._buffers[name] if users else OFF[name]

@@ -176,10 +176,10 @@ class Scheduler:
 
     def plan(self) -> Plan:
         """Decide the next step; what it gives is counted as done."""
-        admitted = self._admit()
-        left = self.step_tokens - len(self.running)  # each running request may take one
         reads = self._steps % self.read_every == 0 or not any(each.planned for each in self.running.values())
         self._steps += 1
+        admitted = self._admit() if reads else []  # a slot is of no use before its prompt is read
+        left = self.step_tokens - len(self.running)  # each running request may take one
         chunks, decoding, grown = [], [], []
         for request in self.running.values():
             if reads and not request.planned and request.to_read and left:

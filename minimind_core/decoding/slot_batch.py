@@ -101,7 +101,7 @@ class SlotBatch:
         index, lengths = upload(rows, self.device), upload(found, self.device)[:, None]  # [R], [R, 1]
         places = torch.arange(self.step.cache.positions.shape[1], device=self.device)  # [S]
         self.step.cache.positions[index] = torch.where(places < lengths, places, EMPTY)
-        self.step.positions[index] = self.last_place
+        self.step.positions.index_fill_(0, index, self.last_place)
 
     @torch.inference_mode()
     def set_tables(self, rows: Sequence[int], tables: Sequence[Sequence[int]]) -> None:
@@ -130,7 +130,7 @@ class SlotBatch:
         index = upload(rows, self.device)
         self.step.ids[index] = upload([[prompt[-1]] for prompt in prompts], self.device)
         self.step.positions[index] = upload([[len(prompt) - 1] for prompt in prompts], self.device)
-        self.active[index] = 1
+        self.active.index_fill_(0, index, 1)
         self.chooser.assign(rows, sampling, prompts)
         for row, params in zip(rows, sampling, strict=True):
             self._levels[row] = _level(params)
@@ -149,8 +149,8 @@ class SlotBatch:
     def release(self, rows: Sequence[int]) -> None:
         """Take rows out of the steps that follow."""
         index = upload(rows, self.device)
-        self.active[index] = 0
-        self.step.positions[index] = 0
+        self.active.index_fill_(0, index, 0)
+        self.step.positions.index_fill_(0, index, 0)
         if isinstance(self.step.cache, PagedCache):
             self.step.cache.tables[index] = self.step.cache.nobody
         for row in rows:
