@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -64,4 +65,8 @@ async def embedded(settings: Settings, options: argparse.Namespace) -> EmbeddedB
 
     backend = EmbeddedBackend(load(options), settings)
     await backend.warm_up()
+    # what the compiler left behind lives as long as the process: without this, Python looks through all of it
+    # again and again while requests wait
+    gc.collect()
+    gc.freeze()
     return backend
