@@ -69,10 +69,9 @@ class Schedule(TypedDict):
 
 
 class BatchingResult(TypedDict):
-    """`knee` is the first batch whose step takes twice as long as one user's; None where none does."""
+    """Steps by batch, and what company does to greedy texts."""
 
     steps: dict[str, Step]
-    knee: int | None
     company: Company
     dtype: str
     view: NotRequired[Schedule]
@@ -108,7 +107,6 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
         changed = [place for place in places if place is not None]
         return {
             "steps": steps,
-            "knee": knee({int(size): step["seconds"]["median"] for size, step in steps.items()}),
             "company": {
                 "prompts": len(rows),
                 "batch": batch,
@@ -140,8 +138,8 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
     def show(self, result: BatchingResult, text: Words) -> Shown:
         """`steps`: milliseconds and tokens a second over the batch; `schedule`: the slots of both ways."""
         view, company = result["view"], result["company"]
-        knee_found = result["knee"]
-        said = text("batching.knee", batch=knee_found) if knee_found else text("batching.no_knee")
+        slow = knee({int(batch): step["seconds"]["median"] for batch, step in result["steps"].items()})
+        said = text("batching.knee", batch=slow) if slow else text("batching.no_knee")
         notes = [
             text(
                 "batching.schedule",
@@ -178,13 +176,19 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
 
 
 def knee(seconds: dict[int, float]) -> int | None:
-    """The first batch whose step takes `KNEE` times as long as the first one's.
+    """The batch from which on every step takes at least `KNEE` times as long as the first one's.
 
-    >>> knee({1: 1.0, 4: 1.5, 16: 2.5}), knee({1: 1.0, 4: 1.5})
-    (16, None)
+    A step of another size may be quicker than a smaller one, where another kernel takes over.
+
+    >>> knee({1: 1.0, 4: 2.5, 16: 1.5, 64: 3.0}), knee({1: 1.0, 4: 1.5})
+    (64, None)
     """
-    alone = seconds[min(seconds)]
-    return next((batch for batch, time in sorted(seconds.items()) if time >= KNEE * alone), None)
+    alone, found = seconds[min(seconds)], None
+    for batch, time in sorted(seconds.items(), reverse=True):
+        if time < KNEE * alone:
+            break
+        found = batch
+    return found
 
 
 def _told(company: Company, result: BatchingResult) -> dict[str, object]:
