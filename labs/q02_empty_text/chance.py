@@ -48,7 +48,7 @@ class Chances(TypedDict):
 
 
 class ChanceResult(TypedDict):
-    """`formula` by counting and `here` from batches that were cut; `curve` by rows of a full batch, in percent.
+    """`formula` by counting and `here` from batches that were cut; `curve` by rows of a batch, in percent.
 
     `left` are the rows of the last batch where they do not fill it, else 0. `shares` are the empty rows of
     each batch of one corpus in percent, in the order of training.

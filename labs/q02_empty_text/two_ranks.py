@@ -151,10 +151,9 @@ def _launched(result: TwoRanksResult) -> int:
 
     With buffers it waits in the broadcast after its guard; over NCCL, which only queues, one step later.
     """
-    before, steps = result["empty_at"] - 1, result["steps"]
     if not result["buffers"]:
-        return steps - 1
-    return before + int(result["backend"] == "NCCL" and result["empty_at"] < steps)
+        return result["steps"] - 1
+    return result["empty_at"] - 1 + int(result["backend"] == "NCCL")
 
 
 def _settings(params: TwoRanksParams) -> Any:
