@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, text, whole
 from labs.contract.drawing import Figure, error_bars, round_ticks
 from labs.q08_speedup import schedule
 from labs.tools.budgets import PerDevice
@@ -31,11 +31,17 @@ KNEE = 2.0
 
 @dataclass(frozen=True)
 class BatchingParams(Params):
-    """`law` and `slots` are the schedule's; `new_tokens` are decoded alone and in company."""
+    """`law`, `slots` and `lengths` are the schedule's; `new_tokens` are decoded alone and in company."""
 
-    law: str = choice("exponential", schedule.LAWS, primary=True, view=True)
+    law: str = choice("exponential", (*schedule.LAWS, schedule.OWN), primary=True, view=True)
     slots: int = whole(32, 1, 64, primary=True, view=True)
     new_tokens: int = whole(24, 2, 200, unit="tokens", primary=True)
+    lengths: str = text("100 10", view=True)
+
+    def check_together(self) -> None:
+        """Raise ParamError for lengths that cannot be read, where they are asked for."""
+        if self.law == schedule.OWN:
+            schedule.typed_lengths(self.lengths)
 
 
 class Step(TypedDict):
@@ -119,7 +125,12 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
 
     def view(self, params: BatchingParams, result: BatchingResult) -> Schedule:
         slots = params.slots
-        lengths = schedule.drawn_lengths(params.law, REQUESTS * slots)
+        own = params.law == schedule.OWN
+        lengths = (
+            schedule.typed_lengths(params.lengths)
+            if own
+            else schedule.drawn_lengths(params.law, REQUESTS * slots)
+        )
         ways = {"static": schedule.static(lengths, slots), "continuous": schedule.continuous(lengths, slots)}
         steps = {name: schedule.makespan(served) for name, served in ways.items()}
         return {
@@ -128,7 +139,7 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
             "static_steps": steps["static"],
             "continuous_steps": steps["continuous"],
             "factor": steps["static"] / steps["continuous"],
-            "bound": schedule.bound(params.law, slots),
+            "bound": schedule.most_gain(lengths, slots) if own else schedule.bound(params.law, slots),
             "used": {name: schedule.used_share(served, slots) for name, served in ways.items()},
             "drawn": {
                 name: [list(one) for one in served[: MOST_DRAWN * slots]] for name, served in ways.items()
@@ -142,7 +153,7 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
         said = text("batching.knee", batch=slow) if slow else text("batching.no_knee")
         notes = [
             text(
-                "batching.schedule",
+                "batching.own" if view["law"] == schedule.OWN else "batching.schedule",
                 slots=view["slots"],
                 law=text(f"law.{view['law']}"),
                 factor=f"{view['factor']:.2f}",
