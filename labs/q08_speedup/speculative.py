@@ -44,7 +44,7 @@ class SpeculativeParams(Params):
 
     draft_length: int = whole(5, 1, LONGEST, primary=True, sentence=SENTENCE)
     acceptance: float = real(0.7, 0, 1, step=0.05, primary=True)
-    draft: str = choice("model", DRAFTS, primary=True)
+    draft: str = choice("model", DRAFTS)
     temperature: float = temperature(1.0)
     prompt: str = text("Once upon a time")
     rounds: int = whole(80, 1, 1000)
