@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, switch, text, whole
 from labs.contract.fields import ParamError
 from labs.q01_loss_mask.batch_figures import figures, table
+from labs.q01_loss_mask.batch_notes import notes
 from labs.q01_loss_mask.pieces import piece
 from labs.q01_loss_mask.rows import (
     Framing,
@@ -30,7 +31,6 @@ from labs.q01_loss_mask.rows import (
 )
 from labs.q01_loss_mask.typed_rows import read_ids, split
 from labs.tools.budgets import PerDevice
-from labs.tools.written import small_number
 from minimind_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -210,27 +210,12 @@ class Batch(Experiment[BatchParams, BatchResult]):
 
     def show(self, result: BatchResult, text: Words) -> Shown:
         """The pairs with their losses, what each rule reports, and the loss as a sum of two areas."""
-        view = result["view"]
-        notes = [text("batch.sentence"), text(f"batch.rule.{view['rule']}")]
-        if "unequal" in result and view["rule"] == "y":
-            facts = {"unequal": result["unequal"], "pairs": result["pairs"]}
-            apart = small_number(abs(result["masked"] - result["ignore_index"]))
-            notes.append(text("batch.labels", **facts, difference=apart))
-        if not view["count"]:
-            notes.append(text("batch.undefined"))
-        if any(result["cut"]):
-            notes.append(text("batch.cut", length=result["ids"].shape[1]))
-        lone = [str(row) for row, length in enumerate(result["lengths"], 1) if length < 2]
-        if lone:
-            notes.append(text("batch.lone", rows=", ".join(lone)))
-        if min(result["lengths"]) < result["ids"].shape[1]:
-            notes.append(text("batch.filler", change=small_number(result["filler_change"])))
         return Shown(
             figures(result, text),
             rows=table(result, text),
-            notes=notes,
+            notes=notes(result, text),
             numbers={
-                text("targets"): view["count"],
+                text("targets"): result["view"]["count"],
                 text("masked"): result["masked"],
                 text("ignore_index"): result["ignore_index"],
             },

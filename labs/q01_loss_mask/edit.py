@@ -14,6 +14,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, 
 from labs.contract.drawing import Figure, Role
 from labs.q01_loss_mask.pieces import drawn, piece
 from labs.tools.budgets import PerDevice
+from labs.tools.written import small_number
 from minimind_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ MOST_TOKENS = 24
 SENTENCES = {"zh": "我今天没有时间，明天再去看你。", "en": "It is very good to go to the park with you."}
 REPLACEMENTS = {"zh": "有", "en": "not"}
 """Put at place 3 it turns the meaning around."""
-BIGRAM_PAIRS = 2
-"""Losses that would move if `X[i]` alone predicted `Y[i]`: one where the token is Y, one where it is X."""
 LARGEST_CHANGE = 4.0
 """Nats at which a cell is darkest, the same in every run."""
 
@@ -44,13 +43,17 @@ class EditParams(Params):
 
 
 class EditView(TypedDict):
-    """The edit at one place: losses [T - 1] after it, and how many of them are not what they were."""
+    """The edit at one place: losses [T - 1] after it, and how many of them are not what they were.
+
+    `bigram` is how many would not be if `X[i]` alone predicted `Y[i]`.
+    """
 
     place: int
     instead: str
     losses: list[float]
     moved: int
     formula: int
+    bigram: int
 
 
 class EditResult(TypedDict):
@@ -115,12 +118,12 @@ class Edit(Experiment[EditParams, EditResult]):
             "losses": after.tolist(),
             "moved": int((after != result["losses"]).sum()),
             "formula": count_moved(place, pairs + 1),
+            "bigram": count_moved_pairs(place, pairs + 1),
         }
 
     def show(self, result: EditResult, text: Words) -> Shown:
         """`losses`: before and after the chosen edit; `all`: what every edit changes, a row an edit."""
         view = result["view"]
-        place, name = view["place"], result["pieces"][view["place"]]
         rows: list[Row] = [
             {
                 "t": pair,
@@ -131,17 +134,13 @@ class Edit(Experiment[EditParams, EditResult]):
             }
             for pair, (before, after) in enumerate(zip(result["losses"], view["losses"], strict=True))
         ]
-        notes = [
-            text("edit.sentence", place=place, token=name, instead=view["instead"]),
-            text("edit.shift", change=result["logit_change_before"]),
-        ]
         return Shown(
             {"losses": _losses(result, view, text), "all": _all(result, text)},
             rows=rows,
-            notes=notes,
+            notes=_notes(result, text),
             numbers={text("edit.moved"): view["moved"]},
             sentence={
-                "said": BIGRAM_PAIRS,
+                "said": view["bigram"],
                 "formula": view["formula"],
                 "measured": view["moved"],
                 "unit": text("unit.losses"),
@@ -158,6 +157,33 @@ def count_moved(place: int, length: int) -> int:
     [4, 4, 3, 2, 1]
     """
     return min(length - 1, length - place)
+
+
+def count_moved_pairs(place: int, length: int) -> int:
+    """The same if `X[i]` alone predicted `Y[i]`: the pair whose Y it is, and the one whose X it is.
+
+    >>> [count_moved_pairs(place, 5) for place in range(5)]
+    [1, 2, 2, 2, 1]
+    """
+    return int(place > 0) + int(place < length - 1)
+
+
+def _notes(result: EditResult, text: Words) -> list[str]:
+    """BOS is nobody's target and EOS stands in no prefix, so other words hold for them."""
+    view, pairs = result["view"], len(result["losses"])
+    place = view["place"]
+    change = "earlier" if view["formula"] < pairs else "later"
+    end = "first" if place == 0 else "last" if place == pairs else "shift"
+    return [
+        text(
+            "edit.sentence",
+            start=max(place - 1, 0),
+            token=result["pieces"][place],
+            instead=view["instead"],
+            change=text(f"edit.{change}"),
+        ),
+        text(f"edit.{end}", change=small_number(result["logit_change_before"])),
+    ]
 
 
 def _ids(text: str, loaded: LoadedModel) -> list[int]:

@@ -137,14 +137,27 @@ class Finetune(Experiment[FinetuneParams, FinetuneResult]):
             }
             for index, step in enumerate(result["steps"])
         ]
-        learnt = result["learnt_at"]
-        verdict = text("finetune.never") if learnt is None else text("finetune.learnt", step=learnt)
         return Shown(
             figures,
             rows=rows,
-            notes=[verdict, text("finetune.note", sentences=result["sentences"], **names)],
+            notes=[_verdict(result, text), text("finetune.note", sentences=result["sentences"], **names)],
             numbers={"P(EOS) (%)": result["eos_percent"]},
         )
+
+
+def _verdict(result: FinetuneResult, text: Words) -> str:
+    """Whether EOS was learnt, forgotten, kept or never learnt; and what would change that."""
+    steps, eos = result["steps"], result["curves"]["eos_after_text"] > LEARNT
+    taught = TOYS[result["rule"]].rule != "by_id"
+    if not eos[-1]:
+        why = text("finetune.more_steps" if taught else "finetune.rule_matters")
+        return f"{text('finetune.forgot' if eos.any() else 'finetune.never')} {why}"
+    if eos.all():
+        return (
+            f"{text('finetune.kept')} {text('finetune.kept_taught' if taught else 'finetune.kept_untaught')}"
+        )
+    since = steps[int(np.flatnonzero(~eos)[-1]) + 1]
+    return f"{text('finetune.learnt', step=int(since))} {text('finetune.rule_matters')}"
 
 
 class Sentences:

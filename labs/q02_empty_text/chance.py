@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -49,13 +50,15 @@ class Chances(TypedDict):
 class ChanceResult(TypedDict):
     """`formula` by counting and `here` from batches that were cut; `curve` by rows of a batch, in percent.
 
-    `shares` are the empty rows of each batch of one corpus in percent, in the order of training.
+    `left` are the rows of the last batch where they do not fill it, else 0. `shares` are the empty rows of
+    each batch of one corpus in percent, in the order of training.
     """
 
     percent: float
     batch_rows: int
     micro_batches: int
     order: str
+    left: NotRequired[int]
     formula: Chances
     curve: dict[str, list[float]]
     here: NotRequired[Chances]
@@ -66,6 +69,7 @@ class ChanceResult(TypedDict):
 class Chance(Experiment[ChanceParams, ChanceResult]):
     """p^B and what follows from it, beside corpora that are shuffled or sorted and cut into batches."""
 
+    version = 2
     drawn_by_formula = True
 
     def seconds(self, params: ChanceParams, device: DeviceClass) -> float:
@@ -80,7 +84,8 @@ class Chance(Experiment[ChanceParams, ChanceResult]):
             "batch_rows": params.batch_rows,
             "micro_batches": params.micro_batches,
             "order": params.order,
-            "formula": curve[params.batch_rows - 1] if params.order == "shuffled" else _sorted(params),
+            "left": params.corpus % params.batch_rows,
+            "formula": _shuffled(params) if params.order == "shuffled" else _sorted(params),
             "curve": {
                 "all_empty": [each["all_empty"] for each in curve],
                 "any_empty": [each["any_empty"] for each in curve],
@@ -127,6 +132,8 @@ class Chance(Experiment[ChanceParams, ChanceResult]):
         notes = [text(f"chance.{result['order']}"), text("chance.change")]
         if result["order"] == "shuffled":
             notes.insert(0, text("chance.first", wait=_waiting(formula["step"], text)))
+            if left := result.get("left"):
+                notes.insert(2, text("chance.left", left=left))
         figures = {"chance": _by_size(result, text)}
         if here is None:
             return Shown(figures, rows, notes)
@@ -156,6 +163,21 @@ def chances(share: float, rows: int, micro_batches: int) -> Chances:
         "all_empty": 100 * every,
         "any_empty": 100 * -math.expm1(rows * math.log1p(-share)),
         "step": 100 * -math.expm1(micro_batches * math.log1p(-every)),
+    }
+
+
+def _shuffled(params: ChanceParams) -> Chances:
+    """The same on average over the batches and steps of a corpus, whose last ones may be smaller."""
+    share = params.percent / 100
+    full, left = divmod(params.corpus, params.batch_rows)
+    sizes = [params.batch_rows] * full + [left] * (left > 0)
+    every = [share**size for size in sizes]
+    at = params.micro_batches
+    steps = [every[start : start + at] for start in range(0, len(every), at)]
+    return {
+        "all_empty": 100 * fmean(every),
+        "any_empty": 100 * fmean(-math.expm1(size * math.log1p(-share)) for size in sizes),
+        "step": 100 * fmean(-math.expm1(sum(math.log1p(-one) for one in step)) for step in steps),
     }
 
 

@@ -154,7 +154,7 @@ class Step(Experiment[StepParams, StepResult]):
         weights, nan = result["weights"], text("weights_nan")
         loss = text("nan") if result["loss"] is None else f"{result['loss']:.4f}"
         norm = text("nan") if result["gradient_norm"] is None else f"{result['gradient_norm']:.4g}"
-        notes = [text("step.sentence", targets=result["targets"], loss=loss), text("step.change")]
+        notes = [text("step.sentence", targets=result["targets"], loss=loss), text(f"step.{_change(result)}")]
         if result["error"]:
             notes.append(text("note.refused", error=result["error"]))
         scale, scale_after = result["scales"]
@@ -189,6 +189,16 @@ class Step(Experiment[StepParams, StepResult]):
                 "unit": text("weights_unit"),
             },
         )
+
+
+def _change(result: StepResult) -> str:
+    """The key of what would change this outcome."""
+    before, after = result["scales"]
+    if result["weights"]["nan"]:
+        return "change_nan"
+    if after < before:
+        return "change_skipped"
+    return "change" if result["targets"] else "change_guarded"
 
 
 def _counted(params: StepParams, config: ModelConfig) -> int | None:

@@ -123,21 +123,37 @@ class TwoRanks(Experiment[TwoRanksParams, TwoRanksResult]):
         ]
         launched, steps = len(zero["all_reduces"][0]), result["steps"]
         other_guards = "note.other_guards_buffers" if result["buffers"] else "note.other_guards"
+        queued = [text("note.queued")] if result["buffers"] and result["backend"] == "NCCL" else []
         return Shown(
             {"pairing": _pairing(zero, result, text), "distance": _distance(stories, result["steps"], text)},
             rows,
-            notes=[text("two_ranks.sentence", **result), text("two_ranks.change"), text(other_guards)],
+            notes=[
+                text("two_ranks.sentence", **result),
+                text("two_ranks.change"),
+                text(other_guards),
+                *queued,
+            ],
             numbers={
                 f"{text('first_apart')}, {text(f'guard.{guard}')}": story["first_step_apart"]
                 for guard, story in stories.items()
             },
             sentence={
                 "said": steps,
-                "formula": result["empty_at"] - 1 if result["buffers"] else steps - 1,
+                "formula": _launched(result),
                 "measured": launched,
                 "unit": text("two_ranks.unit"),
             },
         )
+
+
+def _launched(result: TwoRanksResult) -> int:
+    """All-reduces that rank 0 launches with the new zero, by counting.
+
+    With buffers it waits in the broadcast after its guard; over NCCL, which only queues, one step later.
+    """
+    if not result["buffers"]:
+        return result["steps"] - 1
+    return result["empty_at"] - 1 + int(result["backend"] == "NCCL")
 
 
 def _settings(params: TwoRanksParams) -> Any:

@@ -16,6 +16,8 @@ from minimind_core.model.cost import matmul_parameters
 ENTRIES = (OURS, 32_000, LARGE)
 SECONDS = PerDevice(cpu=4.0, cuda=1.0, mps=2.0)
 """For all timings of one run."""
+LAUNCH_BOUND = 4
+"""How many times shorter than by operations the head is beside layers that wait for launches."""
 SECONDS_A_TOKEN = PerDevice(cpu=0.02, cuda=2e-5)
 """Of one round."""
 
@@ -90,7 +92,7 @@ class Head(Experiment[HeadParams, HeadResult]):
         return Shown(
             {"beside": _beside(result, text)},
             _rows(result, text),
-            [text("note.head"), text("note.clock", tokens=result["tokens"])],
+            [text("note.head"), _clock(result, text)],
             {text("head_of_large"): result["ratio"][largest]},
             {
                 "said": 0.0,
@@ -111,6 +113,14 @@ def by_weights(entries: int) -> float:
     """
     weights = matmul_parameters(prices.shape(entries))
     return weights["head"] / weights["layers"]
+
+
+def _clock(result: HeadResult, text: Words) -> str:
+    """What decides here, and what would change it."""
+    largest = str(LARGE)
+    if result["spread"][largest]["high"] < result["formula"]["ratio"][largest] / LAUNCH_BOUND:
+        return text("note.clock_launches", tokens=result["tokens"])
+    return text("note.clock_one") if result["tokens"] == 1 else text("note.clock", tokens=result["tokens"])
 
 
 def _beside(result: HeadResult, text: Words) -> Figure:

@@ -20,6 +20,7 @@ from minimind_core.model.cost import num_parameters
 
 ENTRIES = {"small": 1024, "ours": 6400, "32k": 32_000}
 """Entries of the three tokenizers, the dearest last: the text that it can pay for is read by all."""
+LARGEST = "32k"
 SYMBOLS = {"small": "circle", "ours": "square", "32k": "diamond"}
 SHARES = (0.125, 0.25, 0.5, 1.0)
 """Of the budget, after which a model is read."""
@@ -80,7 +81,7 @@ class Trio(Experiment[TrioParams, TrioResult]):
         tokenizers = {name: load_tokenizer(SHIPPED[name]) for name in ENTRIES}
         told = ctx.part(0.0, 0.1, "encoding_text")
         streams = {name: same_text.stream(each, pieces, plan, told) for name, each in tokenizers.items()}
-        text = streams["32k"].bytes_read(plan.steps(ENTRIES["32k"]))
+        text = streams[LARGEST].bytes_read(plan.steps(ENTRIES[LARGEST]))
         partials: list[dict[str, Any]] = []
         runs = [(seed, name) for seed in range(params.seeds) for name in ENTRIES]
         for index, (seed, name) in enumerate(runs):
@@ -136,7 +137,8 @@ class Trio(Experiment[TrioParams, TrioResult]):
                 _verdict("flops", result["equal_flops"], text),
                 _verdict("text", result["equal_text"], text),
                 text("trio.nats", best=_name(result["by_nats"], text), **_extremes(result)),
-                text("trio.change"),
+                *([text("trio.one_seed")] if result["seeds"] == 1 else []),
+                text("trio.change" if result["equal_flops"]["best"] == LARGEST else "trio.change_less"),
             ],
             {
                 f"{_name(name, text)} ({text('axis.bits')})": means[name]
@@ -215,8 +217,8 @@ def _verdict(equal: str, found: Judged, text: Words) -> str:
 def _extremes(result: TrioResult) -> Mapping[str, float]:
     """Nats a token of the smallest and of the largest vocabulary, and how many times its bytes a token."""
     nats, bits = result["nats"], result["equal_flops"]["mean"]
-    bytes_of = {name: nats[name] / bits[name] for name in ("small", "32k")}
-    return {"small": nats["small"], "large": nats["32k"], "times": bytes_of["32k"] / bytes_of["small"]}
+    bytes_of = {name: nats[name] / bits[name] for name in ("small", LARGEST)}
+    return {"small": nats["small"], "large": nats[LARGEST], "times": bytes_of[LARGEST] / bytes_of["small"]}
 
 
 def _row(name: str, result: TrioResult, text: Words) -> Row:

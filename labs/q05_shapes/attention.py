@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ACROSS = 4
 """Heads in a row of the overview."""
+SINK = 1.5
+"""How many times the part of even attention the first token gets, to be called a sink."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class Attention(Experiment[AttentionParams, AttentionResult]):
                     head=view["head"],
                     row_error=small_number(result["row_error"]),
                 ),
+                _sink(view, text),
                 text("attention.change"),
             ],
             numbers={
@@ -154,6 +157,18 @@ def _facts(weights: NDArray[np.float32]) -> dict[str, float]:
         "self": 100 * float(late[places - 1, places].mean()),
         "previous": 100 * float(late[places - 1, places - 1].mean()),
     }
+
+
+def _sink(view: AttentionView, text: Words) -> str:
+    """Whether the layer's heads look at the first token far more than even attention would."""
+    share, even = float(view["weights"][:, 1:, 0].mean()), _even(view["weights"].shape[-1])
+    key = "sink" if share > SINK * even else "no_sink"
+    return text(f"attention.{key}", layer=view["layer"], share=share, even=even)
+
+
+def _even(size: int) -> float:
+    """The first token's part if each of the later ones looked at all that it may look at alike."""
+    return float(np.mean([1 / (place + 1) for place in range(1, size)]))
 
 
 def _overview(weights: NDArray[np.float32], text: Words) -> Figure:
@@ -189,7 +204,7 @@ def _first_token(weights: NDArray[np.float32], text: Words) -> Figure:
     """The first token's part of all attention by layer, beside the part that even attention gives it."""
     size, layers = weights.shape[-1], list(range(1, len(weights) + 1))
     shares = weights[:, :, 1:, 0].mean((1, 2))
-    even = float(np.mean([1 / (place + 1) for place in range(1, size)]))
+    even = _even(size)
     figure = Figure(height=260)
     figure.bars(layers, shares, "measured", text("looks.first"), labels=[f"{share:.0%}" for share in shares])
     figure.line(layers, [even] * len(layers), "formula", text("even"), hover="%{y:.1%}")

@@ -28,6 +28,8 @@ SYMBOLS = {"adamw": "circle", "sgd": "diamond-open"}
 LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.1}
 """SGD has a momentum of 0.9; three times its rate makes the plain model diverge."""
 BATCH, LENGTH, WINDOWS, READINGS = 16, 32, 24, 8
+SAME = 0.01
+"""Of the text: a share that has moved by less has stayed where it was."""
 Fact = Literal["printed", "true", "accuracy", "confidence"]
 
 
@@ -140,7 +142,7 @@ class DoubleSoftmax(Experiment[DoubleSoftmaxParams, DoubleSoftmaxResult]):
         return Shown(
             figures,
             rows,
-            notes=_notes(last, text),
+            notes=_notes(last, curves["double_sgd"][0]["accuracy"], text),
             numbers={
                 f"{text(f'double.{kind}')} (%)": 100 * reading["accuracy"] for kind, reading in last.items()
             },
@@ -148,12 +150,17 @@ class DoubleSoftmax(Experiment[DoubleSoftmaxParams, DoubleSoftmaxResult]):
         )
 
 
-def _notes(last: dict[str, Reading], text: Words) -> list[str]:
-    """What the numbers are, and what became of the probabilities where they are worse than a guess."""
+def _notes(last: dict[str, Reading], before: float, text: Words) -> list[str]:
+    """What the numbers are, what was learned beside `before`, and whether the probabilities are worth less.
+
+    All four models were right for `before` of the text when they were fresh.
+    """
+    stuck = abs(last["double_sgd"]["accuracy"] - before) < SAME
     wrong = last["double_adamw"]["true"] > math.log(CONFIG.vocab_size)
     return [
         text("double.sentence"),
         text("double.note", **{kind: reading["accuracy"] for kind, reading in last.items()}),
+        text("double.stuck" if stuck else "double.before", before=before),
         *([text("double.worse")] if wrong else []),
         text("double.change"),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, text, whole
 from labs.contract.drawing import Figure, error_bars, round_ticks
 from labs.q08_speedup import schedule
 from labs.tools.budgets import PerDevice
@@ -31,11 +31,17 @@ KNEE = 2.0
 
 @dataclass(frozen=True)
 class BatchingParams(Params):
-    """`law` and `slots` are the schedule's; `new_tokens` are decoded alone and in company."""
+    """`law`, `slots` and `lengths` are the schedule's; `new_tokens` are decoded alone and in company."""
 
-    law: str = choice("exponential", schedule.LAWS, primary=True, view=True)
+    law: str = choice("exponential", (*schedule.LAWS, schedule.OWN), primary=True, view=True)
     slots: int = whole(32, 1, 64, primary=True, view=True)
     new_tokens: int = whole(24, 2, 200, unit="tokens", primary=True)
+    lengths: str = text("100 10", view=True)
+
+    def check_together(self) -> None:
+        """Raise ParamError for lengths that cannot be read, where they are asked for."""
+        if self.law == schedule.OWN:
+            schedule.typed_lengths(self.lengths)
 
 
 class Step(TypedDict):
@@ -69,10 +75,9 @@ class Schedule(TypedDict):
 
 
 class BatchingResult(TypedDict):
-    """`knee` is the first batch whose step takes twice as long as one user's; None where none does."""
+    """Steps by batch, and what company does to greedy texts."""
 
     steps: dict[str, Step]
-    knee: int | None
     company: Company
     dtype: str
     view: NotRequired[Schedule]
@@ -108,7 +113,6 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
         changed = [place for place in places if place is not None]
         return {
             "steps": steps,
-            "knee": knee({int(size): step["seconds"]["median"] for size, step in steps.items()}),
             "company": {
                 "prompts": len(rows),
                 "batch": batch,
@@ -121,7 +125,12 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
 
     def view(self, params: BatchingParams, result: BatchingResult) -> Schedule:
         slots = params.slots
-        lengths = schedule.drawn_lengths(params.law, REQUESTS * slots)
+        own = params.law == schedule.OWN
+        lengths = (
+            schedule.typed_lengths(params.lengths)
+            if own
+            else schedule.drawn_lengths(params.law, REQUESTS * slots)
+        )
         ways = {"static": schedule.static(lengths, slots), "continuous": schedule.continuous(lengths, slots)}
         steps = {name: schedule.makespan(served) for name, served in ways.items()}
         return {
@@ -130,7 +139,7 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
             "static_steps": steps["static"],
             "continuous_steps": steps["continuous"],
             "factor": steps["static"] / steps["continuous"],
-            "bound": schedule.bound(params.law, slots),
+            "bound": schedule.most_gain(lengths, slots) if own else schedule.bound(params.law, slots),
             "used": {name: schedule.used_share(served, slots) for name, served in ways.items()},
             "drawn": {
                 name: [list(one) for one in served[: MOST_DRAWN * slots]] for name, served in ways.items()
@@ -140,11 +149,11 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
     def show(self, result: BatchingResult, text: Words) -> Shown:
         """`steps`: milliseconds and tokens a second over the batch; `schedule`: the slots of both ways."""
         view, company = result["view"], result["company"]
-        knee_found = result["knee"]
-        said = text("batching.knee", batch=knee_found) if knee_found else text("batching.no_knee")
+        slow = knee({int(batch): step["seconds"]["median"] for batch, step in result["steps"].items()})
+        said = text("batching.knee", batch=slow) if slow else text("batching.no_knee")
         notes = [
             text(
-                "batching.schedule",
+                "batching.own" if view["law"] == schedule.OWN else "batching.schedule",
                 slots=view["slots"],
                 law=text(f"law.{view['law']}"),
                 factor=f"{view['factor']:.2f}",
@@ -178,13 +187,19 @@ class Batching(Experiment[BatchingParams, BatchingResult]):
 
 
 def knee(seconds: dict[int, float]) -> int | None:
-    """The first batch whose step takes `KNEE` times as long as the first one's.
+    """The batch from which on every step takes at least `KNEE` times as long as the first one's.
 
-    >>> knee({1: 1.0, 4: 1.5, 16: 2.5}), knee({1: 1.0, 4: 1.5})
-    (16, None)
+    A step of another size may be quicker than a smaller one, where another kernel takes over.
+
+    >>> knee({1: 1.0, 4: 2.5, 16: 1.5, 64: 3.0}), knee({1: 1.0, 4: 1.5})
+    (64, None)
     """
-    alone = seconds[min(seconds)]
-    return next((batch for batch, time in sorted(seconds.items()) if time >= KNEE * alone), None)
+    alone, found = seconds[min(seconds)], None
+    for batch, time in sorted(seconds.items(), reverse=True):
+        if time < KNEE * alone:
+            break
+        found = batch
+    return found
 
 
 def _told(company: Company, result: BatchingResult) -> dict[str, object]:

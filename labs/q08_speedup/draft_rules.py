@@ -55,6 +55,18 @@ def speedup(acceptance: float, draft_length: int, draft_cost: float, verify_cost
     return tokens_per_round(acceptance, draft_length) / (draft_length * draft_cost + verify_cost)
 
 
+def speedup_of_lookup(
+    acceptance: float, draft_length: int, found: float, lookup_cost: float, verify_cost: float
+) -> float:
+    """The same for drafts that are looked up: once a round, and in the share `found` of the rounds only.
+
+    >>> speedup_of_lookup(0.5, 1, 0.0, 0.0, 9.0), speedup_of_lookup(1.0, 3, 1.0, 0.0, 2.0)
+    (1.0, 2.0)
+    """
+    emitted = 1 - found + found * tokens_per_round(acceptance, draft_length)
+    return emitted / (lookup_cost + 1 - found + found * verify_cost)
+
+
 def exact_draws(p: Floats, q: Floats, count: int, random: np.random.Generator) -> NDArray[np.int64]:
     """First tokens of so many rounds by the exact rule."""
     drafted = random.choice(len(q), count, p=q)

@@ -30,6 +30,8 @@ SECONDS = PerDevice(cpu=3.0, cuda=1.0, mps=3.0)
 """For the timings of a kind, but never less than a few rounds."""
 SAID = 2.0
 """Times faster, of a model without half of its weights."""
+MOST_OF_STRUCTURE, WORTH_IT = 75, 1.1
+"""Percent of the heads or channels, and how much faster a step without so many has to be to be called so."""
 MEGA = 1e6
 
 
@@ -134,6 +136,7 @@ class Prune(Experiment[PruneParams, PruneResult]):
                     sparse=f"{csr['layer_bytes'] / MEGA:.1f}",
                     speed=f"{csr['speedup']['median']:.2f}",
                 ),
+                _smaller(result, text),
             ],
             numbers={
                 f"{_name(name, text)} (×)": way["speedup"]["median"] for name, way in result["ways"].items()
@@ -147,6 +150,16 @@ class Prune(Experiment[PruneParams, PruneResult]):
                 "high": half["speedup"]["high"],
             },
         )
+
+
+def _smaller(result: PruneResult, text: Words) -> str:
+    """Whether the time follows where whole heads and channels are gone, or waits for something else."""
+    heads, channels = (
+        result["ways"][f"{kind}_{MOST_OF_STRUCTURE}"]["speedup"] for kind in ("heads", "channels")
+    )
+    key = "smaller" if channels["low"] > WORTH_IT else "launches"
+    speeds = {"heads": f"{heads['median']:.2f}", "channels": f"{channels['median']:.2f}"}
+    return text(f"prune.{key}", share=MOST_OF_STRUCTURE, **speeds)
 
 
 def _step(model: MiniMind, rows: Tensor) -> Callable[[], Tensor]:

@@ -7,13 +7,21 @@ the next request at once. A step takes as long with all slots as with one; NumPy
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from labs.contract.fields import ParamError
+
 LAWS = ("exponential", "uniform", "equal")
 MEAN = 50
+
+
+OWN = "own"
+"""Not a law: the lengths are those that were typed."""
+MOST_TYPED, LONGEST_TYPED = 500, 100_000
 
 
 class Served(NamedTuple):
@@ -33,6 +41,34 @@ def drawn_lengths(law: str, count: int, seed: int = 0) -> list[int]:
         "equal": np.full(count, float(MEAN)),
     }
     return np.maximum(1, np.ceil(drawn[law])).astype(int).tolist()
+
+
+def typed_lengths(text: str) -> list[int]:
+    """Whole numbers of tokens with spaces or commas between them. Raises ParamError for anything else.
+
+    >>> typed_lengths("100, 10")
+    [100, 10]
+    """
+    words = re.split(r"[\s,，;；]+", text.strip(" \t\n,，;；"))
+    fine = all(re.fullmatch(r"[1-9][0-9]{0,5}", word) and int(word) <= LONGEST_TYPED for word in words)
+    if not fine or len(words) > MOST_TYPED:
+        sentence = (
+            f"Write 1 to {MOST_TYPED} whole numbers from 1 to {LONGEST_TYPED:,}, with spaces between them."
+        )
+        raise ParamError(
+            "kind", "lengths", sentence, key="q08.lengths", most=MOST_TYPED, longest=LONGEST_TYPED
+        )
+    return [int(word) for word in words]
+
+
+def most_gain(lengths: Sequence[int], slots: int) -> float:
+    """Steps in static batches over the fewest that any order allows: no slot idle, or the longest request.
+
+    >>> round(most_gain([100, 10, 100, 10], 2), 2), most_gain([100, 10], 2)
+    (1.82, 1.0)
+    """
+    fewest = max(-(-sum(lengths) // slots), max(lengths))
+    return makespan(static(lengths, slots)) / fewest
 
 
 def static(lengths: Sequence[int], slots: int) -> list[Served]:

@@ -1,19 +1,22 @@
-"""Speculative decoding with two models: drafting, a verifying pass, and what passes cost. Imports torch.
+"""Speculative decoding: rounds of drafting and verifying, and what their passes cost. Imports torch.
 
-Shapes: T tokens that a reader has not read yet, V vocabulary ids.
+Shapes: T tokens, k drafted ones, V vocabulary ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from labs.machine.probes import FullCacheStep
 from labs.q08_speedup.draft_rules import accept
+from labs.q08_speedup.drafters import Drafter, found_before
+from labs.q08_speedup.text_readers import Reader, probabilities
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -21,76 +24,58 @@ from minimind_core.model.minimind import MiniMind
 _FILLING = 0.01
 
 
-class Reader:
-    """A model that reads a growing text, and can forget its end."""
+class Round(NamedTuple):
+    """How many tokens were drafted, and which were emitted."""
 
-    def __init__(self, model: MiniMind, capacity: int) -> None:
-        weight = model.model.embed_tokens.weight
-        self.model, self.device, self.read = model, weight.device, 0
-        self.cache = StaticCache(model.config, 1, capacity, weight.device, weight.dtype)
-
-    def logits(self, tokens: Sequence[int]) -> Tensor:
-        """Reads what is new of all `tokens`; the logits after each new one, [T, V]."""
-        ids = torch.tensor([tokens[self.read :]], device=self.device)
-        positions = torch.arange(self.read, len(tokens), device=self.device)[None]  # [1, T]
-        self.read = len(tokens)
-        return self.model(ids, positions, cache=self.cache)[0].float()
-
-    def forget(self, length: int) -> None:
-        """Keep the first `length` tokens only."""
-        self.cache.crop(length)
-        self.read = min(self.read, length)
+    drafted: int
+    emitted: list[int]
 
 
-def probabilities(logits: Tensor, temperature: float) -> NDArray[np.float64]:
-    """Of logits [T, V], at temperature 0 all on the largest, [T, V]."""
-    if temperature == 0:
-        return np.eye(logits.shape[-1])[logits.argmax(-1).cpu().numpy()]
-    scores = (logits.double() / temperature).softmax(-1).cpu().numpy()
-    return np.asarray(scores / scores.sum(-1, keepdims=True))
+def room(prompt: Sequence[int], draft_length: int, count: int) -> int:
+    """Slots of a cache that so many rounds can fill at most."""
+    return len(prompt) + (count + 1) * (draft_length + 1)
 
 
 @torch.inference_mode()
 def rounds(
     target: MiniMind,
-    draft: MiniMind,
+    drafter: Drafter,
     prompt: Sequence[int],
     end: int,
     draft_length: int,
     count: int,
     temperature: float,
     seed: int,
-) -> Iterator[list[int]]:
-    """The tokens that each of `count` rounds emits. After the token `end` a new text begins."""
+) -> Iterator[Round]:
+    """`count` rounds, each after the tokens of the one before. After the token `end` a new text begins."""
     random = np.random.default_rng(seed)
-    capacity = len(prompt) + (count + 1) * (draft_length + 1)
-    large, small = Reader(target, capacity), Reader(draft, capacity)
-    tokens = list(prompt)
+    large, tokens = Reader(target, room(prompt, draft_length, count)), list(prompt)
     for _ in range(count):
-        drafted: list[int] = []
-        guesses = []
-        for _ in range(draft_length):
-            guess = probabilities(small.logits(tokens + drafted)[-1:], temperature)[0]
-            drafted.append(int(random.choice(len(guess), p=guess)))
-            guesses.append(guess)
-        logits = large.logits(tokens + drafted)[-draft_length - 1 :]  # [k + 1, V]
-        emitted = accept(probabilities(logits, temperature), np.array(guesses), drafted, random)
-        yield emitted
+        drafted, laws = drafter.draft(tokens, draft_length, random)
+        logits = large.logits(tokens + drafted)[-len(drafted) - 1 :]  # [k + 1, V]
+        emitted = accept(probabilities(logits, temperature), laws, drafted, random)
+        yield Round(len(drafted), emitted)
         kept = len(tokens) + len(emitted) - 1  # the last one was read by neither
         tokens += emitted
         if end in emitted:
             tokens, kept = list(prompt), 0
         large.forget(kept)
-        small.forget(kept)
+        drafter.forget(kept)
 
 
 def passes(
-    target: MiniMind, draft: MiniMind, draft_length: int, tokens: int
+    target: MiniMind, draft: MiniMind | None, draft_length: int, tokens: int
 ) -> dict[str, Callable[[], object]]:
-    """One plain step, one step of the draft, and the verifying pass, over full caches; on CUDA as graphs."""
+    """One plain step, one of the draft, and the verifying pass, over full caches; on CUDA as graphs.
+
+    Without a draft model its part is a search of a text in which nothing stands twice, the longest there is.
+    """
+    unlike = list(range(tokens))
     return {
         "plain": FullCacheStep(target, 1, tokens, "graph").run,
-        "draft": FullCacheStep(draft, 1, tokens, "graph").run,
+        "draft": FullCacheStep(draft, 1, tokens, "graph").run
+        if draft
+        else partial(found_before, unlike, draft_length),
         "verify": _verifying_pass(target, draft_length + 1, tokens),
     }
 

@@ -1,4 +1,6 @@
-"""Speculative decoding with our one-layer draft: what is kept, what a round yields, which rule is exact.
+"""Speculative decoding: what is kept of the drafts, what a round yields, which rule is exact.
+
+Our one-layer model drafts, or the text's own past does (`drafters.py`).
 
 The costs are those of single passes timed side by side, so the speedup is yield over cost, not the wall time
 of the loop here, which is plain Python.
@@ -6,15 +8,23 @@ of the loop here, which is plain Python.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 import numpy as np
 
 from labs.claims.checks import given_list
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, real, text, whole
-from labs.contract.drawing import Figure
-from labs.q08_speedup.draft_rules import CRITICAL, RULES, chi_square, speedup, tokens_per_round
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, real, text, whole
+from labs.q08_speedup.draft_rules import (
+    CRITICAL,
+    RULES,
+    chi_square,
+    speedup,
+    speedup_of_lookup,
+    tokens_per_round,
+)
+from labs.q08_speedup.speculative_figures import LONGEST, figures
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed, temperature
 from minimind_core.errors import ConfigError
@@ -24,10 +34,8 @@ DRAFT = "draft-1l"
 CACHED = 512
 DRAWS = 20_000
 SECONDS = PerDevice(cpu=2.0, cuda=0.6, mps=1.5)
-LONGEST = 16
 SENTENCE = f"Draft length must be 1-{LONGEST}; longer drafts are almost never accepted."
-SAID_SPEEDUP = 2.5
-"""The middle of "2 to 3 times"."""
+DRAFTS = ("model", "past")
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class SpeculativeParams(Params):
 
     draft_length: int = whole(5, 1, LONGEST, primary=True, sentence=SENTENCE)
     acceptance: float = real(0.7, 0, 1, step=0.05, primary=True)
+    draft: str = choice("model", DRAFTS)
     temperature: float = temperature(1.0)
     prompt: str = text("Once upon a time")
     rounds: int = whole(80, 1, 1000)
@@ -60,7 +69,10 @@ class Laws(TypedDict):
 
 
 class SpeculativeResult(TypedDict):
-    """`kept` of the drafts by place, of those `tried` there; costs and speedup in units of a plain step."""
+    """`kept` of the drafts by place, of those `tried` there; costs and speedup in units of a plain step.
+
+    `draft_ratio` is the cost of one drafted token, or of looking up a round's drafts in the text.
+    """
 
     formula: Formula
     draft_length: int
@@ -75,6 +87,9 @@ class SpeculativeResult(TypedDict):
     speedup: NotRequired[dict[str, float]]
     """By draft length, with the measured acceptance and costs."""
     laws: NotRequired[Laws]
+    draft: NotRequired[str]
+    drafted: NotRequired[list[int]]
+    """Rounds by how many tokens were drafted, from none on."""
 
 
 class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
@@ -96,69 +111,51 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
 
     def measure(self, params: SpeculativeParams, ctx: Context) -> SpeculativeResult:
         """Emits nothing; the rounds are written, then the passes timed."""
-        from labs.q08_speedup.speculation import passes, rounds
+        from labs.q08_speedup.drafters import ModelDraft, PastDraft
+        from labs.q08_speedup.speculation import passes, room, rounds
         from labs.tools.interleaved import interleaved, ratios
 
         ctx.progress(0.0, "loading")
-        target, draft = ctx.model(), ctx.model(DRAFT)
-        sizes = target.model.config.vocab_size, draft.model.config.vocab_size
-        if sizes[0] != sizes[1]:
-            raise ConfigError(
-                f"Draft and target must share one tokenizer: {sizes[1]:,} against {sizes[0]:,} entries.",
-                key="q08.vocabulary",
-                draft=sizes[1],
-                target=sizes[0],
-            )
-        length, on_progress = params.draft_length, ctx.part(0.05, 0.7, "drafting")
-        emitted = []
-        for one in rounds(
-            target.model,
-            draft.model,
-            target.prompt_ids(params.prompt),
-            target.tokenizer.eos_id,
-            length,
-            params.rounds,
-            params.temperature,
-            params.seed,
-        ):
-            emitted.append(len(one))
-            on_progress(len(emitted) / params.rounds)
-        tried = [sum(count > place for count in emitted) for place in range(length)]
-        kept = [sum(count > place + 1 for count in emitted) for place in range(length)]
-        acceptance = sum(kept) / sum(tried)
+        target, draft = ctx.model(), ctx.model(DRAFT).model if params.draft == "model" else None
+        config, length, count = target.model.config, params.draft_length, params.rounds
+        prompt = target.prompt_ids(params.prompt)
+        if draft:
+            _check_tokenizers(draft.config.vocab_size, config.vocab_size)
+        drafter = (
+            ModelDraft(draft, room(prompt, length, count), params.temperature)
+            if draft
+            else PastDraft(config.vocab_size)
+        )
+        on_progress, seen = ctx.part(0.05, 0.7, "drafting"), []
+        end = target.tokenizer.eos_id
+        for one in rounds(target.model, drafter, prompt, end, length, count, params.temperature, params.seed):
+            seen.append((one.drafted, len(one.emitted)))
+            on_progress(len(seen) / count)
         on_progress = ctx.part(0.7, 1.0, "timing")
-        ways = passes(target.model, draft.model, length, CACHED)
-        times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), on_progress)
-        verify, cost = (ratios(times[name], times["plain"]) for name in ("verify", "draft"))
-        a_token = (verify["median"] - 1) / length
+        times = interleaved(
+            passes(target.model, draft, length, CACHED), ctx.device, SECONDS.on(ctx.device), on_progress
+        )
+        verify, cost = (ratios(times[name], times["plain"])["median"] for name in ("verify", "draft"))
+        counted = count_kept(seen, length)
         return {
             **self.formula(params),
-            "kept": [some / many if many else 0.0 for some, many in zip(kept, tried, strict=True)],
-            "tried": tried,
-            "measured_acceptance": acceptance,
-            "tokens_per_round": sum(emitted) / len(emitted),
-            "verify_ratio": verify["median"],
-            "draft_ratio": cost["median"],
-            "speedup": {
-                str(k): speedup(acceptance, k, cost["median"], 1 + a_token * k) for k in range(1, LONGEST + 1)
-            },
+            **counted,
+            "draft": params.draft,
+            "verify_ratio": verify,
+            "draft_ratio": cost,
+            "speedup": _speedups(params.draft, counted, cost, (verify - 1) / length),
             "laws": laws(params.seed),
         }
 
     def show(self, result: SpeculativeResult, text: Words) -> Shown:
         """`yield`: tokens a round by draft length; `kept`: by place; `law`: of two rules on the example."""
-        figures = {"yield": _yield(result, text)}
         if "laws" not in result:
-            return Shown(figures)
-        figures |= {
-            "speedup": _speedup(result, text),
-            "kept": _kept(result, text),
-            "law": _law(result["laws"], text),
-        }
+            return Shown(figures(result, text))
         length, gains = result["draft_length"], result["speedup"]
-        own = tokens_per_round(result["measured_acceptance"], length)
+        by_drafted = list(enumerate(result.get("drafted") or [0] * length + [1]))
+        acceptance, rounds = result["measured_acceptance"], sum(many for _, many in by_drafted)
         return Shown(
-            figures,
+            figures(result, text),
             rows=[
                 {
                     text("place"): place + 1,
@@ -175,27 +172,76 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
                 text("gain"): gains[str(length)],
             },
             sentence={
-                "said": length * result["measured_acceptance"],
-                "formula": own,
+                "said": acceptance * sum(drafted * many for drafted, many in by_drafted) / rounds,
+                "formula": sum(tokens_per_round(acceptance, k) * many for k, many in by_drafted) / rounds,
                 "measured": result["tokens_per_round"],
                 "unit": "",
             },
         )
 
 
+class Counted(TypedDict):
+    """What the rounds say: see `SpeculativeResult`."""
+
+    kept: list[float]
+    tried: list[int]
+    measured_acceptance: float
+    tokens_per_round: float
+    drafted: list[int]
+
+
+def count_kept(seen: Sequence[tuple[int, int]], length: int) -> Counted:
+    """Of rounds (drafted, emitted): a place is tried if a token was drafted there and all before were kept.
+
+    >>> count_kept([(2, 3), (2, 1), (0, 1)], 2)["tried"]
+    [2, 1]
+    """
+    tried = [sum(drafted > place < emitted for drafted, emitted in seen) for place in range(length)]
+    kept = [sum(drafted > place < emitted - 1 for drafted, emitted in seen) for place in range(length)]
+    return {
+        "kept": [some / many if many else 0.0 for some, many in zip(kept, tried, strict=True)],
+        "tried": tried,
+        "measured_acceptance": sum(kept) / max(sum(tried), 1),
+        "tokens_per_round": sum(emitted for _, emitted in seen) / len(seen),
+        "drafted": [sum(drafted == many for drafted, _ in seen) for many in range(length + 1)],
+    }
+
+
+def _speedups(draft: str, counted: Counted, cost: float, a_token: float) -> dict[str, float]:
+    """By draft length, with the acceptance and costs of this run; `a_token` is what one more adds."""
+    acceptance, found = counted["measured_acceptance"], 1 - counted["drafted"][0] / sum(counted["drafted"])
+    lengths = range(1, LONGEST + 1)
+    if draft == "model":
+        return {str(k): speedup(acceptance, k, cost, 1 + a_token * k) for k in lengths}
+    return {str(k): speedup_of_lookup(acceptance, k, found, cost, 1 + a_token * k) for k in lengths}
+
+
+def _check_tokenizers(draft: int, target: int) -> None:
+    """Raise ConfigError for vocabularies of two sizes."""
+    if draft != target:
+        raise ConfigError(
+            f"Draft and target must share one tokenizer: {draft:,} against {target:,} entries.",
+            key="q08.vocabulary",
+            draft=draft,
+            target=target,
+        )
+
+
 def _notes(result: SpeculativeResult, found: Laws, text: Words) -> list[str]:
     """What the three numbers are, what the passes cost, and what the rules emitted."""
     length, gains = result["draft_length"], result["speedup"]
-    best = max(gains, key=gains.__getitem__)
+    best, past = max(gains, key=gains.__getitem__), result.get("draft") == "past"
+    drafts = 1 - result["drafted"][0] / sum(result["drafted"]) if past else 1.0
     return [
         text(
             "speculative.sentence",
             length=length,
-            rounds=result["tried"][0],
+            rounds=sum(result["drafted"]) if "drafted" in result else result["tried"][0],
             acceptance=f"{result['measured_acceptance']:.2f}",
         ),
         text(
-            "speculative.cost",
+            "speculative.cost_past" if past else "speculative.cost",
+            found=f"{100 * drafts:.0f}",
             draft=f"{result['draft_ratio']:.2f}",
             verify=f"{result['verify_ratio']:.2f}",
             length=length,
@@ -224,66 +270,3 @@ def laws(seed: int) -> Laws:
 
 def _statistics(found: Laws) -> dict[str, str]:
     return {name: f"{value:.1f}" for name, value in found["statistic"].items()}
-
-
-def _yield(result: SpeculativeResult, text: Words) -> Figure:
-    figure, curves = Figure(), {result["acceptance"]: result["formula"]["curve"]}
-    lengths = list(range(1, LONGEST + 1))
-    if "measured_acceptance" in result:
-        here = result["measured_acceptance"]
-        curves[here] = [tokens_per_round(here, length) for length in lengths]
-        figure.marks(
-            [result["draft_length"]],
-            [result["tokens_per_round"]],
-            "measured",
-            text("measured"),
-            size=12,
-            hover="%{x}: %{y:.2f}",
-        )
-    for number, curve in enumerate(curves.values()):
-        name = text("formula") if number == 0 else None
-        figure.line(lengths, curve, "formula", name, hover="%{x}: %{y:.2f}", showlegend=number == 0)
-    ends = [
-        (LONGEST, curve[-1], text("at_acceptance", acceptance=f"{rate:.2f}"))
-        for rate, curve in curves.items()
-    ]
-    top = 1.1 * max(max(curve) for curve in curves.values())
-    figure.name_ends(ends, 0, top, log=False)
-    figure.x_axis(text("draft_length"), span=(0, 1.4 * LONGEST), tickvals=[1, 4, 8, 12, 16])
-    figure.y_axis(text("axis.yield"), span=(0, top))
-    return figure
-
-
-def _speedup(result: SpeculativeResult, text: Words) -> Figure:
-    figure, gains = Figure(), result["speedup"]
-    lengths = [int(length) for length in gains]
-    figure.line(lengths, list(gains.values()), "measured", text("gain"), size=7, hover="%{x}: %{y:.2f}×")
-    figure.line([lengths[0], lengths[-1]], [SAID_SPEEDUP] * 2, "said", text("said"))
-    figure.line([lengths[0], lengths[-1]], [1, 1], "peer", text("plain"))
-    figure.x_axis(text("draft_length"))
-    figure.y_axis(text("axis.gain"), from_zero=True)
-    return figure
-
-
-def _kept(result: SpeculativeResult, text: Words) -> Figure:
-    figure = Figure()
-    places = [place + 1 for place, tried in enumerate(result["tried"]) if tried]
-    shares = [result["kept"][place - 1] for place in places]
-    figure.bars(places, shares, "measured", text("measured"), labels="{:.2f}", hover="%{x}: %{y:.3f}")
-    figure.line(
-        [0.5, len(result["tried"]) + 0.5], [result["measured_acceptance"]] * 2, "formula", text("all_places")
-    )
-    figure.x_axis(text("place"), dtick=1)
-    figure.y_axis(text("axis.kept"), span=(0, 1.05))
-    return figure
-
-
-def _law(found: Laws, text: Words) -> Figure:
-    figure = Figure(barmode="group")
-    tokens = [str(place + 1) for place in range(len(found["target"]))]
-    figure.bars(tokens, found["target"], "formula", text("target_law"), hover="%{x}: %{y:.4f}")
-    for rule, role in (("exact", "measured"), ("equal", "said")):
-        figure.bars(tokens, found["shares"][rule], role, text(f"rule.{rule}"), hover="%{x}: %{y:.4f}")  # type: ignore[arg-type]
-    figure.x_axis(text("token"), category=True)
-    figure.y_axis(text("axis.share"), from_zero=True)
-    return figure

@@ -58,6 +58,9 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, visible: Visible, kind
         return decode_attention.decode_attention(queries, keys, values, *visible)
     if visible is None and kind == "sdpa":
         grouped = queries.shape[1] != keys.shape[1]
+        if grouped and not fuses_shared_heads(queries.device.type, queries.dtype):
+            group, grouped = queries.shape[1] // keys.shape[1], False
+            keys, values = (each.repeat_interleave(group, dim=1) for each in (keys, values))
         return F.scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=grouped)
     if visible is None:
         length = queries.shape[2]
@@ -68,6 +71,16 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, visible: Visible, kind
     else:
         attended = _written_out(packed, keys, values, packed_mask)
     return attended.reshape(queries.shape)  # a compiled kernel may lay the heads out otherwise
+
+
+def fuses_shared_heads(device: str, dtype: torch.dtype) -> bool:
+    """Whether torch has a fused kernel there that reads a shared head without a copy.
+
+    On CUDA only FlashAttention does, and it knows 16 bits. `enable_gqa` in FP32 falls back to products that
+    write all scores, in silence: on an H200 at 4,096 tokens 2.6 ms and 1.3 GB, with copied heads 0.8 ms and
+    25 MB (torch 2.11).
+    """
+    return device != "cuda" or dtype in (torch.float16, torch.bfloat16)
 
 
 def _pack_group(queries: Tensor, num_kv_heads: int, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -111,6 +111,17 @@ def test_only_padding_on_the_left_is_noticed_by_real_tokens(run: Run) -> None:
     right, left = (run("batch", **IDS, pad_side=side) for side in ("right", "left"))
     assert right["filler_change"] < 1e-5 < 1e-3 < left["filler_change"]
     assert left["targets"] == 7 and left["formula_targets"] == 6
+    said = [" ".join(Batch().show(result, str_words).notes) for result in (right, left)]
+    assert "batch.left" not in said[0] and "batch.left {'more': 1}" in said[1]
+
+
+def test_a_longer_row_adds_targets_only_to_a_text_that_was_cut(run: Run) -> None:
+    typed = {"rows": "Hello there; Hi"}
+    for length, cut in ((8, True), (20, False)):
+        shorter, longer = (run("batch", **typed, max_length=length + more) for more in (0, 4))
+        assert (longer["targets"] > shorter["targets"]) == cut
+        first = Batch().show(shorter, str_words).notes[0]
+        assert first == f"batch.sentence batch.change{'_cut' if cut else ''}"
 
 
 def test_pad_as_eos_and_the_rule_only_choose_among_the_losses(run: Run, text: Words) -> None:

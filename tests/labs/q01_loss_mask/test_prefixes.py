@@ -42,6 +42,26 @@ def test_an_edit_moves_its_own_loss_and_those_of_its_prefixes(run: Run) -> None:
     for place in range(length):
         view = run("edit", view={"place": place}, **TYPED)["view"]
         assert view["moved"] == view["formula"] == expected[place].sum()
+        neighbours = [pair for pair in (place - 1, place) if 0 <= pair < length - 1]
+        assert view["bigram"] == len(neighbours), "the pairs whose Y and whose X it is"
+
+
+@pytest.mark.parametrize(
+    ("place", "start", "change", "end"),
+    [
+        (0, 0, "later", "first"),
+        (1, 0, "later", "shift"),
+        (3, 2, "earlier", "shift"),
+        (23, -1, "earlier", "last"),
+    ],
+)
+def test_the_notes_hold_for_the_first_and_for_the_last_token(
+    run: Run, place: int, start: int, change: str, end: str
+) -> None:
+    edited = run("edit", view={"place": place}, **TYPED)
+    notes = Edit().show(edited, lambda key, **values: f"{key} {values}").notes
+    assert f"'start': {start % len(edited['losses'])}," in notes[0] and f"edit.{change} " in notes[0]
+    assert notes[1].startswith(f"edit.{end} ")
 
 
 def test_its_losses_are_those_of_an_ordinary_forward(run: Run, client: InlineClient) -> None:

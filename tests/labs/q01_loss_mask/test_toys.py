@@ -11,7 +11,13 @@ import torch.nn.functional as F
 
 from labs.contract import Words
 from labs.q01_loss_mask import finetune
-from labs.q01_loss_mask.finetune import Finetune, Sentences, chinese_sentences, english_sentences
+from labs.q01_loss_mask.finetune import (
+    Finetune,
+    FinetuneParams,
+    Sentences,
+    chinese_sentences,
+    english_sentences,
+)
 from labs.q01_loss_mask.pieces import readable
 from labs.q01_loss_mask.sentences import SENTENCES
 from labs.q01_loss_mask.specimens import MOST_NEW, Specimens
@@ -120,6 +126,31 @@ def test_sentences_are_sentences_and_none_is_watched() -> None:
         assert not set(found) & set(SENTENCES)
 
 
+@pytest.mark.parametrize(
+    ("eos", "rule", "said"),
+    [
+        ([1, 2, 3], "toy-pad-is-eos", "never rule_matters"),
+        ([1, 2, 3], "toy-masked", "never more_steps"),
+        ([1, 60, 70], "toy-masked", "learnt rule_matters"),
+        ([90, 40, 70], "toy-masked", "learnt rule_matters"),
+        ([90, 80, 70], "toy-pad-is-eos", "kept kept_untaught"),
+        ([90, 80, 70], "toy-unmasked", "kept kept_taught"),
+        ([90, 60, 20], "toy-pad-is-eos", "forgot rule_matters"),
+    ],
+)
+def test_the_verdict_is_that_of_the_whole_curve(eos: list[float], rule: str, said: str) -> None:
+    looks = [
+        {"step": 5 * index, "eos_after_text": end, "pad_after_text": 0, "text_loss": 2, "training_loss": 3}
+        for index, end in enumerate(eos)
+    ]
+    experiment = Finetune()
+    begun = experiment.so_far(FinetuneParams(rule=rule), looks)
+    result = {**begun, "eos_percent": float(eos[-1]), "learnt_at": None, "sentences": 9}
+    words = " ".join(f"finetune.{key}" for key in said.split())
+    said_words = experiment.show(result, lambda key, **values: key).notes[0]  # type: ignore[arg-type]
+    assert said_words == words
+
+
 def test_the_curves_are_drawn_to_the_planned_end(text: Words) -> None:
     look = {"eos_after_text": 1.0, "pad_after_text": 0.5, "text_loss": 2.0, "training_loss": 3.0}
     experiment = Finetune()
@@ -128,6 +159,6 @@ def test_the_curves_are_drawn_to_the_planned_end(text: Words) -> None:
     assert list(figures) == ["ends", "losses"]
     assert figures["ends"].layout["xaxis"]["range"] == [0, 1.4 * 120]
     done = {**begun, "eos_percent": 1.0, "learnt_at": None, "sentences": 9}
-    assert experiment.show(done, text).notes[0].startswith("It never comes")
+    assert experiment.show(done, text).notes[0].startswith("At no look does it expect EOS")
     assert np.asarray(done["steps"]).tolist() == [0, 5]
     assert REGISTRY.find("q01/finetune").seconds(experiment.params(), "cuda") < 10

@@ -65,8 +65,33 @@ def test_a_sorted_corpus_is_hit_where_division_says(
     assert counted == [sum(all_empty), touched, len(batches), sum(steps), len(steps)]
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 899), st.integers(1, 64), st.integers(1, 64), st.integers(100, 400))
+@example(10, 3, 1, 100)  # one row is left: its chance is a thousand times that of a full batch
+def test_the_last_batch_of_a_shuffled_corpus_counts_with_the_rows_it_has(
+    tenths: int, rows: int, micro_batches: int, corpus: int
+) -> None:
+    share = Fraction(tenths, 1000)
+    sizes = [len(range(start, min(start + rows, corpus))) for start in range(0, corpus, rows)]
+    spared = [1 - share**size for size in sizes]
+    steps = [spared[start : start + micro_batches] for start in range(0, len(sizes), micro_batches)]
+    true = {
+        "all_empty": 1 - sum(spared) / len(sizes),
+        "any_empty": 1 - sum((1 - share) ** size for size in sizes) / len(sizes),
+        "step": 1 - sum(math.prod(step) for step in steps) / len(steps),
+    }
+    params = ChanceParams(tenths / 10, rows, micro_batches, corpus=corpus)
+    here = Chance().formula(params)
+    assert here["formula"] == pytest.approx(
+        {name: float(100 * value) for name, value in true.items()}, rel=1e-9
+    )
+    assert here.get("left") == corpus % rows
+
+
 @pytest.mark.parametrize(
-    "settings", [{}, {"batch_rows": 2, "percent": 30.0}, {"order": "longest_first"}], ids=str
+    "settings",
+    [{}, {"batch_rows": 2, "percent": 30.0}, {"batch_rows": 3, "percent": 10.0}, {"order": "longest_first"}],
+    ids=str,
 )
 def test_what_is_counted_is_what_the_formula_says_but_for_luck(
     result: Result, settings: dict[str, Any]
@@ -75,13 +100,17 @@ def test_what_is_counted_is_what_the_formula_says_but_for_luck(
     share = chance["formula"]["step"] / 100
     luck = 100 * math.sqrt(share * (1 - share) / chance["steps"]) if "order" not in settings else 1e-9
     assert chance["here"]["step"] == pytest.approx(100 * share, abs=5 * luck)
-    assert len(chance["shares"]) == 1000 // chance["batch_rows"]
+    assert len(chance["shares"]) == -(-1000 // chance["batch_rows"])
 
 
 def test_the_formula_is_drawn_before_anything_was_counted_and_waiting_is_written_out(result: Result) -> None:
-    alone = shown("q02/chance", Chance().formula(ChanceParams(percent=1, batch_rows=32, micro_batches=1)))
+    rare = {"percent": 1, "batch_rows": 32, "micro_batches": 1}
+    alone = shown("q02/chance", Chance().formula(ChanceParams(**rare, corpus=3200)))
     assert list(alone.figures) == ["chance"] and alone.sentence is None
     assert alone.notes[0] == "On average the first one comes after 10⁶⁴ steps."
+    smaller = shown("q02/chance", Chance().formula(ChanceParams(**rare, corpus=1000))).notes
+    assert smaller[0] == "On average the first one comes after 10¹⁷ steps.", "by the last batch, of 8 rows"
+    assert "left with 8 of its rows" in smaller[2] and len(smaller) == len(alone.notes) + 1
     seen = shown("q02/chance", result("chance"))
     assert list(seen.figures) == ["chance", "batches"]
     assert seen.sentence is not None and seen.sentence["said"] == 10

@@ -67,6 +67,15 @@ def test_lines_join_the_all_reduces_that_met() -> None:
     assert shown.sentence == {"said": 3, "formula": 2, "measured": 2, "unit": "all-reduces"}
 
 
+@pytest.mark.parametrize(("backend", "launched"), [("gloo", 1), ("NCCL", 2)])
+def test_with_buffers_the_formula_counts_by_backend(backend: str, launched: int) -> None:
+    zero = _story([rank([1, 3][:launched], [0.0], ended="waits"), rank([1, 2], [0.0], ended="waits")])
+    result: dict[str, Any] = {"backend": backend, "steps": 6, "empty_at": 2, "buffers": True}
+    shown = TwoRanks().show({**result, "disconnected_zero": zero}, lambda key, **values: key)  # type: ignore[arg-type, typeddict-item]
+    assert shown.sentence is not None and shown.sentence["formula"] == launched == shown.sentence["measured"]
+    assert ("note.queued" in shown.notes) == (backend == "NCCL")
+
+
 def test_an_empty_batch_at_the_end_is_refused() -> None:
     with pytest.raises(ParamError, match="before step 6"):
         TwoRanksParams(empty_at=6)

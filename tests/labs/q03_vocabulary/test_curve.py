@@ -74,3 +74,7 @@ def test_the_head_is_timed_beside_its_formula(run: Run, show: Show, monkeypatch:
     shown = show("head", result)
     assert shown.sentence is not None and shown.sentence["low"] <= shown.sentence["measured"]
     assert len(shown.rows) == 4
+    for high, tokens, key in ((2.0, 1, "clock_one"), (2.0, 32, "clock"), (0.02, 32, "clock_launches")):
+        other = {**result, "tokens": tokens, "spread": {"100000": {"median": 0.0, "low": 0.0, "high": high}}}
+        other["spread"] |= {size: other["spread"]["100000"] for size in ("6400", "32000")}
+        assert Head().show(other, lambda key, **values: key).notes[1] == f"note.{key}"  # type: ignore[arg-type]

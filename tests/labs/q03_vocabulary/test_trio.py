@@ -81,6 +81,16 @@ def test_all_spend_the_same_and_are_compared_at_one_text(result: dict[str, Any],
     assert len(shown.rows) == 3 and {"flops", "text"} == set(shown.figures)
 
 
+@pytest.mark.parametrize(("best", "change"), [("32k", "change"), ("ours", "change_less")])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_what_would_change_it_follows_who_is_ahead(
+    best: str, change: str, seeds: int, result: dict[str, Any]
+) -> None:
+    other = {**result, "seeds": seeds, "equal_flops": {**result["equal_flops"], "best": best}}
+    notes = trio.Trio().show(other, lambda key, **values: key).notes  # type: ignore[arg-type]
+    assert notes[-1] == f"trio.{change}" and ("trio.one_seed" in notes) == (seeds == 1)
+
+
 def test_an_unfinished_run_is_drawn(result: dict[str, Any], show: Show) -> None:
     first = {"curves": {"small": [result["curves"]["small"][0][:1]]}, "budget": 1.0}
     assert show("trio", first).figures["flops"].data and not show("trio", first).rows

@@ -103,6 +103,11 @@ def test_two_softmaxes_trap_the_printed_loss(run: Run, text: Words, monkeypatch:
     assert {curve[0]["true"] for curve in result["curves"].values()} == {last_first(result)}
     shown = DoubleSoftmax().show(result, text)
     assert shown.sentence is not None and shown.sentence["formula"] == floor
+    before = result["curves"]["double_sgd"][0]["accuracy"]
+    assert last["double_sgd"]["accuracy"] == pytest.approx(before, abs=0.01), "SGD stays where it began"
+    assert f"right for {before:.1%}" in shown.notes[2] and "ends where it began" in shown.notes[2]
+    result["curves"]["double_sgd"][-1]["accuracy"] = before + 0.1
+    assert "ends where it began" not in DoubleSoftmax().show(result, text).notes[2]
 
 
 def last_first(result: dict[str, dict[str, list[dict[str, float]]]]) -> float:

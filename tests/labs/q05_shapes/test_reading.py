@@ -50,6 +50,20 @@ def test_attention_is_a_distribution_over_the_past(run: Run, text: Words) -> Non
     assert drawn[0][1:] == [None] * 6 and drawn[6][6] == pytest.approx(float(weights[3, 3, 6, 6]))
 
 
+@pytest.mark.parametrize(("first", "said"), [(0.9, "gets 90% of what"), (0.25, "gets 25% of what")])
+def test_a_sink_is_said_only_where_even_attention_gives_far_less(
+    first: float, said: str, run: Run, text: Words
+) -> None:
+    result = run("attention", text="abcdef")
+    weights = np.full_like(result["weights"], 0.1)
+    weights[..., 0] = first
+    result |= {"weights": weights, "view": {**result["view"], "weights": weights[0]}}
+    note = Attention().show(result, text).notes[1]
+    even = 100 * sum(1 / looked_at for looked_at in range(2, 8)) / 6
+    assert said in note and f"would give it {even:.0f}%" in note
+    assert ("It is an attention sink" in note) == (first > 0.5)
+
+
 @pytest.mark.parametrize("typed", TEXTS)
 def test_any_text_can_be_read(run: Run, typed: str) -> None:
     result = run("attention", text=typed)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labs.contract import ParamError
 from labs.machine import probes
 from labs.q08_speedup import batching, schedule
 from labs.q08_speedup.batch_steps import first_difference, greedy
+from labs.q08_speedup.batching import BatchingParams
 from labs.tools.budgets import PerDevice
 from tests.labs.one_lab import OneLab, Show, completed
 from tests.labs.q08_speedup.conftest import lively
@@ -69,6 +72,45 @@ def test_a_view_counts_without_a_run(small: OneLab, result: dict[str, Any], show
     bars = show("batching", result).figures["schedule"].data
     assert [len(trace["x"]) for trace in bars] == [4 * 32] * 2
     assert bars[0]["base"] == [start for _, start, _ in view["drawn"]["static"]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "slots", "steps", "factor", "used"),
+    [
+        ("100 10", 2, (100, 100), 1.0, 0.55),  # the question's two requests
+        ("100 10，100, 10", 2, (200, 110), 200 / 110, 0.55),
+        ("100 100 10 10 10 10", 2, (120, 120), 1.0, 1.0),
+        ("10 100 10 10 10 10 10", 2, (130, 100), 1.3, 160 / 260),
+    ],
+)
+def test_a_list_of_ones_own_is_served_as_it_stands(
+    typed: str, slots: int, steps: tuple[int, int], factor: float, used: float, small: OneLab, show: Show
+) -> None:
+    view = {"law": "own", "lengths": typed, "slots": slots}
+    result = completed(small.done("batching", new_tokens=4), view)
+    found = result["view"]
+    assert (found["static_steps"], found["continuous_steps"]) == steps
+    assert found["factor"] == pytest.approx(factor) and found["used"]["static"] == pytest.approx(used)
+    assert (
+        found["factor"] <= found["bound"] and "the lengths of your list" in show("batching", result).notes[0]
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=30), st.integers(1, 8), st.randoms())
+def test_no_order_of_a_list_gains_more_than_its_bound(lengths: list[int], slots: int, random: Random) -> None:
+    bound, static = schedule.most_gain(lengths, slots), schedule.makespan(schedule.static(lengths, slots))
+    random.shuffle(lengths)
+    assert static / schedule.makespan(schedule.continuous(lengths, slots)) <= bound
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "0", "-5", "1.5", "NaN", "1e3", "٣", "10 ms", "999999", "9" * 400, "1 " * 501]
+)
+def test_a_list_that_cannot_be_read_is_one_sentence(typed: str) -> None:
+    with pytest.raises(ParamError, match="whole numbers from 1 to 100,000"):
+        BatchingParams(law="own", lengths=typed)
+    BatchingParams(lengths=typed)  # nobody asks for it
 
 
 def test_texts_in_company_are_the_same_but_for_rounding(result: dict[str, Any], show: Show) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from labs.q08_speedup import prune, pruning
+from labs.q08_speedup.prune import Prune
 from labs.tools.models import TINY, untrained
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
@@ -133,3 +134,11 @@ def test_a_result_holds_what_was_asked_for(result: dict[str, Any], show: Show) -
     drawn = {trace["name"]: trace["y"] for trace in shown.figures["speed"].data[:5]}
     heads = [ways[f"heads_{percent}"]["speedup"]["median"] for percent in (25, 50, 75)]
     assert drawn["query heads"] == heads
+
+
+@pytest.mark.parametrize(("speed", "key"), [(1.0, "launches"), (1.4, "smaller")])
+def test_time_is_said_to_follow_only_where_it_does(result: dict[str, Any], speed: float, key: str) -> None:
+    same = {"median": speed, "low": speed - 0.05, "high": speed + 0.05}
+    ways = {name: {**way, "speedup": same} for name, way in result["ways"].items()}
+    notes = Prune().show({**result, "ways": ways}, lambda key, **values: key).notes  # type: ignore[arg-type]
+    assert notes[-1] == f"prune.{key}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ from labs.q08_speedup.draft_rules import (
     speedup,
     tokens_per_round,
 )
-from labs.q08_speedup.speculation import Reader, passes, probabilities, rounds
-from labs.q08_speedup.speculative import SpeculativeParams, laws
+from labs.q08_speedup.drafters import Drafter, ModelDraft, PastDraft, found_before
+from labs.q08_speedup.speculation import passes, rounds
+from labs.q08_speedup.speculative import SpeculativeParams, count_kept, laws
+from labs.q08_speedup.text_readers import Reader, probabilities
 from labs.tools.budgets import PerDevice
 from labs.tools.models import TINY, untrained
 from tests.labs.one_lab import OneLab, Run, Show
@@ -86,25 +89,64 @@ def test_a_reader_that_forgot_reads_as_if_it_had_never_known() -> None:
         assert torch.allclose(again, model(torch.tensor([[5, 6, 7, 20, 21]]))[0, 3:], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "drafter",
+    [lambda: ModelDraft(lively(1), 64, 0.0), lambda: PastDraft(lively(0).config.vocab_size)],
+    ids=["model", "past"],
+)
 @torch.inference_mode()
-def test_greedy_rounds_are_the_greedy_text() -> None:
+def test_greedy_rounds_are_the_greedy_text(drafter: Callable[[], Drafter]) -> None:
     """At temperature 0 the rounds put together are plain decoding, whatever the draft."""
-    target, draft = lively(0), lively(1)
-    emitted = [token for one in rounds(target, draft, [5, 6], 299, 3, 4, 0.0, 0) for token in one]
+    target = lively(0)
+    emitted = [token for one in rounds(target, drafter(), [5, 6], 299, 3, 8, 0.0, 0) for token in one.emitted]
     assert len(set(emitted)) > 2, "a text that stands still shows nothing"
     ids = [5, 6]
     for token in emitted:
         assert int(target(torch.tensor([ids]))[0, -1].argmax()) == token
         ids.append(token)
-    alike = list(rounds(target, target, [5, 6], 299, 3, 4, 0.0, 0))
-    assert [len(one) for one in alike] == [4] * 4, "a draft that is the target is kept whole"
+    alike = rounds(target, ModelDraft(target, 64, 0.0), [5, 6], 299, 3, 4, 0.0, 0)
+    assert [len(one.emitted) for one in alike] == [4] * 4, "a draft that is the target is kept whole"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=24), st.integers(1, 5))
+def test_what_is_found_followed_the_newest_tokens_before(tokens: list[int], length: int) -> None:
+    found = found_before(tokens, length)
+    newest, earlier = tokens[-1], tokens[:-1]
+    assert bool(found) == (newest in earlier) and len(found) <= length
+    if found:
+        after = [
+            tokens[place + 1 : place + 1 + length] for place in range(len(earlier)) if tokens[place] == newest
+        ]
+        assert found in after
+
+
+def test_a_draft_that_is_sure_is_kept_as_often_as_the_target_says() -> None:
+    random, many = np.random.default_rng(2), 4000
+    target, drafter, first = np.array([[0.5, 0.3, 0.2]] * 2), PastDraft(3), np.zeros(3, int)
+    for _ in range(many):
+        drafted, laws = drafter.draft([1, 2, 1], 1, random)
+        assert drafted == [2] and laws.tolist() == [[0, 0, 1]]
+        first[accept(target, laws, drafted, random)[0]] += 1
+    assert chi_square(first, target[0]) < CRITICAL
+    drafted, laws = drafter.draft([0, 1, 2], 4, random)
+    assert drafted == [] and laws.shape == (0, 3)
+    assert len(accept(target[:1], laws, drafted, random)) == 1, "without a draft a round is a plain step"
+
+
+def test_a_place_is_tried_only_where_something_was_drafted() -> None:
+    counted = count_kept([(3, 4), (3, 2), (1, 2), (1, 1), (0, 1)], 3)
+    assert counted["tried"] == [4, 2, 1] and counted["kept"] == [0.75, 0.5, 1.0]
+    assert counted["measured_acceptance"] == pytest.approx(5 / 7)
+    assert counted["drafted"] == [1, 2, 0, 2] and counted["tokens_per_round"] == 2
+    assert count_kept([(0, 1)], 2)["measured_acceptance"] == 0
 
 
 @torch.inference_mode()
 def test_after_the_end_a_text_begins_anew() -> None:
     model = untrained(TINY, "cpu").eval()
-    first = next(iter(rounds(model, model, [5, 6], 299, 3, 1, 0.0, 0)))
-    every = list(rounds(model, model, [5, 6], first[-1], 3, 3, 0.0, 0))
+    first = next(iter(rounds(model, ModelDraft(model, 32, 0.0), [5, 6], 299, 3, 1, 0.0, 0)))
+    every = list(rounds(model, ModelDraft(model, 32, 0.0), [5, 6], first.emitted[-1], 3, 3, 0.0, 0))
     assert every == [first] * 3
 
 
@@ -131,6 +173,21 @@ def test_counts_by_place(result: dict[str, Any], show: Show) -> None:
     shown = show("speculative", result)
     assert list(shown.figures) == ["yield", "speedup", "kept", "law"]
     assert shown.sentence is not None and shown.sentence["measured"] == result["tokens_per_round"]
+
+
+def test_the_text_so_far_drafts_without_a_model(
+    run: Run, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speculative, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
+    result = run("speculative", rounds=30, draft_length=2, draft="past", temperature=0.0, prompt="ababab")
+    drafted = result["drafted"]
+    assert sum(drafted) == 30 and len(drafted) == 3 and result["tried"][0] == 30 - drafted[0]
+    shown = show("speculative", result)
+    assert f"before in {100 - 100 * drafted[0] / 30:.0f}% of the rounds" in shown.notes[1]
+    rate = result["measured_acceptance"]
+    assert shown.sentence is not None and shown.sentence["formula"] == pytest.approx(
+        sum(many * tokens_per_round(rate, length) for length, many in enumerate(drafted)) / 30
+    )
 
 
 def test_the_formula_is_drawn_before_any_run(show: Show) -> None:

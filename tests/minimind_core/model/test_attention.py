@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_core.model.attention import attend, causal_visibility
+from minimind_core.model import attention
+from minimind_core.model.attention import attend, causal_visibility, fuses_shared_heads
 from minimind_core.model.minimind import MiniMind
 from minimind_core.model.positions import alibi_slopes
 from tests.minimind_core.checkpoint_samples import TINY, random_ids, random_model
@@ -74,6 +77,47 @@ def test_heads_of_a_group_share_their_keys(kind: str, num_kv_heads: int, masked:
         scores = queries[:, head] @ keys[:, shared].transpose(1, 2) / 8**0.5
         weights = scores.masked_fill(~visible, -torch.inf).softmax(-1)
         assert difference(attended[:, head], weights @ values[:, shared]) < 1e-5
+
+
+@pytest.mark.parametrize("num_kv_heads", [1, 2])
+def test_heads_that_are_copied_for_a_kernel_are_the_shared_ones(
+    num_kv_heads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randn(2, 4, 6, 8, generator=generator)
+    keys, values = torch.randn(2, 2, num_kv_heads, 6, 8, generator=generator)
+    asked: list[tuple[torch.Size, bool]] = []
+    fused = F.scaled_dot_product_attention
+
+    def watched(queries: Tensor, keys: Tensor, values: Tensor, **how: Any) -> Tensor:
+        asked.append((keys.shape, how["enable_gqa"]))
+        return fused(queries, keys, values, **how)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", watched)
+    shared = attend(queries, keys, values, None, "sdpa")
+    monkeypatch.setattr(attention, "fuses_shared_heads", lambda device, dtype: False)
+    copied = attend(queries, keys, values, None, "sdpa")
+    assert difference(copied, shared) < 1e-6
+    assert asked == [(keys.shape, True), (queries.shape, False)]
+
+
+def test_only_cuda_in_fp32_lacks_a_kernel_for_shared_heads() -> None:
+    assert not fuses_shared_heads("cuda", torch.float32)
+    assert fuses_shared_heads("cuda", torch.bfloat16) and fuses_shared_heads("cuda", torch.float16)
+    assert fuses_shared_heads("cpu", torch.float32)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_scores_are_written_on_a_gpu(dtype: torch.dtype) -> None:
+    queries = torch.zeros(1, 8, 2048, 64, device="cuda", dtype=dtype)
+    keys = queries[:, :2]
+    attend(queries, keys, keys, None, "sdpa")
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    attend(queries, keys, keys, None, "sdpa")
+    scores = 8 * 2048**2 * dtype.itemsize
+    assert torch.cuda.max_memory_allocated() - before < scores / 2
 
 
 def test_who_may_look_where() -> None:
