@@ -164,6 +164,11 @@ def test_a_conclusion_holds_at_the_ends_of_the_sliders(lab: OneLab) -> None:
     answered = full["rate"] * full["open"]["answered"] / full["open"]["sent"]
     assert 0 < dollars(full) == pytest.approx(2 / 3600 / min(answered, 49.8) / 50 * 1e6, rel=0.01)
 
+    bursts = lab.result("simulate", arrivals="bursty", queue=1, duration=10)
+    said = " ".join(lab.show("simulate", bursts).notes)
+    assert bursts["open"]["rejected"] and bursts["rate"] < bursts["by_hand"]["capacity"]
+    assert "does not say so" in said and "Overloaded" not in said
+
     crowded = lab.result("simulate", rate=99.0, replicas=2, duration=10)
     said = " ".join(lab.show("simulate", crowded).notes)
     assert "Here the queue takes time too" in said and "not the queue" not in said

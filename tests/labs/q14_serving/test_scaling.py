@@ -120,7 +120,7 @@ def test_the_flapping_and_the_common_rule_cost_what_the_page_says(lab: OneLab) -
 
 
 def test_flapping_is_only_said_of_what_flaps_and_a_goal_that_nobody_keeps_is_named(lab: OneLab) -> None:
-    def said(**settings: float) -> str:
+    def said(**settings: Any) -> str:
         return " ".join(lab.show("autoscaler", lab.result("autoscaler", **settings)).notes)
 
     assert "That is flapping" in said()
