@@ -84,6 +84,8 @@ def test_nothing_is_said_or_drawn_beyond_what_was_timed(lab: OneLab) -> None:
     result = lab.result("calibrate", max_batch=4)
     drawn = lab.show("calibrate", result)
     assert drawn.sentence is None and not any("numbers above" in note for note in drawn.notes)
+    (table,) = (line for line in drawn.figures["step"].data if line["meta"]["role"] == "said")
+    assert table["x"] == [1, 32]
     (here,) = (bar for bar in drawn.figures["rate"].data if bar["meta"]["role"] == "measured")
     assert here["x"] == ["1"] and here["y"] == [pytest.approx(1000 / (50 * result["step_milliseconds"][0]))]
     quick = {**result, "goal_rows": 4095}
