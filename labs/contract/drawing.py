@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from labs.contract.filling import readable
+
 Role = Literal["predicted", "formula", "measured", "recorded", "said", "peer", "removed"]
 """What a trace means: `said` is what is commonly said, `removed` what a filter cut off."""
 Values = Sequence[Any] | np.ndarray
@@ -94,7 +96,7 @@ class Figure:
     ) -> None:
         """Bars with `labels` at their ends, in their middle if `inside`: texts, or a template for sizes."""
         if isinstance(labels, str):
-            labels = [labels.format(size) for size in (x if horizontal else y)]
+            labels = [labels.format(readable(size)) for size in (x if horizontal else y)]
         if labels is not None:
             more["text"] = labels
             more |= (

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.contract.experiment import Experiment, Words
+from labs.contract.filling import fill
 from labs.contract.params import lab_of
 from minimind_core.errors import ConfigError, shortened
 from questions.text_file import TextFileError, read_text_file
@@ -102,7 +103,7 @@ def words_of(lab: str, strings: Mapping[str, str]) -> Words:
     """The words of one lab out of all strings by full key."""
 
     def words(key: str, **values: Any) -> str:
-        return strings[f"{lab}.{key}"].format(**values)
+        return fill(strings[f"{lab}.{key}"], values)
 
     return words
 

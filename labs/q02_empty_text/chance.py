@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, real, whole
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.filling import raised
 from labs.tools.sampler import seed
-from labs.tools.written import raised, small_number
+from labs.tools.written import small_number
 
 ORDERS = ("shuffled", "shortest_first", "longest_first")
 CORPORA = 400

@@ -22,6 +22,8 @@ STYLES: dict[str, dict[str, Any]] = {
 LOWEST_LOSS, HIGHEST_LOSS = 1e-3, 30.0
 CHANCE = 15.0
 """Percent: who knows nothing of ten digits has fewer right."""
+DEAD = 0.5
+"""Percent: with fewer ReLUs above zero hardly a gradient comes through."""
 MEAN_OF = 8
 """Updates that a point of a curve is the mean of: single batches jump."""
 
@@ -103,7 +105,8 @@ def notes(optimizer: str, view: Mapping[str, Any], difference: float | None, tex
         if update is not None
     ]
     if view["accuracy"]["undivided"] < CHANCE and view["diverged"]["undivided"] is None:
-        found.append(text("note.dead", loss=view["last_loss"]))
+        dead = view["alive"] is not None and view["alive"] < DEAD
+        found.append(text("note.dead" if dead else "note.lost", loss=view["last_loss"]))
     if difference is not None:
         found.append(text("note.apart", difference=small_number(difference)))
     return [*found, text("digits.change" if optimizer == "sgd" else "digits.change_adamw")]

@@ -78,6 +78,14 @@ class RateSweep:
         weight -= self.rates * mean / (square.sqrt() + EPS)
 
     @torch.no_grad()
+    def alive(self, x: Tensor) -> Tensor:
+        """Percent of the last hidden layer's ReLUs that are above zero, by copy [R]."""
+        hidden = x.expand(self.rates.shape[0], *x.shape)
+        for index in range(0, len(self.weights) - 2, 2):
+            hidden = torch.baddbmm(self.weights[index + 1], hidden, self.weights[index]).relu()
+        return 100 * (hidden > 0).float().mean((1, 2))
+
+    @torch.no_grad()
     def accuracy(self, x: Tensor, y: Tensor) -> Tensor:
         """Percent of right answers by copy [R]; one that has diverged is right by chance."""
         return 100 * (self.logits(x).argmax(-1) == y).float().mean(1)

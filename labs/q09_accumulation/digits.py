@@ -49,13 +49,14 @@ class Curves(TypedDict):
 
 class AtRate(TypedDict):
     """What the arms came to at the chosen rate; `formula` is what the big batch says of the undivided arm,
-    `last_loss` that arm's mean loss over the last updates."""
+    `last_loss` that arm's mean loss over the last updates, `alive` the percent of its ReLUs above zero."""
 
     step: int
     rate: float
     accuracy: dict[str, float]
     formula: float
     last_loss: float | None
+    alive: float | None
     diverged: dict[str, int | None]
 
 
@@ -67,6 +68,7 @@ class DigitsResult(Curves, total=False):
     accuracy: dict[str, list[float]]
     weight_difference: list[float | None]
     diverged: dict[str, list[int | None]]
+    alive_percent: list[float]
     view: NotRequired[AtRate]
 
 
@@ -121,6 +123,7 @@ class Digits(Experiment[DigitsParams, DigitsResult]):
             "weight_difference": [
                 float(most) if torch.isfinite(most) else None for most in torch.stack(apart).amax(0)
             ],
+            "alive_percent": arms["undivided"].alive(x[TRAINING:]).tolist(),
             "diverged": {name: first_bad(losses) for name, losses in curves["losses"].items()},
         }
 
@@ -147,6 +150,7 @@ class Digits(Experiment[DigitsParams, DigitsResult]):
             "accuracy": {name: percents[step] for name, percents in accuracy.items()},
             "formula": accuracy["big"][step + shift] if accuracy else 0.0,
             "last_loss": last if np.isfinite(last) else None,
+            "alive": result["alive_percent"][step] if "alive_percent" in result else None,
             "diverged": {name: updates[step] for name, updates in diverged.items()},
         }
 

@@ -42,6 +42,8 @@ WIDER = 1.4
 HIGHEST = 20.0
 """Nats at which a curve is cut."""
 ACCUMULATED = ("divided", "undivided")
+ROUNDING = 1e-3
+"""A larger difference of a weight is rounding that training has amplified."""
 LAST_UPDATES = 5
 """Updates at the end that the losses are averaged over."""
 DOCUMENTS = PerDevice[int | None](cpu=4, cuda=None)
@@ -241,14 +243,18 @@ def _notes(result: DuelResult, text: Words) -> list[str]:
     if (error := first["divided"]["relative_error"]) is not None:
         notes.append(text("note.first_divided", error=small_number(error)))
     if (ratio := first["undivided"]["norm_ratio"]) is not None:
-        notes.append(text("note.first_undivided", ratio=ratio, cosine=first["undivided"]["cosine"]))
+        values = {"ratio": ratio, "cosine": first["undivided"]["cosine"]}
+        key = "note.log" if result["steps"] > 1 else "note.one_window"
+        notes.append(text("note.first_undivided", **values, log=text(key)))
     notes += [
         text("note.diverged", arm=names[name], update=update)
         for name, update in result["diverged"].items()
         if update is not None
     ]
     if result["weights_apart"] is not None:
-        notes.append(text("note.same_run", difference=small_number(result["weights_apart"])))
+        apart = result["weights_apart"]
+        grown = text("note.grown") if apart > ROUNDING else ""
+        notes.append(text("note.same_run", difference=small_number(apart), grown=grown))
     return [*notes, text("duel.change")]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from labs.contract import Row, Words
 from labs.contract.drawing import Figure, power_ticks
+from labs.contract.filling import without_e
 from labs.tools.written import small_number
 
 OPTIMIZER_MARKS = {"sgd": ("square", -0.17), "adamw": ("diamond", 0.17)}
@@ -121,7 +122,9 @@ def token_weights(counts: Sequence[int], weights: Sequence[float | None], text: 
         "measured",
         text("measured"),
         hover="%{x}: %{y:.3g}×",
-        labels=["" if weight is None or weight < RIGHT else f"{weight:.2g}×" for weight in weights],
+        labels=[
+            "" if weight is None or weight < RIGHT else without_e(f"{weight:.2g}") + "×" for weight in weights
+        ],
     )
     formula = [total / (len(counts) * count) if count else None for count in counts]
     figure.marks(
@@ -160,14 +163,16 @@ def rows(
 def notes(result: Mapping[str, Any], text: Words) -> list[str]:
     """What the three numbers are, what the run found, and what would change it."""
     view, counts = result["view"], result["counts"]
-    found = [
-        text(
-            "accumulate.sentence",
-            optimizer=text(f"optimizer.{view['optimizer']}"),
-            recipe=text(f"normalization.{view['normalization']}"),
-            clip=text(f"clip.{view['clip']}"),
+    found = []
+    if view["update_ratio"] is not None and view["formula"] is not None:  # the three numbers stand above
+        found.append(
+            text(
+                "accumulate.sentence",
+                optimizer=text(f"optimizer.{view['optimizer']}"),
+                recipe=text(f"normalization.{view['normalization']}"),
+                clip=text(f"clip.{view['clip']}"),
+            )
         )
-    ]
     if 0 in counts:
         found.append(text("note.empty", index=counts.index(0) + 1))
     elif len(set(counts)) > 1:
@@ -187,4 +192,4 @@ def _small(value: float | None) -> str:
 
 
 def _written(value: float | None, spec: str) -> str:
-    return "–" if value is None else f"{value:{spec}}"
+    return "–" if value is None else without_e(f"{value:{spec}}")

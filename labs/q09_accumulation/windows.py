@@ -122,12 +122,10 @@ class Windows(Experiment[WindowsParams, WindowsResult]):
             for index, update in enumerate(loop["updates"], 1)
         ]
         dropped = sum(last - first + 1 for first, last in loop["dropped"])
-        notes = [
-            text("windows.sentence"),
-            text("note.dropped" if dropped else "note.all_used", dropped=dropped),
-        ]
+        notes = [text("note.dropped" if dropped else "note.all_used", dropped=dropped)]
+        notes.insert(0, text("windows.sentence" if weights else "note.no_update"))
         sentence: ThreeNumbers | None = None
-        if formula is not None:
+        if formula is not None and weights:
             expected = worst([update["weight"] for update in formula["updates"]])
             measured = result["worst_weight"]
             sentence = {"said": RIGHT, "formula": expected, "measured": measured, "unit": "×"}

@@ -16,11 +16,12 @@ import numpy as np
 from labs.contract import Context, Data, DeviceClass, Experiment, Ints, Numbers, Params, Row, Shown, Words
 from labs.contract.drawing import Figure
 from labs.contract.fields import choice, whole
+from labs.contract.filling import raised
 from labs.q10_grad_scaler import cliff
 from labs.q10_grad_scaler.moved_histogram import Moved, Place, drawn_histogram, drawn_layers, moved
 from labs.tools.budgets import PerDevice
 from labs.tools.number_formats import KINDS
-from labs.tools.written import raised, short_percent
+from labs.tools.written import short_percent
 
 BATCH = PerDevice(cpu=(1, 12), cuda=(8, 128))
 """Rows and their tokens: a CPU computes FP16 products slowly."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypedDict
 
 from labs.contract import Words
+from labs.contract.filling import without_e
 from labs.q11_nan.places import Sight, answer
 
 
@@ -51,7 +52,7 @@ def told(found: Found, text: Words) -> dict[str, Any]:
 def number(value: float) -> str:
     """Four figures, or NaN or Inf.
 
-    >>> number(3.14159), number(float("nan"))
-    ('3.142', 'NaN')
+    >>> number(3.14159), number(float("nan")), number(-3.2e20)
+    ('3.142', 'NaN', '-3.2 × 10²⁰')
     """
-    return f"{float(value):.4g}".replace("nan", "NaN").replace("inf", "Inf")
+    return without_e(f"{float(value):.4g}".replace("nan", "NaN").replace("inf", "Inf"))

@@ -7,7 +7,7 @@ import random
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class MonitorResult(TypedDict):
     alarms: dict[str, dict[str, int]]
     delay: dict[str, dict[str, int]]
     """Steps from the event to the first alarm, -1 where there is none."""
+    since: NotRequired[dict[str, dict[str, int]]]
+    """Alarms from the event on, and on as many steps of the plateau."""
     curve: str
     losses: NDArray[np.float32]
     heard: dict[str, list[int]]
@@ -83,6 +85,10 @@ class Monitor(Experiment[MonitorParams, MonitorResult]):
             "delay": {
                 rule: {name: _delay(by[name]) for name in ("spike", "nan")} for rule, by in steps.items()
             },
+            "since": {
+                rule: {name: sum(step >= EVENT for step in fired) for name, fired in by.items()}
+                for rule, by in steps.items()
+            },
             "curve": params.curve,
             "losses": np.array(curves[params.curve], np.float32),
             "heard": {rule: by[params.curve] for rule, by in steps.items()},
@@ -90,6 +96,7 @@ class Monitor(Experiment[MonitorParams, MonitorResult]):
 
     def show(self, result: MonitorResult, text: Words) -> Shown:
         alarms, delay = result["alarms"], result["delay"]
+        since = result.get("since", alarms)  # a run of before has them in all
         rows: list[Row] = [
             {
                 text("rule"): text(f"rule.{rule}"),
@@ -103,10 +110,11 @@ class Monitor(Experiment[MonitorParams, MonitorResult]):
             text("note.plateau", plateau=result["plateau_percent"], falling=result["falling_percent"]),
             text(
                 "note.rules",
-                maximum_spike=alarms["maximum"]["spike"],
-                maximum_nan=alarms["maximum"]["nan"],
-                robust_spike=alarms["robust"]["spike"],
-                robust_nan=alarms["robust"]["nan"],
+                **{
+                    f"{rule}_{curve}": since[rule][curve]
+                    for rule in ("maximum", "robust")
+                    for curve in ("spike", "flat", "nan")
+                },
             ),
         ]
         return Shown(

@@ -46,7 +46,7 @@ class SurgeonResult(TypedDict):
     skipped: int
     damaged: int
     verdict: str
-    """ "unchanged", "silenced" or "repaired"."""
+    """ "unchanged", "silenced", "harmless" or "repaired"."""
     repair: str
 
 
@@ -83,7 +83,14 @@ class Surgeon(Experiment[SurgeonParams, SurgeonResult]):
             **run,
             "skipped": patient.skipped,
             "damaged": damaged,
-            "verdict": verdict(damaged, run["bad_steps"], run["final"], run["final_twin"]),
+            "verdict": verdict(
+                damaged,
+                run["bad_steps"],
+                run["final"],
+                run["final_twin"],
+                undone=patient.skipped,
+                loss_only=all(math.isfinite(piece["norm"]) for piece in pieces),
+            ),
         }
 
     def so_far(self, params: SurgeonParams, partials: Partials) -> SurgeonResult:
@@ -132,12 +139,20 @@ class Surgeon(Experiment[SurgeonParams, SurgeonResult]):
         return Shown({"losses": figure}, [row], [note], {text("bad_steps"): result["bad_steps"]})
 
 
-def verdict(damaged: int, bad_steps: int, final: float, twin: float) -> str:
-    """Unchanged where the run ends broken; repaired with one bad step at most and an end as its twin's.
+def verdict(
+    damaged: int, bad_steps: int, final: float, twin: float, *, undone: int = 0, loss_only: bool = False
+) -> str:
+    """Unchanged where the run ends broken; repaired where it ends as its twin and no step went wrong, or one
+    that was noticed and undone. Harmless where no gradient was ever wrong and nothing acted; else silenced.
 
-    >>> verdict(0, 1, 2.01, 2.0), verdict(0, 9, 2.0, 2.0), verdict(3, 9, math.nan, 2.0)
+    >>> verdict(0, 0, 2.01, 2.0), verdict(0, 1, 2.0, 2.0), verdict(3, 9, math.nan, 2.0)
     ('repaired', 'silenced', 'unchanged')
+    >>> verdict(0, 1, 2.0, 2.0, undone=1), verdict(0, 1, 2.0, 2.0, loss_only=True)
+    ('repaired', 'harmless')
     """
     if damaged or not math.isfinite(final):
         return "unchanged"
-    return "repaired" if bad_steps <= 1 and abs(final - twin) <= NEAR * twin else "silenced"
+    near = abs(final - twin) <= NEAR * twin
+    if near and bad_steps <= min(undone, 1):
+        return "repaired"
+    return "harmless" if near and loss_only else "silenced"

@@ -147,6 +147,10 @@ class Bugs(Experiment[BugsParams, BugsResult]):
             rows,
             notes=[
                 text(f"why.{chosen}"),
+                *(
+                    [text("bugs.nothing_yet", new=result["new"])]
+                    * (not _of(result, chosen)["largest_logit_difference"])
+                ),
                 text("bugs.right_text", text=one_line(result["clean"]["text"])),
                 text("bugs.wrong_text", text=one_line(_of(result, chosen)["text"])),
             ],

@@ -9,6 +9,7 @@ from typing import Required, TypedDict
 from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure
 from labs.contract.fields import ParamError, choice, real, switch, whole
+from labs.contract.filling import without_e
 from labs.q12_kv_cache.cache_sizes import BITS, MODELS, Attention, mistakes, variants
 
 OURS, OWN = "minimind-26m", "own"
@@ -215,7 +216,7 @@ def _mistakes(result: MemoryResult, text: Words, unit: str, size: int) -> Figure
         [amount / size for amount in wrong.values()],
         [text(f"mistake.{name}") for name in wrong],
         "said",
-        labels=[f" {amount / size:,.4g} {unit} ({amount / right:.3g}×)" for amount in wrong.values()],
+        labels=[_both(amount / size, unit, amount / right) for amount in wrong.values()],
         horizontal=True,
         showlegend=False,
         hover=f"%{{x:,.5g}} {unit}",
@@ -234,6 +235,11 @@ def _mistakes(result: MemoryResult, text: Words, unit: str, size: int) -> Figure
     figure.x_axis(text("axis.cache", unit=unit), span=(0, 1.9 * max(right, *wrong.values()) / size))
     figure.y_axis(reverse=True, showgrid=False, categoryorder="array", categoryarray=labels)
     return figure
+
+
+def _both(amount: float, unit: str, ratio: float) -> str:
+    """An amount with its unit, and how many times the right one it is."""
+    return f" {without_e(f'{amount:,.4g}')} {unit} ({without_e(f'{ratio:.3g}')}×)"
 
 
 def _variants(view: Calculated, text: Words, unit: str, size: int) -> Figure:

@@ -5,6 +5,8 @@ A simulation, exact under its seed. `scaling.py` has the replicas and the rules.
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -36,6 +38,8 @@ ROLES: dict[str, Role] = {"chosen": "measured", "hasty": "peer", "said": "said"}
 SEEN = ("in_time_percent", "p95", "orders", "gpu_hours", "dollars")
 TOKENS = 50
 """Of an answer."""
+FLAPPING = 1.5
+"""Times the starts and stops that the need itself asks for."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,13 @@ class Way(TypedDict):
 
 
 class AutoscalerResult(TypedDict):
-    """`needed`: replicas that keep the target at the rate of each look, by Little's law."""
+    """`needed`: replicas that keep the target at the rate of each look, by Little's law.
+
+    `alone`: milliseconds of a request that never waits.
+    """
 
     goal: float
+    alone: NotRequired[float]
     looks: list[float]
     needed: list[float]
     ways: NotRequired[dict[str, Way]]
@@ -96,7 +104,12 @@ class Autoscaler(Experiment[AutoscalerParams, AutoscalerResult]):
         """Little's law: rate times service time are busy slots."""
         looks = [EVERY * tick for tick in range(1, int(END / EVERY) + 1)]
         busy = params.service_ms / SECOND / (SLOTS * params.target / 100)
-        return {"goal": params.goal, "looks": looks, "needed": [params.rate(look) * busy for look in looks]}
+        return {
+            "goal": params.goal,
+            "alone": params.service_ms,
+            "looks": looks,
+            "needed": [params.rate(look) * busy for look in looks],
+        }
 
     def measure(self, params: AutoscalerParams, ctx: Context) -> AutoscalerResult:
         """The same arrivals under each rule."""
@@ -126,7 +139,11 @@ class Autoscaler(Experiment[AutoscalerParams, AutoscalerResult]):
         ]
         said = {f"{name}_{key}": way[key] for name, way in ways.items() for key in SEEN}  # type: ignore[literal-required]
         last = {f"{name}_last": way["ready"][-1] for name, way in ways.items()}
-        notes = [text(f"autoscaler.{name}", **said, **last, goal=result["goal"]) for name in ways]
+        flaps = text("autoscaler.flaps" if _flaps(result) else "autoscaler.calm")
+        more = {"goal": result["goal"], "flaps": flaps}
+        notes = [text(f"autoscaler.{name}", **said, **last, **more) for name in ways]
+        if (alone := result.get("alone", 0.0)) > result["goal"]:
+            notes.insert(0, text("autoscaler.infeasible", alone=alone, goal=result["goal"]))
         numbers = {text(f"scaled.{key}"): float(ways["chosen"][key]) for key in SEEN}  # type: ignore[literal-required]
         figures = {
             "replicas": _over_time(result, "ready", text),
@@ -134,6 +151,13 @@ class Autoscaler(Experiment[AutoscalerParams, AutoscalerResult]):
             "queue": _over_time(result, "waiting", text),
         }
         return Shown(figures, rows, [*notes, text("autoscaler.cost")], numbers)
+
+
+def _flaps(result: AutoscalerResult) -> bool:
+    """Whether the hasty rule starts and stops many more replicas than the need itself rises and falls."""
+    needed = [min(max(math.ceil(each), BOUNDS[0]), BOUNDS[1]) for each in result["needed"]]
+    least = sum(abs(after - before) for before, after in itertools.pairwise(needed))
+    return result["ways"]["hasty"]["orders"] > FLAPPING * least
 
 
 def _way(scaled: Scaled, arrivals: list[float], params: AutoscalerParams) -> Way:

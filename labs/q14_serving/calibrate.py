@@ -113,25 +113,32 @@ class Calibrate(Experiment[CalibrateParams, CalibrateResult]):
                 strict=True,
             )
         ]
-        rates = result["requests_per_second"]
-        enough = result["goal_rows"]
+        rates, three = result["requests_per_second"], _three(result, text)
         return Shown(
             {"step": _step(result, text), "rate": _rate(result, text)},
             rows,
             notes=[
-                text("calibrate.sentence", batch=TABLE_BATCHES[-1], tokens=result["tokens"]),
+                *(
+                    [text("calibrate.sentence", batch=TABLE_BATCHES[-1], tokens=result["tokens"])]
+                    * bool(three)
+                ),
                 text("calibrate.line", alpha=result["alpha"], beta=result["beta"], r2=result["r2"]),
-                text("calibrate.capacity", rows=enough, tokens=result["tokens"], goal=given("goal"))
-                if enough
-                else text("calibrate.infeasible", tokens=result["tokens"], goal=given("goal")),
+                _capacity(result, text),
             ],
             numbers={
                 "alpha (ms)": result["alpha"],
                 "beta (ms)": result["beta"],
                 text("largest_rate"): rates[-1],
             },
-            sentence=_three(result, text),
+            sentence=three,
         )
+
+
+def _capacity(result: CalibrateResult, text: Words) -> str:
+    """How many rows answer in time; the line is not trusted beyond what was timed."""
+    enough, timed = result["goal_rows"], result["batches"][-1]
+    key = "infeasible" if not enough else "capacity" if enough < timed else "beyond"
+    return text(f"calibrate.{key}", rows=min(enough, timed), tokens=result["tokens"], goal=given("goal"))
 
 
 def _three(result: CalibrateResult, text: Words) -> ThreeNumbers | None:
@@ -139,13 +146,23 @@ def _three(result: CalibrateResult, text: Words) -> ThreeNumbers | None:
     batch = TABLE_BATCHES[-1]
     if batch not in result["batches"]:
         return None
-    timed = result["step_milliseconds"][result["batches"].index(batch)]
     return {
-        "said": float(given_list("table_rates")[-1]),
+        "said": _table_rates(result)[-1],
         "formula": result["requests_per_second"][-1],
-        "measured": SECOND * batch / (result["tokens"] * timed),
+        "measured": _timed_rates(result)[batch],
         "unit": text("requests_unit"),
     }
+
+
+def _table_rates(result: CalibrateResult) -> list[float]:
+    """Requests a second that the table's tokens a second are, with replies of this length."""
+    return (given_list("table_rates") * given("tokens") / result["tokens"]).tolist()
+
+
+def _timed_rates(result: CalibrateResult) -> dict[int, float]:
+    """Requests a second by batch, where it was timed."""
+    timed = zip(result["batches"], result["step_milliseconds"], strict=True)
+    return {batch: SECOND * batch / (result["tokens"] * step) for batch, step in timed}
 
 
 def _step(result: CalibrateResult, text: Words) -> Figure:
@@ -159,7 +176,8 @@ def _step(result: CalibrateResult, text: Words) -> Figure:
         text("fitted"),
         hover="%{x}: %{y:.4g} ms",
     )
-    figure.line(ends, [table.step(batch) for batch in ends], "said", text("table"), hover="%{x}: %{y:.4g} ms")
+    said = [TABLE_BATCHES[0], TABLE_BATCHES[-1]]  # of larger batches it says nothing
+    figure.line(said, [table.step(batch) for batch in said], "said", text("table"), hover="%{x}: %{y:.4g} ms")
     figure.marks(
         batches,
         steps,
@@ -176,11 +194,13 @@ def _step(result: CalibrateResult, text: Words) -> Figure:
 
 def _rate(result: CalibrateResult, text: Words) -> Figure:
     figure = Figure(height=320, barmode="group")
-    names = [str(batch) for batch in TABLE_BATCHES]
-    said = given_list("table_rates").tolist()
-    rates = result["requests_per_second"]
+    names, timed = [str(batch) for batch in TABLE_BATCHES], _timed_rates(result)
+    here = {str(batch): timed[batch] for batch in TABLE_BATCHES if batch in timed}
+    said = _table_rates(result)
     figure.bars(names, said, "said", text("table"), labels="{:.3g}", hover="%{x}: %{y:.3g}")
-    figure.bars(names, rates, "measured", text("here"), labels="{:.3g}", hover="%{x}: %{y:.3g}")
+    figure.bars(
+        list(here), list(here.values()), "measured", text("here"), labels="{:.3g}", hover="%{x}: %{y:.3g}"
+    )
     figure.x_axis(text("axis.batch"), category=True)
     figure.y_axis(text("axis.rate"), from_zero=True)
     return figure

@@ -14,7 +14,6 @@ from labs.q14_serving.queueing import Closed, Fleet, Outcome, arrivals_of, lengt
 
 LINES = {"table": table_line(), "h200": Line(0.815, 0.00068)}
 """The problem's table; our engine's steps of 50-token replies in bf16 on an H200: q14/calibrate"""
-SAID_GPUS = 2
 MOST_MORE = 8
 """GPUs beyond the fewest stable ones that are tried."""
 SIDE_REQUESTS = 6000

@@ -17,7 +17,6 @@ from labs.q14_serving.queueing import in_flight_at
 from labs.q14_serving.service import (
     KNEE,
     KNEE_REQUESTS,
-    SAID_GPUS,
     Knee,
     SimulateParams,
     SimulateResult,
@@ -27,7 +26,7 @@ from labs.q14_serving.service import (
     summary,
     try_out,
 )
-from labs.q14_serving.simulate_figures import knee_figure, notes, replicas_figure
+from labs.q14_serving.simulate_figures import full_batches, knee_figure, notes, replicas_figure
 
 SEEN = ("rate", "goodput", "mean", "p50", "p95", "p99", "sent", "rejected", "expired")
 
@@ -100,7 +99,12 @@ class Simulate(Experiment[SimulateParams, SimulateResult]):
         needed, hand = result["gpus_needed"], result["gpus_by_hand"]
         sentence: ThreeNumbers | None = None
         if needed is not None and hand is not None:
-            sentence = {"said": float(SAID_GPUS), "formula": hand, "measured": needed, "unit": text("gpus")}
+            sentence = {
+                "said": full_batches(result),
+                "formula": hand,
+                "measured": needed,
+                "unit": text("gpus"),
+            }
         return Shown(figures, rows, notes(result, text), numbers, sentence)
 
 

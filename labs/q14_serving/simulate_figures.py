@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from labs.contract import Words
 from labs.contract.drawing import Figure
 from labs.q14_serving.curves import given
+from labs.q14_serving.latencies import Seen
 from labs.q14_serving.service import SimulateResult
 
 MILLION = 10**6
 WORTH_SAYING = 0.01
 """Percent of the requests that have to wait."""
+ABOUT = 0.05
+"""Of a GPU, by which a load may exceed what full batches answer and still be called matched."""
+LONG_WAIT = 0.1
+"""Mean wait over the latency, from which the queue takes time too."""
 
 
 def replicas_figure(result: SimulateResult, text: Words) -> Figure:
@@ -56,22 +63,45 @@ def notes(result: SimulateResult, text: Words) -> list[str]:
     """Little's law, what is wrong with the settings, the closed client, Erlang, and the cost."""
     hand, opened, closed = result["by_hand"], result["open"], result["closed"]
     said = [text("simulate.sentence", goal=result["goal"])] if result["gpus_needed"] else []
-    said += [text("simulate.little", **result["little"], rate=result["rate"], mean=opened["mean"])]
+    steady = result["rate"] < hand["capacity"] and opened["answered"] == opened["sent"]
+    key = "simulate.little" if steady else "simulate.no_little"
+    said += [text(key, **result["little"], rate=result["rate"], mean=opened["mean"])]
     if hand["alone"] > result["goal"]:
         said.append(text("simulate.infeasible", alone=hand["alone"], goal=result["goal"]))
     if result["rate"] >= hand["capacity"]:
-        said.append(
-            text("simulate.overloaded", capacity=hand["capacity"], growing=result["rate"] - hand["capacity"])
-        )
+        said.append(_overloaded(result["rate"], hand["capacity"], opened, text))
     if result["gpus_needed"] is None:
         said.append(text("simulate.none", goal=result["goal"]))
     said.append(text("simulate.closed", rate=closed["rate"], closed=closed["p99"], open=opened["p99"]))
     if hand["wait"] is not None and hand["waiting_percent"] is not None:
         key = "simulate.erlang" if hand["waiting_percent"] > WORTH_SAYING else "simulate.no_queue"
         waits = {"wait": hand["wait"], "general": hand["general_wait"]}
-        said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], **waits))
-    per_second = result["rate"] * result["tokens"]
-    dollars = result["replicas"] * given("price") / (3600 * per_second) * MILLION
-    said.append(text("simulate.cost", price=given("price"), dollars=dollars, replicas=result["replicas"]))
+        queue = (hand["general_wait"] or 0) > LONG_WAIT * hand["latency"]
+        slow = text("simulate.slow_queue" if queue else "simulate.slow_step")
+        said.append(text(key, slots=hand["slots"], percent=hand["waiting_percent"], slow=slow, **waits))
+    said.append(
+        text("simulate.cost", price=given("price"), dollars=dollars(result), replicas=result["replicas"])
+    )
     busy, running = result["busy_percent"], result["little"]["in_flight"]
     return [*said, text("simulate.busy", busy=busy, in_flight=running)]
+
+
+def full_batches(result: SimulateResult) -> float:
+    """GPUs whose full batches match the mean load, a few percent over or under: no room for chance."""
+    a_gpu = result["by_hand"]["capacity"] / result["replicas"]
+    return float(max(1, math.ceil(result["rate"] / a_gpu - ABOUT)))
+
+
+def dollars(result: SimulateResult) -> float:
+    """Of a million tokens of answers: what is refused, or beyond the capacity, earns nothing."""
+    opened, offered = result["open"], result["rate"]
+    answered = min(offered * opened["answered"] / max(opened["sent"], 1), result["by_hand"]["capacity"])
+    hourly = 3600 * answered * result["tokens"]
+    return result["replicas"] * given("price") / hourly * MILLION
+
+
+def _overloaded(rate: float, capacity: float, opened: Seen, text: Words) -> str:
+    """More comes than full batches can answer: the queue grows, and where it is full the rest is refused."""
+    lost = opened["rejected"] + opened["expired"]
+    key = "simulate.overloaded_full" if lost else "simulate.overloaded"
+    return text(key, capacity=capacity, growing=rate - capacity, lost=lost, sent=opened["sent"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from labs.contract.filling import raised
+
 SMALL = 1e-3
 """What is smaller is written with a power of ten."""
 
@@ -27,15 +29,6 @@ def short_percent(value: float) -> str:
     if 0 < value < 0.01:
         return "<0.01%"
     return f"{value:.3g}%" if value < 99.95 or value == 100 else f"{value:.2f}%"
-
-
-def raised(exponent: int) -> str:
-    """An exponent as it stands above the line.
-
-    >>> raised(-14)
-    '⁻¹⁴'
-    """
-    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def binary_ticks(values: Iterable[float]) -> dict[float, str]:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 
-from minimind_core.errors import ConfigError, DataError
+from minimind_core.errors import ConfigError, DataError, shortened
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
@@ -85,6 +85,8 @@ def settings_from(text: str) -> tuple[ModelConfig, TrainingConfig]:
     """
     try:
         values = json.loads(text or "{}")
+        if not isinstance(values, dict):
+            raise TypeError(f"it is {shortened(json.dumps(values), 24)}")
         trained = values.get("trained", {}).get("training", {}) or {"steps": 1000}
         model = (
             {k: v for k, v in values.items() if k != "training"} if "model" not in values else values["model"]

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from labs.tools.written import raised
+from labs.contract.filling import raised
 from tests.browser.conftest import READERS, OpenPage, settle, wait_until, written
 from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 

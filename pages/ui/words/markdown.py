@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labs.contract.filling import readable
 from minimind_core.errors import shortened
 
 
@@ -84,7 +85,7 @@ class _Values(dict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
-        return value if isinstance(value, int | float) else self._harmless(value)
+        return readable(value) if isinstance(value, int | float) else self._harmless(value)
 
 
 def _in_markdown(value: Any) -> str:

@@ -17,6 +17,7 @@ from labs.contract.fields import ParamError
 from labs.contract.registry import flatten
 from labs.q09_accumulation import window_gradients as window
 from labs.q09_accumulation.accumulate import Accumulate, AccumulateParams
+from labs.q09_accumulation.recipe_figures import token_weights
 from labs.q09_accumulation.token_counts import MOST_STEPS, read_counts
 from labs.tools.gradients import norm, random_rows, relative_error
 from labs.tools.models import TINY, untrained
@@ -160,6 +161,7 @@ def test_an_empty_micro_batch_is_said_and_drawn_without_its_numbers(result: Resu
     assert seen["gradients"]["loss"]["relative_error"] is None
     assert seen["gradients"]["tokens"]["relative_error"] < 1e-5
     drawn = shown("q09/accumulate", seen)
+    assert not any("numbers above" in note for note in drawn.notes)
     assert drawn.sentence is None and any("Micro-batch 2 has no valid token" in note for note in drawn.notes)
     assert [row["SGD (×)"] for row in drawn.rows] == ["–"] * 6
 
@@ -213,3 +215,8 @@ def test_a_megabyte_is_refused_by_its_length() -> None:
 
 def test_counts_are_read_however_they_are_set_apart() -> None:
     assert read_counts("500，5") == read_counts("500 5") == read_counts(" 500;5, ") == [500, 5]
+
+
+def test_a_large_factor_is_written_out() -> None:
+    drawn = token_weights([1, 512], [256.5, 0.501], str)
+    assert drawn.data[0]["text"] == ["260×", ""]

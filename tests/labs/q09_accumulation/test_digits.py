@@ -124,3 +124,22 @@ def test_where_a_loss_stops_being_finite_is_said_and_drawn(result: Result) -> No
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ParamError):
         DigitsParams.from_dict(settings)
+
+
+def test_relus_are_called_dead_only_where_they_are(result: Result) -> None:
+    """At a rate far too high no gradient passes them; where some are left, that is not said."""
+    seen = result("digits", epochs=1, view={"rate_step": 6})
+    assert seen["view"]["alive"] < 0.5 and seen["view"]["diverged"]["undivided"] is None
+    assert any("only the last bias still moves" in note for note in shown("q09/digits", seen).notes)
+    seen["view"]["alive"] = 11.0
+    notes = shown("q09/digits", seen).notes
+    assert any("jump over" in note for note in notes) and not any("dead" in note for note in notes)
+
+
+def test_what_is_alive_is_what_the_layers_say() -> None:
+    arm = RateSweep(torch.tensor([0.1, 0.2]), "sgd", micro_batches=1, divide=True, seed=0)
+    with torch.no_grad():
+        arm.weights[3][1] -= 100  # the second copy's last hidden layer
+    x = torch.rand(16, 64, generator=torch.Generator().manual_seed(0))
+    hidden = ((x @ arm.weights[0][0] + arm.weights[1][0]).relu() @ arm.weights[2][0] + arm.weights[3][0]) > 0
+    assert arm.alive(x).tolist() == pytest.approx([100 * float(hidden.float().mean()), 0])

@@ -150,3 +150,11 @@ def test_the_curves_grow_while_it_runs(run: Run) -> None:
     assert list(so_far.figures) == ["loss", "norm"] and so_far.sentence is None
     assert [len(trace["x"]) for trace in so_far.figures["loss"].data] == [2] * len(ARMS)
     assert shown("q09/duel", dict(Duel().so_far(job.params, []))).figures["loss"].data
+
+
+def test_a_window_of_one_is_not_said_to_show_a_mistake(result: Result) -> None:
+    seen = result("duel", **SHORT)
+    notes = " ".join(shown("q09/duel", seen).notes)
+    assert "A log of its norm" in notes and "amplifies" not in notes
+    alone = " ".join(shown("q09/duel", {**seen, "steps": 1, "weights_apart": 0.5}).notes)
+    assert "nothing is divided" in alone and "A log of its norm" not in alone and "amplifies" in alone

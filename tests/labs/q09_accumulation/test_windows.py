@@ -71,7 +71,8 @@ def test_each_update_is_drawn_over_its_micro_batches(result: Result) -> None:
 def test_an_epoch_shorter_than_a_window_never_updates(result: Result) -> None:
     seen = result("windows", batches=3)
     assert seen["loop"]["updates"] == [] and seen["worst_weight"] == 0
-    assert shown("q09/windows", seen).rows
+    drawn = shown("q09/windows", seen)
+    assert drawn.rows and drawn.sentence is None and "never steps" in drawn.notes[0]
 
 
 def test_the_formula_is_drawn_before_any_run() -> None:

@@ -165,6 +165,9 @@ def test_a_verdict_is_judged(lab: OneLab, result: Run) -> None:
         ("bad_row", "guard", "unchanged"),
         ("masked_row", "fused_attention", "repaired"),
         ("no_eps", "eps", "repaired"),
+        ("empty_batch", "none", "harmless"),
+        ("mask_times_inf", "guard", "harmless"),
+        ("masked_row", "nan_to_num", "silenced"),
     ],
 )
 def test_a_repair_is_told_from_silence(fault: str, repair: str, expected: str) -> None:
@@ -176,7 +179,14 @@ def test_a_repair_is_told_from_silence(fault: str, repair: str, expected: str) -
         norms.append(norm)
         healthy.append(twin.advance()[0])
     bad = sum(not math.isfinite(loss + norm) for loss, norm in zip(losses, norms, strict=True))
-    told = verdict(len(treated.damaged()), bad, losses[-1], healthy[-1])
+    told = verdict(
+        len(treated.damaged()),
+        bad,
+        losses[-1],
+        healthy[-1],
+        undone=treated.skipped,
+        loss_only=all(map(math.isfinite, norms)),
+    )
     assert told == expected, (bad, treated.damaged(), losses, healthy)
     assert all(map(math.isfinite, healthy))
     if repair != "clip":  # a lower limit changes the steps before the fault as well

@@ -77,6 +77,8 @@ def test_the_checklist_reads_ones_own_settings_and_lines(lab: OneLab, result: Ru
         ("{", "a text", "not a JSON object"),
         ('{"training": {"learning_rate": -1}}', "a text", "learning_rate must be at least"),
         ("{}", "", "There is no text to look at"),
+        ("[1, 2]", "a text", "training settings: it is [1, 2]."),
+        ('"a"', "a text", 'training settings: it is "a".'),
         ("{}", '{"txt": "a"}', "Line 1 is no JSON object with a"),
         ('{"model": {"vocab_size": 10}}', "a text", "set vocab_size"),
     ],
@@ -89,3 +91,12 @@ def test_any_text_is_a_text() -> None:
     assert texts_in('{"text": "x"} {"text": "y"}') == ["x", "y"]
     strange = "😀\u0000\u202e 天气 abc"
     assert texts_in(f'{{"text": "x"}}\n{strange}\n{{"text": null}}') == ["x", strange, ""]
+
+
+def test_alarms_are_counted_from_the_event_on_and_beside_a_plateau(lab: OneLab, result: Run) -> None:
+    nervous = result("monitor", threshold=2.0)
+    assert nervous["alarms"]["robust"]["nan"] > nervous["since"]["robust"]["nan"] == 1500
+    since = nervous["since"]["robust"]
+    (note,) = (note for note in lab.show("monitor", nervous).notes if note.startswith("From the spike"))
+    assert f"the robust one {since['spike']}; on as many steps of a plateau 0 and {since['flat']}" in note
+    assert since["spike"] < nervous["alarms"]["robust"]["spike"]

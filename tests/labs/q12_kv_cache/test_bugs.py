@@ -96,3 +96,10 @@ def test_looking_at_another_mistake_needs_no_run(lab: OneLab) -> None:
     seen = lab.result("bugs", new=6, view={"bug": "stale"})
     lines = lab.show("bugs", seen).figures["steps"].data
     assert lines[1]["y"] == pytest.approx(seen["stale"]["by_step"])
+
+
+def test_a_mistake_that_has_spoilt_nothing_yet_is_said(lab: OneLab, result: dict[str, Any]) -> None:
+    seen = {**result, "new": 2, "view": {"bug": "forgets"}}
+    assert not any("spoilt nothing yet" in note for note in lab.show("bugs", seen).notes)
+    seen["forgets"] = {**result["forgets"], "largest_logit_difference": 0.0}
+    assert "With 2 new tokens this mistake has spoilt nothing yet" in " ".join(lab.show("bugs", seen).notes)

@@ -13,6 +13,7 @@ from labs.q14_serving.curves import fit
 from labs.q14_serving.erlang import erlang_wait
 from labs.q14_serving.queueing import Closed, Fleet, lengths_of, poisson, simulate
 from labs.q14_serving.service import SimulateParams, by_hand, run, summary
+from labs.q14_serving.simulate_figures import dollars, full_batches
 from tests.labs.one_lab import OneLab
 
 SERVICES = st.builds(
@@ -151,3 +152,32 @@ def test_prompts_and_refusals_are_part_of_a_trace() -> None:
 def test_a_freeze_holds_up_what_it_meets(begin: float, end: float) -> None:
     # Ten milliseconds of work; nothing moves from 8 to 13.
     assert Fleet(1, 10, 0, 1, freeze=(8, 13)).ends(begin, 10) == end
+
+
+def test_a_conclusion_holds_at_the_ends_of_the_sliders(lab: OneLab) -> None:
+    """Little's law, the queue, and the price, where more comes than can be answered, or nearly so."""
+    full = lab.result("simulate", replicas=1, queue=1, duration=10)
+    said = " ".join(lab.show("simulate", full).notes)
+    lost = full["open"]["sent"] - full["open"]["answered"]
+    assert f"{lost:,} of {full['open']['sent']:,} were refused" in said and "the queue grows" not in said
+    assert "does not say so" in said and " = " not in said
+    answered = full["rate"] * full["open"]["answered"] / full["open"]["sent"]
+    assert 0 < dollars(full) == pytest.approx(2 / 3600 / min(answered, 49.8) / 50 * 1e6, rel=0.01)
+
+    bursts = lab.result("simulate", arrivals="bursty", queue=1, duration=10)
+    said = " ".join(lab.show("simulate", bursts).notes)
+    assert bursts["open"]["rejected"] and bursts["rate"] < bursts["by_hand"]["capacity"]
+    assert "does not say so" in said and "Overloaded" not in said
+
+    crowded = lab.result("simulate", rate=99.0, replicas=2, duration=10)
+    said = " ".join(lab.show("simulate", crowded).notes)
+    assert "Here the queue takes time too" in said and "not the queue" not in said
+    assert "not the queue" in " ".join(lab.show("simulate", lab.result("simulate")).notes)
+
+
+@pytest.mark.parametrize(("rate", "curve"), [(100.0, "table"), (240.0, "table"), (2000.0, "h200")])
+def test_what_is_said_is_as_many_as_the_mean_load_fills(lab: OneLab, rate: float, curve: str) -> None:
+    params = SimulateParams(rate=rate, curve=curve)
+    said = full_batches(by_hand(params))
+    a_gpu = by_hand(params)["by_hand"]["capacity"] / params.replicas
+    assert (said - 1) * a_gpu < rate < 1.05 * said * a_gpu

@@ -78,3 +78,25 @@ def test_the_calibrated_line_is_the_fit_of_what_was_timed(lab: OneLab) -> None:
     assert result["alpha"] >= 0 and result["beta"] >= 0 and result["r2"] <= 1
     step = result["alpha"] + 8 * result["beta"]
     assert result["requests_per_second"][1] == pytest.approx(1000 * 8 / (50 * step))
+
+
+def test_nothing_is_said_or_drawn_beyond_what_was_timed(lab: OneLab) -> None:
+    result = lab.result("calibrate", max_batch=4)
+    drawn = lab.show("calibrate", result)
+    assert drawn.sentence is None and not any("numbers above" in note for note in drawn.notes)
+    (table,) = (line for line in drawn.figures["step"].data if line["meta"]["role"] == "said")
+    assert table["x"] == [1, 32]
+    (here,) = (bar for bar in drawn.figures["rate"].data if bar["meta"]["role"] == "measured")
+    assert here["x"] == ["1"] and here["y"] == [pytest.approx(1000 / (50 * result["step_milliseconds"][0]))]
+    quick = {**result, "goal_rows": 4095}
+    assert "With all 4 rows that were timed" in " ".join(lab.show("calibrate", quick).notes)
+    some = {**result, "goal_rows": 3}
+    assert "Up to 3 rows" in " ".join(lab.show("calibrate", some).notes)
+
+
+def test_the_table_is_compared_at_the_same_number_of_tokens(lab: OneLab) -> None:
+    made = {**lab.result("calibrate", max_batch=4), "tokens": 25}
+    made |= {"batches": [32], "step_milliseconds": [10.0], "spread": [{"low": 9.0, "high": 11.0}]}
+    made |= {"tokens_per_second": [3200.0]}
+    sentence = lab.show("calibrate", made).sentence
+    assert sentence is not None and sentence["said"] == 100 and sentence["measured"] == pytest.approx(128)

@@ -117,3 +117,13 @@ def test_the_flapping_and_the_common_rule_cost_what_the_page_says(lab: OneLab) -
     assert ways["hasty"]["orders"] > 2 * ways["chosen"]["orders"]
     assert ways["said"]["ready"][-1] > ways["chosen"]["ready"][-1]
     assert ways["chosen"]["in_time_percent"] >= ways["hasty"]["in_time_percent"]
+
+
+def test_flapping_is_only_said_of_what_flaps_and_a_goal_that_nobody_keeps_is_named(lab: OneLab) -> None:
+    def said(**settings: Any) -> str:
+        return " ".join(lab.show("autoscaler", lab.result("autoscaler", **settings)).notes)
+
+    assert "That is flapping" in said()
+    calm = said(service_ms=50.0, peak=10.0)
+    assert "nothing flaps" in calm and "That is flapping" not in calm and "0 starts and stops" in calm
+    assert "A request alone takes 600 ms" in said(service_ms=600.0, peak=10.0)
