@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from labs.contract.filling import without_e
 from labs.contract.given import WHOLE, names_of, quoted, same, written
 from minimind_core.errors import ConfigError
 
@@ -120,11 +121,11 @@ class Number(Field):
         """See Field."""
         if value < self.minimum or (self.above_minimum and value == self.minimum):
             word, key = ("above", "param.above") if self.above_minimum else ("at least", "param.low")
-            general = f"{self.name} must be {word} {self.minimum:g}, not {value:g}."
+            general = f"{self.name} must be {word} {_shown(self.minimum)}, not {_shown(value)}."
             own_key = f"{self.label}.low" if self.low_sentence else self.label if self.sentence else key
             self._refuse("low", self.low_sentence or self.sentence or general, own_key, value, self.minimum)
         if value > self.maximum:
-            general = f"{self.name} must be at most {self.maximum:g}, not {value:g}."
+            general = f"{self.name} must be at most {_shown(self.maximum)}, not {_shown(value)}."
             own_key = self.label if self.sentence else "param.high"
             self._refuse("high", self.sentence or general, own_key, value, self.maximum)
 
@@ -139,6 +140,10 @@ class Number(Field):
     def _refuse_number(self, value: Any) -> NoReturn:
         wanted, key = ("a whole number", "param.int") if self.whole else ("a number", "param.float")
         self.refuse_kind(wanted, key, value)
+
+
+def _shown(value: float) -> str:
+    return without_e(f"{value:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, Self
 
 from labs.contract.fields import METADATA_KEY, Field, ParamError, Text, quoted, written
+from labs.contract.filling import without_e
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _moved(field: Field, error: ParamError, given: Any, used: Any) -> str:
     if field.choices:
         return f"{error} {used!r} is used."
     word = "above" if error.code == "high" else "below"
-    return f"{field.name} {written(given)} is {word} {used:g}: {used:g} is used."
+    shown = without_e(f"{used:g}")
+    return f"{field.name} {written(given)} is {word} {shown}: {shown} is used."
 
 
 def _unknown(key: str, known: list[str]) -> ParamError:
