@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.contract.params import lab_of
 from labs.contract.registry import Registry, read_words
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,7 @@ class Module:
     read_texts: frozenset[str]
     """The texts but those that an item of a dictionary is only put under."""
     templates: frozenset[str]
-    """f-strings as patterns: what is filled in may be anything."""
+    """f-strings that could be keys of words, as patterns: what is filled in may be anything."""
     keys: dict[str, str]
     """The annotated members of classes, by "Class.member"."""
 
@@ -82,11 +83,13 @@ def put_under(node: ast.AST) -> list[ast.expr | None]:
 
 
 def template(node: ast.AST) -> str:
-    """An f-string as a pattern; empty for what is none, or has no word of its own."""
+    """An f-string that could be the key of a word, as a pattern; empty for all else."""
     values = node.values if isinstance(node, ast.JoinedStr) else []
     parts = [str(part.value) if isinstance(part, ast.Constant) else None for part in values]
-    worded = re.search(r"\w", "".join(filter(None, parts)))
-    return "".join(".+" if part is None else re.escape(part) for part in parts) if worded else ""
+    beginning = r"\w+[._]" if parts and parts[0] else r"\."
+    if not re.fullmatch(rf"{beginning}[\w.]*", "".join(filter(None, parts))):
+        return ""
+    return "".join(".+" if part is None else re.escape(part) for part in parts)
 
 
 def names_given(node: ast.stmt) -> Iterator[str]:
@@ -160,7 +163,7 @@ def test_every_key_of_a_result_is_read(package: str) -> None:
 @every_lab
 def test_every_word_of_a_lab_is_asked_for(package: str) -> None:
     """By its own code or by what all labs share; or it is a title, a label, or a line of progress."""
-    name = package.removeprefix("labs.")
+    name, lab = package.removeprefix("labs."), lab_of(f"{package}.words")
     asked = re.compile("|".join(patterns(python_files(f"labs/{name}", "labs/tools", "labs/claims", "pages"))))
     own = [each for each in REGISTRY if type(each).__module__.startswith(f"{package}.")]
     known = {f"{each.name}.{part}" for each in own for part in ("title", "about")}
@@ -170,7 +173,9 @@ def test_every_word_of_a_lab_is_asked_for(package: str) -> None:
         key
         for key in read_words(ROOT / "labs" / name / "en.toml")
         if key not in known and not f"{key}.".startswith(given)
-        if not any(asked.fullmatch(part) for part in (key, *ends(key, own_names={each.name for each in own})))
+        if not any(
+            asked.fullmatch(part) for part in (key, f"{lab}.{key}", *ends(key, {each.name for each in own}))
+        )
     ]
     assert not unasked
 
