@@ -37,7 +37,7 @@ class SpeedParams(Params):
 
 
 class BatchTimes(TypedDict):
-    """Milliseconds of a step by way, `spread` with quartiles. `gain`: FP32 over FP16 with scaler, by rounds."""
+    """Milliseconds of a step by way, `spread` with quartiles. `gain`: FP32 over FP16 with scaler."""
 
     rows: int
     length: int
