@@ -22,6 +22,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 JOBS ?= $(shell [ $(CORES) -gt 4 ] && echo 4 || echo $(CORES))
 LINTERS := tests/test_architecture.py::test_the_linters_find_nothing
+VISIT := tests/test_architecture.py::test_torch_is_absent_after_visiting_every_page
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 # Compiled modules are kept, whatever the environment says: the tests start some fifty processes.
@@ -46,7 +47,7 @@ endif
 quick: $(VENV)/dev.stamp
 	$(PYTEST) $(filter-out %/test_console.py,$(wildcard tests/test_*.py)) tests/minimind_core/model \
 		tests/questions tests/study tests/labs tests/pages/words tests/pages/test_home.py \
-		--deselect=$(LINTERS) --ignore=tests/labs/runner --ignore=tests/labs/tools \
+		--deselect=$(LINTERS) --deselect=$(VISIT) --ignore=tests/labs/runner --ignore=tests/labs/tools \
 		--ignore-glob='*/q[0-9]*' --ignore-glob='*/test_q[0-9]*' --ignore-glob='*/test_store_*' \
 		--ignore-glob='*/test_playground.py' --ignore-glob='*/test_command_line.py' \
 		--ignore-glob='*/test_new_question.py'

@@ -28,8 +28,6 @@ from minimind_core.timing import time_interleaved
 DECODED: list[tuple[int, GgufDtype]] = [(1, "F32"), (1, "Q8_0"), (8, "F32"), (8, "Q8_0")]
 """Rows of a batch, and what llama.cpp stores its weights as."""
 NEW_TOKENS, READ_TOKENS = 120, 512
-Calls = tuple[Callable[[], Any], Callable[[], Any]]
-"""Ours and the peer's."""
 
 
 def native_benchmark(

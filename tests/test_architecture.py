@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,8 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for package in CODE for path in (ROOT / package).rglob("*.py")}
 
 
-def imported_by(path: Path) -> set[str]:
+@cache
+def imported_by(path: Path) -> frozenset[str]:
     """Our modules that a file imports, at its top or within a function, or names for a later import."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -107,7 +109,7 @@ def imported_by(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.Constant) and "." in str(node.value):
             names.add(str(node.value))
-    return names & MODULES.keys()
+    return frozenset(names & MODULES.keys())
 
 
 def module(name: str) -> str:

@@ -27,7 +27,6 @@ LONGEST = PerDevice(cpu=4096, cuda=8192)
 """Tokens that are read at most, and with attention written out on a CPU."""
 WINDOW = PerDevice(cpu=128, cuda=512)
 """Tokens of a window; stride and window attention have half of it."""
-WAYS = ("truncate", "disjoint", "overlap", "local", "full")
 OTHER = {"fused": "naive", "naive": "fused"}
 KINDS = {"fused": "sdpa", "naive": "eager"}
 """What the core calls them."""

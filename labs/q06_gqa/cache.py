@@ -111,7 +111,7 @@ class Cache(Experiment[CacheParams, CacheResult]):
 
     def formula(self, params: CacheParams) -> Data:
         """The bytes that were asked for, also where a run has those that it added up."""
-        asked = counted(params.kv_heads, params.tokens, params.batch, params.cache_type)
+        asked = counted(params)
         return {"asked": asked, "bytes": asked["bytes"], "megabytes": asked["megabytes"]}
 
     def measure(self, params: CacheParams, ctx: Context) -> CacheResult:
@@ -120,7 +120,7 @@ class Cache(Experiment[CacheParams, CacheResult]):
         from minimind_core.device import DTYPES
 
         check_live_type(params.cache_type)
-        asked = counted(params.kv_heads, params.tokens, params.batch, params.cache_type)
+        asked = counted(params)
         check_cache(asked["bytes"], ctx.device)
         ctx.progress(0.0, "building")
         tokens, rows = cached_tokens(params.tokens, ctx.device), prefill_rows(params, ctx.device)
@@ -132,7 +132,7 @@ class Cache(Experiment[CacheParams, CacheResult]):
         on_progress = ctx.part(0.1, 1.0, "prefill")
         cache = prefilled(model, rows, tokens, DTYPES[params.cache_type], group, on_progress)
         total = sum(tensor.numel() * tensor.element_size() for tensor in (*cache.keys, *cache.values))
-        formula = counted(params.kv_heads, tokens, rows, params.cache_type)
+        formula = counted(replace(params, tokens=tokens, batch=rows))
         return {
             "bytes": total,
             "megabytes": total / MEGA,
@@ -182,17 +182,16 @@ class Cache(Experiment[CacheParams, CacheResult]):
         )
 
 
-def counted(kv_heads: int, tokens: int, batch: int, cache_type: str) -> CacheBytes:
+def counted(params: CacheParams) -> CacheBytes:
     """The formula's side of one cache."""
-    bits = BITS[cache_type]
-    total = cache_bytes(kv_heads, tokens, batch, bits)
+    total = cache_bytes(params.kv_heads, params.tokens, params.batch, BITS[params.cache_type])
     return {
         "bytes": total,
         "megabytes": total / MEGA,
-        "weights_bytes": weight_bytes(shape(kv_heads)),
-        "batch": batch,
-        "tokens": tokens,
-        "cache_type": cache_type,
+        "weights_bytes": weight_bytes(shape(params.kv_heads)),
+        "batch": params.batch,
+        "tokens": params.tokens,
+        "cache_type": params.cache_type,
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from labs.claims.checks import Check, given_whole
 from labs.contract import Counts, Numbers
+from labs.q06_gqa.cache_bytes import GIGA, MEGA, VARIANTS
 from minimind_core.model.config import ModelConfig
 from questions import load_question
 
@@ -21,8 +22,6 @@ LAYERS, HIDDEN, HEAD_DIM = given("layers"), given("hidden"), given("head_dim")
 QUERY_HEADS, KV_HEADS = given("query_heads"), given("kv_heads")
 TOKENS, BYTES = given("tokens"), given("bytes")
 """Cached tokens of a sequence, and the bytes of each number in them."""
-VARIANTS = {"mha": 8, "gqa": 2, "mqa": 1}
-MEGA, GIGA = 10**6, 10**9
 
 
 def cache_elements(kv_heads: int, tokens: int) -> int:

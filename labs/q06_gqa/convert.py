@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -66,15 +67,12 @@ class Convert(Experiment[ConvertParams, ConvertResult]):
         rows = heldout.windows(loaded.tokenizer, heldout.training(), TRAINING_ROWS, LENGTH, params.seed)
         perplexity, curves = {}, {}
         for index, heads in enumerate(HEADS):
-            start = index / len(HEADS)
+            start, part = index / len(HEADS), partial(ctx.part, doing="converting", kv_heads=heads)
             model = pooled(loaded.model, heads)
-            on_progress = ctx.part(start, start + 0.02, "converting", kv_heads=heads)
-            before = after = heldout.window_losses(model, scored, on_progress)
-            on_progress = ctx.part(start + 0.02, start + 0.23, "converting", kv_heads=heads)
-            curve = train_on(model, rows, params.steps, params.learning_rate, on_progress)
+            before = after = heldout.window_losses(model, scored, part(start, start + 0.02))
+            curve = train_on(model, rows, params, part(start + 0.02, start + 0.23))
             if curve:
-                on_progress = ctx.part(start + 0.23, start + 0.25, "converting", kv_heads=heads)
-                after = heldout.window_losses(model, scored, on_progress)
+                after = heldout.window_losses(model, scored, part(start + 0.23, start + 0.25))
             perplexity[str(heads)] = {"before": math.exp(before.mean()), "after": math.exp(after.mean())}
             curves[str(heads)] = np.array(curve, np.float32)
         return {"perplexity": perplexity, "curves": curves}
@@ -118,28 +116,26 @@ def pool_heads(weight: Tensor, heads: int, kept: int) -> Tensor:
     return weight.view(kept, heads // kept, width, -1).mean(1).flatten(0, 1)
 
 
-def train_on(
-    model: MiniMind, rows: Tensor, steps: int, learning_rate: float, on_progress: OnProgress
-) -> list[float]:
+def train_on(model: MiniMind, rows: Tensor, params: ConvertParams, on_progress: OnProgress) -> list[float]:
     """Train `model` in place on rows int64 [N, LENGTH + 1]; the loss of every update."""
     from labs.tools.heldout import Stretches
     from minimind_core.training.trainer import Trainer
     from minimind_core.training.training_config import TrainingConfig
 
     losses: list[float] = []
-    if steps == 0:
+    if params.steps == 0:
         return losses
     settings = TrainingConfig(
-        steps=steps,
+        steps=params.steps,
         batch_size=BATCH_SIZE,
         seq_len=LENGTH,
-        learning_rate=learning_rate,
-        warmup_steps=min(WARMUP_STEPS, steps),
+        learning_rate=params.learning_rate,
+        warmup_steps=min(WARMUP_STEPS, params.steps),
         schedule="constant",
     )
     for record in Trainer(model, Stretches(rows, BATCH_SIZE), settings).steps():
         losses.append(record.loss)
-        on_progress(len(losses) / steps)
+        on_progress(len(losses) / params.steps)
     model.eval()
     return losses
 

@@ -105,6 +105,7 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         ctx.progress(0.1, "memory")
         bandwidth = read_bandwidth(ctx.device)
         speeds: QuartilesByBatch = {name: {} for name in VARIANTS}
+        speedup: ByBatch = {name: {} for name in SHARED}
         spread: QuartilesByBatch = {name: {} for name in SHARED}
         share = 0.85 / len(batches)
         for index, batch in enumerate(batches):
@@ -114,18 +115,14 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
             for name in VARIANTS:
                 speeds[name][str(batch)] = middle([batch / second for second in times[name]])
             for name in SHARED:
-                spread[name][str(batch)] = ratios(times["mha"], times[name])
+                spread[name][str(batch)] = ratio = ratios(times["mha"], times[name])
+                speedup[name][str(batch)] = ratio.pop("median")
         return {
             "tokens": tokens,
             "batches": batches,
             "tokens_per_second": speeds,
-            "speedup": {
-                name: {batch: ratio["median"] for batch, ratio in row.items()} for name, row in spread.items()
-            },
-            "spread": {
-                name: {batch: {end: ratio[end] for end in ("low", "high")} for batch, ratio in row.items()}
-                for name, row in spread.items()
-            },
+            "speedup": speedup,
+            "spread": spread,
             "byte_model": byte_model(tokens),
             "byte_model_tokens_per_second": bounds(tokens, batches, bandwidth, bits),
         }

@@ -155,9 +155,8 @@ class Lengths(Experiment[LengthsParams, LengthsResult]):
 
     def view(self, params: LengthsParams, result: LengthsResult) -> LengthsView:
         """With the recorded run of a GPU, where longer chunks were asked for than this device reads."""
-        if not result.get("capped") or result["model"] != LengthsParams().model:
-            return {"stored": None}
-        for record in recorded(self.id):
+        comparable = result.get("capped") and result["model"] == LengthsParams().model
+        for record in recorded(self.id) if comparable else ():
             stored = record["result"]
             longer = [length for length in stored["lengths"] if length > result["lengths"][-1]]
             if longer:

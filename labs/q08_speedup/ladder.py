@@ -35,7 +35,6 @@ BELOW = {
     "int8": "joined",
 }
 """What each rung is compared with: the one that it adds a single thing to."""
-RUNGS = ("none", *BELOW)
 SECONDS = PerDevice(cpu=2.5, cuda=1.5, mps=2.0)
 """For all timings together, but never less than a few rounds."""
 SAID_PRODUCT = 6.0

@@ -34,7 +34,6 @@ class Tried(TypedDict):
 
     norm: float | None
     relative_error: float | None
-    ran: bool
     error: str
 
 
@@ -82,7 +81,6 @@ class Orders(Experiment[OrdersParams, OrdersResult]):
             orders[order.__name__] = {
                 "norm": norm(handed) if handed else None,
                 "relative_error": relative_error(handed, true) if handed else None,
-                "ran": bool(handed),
                 "error": error,
             }
             ctx.emit({"orders": dict(orders)})
@@ -133,7 +131,7 @@ def _handed(orders: dict[str, Tried], right: float, text: Words) -> Figure:
     """The norm that each order handed over, its error beside it, on a line at the right norm."""
     figure = Figure()
     ran = {name: tried["norm"] for name, tried in orders.items() if tried["norm"] is not None}
-    stopped = {name: tried["error"] for name, tried in orders.items() if not tried["ran"]}
+    stopped = {name: tried["error"] for name, tried in orders.items() if tried["norm"] is None}
     if ran:
         figure.marks(
             list(ran.values()),

@@ -253,13 +253,9 @@ def _scale(result: ScalerResult, formula: Trace, text: Words) -> Figure:
     if "formula" in result:
         applied = result["applied"].astype(bool)
         steps, scales = steps[1:], result["scale"]
-        shown = applied & (len(applied) <= MANY)
-        figure.marks(
-            steps[shown], scales[shown], "measured", text("applied"), hover=hover, symbol="circle", size=8
-        )
-        figure.marks(
-            steps[~applied], scales[~applied], "said", text("skipped"), hover=hover, symbol="x", size=8
-        )
+        marks, shown = partial(figure.marks, hover=hover, size=8), applied & (len(applied) <= MANY)
+        marks(steps[shown], scales[shown], "measured", text("applied"), symbol="circle")
+        marks(steps[~applied], scales[~applied], "said", text("skipped"), symbol="x")
     figure.x_axis(text("axis.step"), from_zero=True)
     figure.y_axis(text("axis.scale"), log=True, ticks=binary_ticks(path))
     return figure

@@ -37,17 +37,13 @@ class SpeedParams(Params):
 
 
 class BatchTimes(TypedDict):
-    """Milliseconds of a step by way, `spread` with quartiles. The two ratios are of times, round by round.
-
-    `gain` is FP32 over FP16 with scaler.
-    """
+    """Milliseconds of a step by way, `spread` with quartiles. `gain`: FP32 over FP16 with scaler."""
 
     rows: int
     length: int
     spread: dict[str, Numbers]
     milliseconds: Numbers
     gain: float
-    bf16_over_fp16: float
 
 
 class SpeedResult(TypedDict):
@@ -88,7 +84,6 @@ class Speed(Experiment[SpeedParams, SpeedResult]):
                 "spread": spread,
                 "milliseconds": {way: span["median"] for way, span in spread.items()},
                 "gain": ratios(times["fp32"], times["fp16_scaler"])["median"],
-                "bf16_over_fp16": ratios(times["bf16"], times["fp16"])["median"],
             }
         added = ratios(times["fp16_scaler"], times["fp16"])["median"] - 1
         return {

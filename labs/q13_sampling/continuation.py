@@ -83,19 +83,13 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
         """How many tokens the settings left at each step, and how unsure that choice was."""
         steps = result["steps"]
         labels = [visible(step["token"]) for step in steps]
-        kept, entropy = Figure(), Figure()
+        kept, entropy, hover = Figure(), Figure(), "%{customdata}<br>%{y:.4g}"
         for figure, values in (
             (kept, [step["kept"] for step in steps]),
             (entropy, [step["entropy"] for step in steps]),
         ):
-            figure.line(
-                range(1, len(steps) + 1),
-                values,
-                "measured",
-                mode="lines+markers",
-                customdata=labels,
-                hover="%{customdata}<br>%{y:.4g}",
-            )
+            along = range(1, len(steps) + 1)
+            figure.line(along, values, "measured", mode="lines+markers", customdata=labels, hover=hover)
             figure.x_axis(text("axis.step"))
         kept.y_axis(text("axis.kept"), type="log")
         entropy.y_axis(text("axis.entropy"), type="linear")

@@ -220,9 +220,7 @@ def _map(
     result: GridResult, kind: Kind, measure: Literal["valid", "repetition", "distinct"], text: Words
 ) -> Figure:
     """Temperature down, top-p across; each cell says its share, and which task starts there."""
-    shares = {
-        (cell["temperature"], cell["top_p"]): cell[kind][measure] for cell in result["cells"] if kind in cell
-    }
+    shares = {_setting(cell): cell[kind][measure] for cell in result["cells"] if kind in cell}
     settings, tasks = sorted(shares), _tasks(result, text)
     temperatures = sorted({cell["temperature"] for cell in result["cells"]})
     top_ps = sorted({cell["top_p"] for cell in result["cells"]})

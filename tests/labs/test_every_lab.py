@@ -29,6 +29,7 @@ from labs.contract.registry import LANGUAGES, ROOT, Registry, flatten, words_of
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from questions import Question, load_questions
+from tests.labs.one_lab import strings
 
 REGISTRY = Registry.discover()
 EVERY = list(REGISTRY)
@@ -85,7 +86,7 @@ def completed(experiment: Experiment[Any, Any]) -> list[tuple[str, Params, Data]
 
 def all_shown(experiment: Experiment[Any, Any], language: str) -> Iterator[tuple[str, Shown]]:
     """What is seen of its results, and of its formula where that is drawn."""
-    text = words_of(experiment.lab, REGISTRY.strings(language))
+    text = words_of(experiment.lab, strings(language))
     for name, _, result in completed(experiment):
         yield name, experiment.show(result, text)
     if experiment.drawn_by_formula:
@@ -162,24 +163,24 @@ def test_both_languages_have_the_same_words(folder: Path) -> None:
 @every_experiment
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_has_its_words(experiment: Experiment[Any, Any], language: str) -> None:
-    strings = REGISTRY.strings(language)
+    known = strings(language)
     wanted = {experiment.title, experiment.title.removesuffix("title") + "about"}
     wanted |= {field.label for field in experiment.params.specs()}
     for _, shown in all_shown(experiment, language):
         titles = {name: f"{experiment.lab}.figure.{experiment.name}.{name}" for name in shown.figures}
         wanted |= set(titles.values())
-        assert len({strings.get(key) for key in titles.values()}) == len(titles), "two figures have one title"
-    assert wanted - strings.keys() == set()
+        assert len({known.get(key) for key in titles.values()}) == len(titles), "two figures have one title"
+    assert wanted - known.keys() == set()
 
 
 @every_lab
 def test_what_a_run_says_it_does_has_words(package: str) -> None:
-    strings, lab = REGISTRY.strings("en"), lab_of(f"{package}.words")
+    known, lab = strings("en"), lab_of(f"{package}.words")
     for call in nodes(folder_of(package), ast.Call):
         index = {"progress": 1, "part": 2}.get(getattr(call.func, "attr", ""), len(call.args))
         doing = call.args[index] if index < len(call.args) else None
         if isinstance(doing, ast.Constant):
-            template = strings[f"{lab}.progress.{doing.value}"]
+            template = known[f"{lab}.progress.{doing.value}"]
             assert placeholders(template) <= {keyword.arg for keyword in call.keywords}, doing.value
 
 
@@ -287,7 +288,7 @@ def test_a_cancel_is_heard(experiment: Experiment[Any, Any], monkeypatch: pytest
 @every_experiment
 def test_choices_read_as_words_or_as_themselves(experiment: Experiment[Any, Any]) -> None:
     """A choice with words in one language has them in the other: a menu never mixes two languages."""
-    english, chinese = (REGISTRY.strings(language) for language in LANGUAGES)
+    english, chinese = (strings(language) for language in LANGUAGES)
     for field in experiment.params.specs():
         if isinstance(field, Choice):
             keys = {f"{field.label}.{choice}" for choice in field.choices}

@@ -72,7 +72,7 @@ def test_the_figure_needs_no_run(show: Show) -> None:
 
 
 def test_the_default_is_the_claim() -> None:
-    asked = counted(2, 2048, 1, "bf16")
+    asked = counted(CacheParams())
     assert asked["bytes"] == claims.our_cache()["bytes"] and asked["megabytes"] == 8.388608
     assert asked["weights_bytes"] == 2 * 25_829_888
 

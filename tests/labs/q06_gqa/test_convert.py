@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from labs.q06_gqa import convert
-from labs.q06_gqa.convert import LENGTH, pool_heads, pooled, train_on
+from labs.q06_gqa.convert import LENGTH, ConvertParams, pool_heads, pooled, train_on
 from labs.tools.models import assembled
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
@@ -67,11 +67,11 @@ def test_a_copy_is_trained_and_the_model_stays_as_it_is() -> None:
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     copy, shares = pooled(model, 8), []
     rows = torch.arange(4 * (LENGTH + 1)).view(4, -1) % 30 + 3
-    losses = train_on(copy, rows, 3, 1e-2, shares.append)
+    losses = train_on(copy, rows, ConvertParams(steps=3, learning_rate=1e-2), shares.append)
     assert len(losses) == 3 and losses[-1] < losses[0] and shares == [1 / 3, 2 / 3, 1] and not copy.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not torch.equal(copy.model.embed_tokens.weight, model.model.embed_tokens.weight)
-    assert train_on(copy, rows, 0, 1e-2, shares.append) == []
+    assert train_on(copy, rows, ConvertParams(steps=0), shares.append) == []
 
 
 @pytest.fixture(scope="module")

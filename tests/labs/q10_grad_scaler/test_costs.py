@@ -97,7 +97,7 @@ def test_every_way_is_timed_and_drawn_with_quartiles(result: Result) -> None:
     figure = shown("q10/speed", speed).figures["time"]
     for batch, bars in zip((speed["small_batch"], speed["large_batch"]), figure.data, strict=True):
         assert list(batch["spread"]) == ["fp32", "fp16", "fp16_scaler", "bf16"]  # TF32 is CUDA's
-        assert batch["gain"] > 0 and batch["bf16_over_fp16"] > 0
+        assert batch["gain"] > 0
         for index, span in enumerate(batch["spread"].values()):
             assert 0 < span["low"] <= span["median"] == bars["y"][index] <= span["high"]
             assert bars["error_y"]["array"][index] == span["high"] - span["median"]

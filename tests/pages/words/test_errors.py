@@ -6,8 +6,9 @@ import ast
 import re
 import signal
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,8 @@ def test_without_a_key_or_a_sentence_the_english_stays() -> None:
         assert errors.translated(error, "zh") == broken
 
 
-def raised() -> dict[str, set[str]]:
+@cache
+def raised() -> Mapping[str, set[str]]:
     """Each key that the code gives to an error, with the names of the values beside it."""
     found: dict[str, set[str]] = {}
     for path in (path for package in RAISED for path in (ROOT / package).rglob("*.py")):
@@ -186,7 +188,7 @@ def _keyed(call: ast.Call) -> Iterator[tuple[str, set[str]]]:
 
 
 def test_every_chinese_sentence_is_of_an_error_that_exists_and_fills_in_its_values() -> None:
-    known = raised()
+    known = dict(raised())
     for experiment in registry():
         for spec in experiment.params.specs():
             if isinstance(spec, Number) and spec.low_sentence:
