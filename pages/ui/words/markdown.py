@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minimind_core.errors import shortened
+from questions.values import MINUS
 
 
 class Markdown(str):
@@ -84,7 +85,22 @@ class _Values(dict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
-        return value if isinstance(value, int | float) else self._harmless(value)
+        if isinstance(value, bool):
+            return value
+        return _Signed(value) if isinstance(value, int | float) else self._harmless(value)
+
+
+class _Signed:
+    """A number that a template formats, with a minus sign where `format` writes a hyphen."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value, spec).replace("-", MINUS)
+
+    def __str__(self) -> str:
+        return format(self)
 
 
 def _in_markdown(value: Any) -> str:
