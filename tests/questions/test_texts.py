@@ -121,7 +121,7 @@ def test_a_setting_is_written_and_not_spelt_out(question: Question) -> None:
 
 WORDY = re.compile(
     r"(?:\b[a-z][a-z'-]+[ ,;]+){2,}[a-z]+|"
-    r"(?<![\w.(])(?:as|with|without|of|over|or|and|among|times|against|each|bytes|for|at|to|in|smallest)(?![\w(=_])"
+    r"(?<![\w.(])(?:as|with|without|of|over|or|and|among|times|against|each|bytes|for|at|to|smallest)(?![\w(=_])"
 )
 """Words of a sentence, which names and symbols are not."""
 
