@@ -21,6 +21,7 @@ from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import Markdown, literal
+from pages.ui.words.marks import unbroken
 from pages.ui.words.question_text import renderer_of
 from questions import Claim, Question
 from questions.claims import KINDS, STATUSES
@@ -96,10 +97,8 @@ def _matching(question: Question, search: str, status: str, kind: str) -> list[C
 
 def _searchable(claim: Claim) -> str:
     language = current_language()
-    source = claim.source.get(language, "")
-    return "\n".join(
-        (claim.id, claim.statement[language], claim.truth[language], claim.formula, source)
-    ).casefold()
+    once = (text.get(language, "") for text in (claim.formula, claim.source))
+    return "\n".join((claim.id, claim.statement[language], claim.truth[language], *once)).casefold()
 
 
 def _label(question: Question, claims: list[Claim]) -> str:
@@ -146,7 +145,7 @@ def _when(job: Job | None) -> None:
     if job.error:
         jobs.failure(job)
     elif job.result is not None:
-        facts = {"device": literal(machine_name(job.device_name)), "date": job.measured_at[:10]}
+        facts = {"device": literal(machine_name(job.device_name)), "date": unbroken(job.measured_at[:10])}
         st.caption(t("claims.checked", torch=literal(job.versions.get("torch", "")), **facts))
 
 

@@ -267,7 +267,7 @@ def _figures(writing: Writing) -> list[str]:
         *speed,
         t("playground.perplexity", perplexity=f"{math.exp(surprise):.1f}"),
         t("playground.seed_used", seed=writing.params.seed),
-        literal(f"{writing.about['model']}, {writing.about['dtype']}, {device}"),
+        *map(literal, (writing.about["model"], writing.about["dtype"], device)),
     ]
 
 

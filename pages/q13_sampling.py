@@ -123,7 +123,7 @@ def _sentence(result: Data, params: NextTokenParams) -> str:
     }
     length = result["trained_length"]
     sentences = [t(f"q13.page.{name}", length=length) for name, holds in notes.items() if holds]
-    return " ".join([_kept(result["view"], result["vocab_size"]), *sentences])
+    return plain("mock.sentence_gap").join([_kept(result["view"], result["vocab_size"]), *sentences])
 
 
 def _kept(view: Candidates, size: int) -> str:
@@ -151,7 +151,7 @@ def _typed(result: Data) -> None:
     parts = [read_as, _kept(view, len(view["ids"])), t("q13.page.rules", rules=rules)]
     if view["normalized"]:
         parts.append(t("q13.page.normalized", total=f"{view['typed_sum']:.4g}"))
-    st.markdown(" ".join(parts))
+    st.markdown(plain("mock.sentence_gap").join(parts))
 
 
 def _writing() -> None:

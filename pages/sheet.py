@@ -54,7 +54,8 @@ def _formulas(question: Question) -> None:
 
 def _line(claim: Claim, question: Question) -> str:
     statement = renderer_of(question).text(claim.statement, claim)
-    return f"{code(claim.formula)}  \n{statement} :small[[{claim.id}]({question.slug}#claim-{claim.id})]"
+    link = f":small[[{claim.id}]({question.slug}#claim-{claim.id})]"
+    return f"{code(claim.formula[current_language()])}  \n{statement} {link}"
 
 
 def _anki(seen: list[Question], everything: list[Question]) -> None:

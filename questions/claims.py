@@ -24,6 +24,7 @@ _OPTIONAL = (
     "unit",
     *both("unit", "common"),
     "formula",
+    "formula_zh",
     "source",
     "source_zh",
     "tolerance",
@@ -53,7 +54,7 @@ class Claim:
     said: Value | None
     unit: Localized | None
     tolerance: Tolerance | None
-    formula: str
+    formula: Localized
     source: Localized
     check: str | None
     experiment: str | None
@@ -81,8 +82,8 @@ def read_claim(entry: Entry, question_id: str) -> Claim:
         value=read_value(entry, "value") if "value" in entry.data else None,
         said=read_value(entry, "said") if "said" in entry.data else None,
         tolerance=read_tolerance(entry),
-        formula=entry.text("formula") if "formula" in entry.data else "",
-        source=_source(entry),
+        formula=_with_chinese(entry, "formula"),
+        source=_with_chinese(entry, "source"),
         check=_check_name(entry, name, kind),
         experiment=entry.text("experiment", EXPERIMENT, "such as q13/next_token")
         if "experiment" in entry.data
@@ -101,12 +102,15 @@ def read_unit(entry: Entry) -> Localized | None:
     return entry.localized_or_none("unit")
 
 
-def _source(entry: Entry) -> Localized:
-    """`source` for both languages, as names are; in Chinese `source_zh` where it says more. Empty without."""
-    if "source" not in entry.data:
+def _with_chinese(entry: Entry, key: str) -> Localized:
+    """A text for both languages, as names and formulas are, but for one with words and a `key_zh` beside it.
+
+    Empty where there is none.
+    """
+    if key not in entry.data:
         return {}
-    english = entry.text("source")
-    return {"en": english, "zh": entry.text("source_zh") if "source_zh" in entry.data else english}
+    english, chinese = entry.text(key), f"{key}_zh"
+    return {"en": english, "zh": entry.text(chinese) if chinese in entry.data else english}
 
 
 def _check_name(entry: Entry, name: str, kind: Kind) -> str | None:

@@ -19,6 +19,8 @@ Value: TypeAlias = "int | Decimal | bool | str | tuple[Value, ...] | Mapping[str
 ToleranceKind = Literal["absolute", "relative", "factor"]
 TOLERANCES: tuple[ToleranceKind, ...] = ("absolute", "relative", "factor")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MINUS = "\N{MINUS SIGN}"
+"""The sign of a number that is read; code keeps its hyphen."""
 _TIGHT_UNITS = ("%", "×")
 _ENUMERATION = {"en": (", ", " and "), "zh": ("、", " 和 ")}
 """Between the items of a list in a sentence, and before the last one."""
@@ -102,6 +104,8 @@ def shown(value: Value, unit: str = "", language: str = "en") -> str:
 
     >>> shown(33554432, "B"), shown(Decimal("6.1e-6")), shown((10, 5, 4)), shown((10, 5, 4), language="zh")
     ('33,554,432\N{NO-BREAK SPACE}B', '6.1 × 10⁻⁶', '10, 5 and 4', '10、5 和 4')
+    >>> shown(-2764800)
+    '−2,764,800'
     """
     if not unit:
         return _bare(value, language)
@@ -184,8 +188,10 @@ def _bare(value: Value, language: str) -> str:
     if isinstance(value, Decimal) and value and value.adjusted() < -4:
         digits, exponent = f"{value:e}".lower().split("e")
         power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-        return power if digits == "1" else f"{digits} × {power}"
-    return value if isinstance(value, str) else f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+        return power if digits == "1" else f"{digits.replace('-', MINUS)} × {power}"
+    if isinstance(value, str):
+        return value
+    return (f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}").replace("-", MINUS)
 
 
 def _enumerated(values: tuple[Value, ...], language: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from questions.values import MINUS
+
 LONG = 15
 """Digits up to which a large number is written out."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -34,13 +36,13 @@ def without_e(written: str) -> str:
 
 
 class _Number:
-    """A number in a template, written without an e whatever its format asks for."""
+    """A number in a template, written without an e whatever its format asks for, and with a minus sign."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
 
     def __format__(self, spec: str) -> str:
-        return without_e(format(self._value, spec))
+        return without_e(format(self._value, spec)).replace("-", MINUS)
 
     def __str__(self) -> str:
         return format(self)

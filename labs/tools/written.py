@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from labs.contract.filling import raised
+from questions.values import MINUS
 
 SMALL = 1e-3
 """What is smaller is written with a power of ten."""
@@ -14,10 +15,10 @@ SMALL = 1e-3
 def short_number(value: float) -> str:
     """Three digits, and large numbers in full, for a label.
 
-    >>> short_number(0.1234), short_number(1072.4), short_number(36690942)
-    ('0.123', '1,072', '36,690,942')
+    >>> short_number(0.1234), short_number(1072.4), short_number(-36690942)
+    ('0.123', '1,072', '−36,690,942')
     """
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    return (f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}").replace("-", MINUS)
 
 
 def short_percent(value: float) -> str:
@@ -51,4 +52,4 @@ def small_number(value: float, digits: int = 2) -> str:
     if not 0 < abs(value) < SMALL:
         return short_number(value)
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    return f"{float(mantissa):g} × 10{raised(int(power))}"
+    return f"{float(mantissa):g} × 10{raised(int(power))}".replace("-", MINUS)

@@ -63,10 +63,26 @@ BROKEN_HEADS = """() => [...document.querySelectorAll('[data-testid=stMain] th')
 """Heads of a Chinese word that stands in several lines; tables of a lab may be too wide for that."""
 
 
+CUT_TABLES = """() => [...document.querySelectorAll('[data-testid=stMarkdownContainer] table')]
+    .filter(table => table.checkVisibility() && !table.closest('.wall'))
+    .filter(table => table.getBoundingClientRect().right
+        > table.closest('[data-testid=stMarkdownContainer]').getBoundingClientRect().right + 1)
+    .map(table => table.innerText.slice(0, 80))"""
+"""Tables that end beyond their column, where nobody can scroll to."""
+
+
+BROKEN_VALUES = """() => [...document.querySelectorAll('[data-testid=stSliderThumbValue] p')]
+    .filter(value => value.offsetHeight > 1.9 * parseFloat(getComputedStyle(value).fontSize))
+    .map(value => value.innerText)"""
+"""Values of sliders that stand in several lines."""
+
+
 def check_page(page: Page) -> None:
-    """No sideways scrolling, no broken word in a table's head, and nothing that axe calls serious."""
+    """No sideways scrolling, nothing cut or broken in tables and sliders, nothing that axe calls serious."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert not (cut := page.evaluate(CUT_TABLES)), cut
     assert not page.evaluate(BROKEN_HEADS), "a word of a table's head is broken"
+    assert not (broken := page.evaluate(BROKEN_VALUES)), broken
     found = [
         f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
         for rule in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]

@@ -15,10 +15,16 @@ from google.protobuf.message import Message
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-RAW = re.compile(r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|(?<![a-z])\[ *-?\d|\de[+-]\d\d")
-"""Open emphasis, no number, a zero with a sign, a list or an exponent as a program writes them."""
-FOREIGN = {"en": re.compile("[\u3400-\u9fff]"), "zh": re.compile(r"(?:\b[a-z][a-z'-]+[ ,;]+){4,}[a-z]+")}
-"""A Chinese character in English; five small English words in a row in Chinese."""
+RAW = re.compile(
+    r"\*\*|\bnan\b|(?<![\w.])[-−]0(?:\.0+)?(?![\w.,])|(?<![a-z])\[ *-?\d|\de[+-]\d\d|(?<![\w.,/:-])-\d"
+)
+"""Open emphasis, no number, a zero with a sign, a list, an exponent or a minus as a program writes them."""
+_HALF = r"[\u4e00-\u9fff）][,:;] |[,:;] [\u4e00-\u9fff（]|[\u4e00-\u9fff）]\. "
+FOREIGN = {
+    "en": re.compile("[\u3400-\u9fff]"),
+    "zh": re.compile(rf"(?:\b[a-z][a-z'-]+[ ,;]+){{4,}}[a-z]+|{_HALF}"),
+}
+"""A Chinese character in English; in Chinese five small English words in a row, or a mark of half width."""
 QUOTED, ASIDE = re.compile("“[^”]*”"), re.compile(r"\([^()]*\)")
 """What is quoted may be in any language and have any sign; other names of a thing may be in any language."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")

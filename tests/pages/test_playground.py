@@ -69,7 +69,7 @@ def test_a_text_is_written_and_told(open_app: OpenApp, worker: CountingClient) -
     for _, _, probability, filtered, rank, kept, by_hand, others in data["tokens"]:
         assert 0 < probability <= 1 and 0 < filtered <= 1 and rank >= 1 and kept >= 1 and not by_hand
         assert sum(chosen for *_, chosen in others) == 1
-    assert says(app, "12 tokens, the most you asked for") and says(app, f"{literal(MODEL)}, fp32")
+    assert says(app, "12 tokens, the most you asked for") and says(app, f"{literal(MODEL)} · fp32")
 
 
 def test_the_command_writes_the_text_on_the_page(

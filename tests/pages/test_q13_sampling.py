@@ -196,7 +196,7 @@ def test_texts_are_written_with_the_settings_under_more(open_app: OpenApp, worke
     ("lang", "read", "refused"),
     [
         ("en", "Read as probabilities. Kept: **4** of 5", "seven is not a number."),
-        ("zh", "读作：概率。 5 个词元中保留 **4** 个", "seven 不是数字。"),
+        ("zh", "读作：概率。5 个词元中保留 **4** 个", "seven 不是数字。"),
     ],
 )
 def test_typed_numbers_are_read_at_once_or_refused_in_one_sentence(

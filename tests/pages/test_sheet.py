@@ -25,10 +25,10 @@ def said(app: AppTest) -> str:
 def test_a_formula_waits_for_its_reference(open_app: OpenApp, lang: str) -> None:
     attempt = settle_predictions(QUESTION.slug)
     app = open_app("sheet", lang=lang)
-    assert FORMULA not in said(app) and "](q06_gqa)" in said(app)
+    assert FORMULA[lang] not in said(app) and "](q06_gqa)" in said(app)
     store.store().attempts.update(attempt, help_used=[store.REFERENCE])
     app = open_app("sheet", lang=lang)
-    assert f"`{FORMULA}`" in said(app) and "](q06_gqa#claim-Q6-C1)" in said(app)
+    assert f"`{FORMULA[lang]}`" in said(app) and "](q06_gqa#claim-Q6-C1)" in said(app)
     assert not stumbles(app, lang) and "](q06_gqa)" not in said(app)
 
 

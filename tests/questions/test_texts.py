@@ -91,6 +91,51 @@ def test_each_language_is_itself(question: Question) -> None:
         assert re.search(r"[\u3000-\u9fff\uff00-\uffef]", chinese), key
         ascii_marks = re.findall(r"[\u4e00-\u9fff][,;:?!](?:\s|$|[\u4e00-\u9fff])", chinese)
         assert not ascii_marks, (key, ascii_marks)
+        close = re.findall(r".?[\u4e00-\u9fff][A-Za-z]+|[A-Za-z]+[\u4e00-\u9fff].?", without_code(chinese))
+        assert not close, (key, close)
+
+
+SPELT_OUT = {
+    "en": re.compile(
+        r"\b(?:batch|temperature|stride|position|step) (?:zero|one|two|four|eight|sixteen)\b"
+        r"|\bheads? of (?:two|four|eight|sixteen) dimensions",
+        re.IGNORECASE,
+    ),
+    "zh": re.compile(r"(?:batch|温度|步长) ?(?:为|又是|取) ?[零一二两四八]|[零二四八]号?位置|第零"),
+}
+"""A setting, shape or index in words; it is written as the field writes it, `batch=1`."""
+SPEECH = re.compile(r'"[^"]*"|“[^”]*”|one empty one|step two')
+"""What somebody says, and what only looks like a setting."""
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_a_setting_is_written_and_not_spelt_out(question: Question) -> None:
+    found = {
+        key: words[0]
+        for key, *texts in pairs(question)
+        for language, text in zip(("en", "zh"), texts, strict=True)
+        if (words := SPELT_OUT[language].search(SPEECH.sub("", text)))
+    }
+    assert not found
+
+
+WORDY = re.compile(
+    r"(?:\b[a-z][a-z'-]+[ ,;]+){2,}[a-z]+|"
+    r"(?<![\w.(])(?:as|with|without|of|over|or|and|among|times|against|each|bytes|for|at|to|smallest)(?![\w(=_])"
+)
+"""Words of a sentence, which names and symbols are not."""
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_a_formula_with_words_has_them_in_chinese(question: Question) -> None:
+    """Symbols and numbers are the same in both; what is said beside them is not English in Chinese."""
+    for claim in question.claims:
+        if not claim.formula:
+            continue
+        english, chinese = claim.formula["en"], claim.formula["zh"]
+        assert not WORDY.search(chinese), claim.id
+        numbers = [sorted(re.findall(r"\d+(?:[.,]\d+)*", each)) for each in (english, chinese)]
+        assert numbers[0] == numbers[1], claim.id
 
 
 SPOKEN_LENGTH = {"en": (150, 220), "zh": (350, 500)}

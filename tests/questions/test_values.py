@@ -73,7 +73,7 @@ def test_a_tolerance_replaces_the_digits() -> None:
         (Decimal("4.54e-5"), "", "4.54 × 10⁻⁵"),
         (Decimal("0.0"), "", "0.0"),
         (Decimal("0.0005"), "", "0.0005"),
-        (Decimal("-2.40"), "", "-2.40"),
+        (Decimal("-2.40"), "", "−2.40"),
         (("a", True, Decimal("0.50")), "", "a, true and 0.50"),
         ((Decimal("87.5"), 4), "%", "87.5 and 4%"),
         ((1024,), "", "1,024"),

@@ -18,6 +18,7 @@ import streamlit as st
 from labs.contract.drawing import Figure, axis_settings, round_ticks
 from pages.ui.site.component import component
 from pages.ui.site.server import PLOTLY_ADDRESS
+from pages.ui.words.marks import labelled, signed
 
 Dragged = Callable[[str, float], None]
 """Hears the field that a dragged line sets, and the number where it was left."""
@@ -38,6 +39,8 @@ _FEW_POWERS = 30
 """A logarithmic axis that spans less than this has 2 and 5 written out as well."""
 _WIDE = 5
 """A line from so many pixels on is an area, and has no dashes."""
+_DENSE = 300
+"""Of so many points a line has no dashes: its spikes would be lost in the gaps."""
 _LINK = re.compile(r"<(/?a\b)", re.IGNORECASE)
 """Of the HTML that plotly draws in texts the one tag that leads away; no lab writes it, a token may."""
 _DASHES = {"recorded": "dash", "said": "dot", "peer": "dashdot"}
@@ -62,7 +65,12 @@ def show(
     new chart for every new figure, so each step of a slider blinks and comes 0.15 s later.
     """
     painted = json.dumps(paint(figure, recorded=recorded), ensure_ascii=False, allow_nan=False)
-    data = {"figure": without_links(painted), "alt": alt, "height": height, "plotly": PLOTLY_ADDRESS}
+    data = {
+        "figure": labelled(signed(without_links(painted))),
+        "alt": alt,
+        "height": height,
+        "plotly": PLOTLY_ADDRESS,
+    }
     drag = figure.layout.get("meta", {}).get("drag") if on_drag else None
 
     def dragged() -> None:
@@ -144,7 +152,8 @@ def _paint_trace(trace: dict[str, Any], role: str) -> None:
         _put(trace, colorscale=[[0, _faded(colour, 0.05)], [1, _faded(colour, 0.6)]], showscale=False)
     elif trace["type"] != "bar":
         wide = trace.get("line", {}).get("width", 0) >= _WIDE
-        dash = "solid" if wide else _DASHES.get(role, "solid")
+        dense = role == "recorded" and len(trace.get("x", ())) > _DENSE
+        dash = "solid" if wide or dense else _DASHES.get(role, "solid")
         _put(trace, marker={"color": colour}, line={"color": colour, "dash": dash})
     elif role in _PATTERNS:
         pattern = {"shape": _PATTERNS[role], "fgcolor": colour, "size": 6, "solidity": 0.15}

@@ -14,6 +14,7 @@ from labs.contract import Data, Experiment, ParamError, Params
 from labs.runner.job import Job
 from pages.ui.words.i18n import t
 from pages.ui.words.machine_name import machine_name
+from pages.ui.words.marks import unbroken
 
 Kind = Literal["measured", "recorded", "formula"]
 
@@ -54,27 +55,27 @@ def _measured(params: Params, job: Job | None) -> Finding | None:
         return None
     device = _device(job.device_name, job.dtype, job.versions)
     where: str = (
-        t("bench.kept", device=device, date=job.measured_at[:10])
+        t("bench.kept", device=device, date=unbroken(job.measured_at[:10]))
         if job.cached
         else t("bench.measured", device=device)
     )
     if job.params.measured() != params.measured():
-        where = f"{where}. {t('bench.changed')}"
+        where = t("bench.and", where=where, more=t("bench.changed"))
     return Finding(_viewed(job.params, params), job.result, "measured", where)
 
 
 def _recorded(experiment: Experiment, params: Params, record: dict[str, Any]) -> Finding:
     device = _device(record["device_name"], record["dtype"], record["versions"])
-    facts = {"device": device, "date": record["date"][:10], "runs": record["runs"]}
+    facts = {"device": device, "date": unbroken(record["date"][:10]), "runs": record["runs"]}
     where: str = t("bench.recorded", **facts) if record["runs"] > 1 else t("bench.recorded_once", **facts)
     run_with = experiment.params.from_dict(record["params"])
     if run_with.measured() != params.measured():
-        where = f"{where}. {t('bench.defaults')}"
+        where = t("bench.and", where=where, more=t("bench.defaults"))
     return Finding(_viewed(run_with, params), record["result"], "recorded", where)
 
 
 def _device(name: str, dtype: str, versions: Mapping[str, str]) -> str:
-    return f"{machine_name(name)}, {dtype}, torch {versions.get('torch', '')}"
+    return t("bench.on", name=machine_name(name), dtype=dtype, torch=versions.get("torch", ""))
 
 
 def _viewed(run_with: Params, now: Params) -> Params:

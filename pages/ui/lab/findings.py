@@ -22,6 +22,8 @@ from pages.ui.site import store
 from pages.ui.site.desk import Desk
 from pages.ui.words.i18n import t, words_of_lab
 from pages.ui.words.markdown import literal, markdown_of
+from pages.ui.words.marks import labelled
+from questions.values import MINUS
 
 HEIGHT = 360
 
@@ -86,18 +88,19 @@ def figures(
 
 
 def _table(rows: Sequence[Row]) -> None:
-    frame = pandas.DataFrame([{name: cell(value) for name, value in row.items()} for row in rows])
+    frame = pandas.DataFrame([{labelled(name): cell(value) for name, value in row.items()} for row in rows])
     st.table(frame, border="horizontal", hide_index=True)
 
 
 def cell(value: str | int | float, digits: int = 4) -> str:
     """A value of a table: thousands apart, so many significant digits; text as it is, never as Markdown.
 
-    >>> cell(33554432), cell(0.123456), cell(1.526e-05), cell("gqa")
-    ('33,554,432', '0.1235', '1.526 × 10⁻⁵', 'gqa')
+    >>> cell(33554432), cell(-0.123456), cell(1.526e-05), cell("gqa")
+    ('33,554,432', '−0.1235', '1.526 × 10⁻⁵', 'gqa')
     """
     if isinstance(value, str | bool):
         return literal(str(value))
     if 0 < abs(value) < SMALL:
         return small_number(value, digits)
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**digits else f"{value:,.{digits}g}"
+    whole = isinstance(value, int) or abs(value) >= 10**digits
+    return (f"{value:,.0f}" if whole else f"{value:,.{digits}g}").replace("-", MINUS)

@@ -16,8 +16,10 @@ from pages.ui.site.desk import Desk
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import t, words_of_lab
 from pages.ui.words.markdown import Markdown, literal
+from pages.ui.words.marks import labelled
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question
+from questions.values import MINUS
 
 
 def sentence(
@@ -55,7 +57,8 @@ def line(experiment: Experiment, finding: Finding, desk: Desk) -> Markdown:
     colour = "green" if here else "gray"
     if drawn.sentence is None:
         name, value = next(iter(drawn.numbers.items()))
-        return t("bench.row.number", device=device, name=name, measured=_strong(colour, value, ""))
+        short = labelled(name.replace(": ", ", "))  # the line has a colon of its own
+        return t("bench.row.number", device=device, name=short, measured=_strong(colour, value, ""))
     numbers, unit = drawn.sentence, drawn.sentence["unit"]
     values = {
         "device": device,
@@ -107,7 +110,7 @@ def _range(numbers: ThreeNumbers) -> str:
     """The quartiles of a number that was measured many times in one run; of others nothing."""
     if "low" not in numbers:
         return ""
-    return " " + t("bench.range", low=_written(numbers["low"]), high=_written(numbers["high"]))
+    return t("bench.range", low=_written(numbers["low"]), high=_written(numbers["high"]))
 
 
 def _strong(colour: str, number: float, unit: str) -> Markdown:
@@ -118,9 +121,9 @@ def _strong(colour: str, number: float, unit: str) -> Markdown:
 def _written(number: float) -> str:
     """Three significant digits; large numbers whole and with their thousands apart, tiny ones with a power.
 
-    >>> _written(1.0789), _written(1e6), _written(-0.0), _written(1.526e-05)
-    ('1.08', '1,000,000', '0', '1.53 × 10⁻⁵')
+    >>> _written(-1.0789), _written(1e6), _written(-0.0), _written(1.526e-05)
+    ('−1.08', '1,000,000', '0', '1.53 × 10⁻⁵')
     """
     if 0 < abs(number) < SMALL:
         return small_number(number, digits=3)
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number + 0.0:.3g}"
+    return (f"{number:,.0f}" if abs(number) >= 1000 else f"{number + 0.0:.3g}").replace("-", MINUS)

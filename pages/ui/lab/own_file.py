@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from labs.contract.fields import Text
+from pages.ui.site.upload import upload
 from pages.ui.words.i18n import t
 
 _HEIGHT = 140
@@ -32,13 +33,7 @@ def box(spec: Text, label: str, common: dict[str, Any], put: Callable[[str], Non
             if is_cut:
                 st.session_state[f"{name}.cut"] = (text, text.count("\n") + 1)
 
-    st.file_uploader(
-        t("controls.file"),
-        list(spec.files),
-        key=f"{name}.file",
-        on_change=take,
-        max_upload_size=_MOST_MEGABYTES,
-    )
+    upload(t("controls.file"), spec.files, key=f"{name}.file", megabytes=_MOST_MEGABYTES, on_change=take)
     text, lines = st.session_state.get(f"{name}.cut", (None, 0))
     if value == text:
         st.caption(t("controls.cut", lines=f"{lines:,}"))

@@ -31,6 +31,41 @@ function themed(layout, root) {
   }
 }
 
+// Letters grow with the page's own: the window of an interview is read from the back of a room.
+function enlarged(part, by, name = "") {
+  if (Array.isArray(part)) return part.map(each => enlarged(each, by))
+  if (!part || typeof part !== "object") return part
+  return Object.fromEntries(Object.entries(part).map(([key, value]) => [
+    key, key === "size" && name.endsWith("font") && typeof value === "number" ? by * value : enlarged(value, by, key),
+  ]))
+}
+
+const NARROW = 480, NAME_UNITS = 18, ROW_PIXELS = 34
+const units = text => [...text].reduce((sum, sign) => sum + (sign > "\u2e7f" ? 2 : 1), 0)
+
+// A name in lines of at most NAME_UNITS letters, a Chinese character being two; markup stays as it is.
+function folded(name) {
+  if (name.includes("<")) return name
+  const lines = [""]
+  for (const word of name.match(/[\w.()=×%+/-]+[,:;]?|\s+|./gu) ?? []) {
+    if (lines.at(-1).trim() && units(lines.at(-1) + word.trimEnd()) > NAME_UNITS && !/^[，。；：、）]/.test(word)) lines.push("")
+    lines[lines.length - 1] += word
+  }
+  return lines.map(line => line.trim()).join("<br>")
+}
+
+// On a phone the long names of rows would leave no room for what they name.
+function narrowed(figure, width, height) {
+  const axis = figure.layout.yaxis
+  const values = axis.tickvals ?? [...new Set(figure.data.flatMap(trace => trace.y ?? []))]
+  const names = axis.ticktext ?? values
+  if (width >= NARROW || !names.length || !names.every(name => typeof name === "string")) return figure
+  if (!names.some(name => units(name) > NAME_UNITS)) return figure
+  const room = names.length * ROW_PIXELS < height - 110 // axis, title and legend take the rest
+  const yaxis = { ...axis, tickvals: values, ticktext: room ? names.map(folded) : names, tickfont: { size: 12 } }
+  return { ...figure, layout: { ...figure.layout, yaxis } }
+}
+
 // plotly ends a drawing a little later; where the plot was taken away meanwhile, nothing is left to end.
 function whileThere(root, drawing) {
   return drawing.catch(error => { if (root._fullLayout) throw error })
@@ -113,10 +148,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.setAttribute("role", "img")
   root.setAttribute("aria-label", data.alt)
   const button = parentElement.querySelector(".plot-play")
-  const look = () => [data.figure, getComputedStyle(root).color].join()
+  const letters = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
+  const look = () => [data.figure, getComputedStyle(root).color, letters()].join()
   const draw = () => {
     root.looks = look()
-    const figure = JSON.parse(data.figure) // anew each time: plotly keeps what it was given, and moves it
+    // Anew each time: plotly keeps what it was given, and moves it.
+    const figure = enlarged(narrowed(JSON.parse(data.figure), root.clientWidth, data.height), letters())
     button.hidden = !figure.frames
     button.textContent = figure.layout.meta?.play ?? ""
     return whileThere(root, window.Plotly.react(root, {

@@ -23,6 +23,7 @@ class Stream {
   constructor(root) {
     this.root = root
     this.text = root.querySelector(".text")
+    this.text.replaceChildren() // what one that was stopped in the same place has left
     this.card = root.querySelector(".card")
     this.tokens = []
     this.nodes = []

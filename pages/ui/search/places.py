@@ -73,7 +73,7 @@ def _claims(question: Question, language: str) -> Iterator[Entry]:
     renderer = renderer_of(question)
     for claim in question.claims:
         source = claim.source[language] if claim.source else ""
-        formula = f"`{claim.formula}`" if claim.formula else ""
+        formula = f"`{claim.formula[language]}`" if claim.formula else ""
         text = "\n".join((renderer.text(claim.truth, claim), formula, source))
         name = f"{claim.id} · {renderer.text(claim.statement, claim)}"
         yield Entry("claim", name, text, f"{question.slug}#claim-{claim.id}")

@@ -14,6 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site import profiles, store, visitor
+from pages.ui.site.upload import upload
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import code
 from study.store import data_folder
@@ -112,7 +113,7 @@ def _export_button(name: str) -> None:
 def _import() -> None:
     key = f"settings.upload.{st.session_state.get(_ROUND, 0)}"
     st.markdown(t("settings.data.import_about"))
-    uploaded = st.file_uploader(t("settings.data.file"), "json", key=key, max_upload_size=_MOST_MEGABYTES)
+    uploaded = upload(t("settings.data.file"), ["json"], key=key, megabytes=_MOST_MEGABYTES)
     if uploaded is not None:
         st.button(t("settings.data.import"), type="primary", on_click=store.guarded(_take), args=(key,))
 

@@ -48,7 +48,7 @@ def _evidence(claim: Claim, renderer: Renderer, known: Verdict | None) -> None:
     st.markdown(f"**{t('claims.truth')}** {renderer.text(claim.truth, claim)}")
     if claim.formula:
         st.markdown(f":blue[**{t('claims.formula')}**]")
-        st.code(claim.formula, language=None, wrap_lines=True)
+        st.code(claim.formula[current_language()], language=None, wrap_lines=True)
     if claim.source:
         st.markdown(f"**{t('claims.source')}** {claim.source[current_language()]}")
     evidence.section(claim, known)

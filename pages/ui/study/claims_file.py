@@ -33,7 +33,7 @@ def _texts(claim: Claim, renderer: Renderer) -> dict[str, Any]:
         "statement": renderer.text(claim.statement, claim),
         "common": renderer.text(claim.common, claim) if claim.common else None,
         "truth": renderer.text(claim.truth, claim),
-        "formula": claim.formula,
+        "formula": claim.formula[renderer.language] if claim.formula else "",
         "source": claim.source[renderer.language] if claim.source else "",
     }
 

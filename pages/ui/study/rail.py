@@ -70,7 +70,8 @@ def _state(now: Progress, step: str, *, done: bool, locked: bool = False) -> str
 def _item(question: Question, step: _Step) -> str:
     name = html.escape(plain(f"rail.{step.anchor}"))
     mark = f'<span class="mark" aria-hidden="true">{_MARKS[step.state]}</span>'
-    said = f'<span class="unseen">, {html.escape(plain(f"rail.is.{step.state}"))}</span>'
+    state = plain("rail.is.said", state=plain(f"rail.is.{step.state}"))
+    said = f'<span class="unseen">{html.escape(state)}</span>'
     detail = f"<small>{html.escape(step.detail)}</small>" if step.detail else ""
     inner = f"{mark}<span>{name}{said} {detail}</span>"
     if step.state == "locked":

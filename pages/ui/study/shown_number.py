@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from questions import Prediction
-from questions.values import shown
+from questions.values import MINUS, shown
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -13,9 +13,13 @@ def shown_number(value: float) -> str:
 
     >>> shown_number(1e6), shown_number(4.0), shown_number(1.32749), shown_number(5242.88), shown_number(-0.0)
     ('1,000,000', '4', '1.327', '5,243', '0')
-    >>> shown_number(1e99), shown_number(2.5e-7)
-    ('1 × 10⁹⁹', '2.5 × 10⁻⁷')
+    >>> shown_number(1e99), shown_number(2.5e-7), shown_number(-3.5)
+    ('1 × 10⁹⁹', '2.5 × 10⁻⁷', '−3.5')
     """
+    return _written(value).replace("-", MINUS)
+
+
+def _written(value: float) -> str:
     size = abs(value)
     if size < 1e15 and value == int(value):
         return f"{int(value):,}"

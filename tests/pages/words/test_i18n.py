@@ -73,9 +73,23 @@ def test_every_key_is_used_and_every_used_key_exists() -> None:
 def test_chinese_is_chinese() -> None:
     latin = [key for key in own_keys("zh") if not re.search(r"[\u4e00-\u9fff]", catalogue("zh")[key])]
     signs_alone = {"bench.row.number", "controls.with_unit", "home.and", "on_machine.line", "rail.predicted"}
-    signs_alone |= {"claims.comma", "history.of", "mock.sentence_gap", "review.percent"}
+    signs_alone |= {
+        "bench.on",
+        "bench.and",
+        "rail.is.said",
+        "claims.comma",
+        "history.of",
+        "mock.sentence_gap",
+        "review.percent",
+    }
     names_alone = {"question.page", "site.page", "unit.GB"}
     assert set(latin) <= signs_alone | names_alone
+
+
+def test_chinese_and_latin_words_stand_apart() -> None:
+    shown = {key: re.sub(r"`[^`]*`|\$[^$]*\$|\{[^}]*\}", "", text) for key, text in catalogue("zh").items()}
+    close = re.compile(r"[\u4e00-\u9fff][A-Za-z]|[A-Za-z][\u4e00-\u9fff]")
+    assert not {key: text for key, text in shown.items() if close.search(text)}
 
 
 def test_chinese_ends_what_begins_a_text_in_bold_and_counts_points() -> None:

@@ -1,0 +1,54 @@
+"""What the browser does to a figure: larger letters for a room, folded names on a phone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pages.ui.lab import charts
+from tests.pages.study.test_draft_js import node
+
+SCENE = """
+globalThis.IntersectionObserver = class { observe() {} unobserve() {} }
+globalThis.addEventListener = () => {}
+"""
+ROWS = ["先裁剪，后反缩放", "每个 micro-batch 都反缩放并 update", "<b>粗体的一个相当长的名字，照样不动</b>"]
+
+
+def run(expression: str) -> Any:
+    """The value of a JavaScript expression where the functions of plot.js are known."""
+    script = Path(charts.__file__).with_name("plot.js").read_text(encoding="utf-8")
+    module = script.replace("export default", "const draw =")
+    code = f"{SCENE}{module}\nconsole.log(JSON.stringify({expression}))"
+    done = subprocess.run([node(), "-e", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def figure(rows: list[Any], **axis: Any) -> str:
+    return json.dumps({"data": [{"type": "bar", "y": rows}], "layout": {"yaxis": axis}}, ensure_ascii=False)
+
+
+def test_every_letter_grows_and_nothing_else() -> None:
+    drawn = {
+        "data": [{"x": [1, 2], "marker": {"size": 8}, "textfont": {"size": 12}}],
+        "layout": {"font": {"size": 14}, "annotations": [{"text": "a", "font": {"size": 13}}]},
+    }
+    grown = run(f"enlarged({json.dumps(drawn)}, 1.5)")
+    assert grown["layout"] == {"font": {"size": 21}, "annotations": [{"text": "a", "font": {"size": 19.5}}]}
+    assert grown["data"] == [{"x": [1, 2], "marker": {"size": 8}, "textfont": {"size": 18}}]
+
+
+def test_long_names_of_rows_are_folded_on_a_phone_only() -> None:
+    axis = run(f"narrowed({figure(ROWS)}, 320, 360).layout.yaxis")
+    assert axis["tickvals"] == ROWS
+    assert axis["ticktext"] == [ROWS[0], "每个 micro-batch<br>都反缩放并 update", ROWS[2]]
+    assert run(f"narrowed({figure(ROWS)}, 800, 360).layout.yaxis") == {}
+    assert run(f"narrowed({figure([1.5, 2.5])}, 320, 360).layout.yaxis") == {}
+
+
+def test_where_rows_are_low_their_names_only_get_smaller() -> None:
+    axis = run(f"narrowed({figure(ROWS * 4, ticktext=ROWS * 4)}, 320, 360).layout.yaxis")
+    assert axis["ticktext"] == ROWS * 4 and axis["tickfont"] == {"size": 12}
