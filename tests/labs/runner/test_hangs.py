@@ -42,7 +42,7 @@ def exchange(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         client = WorkerClient.start(
             settings.device,
             model=settings.model,
-            registry=Registry(["tests.labs.specimens"]),
+            registry=Registry(["tests.labs.q00_specimens"]),
             store=store,
             runner=backend,
         )
