@@ -104,6 +104,7 @@ def prepare() -> None:
     descriptors.raise_limit()
     streamlit_inside.leave_pages_router()
     streamlit_inside.run_callbacks_whole()
+    gc.freeze()  # Streamlit collects garbage after each run of a page: not in what is loaded by now
 
 
 def routes() -> list[Route]:
@@ -176,8 +177,7 @@ def _announce() -> None:
 def _warm(slow_imports: Sequence[str]) -> None:
     """Import the modules, read what is not read yet, and exempt all of it from garbage collection.
 
-    Not before the first page is there. Streamlit collects garbage after each run of a page, and frozen
-    objects are not looked at again.
+    Not before the first page is there.
     """
     later.first_page.wait(_WARM_AT_LAST_SECONDS)
     for module in slow_imports:
