@@ -29,7 +29,7 @@ def workers() -> set[int]:
     found = set()
     for each in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if "labs.runner.worker" in each.cmdline():
+            if "labs.runner.start" in each.cmdline():
                 found.add(each.pid)
     return found
 
