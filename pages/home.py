@@ -15,11 +15,11 @@ from pages.ui.experiments import registry
 from pages.ui.site.device import device_sentence
 from pages.ui.site.later import is_imported, when_imported
 from pages.ui.site.navigate import PLAYGROUND, leave_for
-from pages.ui.site.question_list import questions
+from pages.ui.site.question_list import headers
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown, literal
 from pages.ui.words.question_text import level_dots
-from questions import PARTS, Question
+from questions import PARTS, Header
 from study.progress import Standing, next_question, summary
 
 _MODEL = PRESETS["minimind-26m"]
@@ -31,14 +31,14 @@ def home() -> None:
     """Draw the whole page."""
     st.title(t("home.title"), anchor=False)
     size = num_parameters(_MODEL)
-    st.markdown(t("home.lead", count=len(questions()), millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:.0f}"))
+    st.markdown(t("home.lead", count=len(headers()), millions=f"{size / 1e6:.1f}", wan=f"{size / 1e4:.0f}"))
     standings = _standings()
     _first_panel(list(standings.values()))
     st.caption(t("home.legend"))
     for part in PARTS:
         st.header(t(f"part.{part}"), anchor=False)
         with st.container(key=f"part-{part}", gap="xsmall"):
-            for each in questions():
+            for each in headers():
                 if each.part == part:
                     _row(each, standings[each.key])
     when_imported("pages.ui.lab.charts", _parameters_chart)
@@ -56,7 +56,7 @@ def _standings() -> dict[str, Standing]:
 
         with contextlib.suppress(StoreError):
             known = {work.question.key: work.standing for work in all_work()}
-    return {each.key: known.get(each.key, Standing(each.key)) for each in questions()}
+    return {each.key: known.get(each.key, Standing(each.key)) for each in headers()}
 
 
 def _first_panel(standings: list[Standing]) -> None:
@@ -68,8 +68,8 @@ def _first_panel(standings: list[Standing]) -> None:
         st.markdown(
             t(
                 "home.time",
-                shortest=min(each.minutes[0] for each in questions()),
-                longest=max(each.minutes[1] for each in questions()),
+                shortest=min(each.minutes[0] for each in headers()),
+                longest=max(each.minutes[1] for each in headers()),
                 whole=_WHOLE_MINUTES,
             )
         )
@@ -82,7 +82,7 @@ def _first_panel(standings: list[Standing]) -> None:
 
 def _go_on(standing: Standing) -> None:
     """The button for what comes next: go on, begin, or answer the weakest again."""
-    target = next(each for each in questions() if each.key == standing.question)
+    target = next(each for each in headers() if each.key == standing.question)
     if standing.unfinished:
         label = t("home.go_on", question=target.id, step=t(f"progress.step.{standing.step}"))
     elif standing.is_due(time.time()):
@@ -94,15 +94,15 @@ def _go_on(standing: Standing) -> None:
 
 def _contents() -> str:
     """How many questions are written, and which of them have a lab, as a sentence each."""
-    live = [each.id for each in questions() if _has_lab(each)]
-    written, count = sum(each.written for each in questions()), len(questions())
+    live = [each.id for each in headers() if _has_lab(each)]
+    written, count = sum(each.written for each in headers()), len(headers())
     names = Markdown(t("home.and").join(live))
     if written < count:
         return t("home.labs_so_far", written=written, count=count, live=names)
     return t("home.labs_all" if len(live) == count else "home.labs", count=count, live=names)
 
 
-def _row(each: Question, standing: Standing) -> None:
+def _row(each: Header, standing: Standing) -> None:
     """A link with short title, level and, at its end, where the question stands."""
     facts = [level_dots(each)]
     if _has_lab(each):
@@ -122,9 +122,9 @@ def _status(standing: Standing) -> str:
     return f":gray-badge[**{status}**]" if standing.unfinished else f":gray-badge[{status}]"
 
 
-def _has_lab(each: Question) -> bool:
+def _has_lab(each: Header) -> bool:
     """Whether something can be measured on its page already."""
-    return bool(registry().of_question(each.key))
+    return each.key in registry().labs
 
 
 def _parameters_chart() -> None:

@@ -28,9 +28,9 @@ from pages.ui.site.navigate import (
     SETTINGS,
     SHEET,
 )
-from pages.ui.site.question_list import questions
+from pages.ui.site.question_list import headers
 from pages.ui.words.i18n import current_language, t
-from questions import PARTS, Question
+from questions import PARTS, Header
 
 SLOW_IMPORTS = ("pages.ui.lab.charts", "pages.ui.study.study_page")
 """What the pages of questions need; the server imports it once the first page is there."""
@@ -54,7 +54,7 @@ def sections() -> dict[str, list[st.Page]]:
         ]
     }
     for part in PARTS:
-        pages = [page_of(question) for question in questions() if question.part == part]
+        pages = [page_of(question) for question in headers() if question.part == part]
         if pages:
             menu[t(f"part.{part}")] = pages
     menu[t("nav.more")] = [
@@ -68,7 +68,7 @@ def sections() -> dict[str, list[st.Page]]:
     return menu
 
 
-def page_of(question: Question) -> st.Page:
+def page_of(question: Header) -> st.Page:
     """The page of a question: its own file where there is one, else the study page."""
     title = f"{question.id} {question.short[current_language()]}"
     file = _file(question.slug)
@@ -90,7 +90,7 @@ def draw_profile() -> None:
     when_imported(SIDEBAR, draw)
 
 
-def _study(question: Question) -> None:
+def _study(question: Header) -> None:
     from pages.ui.study.study_page import question_page
 
     question_page(question.id)

@@ -6,7 +6,15 @@ Start with README.md. Holds no page, no lab and no scoring; imports nothing of t
 from questions.claims import Claim
 from questions.interview import Cue, FollowUp, Prediction, RubricLine, Tier, WrongAnswer
 from questions.limits import Limits
-from questions.loader import PARTS, Question, QuestionError, load_question, load_questions
+from questions.loader import (
+    PARTS,
+    Header,
+    Question,
+    QuestionError,
+    load_headers,
+    load_question,
+    load_questions,
+)
 from questions.prose import OFTEN_SAID, SPOKEN
 from questions.render import Renderer
 from questions.symbols import Symbol
@@ -20,6 +28,7 @@ __all__ = [
     "Claim",
     "Cue",
     "FollowUp",
+    "Header",
     "Limits",
     "Prediction",
     "Question",
@@ -32,6 +41,7 @@ __all__ = [
     "Value",
     "Variation",
     "WrongAnswer",
+    "load_headers",
     "load_question",
     "load_questions",
 ]

@@ -3,16 +3,20 @@
 A folder holds `question.toml`; once that has more than a header, the question counts as written and
 `claims.toml`, `en.md` and `zh.md` are read too. README.md says how to write them. The list of questions
 is whatever folders are there: adding a folder adds a question. Does not look for a page or a lab.
+
+The headers can be read alone: a menu of all questions does not wait for what they contain.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from questions.claims import read_claim
 from questions.consistency import check_question
@@ -21,7 +25,7 @@ from questions.entry import LANGUAGES, Entry, QuestionError, both, check_unique
 from questions.interview import read_cues, read_follow_ups, read_hints, read_predictions, read_rubric
 from questions.kata import read_kata
 from questions.prose import read_prose
-from questions.schema import LEVELS, PARTS, Question
+from questions.schema import LEVELS, PARTS, Header, Question
 from questions.symbols import read_symbols
 from questions.text_file import TextFileError, read_text_file
 from questions.tickets import Variation, read_variations, tickets_path
@@ -31,8 +35,10 @@ __all__ = [
     "LANGUAGES",
     "LEVELS",
     "PARTS",
+    "Header",
     "Question",
     "QuestionError",
+    "load_headers",
     "load_question",
     "load_questions",
     "read_question",
@@ -43,21 +49,29 @@ _HEADER = ("id", "slug", "part", "level", "minutes", *both("title", "short"))
 _CONTENT = (*both("examines"), "rubric", "predictions", "hints", "follow_ups", "cues")
 _OPTIONAL = ("given", "kata", "prerequisites", "symbols")
 _ID = r"Q[1-9]\d*"
+_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+AnyHeader = TypeVar("AnyHeader", bound=Header)
+
+
+def load_headers(folder: Path = _FOLDER) -> tuple[Header, ...]:
+    """The headers of all questions below `folder`, by number. Raises QuestionError at the first broken one.
+
+    Their content is neither read nor checked.
+    """
+    headers = (_top(path) for path in folder.glob("*/question.toml"))
+    return _by_number([Header(**_header(entry)) for entry in headers], folder)
 
 
 def load_questions(folder: Path = _FOLDER) -> tuple[Question, ...]:
     """All questions below `folder`, by number. Raises QuestionError at the first broken file."""
-    questions = [load_question(path.parent.name, folder) for path in folder.glob("*/question.toml")]
-    questions.sort(key=lambda question: question.number)
-    for first, second in itertools.pairwise(questions):
-        if first.number == second.number:
-            raise _header(folder, second).fail("id", f"{second.id} is already taken by {first.slug}.")
+    paths = folder.glob("*/question.toml")
+    questions = _by_number([load_question(path.parent.name, folder) for path in paths], folder)
     known = {question.id for question in questions}
     for question in questions:
         for name in question.prerequisites:
             if name not in known or name == question.id:
-                raise _header(folder, question).fail("prerequisites", f"there is no other question {name}.")
-    return tuple(questions)
+                raise _file(folder, question).fail("prerequisites", f"there is no other question {name}.")
+    return questions
 
 
 def load_question(slug: str, folder: Path = _FOLDER) -> Question:
@@ -76,19 +90,24 @@ def read_question(path: Path) -> Question:
     entry = _read(path)
     written = any(key in entry.data for key in _CONTENT)
     entry.only((*_HEADER, *_CONTENT) if written else _HEADER, _OPTIONAL if written else ())
-    question = Question(
-        id=entry.text("id", _ID, "a Q and a number, such as Q13"),
-        slug=_slug(entry),
-        part=entry.one_of("part", PARTS),
-        level=entry.one_of("level", LEVELS),
-        minutes=_minutes(entry),
-        title=entry.localized("title"),
-        short=entry.localized("short"),
-        **(_content(entry) if written else {}),
-    )
+    question = Question(**_header(entry), **(_content(entry) if written else {}))
     if written:
         check_question(question, path.parent)
     return question
+
+
+def _header(entry: Entry) -> dict[str, Any]:
+    """All fields of a Header."""
+    return {
+        "id": entry.text("id", _ID, "a Q and a number, such as Q13"),
+        "slug": _slug(entry),
+        "part": entry.one_of("part", PARTS),
+        "level": entry.one_of("level", LEVELS),
+        "minutes": _minutes(entry),
+        "title": entry.localized("title"),
+        "short": entry.localized("short"),
+        "written": any(key in entry.data for key in _CONTENT),
+    }
 
 
 def _content(entry: Entry) -> dict[str, Any]:
@@ -136,8 +155,25 @@ def _read(path: Path) -> Entry:
         raise QuestionError(f"{path}: cannot be read: {error}") from error
 
 
-def _header(folder: Path, question: Question) -> Entry:
-    return Entry(folder / question.slug / "question.toml", {})
+def _top(path: Path) -> Entry:
+    """What stands before the first table: in TOML that is the whole header, and a twentieth of the file."""
+    try:
+        return Entry(path, tomllib.loads(_TABLE.split(read_text_file(path), maxsplit=1)[0]))
+    except (TextFileError, ValueError, RecursionError):  # broken, or a text with a line like a table's
+        return _read(path)
+
+
+def _by_number(headers: Sequence[AnyHeader], folder: Path) -> tuple[AnyHeader, ...]:
+    """The same in order. Raises QuestionError where two have one number."""
+    ordered = sorted(headers, key=lambda header: header.number)
+    for first, second in itertools.pairwise(ordered):
+        if first.number == second.number:
+            raise _file(folder, second).fail("id", f"{second.id} is already taken by {first.slug}.")
+    return tuple(ordered)
+
+
+def _file(folder: Path, header: Header) -> Entry:
+    return Entry(folder / header.slug / "question.toml", {})
 
 
 def _slug(entry: Entry) -> str:

@@ -21,12 +21,11 @@ LEVELS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Question:
-    """One interview question: its header, and all of its content once that is written.
+class Header:
+    """What lists and menus show of a question.
 
-    `slug` is the name of its folder here and of its lab, and the address of its page.
-    `minutes` is the shortest and longest sensible answer. `given` is the problem's own data, which its
-    texts and its checks read. Texts by language hold placeholders until they are rendered.
+    `slug` is the name of its folder here and of its lab, and the address of its page. `minutes` is the
+    shortest and longest sensible answer. `written`: whether there is more than the header.
     """
 
     id: str
@@ -36,6 +35,27 @@ class Question:
     minutes: tuple[int, int]
     title: Localized
     short: Localized
+    written: bool
+
+    @property
+    def number(self) -> int:
+        """13 for Q13."""
+        return int(self.id[1:])
+
+    @property
+    def key(self) -> str:
+        """ "q13" of Q13: what experiments, the command line and the store call it by."""
+        return f"q{self.number:02d}"
+
+
+@dataclass(frozen=True)
+class Question(Header):
+    """One interview question: its header, and all of its content once that is written.
+
+    `given` is the problem's own data, which its texts and its checks read. Texts by language hold
+    placeholders until they are rendered.
+    """
+
     prerequisites: tuple[str, ...] = ()
     examines: Localized = field(default_factory=dict)
     given: Mapping[str, Value] = field(default_factory=dict)
@@ -50,21 +70,6 @@ class Question:
     kata: Kata | None = None
     prose: Mapping[str, Prose] = field(default_factory=dict)
     diagrams: Mapping[str, Diagram] = field(default_factory=dict)
-
-    @property
-    def number(self) -> int:
-        """13 for Q13."""
-        return int(self.id[1:])
-
-    @property
-    def key(self) -> str:
-        """ "q13" of Q13: what experiments, the command line and the store call it by."""
-        return f"q{self.number:02d}"
-
-    @property
-    def written(self) -> bool:
-        """Whether there is more than the header."""
-        return bool(self.claims)
 
     def claim(self, name: str) -> Claim:
         """The claim called `name`, such as "Q13-C4". Raises KeyError."""

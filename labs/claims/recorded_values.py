@@ -21,9 +21,8 @@ def recorded_values(
 ) -> dict[str, tuple[Value, str]]:
     """(value, device name) by claim id, from the first recording that has one; GPUs come first."""
     found = {}
-    known = {one.id for one in registry}
     for claim in question.claims:
-        if claim.kind == "measured" and claim.experiment in known and claim.measures is not None:
+        if claim.kind == "measured" and claim.experiment in registry and claim.measures is not None:
             held = _first(claim, registry, folder)
             if held is not None:
                 found[claim.id] = held

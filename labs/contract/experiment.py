@@ -12,7 +12,7 @@
         def on_machine(self, params, machine, text): ... # what the formula says of a machine; optional
 
 so that a slider never waits for a model. It is called by its lab and its file: "q06/decode". A class with any
-other public name, or without `seconds` or `measure`, fails when it is imported. A lab's folder lists its
+other public name, or without `seconds` or `measure`, fails when it is imported. A lab's folder names its
 experiments in `EXPERIMENTS`, the primary first, and has its words in `en.toml` and `zh.toml`.
 
 A result is plain data, JSON values and float32 or int32 arrays; its declared type is a TypedDict, so that it

@@ -1,6 +1,8 @@
 """Finds the labs and their experiments: a folder of `labs/` with words (`en.toml`) is a lab.
 
-Imports no torch and no plotly; `python -m labs list` prints what is found.
+A lab's `__init__.py` lists the names of its experiments, and each is the file of that name. So what there is
+is known without importing an experiment; its file is imported when somebody asks for it. Imports no torch and
+no plotly; `python -m labs list` prints what is found.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +33,17 @@ class WordsError(ConfigError):
 
 
 class Registry:
-    """Experiments by id, those of the questions first, in the order of their numbers.
+    """Experiments by id. The labs of the questions come first, in the order of their numbers.
 
-    >>> Registry.discover().find("q13").id
-    'q13/next_token'
+    >>> registry = Registry.discover()
+    >>> "q13/next_token" in registry, registry.find("q13").id
+    (True, 'q13/next_token')
     """
 
     def __init__(self, packages: Iterable[str]) -> None:
         self.packages = tuple(packages)
-        self._by_id: dict[str, Experiment[Any, Any]] = {}
-        for package in self.packages:
-            for experiment in importlib.import_module(package).EXPERIMENTS:
-                assert experiment.id not in self._by_id, f"two experiments are called {experiment.id}"
-                self._by_id[experiment.id] = experiment
+        self._package = {lab_of(f"{package}.words"): package for package in self.packages}
+        assert len(self._package) == len(self.packages), f"two labs have one name: {self.packages}"
 
     @classmethod
     def discover(cls) -> Registry:
@@ -52,51 +53,81 @@ class Registry:
             f"labs.{folder}" for folder in sorted(folders, key=lambda name: (not _of_question(name), name))
         )
 
-    def __iter__(self) -> Iterator[Experiment[Any, Any]]:
-        return iter(self._by_id.values())
+    @property
+    def labs(self) -> tuple[str, ...]:
+        """The labs by name: "q13" of a question, or the folder of a lab of no question. Imports nothing."""
+        return tuple(self._package)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._by_id
+    def names(self, lab: str) -> tuple[str, ...]:
+        """What the experiments of a lab are called, the primary first; none of a lab that is still to come.
+
+        Imports the lab's list and no experiment.
+        """
+        if lab not in self._package:
+            return ()
+        names: tuple[str, ...] = importlib.import_module(self._package[lab]).EXPERIMENTS
+        return names
+
+    def __contains__(self, experiment_id: object) -> bool:
+        """Whether there is such an experiment. Imports none."""
+        lab, _, name = str(experiment_id).partition("/")
+        return name in self.names(lab)
+
+    def __iter__(self) -> Iterator[Experiment[Any, Any]]:
+        return (experiment for lab in self.labs for experiment in self.of_question(lab))
 
     def find(self, name: str) -> Experiment[Any, Any]:
         """The experiment "q13/next_token", or for "q13" the primary one. Raises ConfigError."""
-        if name in self._by_id:
-            return self._by_id[name]
-        primary = next((experiment for experiment in self if experiment.lab == name), None)
-        if primary is not None:
-            return primary
-        names = [*self._by_id, *(experiment.lab for experiment in self)]
-        near = difflib.get_close_matches(name, names, n=1)
+        if name in self.labs:
+            name = f"{name}/{self.names(name)[0]}"
+        if name in self:
+            lab, _, own = name.partition("/")
+            return _experiment(self._package[lab], own)
+        ids = [f"{lab}/{own}" for lab in self.labs for own in self.names(lab)]
+        near = difflib.get_close_matches(name, [*ids, *self.labs], n=1)
         hint = f"did you mean {near[0]!r}?" if near else "`python -m labs list` names them."
         raise ConfigError(f"There is no experiment {shortened(name)!r}; {hint}")
 
     def of_question(self, key: str) -> list[Experiment[Any, Any]]:
         """The experiments of "q13", the primary first; empty where the lab is still to come."""
-        return [experiment for experiment in self if experiment.lab == key]
+        return [_experiment(self._package[key], name) for name in self.names(key)]
 
     def of_questions(self) -> list[Experiment[Any, Any]]:
         """The experiments that a question stands behind: what is worth recording."""
         return [experiment for experiment in self if _of_question(experiment.lab)]
 
     def strings(self, language: str) -> dict[str, str]:
-        """The words of all labs in "en" or "zh" by full key, such as "q13.axis.kept".
+        """The words of all labs in "en" or "zh" by full key, such as "q13.axis.kept"."""
+        return {f"{lab}.{key}": text for lab in self.labs for key, text in self.words(lab, language).items()}
 
-        Under every lab stand its own words and those that all labs share (`labs/en.toml`) where it has none.
+    def words(self, lab: str, name: str) -> dict[str, str]:
+        """The words of one lab by their keys there, from its catalogue `name`: "en", "zh" or "errors_zh".
+
+        What all labs share (`labs/en.toml`) is among them where the lab has none of its own. The errors are
+        what labs say of bad input; their English stands in the code.
         """
-        return self._strings(language)
+        folder = Path(importlib.import_module(self._package[lab]).__file__ or "").parent
+        return _shared(name) | read_words(folder / f"{name}.toml")
 
-    def errors(self, language: str) -> dict[str, str]:
-        """What all labs say of bad input in a language, by key; English stands in their code."""
-        return self._strings(f"errors_{language}")
 
-    def _strings(self, name: str) -> dict[str, str]:
-        shared = read_words(ROOT / "labs" / f"{name}.toml")
-        strings: dict[str, str] = {}
-        for package in self.packages:
-            folder = Path(importlib.import_module(package).__file__ or "").parent
-            lab, words = lab_of(f"{package}.words"), shared | read_words(folder / f"{name}.toml")
-            strings |= {f"{lab}.{key}": text for key, text in words.items()}
-        return strings
+@cache
+def _experiment(package: str, name: str) -> Experiment[Any, Any]:
+    """The one experiment of a file. Raises TypeError for none, for several, and for a wrong part."""
+    module = importlib.import_module(f"{package}.{name}")
+    found = [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Experiment) and kind.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module.__name__} is listed as an experiment, and has {len(found)} of them.")
+    experiment: Experiment[Any, Any] = found[0]()
+    return experiment
+
+
+@cache
+def _shared(name: str) -> dict[str, str]:
+    return read_words(ROOT / "labs" / f"{name}.toml")
 
 
 def words_of(lab: str, strings: Mapping[str, str]) -> Words:

@@ -4,7 +4,4 @@ Belongs to no question: `python -m labs verify` checks the claims of all. A clai
 a run needs none of this; its experiment is run itself (`labs/claims/verdicts.py`).
 """
 
-from labs.evidence.claim import ClaimCheck
-from labs.evidence.question import QuestionCheck
-
-EXPERIMENTS = (ClaimCheck(), QuestionCheck())
+EXPERIMENTS = ("claim", "question")

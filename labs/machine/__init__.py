@@ -3,6 +3,4 @@
 Belongs to no question. `labs/contract/machine.py` has what follows from them.
 """
 
-from labs.machine.card import Card
-
-EXPERIMENTS = (Card(),)
+EXPERIMENTS = ("card",)

@@ -4,6 +4,4 @@ Belongs to no question, so nothing here is claimed, verified or recorded. A text
 hand-picked ids, only by a prompt, which is what the command line takes too.
 """
 
-from labs.playground.continuation import Continuation
-
-EXPERIMENTS = (Continuation(),)
+EXPERIMENTS = ("continuation",)

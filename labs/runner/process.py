@@ -42,8 +42,8 @@ class Worker(Protocol):
 class WorkerProcess:
     """Starts at once. `on_event(self, message)` is called from a thread of this object, in order.
 
-    `config`: device, dtype, model, experiments (module names), and `wait_seconds` before it loads torch,
-    which keeps all cores busy. The process ends when this one dies, because its standard input then closes.
+    `config`: device, dtype, model, experiments (module names), and `wait_seconds` before it imports anything
+    that takes long. The process ends when this one dies, because its standard input then closes.
     Raises OSError where the system starts no process.
     """
 
@@ -57,7 +57,7 @@ class WorkerProcess:
         }
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "labs.runner.worker"],
+                [sys.executable, "-m", "labs.runner.start"],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,

@@ -1,21 +1,17 @@
-"""One worker process: `python -m labs.runner.worker`, started and fed by `process.py`.
+"""One worker process, once `start.py` lets it begin.
 
-Reads one line of JSON from standard input (device, model, experiments, where its line to the web process
-is …) and answers before torch and the model are loaded. Runs one job at a time. It ends when its parent is
-gone, whatever it is doing: a reader thread sees the end of the connection, and on Linux the kernel kills the
-whole process group when standard input closes.
+Answers before torch and the model are loaded. Runs one job at a time. It ends when its parent is gone,
+whatever it is doing: a reader thread sees the end of the connection, and on Linux the kernel kills the whole
+process group when standard input closes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import signal
-import sys
 import threading
-import time
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -24,17 +20,15 @@ from labs.runner import protocol
 from labs.runner.channel import open_channel
 from labs.runner.failures import cannot_start, explain
 from labs.runner.protocol import Message
-from minimind_core.parent import kill_when_input_closes
+from labs.runner.start import leads_group
 
 NICE = 10
 OOM_SCORE = "800"
 """For /proc/self/oom_score_adj: when memory runs out, Linux ends this process and not the app."""
 
 
-def main() -> int:
+def serve(config: dict[str, Any]) -> int:
     """Serve one parent until it is gone (exit code 0) or a run has spoilt the process (1)."""
-    config = json.loads(sys.stdin.readline())
-    _die_with_parent()
     connection = open_channel(config)
     os.dup2(2, 1)  # from now on a print inside an experiment goes to the log
     return Worker(connection, config).serve()
@@ -54,7 +48,6 @@ class Worker:
         """Load the model, then run the orders one after the other."""
         threading.Thread(target=self._read, daemon=True).start()
         self._status(state="loading")
-        time.sleep(self._config.get("wait_seconds", 0.0))
         host = self._load()
         if host is None:
             return 1
@@ -127,23 +120,10 @@ class Worker:
             protocol.send(self._connection, message)
 
 
-def _die_with_parent() -> None:
-    """Linux: let the kernel kill our process group when the parent's end of standard input closes.
-
-    The reader thread does the same everywhere, but needs the interpreter, which a hang in C may hold.
-    """
-    kill_when_input_closes(-os.getpid() if _leads_group() else os.getpid())
-
-
 def _end_group() -> None:
-    if _leads_group():
+    if leads_group():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
-
-
-def _leads_group() -> bool:
-    """True when this process was started in a group of its own, whose members are all its children."""
-    return hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
 
 
 def _be_modest(device: str) -> None:
@@ -152,7 +132,3 @@ def _be_modest(device: str) -> None:
         os.nice(NICE)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
         score.write(OOM_SCORE)
-
-
-if __name__ == "__main__":
-    os._exit(main())  # no interpreter teardown: after a device assert it can hang

@@ -1,4 +1,4 @@
-"""The experiments that the pages can run, found once a server."""
+"""The experiments that the pages can run; which there are is found once a server."""
 
 from __future__ import annotations
 

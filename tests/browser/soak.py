@@ -72,7 +72,7 @@ def worker_of(server: psutil.Process) -> psutil.Process:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         for child in server.children():
-            if "labs.runner.worker" in child.cmdline():
+            if "labs.runner.start" in child.cmdline():
                 return child
         time.sleep(0.05)
     raise AssertionError("the server has no worker")

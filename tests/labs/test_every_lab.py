@@ -98,10 +98,10 @@ def folder_of(package: str) -> Path:
     return Path(importlib.import_module(package).__file__ or "").parent
 
 
-def nodes(folder: Path, kind: type[Node]) -> Iterator[Node]:
-    """The syntax nodes of one kind in all files of a folder."""
-    for path in sorted(folder.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def nodes(path: Path, kind: type[Node]) -> Iterator[Node]:
+    """The syntax nodes of one kind in a file, or in all files of a folder."""
+    for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, kind):
                 yield node
 
@@ -116,9 +116,9 @@ def test_it_is_found_by_its_name(experiment: Experiment[Any, Any]) -> None:
 
 @every_lab
 def test_every_experiment_of_a_folder_is_listed(package: str) -> None:
-    defined = {node.name for node in nodes(folder_of(package), ast.ClassDef) if is_experiment(node)}
-    listed = importlib.import_module(package).EXPERIMENTS
-    assert {type(experiment).__name__ for experiment in listed} == defined
+    files = folder_of(package).glob("*.py")
+    defined = [path.stem for path in files if any(map(is_experiment, nodes(path, ast.ClassDef)))]
+    assert sorted(importlib.import_module(package).EXPERIMENTS) == sorted(defined)
 
 
 def is_experiment(node: ast.ClassDef) -> bool:

@@ -83,8 +83,7 @@ class _Kept(NamedTuple):
 
 def asked(question: Question) -> list[str]:
     """The ids of the predictions that an experiment can answer."""
-    known = {experiment.id for experiment in registry()}
-    return [prediction.id for prediction in question.predictions if prediction.experiment in known]
+    return [each.id for each in question.predictions if each.experiment in registry()]
 
 
 def all_work() -> list[Work]:

@@ -19,7 +19,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def formula_of(prediction: Prediction) -> Any:
     """The number by the formula; None where the lab has none, or no such experiment."""
-    if prediction.experiment not in {experiment.id for experiment in registry()}:
+    if prediction.experiment not in registry():
         return None
     value = _formula(prediction.experiment, json.dumps(dict(prediction.params)), prediction.measures)
     return readable(prediction, value)

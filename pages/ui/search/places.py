@@ -57,10 +57,10 @@ def _question(question: Question, language: str) -> Entry:
 
 def _experiments(question: Question, *, shown: bool) -> Iterator[Entry]:
     """Their names are on the question's page from the start; what they do only with the lab."""
-    for experiment in registry().of_question(question.key):
-        name = f"{question.id} · {plain(experiment.title)}"
-        about = plain(f"{experiment.lab}.{experiment.name}.about") if shown else ""
-        yield Entry("experiment", name, about, f"{question.slug}#lab-{experiment.name}")
+    for experiment in registry().names(question.key):
+        name = f"{question.id} · {plain(f'{question.key}.{experiment}.title')}"
+        about = plain(f"{question.key}.{experiment}.about") if shown else ""
+        yield Entry("experiment", name, about, f"{question.slug}#lab-{experiment}")
 
 
 def _terms(language: str) -> Iterator[Entry]:

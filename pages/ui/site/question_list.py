@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 
-from questions import Question, load_questions
+from questions import Header, Question, load_headers, load_question, load_questions
+
+
+@cache
+def headers() -> tuple[Header, ...]:
+    """What menus show of all questions, by number; their content waits until somebody asks for it.
+
+    Raises QuestionError at the first that cannot be used.
+    """
+    return load_headers()
 
 
 @cache
@@ -14,5 +23,5 @@ def questions() -> tuple[Question, ...]:
 
 
 def question(name: str) -> Question:
-    """The question called `name`, such as "Q13"."""
-    return next(question for question in questions() if question.id == name)
+    """The question called `name`, such as "Q13". Raises QuestionError where it cannot be used."""
+    return load_question(next(header.slug for header in headers() if header.id == name))

@@ -17,7 +17,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from labs.runner.cluster import cluster_of
 from labs.runner.exchange import RunnerExchange
 from labs.runner.job import Job
 from minimind_core.errors import ConfigError
+from pages.ui.experiments import registry
 from pages.ui.site import (
     access,
     announce,
@@ -47,13 +48,15 @@ from pages.ui.site.first_paint import FirstPaint
 from pages.ui.site.guard import Guard
 from pages.ui.site.visitor import VisitorCookie
 from pages.ui.words import errors
-from pages.ui.words.i18n import LANGUAGES, check_catalogues, t
+from pages.ui.words.i18n import LANGUAGES, catalogue, check_catalogues, t
 from questions import QuestionError
 
 PLOTLY_ADDRESS = f"plotly-{importlib.metadata.version('plotly')}.min.js"
 """Relative to a page: all pages stand side by side, below whatever path a proxy or Streamlit puts them."""
-_LOAD_AFTER_SECONDS, _FREEZE_AFTER_SECONDS = 2.5, 4.0
+_LOAD_AFTER_SECONDS = 2.5
 """The first page comes first; loading torch beside it cost 0.6 s of three on two cores."""
+_BREAK_SECONDS = 0.02
+"""Between two files that nobody has asked for yet: a page that is drawn meanwhile waits for one at most."""
 _WARM_AT_LAST_SECONDS = 15.0
 """Imports that questions need are done by then, if no browser has drawn a page."""
 _log = logging.getLogger(__name__)
@@ -79,19 +82,20 @@ def submit(experiment_id: str, params: Mapping[str, Any] | None = None, **option
 
 
 def prepare() -> None:
-    """Make ready before the server listens: check what people wrote, change what Streamlit does otherwise.
+    """Make ready before the server listens: check what all pages show, change what Streamlit does otherwise.
 
-    A broken question, catalogue or setting ends the server with one sentence that names what is wrong.
+    A broken header of a question, catalogue of the pages or setting ends the server with one sentence that
+    names what is wrong. What a question or a lab holds is read once the first page is there (`_warm`).
     """
     try:
-        question_list.questions()
+        question_list.headers()
         check_catalogues()
         for language in LANGUAGES:
             errors.sentences(language)
     except QuestionError as error:
         sys.exit(f"A question cannot be used. {error}")
     except WordsError as error:
-        sys.exit(f"A text of the pages or labs cannot be used. {error}")
+        sys.exit(f"A text of the pages cannot be used. {error}")
     try:
         origin.public(), _key()
         cluster_of(settings_file.runner_settings().runner)
@@ -100,6 +104,7 @@ def prepare() -> None:
     descriptors.raise_limit()
     streamlit_inside.leave_pages_router()
     streamlit_inside.run_callbacks_whole()
+    gc.freeze()  # Streamlit collects garbage after each run of a page: not in what is loaded by now
 
 
 def routes() -> list[Route]:
@@ -108,7 +113,7 @@ def routes() -> list[Route]:
     plotly = Route(f"/{base}/{PLOTLY_ADDRESS}".replace("//", "/"), _plotly_script)
     short = [
         Route(f"/{base}/{name}".replace("//", "/"), partial(_to_question, slug=question.slug))
-        for question in question_list.questions()
+        for question in question_list.headers()
         for name in {question.id, question.id.lower(), question.key, question.key.upper()}
     ]
     return [plotly, *short]
@@ -170,17 +175,31 @@ def _announce() -> None:
 
 
 def _warm(slow_imports: Sequence[str]) -> None:
-    """Import the modules, and later exempt all that is loaded from garbage collection.
+    """Import the modules, read what is not read yet, and exempt all of it from garbage collection.
 
-    Not before the first page is there. Streamlit collects garbage after each run of a page, and frozen
-    objects are not looked at again.
+    Not before the first page is there.
     """
     later.first_page.wait(_WARM_AT_LAST_SECONDS)
     for module in slow_imports:
         importlib.import_module(module)
-    time.sleep(_FREEZE_AFTER_SECONDS)
+    for what, read in _unread():
+        try:
+            read()
+        except Exception as error:
+            _log.error("%s cannot be used. %s", what, error)
+        time.sleep(_BREAK_SECONDS)
     gc.collect()
     gc.freeze()
+
+
+def _unread() -> Iterator[tuple[str, Callable[[], object]]]:
+    """All that the pages of questions read when they need it, by what to call it where it is broken."""
+    yield "A question", question_list.questions
+    for lab in registry().labs:
+        for language in LANGUAGES:
+            yield f"A text of the lab {lab}", partial(catalogue(language).of_lab, lab)
+        for name in registry().names(lab):
+            yield f"The experiment {lab}/{name}", partial(registry().find, f"{lab}/{name}")
 
 
 def on_script_error(error: Exception) -> bool:

@@ -56,7 +56,7 @@ function row([key, , does]) {
 }
 
 export default function ({ data, parentElement: root }) {
-  const { words, keys } = data
+  const { keys, ...words } = data
   const [open, box] = [root.querySelector(".open"), root.querySelector("input")]
   dialog = root.querySelector("dialog")
   names = Object.fromEntries(keys)

@@ -29,8 +29,12 @@ _shortcuts = component(Path(__file__))
 
 
 def draw() -> None:
-    """Draw the button that opens the list; the keys work from then on."""
+    """Draw the button that opens the list; the keys work from then on.
+
+    The data are flat, and a tuple: to see whether a list or a dict in them is a table, Streamlit imports
+    pandas, and this stands on the first page.
+    """
     words = {name: plain(f"shortcuts.{name}") for name in ("title", "note", "on", "close")}
-    keys = [[key, name, plain(f"shortcuts.does.{name}")] for key, name in SHORTCUTS.items()]
+    keys = tuple((key, name, plain(f"shortcuts.does.{name}")) for key, name in SHORTCUTS.items())
     with st.container(key="shortcuts", width="content"):
-        _shortcuts(key="shortcuts-list", data={"words": words, "keys": keys})
+        _shortcuts(key="shortcuts-list", data={**words, "keys": keys})

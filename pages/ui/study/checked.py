@@ -43,9 +43,8 @@ def verdicts(question: Question, job: Job | None) -> dict[str, Verdict]:
         if result is not None and result["digest"] == digest(question):
             for each in result["verdicts"]:
                 known[each["id"]] = Verdict(**{name: each[name] for name in _FIELDS & each.keys()})
-    names = {each.id for each in registry()}
     for claim in question.claims:
-        if claim.check is None and claim.measures and claim.experiment in names:
+        if claim.check is None and claim.measures and claim.experiment in registry():
             _from_kept_run(claim, known)
     return known
 

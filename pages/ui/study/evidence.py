@@ -39,7 +39,7 @@ def section(claim: Claim, known: Verdict | None = None) -> None:
     `known` is the verdict of an earlier check, shown until there is a newer one. The button is a fragment:
     only its claim is redrawn.
     """
-    shown_live = claim.experiment in {experiment.id for experiment in registry()}
+    shown_live = claim.experiment in registry()
     if shown_live:
         st.caption(t("evidence.live", title=t(experiment(claim.experiment or "").title)))
     if claim.check is None and claim.kind == "literature":

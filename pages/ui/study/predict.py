@@ -33,8 +33,7 @@ _QUICK_SECONDS = 0.3
 
 def asked(question: Question) -> tuple[Prediction, ...]:
     """The predictions that an experiment can answer."""
-    known = {experiment.id for experiment in registry()}
-    return tuple(prediction for prediction in question.predictions if prediction.experiment in known)
+    return tuple(each for each in question.predictions if each.experiment in registry())
 
 
 def is_settled(question: Question, attempt: Attempt | None) -> bool:

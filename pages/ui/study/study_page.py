@@ -141,12 +141,12 @@ def _follow_ups(question: Question, renderer: Renderer) -> None:
 
 def _neighbours(question: Question) -> None:
     """Buttons, not links: a fast click on a link can lose what was typed last."""
-    questions = question_list.questions()
-    index = questions.index(question)
+    headers = question_list.headers()
+    index = [header.id for header in headers].index(question.id)
     st.space("medium")
     with st.container(horizontal=True, horizontal_alignment="distribute", key="neighbours"):
         for neighbour, label in ((index - 1, "←  {}"), (index + 1, "{}  →")):
-            if 0 <= neighbour < len(questions):
-                target = questions[neighbour]
+            if 0 <= neighbour < len(headers):
+                target = headers[neighbour]
                 text = label.format(f"{target.id} {target.short[current_language()]}")
                 st.button(text, key=f"go-{target.id}", on_click=leave_for, args=(target.slug,))

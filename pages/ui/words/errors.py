@@ -21,7 +21,7 @@ import streamlit as st
 
 from labs.contract.registry import ROOT, read_words
 from minimind_core.errors import LONGEST_SENTENCE, shortened
-from pages.ui.experiments import registry
+from pages.ui.words.catalogue import Catalogue
 from pages.ui.words.i18n import catalogue, current_language, plain
 from pages.ui.words.markdown import Markdown, filled, filled_plainly, sentence
 
@@ -36,9 +36,10 @@ _FOLDERS = re.compile(r"(?<![\w:/\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"“”:]+
 
 
 @cache
-def sentences(language: str) -> dict[str, str]:
+def sentences(language: str) -> Catalogue:
     """Every sentence of one language by the key of its error; none for English."""
-    return registry().errors(language) | read_words(_STRINGS / f"errors_{language}.toml")
+    name = f"errors_{language}"
+    return Catalogue(read_words(_STRINGS / f"{name}.toml"), name)
 
 
 def show_places(here: bool) -> None:

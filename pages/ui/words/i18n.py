@@ -15,7 +15,7 @@ import streamlit as st
 
 from labs.contract import Words
 from labs.contract.registry import WordsError, read_words
-from pages.ui.experiments import registry
+from pages.ui.words.catalogue import Catalogue
 from pages.ui.words.markdown import Filled, Markdown, filled, filled_plainly
 
 LANGUAGES = ("en", "zh")
@@ -25,22 +25,16 @@ _STRINGS = Path(__file__).parent / "strings"
 
 
 @cache
-def catalogue(language: str) -> dict[str, str]:
+def catalogue(language: str) -> Catalogue:
     """Every text of one language by its dotted key, such as `home.title`; the words of the labs included."""
-    return registry().strings(language) | read_words(_STRINGS / f"{language}.toml")
+    return Catalogue(read_words(_STRINGS / f"{language}.toml"), language)
 
 
 def check_catalogues() -> None:
-    """Read every catalogue. Raises WordsError for one that is broken or lacks what the other has."""
+    """Read what the pages say. Raises WordsError for a file that is broken or lacks what the other has."""
     for language, other in (LANGUAGES, LANGUAGES[::-1]):
-        for lacking in sorted(catalogue(other).keys() - catalogue(language).keys()):
-            lab = lacking.partition(".")[0]
-            own = lab in {experiment.lab for experiment in registry()}
-            place = f"labs/{lab}*" if own else _STRINGS
-            raise WordsError(
-                f"{place}/{language}.toml: {lacking.removeprefix(f'{lab}.') if own else lacking}: is "
-                f"missing; {other}.toml has it."
-            )
+        for lacking in sorted(catalogue(other).own.keys() - catalogue(language).own.keys()):
+            raise WordsError(f"{_STRINGS}/{language}.toml: {lacking}: is missing; {other}.toml has it.")
 
 
 def preferred_language(cookie: str | None, locale: str | None) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from labs.claims.recorded_values import recorded_values
 from pages.ui.experiments import registry
 from pages.ui.words.i18n import current_language, plain, t
-from questions import Claim, Question, Renderer, load_question
+from questions import Claim, Header, Question, Renderer, load_question
 from questions.loader import LEVELS
 from questions.values import Value
 
@@ -43,7 +43,7 @@ def _recorded(slug: str) -> dict[str, tuple[Value, str]]:
     return recorded_values(load_question(slug), registry())
 
 
-def level_dots(question: Question) -> str:
+def level_dots(question: Header) -> str:
     """The level as filled dots out of three."""
     return "●" * question.level + "○" * (len(LEVELS) - question.level)
 

@@ -19,7 +19,7 @@ from labs.contract.registry import Registry
 from labs.runner.inline import InlineClient
 from questions import Claim, Question, Tolerance, load_question, load_questions
 from questions.values import agree
-from tests.labs.specimens.misbehaving import Kept
+from tests.labs.q00_specimens.kept import Kept
 
 WRITTEN = [question for question in load_questions() if question.written]
 CHECKED = [
@@ -29,7 +29,7 @@ CHECKED = [
     if claim.kind == "exact" and claim.check in checks_of(question.slug)
 ]
 PATTERN = load_question("q13_sampling")
-REGISTRY = Registry(["tests.labs.specimens"])
+REGISTRY = Registry(["tests.labs.q00_specimens"])
 
 
 @pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.id)
@@ -170,18 +170,11 @@ def test_a_measured_claim_is_compared_with_the_recorded_run(tmp_path: Path) -> N
         assert (verdict.agrees, verdict.measured, verdict.expected) == (agrees, 2, recorded)
 
 
-def test_an_experiment_that_takes_minutes_waits_for_full() -> None:
-    class Slow(Kept):
-        id = "q00/slow"
-
-        def seconds(self, params: object, device: str) -> float:
-            return 1e9
-
-    registry = Registry([])
-    registry._by_id[Slow.id] = Slow()
+def test_an_experiment_that_takes_minutes_waits_for_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Kept, "seconds", lambda _self, _params, _device: 1e9)
     client = InlineClient.start("cpu", registry=REGISTRY)
-    verifier = verify.Verifier(registry, lambda: client)
-    [verdict] = verifier.verdicts([with_claim(measured_claim("q00/slow", "steps.3"))])
+    verifier = verify.Verifier(REGISTRY, lambda: client)
+    [verdict] = verifier.verdicts([with_claim(measured_claim("q00/kept", "steps.3"))])
     assert verdict.agrees is None and "--full runs it" in verdict.reason
 
 

@@ -110,34 +110,34 @@ MISSPELT = """
 from labs.contract import Experiment, Params
 
 class Bugs(Experiment[Params, dict]):
-    id = "q98/bugs"
     def seconds(self, params, device): return 1.0
     def measure(self, params, ctx): return {}
     def nubmers(self, result, text): return {}
-
-EXPERIMENTS = (Bugs(),)
 """
+RIGHT = MISSPELT.replace("def nubmers", "def _nubmers")
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         (MISSPELT, "Bugs.nubmers is no part"),
-        (MISSPELT.replace("def nubmers", "def _nubmers").replace("def measure", "def _measure"), "measure"),
-        (
-            MISSPELT.replace("def nubmers", "def _nubmers").replace("[Params, dict]", ""),
-            "needs its two types",
-        ),
+        (RIGHT.replace("def measure", "def _measure"), "measure"),
+        (RIGHT.replace("[Params, dict]", ""), "needs its two types"),
+        ("", "bugs is listed as an experiment, and has 0 of them"),
+        (RIGHT + RIGHT.replace("Bugs", "More"), "bugs is listed as an experiment, and has 2 of them"),
     ],
 )
 def test_a_lab_with_a_wrong_experiment_fails_when_it_is_imported(
     source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = f"wrong_lab_{tmp_path.name}"
-    (tmp_path / f"{package}.py").write_text(source, encoding="utf-8")
+    folder = tmp_path / f"wrong_lab_{tmp_path.name}"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('EXPERIMENTS = ("bugs",)\n', encoding="utf-8")
+    (folder / "bugs.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry([folder.name])  # finds it and imports nothing of it
     with pytest.raises(TypeError, match=message):
-        Registry([package])
+        list(registry)
 
 
 def test_what_is_optional_has_a_default() -> None:

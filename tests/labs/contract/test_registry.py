@@ -31,8 +31,8 @@ def test_the_questions_come_first_in_the_order_of_their_numbers() -> None:
 
 
 def test_two_experiments_cannot_share_an_id() -> None:
-    with pytest.raises(AssertionError, match="two experiments are called q00/wait"):
-        Registry(["tests.labs.specimens"] * 2)
+    with pytest.raises(AssertionError, match="two labs have one name"):
+        Registry(["tests.labs.q00_specimens"] * 2)
 
 
 def test_a_lab_has_its_own_words_before_the_shared_ones() -> None:

@@ -22,7 +22,7 @@ from labs.runner.job import Job
 from labs.runner.store import ResultStore
 from tests.labs.runner.waiting import SOON, wait_for
 
-SPECIMENS = Registry(["tests.labs.specimens"])
+SPECIMENS = Registry(["tests.labs.q00_specimens"])
 
 
 @pytest.fixture(scope="module")

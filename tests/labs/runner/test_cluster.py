@@ -32,7 +32,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     clients = []
 
     def start(runner: str) -> WorkerClient:
-        registry, store = Registry(["tests.labs.specimens"]), ResultStore(tmp_path)
+        registry, store = Registry(["tests.labs.q00_specimens"]), ResultStore(tmp_path)
         clients.append(
             WorkerClient.start("cpu", model="random:byte-128", registry=registry, store=store, runner=runner)
         )

@@ -25,7 +25,7 @@ def exchange(backend: str, tmp_path) -> Iterator[RunnerExchange]:
             settings.device,
             dtype=settings.dtype,
             model=settings.model,
-            registry=Registry(["tests.labs.specimens"]),
+            registry=Registry(["tests.labs.q00_specimens"]),
             store=ResultStore(tmp_path),
             runner=backend,
             **options,

@@ -25,7 +25,7 @@ from labs.runner.store import ResultStore
 from tests.labs.runner.test_supervisor import PlayedWorker
 from tests.labs.runner.waiting import SOON, wait_for
 
-SPECIMENS = Registry(["tests.labs.specimens"])
+SPECIMENS = Registry(["tests.labs.q00_specimens"])
 
 
 class Odd(PlayedWorker):

@@ -23,7 +23,7 @@ def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
     client = WorkerClient.start(
         "cuda",
         model="random:byte-128",
-        registry=Registry(["tests.labs.specimens"]),
+        registry=Registry(["tests.labs.q00_specimens"]),
         store=ResultStore(tmp_path_factory.mktemp("results")),
         runner=backend,
     )

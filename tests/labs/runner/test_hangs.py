@@ -29,7 +29,7 @@ def workers() -> set[int]:
     found = set()
     for each in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if "labs.runner.worker" in each.cmdline():
+            if "labs.runner.start" in each.cmdline():
                 found.add(each.pid)
     return found
 
@@ -42,7 +42,7 @@ def exchange(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         client = WorkerClient.start(
             settings.device,
             model=settings.model,
-            registry=Registry(["tests.labs.specimens"]),
+            registry=Registry(["tests.labs.q00_specimens"]),
             store=store,
             runner=backend,
         )

@@ -29,7 +29,7 @@ def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         client = WorkerClient.start(
             "cpu",
             model="no-such-model",
-            registry=Registry(["tests.labs.specimens"]),
+            registry=Registry(["tests.labs.q00_specimens"]),
             store=ResultStore(tmp_path_factory.mktemp("results")),
             runner=backend,
         )
@@ -173,5 +173,5 @@ def test_where_no_lock_can_be_made_a_sentence_says_so(
         hold_device("cpu"),
     ):
         pytest.fail("held")
-    job = InlineClient.start("cpu", registry=Registry(["tests.labs.specimens"])).submit("q00/whoami")
+    job = InlineClient.start("cpu", registry=Registry(["tests.labs.q00_specimens"])).submit("q00/whoami")
     assert job.state == "failed" and job.error.startswith("No lock for the device")

@@ -17,7 +17,7 @@ from labs.runner import WorkerClient
 from labs.runner.store import ResultStore
 import pathlib
 
-client = WorkerClient.start("cpu", model="random:byte-128", registry=Registry(["tests.labs.specimens"]),
+client = WorkerClient.start("cpu", model="random:byte-128", registry=Registry(["tests.labs.q00_specimens"]),
                             store=ResultStore(pathlib.Path(sys.argv[2])))
 if sys.argv[1] != "loading":
     job = client.submit("q00/" + sys.argv[1])

@@ -62,7 +62,7 @@ class PlayedWorker:
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[WorkerClient]:
     monkeypatch.setattr(lanes, "WorkerProcess", PlayedWorker)
     monkeypatch.setattr(PlayedWorker, "started", [])
-    client = WorkerClient.start(registry=Registry(["tests.labs.specimens"]), store=ResultStore(tmp_path))
+    client = WorkerClient.start(registry=Registry(["tests.labs.q00_specimens"]), store=ResultStore(tmp_path))
     yield client
     client.close()
     assert all(lane.process.killed for lane in client._supervisor._pools.lanes.values())
@@ -138,7 +138,7 @@ def test_a_job_that_waits_for_its_device_is_in_the_queue_no_more(
     monkeypatch.setattr(lanes, "WorkerProcess", WaitingWorker)
     monkeypatch.setattr(PlayedWorker, "started", [])
     client = WorkerClient.start(
-        "cpu", registry=Registry(["tests.labs.specimens"]), store=ResultStore(tmp_path)
+        "cpu", registry=Registry(["tests.labs.q00_specimens"]), store=ResultStore(tmp_path)
     )
     job = client.submit("q00/wait")
     wait_for(lambda: job.position == 1)

@@ -28,7 +28,7 @@ def client(backend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
         "cpu",
         model="random:byte-128",
         store=ResultStore(tmp_path),
-        registry=Registry(["tests.labs.specimens"]),
+        registry=Registry(["tests.labs.q00_specimens"]),
         runner=backend,
     )
     yield client

@@ -15,7 +15,7 @@ from labs.runner.job import Job, WorkerStatus
 from pages.ui import experiments as lab
 from pages.ui.lab import finding, findings, jobs
 from pages.ui.site import server
-from pages.ui.words import i18n
+from pages.ui.words import catalogue, i18n
 from tests.pages.conftest import plots
 
 MODULE = "tests.pages.q99_line"
@@ -58,7 +58,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     registry = Registry([*Registry.discover().packages, MODULE])
     monkeypatch.setattr(server, "worker", lambda: held)
     monkeypatch.setattr(lab, "registry", lambda: registry)
-    monkeypatch.setattr(i18n, "registry", lambda: registry)
+    monkeypatch.setattr(catalogue, "registry", lambda: registry)
     i18n.catalogue.cache_clear()
     yield held
     i18n.catalogue.cache_clear()

@@ -59,7 +59,6 @@ class LineResult(TypedDict):
 class Line(Experiment[LineParams, LineResult]):
     """With every optional part."""
 
-    id = "q99/line"
     keep = False
     drawn_by_formula = True
 
@@ -92,59 +91,6 @@ class Line(Experiment[LineParams, LineResult]):
             numbers={text("last"): measured[-1]} if measured else {},
             sentence=result.get("sentence"),
         )
-
-
-class Bare(Experiment[LineParams, LineResult]):
-    """The same without optional parts."""
-
-    id = "q99/bare"
-    keep = False
-
-    def seconds(self, params: LineParams, device: DeviceClass) -> float:
-        """Instant."""
-        return 0.2
-
-    def measure(self, params: LineParams, ctx: Context) -> LineResult:
-        """Emits each y as it comes."""
-        return measured_line(params, ctx)
-
-    def show(self, result: LineResult, text: Words) -> Shown:
-        """Figures alone."""
-        return Shown(drawn(result))
-
-
-@dataclass(frozen=True)
-class LookParams(Params):
-    """Nothing that needs a run."""
-
-    zoom: float = real(1.0, 1, 4, step=1, view=True)
-
-
-class Look(Experiment[LookParams, LineResult]):
-    """One point, and a view of it."""
-
-    id = "q99/look"
-    drawn_by_formula = True
-
-    def seconds(self, params: LookParams, device: DeviceClass) -> float:
-        """Instant."""
-        return 0.2
-
-    def formula(self, params: LookParams) -> LineResult:
-        """One point."""
-        return {"formula": [1.0]}
-
-    def measure(self, params: LookParams, ctx: Context) -> LineResult:
-        """The same point."""
-        return self.formula(params)
-
-    def view(self, params: LookParams, result: LineResult) -> Zoom:
-        """What the view field says."""
-        return {"zoom": params.zoom}
-
-    def show(self, result: LineResult, text: Words) -> Shown:
-        """Figures alone."""
-        return Shown(drawn(result))
 
 
 def measured_line(params: LineParams, ctx: Context) -> LineResult:

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
@@ -61,7 +62,7 @@ def test_a_broken_question_ends_the_server_with_one_sentence(monkeypatch: pytest
     def broken() -> None:
         raise QuestionError("questions/q01_x/question.toml: level: is missing.")
 
-    monkeypatch.setattr(question_list, "questions", broken)
+    monkeypatch.setattr(question_list, "headers", broken)
     with pytest.raises(SystemExit) as ended:
         server.prepare()
     assert ended.value.code == "A question cannot be used. questions/q01_x/question.toml: level: is missing."
@@ -102,11 +103,11 @@ def test_a_broken_catalogue_ends_the_server_with_one_sentence(
     with pytest.raises(SystemExit) as ended:
         server.prepare()
     said = str(ended.value.code)
-    assert said.startswith(f"A text of the pages or labs cannot be used. {words / name}: ") and reason in said
+    assert said.startswith(f"A text of the pages cannot be used. {words / name}: ") and reason in said
 
 
-def test_the_words_of_a_lab_are_looked_at_in_the_same_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_words_of_a_lab_are_looked_at_in_the_same_way_once_the_first_page_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for data, reason in (
         (b"a = 'b", "cannot be read"),
@@ -117,13 +118,36 @@ def test_the_words_of_a_lab_are_looked_at_in_the_same_way(
         path.write_bytes(data)
         with pytest.raises(WordsError, match=reason):
             read_words(path)
+    i18n.catalogue.cache_clear()
     monkeypatch.setattr(labs_registry, "read_words", lambda _path: read_words(path))
+    warm(monkeypatch)
+    assert f"A text of the lab q06 cannot be used. {path}: a: must be" in caplog.text
     i18n.catalogue.cache_clear()
-    with pytest.raises(
-        SystemExit, match=r"A text of the pages or labs cannot be used\..*en\.toml: a: must be"
-    ):
-        server.prepare()
-    i18n.catalogue.cache_clear()
+
+
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do at once what the server does once a browser has drawn a page."""
+    monkeypatch.setattr(server.later.first_page, "wait", lambda _seconds: True)
+    monkeypatch.setattr(server, "_BREAK_SECONDS", 0.0)
+    monkeypatch.setattr(server, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
+    server._warm([])
+
+
+def test_what_a_question_holds_and_an_experiment_are_looked_at_then_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise QuestionError("questions/q01_x/claims.toml: claims: is empty.")
+
+    monkeypatch.setattr(question_list, "questions", broken)
+    monkeypatch.setattr(labs_registry, "_experiment", raise_misspelt)
+    warm(monkeypatch)
+    assert "A question cannot be used. questions/q01_x/claims.toml: claims: is empty." in caplog.text
+    assert "The experiment q06/decode cannot be used. Decode.nubmers is no part" in caplog.text
+
+
+def raise_misspelt(_package: str, _name: str) -> None:
+    raise TypeError("Decode.nubmers is no part of an experiment.")
 
 
 def test_a_shipped_checkpoint_with_a_broken_config_is_named_without_its_size(

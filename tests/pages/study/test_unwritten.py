@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pages.ui.site import question_list
-from questions import Question, load_questions
+from questions import Question, load_headers, load_question, load_questions
 from questions.loader import read_question
 from tests.pages.addresses import APP, addresses
 from tests.pages.conftest import OpenApp
@@ -41,9 +41,13 @@ def unwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Quest
     text = other.read_text(encoding="utf-8")
     assert text.count("prerequisites = [") == 1
     other.write_text(text.replace("prerequisites = [", f'prerequisites = ["Q{NUMBER}", '), encoding="utf-8")
+    monkeypatch.setattr(question_list, "load_headers", lambda: load_headers(folder))
     monkeypatch.setattr(question_list, "load_questions", lambda: load_questions(folder))
+    monkeypatch.setattr(question_list, "load_question", lambda slug: load_question(slug, folder))
+    question_list.headers.cache_clear()
     question_list.questions.cache_clear()
     yield read_question(file)
+    question_list.headers.cache_clear()
     question_list.questions.cache_clear()
 
 
