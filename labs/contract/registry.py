@@ -38,10 +38,12 @@ class Registry:
     def __init__(self, packages: Iterable[str]) -> None:
         self.packages = tuple(packages)
         self._by_id: dict[str, Experiment[Any, Any]] = {}
+        self._by_lab: dict[str, list[Experiment[Any, Any]]] = {}  # a page asks for one lab many times
         for package in self.packages:
             for experiment in importlib.import_module(package).EXPERIMENTS:
                 assert experiment.id not in self._by_id, f"two experiments are called {experiment.id}"
                 self._by_id[experiment.id] = experiment
+                self._by_lab.setdefault(experiment.lab, []).append(experiment)
 
     @classmethod
     def discover(cls) -> Registry:
@@ -71,7 +73,7 @@ class Registry:
 
     def of_question(self, key: str) -> list[Experiment[Any, Any]]:
         """The experiments of "q13", the primary first; empty where the lab is still to come."""
-        return [experiment for experiment in self if experiment.lab == key]
+        return list(self._by_lab.get(key, ()))
 
     def of_questions(self) -> list[Experiment[Any, Any]]:
         """The experiments that a question stands behind: what is worth recording."""
