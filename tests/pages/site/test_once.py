@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from questions import Renderer, load_question
 from study.store import Store
 from study.store.database import Database
 from tests.pages.conftest import OpenApp, settle_predictions
@@ -78,13 +77,11 @@ def test_every_write_makes_the_next_look_read_again(study: Store) -> None:
 
 def test_what_a_callback_wrote_is_on_the_page_that_it_draws(open_app: OpenApp, study: Store) -> None:
     """The callback looks at the attempts before it writes, and the page after it."""
-    settle_predictions("q06_gqa")
-    app = open_app("q06_gqa")
-    app.button(key="q06.hint").click().run()
-    [attempt] = study.attempts.of(app.session_state["profile"], "q06")
-    assert "hint-1" in attempt.help_used
-    first = load_question("q06_gqa").hints[0]
-    assert any(Renderer(load_question("q06_gqa"), "en").text(first) in each.value for each in app.markdown)
+    app = open_app("q13_sampling")
+    app.button(key="q13-predictions-skip").click().run()
+    [attempt] = study.attempts.of(app.session_state["profile"], "q13")
+    assert not any(attempt.predictions.values()) and attempt.predictions
+    assert "q13-predictions-skip" not in [button.key for button in app.button], "the form is gone"
 
 
 def test_no_run_ends_with_a_collection_of_all_garbage() -> None:
