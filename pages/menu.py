@@ -37,10 +37,22 @@ SLOW_IMPORTS = ("pages.ui.lab.charts", "pages.ui.study.study_page")
 SIDEBAR = "pages.ui.progress.sidebar"
 """Imports the store, which the first page of a fresh server need not wait for."""
 _FOLDER = Path(__file__).parent
+_MENU = "menu"
 
 
 def sections() -> dict[str, list[st.Page]]:
-    """The pages by the heading of their section, in the session's language."""
+    """The pages by the heading of their section, in the session's language.
+
+    Made when the session begins and when its language changes: each page that is made looks for its file.
+    """
+    language, menu = st.session_state.get(_MENU, ("", {}))
+    if language != current_language():
+        menu = _sections()
+        st.session_state[_MENU] = current_language(), menu
+    return menu
+
+
+def _sections() -> dict[str, list[st.Page]]:
     menu = {
         "": [
             st.Page(_file(HOME), title=t("home.nav"), default=True),

@@ -22,13 +22,20 @@ class Day:
 
 
 def plan(
-    questions: Sequence[str], due: Mapping[str, date], recall: Mapping[str, float], today: date, on: date
+    questions: Sequence[str],
+    due: Mapping[str, date],
+    recall: Mapping[str, float],
+    today: date,
+    on: date,
+    again: Mapping[str, date] | None = None,
 ) -> list[Day]:
     """The days from today to the one before the interview on `on`, those without work left out.
 
-    `due` has the day of the next review of each question that was scored, `recall` the chance to recall it.
+    `due` has the day of the next review of each question that was scored, `recall` the chance to recall it,
+    `again` the day of its last score where it was scored before.
     The last days, a third of all and five at the most, hold every question once more, the best known first:
-    what is weakest comes closest to the interview. Questions without a score are spread evenly over the days
+    what is weakest comes closest to the interview. Once every question has a score they are the last five,
+    and what was scored again in them is done. Questions without a score are spread evenly over the days
     before. A review that would fall into the last days is left to them.
 
     >>> from datetime import date
@@ -40,10 +47,13 @@ def plan(
     days = [today + timedelta(days=number) for number in range(max((on - today).days, 0))]
     if not days:
         return []
-    kept = min(max(len(days) // 3, 1), MOST_LAST_DAYS)
+    unanswered = [name for name in questions if name not in due]
+    kept = min(max(len(days) // 3, 1) if unanswered else len(days), MOST_LAST_DAYS)
     before, at_the_end = days[: len(days) - kept], days[len(days) - kept :]
-    new = _spread([name for name in questions if name not in due], before)
-    last = _spread(sorted(questions, key=lambda name: -recall.get(name, 0.0)), at_the_end)
+    new = _spread(unanswered, before)
+    begin = on - timedelta(days=kept if unanswered else MOST_LAST_DAYS)
+    left = [name for name in questions if (again or {}).get(name, date.min) < begin]
+    last = _spread(sorted(left, key=lambda name: -recall.get(name, 0.0)), at_the_end)
     reviews: dict[date, list[str]] = {}
     for name in questions:
         if name in due and before and due[name] <= before[-1]:

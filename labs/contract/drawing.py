@@ -29,6 +29,8 @@ Values = Sequence[Any] | np.ndarray
 LABEL_GAP = 0.075
 """Share of an axis that a line of text takes."""
 LABEL_SIZE = 13
+_PLAIN = {str, int, bool, type(None)}
+"""Most of what a figure holds: seen at once, as every step of a slider makes all of it anew."""
 
 
 class Figure:
@@ -284,10 +286,15 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Lists and numbers in place of arrays and tuples; None in place of what JSON cannot say."""
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind in _PLAIN:
+        return value
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, list | tuple | range):
-        return [_plain(item) for item in value]
+        return [item if type(item) in _PLAIN else _plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

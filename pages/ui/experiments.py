@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
-from labs.contract import Experiment
+from labs.contract import Data, Experiment, Params
 from labs.contract.registry import Registry
 
 
@@ -17,3 +17,9 @@ def registry() -> Registry:
 def experiment(name: str) -> Experiment:
     """The experiment `name`, such as "q13/next_token"."""
     return registry().find(name)
+
+
+@lru_cache(maxsize=256)
+def formula_at(experiment: Experiment, params: Params) -> Data | None:
+    """What the experiment's formula says, worked out once for each setting: a page asks at every redraw."""
+    return experiment.formula(params)

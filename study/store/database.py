@@ -9,6 +9,7 @@ Knows no table.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ class Database:
         self._suspect = False
         self._prepare()
         self._openings = 1
+        self.writes = 0
+        """Another number after every writing transaction of this process, whatever came of it."""
+        self._count = itertools.count(1)
         self._file = _identity(self.path)
 
     @property
@@ -72,18 +76,25 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that alone may write; all of it happens, or nothing."""
+        try:
+            with self._queued(), self._transaction(writes=True) as connection:
+                yield connection
+        finally:
+            self.writes = next(self._count)
+
+    @contextmanager
+    def _queued(self) -> Iterator[None]:
+        """Wait for the other threads where the database lets some starve."""
         self._reopen_if_replaced()
         if self.path is None:
-            with self._transaction(writes=True) as connection:
-                yield connection
+            yield
             return
         if not self._writing.acquire(timeout=2 * self._busy_seconds):
             raise StoreError(
                 f"{self.place} is too busy: try again in a moment.", key="store.busy", place=self.place
             )
         try:
-            with self._transaction(writes=True) as connection:
-                yield connection
+            yield
         finally:
             self._writing.release()
 

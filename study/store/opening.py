@@ -45,6 +45,11 @@ class Store:
         """How often the database was opened; once more after it was replaced. Raises StoreError."""
         return self._database.openings
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """Another one after every write of this process and every opening. Raises StoreError."""
+        return self._database.openings, self._database.writes
+
     def close(self) -> None:
         """Give the connections back; the store opens new ones if used again."""
         self._database.close()

@@ -76,11 +76,11 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     streamlit.session_state.clear()
     monkeypatch.setenv("MINIMIND_DATA", str(tmp_path))
     monkeypatch.delenv("MINIMIND_DATABASE", raising=False)
-    store.store.clear()
+    store.opened.clear()
     opened = store.store()
     yield opened
     opened.close()
-    store.store.clear()
+    store.opened.clear()
 
 
 @pytest.fixture(scope="session")

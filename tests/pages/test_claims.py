@@ -86,6 +86,15 @@ def test_all_are_checked_by_one_click_and_the_verdicts_stand_beside_them(
     assert sum(":green[**✓ Agrees**]" in fold.label for fold in app.expander) == count
 
 
+def test_the_fold_stays_open_when_its_line_says_what_was_found(opened: AppTest) -> None:
+    """Or the sentence about a run that failed, and the button to try again, would be folded away."""
+    assert [fold.proto.expanded for fold in opened.expander if "Q9" in fold.label] == [True]
+    before = [fold.label for fold in opened.expander if "Q9" in fold.label]
+    opened.button(key=f"claims.{QUESTION.key}.check").click().run()
+    assert [fold.label for fold in opened.expander if "Q9" in fold.label] != before
+    assert [fold.proto.expanded for fold in opened.expander if "Q9" in fold.label] == [True]
+
+
 def test_a_verdict_on_other_texts_is_none(monkeypatch: pytest.MonkeyPatch, worker: CountingClient) -> None:
     params = QuestionCheck.params.from_dict({"question": QUESTION.key})
     job = Job("evidence/question", params, lambda _job: None)

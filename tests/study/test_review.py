@@ -112,3 +112,16 @@ def test_a_plan_holds_every_question_once_more_and_nothing_after_the_interview(
     assert again == {name for name in due if max(due[name], TODAY) < first_last}
     per_day = [len(day.last) for day in days if day.last]
     assert max(per_day) - min(per_day) <= 1
+
+
+def test_the_last_days_go_through_everything_once_and_no_question_comes_back() -> None:
+    """Day by day, as somebody who keeps to the plan sees it: what was done today is gone tomorrow."""
+    on, done = TODAY + timedelta(days=30), dict[str, date]()
+    recall = {name: number / 20 for number, name in enumerate(QUESTIONS)}
+    seen = []
+    for today in (on - timedelta(days=left) for left in range(MOST_LAST_DAYS, 0, -1)):
+        days = plan(QUESTIONS, dict.fromkeys(QUESTIONS, TODAY), recall, today, on, done)
+        assert days[0].day == today and days[0].last and not days[0].due
+        seen += days[0].last
+        done |= dict.fromkeys(days[0].last, today)
+    assert sorted(seen) == QUESTIONS and seen[-1] == QUESTIONS[0], "the weakest comes last"

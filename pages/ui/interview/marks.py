@@ -13,6 +13,7 @@ from pages.ui.interview.kept import Line
 from pages.ui.progress.three_numbers import shown as number
 from pages.ui.progress.tickets import taken
 from pages.ui.site import store
+from pages.ui.site.browser_keys import profile_mark
 from pages.ui.study import draft
 from pages.ui.study.predict import outcomes
 from pages.ui.words.i18n import plain, t
@@ -70,7 +71,7 @@ def notes(line: Line, question: Question) -> None:
             "known": True,
             "text": text,
             "revision": revision,
-            "profile": store.profile_mark(),
+            "profile": profile_mark(),
             "round": 0,
             "seconds": 0,
             "over": False,

@@ -23,7 +23,7 @@ from labs.tools.budgets import device_class
 from pages.ui import experiments
 from pages.ui.lab import controls, findings, jobs, lesson, machine, pins, runs
 from pages.ui.lab.finding import Finding, best_finding
-from pages.ui.lab.folded import folded
+from pages.ui.lab.folded import fold, folded
 from pages.ui.site import server, store, visitor
 from pages.ui.site.desk import Desk
 from pages.ui.words import errors
@@ -101,13 +101,7 @@ def _row(experiment: Experiment, panel: _Panel) -> None:
     key = f"{runs.state(experiment)}.open"
     asked = any(name.startswith(f"{panel.prefix}_") for name in st.query_params)
     st.session_state.setdefault(key, asked and not panel.elsewhere)
-    line = _line(experiment, panel)
-    # The browser begins a fold anew when its line or `expanded` changes. With a new line it is to stay as
-    # open as it is; to open one by hand is to change neither, or the keyboard's focus goes with the old fold.
-    if st.session_state.get(f"{key}.line", [None])[0] != line:
-        st.session_state[f"{key}.line"] = [line, bool(st.session_state[key])]
-    is_open = st.session_state[f"{key}.line"][1]
-    box = st.expander(line, key=key, expanded=is_open, on_change="rerun")
+    box = fold(_line(experiment, panel), key=key)
     if box.open:
         with box:
             _about(experiment)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from labs.claims.recordings import recorded, variants
 from labs.contract import Data, Experiment, ParamError, Params
 from labs.runner.job import Job
+from pages.ui.experiments import formula_at
 from pages.ui.words.i18n import t
 from pages.ui.words.machine_name import machine_name
 from pages.ui.words.marks import unbroken
@@ -39,7 +40,7 @@ def best_finding(experiment: Experiment, params: Params, job: Job | None) -> Fin
     for found in runs:
         if found.params.measured() == params.measured():
             return found
-    formula = experiment.formula(params) if experiment.drawn_by_formula else None
+    formula = formula_at(experiment, params) if experiment.drawn_by_formula else None
     if formula is None:
         return runs[0] if runs else None
     return Finding(params, formula, "formula", "" if experiment.instant else t("bench.formula"))

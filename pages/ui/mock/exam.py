@@ -14,6 +14,7 @@ import streamlit as st
 from pages.ui.mock import kept
 from pages.ui.mock.words import budget
 from pages.ui.site import store
+from pages.ui.site.browser_keys import profile_mark
 from pages.ui.study import draft
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import current_language, plain, t
@@ -53,7 +54,7 @@ def _field(mock: Mock, question: Question) -> StoreError | None:
             "known": True,
             "text": written.text if written else "",
             "revision": written.revision if written else 0,
-            "profile": store.profile_mark(),
+            "profile": profile_mark(),
             "round": 0,
             "seconds": mock.seconds.get(question.key, 0),
             "over": False,

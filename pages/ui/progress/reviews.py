@@ -37,7 +37,7 @@ def section(work: Sequence[Work], words: Words) -> None:
     if planned:
         _reviews(planned, words, on)
     if on is not None:
-        _days([each.question for each in work], planned, words, today, on)
+        _days(work, planned, words, today, on)
 
 
 def _interview(today: date) -> date | None:
@@ -99,16 +99,21 @@ def _row(question: Question, found: Review, words: Words, now: float, on: date |
     return row
 
 
-def _days(questions: Sequence[Question], planned: Planned, words: Words, today: date, on: date) -> None:
+def _days(work: Sequence[Work], planned: Planned, words: Words, today: date, on: date) -> None:
     """The plan, a row a day."""
     now = time.time()
     due = {key: words.day(found.due) or today for key, (_, found) in planned.items()}
     recall = {key: found.recall(now) for key, (_, found) in planned.items()}
-    days = plan([question.key for question in questions], due, recall, today, on)
+    again = {
+        each.question.key: words.day(found.last) or today
+        for each in work
+        if (found := each.review) and len(each.finished) > 1
+    }
+    days = plan([each.question.key for each in work], due, recall, today, on, again)
     if not days:
         st.markdown(t("review.today"))
         return
-    names = {question.key: question.id for question in questions}
+    names = {each.question.key: each.question.id for each in work}
     rows = [
         {
             plain("progress.head.date"): _unbroken(each.day.isoformat()),

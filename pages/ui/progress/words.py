@@ -50,8 +50,8 @@ class Words:
 
     def ago(self, moment: float) -> str:
         """How many calendar days ago: "today", "yesterday", "3 days ago"; the date from four weeks on."""
-        day, today = self._at(moment), datetime.now(self.zone)
-        if day is None:
+        day, today = self._at(moment), self._at(time.time())
+        if day is None or today is None:
             return "–"
         days = max(0, (today.date() - day.date()).days)
         if days < 2:

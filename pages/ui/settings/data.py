@@ -14,6 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.site import profiles, store, visitor
+from pages.ui.site.browser_keys import browser_keys, profile_mark
 from pages.ui.site.upload import upload
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import code
@@ -158,7 +159,7 @@ def _ask(what: str | None) -> None:
 
 def _delete(delete: Callable[[], None], done: str) -> None:
     store.known_profile()
-    what = {"forget": {"keys": store.browser_keys(), "mark": store.profile_mark()}}
+    what = {"forget": {"keys": browser_keys(), "mark": profile_mark()}}
     delete()  # clears the session too
     st.session_state[_IN_BROWSER], st.session_state[_DONE] = what, done
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.settings.data import ask_before_deleting, delete_button, move_browser_drafts
 from pages.ui.site import profiles, store
+from pages.ui.site.browser_keys import browser_keys
 from pages.ui.site.navigate import SETTINGS, leave_for
 from pages.ui.words.i18n import t
 from pages.ui.words.markdown import literal
@@ -97,6 +98,6 @@ def _create() -> None:
 
 
 def _rename() -> None:
-    before, _ = store.browser_keys()
+    before, _ = browser_keys()
     profiles.rename(st.session_state[_NAME])
-    move_browser_drafts(before, store.browser_keys()[0])
+    move_browser_drafts(before, browser_keys()[0])

@@ -8,15 +8,15 @@ nothing.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import uuid
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, ParamSpec
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import streamlit as st
 
 from pages.ui.site import settings_file, visitor
+from pages.ui.site.once import once
 from pages.ui.words import errors
 from questions import Question
 from study.predictions import Answer
@@ -29,16 +29,21 @@ TYPED = "predictions"
 """The field of a draft that holds what is typed as predictions, as JSON by field."""
 _TROUBLE = "store.trouble"
 _OPENINGS, _NAME, _VISIT = "store.openings", "store.name", "store.visit"
-_BROWSER = "minimind.draft."
 _FIRST_NAME = "Me"
 P = ParamSpec("P")
+T = TypeVar("T")
 Identity = Literal["named", "login", "browser", "session"]
 """How we know whose work it is: a profile chosen at this machine, a login, a cookie, or only the session."""
 
 
-@st.cache_resource(show_spinner=False)
 def store() -> Store:
     """The one store of this server. Raises StoreError."""
+    return once("store", None, opened)  # what Streamlit caches costs a search each time
+
+
+@st.cache_resource(show_spinner=False)
+def opened() -> Store:
+    """The store, opened by whoever asks first."""
     return open_store()
 
 
@@ -60,6 +65,11 @@ def known_profile() -> str:
 
     So crawlers, and whatever else brings no cookie, leave no row behind.
     """
+    state = st.session_state.get("profile"), store().openings
+    return once("person", state, _known_profile)
+
+
+def _known_profile() -> str:
     if identity() == "session" and "profile" not in st.session_state:
         return ""
     return profile()
@@ -67,6 +77,10 @@ def known_profile() -> str:
 
 def identity() -> Identity:
     """How this session's person is known. A server with a login (`[auth]` in its secrets) asks everybody."""
+    return once("identity", None, _identity)  # Streamlit looks for the file of secrets each time
+
+
+def _identity() -> Identity:
     if "is_logged_in" in st.user:
         return "login"
     if visitor.at_this_machine(st.context.headers):
@@ -77,13 +91,13 @@ def identity() -> Identity:
 def _find_profile() -> str:
     if identity() == "named":
         return _named_profile().id
-    return store().profiles.for_identity(_person(), "Guest").id
+    return store().profiles.for_identity(person(), "Guest").id
 
 
 def _named_profile() -> Profile:
     """The profile of this session's name, else the one that was chosen last, else the first."""
     named, kept, here = store().profiles.named(), settings_file.read(), st.session_state.get(_NAME)
-    candidates = [profile for profile in named if profile.name == here] if here else []
+    candidates: Sequence[Profile] = [profile for profile in named if profile.name == here] if here else []
     if not here:
         candidates = [profile for profile in named if profile.id == kept.get(settings_file.PROFILE)] or named
     name = here or kept.get(settings_file.PROFILE_NAME) or _FIRST_NAME
@@ -111,7 +125,7 @@ def forget_name() -> None:
     profile()
 
 
-def _person() -> str:
+def person() -> str:
     """Whose work this is, told without the store and the same in every database."""
     match identity():
         case "login":
@@ -125,29 +139,11 @@ def _person() -> str:
     return str(st.session_state.setdefault(_VISIT, uuid.uuid4().hex))
 
 
-def browser_keys() -> tuple[str, str]:
-    """How the names begin under which a browser keeps this person's drafts, and how they once began.
-
-    The first depends on the person alone, so that no new database orphans what a browser holds; neither
-    reveals the profile. The second is empty where no profile is known. Asks no store.
-    """
-    mark = profile_mark() if "profile" in st.session_state else ""
-    return f"{_BROWSER}{_short_hash(_person())}.", f"{_BROWSER}{mark}." if mark else ""
-
-
-def profile_mark() -> str:
-    """A mark of the profile, which is another after the data were deleted; empty where there is none."""
-    known = str(st.session_state.get("profile", ""))
-    return _short_hash(known) if known else ""
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
 def draft(question: Question) -> Draft | None:
     """The draft of the answer as last saved; None if there is none."""
-    return store().drafts.get(known_profile(), question.key, ANSWER)
+    return _read_once(
+        f"draft.{question.key}", lambda person: store().drafts.get(person, question.key, ANSWER)
+    )
 
 
 def save_draft(question: Question, text: str, revision: int, base: int | None) -> Saved:
@@ -203,7 +199,13 @@ def _save_typed(question: Question, fields: Mapping[str, str]) -> None:
 
 def attempts(question: Question) -> tuple[Attempt, ...]:
     """All attempts at a question, newest first."""
-    return store().attempts.of(known_profile(), question.key)
+    return _read_once(f"attempts.{question.key}", lambda person: store().attempts.of(person, question.key))
+
+
+def _read_once(what: str, read: Callable[[str], T]) -> T:
+    """What `read` finds of this person's, asked once in a run of the page until somebody here writes."""
+    person = known_profile()
+    return once(what, (person, store().state), lambda: read(person))
 
 
 def attempt(question: Question) -> Attempt | None:

@@ -15,6 +15,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
+_MEMORY = "minimind"
 _interruptible = SafeSessionState.on_script_will_rerun
 
 
@@ -52,6 +53,17 @@ def session_id() -> str:
     """What tells the sessions of this server apart; "" outside of one."""
     context = get_script_run_ctx(suppress_warning=True)
     return context.session_id if context is not None else ""
+
+
+def memory_of_run() -> dict[str, Any]:
+    """What this run of the page keeps for itself; empty when the next one begins. Outside a run never kept.
+
+    Streamlit makes the object that it hangs on anew for each run, callbacks included.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    run = context.parallel_coordinator if context is not None else None
+    memory: dict[str, Any] = {} if run is None else vars(run).setdefault(_MEMORY, {})
+    return memory
 
 
 def forget_in_address(name: str) -> None:

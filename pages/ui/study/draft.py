@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.site import store
+from pages.ui.site.browser_keys import browser_keys, profile_mark
 from pages.ui.site.component import component
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
@@ -48,7 +49,7 @@ def answer(question: Question) -> StoreError | None:
 
 def field(key: str, name: str, data: Mapping[str, Any], **events: Callable[[], None]) -> None:
     """Draw a field that keeps its text in the browser under `name`; `data` and `events` are draft.js's."""
-    storage, former = store.browser_keys()
+    storage, former = browser_keys()
     place: dict[str, str | None] = {"storage": storage + name, "former": former + name if former else None}
     field_at(place, key, data, **events)
 
@@ -82,7 +83,7 @@ def _kept(question: Question) -> dict[str, Any]:
         "known": True,
         "text": kept.text if kept else "",
         "revision": kept.revision if kept else 0,
-        "profile": store.profile_mark(),
+        "profile": profile_mark(),
         "round": max(len(attempts) - 1, 0),
         "seconds": newest.seconds if newest else 0,
         "over": newest is not None and is_fixed(newest),

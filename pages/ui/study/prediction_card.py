@@ -15,7 +15,7 @@ import streamlit as st
 from labs.claims.checks import value_at
 from labs.runner.job import Job
 from labs.tools.budgets import device_class
-from pages.ui.experiments import experiment
+from pages.ui.experiments import experiment, formula_at
 from pages.ui.lab import jobs
 from pages.ui.site import server
 from pages.ui.study.shown_number import shown_number, with_unit
@@ -65,9 +65,9 @@ def formula_of(prediction: Prediction) -> Any:
     """The same number by the formula; None where the lab has none."""
     measuring = experiment(prediction.experiment)
     params = measuring.params.from_dict(prediction.params)
-    formula = measuring.formula(params)
+    said = formula_at(measuring, params)
     try:
-        return None if formula is None else value_at(measuring.complete(params, formula), prediction.measures)
+        return None if said is None else value_at(measuring.complete(params, said), prediction.measures)
     except (LookupError, TypeError):
         return None
 

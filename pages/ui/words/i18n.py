@@ -15,12 +15,14 @@ import streamlit as st
 
 from labs.contract import Words
 from labs.contract.registry import WordsError, read_words
+from pages.ui.site.streamlit_inside import memory_of_run
 from pages.ui.words.catalogue import Catalogue
 from pages.ui.words.markdown import Filled, Markdown, filled, filled_plainly
 
 LANGUAGES = ("en", "zh")
 COOKIE = "language"
 
+_LANGUAGE = "language"
 _STRINGS = Path(__file__).parent / "strings"
 
 
@@ -51,8 +53,13 @@ def preferred_language(cookie: str | None, locale: str | None) -> str:
 def current_language() -> str:
     """The language of this session, also before the frame has drawn its switch.
 
-    The switch is empty after going back to an address without `?lang=`.
+    The switch is empty after going back to an address without `?lang=`. Once it is drawn, no later text of
+    this run of the page asks the session for it again.
     """
+    return memory_of_run().get(_LANGUAGE) or _language()
+
+
+def _language() -> str:
     return st.session_state.get("lang") or _asked_for() or _first_language()
 
 
@@ -108,3 +115,4 @@ def language_switch() -> None:
         required=True,
         label_visibility="collapsed",
     )
+    memory_of_run()[_LANGUAGE] = _language()

@@ -25,7 +25,7 @@ def has_field(app: AppTest) -> bool:
 def test_a_server_that_never_answers(
     open_app: OpenApp, study: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.store.clear()
+    store.opened.clear()
     with relaying(None) as nobody, monkeypatch.context() as silent:
         silent.setenv("MINIMIND_DATABASE", f"postgresql://study@127.0.0.1:{nobody.port}/postgres")
         app = open_app(Q6)  # within its 30 s
@@ -42,7 +42,7 @@ def test_a_file_that_another_program_holds(
     open_app: OpenApp, study: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study.close()
-    store.store.clear()
+    store.opened.clear()
     monkeypatch.setattr(store, "open_store", partial(open_store, busy_seconds=0.05))
     store.store()
     with closing(sqlite3.connect(data_folder() / "study.sqlite3")) as other:

@@ -64,7 +64,7 @@ def test_a_page_that_opens_while_the_store_is_away_has_the_field_under_the_same_
     ada = study.profiles.create("Ada Łovelace")
     settings_file.write({settings_file.PROFILE: ada.id})
     known = field(open_app(Q6))
-    store.store.clear()
+    store.opened.clear()
     with monkeypatch.context() as away:
         away.setattr(store, "open_store", fail)
         app = open_app(Q6)
@@ -88,7 +88,7 @@ def test_a_new_database_changes_the_mark_and_not_the_name_in_the_browser(
     running = field(app)
     assert study.notice and [profile.name for profile in study.profiles.named()] == [name]
     study.close()
-    store.store.clear()
+    store.opened.clear()
     for path in data_folder().glob("study.sqlite3*"):
         path.unlink()
     started = field(open_app(Q6))

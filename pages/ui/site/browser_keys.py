@@ -1,0 +1,31 @@
+"""Under which names a browser keeps what a person types; no profile can be told from them. Draws nothing."""
+
+from __future__ import annotations
+
+import hashlib
+
+import streamlit as st
+
+from pages.ui.site import store
+
+_BROWSER = "minimind.draft."
+
+
+def browser_keys() -> tuple[str, str]:
+    """How the names begin under which a browser keeps this person's drafts, and how they once began.
+
+    The first depends on the person alone, so that no new database orphans what a browser holds; neither
+    reveals the profile. The second is empty where no profile is known. Asks no store.
+    """
+    mark = profile_mark() if "profile" in st.session_state else ""
+    return f"{_BROWSER}{_short_hash(store.person())}.", f"{_BROWSER}{mark}." if mark else ""
+
+
+def profile_mark() -> str:
+    """A mark of the profile, which is another after the data were deleted; empty where there is none."""
+    known = str(st.session_state.get("profile", ""))
+    return _short_hash(known) if known else ""
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
