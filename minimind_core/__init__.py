@@ -37,7 +37,7 @@ _HOMES = {
     "TokenEvent": "decoding.engine",
     "Generation": "decoding.generate",
     "Generator": "decoding.generate",
-    "stream": "decoding.generate",
+    "stream": "decoding.stream",
     "SamplingParams": "decoding.sampling_params",
     "filter_logits": "decoding.sampling",
     "Document": "training.data",

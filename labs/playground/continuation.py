@@ -14,7 +14,7 @@ from labs.tools.writing import prompt_seconds, write_one
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
-    from minimind_core.decoding.generate import StreamedToken
+    from minimind_core.decoding.stream import StreamedToken
     from minimind_core.decoding.text_reader import TextReader
     from minimind_core.files.checkpoint import LoadedModel
 

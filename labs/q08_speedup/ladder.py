@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -33,8 +34,9 @@ BELOW = {
     "graph": "flash",
     "kernels": "graph",
     "int8": "joined",
+    "one_call": "int8",
 }
-"""What each rung is compared with: the one that it adds a single thing to."""
+"""What each rung is compared with: the one that it adds a single thing to. Those of others add to none."""
 SECONDS = PerDevice(cpu=2.5, cuda=1.5, mps=2.0)
 """For all timings together, but never less than a few rounds."""
 SAID_PRODUCT = 6.0
@@ -94,6 +96,7 @@ class Ladder(Experiment[LadderParams, LadderResult]):
         import torch
 
         from labs.machine.probes import copies
+        from labs.q08_speedup.peer_rungs import peer_rungs
         from labs.q08_speedup.rungs import Rungs, built
         from labs.tools import heldout
         from labs.tools.interleaved import interleaved, middle, ratios
@@ -103,16 +106,18 @@ class Ladder(Experiment[LadderParams, LadderResult]):
         ids = heldout.windows(
             loaded.tokenizer, heldout.held_out("both"), 1, params.context, 0, ctx.check_cancelled
         )
-        with torch.inference_mode():
+        with ExitStack() as stack, torch.inference_mode():
             maker = Rungs(loaded.model, ids[:, : params.context].to(ctx.device))
             rungs, missing = built(maker, params.compile, ctx.part(0.05, 0.3, "rungs"))
+            others, absent = stack.enter_context(peer_rungs(loaded, maker.ids, ctx.check_cancelled))
             reference = rungs["none"].decode().float()
             on_progress = ctx.part(0.3, 1.0, "timing")
             size, copy = list(copies(ctx.device).items())[-1]
-            ways = {name: rung.decode for name, rung in rungs.items()}
+            ways = {name: rung.decode for name, rung in {**rungs, **others}.items()}
             times = interleaved({**ways, "copy": copy}, ctx.device, SECONDS.on(ctx.device), on_progress)
             described = {
-                name: _described(rung, reference, middle(times[name])) for name, rung in rungs.items()
+                name: _described(rung, reference, middle(times[name]))
+                for name, rung in {**rungs, **others}.items()
             }
         top = min(rungs, key=lambda name: described[name]["seconds"]["median"])
         pairs = {name: (below, name) for name, below in BELOW.items() if name in rungs and below in rungs}
@@ -127,7 +132,7 @@ class Ladder(Experiment[LadderParams, LadderResult]):
             "spread": {name: {end: ratio[end] for end in ("low", "high")} for name, ratio in spread.items()},
             "top_rung": top,
             "largest_rung": largest(speedup),
-            "missing": missing,
+            "missing": missing | absent,
             "bandwidth": 2 * size / middle(times["copy"])["median"],
             "arithmetic": forward_flops(config, 1, params.context) / decode_flops(config, 1, params.context),
         }

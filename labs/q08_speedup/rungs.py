@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,13 @@ from torch import Tensor, nn
 from labs.machine.probes import operations
 from labs.q08_speedup.aside import aside
 from minimind_core.decoding import int8_linear
+from minimind_core.decoding.cpu_step import CpuStep, make_cpu_step
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.int8_linear import Int8Linear
 from minimind_core.decoding.step import COMPILE_OPTIONS, Step, StepKind
 from minimind_core.decoding.step_model import joined, make_step_model
 from minimind_core.files.quantize import can_quantize, quantize_int8
+from minimind_core.model.cost import kv_cache_bytes
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 
@@ -112,6 +115,13 @@ class Rungs:
             run = CudaGraph(run, (step.cache.positions,))
         return self._rung(run, self.model, launched=False)
 
+    def one_call(self, whole: CpuStep) -> Rung:
+        """The step as one call into C++, which reads int8."""
+        step = Step(self.model, 1, self.length, forward=whole)
+        step.prefill([self.ids[0, :-1].tolist()])
+        cache = kv_cache_bytes(self.model.config, 1, self.length, torch.float32.itemsize)
+        return Rung(lambda: step(self.last, self.position), whole.num_bytes + cache, None)
+
     def has_fused_kernels(self) -> bool:
         """Whether the core has kernels of its own for this model on this device."""
         return self.device.type == "cuda" and not isinstance(make_step_model(self.model, 1), nn.Module)
@@ -134,7 +144,6 @@ def built(
     maker: Rungs, with_compile: bool, on_progress: Callable[[float], None]
 ) -> tuple[dict[str, Rung], dict[str, str]]:
     """The rungs that can be had here, in order, and for the others why not; one call of each was made."""
-    cuda = maker.device.type == "cuda"
     makers: dict[str, Callable[[], Rung]] = {
         "none": maker.recomputed,
         "cache": maker.growing,
@@ -146,7 +155,24 @@ def built(
         "kernels": lambda: maker.graph("compiled"),
         "int8": maker.int8,
     }
+    whole = aside(lambda: make_cpu_step(maker.model), lambda: on_progress(0.0))
+    if whole is not None:
+        makers["one_call"] = partial(maker.one_call, whole)
+    missing = _missing(maker, with_compile, whole is not None, lambda: on_progress(0.0))
+    rungs = {}
+    for index, (name, make) in enumerate(makers.items()):
+        on_progress(index / len(makers))
+        if name not in missing:
+            rungs[name] = make()
+    return rungs, missing
+
+
+def _missing(
+    maker: Rungs, with_compile: bool, has_one_call: bool, on_wait: Callable[[], object]
+) -> dict[str, str]:
+    """Of every rung that cannot be had here, why not."""
     missing: dict[str, str] = {}
+    cuda = maker.device.type == "cuda"
     if not with_compile:
         missing["compile"] = "compile"
     if not cuda:
@@ -157,14 +183,11 @@ def built(
         missing["int8"] = "int8_on_gpu"
     elif not fits_int8(maker.model):
         missing["int8"] = "int8_shape"
-    elif not aside(int8_linear.is_available, lambda: on_progress(0.0)):  # builds it once
+    elif not aside(int8_linear.is_available, on_wait):  # builds it once
         missing["int8"] = "no_compiler"
-    rungs = {}
-    for index, (name, make) in enumerate(makers.items()):
-        on_progress(index / len(makers))
-        if name not in missing:
-            rungs[name] = make()
-    return rungs, missing
+    if not has_one_call:
+        missing["one_call"] = "one_call_on_cpu" if cuda else "one_call"
+    return missing
 
 
 def read_bytes(model: MiniMind) -> int:

@@ -19,7 +19,7 @@ from minimind_core.decoding.sampling_params import SamplingParams
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from minimind_core.decoding.generate import StreamedToken
+    from minimind_core.decoding.stream import StreamedToken
     from minimind_core.files.checkpoint import LoadedModel
 
 Ids = Sequence[int]
@@ -57,7 +57,7 @@ def write_one(
 
     Raises ConfigError for a prompt that cannot be continued.
     """
-    from minimind_core.decoding.generate import stream
+    from minimind_core.decoding.stream import stream
 
     to_read = len(prompt) * READ_SHARE
     share = to_read / (to_read + max_new_tokens)

@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import codecs
 import contextlib
-import itertools
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minimind_core.command_options import (
@@ -38,6 +37,9 @@ NEW_SEEDS = 2**31
 MAX_CHARACTERS, MAX_PROMPT, LONG_PROMPT = 1_000_000, 32_768, 4096
 """Of a prompt: what is read, what fits the longest MiniMind in tokens, and from where on it takes a while."""
 
+CHECK_EVERY = {"cuda": 16}
+"""Tokens between two looks, where waiting for each costs more than the token; elsewhere one by one."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `generate`."""
@@ -52,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore-eos", action="store_true", help="go on after the end of a text")
     parser.add_argument(
         "--method",
-        choices=("naive", "cached", "compiled", "persistent"),
-        default="cached",
-        help="how it is computed, never what (cached)",
+        choices=("fastest", "naive", "cached", "compiled", "persistent"),
+        default="fastest",
+        help="how it is computed, never what (fastest: what this device does best without compiling first)",
     )
     add_model_arguments(parser)
     add_device_arguments(parser)
@@ -77,16 +79,13 @@ def run(options: argparse.Namespace) -> int:
     ids = loaded.prompt_ids(prompt)
     _check_length(len(ids), MAX_PROMPT, "tokens")
     stop_ids = () if options.ignore_eos else (loaded.config.eos_id,)
-    if options.json or options.method != "cached":
-        new_ids, times = _at_once(loaded, ids, params, options, stop_ids)
-        text = loaded.tokenizer.decode(new_ids)
-        if not options.json:
-            print(prompt + text)
-    else:
-        begin = time.perf_counter()
-        new_ids = _as_it_comes(loaded, prompt, ids, params, options.max_new_tokens, stop_ids)
-        times = {"seconds": time.perf_counter() - begin}
-        text = loaded.tokenizer.decode(new_ids)
+    printer = _Printer(loaded, prompt)
+    new_ids, times = _generated(
+        loaded, ids, params, options, stop_ids, _unseen if options.json else printer.show
+    )
+    if not options.json:
+        printer.end()
+    text = loaded.tokenizer.decode(new_ids)
     reason = "stop" if new_ids[-1] in stop_ids else "length"
     facts: dict[str, Any] = {
         **where(loaded),
@@ -104,19 +103,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _at_once(
+def _generated(
     loaded: LoadedModel,
     ids: list[int],
     params: SamplingParams,
     options: argparse.Namespace,
     stop_ids: tuple[int, ...],
+    show: Callable[[list[int]], None],
 ) -> tuple[list[int], dict[str, float]]:
-    """The new ids, and the seconds of generating them; apart from these, those of compiling before."""
+    """The new ids, and the seconds of generating them; apart from these, those of compiling before.
+
+    `show` is given new ids as they come.
+    """
     from minimind_core.decoding.generate import Generator, check_prompts
 
     count, times = options.max_new_tokens, {}
     check_prompts(loaded.config, [ids], count)
     generator = Generator(loaded.model, 1, len(ids) + count, options.method)
+    every = CHECK_EVERY.get(loaded.model.head_weight.device.type, 1)
     with _reading(ids, options.json) as on_prefill:
         if options.method in ("compiled", "persistent"):
             begin = time.perf_counter()
@@ -124,33 +128,39 @@ def _at_once(
             generator.generate([ids], params, min(count, 2), on_prefill=on_prefill)
             times["compile_seconds"] = time.perf_counter() - begin
         begin = time.perf_counter()
-        done = generator.generate([ids], params, count, stop_ids=stop_ids, on_prefill=on_prefill)
+        done = generator.generate(
+            [ids],
+            params,
+            count,
+            stop_ids=stop_ids,
+            check_every=every,
+            on_prefill=on_prefill,
+            on_tokens=lambda rows: show(rows[0]),
+        )
     return done.new_ids[0], {"seconds": time.perf_counter() - begin, **times}
 
 
-def _as_it_comes(
-    loaded: LoadedModel,
-    prompt: str,
-    ids: list[int],
-    params: SamplingParams,
-    count: int,
-    stop_ids: tuple[int, ...],
-) -> list[int]:
-    """Print the prompt and each new piece of text, whole characters only. Returns the new ids."""
-    from minimind_core.decoding.generate import stream
+def _unseen(_new_ids: list[int]) -> None:
+    pass
 
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    new_ids: list[int] = []
-    with _reading(ids) as on_prefill:
-        tokens = stream(loaded.model, ids, params, count, stop_ids=stop_ids, on_prefill=on_prefill)
-        first = next(tokens)
-    print(prompt, end="")
-    for token in itertools.chain([first], tokens):
-        new_ids.append(token.id)
-        if token.id not in loaded.tokenizer.special_ids:
-            print(decoder.decode(loaded.tokenizer.token_bytes(token.id)), end="", flush=True)
-    print(decoder.decode(b"", final=True))
-    return new_ids
+
+class _Printer:
+    """Prints the prompt before the first new ids, and of these whole characters only."""
+
+    def __init__(self, loaded: LoadedModel, prompt: str) -> None:
+        self.tokenizer, self.before = loaded.tokenizer, prompt
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def show(self, new_ids: list[int]) -> None:
+        """Print what is whole."""
+        special = self.tokenizer.special_ids
+        read = b"".join(self.tokenizer.token_bytes(token) for token in new_ids if token not in special)
+        print(self.before + self.decoder.decode(read), end="", flush=True)
+        self.before = ""
+
+    def end(self) -> None:
+        """What still waits for its last byte, and the end of the line."""
+        print(self.decoder.decode(b"", final=True))
 
 
 @contextlib.contextmanager

@@ -101,7 +101,12 @@ class Chooser:
         return filter_logits(self._penalized(logits), **filters)
 
     def draw(self, probabilities: Tensor) -> Tensor:
-        """Tokens int64 [B] drawn from probabilities [B, V]; counts them as seen and moves the noise on."""
+        """Tokens int64 [B] drawn from probabilities [B, V]; counts them as seen and moves the noise on.
+
+        Greedy requests alone need no noise.
+        """
+        if self._is_off("temperature"):
+            return self._noted(probabilities.argmax(-1))
         return self._noted(sample(probabilities, self.noise.draw()))
 
     def _penalized(self, logits: Tensor) -> Tensor:

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "int8_pack.h"
 #include "int8_rows.h"
 
 struct Layer {
@@ -290,4 +291,9 @@ extern "C" bool minimind_step(const Model* model, const Cache* cache, const Batc
     }
   }
   return true;
+}
+
+// False where int8 does not hold them exactly.
+extern "C" bool minimind_pack(const Parts* from, int64_t threads, uint8_t* weights, float* scales) {
+  return pack(*from, threads, weights, scales);
 }

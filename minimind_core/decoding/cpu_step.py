@@ -15,21 +15,21 @@ import ctypes
 import functools
 import os
 from collections.abc import Sequence
-from ctypes import c_float, c_int64, c_void_p
+from ctypes import c_int64, c_void_p
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from minimind_core.decoding.engine_cache import PagedCache
-from minimind_core.decoding.int8_linear import exact_int8
-from minimind_core.decoding.native_library import load_library
-from minimind_core.files.quantize import GROUP_SIZE, MAX_ABS
+from minimind_core.decoding import cpu_layout as layout
+from minimind_core.decoding.native_library import is_built, load_library
+from minimind_core.files.quantize import GROUP_SIZE
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import Layer, MiniMind
 
 SOURCE = Path(__file__).with_name("cpu_step.cpp")
-HEADER = SOURCE.with_name("int8_rows.h")
+HEADERS = [SOURCE.with_name(name) for name in ("int8_rows.h", "int8_pack.h")]
 NEEDED = ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_vnni", "fma3")
 """What the processor must know, by torch's names."""
 FLAGS = [f"-m{name.replace('_', '').replace('fma3', 'fma')}" for name in NEEDED]
@@ -41,47 +41,6 @@ MOST_READ = 256
 """Tokens of prompts that are read by one call: enough for its products, and its memory stays small."""
 WORTH_SHARING = 2**22
 """Products in a step for which threads are woken; for fewer they would cost more than they do."""
-
-
-class _Matrix(ctypes.Structure):
-    _fields_ = [("weights", c_void_p), ("scales", c_void_p), ("outputs", c_int64), ("inputs", c_int64)]
-
-
-class _Layer(ctypes.Structure):
-    _fields_ = [
-        *((name, c_void_p) for name in ("attention_norm", "feed_forward_norm", "query_norm", "key_norm")),
-        *((name, _Matrix) for name in ("qkv", "output", "gate_up", "down")),
-    ]
-
-
-class _Model(ctypes.Structure):
-    _fields_ = [
-        *((name, c_int64) for name in ("num_layers", "vocab", "hidden", "intermediate")),
-        *((name, c_int64) for name in ("num_heads", "num_kv_heads", "head_dim")),
-        *((name, c_void_p) for name in ("embedding", "final_norm", "inv_freq")),
-        ("layers", ctypes.POINTER(_Layer)),
-        ("head", _Matrix),
-        ("eps", c_float),
-        ("attention_factor", c_float),
-    ]
-
-
-class _Cache(ctypes.Structure):
-    _fields_ = [
-        ("keys", ctypes.POINTER(c_void_p)),
-        ("values", ctypes.POINTER(c_void_p)),
-        *((name, c_int64) for name in ("block_stride", "head_stride", "place_stride")),
-        ("tables", c_void_p),
-        ("table_stride", c_int64),
-        ("block_size", c_int64),
-        ("positions", c_void_p),
-        ("position_stride", c_int64),
-        ("capacity", c_int64),
-    ]
-
-
-class _Batch(ctypes.Structure):
-    _fields_ = [("rows", c_int64), *((name, c_void_p) for name in ("ids", "positions", "owners", "logits"))]
 
 
 class CpuStep:
@@ -97,8 +56,9 @@ class CpuStep:
         self.config = model.config
         self._kept: list[Tensor] = []  # whatever the structures point at
         self._products = 0  # of a row
-        layers = (_Layer * model.config.num_layers)(*(self._layer(layer) for layer in decoder.layers))
-        self._model = _Model(
+        self._embedding = decoder.embed_tokens.weight.shape
+        layers = (layout.Layer * model.config.num_layers)(*(self._layer(layer) for layer in decoder.layers))
+        self._model = layout.Model(
             num_layers=len(layers),
             vocab=model.config.vocab_size,
             hidden=model.config.hidden_size,
@@ -134,20 +94,25 @@ class CpuStep:
             part = slice(start, start + MOST_READ)
             self._run(ids[part], positions[part], owners[part], cache)
 
+    @property
+    def num_bytes(self) -> int:
+        """Of all weights that a step reads; of the embedding that is a row, which is nothing."""
+        return sum(kept.nbytes for kept in self._kept if kept.shape != self._embedding)
+
     def _run(
         self, ids: Tensor, positions: Tensor, owners: Tensor, cache: StaticCache, logits: Tensor | None = None
     ) -> None:
         rows, (ids, positions, owners) = len(ids), [t.contiguous() for t in (ids, positions, owners)]
         addresses = [None if t is None else t.data_ptr() for t in (ids, positions, owners, logits)]
-        batch, step = _Batch(rows, *addresses), _library().minimind_step
-        structures = map(ctypes.byref, (self._model, _addresses(cache), batch))
+        batch, step = layout.Batch(rows, *addresses), _library().minimind_step
+        structures = map(ctypes.byref, (self._model, layout.addresses(cache), batch))
         threads = torch.get_num_threads() if rows * self._products > WORTH_SHARING else 1
         if not step(*structures, c_int64(threads)):
             raise IndexError("a token or a position is out of range")
 
-    def _layer(self, layer: Layer) -> _Layer:
+    def _layer(self, layer: Layer) -> layout.Layer:
         attention, mlp = layer.self_attn, layer.mlp
-        return _Layer(
+        return layout.Layer(
             attention_norm=self._address(layer.input_layernorm.weight),
             feed_forward_norm=self._address(layer.post_attention_layernorm.weight),
             query_norm=self._norm(attention.q_norm),
@@ -161,49 +126,22 @@ class CpuStep:
     def _norm(self, norm: nn.Module) -> int | None:
         return None if isinstance(norm, nn.Identity) else self._address(norm.weight)
 
-    def _matrix(self, *parts: Tensor) -> _Matrix:
+    def _matrix(self, *parts: Tensor) -> layout.Matrix:
         """Matrices of one input, one below the other, as tiles of 32 outputs."""
-        weight = torch.cat(parts)
-        exact = exact_int8(weight) if bool(weight.abs().max() <= MAX_ABS) else None  # False for NaN too
-        if exact is None:
+        kept = [part.detach().contiguous() for part in parts]
+        outputs, inputs = sum(map(len, kept)), kept[0].shape[1]
+        self._products += outputs * inputs
+        tiles = (outputs // TILE, inputs // GROUP_SIZE)
+        weights = self._address(torch.empty(*tiles, GROUP_SIZE // 4, TILE, 4, dtype=torch.uint8))
+        scales = self._address(torch.empty(*tiles, TILE))
+        source, threads = layout.parts(kept), c_int64(torch.get_num_threads())
+        if not _library().minimind_pack(ctypes.byref(source), threads, c_void_p(weights), c_void_p(scales)):
             raise ValueError("int8 does not hold these weights exactly")
-        self._products += weight.numel()
-        weights, scales = tiles(*exact)
-        return _Matrix(self._address(weights), self._address(scales), *weight.shape)
+        return layout.Matrix(weights, scales, outputs, inputs)
 
     def _address(self, tensor: Tensor) -> int:
         self._kept.append(tensor.detach().contiguous())
         return self._kept[-1].data_ptr()
-
-
-def tiles(q: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """q int8 [out, in], scale fp16 [out, G] as the kernel reads them.
-
-    Returns uint8 [out / 32, G, 64 / 4, 32, 4], each weight plus 128, and fp32 [out / 32, G, 32].
-    """
-    tiled = q.view(-1, TILE, scale.shape[1], GROUP_SIZE // 4, 4).permute(0, 2, 3, 1, 4)
-    weights = (tiled.to(torch.int16) + 128).to(torch.uint8).contiguous()
-    return weights, scale.float().view(-1, TILE, scale.shape[1]).transpose(1, 2).contiguous()
-
-
-def _addresses(cache: StaticCache) -> _Cache:
-    """Where the cache is; the places of static slots are one block a row, by its own number."""
-    tables, block_size = cache.rows, cache.capacity
-    if isinstance(cache, PagedCache):
-        tables, block_size = cache.tables, cache.block_size
-    pointers = c_void_p * len(cache.keys)
-    first = cache.keys[0]
-    return _Cache(
-        pointers(*(keys.data_ptr() for keys in cache.keys)),
-        pointers(*(values.data_ptr() for values in cache.values)),
-        *first.stride()[:3],
-        tables.data_ptr(),
-        tables.stride(0),
-        block_size,
-        cache.positions.data_ptr(),
-        cache.positions.stride(0),
-        cache.capacity,
-    )
 
 
 def read_prompts(
@@ -222,17 +160,41 @@ def read_prompts(
     step.read(*torch.tensor(tokens, dtype=torch.int64).view(-1, 3).unbind(1), cache=cache)
 
 
-def make_cpu_step(model: MiniMind) -> CpuStep | None:
+_steps: WeakKeyDictionary[MiniMind, tuple[object, CpuStep | None]] = WeakKeyDictionary()
+"""The step of each model while it lives, with the state of the weights that it was packed from."""
+
+
+def make_cpu_step(model: MiniMind, *, wait: bool = True) -> CpuStep | None:
     """The step of this model, where the machine, its shape and its weights allow one.
 
-    `MINIMIND_CPU_STEP=off` leaves everything to torch.
+    It is packed once and kept as long as the model, until its weights change; what is written to them
+    through `.data` is not noticed. Without `wait` there is none as long as it still has to be compiled,
+    which then begins. `MINIMIND_CPU_STEP=off` leaves everything to torch.
     """
-    if os.environ.get("MINIMIND_CPU_STEP") == "off" or not serves(model) or not is_available():
+    if os.environ.get("MINIMIND_CPU_STEP") == "off" or not serves(model):
         return None
+    if not (is_available() if wait else is_ready()):
+        return None
+    state, kept = _state(model), _steps.get(model)
+    if kept is None or kept[0] != state:
+        _steps[model] = kept = state, _packed(model)
+    return kept[1]
+
+
+def _packed(model: MiniMind) -> CpuStep | None:
     try:
         return CpuStep(model)
     except ValueError:
         return None
+
+
+def _state(model: MiniMind) -> object:
+    """Equal as long as nothing that a step is packed from was changed; never where torch cannot tell."""
+    rotary = model.model.rotary
+    tensors = [*model.parameters(), *model.buffers()]
+    if rotary is None or any(tensor.is_inference() for tensor in tensors):
+        return object()
+    return rotary.attention_factor, [(tensor.data_ptr(), tensor._version) for tensor in tensors]
 
 
 def serves(model: MiniMind) -> bool:
@@ -251,8 +213,7 @@ def serves(model: MiniMind) -> bool:
 @functools.cache
 def is_available() -> bool:
     """Whether this machine can run it; compiled on a machine's first call, which takes some seconds."""
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    if not all(known.get(name) for name in NEEDED):
+    if not _has_instructions():
         return False
     try:
         _library()
@@ -261,8 +222,23 @@ def is_available() -> bool:
     return True
 
 
+def is_ready() -> bool:
+    """Whether this machine can run it now; where it has to be compiled first, that begins beside."""
+    if not _has_instructions():
+        return False
+    try:
+        return is_built(SOURCE, HEADERS, FLAGS) and is_available()
+    except OSError:
+        return False
+
+
+def _has_instructions() -> bool:
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return all(known.get(name) for name in NEEDED)
+
+
 @functools.cache
 def _library() -> ctypes.CDLL:
-    library = load_library(SOURCE, [HEADER], FLAGS)
-    library.minimind_step.restype = ctypes.c_bool
+    library = load_library(SOURCE, HEADERS, FLAGS)
+    library.minimind_step.restype = library.minimind_pack.restype = ctypes.c_bool
     return library

@@ -9,13 +9,15 @@ Shapes: B rows, V vocabulary ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from minimind_core.decoding.choose import Chooser
-from minimind_core.decoding.persistent_step import LONGEST_PROMPT, make_persistent_step
+from minimind_core.decoding.fastest import fastest_step, has_one_kernel
+from minimind_core.decoding.persistent_step import LONGEST_PROMPT, PersistentStep, make_persistent_step
 from minimind_core.decoding.sampling import check_logits
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind, padded
@@ -31,11 +33,16 @@ class Decoding:
         model: MiniMind,
         batch_size: int,
         capacity: int,
-        kind: StepKind = "eager",
+        kind: StepKind | Literal["fastest"] = "eager",
         persistent: bool = False,
     ) -> None:
-        self.step = Step(model, batch_size, capacity, kind)
-        self.persistent = make_persistent_step(model, self.step.cache) if persistent else None
+        """`kind` "fastest": what `fastest.py` says, `persistent` included."""
+        if kind == "fastest":
+            self.step = fastest_step(model, batch_size, capacity)
+            persistent = has_one_kernel(model, batch_size)
+        else:
+            self.step = Step(model, batch_size, capacity, kind)
+        self._is_persistent = persistent
         self.device = self.step.device
         self.chooser = Chooser(batch_size, model.config.vocab_size, self.device)
         self.history = torch.zeros(batch_size, capacity + 1, dtype=torch.int64, device=self.device)
@@ -61,7 +68,7 @@ class Decoding:
 
     def _read(self, prompts: Sequence[Sequence[int]], on_prefill: OnProgress) -> Tensor:
         """The logits after each prompt's last token, [B, V]."""
-        if self.persistent is None or not self._is_greedy or len(prompts[0]) > LONGEST_PROMPT:
+        if not self._is_greedy or len(prompts[0]) > LONGEST_PROMPT or self.persistent is None:
             return self.step.prefill(prompts, on_progress=on_prefill)
         on_prefill(0, len(prompts[0]))
         self.step.reset()
@@ -69,12 +76,17 @@ class Decoding:
 
     def advance(self, steps: int) -> None:
         """Choose `steps` more tokens for every row, without waiting for the device."""
-        if self.persistent is not None and self._is_greedy:
+        if self._is_greedy and self.persistent is not None:
             self.persistent.advance(steps, self.step.ids, self.step.positions, self.history)
             return
         run = self._program()
         for _ in range(steps):
             run()
+
+    @cached_property
+    def persistent(self) -> PersistentStep | None:
+        """The kernel for greedy tokens, compiled when it is first needed, if it was asked for and can run."""
+        return make_persistent_step(self.step.model, self.step.cache) if self._is_persistent else None
 
     @property
     def _is_greedy(self) -> bool:

@@ -1,4 +1,4 @@
-"""Text from a model, token ids in and out: naive, cached, compiled with a CUDA graph, or by one kernel.
+"""Text from a model, token ids in and out: naive, cached, compiled, by one kernel, or as is fastest here.
 
 They give the same tokens; they differ in how much is computed again and in what is launched.
 Knows no text and no tokenizer. Rows stop on their own; the batch ends with its last row.
@@ -14,21 +14,28 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from minimind_core.decoding.choose import Chooser
 from minimind_core.decoding.decode import Decoding
 from minimind_core.decoding.request_noise import RequestNoise
 from minimind_core.decoding.sampling import batch_settings, check_logits, next_tokens, seen_tokens
 from minimind_core.decoding.sampling_params import SamplingParams
-from minimind_core.decoding.step import Step, padded
+from minimind_core.decoding.step import StepKind, padded
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 
-Method = Literal["naive", "cached", "compiled", "persistent"]
-"""How the next token is computed, never which: everything again; from a cache; by a compiled step; or, for
-one greedy request where the GPU and the model fit, by one kernel for many tokens (else as compiled)."""
+Method = Literal["naive", "cached", "compiled", "persistent", "fastest"]
+"""How the next token is computed, never which: everything again; from a cache; by a compiled step; for one
+greedy request where the GPU and the model fit, by one kernel for many tokens (else as compiled); or what is
+fastest on this device without a long wait before it (`fastest.py`)."""
 MAX_NEW_TOKENS = 1_000_000
+KINDS: dict[Method, StepKind | Literal["fastest"]] = {
+    "cached": "eager",
+    "compiled": "compiled",
+    "persistent": "compiled",
+    "fastest": "fastest",
+}
+"""The step of each method that has one."""
 CAPACITY_STEP = 128
 """Compiled caches come in multiples of this, so that prompts of similar lengths share a graph."""
 
@@ -51,17 +58,11 @@ class Generator:
         self, model: MiniMind, batch_size: int = 1, capacity: int = 1024, method: Method = "cached"
     ) -> None:
         self.model, self.method = model.eval(), method
-        compiled = method in ("compiled", "persistent")
-        if compiled:
+        if method in ("compiled", "persistent"):
             capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
         self.batch_size, self.capacity = batch_size, capacity
-        self.decoding = (
-            None
-            if method == "naive"
-            else Decoding(
-                model, batch_size, capacity, "compiled" if compiled else "eager", method == "persistent"
-            )
-        )
+        kind = KINDS.get(method)
+        self.decoding = kind and Decoding(model, batch_size, capacity, kind, method == "persistent")
 
     def generate(
         self,
@@ -73,13 +74,14 @@ class Generator:
         check_every: int = 32,
         should_stop: Callable[[], bool] = lambda: False,
         on_prefill: OnProgress = unheard,
+        on_tokens: Callable[[list[list[int]]], None] = lambda new_ids: None,
     ) -> Generation:
         """Continue every prompt by at most `max_new_tokens`.
 
         prompts: token ids, at least one each. One `params` for all or one a prompt. The host looks at
         the tokens every `check_every` steps only, so that the device never waits for it. `on_prefill`
         is given how many tokens of the longest prompt are read and how many there are, and may raise; the
-        naive method has no prefill of its own.
+        naive method has no prefill of its own. `on_tokens` is given each row's new ids at every look.
         Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity, CheckpointError
         for weights that give no candidate.
         """
@@ -96,9 +98,11 @@ class Generator:
         prefilled = None
         for chunk in chunks:  # [B, n]
             prefilled = prefilled or time.perf_counter()
+            known = [len(row) for row in new_ids]
             for row, ids in zip(new_ids, chunk.tolist(), strict=True):
                 if not row or row[-1] not in stop_ids:
                     row.extend(_until_stop(ids, stop_ids))
+            on_tokens([row[count:] for row, count in zip(new_ids, known, strict=True)])
             if should_stop() or all(row[-1] in stop_ids for row in new_ids):
                 break
         prefilled = prefilled or begin
@@ -164,75 +168,6 @@ def generate(
     capacity = max(map(len, prompts)) + max_new_tokens
     generator = Generator(model, len(prompts), capacity, method)
     return generator.generate(prompts, params, max_new_tokens, stop_ids=stop_ids)
-
-
-@dataclass(frozen=True)
-class StreamedToken:
-    """One chosen token and what it was chosen from."""
-
-    id: int
-    probability: float
-    """Under the model's own distribution, before any sampling setting."""
-    filtered_probability: float
-    """Under the distribution that it was drawn from, after every setting."""
-    rank: int
-    """Its place in the model's own distribution; 1 is the most likely."""
-    kept: int
-    """Tokens that the settings left to choose from."""
-    entropy: float
-    """Of the filtered distribution, in nats."""
-    alternatives: list[tuple[int, float]]
-    """The most likely ids and their own probabilities, best first."""
-    filtered_alternatives: list[float]
-    """What the settings made of those probabilities, in the same order; 0 where an id was cut off."""
-
-
-@torch.inference_mode()
-def stream(
-    model: MiniMind,
-    prompt: Sequence[int],
-    params: SamplingParams,
-    max_new_tokens: int,
-    *,
-    stop_ids: Sequence[int] = (),
-    num_alternatives: int = 5,
-    on_prefill: OnProgress = unheard,
-) -> Iterator[StreamedToken]:
-    """Continue one prompt and tell of every token as soon as it is chosen.
-
-    `on_prefill` is given how many tokens of the prompt are read and how many there are, and may raise.
-    Raises ConfigError as `Generator.generate` does, and NumericsError when the logits hold no candidate.
-    """
-    check_prompts(model.config, [prompt], max_new_tokens)
-    step = Step(model.eval(), 1, len(prompt) + max_new_tokens)
-    chooser = Chooser(1, model.config.vocab_size, step.device)
-    chooser.start([params], padded([prompt], step.device))
-    logits = step.prefill([prompt], on_progress=on_prefill)  # [1, V]
-    for count in range(1, max_new_tokens + 1):
-        check_logits(logits)
-        filtered = chooser.probabilities(logits)  # [1, V]
-        chosen = chooser.draw(filtered)  # [1]
-        token = _describe(logits[0].float(), filtered[0], int(chosen), num_alternatives)
-        yield token
-        if token.id in stop_ids or count == max_new_tokens:
-            return
-        logits = step(chosen[:, None], step.positions + 1)
-
-
-def _describe(logits: Tensor, filtered: Tensor, chosen: int, num_alternatives: int) -> StreamedToken:
-    """logits [V] of the model; filtered [V], the probabilities that the settings made of them."""
-    probabilities = logits.softmax(-1)  # [V]
-    best = probabilities.topk(min(num_alternatives, len(probabilities)))
-    return StreamedToken(
-        id=chosen,
-        probability=float(probabilities[chosen]),
-        filtered_probability=float(filtered[chosen]),
-        rank=int((probabilities > probabilities[chosen]).sum()) + 1,
-        kept=int((filtered > 0).sum()),
-        entropy=float(torch.special.entr(filtered).sum()),
-        alternatives=list(zip(best.indices.tolist(), best.values.tolist(), strict=True)),
-        filtered_alternatives=filtered[best.indices].tolist(),
-    )
 
 
 def check_prompts(

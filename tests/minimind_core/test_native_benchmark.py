@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from minimind_core.decoding.generate import Generator
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.checkpoint import LoadedModel, load_model
 from minimind_core.native_peers import LlamaCpp, missing
+from tests.minimind_core.decoding.test_cpu_step import counted, needs_kernel
 
 GREEDY = SamplingParams(temperature=0)
 
@@ -42,6 +44,28 @@ def test_onnx_runtime_chooses_our_token(loaded: LoadedModel, monkeypatch: pytest
     (row,) = native_benchmark.native_benchmark(loaded, 1, lambda done, total: runs.append((done, total)))
     assert row.equal_tokens and row.peer_name == "ONNX Runtime" and row.ratio is not None
     assert [done for done, _ in runs] == list(range(1, runs[-1][1] + 1)), "progress ends where it said"
+
+
+@needs_kernel
+def test_the_prompt_is_read_as_generate_reads_it(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Peer:
+        """Plain torch."""
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def logits(self, prompts: list[list[int]]) -> np.ndarray:
+            with torch.inference_mode():
+                return loaded.model(torch.tensor(prompts)).numpy()
+
+    monkeypatch.setattr(native_benchmark, "missing", lambda: {"llama.cpp": "left out"})
+    monkeypatch.setattr(native_benchmark, "OnnxRuntime", Peer)
+    monkeypatch.setattr(native_benchmark, "READ_TOKENS", 24)
+    called = counted(monkeypatch)
+    (row,) = native_benchmark.native_benchmark(loaded, 1)
+    assert row.equal_tokens and len(called) == 1 + native_benchmark.WARM_UP + 1
 
 
 def test_llama_cpp_writes_our_tokens_in_a_batch(loaded: LoadedModel, tmp_path: Path) -> None:

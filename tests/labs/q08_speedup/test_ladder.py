@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,14 +13,19 @@ from labs.machine import probes
 from labs.q08_speedup import ladder
 from labs.q08_speedup.aside import aside
 from labs.q08_speedup.ladder import BELOW, Ladder, LadderParams
+from labs.q08_speedup.peer_rungs import peer_rungs
 from labs.q08_speedup.rungs import GrowingCache, Rungs, fits_int8, in_int8, read_bytes
 from labs.tools.budgets import PerDevice
 from labs.tools.models import TINY, copied, untrained
+from minimind_core import native_peers
 from minimind_core.decoding import int8_linear
+from minimind_core.decoding.cpu_step import make_cpu_step
+from minimind_core.files.checkpoint import LoadedModel, load_model
 from minimind_core.files.quantize import quantize_int8
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 from tests.labs.one_lab import Run, Show
+from tests.minimind_core.decoding.test_cpu_step import needs_kernel
 
 TOKENS = 24
 
@@ -30,6 +36,8 @@ def result(run: Run) -> dict[str, Any]:
         patch.setattr(ladder, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
         patch.setattr(probes, "COPIED", PerDevice(cpu=(2**20,), cuda=(2**20,)))
         patch.setattr(int8_linear, "is_available", lambda: False)
+        patch.setattr(native_peers, "missing", lambda: {"llama.cpp": "pip", "ONNX Runtime": "pip"})
+        patch.setenv("MINIMIND_CPU_STEP", "off")
         return run("ladder", context=32)
 
 
@@ -46,6 +54,63 @@ def test_a_lossless_rung_has_the_logits_of_reading_all_again(maker: Rungs, name:
     rung = getattr(maker, name)()
     for _ in range(2):  # the same step each time
         assert torch.allclose(rung.decode(), reference, atol=1e-4)
+
+
+@needs_kernel
+@torch.inference_mode()
+def test_one_call_decodes_the_same_token_and_reads_a_byte_a_weight() -> None:
+    loaded = load_model("nano-rope", torch.device("cpu"), torch.float32)
+    maker = Rungs(loaded.model, torch.arange(5, 5 + TOKENS)[None])
+    whole = make_cpu_step(loaded.model)
+    assert whole is not None
+    rung = maker.one_call(whole)
+    for _ in range(2):  # the same step each time
+        assert torch.allclose(rung.decode(), maker.recomputed().decode(), atol=1e-4)
+    assert loaded.model.model.rotary is not None
+    turns = loaded.model.model.rotary.inv_freq.nbytes
+    assert whole.num_bytes == read_bytes(in_int8(loaded.model)) + turns
+
+
+class _PeerOfTorch:
+    """Our own model with the calls of a peer, which keeps what it has read."""
+
+    def __init__(self, loaded: LoadedModel, *_: object) -> None:
+        self.model, self.ids, self.num_bytes, self.open = loaded.model, [], 7, True
+        _PeerOfTorch.made.append(self)
+
+    made: ClassVar[list[Any]] = []
+
+    def forget(self, position: int) -> None:
+        del self.ids[position:]
+
+    @torch.inference_mode()
+    def logits(self, ids: list[list[int]], position: int | None = None) -> np.ndarray:
+        assert self.open
+        self.ids = ids[0] if position is None else self.ids + ids[0]
+        assert position is None or len(self.ids) == position + len(ids[0])
+        logits = self.model(torch.tensor([self.ids]))
+        return (logits if position is None else logits[:, -1]).numpy()
+
+    def close(self) -> None:
+        self.open = False
+
+
+@torch.inference_mode()
+def test_peers_that_are_installed_are_rungs_and_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_peers, "missing", dict)
+    monkeypatch.setattr(native_peers, "LlamaCpp", _PeerOfTorch)
+    monkeypatch.setattr(native_peers, "OnnxRuntime", _PeerOfTorch)
+    loaded = load_model("nano-rope", torch.device("cpu"), torch.float32)
+    ids = torch.arange(5, 5 + TOKENS)[None]
+    with peer_rungs(loaded, ids, lambda: None) as (rungs, missing):
+        assert list(rungs) == ["llama_cpp", "onnx"] and not missing
+        for rung in rungs.values():
+            for _ in range(2):  # the same step each time
+                assert torch.allclose(rung.decode(), loaded.model(ids)[:, -1], atol=1e-4)
+    assert [peer.open for peer in _PeerOfTorch.made] == [False, True], "the first holds memory of its own"
+    rounded = load_model("nano-rope", torch.device("cpu"), torch.bfloat16)
+    with peer_rungs(rounded, ids, lambda: None) as (rungs, missing):
+        assert not rungs and missing == {"llama_cpp": "peers_on_cpu", "onnx": "peers_on_cpu"}
 
 
 @torch.inference_mode()
@@ -95,6 +160,9 @@ def test_the_factors_compare_with_the_rung_below(result: dict[str, Any]) -> None
         "graph": "no_gpu",
         "kernels": "no_gpu",
         "int8": "no_compiler",
+        "one_call": "one_call",
+        "llama_cpp": "no_llama_cpp",
+        "onnx": "no_onnx",
     }
     assert result["arithmetic"] > 20
 
@@ -102,6 +170,7 @@ def test_the_factors_compare_with_the_rung_below(result: dict[str, Any]) -> None
 def test_what_is_not_here_says_so_in_one_sentence(result: dict[str, Any], show: Show) -> None:
     shown = show("ladder", result)
     assert [note for note in shown.notes if "GPU" in note] and [n for n in shown.notes if "compiler" in n]
+    assert len([note for note in shown.notes if "bench --native" in note]) == 2
     drawn = shown.figures["ladder"].data[0]
     assert drawn["x"] == [1 / rung["seconds"]["median"] for rung in result["rungs"].values()]
     floors = shown.figures["ladder"].data[1]["x"]

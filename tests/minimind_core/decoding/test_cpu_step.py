@@ -202,7 +202,7 @@ def test_a_library_is_built_once_and_never_half(tmp_path: Path, monkeypatch: pyt
         pytest.fail("the compiler took what is no C++")
     source.write_text('extern "C" int two() { return 2; }')
     assert load_library(source, [], []).two() == 2
-    monkeypatch.setattr("subprocess.run", None)
+    monkeypatch.setattr("subprocess.Popen", None)
     assert load_library(source, [], []).two() == 2
 
 

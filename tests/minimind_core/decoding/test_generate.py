@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from minimind_core.decoding.generate import Generator, Method, check_prompts, generate, stream
+from minimind_core.decoding.generate import Generator, Method, check_prompts, generate
 from minimind_core.decoding.sampling import apply_repetition_penalty, filter_logits
 from minimind_core.decoding.sampling_params import SamplingParams
+from minimind_core.decoding.stream import stream
 from minimind_core.errors import ConfigError
 from minimind_core.files.checkpoint import load_model
 from minimind_core.files.checkpoint_config import shipped_checkpoints

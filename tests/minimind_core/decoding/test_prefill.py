@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minimind_core.decoding import prefill
-from minimind_core.decoding.generate import Generator, stream
+from minimind_core.decoding.generate import Generator
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step
+from minimind_core.decoding.stream import stream
 from minimind_core.model.config import PRESETS
 from minimind_core.model.minimind import MiniMind
 
