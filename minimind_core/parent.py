@@ -22,6 +22,11 @@ def kill_when_input_closes(owner: int) -> None:
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
 
 
+def leads_group() -> bool:
+    """True when this process was started in a group of its own, whose members are all its children."""
+    return hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
+
+
 def end_when_input_closes() -> None:
     """End this process then; where there is no such kernel, by a thread that needs the interpreter."""
     kill_when_input_closes(os.getpid())

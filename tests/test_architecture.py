@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("pages", "labs", "questions", "study", "serving", "minimind_core")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
 
-STREAMLIT_INSIDE = ROOT / "pages" / "ui" / "site" / "streamlit_inside.py"
+STREAMLIT_INSIDE = ROOT / "pages" / "ui" / "streamlit_inside.py"
 
 VISIT_ALL_PAGES = """
 import os, sys, tempfile

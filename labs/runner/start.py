@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from minimind_core.parent import kill_when_input_closes
+from minimind_core.parent import kill_when_input_closes, leads_group
 
 
 def main() -> int:
@@ -22,11 +22,6 @@ def main() -> int:
     from labs.runner.worker import serve
 
     return serve(config)
-
-
-def leads_group() -> bool:
-    """True when this process was started in a group of its own, whose members are all its children."""
-    return hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
 
 
 def _die_with_parent() -> None:

@@ -20,7 +20,7 @@ from labs.runner import protocol
 from labs.runner.channel import open_channel
 from labs.runner.failures import cannot_start, explain
 from labs.runner.protocol import Message
-from labs.runner.start import leads_group
+from minimind_core.parent import leads_group
 
 NICE = 10
 OOM_SCORE = "800"

@@ -21,9 +21,9 @@ import streamlit as st
 from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
 from minimind_core.errors import shortened
+from pages.ui import streamlit_inside
 from pages.ui.lab import own_file
 from pages.ui.lab.sortable import sortable
-from pages.ui.site import streamlit_inside
 from pages.ui.words.i18n import catalogue, current_language, t
 
 _LONGEST_SLIDER = 1000

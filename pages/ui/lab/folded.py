@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 
 def folded(label: str, draw: Callable[[], object], *, key: str) -> None:
@@ -20,7 +19,7 @@ def folded(label: str, draw: Callable[[], object], *, key: str) -> None:
             draw()
 
 
-def fold(label: str, *, key: str) -> DeltaGenerator:
+def fold(label: str, *, key: str) -> st.delta_generator.DeltaGenerator:
     """An expander that knows whether it is open, and stays so when its label says something new.
 
     The browser begins a fold anew when its label or `expanded` changes. With a new label it is to stay as

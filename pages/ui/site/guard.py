@@ -21,7 +21,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pages.ui.site import access, streamlit_inside
+from pages.ui import streamlit_inside
+from pages.ui.site import access
 from pages.ui.site.origin import Origin
 from pages.ui.site.refusal import NO_TOKEN, Refusal, Request
 

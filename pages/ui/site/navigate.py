@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.ui.site.streamlit_inside import unbind_widgets
+from pages.ui.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
 HOME, PLAYGROUND, PROGRESS, MOCK = "home", "playground", "progress", "mock"

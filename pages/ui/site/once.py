@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
-from pages.ui.site.streamlit_inside import memory_of_run
+from pages.ui.streamlit_inside import memory_of_run
 
 T = TypeVar("T")
 

@@ -33,17 +33,9 @@ from labs.runner.cluster import cluster_of
 from labs.runner.exchange import RunnerExchange
 from labs.runner.job import Job
 from minimind_core.errors import ConfigError
+from pages.ui import streamlit_inside
 from pages.ui.experiments import registry
-from pages.ui.site import (
-    access,
-    announce,
-    descriptors,
-    later,
-    origin,
-    question_list,
-    settings_file,
-    streamlit_inside,
-)
+from pages.ui.site import access, announce, descriptors, later, origin, question_list, settings_file
 from pages.ui.site.first_paint import FirstPaint
 from pages.ui.site.guard import Guard
 from pages.ui.site.visitor import VisitorCookie

@@ -15,7 +15,7 @@ import streamlit as st
 
 from labs.contract import Words
 from labs.contract.registry import WordsError, read_words
-from pages.ui.site.streamlit_inside import memory_of_run
+from pages.ui.streamlit_inside import memory_of_run
 from pages.ui.words.catalogue import Catalogue
 from pages.ui.words.markdown import Filled, Markdown, filled, filled_plainly
 

@@ -12,7 +12,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.site import streamlit_inside
+from pages.ui import streamlit_inside
 
 
 def pages_router_is_on(tmp_path: Path) -> bool:
@@ -60,7 +60,7 @@ def test_a_newer_request_does_not_cut_a_callback_short(monkeypatch: pytest.Monke
 def switching_script(unbind: bool) -> None:
     import streamlit as st
 
-    from pages.ui.site.streamlit_inside import unbind_widgets
+    from pages.ui.streamlit_inside import unbind_widgets
 
     def first() -> None:
         st.segmented_control("Language", ["en", "zh"], key="lang", bind="query-params")
