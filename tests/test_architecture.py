@@ -154,6 +154,19 @@ def reaches_inside(node: ast.ImportFrom | ast.Import | ast.Attribute) -> bool:
     return any(re.match(r"streamlit\.(?!errors$)", module or "") for module in modules)
 
 
+def test_nothing_is_compiled_behind_a_lock_that_outlives_its_owner() -> None:
+    """Torch's builder of extensions leaves one where it is killed, and whoever comes then waits for good."""
+    locked = [str(path) for path in python_files() if "torch.utils.cpp_extension" in imported_names(path)]
+    assert not locked, locked
+
+
+def imported_names(path: Path) -> set[str]:
+    """Modules that a file imports from, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return names | {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+
+
 def test_the_version_whose_inside_we_know_is_the_pinned_one() -> None:
     pinned = re.search(r"^streamlit==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert pinned is not None

@@ -13,7 +13,7 @@ def notes(result: Mapping[str, Any], text: Words) -> list[str]:
     """The three numbers first, then the rule, then what is special about these texts."""
     view, length, cut = result["view"], result["ids"].shape[1], any(result["cut"])
     change = text("batch.change_cut" if cut else "batch.change")
-    said = [f"{text('batch.sentence')} {change}", text(f"batch.rule.{view['rule']}")]
+    said = [text("batch.sentence", change=change), text(f"batch.rule.{view['rule']}")]
     if more := result["targets"] - result["formula_targets"]:
         said.append(text("batch.left", more=more))
     if "unequal" in result and view["rule"] == "y":

@@ -151,13 +151,11 @@ def _verdict(result: FinetuneResult, text: Words) -> str:
     taught = TOYS[result["rule"]].rule != "by_id"
     if not eos[-1]:
         why = text("finetune.more_steps" if taught else "finetune.rule_matters")
-        return f"{text('finetune.forgot' if eos.any() else 'finetune.never')} {why}"
+        return text("finetune.forgot" if eos.any() else "finetune.never", why=why)
     if eos.all():
-        return (
-            f"{text('finetune.kept')} {text('finetune.kept_taught' if taught else 'finetune.kept_untaught')}"
-        )
+        return text("finetune.kept", why=text("finetune.kept_taught" if taught else "finetune.kept_untaught"))
     since = steps[int(np.flatnonzero(~eos)[-1]) + 1]
-    return f"{text('finetune.learnt', step=int(since))} {text('finetune.rule_matters')}"
+    return text("finetune.learnt", step=int(since), why=text("finetune.rule_matters"))
 
 
 class Sentences:

@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minimind_core.decoding.native_library import load_library
 from minimind_core.files.quantize import can_quantize, dequantize_int8, quantize_int8
 
 SOURCE = Path(__file__).with_name("int8_matvec.cpp")
-FLAGS = ["-O3", "-march=native", "-ffast-math", "-fopenmp"]
-"""OpenMP is how torch splits work over its threads; fast-math lets a group be added in vector lanes."""
+LANES = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math"]
+"""Lets a group be added in vector lanes. All of fast-math would, linked in, also make tiny numbers zero."""
 
 
 class Int8Linear(nn.Module):
@@ -42,21 +43,31 @@ class Int8Linear(nn.Module):
 
 @functools.cache
 def is_available() -> bool:
-    """Whether the kernel is there; builds it on the first call, which takes some twenty seconds once."""
+    """Whether the kernel is there; builds it on the first call, which takes some ten seconds once."""
     try:
-        from torch.utils.cpp_extension import load
-
-        load(
-            "minimind_int8",
-            [str(SOURCE)],
-            extra_cflags=FLAGS,
-            extra_ldflags=["-fopenmp"],
-            is_python_module=False,
-        )
-    except (ImportError, OSError, RuntimeError):  # no ninja, no compiler, no writable cache
+        load_library(SOURCE, [], _flags())
+    except OSError:  # no compiler, no writable cache
         return False
     torch.library.register_fake("minimind::int8_matvec", lambda x, q, scale: x.new_empty(q.shape[0]))
     return True
+
+
+def _flags() -> list[str]:
+    """What this processor knows, and where torch is; its version, so that no other torch loads this build.
+
+    Not by `torch.utils.cpp_extension`: there whoever comes waits for a lock, for good if a build was killed.
+    """
+    root = Path(torch.__file__).parent
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    include = root / "include"
+    return [
+        *LANES,
+        *(["-mavx2", "-mfma"] if known.get("avx2") and known.get("fma3") else []),
+        *(f"-I{folder}" for folder in (include, include / "torch" / "csrc" / "api" / "include")),
+        f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
+        f'-DTORCH_BUILD="{torch.__version__}"',
+        *(f"-L{root / 'lib'}", "-Wl,--no-as-needed", "-ltorch_cpu", "-lc10"),
+    ]
 
 
 def exact_int8(weight: Tensor) -> tuple[Tensor, Tensor] | None:

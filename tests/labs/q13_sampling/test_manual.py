@@ -156,7 +156,7 @@ def test_bad_text_is_one_sentence(text: str, numbers_are: str, code: str, values
     error = caught.value
     assert (error.code, error.field, error.values) == (code, "numbers", values)
     assert str(error).endswith(".") and ". " not in str(error)
-    assert REGISTRY.errors("zh")[error.key].format(**values)
+    assert REGISTRY.strings("errors_zh")[error.key].format(**values)
 
 
 def test_a_bad_address_falls_back_to_the_defaults() -> None:

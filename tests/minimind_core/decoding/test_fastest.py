@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,25 @@ def test_a_build_goes_on_beside_whoever_cannot_wait(tmp_path: Path, monkeypatch:
         load_library(source, [], [])
     with pytest.raises(OSError, match="refused three"):
         is_built(source, [], [])
+
+
+def test_a_build_that_was_killed_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if native_library.shutil.which("g++") is None:
+        pytest.skip("no C++ compiler here")
+    source, compiler, hold = tmp_path / "four.cpp", tmp_path / "held-compiler", tmp_path / "hold"
+    source.write_text('extern "C" int four() { return 4; }')
+    compiler.write_text(f'#!/bin/sh\n[ -e {hold} ] && exec sleep 600\nexec g++ "$@"\n')
+    compiler.chmod(0o755)
+    hold.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setattr(native_library, "_builds", {})
+    assert not is_built(source, [], [])
+    (build,) = native_library._builds.values()
+    native_library.os.killpg(build.process.pid, signal.SIGKILL)
+    hold.unlink()
+    monkeypatch.setattr(native_library, "_builds", {})  # as in the next process
+    assert load_library(source, [], []).four() == 4
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
