@@ -61,6 +61,14 @@ function follow(event) {
   same.click()
 }
 
+// A browser that translates puts elements of its own in the place of our texts, and React then writes a new
+// heading into what the page no longer shows. From such a page a link of the menu leads as in any page: anew.
+function leaveTranslated(event) {
+  const link = event.composedPath().find(node => node instanceof HTMLAnchorElement)
+  if (link?.matches("[data-testid=stSidebarNavLink]") && document.querySelector("font > font")) event.stopPropagation()
+}
+
+addEventListener("click", leaveTranslated, { capture: true })
 addEventListener("click", follow, { capture: true })
 addEventListener("hashchange", () => goToHash(location.hash))
 addEventListener("click", event => { // the same link a second time changes no address
