@@ -107,10 +107,11 @@ def _why(question: Question, prediction: Prediction) -> Markdown:
 
 
 def _range(numbers: ThreeNumbers) -> str:
-    """The quartiles of a number that was measured many times in one run; of others nothing."""
+    """The quartiles of a number that was measured many times in one run, where they are written apart."""
     if "low" not in numbers:
         return ""
-    return t("bench.range", low=_written(numbers["low"]), high=_written(numbers["high"]))
+    low, high = _written(numbers["low"]), _written(numbers["high"])
+    return t("bench.range", low=low, high=high) if low != high else ""
 
 
 def _strong(colour: str, number: float, unit: str) -> Markdown:
