@@ -59,3 +59,12 @@ def test_a_prediction_of_another_number_is_not_mixed_in(
 def test_a_skipped_prediction_leaves_what_is_commonly_said(study) -> None:
     settle_predictions("q06_gqa")
     assert sentence(2, 8.39).startswith("Commonly said:")
+
+
+def test_quartiles_that_would_be_written_alike_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pages.ui.lab import lesson
+
+    monkeypatch.setattr("streamlit.session_state", {"lang": "en"})
+    numbers: Any = {"said": 4, "formula": 1.5, "measured": 1.14, "low": 1.141}
+    assert lesson._range({**numbers, "high": 1.142}) == ""
+    assert lesson._range({**numbers, "high": 1.19}) == " (quartiles 1.14 to 1.19)"
