@@ -199,7 +199,7 @@ def _rate(result: CalibrateResult, text: Words) -> Figure:
     said = _table_rates(result)
     figure.bars(names, said, "said", text("table"), labels="{:.3g}", hover="%{x}: %{y:.3g}")
     figure.bars(
-        list(here), list(here.values()), "measured", text("here"), labels="{:.3g}", hover="%{x}: %{y:.3g}"
+        list(here), list(here.values()), "measured", text("measured"), labels="{:.3g}", hover="%{x}: %{y:.3g}"
     )
     figure.x_axis(text("axis.batch"), category=True)
     figure.y_axis(text("axis.rate"), from_zero=True)
