@@ -91,8 +91,8 @@ def ask(
     key = f"{question.key}.predict.wanted.{attempt.id}.{predictions[0].id}"
     wanted = st.session_state.get(key, False)
     measurable = unmeasured if wanted else [each for each in unmeasured if each not in skipped]
-    found = _measure(question, measurable, desk)
-    _cards(question, predictions, desk.attempt(question) or attempt, found, renderer)
+    found, under_way = _measure(question, measurable, desk)
+    _cards(question, predictions, desk.attempt(question) or attempt, found, under_way, renderer)
     if any(_is_unreadable(prediction, attempt) for prediction in predictions):
         st.caption(t("predict.unreadable"))
     if skipped and not wanted:
@@ -106,6 +106,7 @@ def _cards(
     predictions: Iterable[Prediction],
     attempt: Attempt,
     running: dict[str, Job],
+    under_way: set[str],
     renderer: Renderer,
 ) -> None:
     measured = judged(predictions, attempt)
@@ -116,7 +117,7 @@ def _cards(
         job = running.get(prediction.id)
         if job is None and readable(prediction, attempt.predictions[prediction.id]) is None:
             continue  # skipped, and nobody has asked for it
-        unmeasured_card(prediction, attempt, job, renderer)
+        unmeasured_card(prediction, attempt, job, renderer, under_way=prediction.id in under_way)
         if job is not None and job.state in ("failed", "cancelled"):
             key = _job(question, prediction)
             st.button(t("predict.retry"), key=f"{key}.retry", on_click=st.session_state.pop, args=(key, None))
@@ -129,21 +130,27 @@ def _unmeasured(predictions: Iterable[Prediction], attempt: Attempt) -> list[Pre
     return [each for each in predictions if _stored_measurement(each, attempt) is None]
 
 
-def _measure(question: Question, predictions: Iterable[Prediction], desk: Desk) -> dict[str, Job]:
-    """Run what was not run yet, and record the numbers that are there; returns the jobs by prediction.
+def _measure(
+    question: Question, predictions: Iterable[Prediction], desk: Desk
+) -> tuple[dict[str, Job], set[str]]:
+    """Run what was not run yet, and record the numbers that are there.
 
     All are started before any is waited for, the quickest first: none waits behind a slow one of ours.
+    Returns the jobs by prediction, and the predictions whose number is still to come.
     """
+    under_way = set()
     jobs = [(each, _started(question, each)) for each in sorted(predictions, key=seconds_of)]
     for index, (prediction, job) in enumerate(jobs):
         job.wait(0 if index else _QUICK_SECONDS)
+        if job.active:  # asked before its result is: what comes after this is looked for again
+            under_way.add(prediction.id)
         if job.result is not None:
             bench.adopt(job)
             measured = _measured(prediction, job)
             if measured is not None:
                 desk.record_measurement(question, prediction.id, measured)
                 runs.note(desk, question, prediction.id, job)
-    return {prediction.id: job for prediction, job in jobs}
+    return {prediction.id: job for prediction, job in jobs}, under_way
 
 
 def _started(question: Question, prediction: Prediction) -> Job:

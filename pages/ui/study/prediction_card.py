@@ -38,14 +38,19 @@ def measured_card(question: Question, prediction: Prediction, outcome: Outcome, 
             st.markdown(text)
 
 
-def unmeasured_card(prediction: Prediction, attempt: Attempt, job: Job | None, renderer: Renderer) -> None:
-    """Draw what was said, and how far the measurement is where one is under way."""
+def unmeasured_card(
+    prediction: Prediction, attempt: Attempt, job: Job | None, renderer: Renderer, *, under_way: bool
+) -> None:
+    """Draw what was said, and how far the measurement is where one was `under_way` when the page looked.
+
+    Not whether it is now: what has ended since is recorded by the next run of the page.
+    """
     said = said_in(prediction, attempt, renderer)
     with st.container(border=True, gap="xsmall"):
         st.markdown(f":small[{renderer.text(prediction.question)}]")
         if job is None:
             st.markdown(t("predict.not_measured", said=said))
-        elif job.active:
+        elif under_way:
             st.markdown(t("predict.measuring", said=said, seconds=jobs.rounded(seconds_of(prediction))))
             jobs.follow(job, jobs.progress)
         else:

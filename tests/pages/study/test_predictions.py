@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from labs.runner.job import Job
 from pages.ui.experiments import experiment
 from pages.ui.site import server
-from questions import load_question
+from questions import Renderer, load_question
 from study.intervals import range_of
 from study.store import Attempt, Store
 from tests.pages.conftest import CountingClient, OpenApp
@@ -206,3 +206,48 @@ def test_a_commit_in_a_stale_tab_changes_nothing(open_app: OpenApp, study: Store
     stale.button(key=COMMIT).click().run()
     assert "This attempt was finished in another tab; nothing was changed." in stale.error[0].value
     assert attempts(study) == before
+
+
+class EndsBetweenTwoLooks:
+    """A job whose result comes just after the page has looked for it."""
+
+    error = None
+    state = "done"
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def wait(self, _seconds: float) -> None: ...
+
+    @property
+    def result(self) -> None:
+        return None
+
+    @property
+    def active(self) -> bool:
+        self.looks += 1
+        return self.looks == 1
+
+
+def test_a_number_that_comes_as_the_page_is_drawn_is_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would else stand there as not measured until somebody moved something."""
+    from pages.ui.study import predict
+
+    question, job = load_question("q06_gqa"), EndsBetweenTwoLooks()
+    monkeypatch.setattr(predict, "_started", lambda *_: job)
+    monkeypatch.setattr(predict, "seconds_of", lambda _prediction: 0.0)
+    first = question.predictions[:1]
+    found, under_way = predict._measure(question, first, None)  # type: ignore[arg-type]
+    assert found == {first[0].id: job} and not job.active
+    followed: list[object] = []
+    monkeypatch.setattr("pages.ui.lab.jobs.follow", lambda job, _draw: followed.append(job))
+    predict.unmeasured_card(
+        first[0],
+        Attempt("me", "a", question.key, 0.0, 0.0, predictions={first[0].id: 4.0}),
+        job,  # type: ignore[arg-type]
+        Renderer(question, "en"),
+        under_way=first[0].id in under_way,
+    )
+    assert followed == [job]
