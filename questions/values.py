@@ -18,7 +18,7 @@ from questions.entry import Entry
 Value: TypeAlias = "int | Decimal | bool | str | tuple[Value, ...] | Mapping[str, Value]"
 ToleranceKind = Literal["absolute", "relative", "factor"]
 TOLERANCES: tuple[ToleranceKind, ...] = ("absolute", "relative", "factor")
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MINUS = "\N{MINUS SIGN}"
 """The sign of a number that is read; code keeps its hyphen."""
 _TIGHT_UNITS = ("%", "×")
@@ -187,7 +187,7 @@ def _bare(value: Value, language: str) -> str:
         return str(value).lower()
     if isinstance(value, Decimal) and value and value.adjusted() < -4:
         digits, exponent = f"{value:e}".lower().split("e")
-        power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        power = f"10{str(int(exponent)).translate(SUPERSCRIPTS)}"
         return power if digits == "1" else f"{digits.replace('-', MINUS)} × {power}"
     if isinstance(value, str):
         return value

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from questions.values import MINUS
+from questions.values import MINUS, SUPERSCRIPTS
 
 LONG = 15
 """Digits up to which a large number is written out."""
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def raised(exponent: int) -> str:
@@ -19,7 +18,7 @@ def raised(exponent: int) -> str:
     >>> raised(-14)
     '⁻¹⁴'
     """
-    return str(exponent).translate(_RAISED)
+    return str(exponent).translate(SUPERSCRIPTS)
 
 
 def without_e(written: str) -> str:
