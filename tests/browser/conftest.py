@@ -230,6 +230,10 @@ def written(page: Page) -> str:
     return re.sub("<style.*?</style>", "", page.content(), flags=re.DOTALL)
 
 
+NOTHING_FADES = "document.getAnimations().every(one => one.effect.getComputedTiming().endTime === Infinity)"
+"""What was stale comes back gradually: half-way its words are too pale to be read."""
+
+
 def settle(page: Page) -> None:
     """Wait until the app has nothing left to draw."""
     page.wait_for_timeout(200)  # a widget waits this long for more input before it sends
@@ -238,6 +242,7 @@ def settle(page: Page) -> None:
         timeout=90_000,
     )
     expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=90_000)
+    wait_until(page, NOTHING_FADES)
     assert page.get_by_test_id("stException").count() == 0
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import signal
 import statistics
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import psutil
 from questions import load_questions
 from study.store import open_store
 from tests.browser.conftest import free_port, running_app
+from tests.browser.processes import at_a_crawl, web_process, worker_of
 from tests.browser.sessions import Session
 
 VISITORS = 20
@@ -59,23 +59,6 @@ def open_the_labs(folder: Path) -> None:
             store.attempts.predict(attempt, prediction.id, None)
             attempt = store.attempts.measure(attempt, prediction.id, 1.0)
     store.close()
-
-
-def web_process(address: str) -> psutil.Process:
-    """The server that this program started at the address."""
-    port = address.rpartition(":")[2]
-    return next(child for child in psutil.Process().children() if port in child.cmdline())
-
-
-def worker_of(server: psutil.Process) -> psutil.Process:
-    """The process that computes for the server; waits for one that is being started."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for child in server.children():
-            if "labs.runner.start" in child.cmdline():
-                return child
-        time.sleep(0.05)
-    raise AssertionError("the server has no worker")
 
 
 def check_web_process(server: psutil.Process) -> float:
@@ -123,53 +106,60 @@ def has_written(visitor: Session) -> bool:
     return any(_WRITTEN.search(text) for text in visitor.texts())
 
 
-def begin_long_run(address: str) -> Session:
-    """A visitor whose text is being written."""
-    writer = Session(address, "q13_sampling", **LONG, q13_seed=random.randrange(10**9))
-    writer.wait()
-    writer.press("q13.write")
-    while writer.live and not has_written(writer):
-        writer.look()
-    assert writer.live, writer.texts()
-    return writer
-
-
 @contextmanager
-def long_run(address: str) -> Iterator[Session]:
-    """The same; it is stopped in the end."""
-    with begin_long_run(address) as writer:
-        yield writer
-        if writer.live:
-            writer.press("Stop")
+def long_run(address: str, worker: psutil.Process) -> Iterator[Session]:
+    """A visitor whose text is being written, slowly; it is stopped in the end."""
+    with Session(address, "q13_sampling", **LONG, q13_seed=random.randrange(10**9)) as writer:
+        writer.wait()
+        with at_a_crawl(worker):
+            writer.press("q13.write")
+            while writer.live and not has_written(writer):
+                writer.look()
+            assert writer.live, writer.texts()
+            yield writer
+            if writer.live:
+                writer.press("Stop")
+
+
+def write_once(address: str) -> None:
+    """A short text; the worker that wrote it is ready for the next."""
+    seed = random.randrange(10**9)
+    with Session(
+        address, "playground", lang="en", playground_max_new_tokens=3, playground_seed=seed
+    ) as visitor:
+        visitor.wait()
+        visitor.press("playground.write")
+        visitor.wait()
+        assert _state(visitor) == "result"
 
 
 def kill_a_busy_worker(address: str, server: psutil.Process) -> float:
     """Kill -9 while it writes: a sentence, and a fresh worker writes again. Seconds until it has."""
-    with long_run(address) as writer:
-        killed = worker_of(server)
+    write_once(address)
+    killed = worker_of(server)
+    with long_run(address, killed) as writer:
         began = time.monotonic()
-        os.kill(killed.pid, signal.SIGKILL)
+        killed.kill()
         writer.wait()
         assert [error for error in writer.errors() if error.startswith(KILLED)], writer.texts()
-    with Session(address, "q13_sampling", lang="en", q13_max_new_tokens=3) as visitor:
-        visitor.wait()
-        visitor.press("q13.write")
-        visitor.wait()
-        assert _state(visitor) == "result"
+    write_once(address)
     assert worker_of(server).pid != killed.pid
     return time.monotonic() - began
 
 
 def redraws(address: str, count: int) -> list[float]:
     """Seconds until a slider's plot is drawn again, while another visitor's text is being written."""
-    with Session(address, "q13_sampling", lang="en") as visitor, long_run(address) as writer:
+    with (
+        Session(address, "q13_sampling", lang="en") as visitor,
+        Session(address, "q13_sampling", **LONG, q13_seed=random.randrange(10**9)) as writer,
+    ):
         visitor.wait()
+        writer.wait()
         times = []
         while len(times) < count:
-            times.append(visitor.slide("q13_temperature", round(random.uniform(0.2, 2.0), 2)))
-            time.sleep(0.1)
             if not writer.live:
                 writer.press("q13.write")
+            times.append(visitor.slide("q13_temperature", round(random.uniform(0.2, 2.0), 2)))
             writer.look()
     return times
 

@@ -20,7 +20,7 @@ from oidc_provider_mock import run_server_in_thread
 
 from tests.browser.conftest import free_port, running_app
 from tests.browser.login import secrets
-from tests.browser.soak import web_process
+from tests.browser.processes import web_process
 from tests.serving.scaleout.balancer import Balancer, balancing
 from tests.study import postgres
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, watch
+from tests.browser.processes import web_process
 from tests.browser.test_pages import check_page
 from tests.pages.addresses import ADDRESSES, WINDOWS
 from tests.pages.shown_words import stumbled_over
@@ -80,5 +81,5 @@ def test_every_page_is_calm_and_stays_on_this_machine(
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
     visit_all(context.new_page(), address, lang)
     context.close()
-    size = soak.check_web_process(soak.web_process(address))
+    size = soak.check_web_process(web_process(address))
     print(f"web process {size:.0f} MB")

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Page, WebSocket, expect
 from questions import Renderer, load_question
 from study import interview as led
 from study.store import Interview, Store, open_store
-from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, wait_until
+from tests.browser.processes import web_process
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(600)
@@ -86,7 +86,7 @@ def test_nothing_private_reaches_the_candidates_window_and_both_outlive_the_serv
         console.goto(f"{address}/interview?lang=en")
         see(console, Renderer(Q6, "en").text(Q6.cues[0].text)[:32])
         release_and_note(console, window)
-        server = soak.web_process(address)
+        server = web_process(address)
         os.kill(server.pid, signal.SIGKILL)
         server.wait(10)
     with running_app(tmp_path, port):

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from questions import load_question
 from study.store import open_store
-from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, wait_until
+from tests.browser.processes import web_process
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
@@ -75,7 +75,7 @@ def test_an_interview_outlives_a_killed_server_and_a_lost_browser(chromium: Brow
         page.get_by_role("heading", name=Q6.title["en"]).wait_for(timeout=PATIENCE)
         check_page(page)
         say(page, second, "Saved on this machine")
-        server = soak.web_process(address)
+        server = web_process(address)
         os.kill(server.pid, signal.SIGKILL)
         server.wait(10)
         page.keyboard.insert_text("said while it was down.")

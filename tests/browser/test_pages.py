@@ -8,7 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, see_plot, settle
+from tests.browser import soak
+from tests.browser.conftest import OpenPage, see_plot, settle, wait_until
+from tests.browser.processes import at_a_crawl, web_process, worker_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -148,21 +150,23 @@ WATCH_LENGTHS = """() => {
 
 
 @pytest.mark.slow
-def test_a_text_streams_and_stops(open_page: OpenPage) -> None:
+def test_a_text_streams_and_stops(open_page: OpenPage, server: str) -> None:
     page = open_lab(open_page, f"{Q13}?q13_max_new_tokens=400")
     sentence(page)
     page.evaluate(WATCH_LENGTHS)
     write = page.get_by_role("button", name="Write", exact=True)
     stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True)
-    write.click()
-    stop.wait_for(timeout=PATIENCE)
+    soak.write_once(server)
+    with at_a_crawl(worker_of(web_process(server))):
+        write.click()
+        wait_until(page, "lengths.size > 3", timeout=PATIENCE)  # the text comes piece by piece
     expect(stop).to_have_count(0, timeout=PATIENCE)
     settle(page)
     whole = page.locator(".sample").first.inner_text()
-    assert len(page.evaluate("[...lengths]")) > 3, "the text did not come piece by piece"
-    write.click()
-    stop.click(timeout=PATIENCE)
-    expect(stop).to_have_count(0, timeout=30_000)
+    with at_a_crawl(worker_of(web_process(server))):
+        write.click()
+        stop.click(timeout=PATIENCE)
+        expect(stop).to_have_count(0, timeout=30_000)
     settle(page)
     part = page.locator(".sample").first.inner_text()
     assert len(part) < len(whole) and whole.startswith(part)

@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import READERS, ROOT, OpenPage, settle
+from tests.browser.processes import at_a_crawl, web_process, worker_of
+from tests.browser.soak import write_once
 from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(300)
@@ -127,21 +129,24 @@ def run(command: str) -> dict:
 
 
 @pytest.mark.slow
-def test_a_text_grows_in_place_and_stops(open_page: OpenPage) -> None:
+def test_a_text_grows_in_place_and_stops(open_page: OpenPage, server: str) -> None:
     words = WORDS["en"]
     page = open_page("/playground?playground_max_new_tokens=150")
-    button(page, "Write").click()
+    write_once(server)
     stop = button(page, "Stop$")
-    tokens(page).first.wait_for(timeout=PATIENCE)
-    tokens(page).first.evaluate("node => { node.marked = true }")
-    early = tokens(page).count()
+    with at_a_crawl(worker_of(web_process(server))):
+        button(page, "Write").click()
+        tokens(page).first.wait_for(timeout=PATIENCE)
+        tokens(page).first.evaluate("node => { node.marked = true }")
+        early = tokens(page).count()
     finish(page, words)
     whole = text(page)
     assert early < tokens(page).count()
     assert tokens(page).first.evaluate("node => node.marked"), "the text was drawn anew"
-    button(page, "Write").click()
-    stop.click(timeout=PATIENCE)
-    expect(stop).to_have_count(0, timeout=30_000)
+    with at_a_crawl(worker_of(web_process(server))):
+        button(page, "Write").click()
+        stop.click(timeout=PATIENCE)
+        expect(stop).to_have_count(0, timeout=30_000)
     finish(page, words)
     part = text(page)
     assert len(part) < len(whole) and whole.startswith(part)

@@ -9,6 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from labs.contract.filling import raised
 from tests.browser.conftest import READERS, OpenPage, settle, wait_until, written
+from tests.browser.processes import at_a_crawl, web_process, worker_of
+from tests.browser.soak import write_once
 from tests.browser.test_pages import check_page, open_experiments, skip_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -58,9 +60,9 @@ def test_predictions_lock_the_lab_and_stand_beside_what_is_measured(open_page: O
     page.get_by_role("button", name="Commit").focus()
     page.keyboard.press("Enter")
     for sentence in (
-        "You said 5,000 tokens; the formula says 5,242 tokens, this machine measured 5,242",
+        "You said 5,000 tokens; this machine measured 5,242 tokens",
         "You said 1 steps; the formula says 6 steps, this machine measured 6 steps",
-        "You said 50%; this machine measured -8.379%",
+        "You said 50%; this machine measured −8.379%",
     ):
         expect(page.get_by_text(sentence, exact=False)).to_be_visible(timeout=PATIENCE)
     for title in TITLES["en"]:
@@ -87,11 +89,13 @@ def test_the_scale_moves_the_histogram_by_keyboard_without_a_run(open_page: Open
     check_page(page)
 
 
-def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
+def test_the_curves_grow_while_the_training_runs(open_page: OpenPage, server: str) -> None:
     page = open_lab(open_page, "en")
     open_experiments(page, "duel")
-    run_button(page, "duel").click()
-    wait_until(page, f"({CURVES})().some(points => points > 2 && points < 50)", timeout=PATIENCE)
+    write_once(server)
+    with at_a_crawl(worker_of(web_process(server))):
+        run_button(page, "duel").click()
+        wait_until(page, f"({CURVES})().some(points => points > 2 && points < 50)", timeout=PATIENCE)
     early = max(page.evaluate(CURVES))
     more = f"early => ({CURVES})().some(points => points > early)"
     wait_until(page, more, arg=early, timeout=PATIENCE)
@@ -99,13 +103,14 @@ def test_the_curves_grow_while_the_training_runs(open_page: OpenPage) -> None:
     wait_until(page, f"({CURVES})().includes(60)", timeout=PATIENCE)
 
 
-def test_a_training_stops_when_it_is_told(open_page: OpenPage) -> None:
+def test_a_training_stops_when_it_is_told(open_page: OpenPage, server: str) -> None:
     page = open_lab(open_page, "en")
     open_experiments(page, "duel")
     page.get_by_role("slider", name="Steps").first.focus()
     page.keyboard.press("End")
-    run_button(page, "duel").click()
-    stop = page.get_by_role("button", name="Stop", exact=True)
-    stop.click(timeout=PATIENCE)
+    write_once(server)
+    with at_a_crawl(worker_of(web_process(server))):
+        run_button(page, "duel").click()
+        page.get_by_role("button", name="Stop", exact=True).click(timeout=PATIENCE)
     expect(run_button(page, "duel")).to_be_visible(timeout=PATIENCE)
     assert page.evaluate(CURVES) in ([], [60])  # what was stopped has no result; a recorded run may be shown

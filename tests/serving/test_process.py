@@ -18,7 +18,7 @@ from tests.serving.logged_process import LoggedProcess
 
 PATIENCE = 120.0
 
-LONG = {"prompt": "Ab", "max_tokens": 400, "ignore_eos": True, "stream": True}
+LONG = {"prompt": "Ab", "max_tokens": 3000, "ignore_eos": True, "stream": True}
 SHORT = {"prompt": "Ab", "max_tokens": 3}
 
 
@@ -88,7 +88,7 @@ def test_a_process_from_its_first_line_to_its_last(server: Process) -> None:
     assert server.ended() == 0
     requests = [line for line in server.lines if line["event"] == "request"]
     assert [line.get("outcome") for line in requests] == ["cancelled", "draining", "answered"]
-    assert requests[-1]["output_tokens"] == 400
+    assert requests[-1]["output_tokens"] == LONG["max_tokens"]
 
 
 @pytest.mark.parametrize(
