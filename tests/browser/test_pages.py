@@ -79,12 +79,20 @@ BROKEN_VALUES = """() => [...document.querySelectorAll('[data-testid=stSliderThu
 """Values of sliders that stand in several lines."""
 
 
+CUT_NAMES = """() => [...document.querySelectorAll('body *')]
+    .filter(name => getComputedStyle(name).textOverflow === 'ellipsis' && name.scrollWidth > name.clientWidth)
+    .filter(name => name.checkVisibility())
+    .map(name => name.innerText.slice(0, 80))"""
+"""Names that end in an ellipsis, because their line was too short for them."""
+
+
 def check_page(page: Page) -> None:
-    """No sideways scrolling, nothing cut or broken in tables and sliders, nothing that axe calls serious."""
+    """No sideways scrolling, no name, table or slider cut, nothing that axe calls serious."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert not (cut := page.evaluate(CUT_TABLES)), cut
     assert not page.evaluate(BROKEN_HEADS), "a word of a table's head is broken"
     assert not (broken := page.evaluate(BROKEN_VALUES)), broken
+    assert not (cut := page.evaluate(CUT_NAMES)), cut
     found = [
         f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
         for rule in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
