@@ -35,10 +35,12 @@ def _paragraph(index: int, term: Term) -> str:
     A link to the place `term-` and the number of the term in the glossary leads to it.
     """
     language = current_language()
-    name, other = term.name[language], term.name["zh" if language == "en" else "en"]
+    another = "zh" if language == "en" else "en"
+    name, other = term.name[language], term.name[another]
     question = question_list.question(term.question)
     link = f"[{question.id}]({question.slug})"  # relative, so that it holds below a base path
-    names = f"**{name}**" if name == other else f"**{name}** :gray[{other}]"
+    aside = f'<span lang="{another}">:gray[{other}]</span>'
+    names = f"**{name}**" if name == other else f"**{name}** {aside}"
     return f'<span id="term-{index}"></span>{names} :small[{link}]  \n{term.meaning[language]}'
 
 

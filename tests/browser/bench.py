@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
-from tests.browser.conftest import MODEL, ROOT, free_port, wait_until_healthy
+from tests.browser.conftest import MODEL, ROOT, free_port, in_menu, wait_until_healthy
 from tests.browser.sessions import Session
 from tests.browser.soak import open_the_labs
 
@@ -125,11 +125,6 @@ def seconds_until(page: Page, act: Callable[[], None], event: str, shown: str) -
         }}), {{ capture: true, once: true }})) }}""")
     act()
     return page.evaluate("window.seconds")
-
-
-def in_menu(page: Page, name: str) -> Locator:
-    """The link beside the page; a mark of what was done there may follow its name."""
-    return page.get_by_test_id("stSidebarNav").get_by_role("link", name=name)
 
 
 def switches(page: Page) -> list[float]:

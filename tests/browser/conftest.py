@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
 
@@ -223,6 +223,11 @@ def watch(page: Page, server: str, wrong: list[str]) -> None:
     page.on("websocket", request)
     page.on("console", console)
     page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+
+
+def in_menu(page: Page, name: str) -> Locator:
+    """The link beside the page; a mark of what was done there may follow its name."""
+    return page.get_by_test_id("stSidebarNav").get_by_role("link", name=name)
 
 
 def written(page: Page) -> str:

@@ -34,11 +34,15 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         yield address, folder
 
 
-TEXTS = """() => [...document.querySelectorAll('body *')].flatMap(element => [...element.childNodes]
+ELSEWHERE = "pre, code, script, style, svg, .katex, .sample, .wall, body [lang], " + ", ".join(
+    f".st-key-{key}" for key in ("examples", "lang", "settings-lang")
+)
+"""Code, formulas, plots, what the model wrote, and what is in another language on purpose."""
+TEXTS = f"""() => [...document.querySelectorAll('body *')].flatMap(element => [...element.childNodes]
     .filter(node => node.nodeType === 3 && node.data.trim() && element.checkVisibility()
-        && !element.closest('pre, code, script, style, svg, .katex, .sample, .wall, .st-key-lang'))
+        && !element.closest('{ELSEWHERE}'))
     .map(node => node.data.trim()))"""
-"""What is on screen, but for code, formulas, plots and what the model wrote."""
+"""All other words on screen."""
 
 
 def check_words(page: Page, lang: str) -> None:

@@ -42,7 +42,8 @@ def predict(page: Page, words: dict[str, str]) -> None:
         box.press("Tab")
         settle(page)
         commit.click()
-    expect(page.get_by_text(words["q09.accumulate.title"]).first).to_be_visible(timeout=PATIENCE)
+    title = page.get_by_role("heading", name=words["q09.accumulate.title"])
+    expect(title).to_be_visible(timeout=PATIENCE)
     settle(page)
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from minimind_core.tokenizer import load_tokenizer
 from pages.ui.site.visitor import COOKIE
-from tests.browser.conftest import ROOT, free_port, running_app, settle, wait_until
+from tests.browser.conftest import ROOT, free_port, in_menu, running_app, settle, wait_until
 from tests.browser.test_pages import check_page
 from tests.browser.test_study_page import PATIENCE, answer
 from tests.minimind_core.checkpoint_samples import save_upstream_minimind2
@@ -46,13 +46,15 @@ def visit(context: BrowserContext, address: str) -> Page:
 def go(page: Page, link: str) -> None:
     """By the sidebar: a page that is loaded anew costs seconds."""
     settle(page)
-    page.get_by_role("link", name=link, exact=True).click()
-    page.get_by_role("link", name=link, exact=True).and_(page.locator("[aria-current=page]")).wait_for()
+    found = in_menu(page, link)
+    found.click()
+    found.and_(page.locator("[aria-current=page]")).wait_for(timeout=PATIENCE)
     settle(page)
 
 
 def check_at(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
+    settle(page)
     check_page(page)
     page.set_viewport_size({"width": 1280, "height": 900})
 
@@ -139,7 +141,10 @@ def switch_profile(page: Page, name: str, other: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
     page.wait_for_url("**/settings?**", timeout=PATIENCE)
     settle(page)
-    page.get_by_role("combobox", name="Profile").click()
+    profile = page.get_by_role("combobox", name="Profile")
+    profile.scroll_into_view_if_needed()
+    settle(page)  # a plot that comes into sight moves what is below it, and a list that is open closes
+    profile.click()
     page.get_by_role("option", name=other).click()
     expect(page.get_by_role("button", name=other, exact=True)).to_be_visible(timeout=PATIENCE)
 
@@ -152,19 +157,19 @@ def test_profiles_keep_drafts_apart(address: str, chromium: Browser) -> None:
     page.get_by_role("textbox", name="A new profile's name").fill("Ada")
     press(page, "Create and switch to it")
     question = "Q4 Text beyond the trained length"
-    page.get_by_role("link", name=question).click()
+    go(page, question)
     answer(page).click()
     page.keyboard.type("Ada's, typed to the very")
     page.keyboard.insert_text(" end")
     switch_profile(page, "Ada", "Me")
-    page.get_by_role("link", name=question).click()
+    go(page, question)
     expect(answer(page)).to_have_value("", timeout=PATIENCE)
     settle(page)
     write(page, "Mine")
     page.reload()
     expect(answer(page)).to_have_value("Mine", timeout=PATIENCE)
     switch_profile(page, "Me", "Ada")
-    page.get_by_role("link", name=question).click()
+    go(page, question)
     expect(answer(page)).to_have_value("Ada's, typed to the very end", timeout=PATIENCE)
     context.close()
 
