@@ -84,7 +84,7 @@ def settings_from(data: str | bytes) -> tuple[ModelConfig, TrainingConfig]:
     it leaves out has its default. Raises ConfigError with one sentence.
     """
     values = read_object(data or "{}")
-    trained = as_table("trained", values.get("trained", {}))
+    trained = as_table("trained", values.get("trained") or {})
     training = values.get("training", trained.get("training", {}))
     alone = {name: value for name, value in values.items() if name not in ("training", "trained")}
     return (
