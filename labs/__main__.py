@@ -28,6 +28,7 @@ from labs.runner.job import Job
 from labs.runner.progress_bar import ProgressBar
 from minimind_core.console import FAILED, run_in_shell
 from minimind_core.errors import ConfigError, MiniMindError
+from questions import QuestionError
 
 if TYPE_CHECKING:
     from labs.runner.inline import InlineClient
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say_error(options, str(error), error.code)
     except MiniMindError as error:
         return _say_error(options, str(error), USAGE if isinstance(error, ConfigError) else FAILED)
+    except QuestionError as error:
+        return _say_error(options, f"A question cannot be used. {error}", FAILED)
     except KeyboardInterrupt:
         return _say_error(options, "Interrupted.", INTERRUPTED)
 

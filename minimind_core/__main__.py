@@ -20,11 +20,9 @@ from collections.abc import Sequence
 from minimind_core import commands
 from minimind_core.command_options import print_json
 from minimind_core.console import FAILED, run_in_shell
-from minimind_core.errors import ConfigError, MiniMindError
+from minimind_core.errors import NO_MEMORY, ConfigError, MiniMindError, is_out_of_memory
 
 USAGE, INTERRUPTED = 2, 130
-NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-"""What torch's errors contain on a GPU, on Windows and on Linux."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,11 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _print_error(options, "Interrupted.", INTERRUPTED)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in NO_MEMORY):
+        if not is_out_of_memory(error):
             raise
-        return _print_error(
-            options, "There is not enough memory for this; ask for fewer tokens at a time.", FAILED
-        )
+        return _print_error(options, NO_MEMORY, FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:

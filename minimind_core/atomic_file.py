@@ -46,10 +46,11 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A hidden sibling's name, for a library that opens its file itself: what it wrote and closed becomes
-    `path` when the block ends well, and keeps its permissions.
+    `path` when the block ends well, and keeps its permissions. Behind a link, the file that it leads to does.
 
-    Raises OSError.
+    Raises OSError, also for a device or a pipe: a rename would put a file in the place of `/dev/null`.
     """
+    path = _ordinary(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path)
     partial = partial_sibling(path)
@@ -69,9 +70,17 @@ def check_target(path: Path) -> None:
 
     Leaves nothing behind, no folder either.
     """
+    check_place(_ordinary(path))
+
+
+def _ordinary(path: Path) -> Path:
+    """Where a file of this name lies, or would. Raises OSError where a folder or something special does."""
+    path = path.resolve()
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    check_place(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
+    return path
 
 
 def check_place(path: Path) -> None:

@@ -1,14 +1,18 @@
-"""Runs a command line for a shell: any text can be printed, and an output that ends early is no traceback.
+"""Runs a command line for a shell: any text comes in and goes out, and an output that ends early is no error.
 
 Shared by `python -m minimind_core` and `python -m labs`. Loads no torch.
 """
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import sys
 from collections.abc import Callable
+
+from minimind_core.errors import DataError
+from minimind_core.training.text_lines import encoding_of
 
 FAILED = 1
 _OUTPUT_GONE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF)
@@ -36,6 +40,26 @@ def run_in_shell(main: Callable[[], int]) -> int:
         _discard_output()
         print(f"The output cannot be written ({error.strerror}); write it elsewhere.", file=sys.stderr)
         return FAILED
+
+
+def read_input(most: int) -> str:
+    """Standard input as it was written, to its end or until there are more than `most` characters.
+
+    In any encoding of Unicode, whatever the locale says; what is in none is read in the locale's, as somebody
+    has typed it. Raises DataError where it is in neither, or closed.
+    """
+    if sys.stdin is None:
+        raise DataError("Standard input is closed; give the text as an argument.")
+    longest = 4 * (most + 1)  # bytes: no character of Unicode has more
+    data = sys.stdin.buffer.read(longest)
+    encoding, mark = encoding_of(data[:8])
+    for name in (encoding, sys.stdin.encoding):
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(data[mark:], final=len(data) < longest)
+        except UnicodeDecodeError:
+            continue
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    raise DataError("Standard input is in no encoding of Unicode; write it as UTF-8.")
 
 
 def _open_outputs() -> None:

@@ -7,7 +7,6 @@ Torch is imported inside the checks, so that a missing one is a finding too.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import shutil
 from collections import Counter
@@ -17,9 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from minimind_core.bounded import MAX_JSON_BYTES, read_bounded
-from minimind_core.errors import ConfigError, MiniMindError
+from minimind_core.errors import ConfigError, FileError, MiniMindError
 from minimind_core.files.checkpoint_config import WEIGHTS_FOLDER, shipped_checkpoints
-from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 
 State = Literal["ok", "note", "mend"]
@@ -194,17 +192,20 @@ def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
 
 def _config(path: Path) -> Iterator[Finding]:
     """A file of model settings, alone or as "model" beside those of a training, as in a checkpoint's."""
+    from minimind_core.training.checklist import settings_from
+
     try:
-        values = json.loads(read_bounded(path, MAX_JSON_BYTES))
-        alone = {name: value for name, value in values.items() if name != "training"}
-        config = ModelConfig.from_dict(values.get("model", alone))
-    except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}; check the name.") from error
+        config, _ = settings_from(_content(path))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a JSON object of model settings: {error!s:.200}.") from error
     yield Finding("config", "ok", f"{path}: {num_parameters(config):,} parameters.")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bounded(path, MAX_JSON_BYTES)
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror}; check the name.") from error
 
 
 def _training(configs: Sequence[Path], data: Sequence[Path], tokenizer: str | None) -> Iterator[Finding]:
@@ -213,11 +214,11 @@ def _training(configs: Sequence[Path], data: Sequence[Path], tokenizer: str | No
     from minimind_core.training.checklist import checklist, settings_from
     from minimind_core.training.data import ReadReport, read_documents
 
-    text = read_bounded(configs[0], MAX_JSON_BYTES).decode() if configs else ""
+    settings = settings_from(_content(configs[0]) if configs else "")
     report = ReadReport()
     texts = [document.text for document in read_documents(data, report)]
     texts += [""] * report.empty
-    for item in checklist(*settings_from(text), load_tokenizer(tokenizer or "6.4k"), texts):
+    for item in checklist(*settings, load_tokenizer(tokenizer or "6.4k"), texts):
         yield Finding("training", item.state, item.sentence())
 
 

@@ -24,7 +24,15 @@ LONGEST_VALUE, LONGEST_SENTENCE = 400, 1200
 """Characters of what somebody gave us that an error repeats, and of a whole error."""
 
 
+NO_MEMORY = "There is not enough memory for this; ask for fewer tokens at a time."
+_SAYS_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+"""What errors of torch, on a GPU, on Windows and on Linux, contain."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, the system or torch, here or on a GPU, had no memory left; `NO_MEMORY` says so."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _SAYS_NO_MEMORY)
 
 
 def shortened(text: str, most: int = LONGEST_VALUE) -> str:

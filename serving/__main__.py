@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from minimind_core.command_options import print_json
 from minimind_core.console import FAILED, run_in_shell
-from minimind_core.errors import ConfigError, MiniMindError
+from minimind_core.errors import NO_MEMORY, ConfigError, MiniMindError, is_out_of_memory
 
 USAGE, INTERRUPTED = 2, 130
 COMMANDS = {
@@ -38,13 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except MiniMindError as error:
-        if getattr(options, "json", False):
-            print_json({"error": str(error)})
-        print(error, file=sys.stderr)
-        return USAGE if isinstance(error, ConfigError) else FAILED
+        return _print_error(options, str(error), USAGE if isinstance(error, ConfigError) else FAILED)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return INTERRUPTED
+        return _print_error(options, "Interrupted.", INTERRUPTED)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _print_error(options, NO_MEMORY, FAILED)
+
+
+def _print_error(options: argparse.Namespace, sentence: str, code: int) -> int:
+    if getattr(options, "json", False):
+        print_json({"error": sentence})
+    print(sentence, file=sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from minimind_core.errors import require
 
@@ -10,6 +13,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EMBEDDED = "engine"
 SERVERS, QUEUES = ("http://", "https://"), ("redis://", "rediss://", "unix://")
 CHARACTERS_A_TOKEN = 8
+MOST_SECONDS = 86_400.0
+"""A day. An event loop cannot wait for infinity."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         require(
-            self.backend == EMBEDDED or self.backend.startswith((*SERVERS, *QUEUES)),
+            self.backend == EMBEDDED or is_address(self.backend, (*SERVERS, *QUEUES)),
             f"A backend is `{EMBEDDED}` or an address with http:// or redis://, not {self.backend!r}.",
         )
         require(0 <= self.port < 2**16, f"A port is from 0 to 65535, not {self.port}.")
@@ -67,6 +72,11 @@ class Settings:
             require(getattr(self, name) >= 0, f"{name} must be at least 0, not {getattr(self, name)}.")
         for name in ("deadline", "body_seconds", "breaker_seconds", "drain_seconds"):
             require(getattr(self, name) > 0, f"{name} must be above 0 seconds, not {getattr(self, name)}.")
+        for name in ("deadline", "body_seconds", "breaker_seconds", "drain_seconds", "gather_seconds"):
+            seconds = getattr(self, name)
+            require(
+                seconds <= MOST_SECONDS, f"{name} must be at most {MOST_SECONDS:,.0f} seconds, not {seconds}."
+            )
         require(
             self.host in LOOPBACK or bool(self.allowed_hosts),
             f"Say under which names {self.host} is reached: --allowed-host NAME, or '*' for any name.",
@@ -81,3 +91,16 @@ class Settings:
     def most_in_flight(self) -> int:
         """Requests that are in here at once, answered or waiting."""
         return self.num_slots + self.queue
+
+
+def is_address(text: str, schemes: Sequence[str]) -> bool:
+    """Whether a text names one of the schemes, a host, and a port where it has one; of `unix://` a path.
+
+    >>> is_address("http://127.0.0.1:8001", SERVERS), is_address("http://127.0.0.1:99999", SERVERS)
+    (True, False)
+    """
+    with contextlib.suppress(ValueError):  # of a port beyond 65535, and of half an IPv6 address
+        parts = urlsplit(text)
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        return text.startswith(tuple(schemes)) and bool(place) and parts.port != 0
+    return False

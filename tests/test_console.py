@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labs.__main__ import main
+from minimind_core.console import read_input
+from minimind_core.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
 NINES = "9" * 5000
@@ -39,6 +44,45 @@ def test_output_is_utf_8_whatever_the_locale(environment: dict[str, str]) -> Non
     done = shell("$python -m labs list", **environment)
     assert done.returncode == 0 and not done.stderr
     assert "今天天气" in done.stdout.decode()
+
+
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\ufeff\0"), max_size=20),
+    st.sampled_from(ENCODINGS),
+    st.sampled_from(["cp1252", "gbk", "utf-8"]),
+)
+def test_what_is_piped_in_is_read_as_it_was_written(text: str, encoding: str, locale: str) -> None:
+    text = f"{{text: {text}"  # without a mark the first characters tell the encoding
+    for newline in ("\n", "\r\n"):
+        assert piped(text.replace("\n", newline).encode(encoding), locale) == text
+
+
+def test_what_is_typed_in_the_encoding_of_the_shell_is_read_in_it() -> None:
+    assert piped("今天天气".encode("gbk"), "gbk") == "今天天气"
+    with pytest.raises(DataError, match="in no encoding of Unicode"):
+        piped("今天天气".encode("gbk"), "utf-8")
+
+
+def test_as_much_is_read_as_is_asked_for() -> None:
+    assert len(piped(b"a" * 1000, "utf-8", most=10)) > 10
+    assert len(piped("𝔸".encode() * 1000, "utf-8", most=10)) == 11
+    assert piped("𝔸".encode() * 10, "utf-8", most=10) == "𝔸" * 10
+
+
+def test_a_closed_input_is_one_sentence() -> None:
+    done = shell("$python -m minimind_core generate --prompt - --model nano-rope <&-")
+    assert done.returncode == 1
+    assert done.stderr == b"Standard input is closed; give the text as an argument.\n"
+
+
+def piped(data: bytes, locale: str, most: int = 100) -> str:
+    """What is read of these bytes in a shell of this encoding."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding=locale))
+        return read_input(most)
 
 
 @pytest.mark.parametrize("words", LISTS, ids=" ".join)

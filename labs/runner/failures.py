@@ -9,9 +9,8 @@ import signal
 from dataclasses import dataclass
 
 from labs.runner.schedule import SILENCE_SECONDS
-from minimind_core.errors import MiniMindError, Sentence
+from minimind_core.errors import MiniMindError, Sentence, is_out_of_memory
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DEVICE_ASSERT = (
     "device-side assert",
     "cuda error",
@@ -36,7 +35,7 @@ def explain(error: BaseException) -> Failure:
     text = str(error).lower()
     if isinstance(error, MiniMindError):
         return Failure(error.sentence)
-    if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         return _fatal(f"The device ran out of memory; choose a smaller setting. {FRESH}", "failure.memory")
     if any(words in text for words in _DEVICE_ASSERT):
         return _fatal(

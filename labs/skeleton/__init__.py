@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 from string import Template
 
-from minimind_core.errors import ConfigError
+from minimind_core.atomic_file import write_whole
+from minimind_core.bounded import cannot_write
+from minimind_core.errors import ConfigError, shortened
 
 _HERE = Path(__file__).parent
 _SUFFIX = ".template"
@@ -20,11 +22,12 @@ _SUFFIX = ".template"
 def create(slug: str, root: Path) -> list[Path]:
     """Write the files of the question `slug`, such as "q15_beam_search", below the project's folder `root`.
 
-    Returns them in reading order. Raises ConfigError for a name that is no slug, or that is taken.
+    Returns them in reading order. Raises ConfigError for a name that is no slug, or that is
+    taken, FileError where nothing can be written.
     """
-    match = re.fullmatch(r"q(\d\d)_[a-z][a-z0-9_]*", slug)
+    match = re.fullmatch(r"q(0[1-9]|[1-9][0-9])_[a-z][a-z0-9_]{0,59}", slug)
     if match is None:
-        raise ConfigError(f"{slug!r} is no name for a question; it is like q15_beam_search.")
+        raise ConfigError(f"{shortened(slug, 80)!r} is no name for a question; it is like q15_beam_search.")
     key = f"q{match[1]}"
     taken = [path.name for part in ("questions", "labs") for path in (root / part).glob(f"{key}_*")]
     if taken:
@@ -32,9 +35,11 @@ def create(slug: str, root: Path) -> list[Path]:
     values = {"number": str(int(match[1])), "key": key, "slug": slug}
     written = []
     for kind, place in (("question", root / "questions" / slug), ("lab", root / "labs" / slug)):
-        place.mkdir(parents=True)
         for source in sorted((_HERE / kind).iterdir()):
             path = place / source.name.removesuffix(_SUFFIX)
-            path.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+            try:
+                write_whole(path, Template(source.read_text(encoding="utf-8")).substitute(values))
+            except OSError as error:
+                raise cannot_write(path, error) from error
             written.append(path)
     return written

@@ -11,6 +11,7 @@ number, by a prime. A mistyped sign changes the number by d * 32^k, two exchange
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from minimind_core.errors import ConfigError, shortened
@@ -19,7 +20,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EDITION_SIGNS, SEED_SIGNS, CHECK_SIGNS = 2, 4, 2
 CHECK_PRIME = 1021
 """The largest prime that two signs can hold; the order of 32 modulo it, 68, is above a ticket's signs."""
-_TICKET = re.compile(rf"Q(\d\d)([{ALPHABET}]{{2}})([{ALPHABET}]{{4}})([{ALPHABET}]{{2}})")
+_TICKET = re.compile(rf"Q([0-9]{{2}})([{ALPHABET}]{{2}})([{ALPHABET}]{{4}})([{ALPHABET}]{{2}})")
 _EXAMPLE = "Q06-7H-04K7-Q1"
 
 
@@ -48,7 +49,8 @@ def written(parts: Parts) -> str:
 
 def parsed(text: str) -> Parts:
     """What a typed ticket says. Raises TicketError for what is none, and for a typing mistake."""
-    typed = re.sub(r"[\s\-‐-―]", "", text.upper())
+    narrow = unicodedata.normalize("NFKC", text)  # an input method for Chinese may write full-width signs
+    typed = re.sub(r"[\s\-‐-―]", "", narrow.upper())
     body = typed[:1] + typed[1:].translate(str.maketrans("OIL", "011"))
     found = _TICKET.fullmatch(body)
     if not found:

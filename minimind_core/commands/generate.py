@@ -25,6 +25,7 @@ from minimind_core.command_options import (
     print_json,
     where,
 )
+from minimind_core.console import read_input
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.errors import require
 from minimind_core.progress import OnProgress, progress_bar
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         options.repetition_penalty,
         secrets.randbelow(NEW_SEEDS) if options.seed is None else options.seed,
     )
-    prompt = sys.stdin.read(MAX_CHARACTERS + 1) if options.prompt == "-" else options.prompt
+    prompt = read_input(MAX_CHARACTERS) if options.prompt == "-" else options.prompt
     _check_length(len(prompt), MAX_CHARACTERS, "characters")
     loaded = load(options)
     ids = loaded.prompt_ids(prompt)

@@ -90,6 +90,9 @@ def _refuse_foreign_files(folder: Path, own_files: re.Pattern[str]) -> None:
         raise CheckpointError(f"{folder} is no place for a checkpoint; choose a new folder.")
     if not folder.exists():
         return
+    if folder.samefile(Path.cwd()):
+        # renamed away and deleted, it would leave the shell in a folder that is none any more
+        raise CheckpointError(f"{folder} is the folder of this command; choose a new one in it or beside it.")
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is a file; choose a folder to save to.")
     foreign = sorted(

@@ -119,7 +119,7 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
         )
     try:
         return ModelConfig.from_dict(meta["model"]), meta
-    except (ConfigError, TypeError) as error:
+    except ConfigError as error:
         raise CheckpointError(
             f"{path} describes no model that can be built ({error}); fetch the checkpoint again.",
             key="checkpoint.no_model",

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from minimind_core.errors import CheckpointError, ConfigError, TokenizerError
+from minimind_core.errors import CheckpointError, ConfigError, TokenizerError, require
 from minimind_core.files.checkpoint_config import CONFIG_FILE, AnyPath, is_native, read_json
 from minimind_core.files.hf_config import read_hf_config
 from minimind_core.files.tensor_files import (
@@ -192,7 +192,7 @@ def _config(
         unset = [name for name in ids if _is_unset(settings.get(name), name, shape["vocab_size"])]
         told = {name: value for name, value in settings.items() if name not in unset}
         config = ModelConfig(**{**ids, **told, **shape})
-    except (ConfigError, TypeError, ZeroDivisionError) as error:
+    except ConfigError as error:
         raise CheckpointError(
             f"{source} does not tell a usable shape ({error}); "
             "choose a transformers folder with its own config.json.",
@@ -229,7 +229,7 @@ def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> 
     embedding, head = state_dict[EMBEDDING], state_dict.get(LM_HEAD)
     query_width, kv_width = len(state_dict[Q_PROJ]), len(state_dict[K_PROJ])
     qk_norm = Q_NORM in state_dict
-    head_dim = len(state_dict[Q_NORM]) if qk_norm else query_width // settings["num_heads"]
+    head_dim = len(state_dict[Q_NORM]) if qk_norm else _head_dim(query_width, settings["num_heads"])
     tied = head is None or settings.get("tie_word_embeddings") is True or torch.equal(head, embedding)
     return {
         "vocab_size": embedding.shape[0],
@@ -244,6 +244,13 @@ def _shape_of(state_dict: Mapping[str, Tensor], settings: Mapping[str, Any]) -> 
         "qk_norm": qk_norm,
         "tie_word_embeddings": tied,
     }
+
+
+def _head_dim(query_width: int, num_heads: Any) -> int:
+    """What each of so many heads has of the queries. Raises ConfigError for what is no number of heads."""
+    is_whole = isinstance(num_heads, int) and not isinstance(num_heads, bool)
+    require(is_whole and 1 <= num_heads <= query_width, f"num_heads cannot be {num_heads!r:.40}.")
+    return query_width // int(num_heads)
 
 
 def _tokenizer_near(weights: Path) -> Path:

@@ -6,11 +6,11 @@ Does not count anything (that is `cost.py`) and holds no training settings (`tra
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from minimind_core.errors import ConfigError, require
+from minimind_core.errors import require
+from minimind_core.written_settings import as_table, built
 
 LARGEST = 2**31 - 1
 """Of any length, width or count: far beyond every model, and every integer type holds it."""
@@ -171,16 +171,10 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
         """Read `to_dict`'s form. Raises ConfigError on an unknown key, with the nearest known one."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in data:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else "."
-                raise ConfigError(f"Unknown model setting {key!r}{hint}")
-        values = dict(data)
+        values = dict(as_table("model", data))
         if isinstance(values.get("rope_scaling"), dict):
-            values["rope_scaling"] = RopeScaling(**values["rope_scaling"])
-        return cls(**values)
+            values["rope_scaling"] = built(RopeScaling, "rope_scaling", values["rope_scaling"])
+        return built(cls, "model", values)
 
     def replace(self, **changes: Any) -> ModelConfig:
         """A copy with some fields changed, checked again."""

@@ -8,7 +8,6 @@ numbers in them, for other languages.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 
-from minimind_core.errors import ConfigError, DataError, shortened
+from minimind_core.errors import ConfigError, DataError
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
 from minimind_core.model.minimind import MiniMind
@@ -25,6 +24,7 @@ from minimind_core.training.batches import IGNORE, Batch
 from minimind_core.training.nonfinite import TensorWatch, nonfinite_state
 from minimind_core.training.trainer import Trainer
 from minimind_core.training.training_config import TrainingConfig
+from minimind_core.written_settings import as_table, built, read_object
 
 State = Literal["ok", "note", "mend"]
 LARGEST_MODEL = 200_000_000
@@ -77,28 +77,20 @@ class Item:
         return SENTENCES[f"{self.reason or self.name}.{self.state}"].format(**self.values)
 
 
-def settings_from(text: str) -> tuple[ModelConfig, TrainingConfig]:
-    """What a JSON text says of a model and its training; what it leaves out has its default.
+def settings_from(data: str | bytes) -> tuple[ModelConfig, TrainingConfig]:
+    """What a JSON text, or the content of a file, says of a model and its training.
 
-    Its keys are those of ModelConfig, or "model" and "training" (also as in a checkpoint's config.json).
-    Raises ConfigError with one sentence.
+    Its keys are those of ModelConfig, or "model" and "training" (also as in a checkpoint's config.json); what
+    it leaves out has its default. Raises ConfigError with one sentence.
     """
-    try:
-        values = json.loads(text or "{}")
-        if not isinstance(values, dict):
-            raise TypeError(f"it is {shortened(json.dumps(values), 24)}")
-        trained = values.get("trained", {}).get("training", {}) or {"steps": 1000}
-        model = (
-            {k: v for k, v in values.items() if k != "training"} if "model" not in values else values["model"]
-        )
-        training = values.get("training", trained)
-        return ModelConfig.from_dict(model), TrainingConfig(**{"steps": 1000, **training})
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(
-            f"The settings are not a JSON object of model and training settings: {error!s:.200}.",
-            key="checklist.settings",
-            reason=f"{error!s:.200}",
-        ) from error
+    values = read_object(data or "{}")
+    trained = as_table("trained", values.get("trained") or {})
+    training = values.get("training", trained.get("training", {}))
+    alone = {name: value for name, value in values.items() if name not in ("training", "trained")}
+    return (
+        ModelConfig.from_dict(values.get("model", alone)),
+        built(TrainingConfig, "training", {"steps": 1000, **as_table("training", training)}),
+    )
 
 
 def checklist(

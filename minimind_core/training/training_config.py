@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from minimind_core.errors import ConfigError, require
+from minimind_core.errors import ConfigError
+from minimind_core.written_settings import check_kinds
 
 OptimizerKind = Literal["adamw", "muon"]
 ScheduleKind = Literal["linear", "cosine", "constant", "wsd"]
@@ -60,19 +61,43 @@ class TrainingConfig:
     log_every: int = 1
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
-            require(value >= low, f"{name} must be at least {low:g}, not {value!s:.40}.")  # NaN is not
-            require(value <= high, f"{name} must be at most {high:g}, not {value!s:.40}.")
+            given = f"{value!s:.40}"
+            if not value >= low:  # NaN is not
+                raise ConfigError(
+                    f"{name} must be at least {low:g}, not {given}.",
+                    key="written.least",
+                    name=name,
+                    limit=f"{low:g}",
+                    given=given,
+                )
+            if value > high:
+                raise ConfigError(
+                    f"{name} must be at most {high:g}, not {given}.",
+                    key="written.most",
+                    name=name,
+                    limit=f"{high:g}",
+                    given=given,
+                )
         if self.batch_size % self.grad_accum:
             raise ConfigError(
-                f"batch_size {self.batch_size} cannot be split into {self.grad_accum} micro-batches."
+                f"batch_size {self.batch_size} cannot be split into {self.grad_accum} micro-batches.",
+                key="written.split",
+                rows=self.batch_size,
+                parts=self.grad_accum,
             )
         kinds = {"optimizer": OptimizerKind, "schedule": ScheduleKind, "dtype": TrainingDtype}
         for name, kind in kinds.items():
             if getattr(self, name) not in get_args(kind):
+                known, given = ", ".join(get_args(kind)), f"{getattr(self, name)!r:.40}"
                 raise ConfigError(
-                    f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}."
+                    f"{name} must be one of {known}, not {given}.",
+                    key="written.choice",
+                    name=name,
+                    known=known,
+                    given=given,
                 )
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ has a test that fails once Streamlit does the same by itself.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 _MEMORY = "minimind"
+_MOST_NAMES = 100
+_let_pass = deque[str]()
+"""The hosts that `allow_host` added, the oldest first."""
 _interruptible = SafeSessionState.on_script_will_rerun
 
 
@@ -99,5 +103,10 @@ def allow_host(authority: str) -> None:
     """
     host = urlsplit(f"//{authority}").hostname or ""
     allowed = config.get_option("server.allowedHosts")
-    if host not in allowed:
-        config.set_option("server.allowedHosts", [*allowed, host])
+    if host in allowed:
+        return
+    if len(_let_pass) == _MOST_NAMES:  # below "*.example.org" a client can make up names without an end
+        oldest = _let_pass.popleft()
+        allowed = [name for name in allowed if name != oldest]
+    _let_pass.append(host)
+    config.set_option("server.allowedHosts", [*allowed, host])

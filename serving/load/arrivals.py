@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 from pathlib import Path
 
+from minimind_core.bounded import read_bounded
 from minimind_core.errors import ConfigError
 
 MOST_BYTES = 2**24
@@ -34,16 +35,16 @@ def trace(path: Path) -> list[float]:
     """The seconds in a text file, one number a line; empty lines and `# remarks` are skipped.
 
     The first is moved to 0 and the order is mended, so that a log's own times will do. Raises ConfigError for
-    a file that cannot be read, is too large, or holds anything else.
+    a file that cannot be read or holds anything else, FileError for one that is none or is too large.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"{path} has more than {MOST_BYTES // 2**20} MiB: shorten the trace.")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bounded(path, MOST_BYTES).decode("utf-8-sig").splitlines()
+    except OSError as error:
         raise ConfigError(
-            f"The trace {path} cannot be read ({error}): give a text file of seconds."
+            f"The trace {path} cannot be read ({error.strerror}): give a text file of seconds."
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"The trace {path} is not UTF-8: save it so, one number a line.") from error
     times = [
         _number(path, index, line) for index, line in enumerate(lines, 1) if line.strip() and line[0] != "#"
     ]

@@ -140,9 +140,7 @@ def _check_plot(path: Path | None) -> None:
         try:
             check_target(path)
         except OSError as error:
-            raise FileError(
-                f"The plots cannot be written to {path} ({error}); choose another file."
-            ) from error
+            raise _unwritable(path, error) from error
 
 
 def _write_plots(path: Path, test: LoadTest, summary: Summary) -> None:
@@ -151,8 +149,12 @@ def _write_plots(path: Path, test: LoadTest, summary: Summary) -> None:
     try:
         write_plots(path, test, summary)
     except OSError as error:
-        raise FileError(f"The plots cannot be written to {path} ({error}); choose another file.") from error
+        raise _unwritable(path, error) from error
     print(f"wrote {path}", file=sys.stderr)
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    return FileError(f"The plots cannot be written to {path} ({error.strerror}); choose another file.")
 
 
 def _up_to(most: float) -> Callable[[str], float]:

@@ -7,6 +7,7 @@ import ipaddress
 import httpx
 
 from minimind_core.errors import ConfigError
+from serving.settings import SERVERS, is_address
 
 ENDPOINT = "/v1/completions"
 
@@ -25,7 +26,7 @@ def endpoint(address: str, *, allow_remote: bool) -> httpx.URL:
         url = httpx.URL(address)
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
+    if not url.host or not is_address(str(url), SERVERS):
         raise ConfigError(f"{address!r} is no address of a server: write it like http://127.0.0.1:8000.")
     if not allow_remote and not _is_this_machine(url.host):
         raise ConfigError(

@@ -15,6 +15,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+from minimind_core.bounded import cannot_write
 from minimind_core.command_options import add_device_arguments, add_model_arguments, positive
 from minimind_core.errors import require
 from serving.arguments import DEFAULT, add_numbers, add_paged, settings_of
@@ -41,14 +42,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run all of it; 0 after SIGTERM, 130 after Ctrl+C. Raises MissingProgram, NotStarted, ConfigError."""
+    """Run all of it; 0 after SIGTERM, 130 after Ctrl+C.
+
+    Raises MissingProgram, NotStarted, ConfigError, FileError.
+    """
     settings_of(options)  # a setting that cannot work is told before anything starts
     folder = options.data.resolve() if options.data else Path(tempfile.mkdtemp(prefix="minimind-cluster-"))
     require(
         len(str(folder)) <= LONGEST_FOLDER,
         f"The path of --data has more than {LONGEST_FOLDER} characters; choose a shorter one for the socket.",
     )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     try:
         return asyncio.run(_run(options, folder))
     finally:

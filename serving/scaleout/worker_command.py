@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from minimind_core.command_options import add_device_arguments, add_model_arguments
 from serving.arguments import ENGINE, add_numbers, add_paged, embedded, settings_of
-from serving.settings import QUEUES
+from serving.settings import QUEUES, is_address
 
 DEFAULT_ADDRESS = "redis://127.0.0.1:6379"
 INTERRUPTED = 130
@@ -87,6 +87,6 @@ async def _work(options: argparse.Namespace) -> int:
 
 
 def _address(text: str) -> str:
-    if not text.startswith(QUEUES):
-        raise argparse.ArgumentTypeError(f"{text!r} does not begin with one of {', '.join(QUEUES)}")
+    if not is_address(text, QUEUES):
+        raise argparse.ArgumentTypeError(f"{text!r:.100} is no address with one of {', '.join(QUEUES)}")
     return text

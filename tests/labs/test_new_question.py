@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from labs.contract.registry import ROOT
 from labs.skeleton import create
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, FileError
 from questions import load_questions
 
 KEY = f"q{max(question.number for question in load_questions()) + 1:02d}"
@@ -63,10 +64,44 @@ def test_it_is_laid_out_and_typed_as_the_house_is(copy: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("slug", ["15_demo", "q15", "q15-demo", "Q15_demo", "q1_demo", "../q15_demo"])
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "15_demo",
+        "q15",
+        "q15-demo",
+        "Q15_demo",
+        "q1_demo",
+        "../q15_demo",
+        "q00_demo",
+        "q١٥_demo",
+        "q15_demo\n",
+        "q15_" + "a" * 300,
+    ],
+)
 def test_a_name_that_is_none_is_refused(tmp_path: Path, slug: str) -> None:
     with pytest.raises(ConfigError, match="it is like q15_beam_search"):
         create(slug, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_can_be_written_one_sentence_says_so(tmp_path: Path) -> None:
+    (tmp_path / "questions").touch()
+    with pytest.raises(FileError, match="Cannot write"):
+        create("q15_demo", tmp_path)
+
+
+def test_a_broken_question_is_one_sentence_of_every_command(copy: Path) -> None:
+    broken = copy / "questions" / "q98_broken" / "question.toml"
+    broken.parent.mkdir()
+    broken.write_text('id = "Q0"\n')
+    try:
+        done = python(copy, "-m", "labs", "verify", KEY, "--json")
+    finally:
+        shutil.rmtree(broken.parent)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"A question cannot be used. {broken}: ")
+    assert json.loads(done.stdout) == {"error": done.stderr.rstrip()}
 
 
 def test_a_number_that_is_taken_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Small models with random weights, and files as upstream MiniMind writes them, for the tests beside this."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,21 @@ def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
     return list(left) == list(right) and all(torch.equal(left[name], right[name]) for name in left)
 
 
+PYTHONS_OWN_WORDS = re.compile(
+    r"not supported between|unsupported operand|unexpected keyword|positional argument|"
+    r"object (is not|has no)|NoneType|instances of|codec can't|recursion depth|sys\.set_|invalid literal|"
+    r"__|Traceback|Error\b"
+)
+"""What is for programmers. A sentence for a person never has it."""
+
+
 def sentence(call: Callable[[], object]) -> str:
-    """The message of the MiniMindError that the call must raise; checked to be one sentence."""
+    """The message of the MiniMindError that the call must raise; checked to be one sentence for a person."""
     with pytest.raises(MiniMindError) as caught:
         call()
     message = str(caught.value)
     assert message.endswith(".") and ". " not in message and "\n" not in message, message
+    assert not PYTHONS_OWN_WORDS.search(message), message
     return message
 
 

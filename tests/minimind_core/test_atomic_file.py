@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minimind_core import atomic_file
-from minimind_core.atomic_file import ABANDONED_AFTER, open_whole, write_flushed, write_whole
+from minimind_core.atomic_file import ABANDONED_AFTER, check_target, open_whole, write_flushed, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_WRITER = """
@@ -110,3 +111,37 @@ def test_permissions_stay_those_of_the_file_and_a_new_one_has_the_usual(tmp_path
     for path, mode in ((private, 0o100600), (usual, expected)):
         write_whole(path, "new")
         assert path.stat().st_mode == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link to a pipe"])
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path, kind: str) -> None:
+    """A rename puts a file into the place of whatever has the name: root would lose /dev/null for everybody.
+
+    Pipes stand for devices here: a test that fails must not cost one.
+    """
+    place = tmp_path / "place"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "socket":
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(place))
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        place.symlink_to("pipe")
+    before = place.stat()
+    for write in (check_target, lambda path: write_whole(path, "new")):
+        with pytest.raises(OSError, match="it is a device or a pipe, not a file"):
+            write(place)
+    assert (place.stat().st_ino, place.stat().st_mode) == (before.st_ino, before.st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "a.txt", tmp_path / "link"
+    link.symlink_to(target)
+    for content in ("new", "newer"):  # at first the link leads nowhere
+        write_whole(link, content)
+        assert link.is_symlink() and target.read_text() == content
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "link"] and os.listdir(target.parent) == ["a.txt"]

@@ -142,6 +142,21 @@ def test_a_config_may_hold_the_training_alone(tiny: Path, tmp_path: Path) -> Non
     assert finding.state == "ok" and "25,829,888 parameters" in finding.sentence
 
 
+def test_a_config_in_any_encoding_or_none_is_a_finding(tiny: Path, tmp_path: Path) -> None:
+    """Beside --checklist too, which reads the first one again."""
+    utf16, folder, none = tmp_path / "utf16.json", tmp_path / "folder", tmp_path / "none.json"
+    utf16.write_text(json.dumps({"model": TINY.to_dict()}), encoding="utf-16")
+    folder.mkdir()
+    (tmp_path / "my.jsonl").write_text('{"text": "a text of ours"}')
+    assert found("config", tiny, configs=[utf16])[0].state == "ok"
+    files = {"data": [tmp_path / "my.jsonl"], "tokenizer": "byte"}
+    items = found("training", tiny, checklist=True, configs=[utf16], **files)
+    assert len(items) == 10 and all(item.state != "mend" for item in items)
+    for path in (folder, none):
+        [item] = found("training", tiny, checklist=True, configs=[path], **files)
+        assert item.state == "mend" and item.sentence.startswith(f"Cannot read {path}: ")
+
+
 def test_data_is_read_to_its_end(tiny: Path, tmp_path: Path) -> None:
     names = ("good.jsonl", "holes.jsonl", "empty.jsonl", "cut.xz")
     good, holes, empty, cut = (tmp_path / name for name in names)

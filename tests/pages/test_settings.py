@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -185,6 +186,11 @@ def test_the_environment_wins_and_is_named(
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"dtype": 7}', "\0"])
 def test_a_damaged_file_counts_as_none(damage: str, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(damage)
+    assert settings_file.runner_settings() == RunnerSettings()
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "settings.json")
     assert settings_file.runner_settings() == RunnerSettings()
 
 

@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from minimind_core.errors import NO_MEMORY
 from tests.minimind_core.checkpoint_samples import save_tiny
 from tests.serving.logged_process import LoggedProcess
 
@@ -95,8 +96,14 @@ def test_a_process_from_its_first_line_to_its_last(server: Process) -> None:
     ("options", "sentence"),
     [
         (["--host", "0.0.0.0"], "Say under which names 0.0.0.0 is reached"),
-        (["--backend", "ftp://x"], "A backend is `engine` or an address with http:// or redis://"),
+        *(
+            (["--backend", address], "A backend is `engine` or an address with http:// or redis://")
+            for address in ("ftp://x", "http://", "http://h:99999", "http://[::1", "redis://", "unix://")
+        ),
         (["--deadline", "0"], "deadline must be above 0 seconds"),
+        (["--deadline", "nan"], "deadline must be above 0 seconds"),
+        (["--deadline", "1e400"], "deadline must be at most 86,400 seconds, not inf."),
+        (["--gather-seconds", "inf"], "gather_seconds must be at most 86,400 seconds, not inf."),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_sentence(options: list[str], sentence: str) -> None:
@@ -107,3 +114,15 @@ def test_a_setting_that_cannot_work_is_one_sentence(options: list[str], sentence
         patch.setattr("builtins.print", lambda *words, **_: said.extend(map(str, words)))
         assert main(["serve", *options]) == 2
     assert sentence in said[0]
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], ["worker"]], ids=lambda words: words[0])
+def test_more_memory_than_there_is_is_one_sentence(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from serving.__main__ import main
+
+    save_tiny(tmp_path / "tiny")
+    long = ["--max-length", "999999999999", "--model", str(tmp_path / "tiny"), "--device", "cpu"]
+    assert main([*words, *long]) == 1
+    assert capsys.readouterr().err == f"{NO_MEMORY}\n"

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from labs.contract.fields import Text
+from minimind_core.training.text_lines import encoding_of
 from pages.ui.site.upload import upload
 from pages.ui.words.i18n import t
 
@@ -43,12 +44,13 @@ def box(spec: Text, label: str, common: dict[str, Any], put: Callable[[str], Non
 def fitting(content: bytes, most: int) -> tuple[str, bool]:
     r"""A file's text in at most `most` characters, if possible cut after a whole line; whether it was cut.
 
-    What is no UTF-8 becomes a replacement character.
+    It may be in any encoding of Unicode; what is in none becomes a replacement character.
 
     >>> fitting(b"one\ntwo\nthree", 9)
     ('one\ntwo', True)
     """
-    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+    encoding, mark = encoding_of(content[:8])
+    text = content[mark:].decode(encoding, errors="replace").replace("\r\n", "\n")
     if len(text) <= most:
         return text, False
     head = text[: most + 1]

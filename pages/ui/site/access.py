@@ -22,6 +22,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from minimind_core.bounded import read_bounded
+from minimind_core.errors import FileError
 from pages.ui.site import origin
 from study.store import data_folder
 
@@ -120,9 +122,10 @@ def _secret(folder: Path) -> bytes:
     """
     path, made = folder / _SECRET, secrets.token_bytes(_SECRET_BYTES)
     with contextlib.suppress(OSError):
-        kept = path.read_bytes()
-        if len(kept) == _SECRET_BYTES:
-            return kept
+        with contextlib.suppress(FileError):
+            kept = read_bounded(path, _SECRET_BYTES)
+            if len(kept) == _SECRET_BYTES:
+                return kept
         path.unlink()
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

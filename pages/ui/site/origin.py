@@ -7,6 +7,7 @@ MINIMIND_PUBLIC_ORIGIN declares the origin that browsers see where a proxy shows
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterable
@@ -55,9 +56,17 @@ def parse(text: str) -> Origin | None:
     if (found := _ORIGIN.fullmatch(text)) is None:
         return None
     scheme, host, port = found[1].lower(), found[2].lower().strip("[]"), int(found[3] or 0)
-    if port > 65_535:
+    if port > 65_535 or (found[2][0] == "[" and not _is_ip(host)):
         return None
     return Origin(scheme, host, port or _PORTS[scheme])
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def public() -> Origin | None:

@@ -35,7 +35,16 @@ from labs.runner.job import Job
 from minimind_core.errors import ConfigError
 from pages.ui import streamlit_inside
 from pages.ui.experiments import registry
-from pages.ui.site import access, announce, descriptors, later, origin, question_list, settings_file
+from pages.ui.site import (
+    access,
+    announce,
+    descriptors,
+    later,
+    once_a_minute,
+    origin,
+    question_list,
+    settings_file,
+)
 from pages.ui.site.first_paint import FirstPaint
 from pages.ui.site.guard import Guard
 from pages.ui.site.visitor import VisitorCookie
@@ -94,6 +103,7 @@ def prepare() -> None:
     except (ValueError, ConfigError) as error:
         sys.exit(str(error))
     descriptors.raise_limit()
+    once_a_minute.limit_warnings()
     streamlit_inside.leave_pages_router()
     streamlit_inside.run_callbacks_whole()
     gc.freeze()  # Streamlit collects garbage after each run of a page: not in what is loaded by now

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from labs.runner.exchange import RunnerSettings
 from minimind_core.atomic_file import write_whole
-from minimind_core.errors import Sentence
+from minimind_core.bounded import MAX_JSON_BYTES, read_bounded
+from minimind_core.errors import FileError, Sentence
 from study.store import data_folder
 
 PROFILE = "profile"
@@ -55,8 +56,8 @@ def keep(settings: RunnerSettings) -> str:
 def read() -> dict[str, str]:
     """The settings in the file by name; empty where there is none, or a damaged one."""
     try:
-        content = json.loads(_path().read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(read_bounded(_path(), MAX_JSON_BYTES))
+    except (OSError, FileError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

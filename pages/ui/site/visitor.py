@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
@@ -34,7 +33,8 @@ def at_this_machine(headers: Mapping[str, str]) -> bool:
         return False
     if any(name in headers for name in _PROXY_HEADERS):
         return False
-    return "host" not in headers or urlsplit(f"//{headers['host']}").hostname in origin.LOOPBACK
+    asked = origin.parse(f"http://{headers.get('host', origin.LOOPBACK[0])}")
+    return asked is not None and asked.host in origin.LOOPBACK
 
 
 def visitor_name(cookies: Mapping[str, str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,18 @@ def test_what_is_written_is_read(parts: Parts) -> None:
 
 def test_signs_that_look_alike_are_one() -> None:
     assert parsed(EXAMPLE) == parsed("qO6 7h o4k7 q1") == Parts("q06", "7H", 4711)
+
+
+def test_full_width_signs_are_the_narrow_ones() -> None:
+    assert parsed("Ｑ０６－７Ｈ－０４Ｋ７－Ｑ１") == parsed(EXAMPLE)
+
+
+@given(st.text(st.characters(categories=["Nd"]), min_size=2, max_size=2))
+def test_digits_of_another_script_are_no_error_of_ours(digits: str) -> None:
+    try:
+        assert parsed(f"Q{digits}{EXAMPLE[3:]}") == parsed(EXAMPLE)
+    except TicketError:
+        assert unicodedata.normalize("NFKC", digits) != "06"
 
 
 @given(PARTS, st.data())

@@ -123,7 +123,7 @@ def test_text_that_comes_piece_by_piece_is_the_whole_text(
 def test_a_prompt_may_come_from_standard_input(
     tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("two\nlines"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"two\r\nlines")))
     result = answer(capsys, "generate", "--prompt", "-", "--max-new-tokens", 2, "--model", tiny)
     assert result["prompt_ids"] == [1, *BYTES.encode("two\nlines")]
 

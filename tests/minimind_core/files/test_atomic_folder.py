@@ -121,6 +121,16 @@ def test_other_peoples_files_are_never_deleted(tmp_path: Path) -> None:
         save(tmp_path / "file", "new")
 
 
+def test_the_folder_of_the_command_itself_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--out "$FOLDER"` of a variable that is not set: the shell would stand in a folder that is gone."""
+    monkeypatch.chdir(tmp_path)
+    for place in (Path(), Path("."), tmp_path):
+        with pytest.raises(CheckpointError, match="is the folder of this command"):
+            save(place, "new")
+    assert Path.cwd() == tmp_path and not list(tmp_path.iterdir())
+    save(Path("below"), "new")
+
+
 def test_half_written_leftovers_go_once_they_are_old(tmp_path: Path) -> None:
     stale, recent = tmp_path / ".x.partial-1", tmp_path / ".x.partial-2"
     stale.mkdir()

@@ -8,13 +8,15 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minimind_core.errors import ConfigError, DataError
 from minimind_core.model import minimind
 from minimind_core.tokenizer import ByteTokenizer
 from minimind_core.training.checklist import Item, checklist, settings_from
 from minimind_core.training.training_config import TrainingConfig
-from tests.minimind_core.checkpoint_samples import TINY, sentence
+from tests.minimind_core.checkpoint_samples import PYTHONS_OWN_WORDS, TINY
 
 MODEL = dataclasses.replace(TINY, vocab_size=ByteTokenizer().vocab_size)
 TRAINING = TrainingConfig(steps=10, seq_len=32, warmup_steps=100)
@@ -96,9 +98,60 @@ def test_settings_are_read_from_a_config_of_ones_own_and_from_a_checkpoints() ->
     assert settings_from('{"num_layers": 3}')[0].num_layers == 3
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", '{"training": {"stepz": 3}}', "3", '{"model": 1}'])
-def test_settings_that_are_none_are_one_sentence(text: str) -> None:
-    assert sentence(lambda: settings_from(text)).endswith(".")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", "settings must be a JSON object, not [1]"),
+        ("{", "no JSON from line 1, column 2"),
+        ('{"training": {"stepz": 3}}', "Unknown training setting 'stepz'; did you mean 'steps'?"),
+        ("3", "must be a JSON object, not 3"),
+        ('{"model": 1}', "model must be a JSON object, not 1"),
+        ('{"training": null}', "training must be a JSON object, not null"),
+        ('{"trained": 5}', "trained must be a JSON object, not 5"),
+        ('{"training": {"steps": 1.5}}', "steps must be a whole number, not 1.5"),
+        ('{"training": {"steps": true}}', "steps must be a whole number, not True"),
+        ('{"training": {"learning_rate": "0.1"}}', "learning_rate must be a number, not '0.1'"),
+        ('{"training": {"compile": "no"}}', "compile must be true or false, not 'no'"),
+        ('{"model": {"rope_scaling": {"factor": 2}}}', "The rope_scaling settings lack 'kind'"),
+        ('{"model": {"rope_scaling": {"kind": "pi", "x": 2}}}', "Unknown rope_scaling setting 'x'"),
+        ("[" * 100_000, "a nesting beyond all bounds"),
+        ('{"num_layers": ' + "9" * 5000 + "}", "a number or a nesting beyond all bounds"),
+        (b'{"num_layers": "\xff"}', "no encoding of Unicode"),
+    ],
+    ids=lambda text: str(text)[:40],
+)
+def test_settings_that_are_none_are_one_sentence(text: str | bytes, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings_from(text)
+    assert said in str(caught.value) and not PYTHONS_OWN_WORDS.search(str(caught.value))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_settings_are_read_in_every_encoding_of_unicode(encoding: str) -> None:
+    assert settings_from('{"num_layers": 3}'.encode(encoding))[0].num_layers == 3
+    assert settings_from("\ufeff{}") == settings_from("{}")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = [field.name for kind in (minimind.ModelConfig, TrainingConfig) for field in dataclasses.fields(kind)]
+
+
+@given(st.sampled_from(["model", "training", "trained", ""]), st.sampled_from([*FIELDS, "kind"]), JSON)
+@settings(max_examples=400, deadline=None)
+def test_any_value_of_any_setting_is_used_or_refused_in_a_sentence(
+    table: str, name: str, value: object
+) -> None:
+    for content in ({name: value}, {"rope_scaling": {name: value}}, value):
+        try:
+            model, training = settings_from(json.dumps({table: content} if table else content))
+        except ConfigError as error:
+            assert not PYTHONS_OWN_WORDS.search(str(error)), error
+        else:
+            assert type(training.steps) is int and type(model.num_layers) is int
 
 
 def test_what_cannot_be_tried_is_one_sentence() -> None:

@@ -48,13 +48,20 @@ def test_of_a_longer_file_whole_lines_are_used_and_it_is_said(app: AppTest) -> N
     assert not [word.value for word in app.caption if "longer than" in word.value]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+def test_a_file_is_read_in_every_encoding_of_unicode(encoding: str) -> None:
+    """Windows PowerShell writes UTF-16 with `>`."""
+    text = '{"text": "今天学了 RoPE"}\n{"text": "Hello world"}\n'
+    assert fitting(text.replace("\n", "\r\n").encode(encoding), 1000) == (text, False)
+
+
 def test_a_file_in_another_encoding_has_a_word(app: AppTest) -> None:
     given_a_file(app, "一二三".encode("gb18030"))
     assert [word.value for word in app.caption if "arrived broken" in word.value]
 
 
 @given(
-    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\ufeff"), max_size=40),
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\ufeff\0"), max_size=40),
     st.integers(1, 50),
 )
 def test_what_fits_is_a_beginning_and_all_of_it_where_there_is_room(text: str, most: int) -> None:

@@ -124,6 +124,17 @@ def test_a_damaged_secret_is_made_anew(
     assert (tmp_path / "token.key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+def test_what_is_no_file_in_the_place_of_the_secret_is_replaced(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(access.VARIABLE, "on")
+    place = tmp_path / "token.key"
+    os.mkfifo(place) if kind == "pipe" else place.symlink_to("/dev/zero")
+    assert access.key() is not None
+    assert place.is_file() and not place.is_symlink()
+
+
 def test_where_nothing_can_be_kept_the_token_still_works(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -131,6 +131,27 @@ def test_no_other_text_is_an_origin_of_ours(sent: str) -> None:
     assert (ask(("host", OWN), ("origin", sent)).passed is not None) == same
 
 
+@given(st.text("0123456789abcdef:.", min_size=1, max_size=12))
+@SETTINGS
+def test_what_stands_in_brackets_is_an_address_or_no_host(inside: str) -> None:
+    """Python refuses to read others, and a name for any host would let them through to where it does."""
+    config.set_option("server.allowedHosts", ["*"])
+    given = (("host", f"[{inside}]"), ("origin", f"http://[{inside}]"))
+    socket, page = ask(*given), ask(*given[:1], kind="http", path="/_stcore/metrics", method="GET")
+    assert socket.passed is None or streamlit_lets_in(socket.passed)
+    assert page.passed is not None or page.status in (400, 404)
+
+
+def test_names_without_an_end_leave_no_list_without_an_end() -> None:
+    config.set_option("server.allowedHosts", ["*.example.org", "study.example.org"])
+    for number in range(300):
+        host = f"a{number}.example.org"
+        socket = ask(("host", host), ("origin", f"http://{host}"))
+        assert socket.passed is not None and streamlit_lets_in(socket.passed)
+    allowed = config.get_option("server.allowedHosts")
+    assert len(allowed) < 150 and {"*.example.org", "study.example.org"} < {*allowed}
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from http.cookies import SimpleCookie
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -83,6 +87,8 @@ def test_a_made_up_name_is_replaced(everywhere: None) -> None:
         ({"host": "localhost"}, True),
         ({"host": "[::1]:80"}, True),
         ({"host": "lab.example"}, False),
+        ({"host": "[::1"}, False),
+        ({"host": "[::x]"}, False),
         ({"host": "127.0.0.1.example"}, False),
         ({"host": "localhost", "x-forwarded-for": "10.0.0.7"}, False),
         ({"x-real-ip": "10.0.0.7"}, False),
@@ -99,3 +105,39 @@ def test_who_sits_here_gets_no_cookie() -> None:
 
 def test_a_server_on_every_interface_trusts_no_address(everywhere: None) -> None:
     assert not at_this_machine({"host": "127.0.0.1:8501"})
+
+
+HEADERS = ("cookie", "accept", "accept-language", "origin", "referer", "x-forwarded-proto", "range")
+VALUES = st.binary(max_size=12) | st.sampled_from([b"zh;q=nan", b"a=\xff", b"http://[", b"bytes=9-0,-"])
+HOSTS = st.text("[]:.1x@/ ", max_size=6).map(str.encode) | st.binary(max_size=6)
+
+
+@given(
+    st.sampled_from(["/_stcore/health", "/", "/data"]),
+    HOSTS,
+    st.lists(st.tuples(st.sampled_from(HEADERS).map(str.encode), VALUES), max_size=4),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_header_whatever_is_an_error_of_ours(
+    path: str, host: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """A monitor may ask under any name, so that what reads a name meets all of them."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    routes = [Route("/", page), Route("/data", data), Route("/_stcore/health", data)]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", host), *headers],
+    }
+    asyncio.run(Starlette(routes=routes, middleware=server.middleware())(scope, receive, send))
+    assert sent[0]["status"] < 500

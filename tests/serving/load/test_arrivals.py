@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minimind_core.errors import ConfigError
+from minimind_core.errors import ConfigError, FileError
 from serving.load.arrivals import MOST_BYTES, bounded, poisson, trace, uniform
 
 SEEDS, RATES = st.integers(0, 10**9), st.floats(0.1, 500.0)
@@ -74,8 +75,8 @@ def test_a_trace_begins_at_its_first_time_whatever_its_clock(tmp_path: Path) -> 
         (b"1\ntwo\n", "line 2: 'two' is not a number of seconds"),
         (b"nan\n", "line 1: 'nan'"),
         (b"# nothing\n", "holds no number"),
-        (b"\xff\xfe", "cannot be read"),
-        (b" " * (MOST_BYTES + 1), "shorten the trace"),
+        ("1\n2\n".encode("utf-16"), "is not UTF-8: save it so"),
+        (b"\xff", "is not UTF-8: save it so"),
     ],
 )
 def test_a_trace_that_is_none_is_refused_with_a_sentence(tmp_path: Path, content: bytes, says: str) -> None:
@@ -83,6 +84,23 @@ def test_a_trace_that_is_none_is_refused_with_a_sentence(tmp_path: Path, content
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=says):
         trace(file)
+
+
+@pytest.mark.parametrize("name", ["large", "pipe", "/dev/zero"])
+def test_a_trace_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    if name == "large":
+        file.touch()
+        os.truncate(file, MOST_BYTES + 1)
+    elif name == "pipe":
+        os.mkfifo(file)
+    with pytest.raises(FileError, match=r"device or a pipe|at most 16,777,216 are read"):
+        trace(file)
+
+
+def test_a_mark_of_an_editor_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "trace.txt").write_text("0\n1\n", encoding="utf-8-sig")
+    assert trace(tmp_path / "trace.txt") == [0.0, 1.0]
 
 
 def test_a_missing_trace_is_refused_with_a_sentence(tmp_path: Path) -> None:

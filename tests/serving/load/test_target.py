@@ -54,7 +54,19 @@ def test_another_machine_only_if_it_is_said(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:x", "\0"]
+    "given",
+    [
+        "",
+        "127.0.0.1:8000",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://127.0.0.1:x",
+        "\0",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://[::1",
+        "http://127.0.0.1:8000\r\nX: y",
+    ],
 )
 def test_what_is_no_address_is_refused_with_a_sentence(given: str) -> None:
     with pytest.raises(ConfigError, match="is no address of a server"):

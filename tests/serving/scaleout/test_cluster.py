@@ -103,3 +103,12 @@ def test_a_setting_that_cannot_work_is_one_sentence(
     assert main(["cluster", *words]) == 2
     assert sentence in capsys.readouterr().err
     assert not os.path.exists("/tmp/" + "x" * 90)
+
+
+def test_a_place_for_its_data_that_is_none_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["cluster", "--data", str(place)]) == 1
+        assert capsys.readouterr().err.startswith(f"Cannot write {place.resolve()} (")
