@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, cast
 
+from questions.counted import counted
 from questions.entry import Entry
 
 Value: TypeAlias = "int | Decimal | bool | str | tuple[Value, ...] | Mapping[str, Value]"
@@ -21,7 +22,6 @@ TOLERANCES: tuple[ToleranceKind, ...] = ("absolute", "relative", "factor")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MINUS = "\N{MINUS SIGN}"
 """The sign of a number that is read; code keeps its hyphen."""
-_TIGHT_UNITS = ("%", "×")
 _ENUMERATION = {"en": (", ", " and "), "zh": ("、", " 和 ")}
 """Between the items of a list in a sentence, and before the last one."""
 
@@ -107,9 +107,7 @@ def shown(value: Value, unit: str = "", language: str = "en") -> str:
     >>> shown(-2764800)
     '−2,764,800'
     """
-    if not unit:
-        return _bare(value, language)
-    return f"{_bare(value, language)}{'' if unit in _TIGHT_UNITS else chr(0xA0)}{unit}"
+    return counted(_bare(value, language), unit)
 
 
 def as_code(value: Value) -> str:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 
 from questions import Prediction
+from questions.counted import singular
 from study.predictions import AnswerError, check_answer
 
 _TIMES = ("×", "x", "倍", "times")
@@ -62,7 +63,7 @@ def _normalized(typed: str) -> str:
 
 def _without_unit(prediction: Prediction, text: str) -> tuple[str, bool]:
     """The text without its unit, and whether it is a percentage of something not asked in percent."""
-    own = tuple(unit.lower() for unit in (prediction.unit or {}).values())
+    own = tuple(each.lower() for unit in (prediction.unit or {}).values() for each in (unit, singular(unit)))
     allowed = [*own, "%", *(_TIMES if not own or "×" in own else ())]
     for unit in sorted(filter(None, allowed), key=len, reverse=True):
         if text.endswith(unit) and text != unit:

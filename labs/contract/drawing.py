@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from labs.contract.figure_data import plain
 from labs.contract.filling import readable
 
 Role = Literal["predicted", "formula", "measured", "recorded", "said", "peer", "removed"]
@@ -29,8 +30,8 @@ Values = Sequence[Any] | np.ndarray
 LABEL_GAP = 0.075
 """Share of an axis that a line of text takes."""
 LABEL_SIZE = 13
-_PLAIN = {str, int, bool, type(None)}
-"""Most of what a figure holds: seen at once, as every step of a slider makes all of it anew."""
+_OUTSIDE = {"textposition": "outside", "cliponaxis": False}
+"""Where a bar's label stands."""
 
 
 class Figure:
@@ -81,7 +82,7 @@ class Figure:
     def words(self, x: Values, y: Values, texts: Sequence[str], **more: Any) -> None:
         """Texts at points, in the page's own ink: without role, mark or hover."""
         trace = {"x": x, "y": y, "text": texts, "showlegend": False, "hoverinfo": "skip", **more}
-        self.data.append({"type": "scatter", "mode": "text", **_plain(trace)})
+        self.data.append({"type": "scatter", "mode": "text", **plain(trace)})
 
     def bars(
         self,
@@ -99,15 +100,28 @@ class Figure:
         """Bars with `labels` at their ends, in their middle if `inside`: texts, or a template for sizes."""
         if isinstance(labels, str):
             labels = [labels.format(readable(size)) for size in (x if horizontal else y)]
-        if labels is not None:
-            more["text"] = labels
-            more |= (
-                {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
-                if inside
-                else {"textposition": "outside", "cliponaxis": False}
-            )
-        orientation = "h" if horizontal else None
-        self._add("bar", role, hover, {"x": x, "y": y, "name": name, "orientation": orientation, **more})
+        bars = {"x": x, "y": y, "orientation": "h" if horizontal else None, **more}
+        if labels is None:
+            self._add("bar", role, hover, {"name": name, **bars})
+        elif inside:
+            looks = {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
+            self._add("bar", role, hover, {"name": name, "text": labels, **looks, **bars})
+        elif "error_x" in more or "error_y" in more:
+            alone = {"offsetgroup": str(len(self.data)), "showlegend": None if name else False}
+            self._add("bar", role, hover, {"name": name, **alone, **bars})
+            self._name_whiskers(labels, bars)
+        else:
+            self._add("bar", role, hover, {"name": name, "text": labels, **_OUTSIDE, **bars})
+
+    def _name_whiskers(self, labels: Sequence[str], bars: dict[str, Any]) -> None:
+        """Write labels beyond the whiskers of the bars added last, as those of unseen bars that end there."""
+        length = "x" if bars["orientation"] else "y"
+        upwards = bars.pop(f"error_{length}")["array"]
+        ends = [size + up for size, up in zip(bars[length], upwards, strict=True)]
+        unseen = {"color": "rgba(0,0,0,0)", "line": {"width": 0}}
+        place = {"offsetgroup": self.data[-1]["offsetgroup"], "text": labels, **_OUTSIDE}
+        trace = {**bars, length: ends, **place, "marker": unseen, "hoverinfo": "skip", "showlegend": False}
+        self.data.append({"type": "bar", **plain(_given(**trace))})
 
     def heat(self, z: Any, x: Values, y: Values, role: Role, *, hover: str, **more: Any) -> None:
         """Cells shaded by z [len(y), len(x)]; None leaves a hole."""
@@ -137,7 +151,7 @@ class Figure:
 
     def note(self, x: float, y: float, text: str, **more: Any) -> None:
         """A text at a point; on a logarithmic axis its coordinate is the logarithm."""
-        self.layout.setdefault("annotations", []).append(_plain({"x": x, "y": y, "text": text, **more}))
+        self.layout.setdefault("annotations", []).append(plain({"x": x, "y": y, "text": text, **more}))
 
     def name_ends(
         self, ends: Sequence[tuple[float, float, str]], low: float, high: float, *, log: bool
@@ -161,7 +175,7 @@ class Figure:
             {
                 "name": name,
                 "traces": list(traces),
-                "data": [{"type": "scatter", **_plain(dict(item))} for item in data],
+                "data": [{"type": "scatter", **plain(dict(item))} for item in data],
             }
             for name, data in frames.items()
         ]
@@ -182,13 +196,13 @@ class Figure:
     def _add(self, kind: str, role: Role, hover: str | None, properties: dict[str, Any]) -> None:
         """Without a hover template a trace says nothing under the pointer."""
         says = {"hoverinfo": "skip"} if hover is None else {"hovertemplate": hover + "<extra></extra>"}
-        plain = _plain(properties)
-        filled = {name: value for name, value in plain.items() if value is not None and value != {}}
+        known = plain(properties)
+        filled = {name: value for name, value in known.items() if value is not None and value != {}}
         self.data.append({"type": kind, "meta": {"role": role}, **says, **filled})
 
     def _axis(self, name: str, title: str | None, settings: dict[str, Any]) -> None:
         axis = self.layout.setdefault(name, {})
-        axis |= _plain(axis_settings(**settings))
+        axis |= plain(axis_settings(**settings))
         if title is not None:
             axis["title"] = {"text": title}
 
@@ -282,19 +296,3 @@ def _limits(values: Iterable[float]) -> tuple[float, float]:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    """Lists and numbers in place of arrays and tuples; None in place of what JSON cannot say."""
-    kind = type(value)
-    if kind is float:
-        return value if math.isfinite(value) else None
-    if kind in _PLAIN:
-        return value
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple | range):
-        return [item if type(item) in _PLAIN else _plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

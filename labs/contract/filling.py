@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from questions.counted import fill_counted
 from questions.values import MINUS, SUPERSCRIPTS
 
 LONG = 15
@@ -58,4 +59,4 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     >>> fill("{wait:.2g} ms for {who}", {"wait": 1234.0, "who": "all"})
     '1,200 ms for all'
     """
-    return template.format_map({name: readable(value) for name, value in values.items()})
+    return fill_counted(template, {name: readable(value) for name, value in values.items()})

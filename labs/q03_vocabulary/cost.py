@@ -211,7 +211,7 @@ def _ratios(result: CostResult) -> dict[str, float]:
 
 def _operations(result: CostResult, text: Words) -> Figure:
     """Four bars of three parts: each vocabulary with the head at every position and at the last."""
-    figure = Figure(barmode="stack")
+    figure = Figure(height=420, barmode="stack")
     sides = (result["ours"], result["other"])
     cases = [(side, where) for where in HEADS for side in sides]
     x = list(range(len(cases)))

@@ -31,6 +31,7 @@ def replicas_figure(result: SimulateResult, text: Words) -> Figure:
         text("simulated"),
         labels=[f"{p95:,.0f}" for p95 in simulated],
         inside=True,
+        insidetextanchor="start",  # in the middle the line of the goal crosses one
         hover="%{x}: %{y:,.0f} ms",
     )
     tails = [result["tails"][count] for count in counts]

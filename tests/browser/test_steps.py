@@ -170,6 +170,8 @@ def test_a_question_prints_without_what_is_only_for_the_screen(visit: Visit) -> 
     page.emulate_media(media="print")
     for hidden in ("[data-testid=stSidebar]", ".rail", ".st-key-neighbours", ".st-key-q06_decode-bench-run"):
         expect(page.locator(hidden)).to_be_hidden()
+    for control in ("stSelectbox", "stNumberInput", "stSlider", "stButton", "stDownloadButton"):
+        expect(page.get_by_test_id("stMain").get_by_test_id(control).locator("visible=true")).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.pdf()
     wait_until(page, "[...document.querySelectorAll('.plot')].every(plot => plot.data)")

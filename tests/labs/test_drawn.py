@@ -52,6 +52,17 @@ def test_lists_and_numbers_are_written_as_in_a_text() -> None:
         assert not [text for text in (*said, *cells) if EXPONENT.search(text)], path.relative_to(FOLDER)
 
 
+def test_no_label_stands_on_a_whisker() -> None:
+    for path in FOLDER.rglob(f"*{SUFFIX}"):
+        for name, figure in json.loads(path.read_text(encoding="utf-8"))["figures"].items():
+            crossed = [
+                trace.get("name")
+                for trace in figure["traces"]
+                if trace["type"] == "bar" and "text" in trace and {"error_x", "error_y"} & set(trace)
+            ]
+            assert not crossed, (path.relative_to(FOLDER), name)
+
+
 def equal(one: Any, other: Any) -> bool:
     """The same data; a number may differ by what processors differ by, also at the edge of its last digit."""
     if isinstance(one, float) and isinstance(other, float):

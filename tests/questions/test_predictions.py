@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -12,6 +13,7 @@ WRITTEN = [question for question in load_questions() if question.written]
 NUMERIC = [each for question in WRITTEN for each in question.predictions if each.kind == "number"]
 ENDLESS = {"memory-saved"}
 """A saving in percent has no least: one can pay instead of save."""
+POINTING = re.compile(r"^(Such|These|Those|而)\b|The values \{|(这种|这样的|那张|这张)(表|说法|数)")
 
 
 @pytest.mark.parametrize("prediction", NUMERIC, ids=lambda prediction: prediction.id)
@@ -35,3 +37,11 @@ def test_two_lines_of_the_best_answer_are_decided_by_more_than_a_tick(question: 
     predicted = {prediction.id for prediction in question.predictions}
     decided = [line for line in question.rubric if line.tier == 100 and line.decided_by in predicted]
     assert len(decided) >= 2
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_what_stands_on_a_card_speaks_of_nothing_that_was_not_read(question: Question) -> None:
+    """Beside a prediction stands only what is true, without what is commonly said."""
+    for prediction in question.predictions:
+        for truth in question.claim(prediction.claim).truth.values():
+            assert not POINTING.search(truth), truth

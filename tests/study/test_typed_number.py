@@ -41,6 +41,7 @@ NUMERIC = [each for question in load_questions() for each in question.prediction
         (TOKENS, "５２４２", 5242),
         (TOKENS, "5,242 tokens", 5242),
         (TOKENS, "5242 个词元", 5242),
+        (TOKENS, "1 token", 1),
         (TIMES, "4×", 4),
         (TIMES, "4 x", 4),
         (TIMES, "4倍", 4),

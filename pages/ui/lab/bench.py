@@ -147,7 +147,8 @@ def _params(experiment: Experiment, panel: _Panel) -> Params | None:
     """What the controls say; None, with one sentence, where they cannot be run together."""
     specs = [spec for spec in experiment.params.specs() if spec.name not in panel.elsewhere]
     primary = [spec.name for spec in specs if spec.primary]
-    for field, column in zip(primary, st.columns(max(len(primary), 1)), strict=False):
+    columns = st.columns(max(len(primary), 1), vertical_alignment="bottom")  # a label may take two lines
+    for field, column in zip(primary, columns, strict=False):
         with column:
             controls.control(experiment.params, field, panel.prefix)
     if rest := [spec.name for spec in specs if not spec.primary]:

@@ -113,6 +113,7 @@ def paint(figure: Figure, *, recorded: bool = False) -> dict[str, Any]:
             automargin=True,
             gridcolor=GRID,
             zeroline=False,
+            separatethousands=True,
             ticklabelstandoff=4 if name.startswith("x") else 8,
         )
         if "title" in axis:

@@ -19,6 +19,7 @@ from pages.ui.words.markdown import Markdown, literal
 from pages.ui.words.marks import labelled
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Question
+from questions.counted import counted
 from questions.values import MINUS
 
 
@@ -115,8 +116,7 @@ def _range(numbers: ThreeNumbers) -> str:
 
 
 def _strong(colour: str, number: float, unit: str) -> Markdown:
-    space = "" if unit in ("", "%", "×") else "\N{NO-BREAK SPACE}"
-    return Markdown(f":{colour}[**{_written(number)}{space}{literal(unit)}**]")
+    return Markdown(f":{colour}[**{literal(counted(_written(number), unit))}**]")
 
 
 def _written(number: float) -> str:

@@ -31,6 +31,12 @@ function themed(layout, root) {
   }
 }
 
+// On a pattern plotly takes grey for a number that stands in a bar: it sees no colour behind it.
+function inked(data, root) {
+  const ink = { insidetextfont: { color: getComputedStyle(root).color } }
+  return data.map(trace => trace.marker?.pattern ? { ...trace, ...ink } : trace)
+}
+
 // Letters grow with the page's own: the window of an interview is read from the back of a room.
 function enlarged(part, by, name = "") {
   if (Array.isArray(part)) return part.map(each => enlarged(each, by))
@@ -40,30 +46,52 @@ function enlarged(part, by, name = "") {
   ]))
 }
 
-const NARROW = 480, NAME_UNITS = 18, ROW_PIXELS = 34
+const NARROW = 480, NAME_UNITS = 18, ROW_PIXELS = 34, UNIT_PIXELS = 6.5, AXIS_PIXELS = 60
+const SMALL = { size: 12 }
 const units = text => [...text].reduce((sum, sign) => sum + (sign > "\u2e7f" ? 2 : 1), 0)
+const longest = name => Math.max(...name.split("<br>").map(units))
 
-// A name in lines of at most NAME_UNITS letters, a Chinese character being two; markup stays as it is.
-function folded(name) {
+// A name in lines of at most so many letters, a Chinese character being two; markup stays as it is.
+function folded(name, most = NAME_UNITS) {
+  if (name.includes("<br>")) return name.split("<br>").map(line => folded(line, most)).join("<br>")
   if (name.includes("<")) return name
   const lines = [""]
   for (const word of name.match(/[\w.()=×%+/-]+[,:;]?|\s+|./gu) ?? []) {
-    if (lines.at(-1).trim() && units(lines.at(-1) + word.trimEnd()) > NAME_UNITS && !/^[，。；：、）]/.test(word)) lines.push("")
+    if (lines.at(-1).trim() && units(lines.at(-1) + word.trimEnd()) > most && !/^[，。；：、）]/.test(word)) lines.push("")
     lines[lines.length - 1] += word
   }
   return lines.map(line => line.trim()).join("<br>")
 }
 
-// On a phone the long names of rows would leave no room for what they name.
+// On a phone the long names of rows would leave no room for what they name, and those of columns would stand
+// on their heads.
 function narrowed(figure, width, height) {
-  const axis = figure.layout.yaxis
-  const values = axis.tickvals ?? [...new Set(figure.data.flatMap(trace => trace.y ?? []))]
-  const names = axis.ticktext ?? values
-  if (width >= NARROW || !names.length || !names.every(name => typeof name === "string")) return figure
-  if (!names.some(name => units(name) > NAME_UNITS)) return figure
+  if (width >= NARROW) return figure
+  const { data, layout } = figure
+  const yaxis = narrowedBeside(layout.yaxis, data, height), xaxis = narrowedBelow(layout.xaxis, data, width)
+  return { ...figure, layout: { ...layout, ...yaxis && { yaxis }, ...xaxis && { xaxis } } }
+}
+
+// The values of an axis, and what stands at them if that is words.
+function named(axis, data, letter) {
+  const values = axis?.tickvals ?? [...new Set(data.flatMap(trace => trace[letter] ?? []))]
+  const names = axis?.ticktext ?? values
+  return names.length && names.every(name => typeof name === "string") ? [values, names] : [[], []]
+}
+
+function narrowedBeside(axis, data, height) {
+  const [tickvals, names] = named(axis, data, "y")
+  if (!names.some(name => units(name) > NAME_UNITS)) return
   const room = names.length * ROW_PIXELS < height - 110 // axis, title and legend take the rest
-  const yaxis = { ...axis, tickvals: values, ticktext: room ? names.map(folded) : names, tickfont: { size: 12 } }
-  return { ...figure, layout: { ...figure.layout, yaxis } }
+  return { ...axis, tickvals, ticktext: room ? names.map(name => folded(name)) : names, tickfont: SMALL }
+}
+
+function narrowedBelow(axis, data, width) {
+  const [tickvals, names] = named(axis, data, "x")
+  const most = (width - AXIS_PIXELS) / names.length / UNIT_PIXELS
+  const ticktext = names.map(name => folded(name, most))
+  if (names.every(name => longest(name) <= most) || ticktext.some(name => longest(name) > most)) return
+  return { ...axis, tickvals, ticktext, tickfont: SMALL, tickangle: 0 }
 }
 
 // plotly ends a drawing a little later; where the plot was taken away meanwhile, nothing is left to end.
@@ -144,7 +172,7 @@ class Drag {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".plot")
-  root.style.height = `${data.height}px`
+  root.style.height = `calc(${data.height} * var(--plot-pixel, 1px))`
   root.setAttribute("role", "img")
   root.setAttribute("aria-label", data.alt)
   const button = parentElement.querySelector(".plot-play")
@@ -157,7 +185,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.hidden = !figure.frames
     button.textContent = figure.layout.meta?.play ?? ""
     return whileThere(root, window.Plotly.react(root, {
-      data: figure.data, layout: themed(figure.layout, root), frames: figure.frames,
+      data: inked(figure.data, root), layout: themed(figure.layout, root), frames: figure.frames,
       config: { displayModeBar: false },
     }))
   }

@@ -29,8 +29,8 @@ def section(question: Question) -> None:
     if not work.finished:
         return
     earlier = [(index, attempt) for index, attempt in work.finished if index < len(work.attempts)]
-    st.header(t("attempts.title"), anchor=False)
     with st.container(key="attempts", gap="small"):
+        st.header(t("attempts.title"), anchor=False)
         if work.attempts[0].finished is not None:
             st.markdown(t("attempts.take_away"))
             take_away.buttons(question, work.attempts[0], len(work.attempts), key=f"{question.key}.take")

@@ -112,6 +112,8 @@ def _row(renderer: Renderer, attempt: Attempt, prediction: Prediction, words: Wo
 def _verdict(judged: Judged | None, words: Words) -> str:
     if judged is None or judged.outcome.correct is None:
         return "–"
+    if judged.outcome.exact:
+        return words("report.exact")
     return words("report.right" if judged.outcome.correct else "report.off")
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from labs.claims.checks import value_at
 from pages.ui.experiments import experiment, registry
 from questions import Prediction, Renderer
+from questions.counted import counted
 from study.predictions import readable
 
 _DIGITS = 4
-_TIGHT = ("", "%", "×")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -44,7 +44,7 @@ def shown(prediction: Prediction, value: Any, renderer: Renderer) -> str:
     if isinstance(known, str):
         return next(renderer.text(choice.text) for choice in prediction.choices if choice.id == known)
     unit = prediction.unit[renderer.language] if prediction.unit else ""
-    return f"{number(known)}{'' if unit in _TIGHT else chr(0xA0)}{unit}"
+    return counted(number(known), unit)
 
 
 def number(value: float) -> str:

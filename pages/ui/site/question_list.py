@@ -22,6 +22,12 @@ def questions() -> tuple[Question, ...]:
     return load_questions()
 
 
+def following(question: Question) -> Header | None:
+    """The question after this one; None after the last."""
+    pairs = zip(headers(), headers()[1:], strict=False)
+    return next((after for before, after in pairs if before.id == question.id), None)
+
+
 def question(name: str) -> Question:
     """The question called `name`, such as "Q13". Raises QuestionError where it cannot be used."""
     return load_question(next(header.slug for header in headers() if header.id == name))

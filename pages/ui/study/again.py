@@ -1,4 +1,4 @@
-"""Another attempt at a question: the button that begins it, and which attempt this is."""
+"""Another attempt at a question, or the next question: the buttons for them, and which attempt this is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import contextlib
 
 import streamlit as st
 
-from pages.ui.site import store
-from pages.ui.words.i18n import t
+from pages.ui.site import question_list, store
+from pages.ui.site.navigate import leave_for
+from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import Markdown
 from questions import Question
 from study.progress import MOCK
@@ -32,7 +33,17 @@ def notice(question: Question) -> None:
             st.markdown(t("again.now", number=len(scored) + 1, earlier=Markdown(earlier)))
 
 
-def button(question: Question) -> None:
-    """Draw the button that begins another attempt."""
+def buttons(question: Question) -> None:
+    """Draw what comes after a kept score: the next question, if there is one, and another attempt."""
     begin = store.guarded(store.answer_again)
-    st.button(t("score.again"), key=f"{question.key}.again", on_click=begin, args=(question,))
+    with st.container(horizontal=True):
+        if following := question_list.following(question):
+            title = Markdown(f"{following.id} {following.short[current_language()]}")
+            st.button(
+                t("score.next", title=title),
+                type="primary",
+                key=f"{question.key}.next",
+                on_click=leave_for,
+                args=(following.slug,),
+            )
+        st.button(t("score.again"), key=f"{question.key}.again", on_click=begin, args=(question,))

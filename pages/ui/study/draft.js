@@ -145,7 +145,7 @@ class Draft {
     this.away = !data.known
     if (data.known) {
       this.compare(data)
-      if (data.over && this.running) this.stopClock()
+      if (data.over && this.running !== undefined) this.stopClock()
       this.over = data.over
     }
     this.exam = data.exam
@@ -230,7 +230,7 @@ class Draft {
   tick() {
     this.retry()
     if (this.dirty || this.away) this.draw()
-    if (!this.running || document.hidden) { this.last = now(); return }
+    if (!this.running || document.hidden) { this.last = now(); this.showInRail(); return }
     this.seconds += (now() - this.last) / 1000
     this.last = now()
     const { round, seconds, profile } = this
@@ -258,7 +258,14 @@ class Draft {
     this.button.textContent = `${this.over ? "■" : this.running ? "❚❚" : "▶\uFE0E"} ${time} / ${this.words.minutes}`
     const does = this.over ? this.words.over : this.running ? this.words.pause : this.words.start
     this.button.setAttribute("aria-label", `${does} ${time}`)
-    for (const place of document.querySelectorAll?.(".rail-clock") ?? []) place.textContent = time
+    this.showInRail()
+  }
+
+  // The server draws the rail anew with the time that it knows, which is that of the last word.
+  showInRail() {
+    const time = clockFace(this.seconds)
+    if (this.exam) return
+    for (const place of document.querySelectorAll?.(".rail-clock") ?? []) if (place.textContent !== time) place.textContent = time
   }
 
   save() {

@@ -20,8 +20,8 @@ from pages.ui.site.component import component
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
 from questions import Question
-from study.progress import is_fixed
-from study.store import Copy, StoreError
+from study.progress import MOCK, is_fixed
+from study.store import Attempt, Copy, StoreError
 
 _field = component(Path(__file__))
 
@@ -136,9 +136,14 @@ def take_sent(key: str, save: Callable[[str, int, int, object], None]) -> None:
 
 
 def _record_time(question: Question, seconds: object) -> None:
+    """Keep the time on the clock; that at which it stopped comes when the reference is open already."""
     newest = store.attempt(question)
-    if isinstance(seconds, int | float) and (newest is None or not is_fixed(newest)):
+    if isinstance(seconds, int | float) and (newest is None or _is_timed_here(newest)):
         store.record(question, seconds=seconds)
+
+
+def _is_timed_here(attempt: Attempt) -> bool:
+    return attempt.finished is None and MOCK not in attempt.help_used
 
 
 def _key(question: Question) -> str:

@@ -1,4 +1,7 @@
-// Enter leads from one field to the next and at last to the button; it commits nothing.
+// Enter leads from one field to the next and at last to the button; it commits nothing. The line below a field is
+// read out with it, also that its number is refused, and after a commit that was refused the focus is there.
+
+let refusals = 0
 
 export default function ({ data }) {
   const form = document.querySelector(`.st-key-${data.form}`)
@@ -11,6 +14,22 @@ export default function ({ data }) {
     const fields = [...groups.values()].map(group => group.find(input => input.checked) ?? group[0])
     return [...fields, form.querySelector(`.st-key-${data.button} button`)]
   }
+
+  function describe() {
+    for (const [name, refused] of Object.entries(data.boxes)) {
+      const box = form.querySelector(`.st-key-${name}`)
+      const line = [...box?.querySelectorAll("[data-testid=stMarkdownContainer]") ?? []].at(-1)
+      if (line) line.id = `${name}-line`
+      for (const input of box?.querySelectorAll("input[type=text]") ?? []) {
+        input.setAttribute("aria-describedby", `${name}-line`)
+        input.setAttribute("aria-invalid", refused)
+      }
+    }
+  }
+
+  if (form) describe()
+  if (form && data.refusals > refusals) (form.querySelector("[aria-invalid=true]") ?? stops()[0]).focus()
+  refusals = data.refusals
 
   form?.addEventListener("keydown", event => {
     if (event.key !== "Enter" || event.isComposing || event.target.type !== "text") return

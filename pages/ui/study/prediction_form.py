@@ -47,7 +47,16 @@ def form(
         for prediction in predictions:
             _field(question, prediction, renderer, desk)
         _buttons(question, predictions, attempt, desk)
-    _keys(key=f"{question.key}.predict.keys", data={"form": name, "button": f"{name}-commit"}, height=0)
+    _keys(
+        key=f"{question.key}.predict.keys",
+        data={
+            "form": name,
+            "button": f"{name}-commit",
+            "boxes": {_box(question, each): _is_refused(question, each) for each in predictions},
+            "refusals": st.session_state.get(_refusals(question), 0),
+        },
+        height=0,
+    )
 
 
 def _restore(question: Question, predictions: Iterable[Prediction], desk: Desk) -> None:
@@ -83,7 +92,7 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer, desk:
     key = _key(question, prediction)
     parts = _drawn(question, prediction)
     save = partial(store.guarded(_save), question, prediction, desk)
-    fields = st.container(gap="xxsmall")
+    fields = st.container(gap="xxsmall", key=_box(question, prediction))
     with fields.container(horizontal=True, vertical_alignment="center", gap="small"):
         for part in parts:
             st.text_input(
@@ -135,6 +144,14 @@ def _remark(question: Question, prediction: Prediction) -> str:
     return t("predict.read", number=shown) if typed != shown_number(answer) else "\N{NO-BREAK SPACE}"
 
 
+def _is_refused(question: Question, prediction: Prediction) -> bool:
+    try:
+        _answers(question, prediction)
+    except AnswerError:
+        return True
+    return False
+
+
 def _refused(prediction: Prediction, error: AnswerError) -> Markdown:
     """Why a number cannot be taken, in one sentence."""
     limits = prediction.limits
@@ -164,10 +181,9 @@ def _buttons(
 
 def _commit_label(question: Question, predictions: tuple[Prediction, ...]) -> str:
     """What the button would commit and skip, as far as it can."""
-    try:
-        given = [_answers(question, prediction)[prediction.id] for prediction in predictions]
-    except AnswerError:
+    if any(_is_refused(question, prediction) for prediction in predictions):
         return t("predict.commit")
+    given = [_answers(question, prediction)[prediction.id] for prediction in predictions]
     skipped = given.count(None)
     made = len(given) - skipped
     if not made:
@@ -223,12 +239,18 @@ def _commit(
         try:
             answers |= _answers(question, prediction)
         except AnswerError:
-            st.session_state[_problem(question)] = "predict.not_committed"
+            _commit_nothing(question, "predict.not_committed")
             return
     if not any(answer is not None for answer in answers.values()):
-        st.session_state[_problem(question)] = "predict.nothing"
+        _commit_nothing(question, "predict.nothing")
         return
     _record(question, predictions, attempt, answers, desk)
+
+
+def _commit_nothing(question: Question, problem: str) -> None:
+    """Have the reason said below the buttons, and the field that it is about found by the focus."""
+    st.session_state[_problem(question)] = problem
+    st.session_state[_refusals(question)] = st.session_state.get(_refusals(question), 0) + 1
 
 
 def _skip(
@@ -255,6 +277,15 @@ def _record(
 
 def _problem(question: Question) -> str:
     return f"{question.key}.predict.problem"
+
+
+def _refusals(question: Question) -> str:
+    return f"{question.key}.predict.refusals"
+
+
+def _box(question: Question, prediction: Prediction) -> str:
+    """The key of what holds the fields of a number and the line below them."""
+    return f"{question.key}-predict-{prediction.id}-box"
 
 
 def _key(question: Question, prediction: Prediction, part: str = "") -> str:

@@ -58,7 +58,7 @@ def _section(question: Question, drawn: tuple[str, bool] | None) -> None:
 
 def _buttons(question: Question, attempt: Attempt, points: Points) -> None:
     if attempt.finished is not None:
-        again.button(question)
+        again.buttons(question)
         return
     answered = _is_answered(attempt)
     st.button(

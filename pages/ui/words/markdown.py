@@ -13,6 +13,7 @@ from typing import Any
 
 from labs.contract.filling import readable
 from minimind_core.errors import shortened
+from questions.counted import fill_counted
 
 
 class Markdown(str):
@@ -68,12 +69,12 @@ def code(text: object) -> Markdown:
 
 def filled(template: str, values: Mapping[str, Any]) -> Markdown:
     """A template of ours with `{name}` filled: numbers and Markdown as they are, all else literally."""
-    return Markdown(template.format_map(_Values(values, _in_markdown)))
+    return Markdown(fill_counted(template, _Values(values, _in_markdown)))
 
 
 def filled_plainly(template: str, values: Mapping[str, Any]) -> str:
     """The same for what is not drawn as Markdown: choices of a menu, words for a script, an error's text."""
-    return template.format_map(_Values(values, _in_text))
+    return fill_counted(template, _Values(values, _in_text))
 
 
 class _Values(dict[str, Any]):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labs.contract.drawing import LABEL_GAP, Figure, power_ticks, round_ticks, spread_labels
+from labs.contract.drawing import LABEL_GAP, Figure, error_bars, power_ticks, round_ticks, spread_labels
 from labs.tools.named_lines import NamedLines
 
 
@@ -55,3 +55,18 @@ def test_a_line_that_can_be_dragged_is_the_one_drawn_last() -> None:
     figure.line([0.5, 0.5], [0, 1], "peer")
     figure.drag("top_p", "p = {value}")
     assert figure.layout["meta"]["drag"] == {"field": "top_p", "trace": 1, "label": "p = {value}"}
+
+
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_a_bars_label_stands_beyond_its_whisker(horizontal: bool) -> None:
+    """As that of a bar that nobody sees, in the same place of its group, which ends as the whisker does."""
+    figure, names, sizes = Figure(), ["a", "b"], [2.0, 3.0]
+    whiskers = error_bars(sizes, [{"low": 1.5, "high": 2.5}, {"low": 2.0, "high": 5.0}])
+    error = {"error_x" if horizontal else "error_y": whiskers}
+    x, y = (sizes, names) if horizontal else (names, sizes)
+    figure.bars(x, y, "measured", labels="{:.0f}", horizontal=horizontal, **error)
+    bars, labelled = figure.data
+    assert "text" not in bars and bars["showlegend"] is False
+    assert labelled["text"] == ["2", "3"] and labelled["x" if horizontal else "y"] == [2.5, 5.0]
+    assert labelled["offsetgroup"] == bars["offsetgroup"] and labelled["textposition"] == "outside"
+    assert not labelled["showlegend"] and not {"error_x", "error_y"} & set(labelled)

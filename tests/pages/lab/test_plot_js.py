@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pages.ui.lab import charts
 from tests.pages.study.test_draft_js import node
 
@@ -52,3 +54,24 @@ def test_long_names_of_rows_are_folded_on_a_phone_only() -> None:
 def test_where_rows_are_low_their_names_only_get_smaller() -> None:
     axis = run(f"narrowed({figure(ROWS * 4, ticktext=ROWS * 4)}, 320, 360).layout.yaxis")
     assert axis["ticktext"] == ROWS * 4 and axis["tickfont"] == {"size": 12}
+
+
+@pytest.mark.parametrize("name", ["100,000<br>4 tokens<br>logits at every position", "每个位置都算 logits"])
+def test_long_names_of_columns_are_folded_where_their_lines_fit(name: str) -> None:
+    columns = json.dumps(
+        {"data": [], "layout": {"xaxis": {"tickvals": [0, 1, 2, 3], "ticktext": [name] * 4}}}
+    )
+    axis = run(f"narrowed({columns}, 340, 360).layout.xaxis")
+    assert axis["tickangle"] == 0 and axis["ticktext"][0].replace("<br>", "").replace(" ", "") == (
+        name.replace("<br>", "").replace(" ", "")
+    )
+    assert all(len(line) <= 10 for line in axis["ticktext"][0].split("<br>"))
+    assert run(f"narrowed({columns}, 180, 360)") == json.loads(columns), "a word is not parted"
+    assert run(f"narrowed({columns}, 800, 360)") == json.loads(columns)
+
+
+def test_a_number_in_a_pattern_has_the_pages_ink() -> None:
+    style = 'globalThis.getComputedStyle = () => ({ color: "black" })'
+    bars = json.dumps([{"marker": {"pattern": {}}}, {"marker": {}}])
+    patterned, plain = run(f"({style}, inked({bars}))")
+    assert patterned["insidetextfont"] == {"color": "black"} and "insidetextfont" not in plain

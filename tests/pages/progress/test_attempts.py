@@ -113,6 +113,14 @@ def test_the_document_holds_all_that_was_done(answered: Answered, study: Store, 
     assert page.count("☑") >= 1 and page.count("☐") + page.count("☑") == len(Q6.rubric)
 
 
+@pytest.mark.parametrize(("said", "verdict"), [(1.234, "✓ exact"), (1.25, "✓ close enough"), (4.0, "✗ off")])
+def test_a_document_calls_an_exact_hit_exact(
+    answered: Answered, study: Store, said: float, verdict: str
+) -> None:
+    attempt = study.attempts.finish(answered("q06_gqa", said=said, measured=MEASURED), 60)
+    assert verdict in to_html([report(Renderer(Q6, "en"), attempt, 1, Words("en"))], title="t", language="en")
+
+
 def test_an_attempt_stays_readable_when_predictions_and_lines_are_gone(
     answered: Answered, study: Store
 ) -> None:

@@ -199,6 +199,9 @@ def test_the_clock_stops_once_the_answer_is_fixed_and_begins_anew_with_the_next_
     assert "1:05" in running["clock"]
     assert stopped["sent"][-1]["seconds"] == 65, "the store knows when it stopped"
     assert all("1:05" in seen["clock"] for seen in (stopped, later, on, still))
+    paused = [("press", ".clock"), ("pass", 60_000), store("a", 1, over=True)]
+    *_, stopped = run(module, *typed, *paused)
+    assert stopped["sent"][-1]["seconds"] == 65, "a clock that was paused has its time to say too"
     *_, again = run(module, *typed, *fixed, store("", 9, round=1), ("type", "b"), ("pass", 3_000))
     assert "0:03" in again["clock"]
 

@@ -155,6 +155,20 @@ def test_whatever_the_clock_says_the_text_is_saved(study: Store, seconds: Any) -
     assert all(0 <= attempt.seconds <= 1e7 for attempt in study.attempts.of(me.id))
 
 
+@pytest.mark.parametrize(("help_used", "seconds"), [("reference", 99), ("mock", 3)])
+def test_the_time_at_which_the_clock_stopped_is_kept_though_the_reference_is_open(
+    study: Store, help_used: str, seconds: int
+) -> None:
+    """The browser learns of the open reference after the store; an interview's time is its own."""
+    taking(MESSAGE)
+    [me] = study.profiles.named()
+    [attempt] = study.attempts.of(me.id)
+    study.attempts.update(attempt, help_used={help_used})
+    taking(MESSAGE | {"seconds": 99, "nonce": 2})
+    [attempt] = study.attempts.of(me.id)
+    assert attempt.seconds == seconds
+
+
 def test_a_time_that_cannot_be_kept_is_no_word_beside_a_saved_text(
     study: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui.site import question_list
 from questions import Question, load_question
 from study.store import Attempt, Store
 from tests.pages.conftest import OpenApp, settle_predictions
@@ -89,6 +90,14 @@ def test_a_kept_score_says_what_it_lacked(open_app: OpenApp, study: Store) -> No
     study.attempts.finish(begin(study, 4, 0.661), 40)
     app = open_app(Q13)
     assert "What was missing for 60:" in score_of(app) and not app.checkbox
+
+
+def test_after_a_kept_score_the_next_question_is_what_is_next(open_app: OpenApp, study: Store) -> None:
+    study.attempts.finish(begin(study, 4, 0.661), 40)
+    app = open_app(Q13)
+    [accented] = [button for button in app.button if button.proto.type == "primary"]
+    assert accented.key == "q13.next" and accented.label == "Next: Q14 An inference service"
+    assert question_list.following(load_question("q14_serving")) is None
 
 
 def test_an_empty_attempt_cannot_be_kept(open_app: OpenApp, study: Store) -> None:
