@@ -144,11 +144,11 @@ class Drag {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".plot")
-  root.style.height = `${data.height}px`
+  const letters = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
+  root.style.height = `${data.height * letters()}px` // a taller plot beside larger letters (style.css)
   root.setAttribute("role", "img")
   root.setAttribute("aria-label", data.alt)
   const button = parentElement.querySelector(".plot-play")
-  const letters = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
   const look = () => [data.figure, getComputedStyle(root).color, letters()].join()
   const draw = () => {
     root.looks = look()
