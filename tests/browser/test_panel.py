@@ -179,6 +179,7 @@ def test_two_members_tick_blind_and_see_afterwards_where_they_differ(
         press(page, word("panel.look", lang))
         rows = page.locator(".st-key-panel-map-q06 tbody tr")
         expect(rows).to_have_count(2)
+        assert rows.first.locator("td").first.bounding_box()["width"] > 150, "a line is more than a word wide"
         expect(page.get_by_text("α =")).to_be_visible()
         check_page(page)
 

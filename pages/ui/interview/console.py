@@ -211,6 +211,6 @@ def _follow(before: Line, question: Question | None) -> None:
             st.rerun()
         if question is not None:
             st.subheader(t("interview.candidate"), anchor=console_parts.CANDIDATE)
-            marks.live(question, line.record(question.key))
+            marks.growing(question, line.record(question.key))
 
     st.fragment(look, run_every=_LOOK_SECONDS)()

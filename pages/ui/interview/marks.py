@@ -33,37 +33,34 @@ _LONGEST_SEEN, _LONGEST_WORD = 700, 40
 """Characters of a text that is being written, some ten lines: what the candidate is at."""
 
 
-def done(question: Question, record: Record, *, then: bool = False) -> None:
-    """Draw the candidate's part of a record: text, predictions beside measurements, runs.
-
-    `then` is one of an earlier moment, drawn on the same page as the one of now.
-    """
-    with _frame(question, then=then):
+def done(question: Question, record: Record) -> None:
+    """Draw the candidate's part of a record: text, predictions beside measurements, runs."""
+    with _frame(question.key):
         _written(record.work.text)
         _measured(question, record)
 
 
-def live(question: Question, record: Record) -> None:
-    """The same while it goes on: of a long text the end is in sight, and the beginning folded away.
+def growing(question: Question, record: Record, *, then: bool = False) -> None:
+    """The same while the text grows: of a long one the end is in sight, and the beginning folded away.
 
-    So notes and rubric stay near, however much the candidate writes.
+    So what stands below stays near, however much the candidate writes. `then` is one of an earlier moment,
+    drawn on the same page as the one of now.
     """
     text = record.work.text
     start = max(0, len(text) - _LONGEST_SEEN)
     if start:  # between two words, where there are any
         start = text.find(" ", start, start + _LONGEST_WORD) + 1 or start
-    with _frame(question, then=False):
+    name = f"then-{question.key}" if then else question.key
+    with _frame(name):
         if start:
             before = partial(st.text, text[:start])
-            folded(t("interview.before"), before, key=f"interview.before.{question.key}")
+            folded(t("interview.before"), before, key=f"interview.before.{name}")
         _written(text[start:])
         _measured(question, record)
 
 
-def _frame(question: Question, *, then: bool) -> st.delta_generator.DeltaGenerator:
-    return st.container(
-        border=True, key=f"interview-work-{'then-' if then else ''}{question.key}", gap="xsmall"
-    )
+def _frame(name: str) -> st.delta_generator.DeltaGenerator:
+    return st.container(border=True, key=f"interview-work-{name}", gap="xsmall")
 
 
 def _written(text: str) -> None:
