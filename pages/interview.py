@@ -33,11 +33,13 @@ def page() -> None:
 
 
 def _wanted(interviews: tuple[Interview, ...]) -> Interview | None:
-    """The one that was asked for; else, after a reload, the newest that is still going on."""
-    wanted = st.session_state.get(setup.SHOWN)
-    if wanted is not None:
-        return next((each for each in interviews if each.id == wanted), None)
-    return next((each for each in interviews if each.finished is None), None)
+    """The one that was asked for; else, after a reload, the newest that is still going on.
+
+    It stays the one that is shown when another device ends it.
+    """
+    if setup.SHOWN not in st.session_state:
+        st.session_state[setup.SHOWN] = next((each.id for each in interviews if each.finished is None), "")
+    return next((each for each in interviews if each.id == st.session_state[setup.SHOWN]), None)
 
 
 def _arrive(here: str) -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 from pages.ui.site.later import when_imported
 from pages.ui.site.navigate import (
     CLAIMS,
+    CONSOLE,
     DECK,
     GLOSSARY,
     GUIDE,
@@ -60,6 +61,7 @@ def _sections() -> dict[str, list[st.Page]]:
             st.Page(_file(MOCK), title=t("mock.nav")),
             st.Page(_file(INTERVIEW), title=t("interview.nav")),
             st.Page(_file(PRESENT), title=t("present.nav"), visibility="hidden"),
+            st.Page(_file(CONSOLE), title=t("console.nav"), visibility="hidden"),
             st.Page(_file(PANEL), title=t("panel.nav"), visibility="hidden"),
             st.Page(_file(PROGRESS), title=t("progress.nav")),
             st.Page(_file(DECK), title=t("deck.nav")),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from study.store.drafts import ANSWER, Copy, Draft, Saved
     from study.store.errors import StoreError
     from study.store.folder import data_folder
-    from study.store.interviews import Event, Interview
+    from study.store.interview_rows import Event, Interview
     from study.store.opening import Store, open_store
     from study.store.panels import Member
     from study.store.profiles import MAX_NAME, Profile
@@ -33,8 +33,8 @@ _HOMES = {
     "Saved": "drafts",
     "StoreError": "errors",
     "data_folder": "folder",
-    "Event": "interviews",
-    "Interview": "interviews",
+    "Event": "interview_rows",
+    "Interview": "interview_rows",
     "Member": "panels",
     "Store": "opening",
     "open_store": "opening",

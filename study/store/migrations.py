@@ -77,7 +77,14 @@ def _keep_panels(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_rows, _keep_interviews, _keep_panels)
+def _link_consoles(connection: Connection) -> None:
+    """Version 5: a second link of an interview, which opens its console on another device."""
+    for column in ("console_link TEXT", "console_expires DOUBLE PRECISION NOT NULL DEFAULT 0"):
+        connection.execute(text(f"ALTER TABLE interviews ADD COLUMN {column}"))
+    connection.execute(text("CREATE UNIQUE INDEX interviews_by_console ON interviews (console_link)"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_count_rows, _keep_interviews, _keep_panels, _link_consoles)
 """The first leads from version 1 to version 2, the next from 2 to 3, and so on."""
 
 

@@ -20,15 +20,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, inse
 from study.store import schema, sound
 from study.store.database import Database
 from study.store.errors import StoreError
-from study.store.interviews import (
-    LINK_BYTES,
-    LINK_SECONDS,
-    Event,
-    Interview,
-    event_of,
-    find_interview,
-    interview_of,
-)
+from study.store.interview_rows import Event, Interview, event_of, find_interview, interview_of
+from study.store.interviews import LINK_BYTES, LINK_SECONDS
 from study.store.plain import new_id, now
 from study.store.profiles import checked_name, lock_profile, next_serial
 

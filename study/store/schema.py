@@ -96,6 +96,8 @@ interviews = Table(
     Column("link", Text, unique=True),  # opens the candidate's window; none after an import
     Column("expires", DOUBLE_PRECISION, nullable=False),
     _serial(),
+    Column("console_link", Text),  # opens the console on another device, once there is one
+    Column("console_expires", DOUBLE_PRECISION, nullable=False, server_default="0"),
 )
 
 interview_events = Table(
@@ -130,5 +132,6 @@ panel_members = Table(
     ),
 )
 
+Index("interviews_by_console", interviews.c.console_link, unique=True)
 Index("attempts_by_question", attempts.c.profile, attempts.c.question, attempts.c.serial)
 Index("copies_by_draft", copies.c.profile, copies.c.question, copies.c.field)

@@ -31,7 +31,7 @@ from study.store.drafts import (
     reconciled,
 )
 from study.store.errors import StoreError
-from study.store.interviews import (
+from study.store.interview_rows import (
     Event,
     Interview,
     add_interviews,
@@ -240,10 +240,11 @@ def _add_copies(connection: Connection, profile: str, copies: list[Copy]) -> Non
 
 
 def _interviews(connection: Connection, profile: str) -> list[dict[str, Any]]:
-    """All interviews with their lines; a link opens a window, so it stays here."""
+    """All interviews with their lines; a link opens something, so it stays here."""
     lines = read_events(connection, profile)
     kept, panels = read_interviews(connection, profile), read_members(connection, profile)
-    entries = _entries(kept, without=("profile", "link", "expires"))
+    links = ("link", "expires", "console_link", "console_expires", "found_by")
+    entries = _entries(kept, without=("profile", *links))
     return [
         entry
         | {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
 
@@ -130,9 +130,17 @@ def opened(
 
     `script` runs before the page's own.
     """
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900}, locale=locale, color_scheme=theme
-    )
+    return opened_in(reader(chromium, locale, theme, width), app, path, wrong, script=script)
+
+
+def reader(chromium: Browser, locale: str, theme: str, width: int) -> BrowserContext:
+    """A fresh browser profile."""
+    viewport = {"width": width, "height": 900}
+    return chromium.new_context(viewport=viewport, locale=locale, color_scheme=theme)
+
+
+def opened_in(context: BrowserContext, app: str, path: str, wrong: list[str], *, script: str = "") -> Page:
+    """The same in a browser profile that is there: what another page of it has loaded is loaded."""
     page = context.new_page()
     if script:
         page.add_init_script(script)

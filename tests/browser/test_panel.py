@@ -1,4 +1,4 @@
-"""A sealed ticket in two windows and a panel of two, by keyboard alone, in a real Chromium.
+"""A sealed ticket in two windows, a panel of two, two consoles, by keyboard alone, in a real Chromium.
 
 One window reads English by day on a laptop, the other Chinese at night on a phone; axe looks at each.
 """
@@ -6,18 +6,18 @@ One window reads English by day on a laptop, the other Chinese at night on a pho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from pages.ui.interview.panel_lines import to_tick
 from pages.ui.words.i18n import catalogue
 from questions import Renderer, RubricLine, load_question
 from study import interview as led
 from study.store import Interview, Store, open_store
-from tests.browser.conftest import READERS, free_port, opened, running_app, settle
+from tests.browser.conftest import READERS, free_port, opened_in, reader, running_app, settle
 from tests.browser.test_pages import check_page
 from tests.browser.test_survival import tab_to
 
@@ -63,36 +63,41 @@ def begun(store: Store, key: str) -> Interview:
 
 
 class Windows:
-    """Pages of the app, each in a browser of its own, as one of READERS sees it."""
+    """Pages of the app as one of READERS sees them, each with a session of its own."""
 
-    def __init__(self, chromium: Browser, app: str) -> None:
-        self._chromium, self._app = chromium, app
+    def __init__(self, readers: Mapping[str, BrowserContext], app: str) -> None:
+        self._readers, self._app = readers, app
         self._pages: list[Page] = []
         self.wrong: list[str] = []
 
     def open(self, path: str, lang: str) -> Page:
         joint = "&" if "?" in path else "?"
-        look = READERS[lang]
-        page = opened(self._chromium, self._app, f"{path}{joint}lang={lang}", self.wrong, **look)
+        page = opened_in(self._readers[lang], self._app, f"{path}{joint}lang={lang}", self.wrong)
         self._pages.append(page)
         return page
 
     def close(self) -> None:
         for page in self._pages:
-            page.context.close()
+            page.close()
+
+
+@pytest.fixture(scope="module")
+def readers(chromium: Browser) -> dict[str, BrowserContext]:
+    """A browser profile for each language: it reads the app's scripts once, half of what a window costs."""
+    return {lang: reader(chromium, **look) for lang, look in READERS.items()}
 
 
 @pytest.fixture
-def windows(chromium: Browser, app: str) -> Iterator[Windows]:
+def windows(readers: dict[str, BrowserContext], app: str) -> Iterator[Windows]:
     """Closed at the end; nothing may have gone wrong in any of them."""
-    found = Windows(chromium, app)
+    found = Windows(readers, app)
     yield found
     found.close()
     assert not found.wrong, "\n".join(found.wrong)
 
 
 def press(page: Page, name: str, key: str = "Enter") -> None:
-    settle(page)
+    """Press what has this name, by keyboard; the page has settled before, and has so after."""
     tab_to(page, f"(?s:{name})")
     page.keyboard.press(key)
     settle(page)
@@ -101,6 +106,11 @@ def press(page: Page, name: str, key: str = "Enter") -> None:
 def line(which: RubricLine, lang: str) -> str:
     """How the name of a line's box begins."""
     return re.escape(Renderer(Q6, lang).text(which.text)[:12]) + ".*"
+
+
+def link_in(shown: Locator) -> str:
+    """The link in an address that a page shows."""
+    return re.findall("link=([^&]+)", shown.inner_text().replace("\n", ""))[0]
 
 
 @pytest.mark.parametrize(
@@ -143,19 +153,16 @@ def test_two_members_tick_blind_and_see_afterwards_where_they_differ(
     console = windows.open("/interview", leads)
     press(console, ".*" + word("panel.members", leads))
     for name in ("Barbara", "Charles"):
-        settle(console)
         tab_to(console, word("panel.name", leads))
         console.keyboard.type(name)
         press(console, word("panel.invite", leads))
     links = console.locator(".st-key-panel-members [data-testid=stCode]")
     expect(links).to_have_count(2)
     check_page(console)
-    pages = []
-    for lang, link in zip((first, second), links.all_inner_texts(), strict=True):
-        pages.append(
-            windows.open("/panel?link=" + re.findall("link=([^&]+)", link.replace("\n", ""))[0], lang)
-        )
-    barbara, charles = pages
+    barbara, charles = (
+        windows.open(f"/panel?link={link_in(shown)}", lang)
+        for lang, shown in zip((first, second), links.all(), strict=True)
+    )
     press(barbara, line(FIRST, first), "Space")
     press(charles, line(SECOND, second), "Space")
     expect(charles.get_by_role("checkbox", checked=True)).to_have_count(1)
@@ -172,5 +179,28 @@ def test_two_members_tick_blind_and_see_afterwards_where_they_differ(
         press(page, word("panel.look", lang))
         rows = page.locator(".st-key-panel-map-q06 tbody tr")
         expect(rows).to_have_count(2)
+        assert rows.first.locator("td").first.bounding_box()["width"] > 150, "a line is more than a word wide"
         expect(page.get_by_text("α =")).to_be_visible()
         check_page(page)
+
+
+@pytest.mark.parametrize(
+    ("leads", "elsewhere"), [("en", "zh"), pytest.param("zh", "en", marks=pytest.mark.slow)]
+)
+def test_an_interview_is_led_from_a_second_device_until_that_is_shut_out(
+    store: Store, windows: Windows, leads: str, elsewhere: str
+) -> None:
+    begun(store, Q6.key)
+    console = windows.open("/interview", leads)
+    press(console, ".*" + word("console.door", leads))
+    press(console, word("console.open", leads))
+    door = console.locator(".st-key-interview-console-door")
+    device = windows.open(f"/console?link={link_in(door.get_by_test_id('stCode'))}", elsewhere)
+    check_page(device)
+    press(device, line(FIRST, elsewhere), "Space")
+    box = console.get_by_role("checkbox", name=re.compile(line(FIRST, leads)))
+    expect(box).to_be_checked()  # by the first console's own look, a moment later
+    check_page(console)
+    press(console, word("console.close", leads))
+    expect(device.get_by_text(catalogue(elsewhere)["console.no_link"])).to_be_visible()
+    expect(device.get_by_role("checkbox")).to_have_count(0)

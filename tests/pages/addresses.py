@@ -15,12 +15,12 @@ from streamlit.testing.v1 import AppTest
 from questions import load_questions
 
 ADDRESSES = (
-    *("", "playground", "mock", "interview", "present", "panel", "progress", "deck"),
+    *("", "playground", "mock", "interview", "present", "console", "panel", "progress", "deck"),
     *("guide", "claims", "glossary", "search", "sheet", "settings"),
     *(question.slug for question in load_questions()),
 )
 """Of every page there is."""
-WINDOWS = ("present", "panel")
+WINDOWS = ("present", "console", "panel")
 """Those that a link opens and no menu names, beside "interview"."""
 APP = Path(__file__).resolve().parents[2] / "app.py"
 

@@ -190,6 +190,8 @@ def test_over_it_is_a_scorecard_with_evidence_that_can_be_taken_away(
     open_app: OpenApp, study: Store, grace: Interview
 ) -> None:
     Window(grace.link or "").record_predictions(Q6, {"cache-size": 4.2})
+    numbers = {"bytes": 8388608.0, "change": -2.5e-7}
+    Window(grace.link or "").record_run(Q6, {"experiment": "q06/cache", "numbers": numbers})
     app = open_app("interview", folded=True)
     app.button(key="interview.end").click().run()
     app.button(key="interview.end_now").click().run()
@@ -202,7 +204,10 @@ def test_over_it_is_a_scorecard_with_evidence_that_can_be_taken_away(
     html = scorecard.as_html(line, renderers, Words("zh"))
     for part in ("fewer KV heads", NOTE, "Grace"):
         assert part in markdown and part in html
+    assert "bytes 8,388,608, change −2.5 × 10⁻⁷" in markdown and "e+06" not in html
     assert "4.2" in markdown and "评分表" in html and grace.link not in markdown + html
+    for own in ("My answer", "You said", "我的回答", "你的预测"):
+        assert own not in markdown + html, "it is somebody else's"
     data = json.loads(scorecard.as_json(line, renderers, Words("en")))
     [five, six] = data["questions"]
     assert five["points"] is None and six["points"] == 40 and six["notes"][0]["text"] == NOTE

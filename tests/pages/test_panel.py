@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pages.ui.interview import panel_differences
 from pages.ui.interview.panel_lines import to_tick
 from questions import Renderer, load_question
 from study import interview as led
@@ -72,6 +73,13 @@ def test_members_tick_blind_and_all_is_shown_once_everybody_has_handed_in(
     assert rows[said] == ["✓", "–", "–"] and len(rows) == 2, "only where they differ"
     page.toggle(key="panel.only").set_value(False).run()
     assert len(page.table[0].value) == len(to_tick(Q6))
+
+
+@pytest.mark.parametrize(("alpha", "written"), [(-0.2551, "−0.26"), (-0.001, "0.00"), (0.8, "0.80")])
+def test_agreement_is_written_with_a_minus_sign_and_never_as_minus_nothing(
+    alpha: float, written: str
+) -> None:
+    assert f"**α = {written}**" in panel_differences._agreement(alpha, 12, 3, 4)
 
 
 def test_a_link_that_opens_nothing_says_so_and_gives_nothing_away(

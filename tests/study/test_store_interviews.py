@@ -44,8 +44,56 @@ def test_a_link_opens_one_interview_until_it_expires_or_is_replaced(
     assert store.interviews.linked(new.link) is None
 
 
-def test_the_link_is_in_no_repr(grace: Interview) -> None:
-    assert grace.link and grace.link not in repr(grace)
+def test_no_link_is_in_a_repr(store: Store, grace: Interview) -> None:
+    found = store.interviews.by_console(store.interviews.open_console(grace).console_link or "")
+    assert found and grace.link and found.console_link
+    assert grace.link not in repr(found) and found.console_link not in repr(found)
+
+
+def test_a_link_to_the_console_opens_it_alone(store: Store, grace: Interview) -> None:
+    """Several consoles are open at once; none is opened by a candidate's link, or by none."""
+    assert grace.console_link is None and store.interviews.by_console("") is None
+    other = store.interviews.open_console(store.interviews.begin(grace.profile, "Alan", 20, ("q01",)))
+    mine = store.interviews.open_console(grace)
+    link = mine.console_link or ""
+    assert len(link) >= 32 and link not in (grace.link, other.console_link)
+    assert store.interviews.by_console(link) == mine
+    assert store.interviews.linked(link) is None and store.panels.linked(link) is None
+    assert store.interviews.by_console(grace.link or "") is None
+    assert store.interviews.by_console(link[:-1]) is None
+
+
+@pytest.mark.parametrize("way", ["closed", "replaced", "expired", "deleted"])
+def test_a_console_that_is_closed_is_read_and_written_no_more(
+    store: Store, grace: Interview, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a device still shows: what it does is refused in the same transaction."""
+    link = store.interviews.open_console(grace).console_link or ""
+    elsewhere = store.interviews.by_console(link)
+    assert elsewhere is not None
+    store.interviews.add(elsewhere, "note", "q06", {"text": "from a phone"})
+    match way:
+        case "closed":
+            assert store.interviews.close_console(grace).console_link is None
+        case "replaced":
+            assert store.interviews.open_console(grace).console_link != link
+        case "expired":
+            monkeypatch.setattr(interviews, "now", lambda: elsewhere.console_expires + 1)
+        case "deleted":
+            store.interviews.delete(grace)
+    assert store.interviews.by_console(link) is None
+    for act in (
+        lambda: store.interviews.add(elsewhere, "shown", "q06"),
+        lambda: store.interviews.save_text(elsewhere, "noting", "q06", "x", 9),
+        lambda: store.interviews.finish(elsewhere, "finished"),
+        lambda: store.interviews.relink(elsewhere),
+        lambda: store.interviews.open_console(elsewhere),
+        lambda: store.interviews.events(elsewhere),
+    ):
+        with pytest.raises(StoreError, match=r"was (closed|deleted)"):
+            act()
+    if way != "deleted":
+        assert [event.kind for event in store.interviews.events(grace)] == ["note"]
 
 
 def test_typing_is_one_event_in_a_few_seconds_and_a_text_that_loses_stays(

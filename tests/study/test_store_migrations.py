@@ -102,7 +102,7 @@ def test_what_an_older_version_kept_is_all_there(engine: Engine, version: int) -
 
 @pytest.mark.parametrize("version", [number for number in VERSIONS if number >= 3])
 def test_an_interview_of_an_older_version_goes_on(engine: Engine, version: int) -> None:
-    """Version 3 had interviews, version 4 panels too."""
+    """Version 3 had interviews, version 4 panels too, version 5 a link to the console."""
     run_script(engine, (DUMPS / f"v{version}.sql").read_text(encoding="utf-8"))
     store = open_store()
     [grace] = store.interviews.of(store.profiles.named()[0].id)

@@ -44,7 +44,7 @@ def draw(interview: Interview) -> None:
     question = next(each for each in questions if each.key == chosen)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader(t("interview.candidate"), anchor=False)
+        st.subheader(t("interview.did"), anchor=False)
         marks.done(question, line.record(question.key))
         marks.notes(line, question)
     with right:

@@ -2,6 +2,7 @@
 
 Left what to listen for, ask and release; right what the candidate does, notes and the rubric. A look a second
 at the store redraws what the candidate does, and the page where another window has moved the interview on.
+On another device it is opened by an own link, and is the console alone: no links, no panel, nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui.interview import cues, door, kept, marks, panel_members, sealed_draw
+from pages.ui.interview import console_parts, cues, door, kept, marks, panel_members, sealed_draw
 from pages.ui.interview.clock import clock
 from pages.ui.interview.kept import Line
 from pages.ui.interview.setup import SHOWN
@@ -34,16 +35,29 @@ def draw(interview: Interview) -> None:
     question = next((each for each in asked if each.key == shown.at), None)
     st.title(t("interview.console", name=interview.candidate), anchor=False)
     trouble = st.container()
-    if said := store.trouble():
+    own = interview.found_by is None
+    if said := store.trouble() if own else store.callback_trouble():
         trouble.error(said)
     _state(shown, question)
-    door.draw(interview, begun=shown.consented)
-    panel_members.draw(line)
+    if own:
+        door.to_window(interview, begun=shown.consented)
+        door.to_console(interview)
+        panel_members.draw(line)
     _controls(interview, shown, asked)
     if question is None:
-        _follow(interview, None, _moved(shown))
+        _follow(line, None)
     else:
         _question(line, question, shown)
+
+
+def on_another_device(interview: Interview) -> None:
+    """Draw what its link opens: the console, or that the interview is over. Raises StoreError."""
+    with st.container(key="console"):
+        if interview.finished is None:
+            draw(interview)
+        else:
+            st.title(t("console.over", name=interview.candidate), anchor=False)
+            st.markdown(t("console.over_about"))
 
 
 def _state(shown: Released, question: Question | None) -> None:
@@ -119,6 +133,7 @@ def _question(line: Line, question: Question, shown: Released) -> None:
     st.header(f"{question.id} · {question.title[current_language()]}", anchor=False)
     with st.expander(t("study.question")):
         prose.draw(renderer.fill(question.prose[current_language()].question), renderer)
+    console_parts.draw()
     left, right = st.columns(2, gap="large")
     with left:
         _switches(line.interview, question, shown)
@@ -126,14 +141,14 @@ def _question(line: Line, question: Question, shown: Released) -> None:
         _hints(line.interview, question, shown)
         cues.draw(question, renderer)
     with right:
-        _follow(line.interview, question, _moved(shown))
+        _follow(line, question)
         marks.notes(line, question)
         marks.rubric(line, question, renderer)
 
 
 def _switches(interview: Interview, question: Question, shown: Released) -> None:
     """What of the question the candidate's window shows besides its text."""
-    st.subheader(t("interview.release"), anchor=False)
+    st.subheader(t("interview.release"), anchor=console_parts.RELEASE)
     with st.container(key="interview-switches", gap="xsmall"):
         for part in _parts_of(question):
             _switch(interview, question, part, shown, t(f"interview.part.{part}"))
@@ -171,25 +186,31 @@ def _parts_of(question: Question) -> tuple[str, ...]:
     return PARTS if predict.asked(question) else (REFERENCE,)
 
 
-def _moved(shown: Released) -> tuple[object, ...]:
+def _moved(line: Line, question: Question | None) -> tuple[object, ...]:
     """What the page around has to be drawn anew for; an answered ticket can no longer be drawn again."""
-    answered = frozenset(shown.work.predictions)
-    return shown.at, shown.consented, shown.running, shown.finished, shown.parts, shown.ticket, answered
+    shown = line.shown
+    moved = shown.at, shown.consented, shown.running, shown.finished, shown.parts, shown.ticket
+    record = line.record(question.key) if question else None
+    written = (record.ticks, len(record.notes)) if record else ()  # perhaps on another device
+    return *moved, frozenset(shown.work.predictions), written
 
 
-def _follow(interview: Interview, question: Question | None, drawn: tuple[object, ...]) -> None:
+def _follow(before: Line, question: Question | None) -> None:
     """Draw what the candidate does, anew each second, and the page where another window moved it on."""
+    interview, drawn = before.interview, _moved(before, question)
 
     def look() -> None:
         try:
+            if kept.is_shut_out(interview):
+                st.rerun()
             line = kept.line(interview)
         except StoreError as error:
             st.error(errors.said(error))
             return
-        if _moved(line.shown) != drawn:
+        if _moved(line, question) != drawn:
             st.rerun()
         if question is not None:
-            st.subheader(t("interview.candidate"), anchor=False)
-            marks.done(question, line.record(question.key))
+            st.subheader(t("interview.candidate"), anchor=console_parts.CANDIDATE)
+            marks.growing(question, line.record(question.key))
 
     st.fragment(look, run_every=_LOOK_SECONDS)()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.interview.console_parts import LISTEN
 from pages.ui.words import prose
 from pages.ui.words.i18n import current_language, t
 from questions import SPOKEN, Question, Renderer
@@ -11,7 +12,7 @@ from questions import SPOKEN, Question, Renderer
 
 def draw(question: Question, renderer: Renderer) -> None:
     """Draw cues by tier, follow-ups with their answers, common mistakes, the answer of 90 seconds."""
-    st.subheader(t("interview.listen"), anchor=False)
+    st.subheader(t("interview.listen"), anchor=LISTEN)
     for cue in question.cues:
         st.markdown(f"**{t(f'score.tier.{cue.tier}')}**  \n{renderer.text(cue.text)}")
     st.subheader(t("study.follow_ups"), anchor=False)

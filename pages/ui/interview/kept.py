@@ -75,6 +75,22 @@ def relink(interview: Interview) -> None:
     store.store().interviews.relink(interview)
 
 
+def open_console(interview: Interview) -> None:
+    """Make a link that opens its console on another device; the one before opens nothing any more."""
+    store.store().interviews.open_console(interview)
+
+
+def close_console(interview: Interview) -> None:
+    """Let no link open its console any more, also where it is on a screen already."""
+    store.store().interviews.close_console(interview)
+
+
+def is_shut_out(interview: Interview) -> bool:
+    """Whether it was found by a link to its console that opens no longer."""
+    link = interview.found_by
+    return link is not None and store.store().interviews.by_console(link) is None
+
+
 def show(interview: Interview, question: str) -> None:
     """Bring a question onto the candidate's screen."""
     _add(interview, led.SHOWN, question)

@@ -11,6 +11,7 @@ from pages.ui.interview.panel_lines import lines_of, to_tick
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.question_text import renderer_of
 from questions import Question
+from questions.values import MINUS
 from study.panel import RELIABLE, TENTATIVE, Marks, alpha, differing, ratings
 
 _SIGNS = {True: "✓", False: "–", None: ""}
@@ -53,4 +54,5 @@ def _agreement(found: float | None, lines: int, people: int, apart: int) -> str:
         return t("panel.undefined", counted=counted)
     verdict = "reliable" if found >= RELIABLE else "tentative" if found >= TENTATIVE else "unreliable"
     limits = {"reliable": f"{RELIABLE:g}", "tentative": f"{TENTATIVE:g}"}
-    return t(f"panel.{verdict}", alpha=f"{found:.2f}", counted=counted, **limits)
+    written = f"{round(found, 2) + 0.0:.2f}".replace("-", MINUS)  # never −0.00
+    return t(f"panel.{verdict}", alpha=written, counted=counted, **limits)

@@ -83,7 +83,6 @@ def _answer(window: Window, shown: Released, question: Question) -> None:
         "known": True,
         "text": shown.work.text,
         "revision": shown.work.revision,
-        "profile": window.mark,
         "round": 0,
         "seconds": 0,
         "over": False,
@@ -96,8 +95,7 @@ def _answer(window: Window, shown: Released, question: Question) -> None:
             key, lambda text, revision, _base, _seconds: window.save_text(question, text, revision)
         )
 
-    place: dict[str, str | None] = {"storage": f"minimind.draft.{window.mark}.{question.key}", "former": None}
-    draft.field_at(place, key, data, on_draft_change=store.guarded(take))
+    draft.field_of_link(window.link, key, question.key, data, on_draft_change=store.guarded(take))
 
 
 def _released(window: Window, shown: Released, question: Question, renderer: Renderer) -> None:

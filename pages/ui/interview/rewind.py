@@ -52,7 +52,7 @@ def _stood(then: Line, question: Question) -> None:
     """The question as it was at that moment."""
     record = then.record(question.key)
     st.caption(f"{question.id} · {question.title[current_language()]}")
-    marks.done(question, record, then=True)
+    marks.growing(question, record, then=True)
     for note in record.notes:
         st.markdown(f":small[**{marks.at(then.interview, note)}** {literal(str(note.data['text']))}]")
     points = marks.worth(question, record, then.interview).points

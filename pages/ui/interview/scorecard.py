@@ -18,6 +18,7 @@ from pages.ui.interview.kept import Line
 from pages.ui.interview.marks import at, worth
 from pages.ui.progress import printed
 from pages.ui.progress.words import Words
+from pages.ui.study.shown_number import shown_number
 from pages.ui.words.i18n import t
 from pages.ui.words.question_text import renderer_of
 from questions import PARTS, Question, Renderer
@@ -148,7 +149,10 @@ def _sheet(line: Line, renderer: Renderer, record: Record, words: Words) -> Repo
         ),
         (words("interview.hints"), str(sum(part.startswith("hint-") for part in record.ever_released))),
     )
-    sections = list(printed.own_sections(renderer, attempt, words))
+    sections = [
+        Section(words("interview.answer"), (printed.text_of(attempt, words),)),
+        *printed.judged_sections(renderer, attempt, words, words("interview.head.said")),
+    ]
     if ran := _runs(line, record):
         titles = tuple(
             words(f"interview.head.{name}") for name in ("when", "experiment", "settings", "numbers")
@@ -180,7 +184,7 @@ def _pairs(data: object) -> str:
     """Names with values on one line; an import may have brought in anything."""
     pairs = data.items() if isinstance(data, dict) else ()
     return ", ".join(
-        f"{name} {value:.4g}" if type(value) is float else f"{name} {value}" for name, value in pairs
+        f"{name} {shown_number(value) if type(value) is float else value}" for name, value in pairs
     )
 
 

@@ -7,7 +7,6 @@ Whoever has the link needs no profile, and nothing is recorded in anybody's atte
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,11 +28,6 @@ class Window:
     """What a link opens. It is also the desk (pages/ui/site/desk.py) at which the candidate predicts."""
 
     link: str = field(repr=False)
-
-    @property
-    def mark(self) -> str:
-        """A name for what a browser keeps of this interview, from which nobody finds the link."""
-        return hashlib.sha256(self.link.encode()).hexdigest()[:12]
 
     def look(self) -> Released | None:
         """What may be shown now; None where the link opens nothing. Raises StoreError."""

@@ -15,7 +15,7 @@ from pages.ui.mock import kept, report
 from pages.ui.mock.words import points, rows, score
 from pages.ui.progress.attempts import draw_section
 from pages.ui.progress.kept import work_on
-from pages.ui.progress.printed import own_sections
+from pages.ui.progress.printed import judged_sections
 from pages.ui.progress.words import Words, session_words
 from pages.ui.site import store
 from pages.ui.study import predict, rubric, sealed
@@ -102,7 +102,7 @@ def _question(mock: Mock, question: Question, attempt: Attempt | None, words: Wo
         st.caption(t("attempts.hidden"))
         return
     _beside(question, attempt)
-    for part in own_sections(renderer, attempt, words)[1:]:
+    for part in judged_sections(renderer, attempt, words, words("report.said")):
         draw_section(part)
 
 

@@ -43,11 +43,15 @@ def report(renderer: Renderer, attempt: Attempt, index: int, words: Words) -> Re
 
 def own_sections(renderer: Renderer, attempt: Attempt, words: Words) -> tuple[Section, ...]:
     """What is the person's own: answer, predictions where there are any, rubric."""
-    sections = [answer(attempt, words)]
+    return (answer(attempt, words), *judged_sections(renderer, attempt, words, words("report.said")))
+
+
+def judged_sections(renderer: Renderer, attempt: Attempt, words: Words, said: str) -> tuple[Section, ...]:
+    """Predictions where there are any, below `said` what was predicted; and the rubric."""
+    sections = []
     if rows := tuple(_predictions(renderer, attempt, words)):
-        head = tuple(
-            words(f"report.{name}") for name in ("prediction", "said", "formula", "measured", "verdict")
-        )
+        names = (words(f"report.{name}") for name in ("formula", "measured", "verdict"))
+        head = (words("report.prediction"), said, *names)
         places = tuple(_places(renderer.question, attempt, words))
         sections.append(Section(words("report.predictions"), (Table(head, rows), *places)))
     sections.append(Section(words("report.rubric"), tuple(_rubric(renderer, attempt, words))))
@@ -55,9 +59,13 @@ def own_sections(renderer: Renderer, attempt: Attempt, words: Words) -> tuple[Se
 
 
 def answer(attempt: Attempt, words: Words) -> Section:
-    """What was written."""
-    block: Block = Written(attempt.text) if attempt.text.strip() else words("report.no_answer")
-    return Section(words("report.answer"), (block,))
+    """What the person wrote."""
+    return Section(words("report.answer"), (text_of(attempt, words),))
+
+
+def text_of(attempt: Attempt, words: Words) -> Block:
+    """What was written, or that it was nothing."""
+    return Written(attempt.text) if attempt.text.strip() else words("report.no_answer")
 
 
 def _facts(attempt: Attempt, index: int, words: Words) -> Iterator[tuple[str, str]]:

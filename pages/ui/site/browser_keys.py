@@ -21,10 +21,20 @@ def browser_keys() -> tuple[str, str]:
     return f"{_BROWSER}{_short_hash(store.person())}.", f"{_BROWSER}{mark}." if mark else ""
 
 
+def link_key(link: str) -> str:
+    """How the names begin under which a browser keeps what is typed in such a window, of whoever types."""
+    return f"{_BROWSER}{link_mark(link)}."
+
+
 def profile_mark() -> str:
     """A mark of the profile, which is another after the data were deleted; empty where there is none."""
     known = str(st.session_state.get("profile", ""))
     return _short_hash(known) if known else ""
+
+
+def link_mark(link: str) -> str:
+    """A mark of a link that opens a window of an interview, from which nobody finds the link."""
+    return _short_hash(link)
 
 
 def _short_hash(text: str) -> str:

@@ -16,11 +16,11 @@ from pages.ui.streamlit_inside import unbind_widgets
 from pages.ui.words.i18n import current_language
 
 HOME, PLAYGROUND, PROGRESS, MOCK = "home", "playground", "progress", "mock"
-INTERVIEW, PRESENT, PANEL = "interview", "present", "panel"
+INTERVIEW, PRESENT, CONSOLE, PANEL = "interview", "present", "console", "panel"
 GUIDE, CLAIMS, GLOSSARY, SETTINGS = "guide", "claims", "glossary", "settings"
 SEARCH, DECK, SHEET = "search", "deck", "sheet"
 """The pages that belong to no question; a question's page is called by its slug."""
-BARE = (PRESENT, PANEL)
+BARE = (PRESENT, CONSOLE, PANEL)
 """Opened by a link: no menu, no profile, nobody asked to sign in."""
 _LEAVING = "navigate.leaving"
 _PATIENCE_SECONDS = 5.0

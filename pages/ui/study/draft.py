@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.site import store
-from pages.ui.site.browser_keys import browser_keys, profile_mark
+from pages.ui.site.browser_keys import browser_keys, link_key, link_mark, profile_mark
 from pages.ui.site.component import component
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.question_text import minutes_text
@@ -51,13 +51,20 @@ def field(key: str, name: str, data: Mapping[str, Any], **events: Callable[[], N
     """Draw a field that keeps its text in the browser under `name`; `data` and `events` are draft.js's."""
     storage, former = browser_keys()
     place: dict[str, str | None] = {"storage": storage + name, "former": former + name if former else None}
-    field_at(place, key, data, **events)
+    _draw(place, key, data, **events)
 
 
-def field_at(
+def field_of_link(
+    link: str, key: str, name: str, data: Mapping[str, Any], **events: Callable[[], None]
+) -> None:
+    """The same in a window that `link` opens, whoever sits at it."""
+    place: dict[str, str | None] = {"storage": link_key(link) + name, "former": None}
+    _draw(place, key, {**data, "profile": link_mark(link)}, **events)
+
+
+def _draw(
     place: dict[str, str | None], key: str, data: Mapping[str, Any], **events: Callable[[], None]
 ) -> None:
-    """Draw a field whose `place` in the browser belongs to nobody in particular."""
     with st.container(key="answer-field"):  # as high as the field from the start
         _field(key=key, data=place | dict(data), **events)
 
