@@ -31,6 +31,12 @@ function themed(layout, root) {
   }
 }
 
+// Areas would have black or white letters by plotly's own reckoning, which knows no transparent colour.
+function inked(data, root) {
+  const { color } = getComputedStyle(root)
+  return data.map(trace => trace.type === "treemap" ? { ...trace, textfont: { ...trace.textfont, color } } : trace)
+}
+
 // Letters grow with the page's own: the window of an interview is read from the back of a room.
 function enlarged(part, by, name = "") {
   if (Array.isArray(part)) return part.map(each => enlarged(each, by))
@@ -157,9 +163,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.hidden = !figure.frames
     button.textContent = figure.layout.meta?.play ?? ""
     return whileThere(root, window.Plotly.react(root, {
-      data: figure.data, layout: themed(figure.layout, root), frames: figure.frames,
+      data: inked(figure.data, root), layout: themed(figure.layout, root), frames: figure.frames,
       config: { displayModeBar: false },
-    }))
+    })).then(() => {
+      if (root.still) return
+      root.still = true
+      root.on?.("plotly_treemapclick", () => false) // a finger that scrolls would enlarge an area
+    })
   }
   if (data.drag) {
     root.drag ??= new Drag(root)
