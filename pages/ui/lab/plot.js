@@ -63,6 +63,7 @@ function folded(name) {
 // On a phone the long names of rows would leave no room for what they name.
 function narrowed(figure, width, height) {
   const axis = figure.layout.yaxis
+  if (!axis) return figure // areas have none
   const values = axis.tickvals ?? [...new Set(figure.data.flatMap(trace => trace.y ?? []))]
   const names = axis.ticktext ?? values
   if (width >= NARROW || !names.length || !names.every(name => typeof name === "string")) return figure

@@ -52,3 +52,11 @@ def test_long_names_of_rows_are_folded_on_a_phone_only() -> None:
 def test_where_rows_are_low_their_names_only_get_smaller() -> None:
     axis = run(f"narrowed({figure(ROWS * 4, ticktext=ROWS * 4)}, 320, 360).layout.yaxis")
     assert axis["ticktext"] == ROWS * 4 and axis["tickfont"] == {"size": 12}
+
+
+def test_areas_have_no_axis_to_fold_and_the_ink_of_the_page() -> None:
+    drawn = json.dumps({"data": [{"type": "treemap"}, {"type": "bar"}], "layout": {}})
+    assert run(f"narrowed({drawn}, 320, 360)") == json.loads(drawn)
+    ink = "globalThis.getComputedStyle = () => ({ color: 'white' })"
+    inked = run(f"({ink}, inked({drawn}.data, null))")
+    assert inked == [{"type": "treemap", "textfont": {"color": "white"}}, {"type": "bar"}]
