@@ -18,6 +18,7 @@ import streamlit as st
 from labs.contract.drawing import Figure, axis_settings, round_ticks
 from pages.ui.site.component import component
 from pages.ui.site.server import PLOTLY_ADDRESS
+from pages.ui.words.i18n import t
 from pages.ui.words.marks import labelled, signed
 
 Dragged = Callable[[str, float], None]
@@ -35,7 +36,7 @@ COLOURS = {
 GRID = "rgba(139, 135, 129, 0.22)"
 _TEXT = 14
 """Pixels, for all that is written in a plot; plotly would make the names of axes larger."""
-_LEAST_TEXT = 11
+_LEAST_TEXT = 10
 """Pixels, of what stands in an area: where that does not fit, nothing stands there."""
 _FEW_POWERS = 30
 """A logarithmic axis that spans less than this has 2 and 5 written out as well."""
@@ -69,7 +70,7 @@ def show(
     painted = json.dumps(paint(figure, recorded=recorded), ensure_ascii=False, allow_nan=False)
     data = {
         "figure": labelled(signed(without_links(painted))),
-        "alt": labelled(in_words(figure, alt)),
+        "alt": labelled(in_words(figure, alt, t("claims.comma"))),
         "height": height,
         "plotly": PLOTLY_ADDRESS,
     }
@@ -88,13 +89,13 @@ def show(
     )
 
 
-def in_words(figure: Figure, title: str) -> str:
-    """What a figure shows: its title, and of areas each with what stands in it.
+def in_words(figure: Figure, title: str, comma: str) -> str:
+    """What a figure shows: its title, and of areas each with what stands in it, after a `comma` each.
 
     >>> drawn = Figure()
     >>> head = {"id": "head", "label": "head", "parent": "", "value": 1, "text": "9%"}
     >>> drawn.areas([head], "formula", hover="%{value}")
-    >>> in_words(drawn, "Weights")
+    >>> in_words(drawn, "Weights", ", ")
     'Weights: head 9%'
     """
     areas = [
@@ -103,7 +104,7 @@ def in_words(figure: Figure, title: str) -> str:
         if trace["type"] == "treemap"
         for label, text in zip(trace["labels"], trace["text"], strict=True)
     ]
-    return f"{title}: {'; '.join(areas)}" if areas else title
+    return f"{title}: {comma.join(areas)}" if areas else title
 
 
 def without_links(painted: str) -> str:
@@ -174,6 +175,7 @@ def _painted(trace: dict[str, Any], recorded: bool) -> dict[str, Any]:
 def _paint_areas(trace: dict[str, Any], roles: list[str]) -> None:
     """Rectangles of a role each, pale enough for text on them in either theme; what holds others is paler."""
     holds = [name in trace["parents"] for name in trace["ids"]]
+    names = zip(trace["labels"], trace["text"], holds, strict=True)
     bare = [role in _PATTERNS for role in roles]
     fills = [
         _faded(COLOURS[role], 0.0 if hatched else 0.08 if above else 0.3)
@@ -189,8 +191,14 @@ def _paint_areas(trace: dict[str, Any], roles: list[str]) -> None:
     }
     _put(
         trace,
-        marker={"colors": fills, "line": {"color": colours, "width": 1}, "pattern": pattern},
+        marker={
+            "colors": fills,
+            "line": {"color": colours, "width": 1},
+            "pattern": pattern,
+            "pad": {"t": _TEXT + 8, "l": 3, "r": 3, "b": 3},
+        },
         texttemplate="%{label}<br>%{text}",
+        labels=[f"{label} {text}" if above else label for label, text, above in names],  # has one line
         tiling={"pad": 2},
         pathbar={"visible": False},
     )

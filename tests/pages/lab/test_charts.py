@@ -130,6 +130,7 @@ def test_text_can_be_read_on_every_area_and_what_was_left_out_is_hatched(recorde
     figure = painted(drawn, recorded=recorded)
     (areas,) = figure.data
     assert areas.marker.pattern.shape == ("", "." if recorded else "", "/")
+    assert areas.labels == ("all 100%", "one", "two"), "plotly writes only its label on what holds others"
     assert areas.marker.line.color[0] == COLOURS["recorded" if recorded else "measured"]
     for theme in ("light", "dark"):
         ground, text = CONFIG[theme]["backgroundColor"], CONFIG[theme]["textColor"]
@@ -140,7 +141,7 @@ def test_text_can_be_read_on_every_area_and_what_was_left_out_is_hatched(recorde
 def test_areas_are_told_in_words() -> None:
     drawn = Figure()
     drawn.areas(AREAS, "measured", hover="%{value}")
-    assert in_words(drawn, "Weights") == "Weights: all 100%; one 67%; two 33%"
+    assert in_words(drawn, "Weights", ", ") == "Weights: all 100%, one 67%, two 33%"
 
 
 def blended(colour: str, ground: str) -> str:
