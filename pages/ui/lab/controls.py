@@ -23,7 +23,7 @@ from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
 from minimind_core.errors import shortened
 from pages.ui import streamlit_inside
-from pages.ui.lab import own_file
+from pages.ui.lab import own_file, too_long
 from pages.ui.lab.sortable import sortable
 from pages.ui.words.i18n import catalogue, current_language, t
 
@@ -127,16 +127,17 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     if isinstance(spec, Number) and used != value:
         _say_limits(spec, used)
     if isinstance(spec, Text):
+        too_long.guard(spec, label, name)
         say_if_broken(value)
     st.session_state[f"{name}.kept"] = used
     return used
 
 
 def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
-    if isinstance(spec, Text):  # without a limit of its own: it would leave out what is too long, wordlessly
+    if isinstance(spec, Text):
         if spec.max_length > _ONE_LINE:
-            return st.text_area(label, height=_LINES_HEIGHT, **common)
-        return st.text_input(label, **common)
+            return st.text_area(label, max_chars=spec.max_length, height=_LINES_HEIGHT, **common)
+        return st.text_input(label, max_chars=spec.max_length, **common)
     if isinstance(spec, Switch):
         return st.toggle(label, **common)
     if isinstance(spec, Choice):

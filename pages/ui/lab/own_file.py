@@ -22,7 +22,7 @@ _MOST_MEGABYTES = 20
 def box(spec: Text, label: str, common: dict[str, Any], put: Callable[[str], None]) -> Any:
     """The box and the file below it; returns what the box says. `put` is given a file's text."""
     name = common["key"]
-    value = st.text_area(label, height=_HEIGHT, **common)
+    value = st.text_area(label, max_chars=spec.max_length, height=_HEIGHT, **common)
 
     def take() -> None:
         uploaded = st.session_state[f"{name}.file"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -134,15 +136,15 @@ WITH_TEXT = [
 
 
 @pytest.mark.parametrize("experiment", WITH_TEXT, ids=lambda experiment: experiment.id)
-def test_what_is_too_long_stays_in_its_field_and_is_refused_in_words(
-    experiment: Experiment, whole_errors: None
-) -> None:
-    """With a limit of its own, Streamlit's field leaves a paste out that is longer, and says nothing."""
+def test_what_is_too_long_is_refused_in_words(experiment: Experiment, whole_errors: None) -> None:
+    """Streamlit's own field leaves a paste out that is longer, and says nothing: a sentence watches it."""
     app = open_at({}, experiment.id)
-    fields = [*app.text_input, *app.text_area]
-    assert fields and all(field.proto.max_chars == 0 for field in fields)
+    given = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "too_long"]
+    watched = {data["field"]: data for data in (json.loads(each.json) for each in given)}
     for spec in experiment.params.specs():
         if isinstance(spec, Text):
+            data = watched[f"st-key-{experiment.id.replace('/', '_')}_{spec.name}"]
+            assert data["most"] == spec.max_length and f"the most is {spec.max_length:,}." in data["sentence"]
             with pytest.raises(ParamError, match=r"has [\d,]+ characters; the most is [\d,]+\.$"):
                 experiment.params.from_dict({spec.name: "汉 " * spec.max_length})
 
