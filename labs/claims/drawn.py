@@ -23,7 +23,9 @@ from minimind_core.atomic_file import write_whole
 SUFFIX = ".drawn.json"
 DIGITS = 6
 """Significant digits: more than anybody sees, fewer than machines differ by."""
-_TRACE = ("name", "type", "mode", "x", "y", "z", "text", "customdata", "error_x", "error_y", "showlegend")
+_AREAS = ("labels", "parents", "values")
+_TRACE = ("name", "type", "mode", "x", "y", "z", *_AREAS, "text", "customdata", "error_x", "error_y")
+_TRACE += ("showlegend",)
 _AXIS = ("type", "range", "tickvals", "ticktext", "visible", "autorange")
 _NOTE = ("x", "y", "text")
 
@@ -74,13 +76,17 @@ def _figure(figure: Figure) -> dict[str, Any]:
     axes = {name: _axis(figure.layout.get(name, {})) for name in ("xaxis", "yaxis")}
     notes = [_only(_NOTE, note) for note in figure.layout.get("annotations", [])]
     frames = {frame["name"]: frame["data"] for frame in figure.frames[:: max(1, len(figure.frames) - 1)]}
-    traces = [{"role": trace.get("meta", {}).get("role"), **_only(_TRACE, trace)} for trace in figure.data]
+    traces = [{**_meaning(trace.get("meta", {})), **_only(_TRACE, trace)} for trace in figure.data]
     return {
         "traces": traces,
         "axes": axes,
         **({"notes": notes} if notes else {}),
         **({"first and last frame": frames} if frames else {}),
     }
+
+
+def _meaning(meta: dict[str, Any]) -> dict[str, Any]:
+    return {"role": meta.get("role"), **_only(("roles",), meta)}
 
 
 def _axis(axis: dict[str, Any]) -> dict[str, Any]:

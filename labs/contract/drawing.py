@@ -15,23 +15,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
 from labs.contract.figure_data import plain
 from labs.contract.filling import readable
+from labs.contract.labels import LABEL_GAP, spread_labels
 
 Role = Literal["predicted", "formula", "measured", "recorded", "said", "peer", "removed"]
 """What a trace means: `said` is what is commonly said, `removed` what a filter cut off."""
 Values = Sequence[Any] | np.ndarray
 """Numbers or categories along an axis; None leaves a gap."""
 
-LABEL_GAP = 0.075
-"""Share of an axis that a line of text takes."""
 LABEL_SIZE = 13
 _OUTSIDE = {"textposition": "outside", "cliponaxis": False}
 """Where a bar's label stands."""
+
+
+class Area(TypedDict):
+    """A rectangle among others, named by `id`: its label, its value, a text below the label."""
+
+    id: str
+    label: str
+    parent: str
+    """The id of the part that holds it; "" for none."""
+    value: float
+    text: str
+    role: NotRequired[Role]
 
 
 class Figure:
@@ -126,6 +137,17 @@ class Figure:
     def heat(self, z: Any, x: Values, y: Values, role: Role, *, hover: str, **more: Any) -> None:
         """Cells shaded by z [len(y), len(x)]; None leaves a hole."""
         self._add("heatmap", role, hover, {"z": z, "x": x, "y": y, "xgap": 2, "ygap": 2, **more})
+
+    def areas(self, parts: Sequence[Area], role: Role, *, hover: str) -> None:
+        """Rectangles as large as their values, within those that hold them (a treemap); alone in its figure.
+
+        A part that holds others has the sum of their values. `role` is that of parts without one of their
+        own. Names that do not fit stay out, so a table has to have them too.
+        """
+        names = {name: f"{name}s" for name in ("id", "label", "parent", "value")} | {"text": "text"}
+        columns = {many: [part[one] for part in parts] for one, many in names.items()}  # type: ignore[literal-required]
+        self._add("treemap", role, hover, {**columns, "branchvalues": "total", "sort": False})
+        self.data[-1]["meta"]["roles"] = [part.get("role", role) for part in parts]
 
     def x_axis(self, title: str | None = None, **settings: Any) -> None:
         """Title, scale and ticks of the horizontal axis; see `axis`."""
@@ -265,28 +287,6 @@ def round_ticks(low: float, high: float) -> dict[float, str]:
     """1, 2, 5 and their multiples by ten between low and high, written out."""
     candidates = [digit * 10.0**power for power in range(-2, 7) for digit in (1, 2, 5)]
     return {tick: f"{tick:,.10g}" for tick in candidates if low <= tick <= high}
-
-
-def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
-    """The positions, each moved as little as a left-to-right sweep needs for `gap` between neighbours.
-
-    >>> spread_labels([0.0, 0.1, 5.0], 1.0)
-    [-0.45, 0.55, 5.0]
-    """
-    groups: list[list[int]] = []
-    centres: list[float] = []
-    for index in sorted(range(len(positions)), key=positions.__getitem__):
-        groups.append([index])
-        centres.append(positions[index])
-        while len(groups) > 1 and centres[-1] - centres[-2] < gap * (len(groups[-1]) + len(groups[-2])) / 2:
-            merged = groups[-2] + groups[-1]
-            centres[-2:] = [sum(positions[member] for member in merged) / len(merged)]
-            groups[-2:] = [merged]
-    moved = list(positions)
-    for group, centre in zip(groups, centres, strict=True):
-        for rank, index in enumerate(group):
-            moved[index] = centre + gap * (rank - (len(group) - 1) / 2)
-    return moved
 
 
 def _limits(values: Iterable[float]) -> tuple[float, float]:

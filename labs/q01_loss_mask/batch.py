@@ -29,6 +29,7 @@ from labs.q01_loss_mask.rows import (
     mask_of,
     mean_loss,
 )
+from labs.q01_loss_mask.toys import TOYS
 from labs.q01_loss_mask.typed_rows import read_ids, split
 from labs.tools.budgets import PerDevice
 from minimind_core.errors import ConfigError
@@ -63,7 +64,7 @@ class BatchParams(Params):
     pad_side: str = choice("right", get_args(Side))
     pad_is_eos: bool = switch(False)
     eos_when_cut: bool = switch(False)
-    weights: str = choice("trained", ("trained", "fresh"))
+    weights: str = choice("trained", ("trained", "fresh", *TOYS))
 
     def check_together(self) -> None:
         """Raise ParamError for rows without room or without a whole batch of ids."""
@@ -114,6 +115,8 @@ class BatchResult(TypedDict):
     """Pairs whose loss is not the same to the last bit with labels of -100 as times the mask of Y."""
     filler_change: float
     """Largest change of a logit at a real position when padding is another token; 0 without padding."""
+    toy: NotRequired[str]
+    """The toy model that read the batch, where one was chosen."""
     view: NotRequired[BatchView]
 
 
@@ -141,8 +144,9 @@ class Batch(Experiment[BatchParams, BatchResult]):
         from labs.q01_loss_mask import labels
 
         ctx.progress(0.0, "loading")
-        loaded = ctx.model()
-        model = loaded.model if params.weights == "trained" else _fresh(loaded, ctx)
+        toy = params.weights if params.weights in TOYS else None
+        loaded = ctx.model(toy)
+        model = _fresh(loaded, ctx) if params.weights == "fresh" else loaded.model
         framing = _framing(params, loaded)
         rows = make_rows(_encoded(params, loaded), framing)
         lengths = rows.real.sum(1).tolist()
@@ -182,6 +186,7 @@ class Batch(Experiment[BatchParams, BatchResult]):
             "ignore_index": float(by_label.sum() / mask.sum()),
             "unequal": int((by_label != every * mask).sum()),
             "filler_change": change,
+            **({"toy": toy} if toy else {}),
         }
 
     def view(self, params: BatchParams, result: BatchResult) -> BatchView | None:

@@ -31,13 +31,15 @@ def figures(result: Mapping[str, Any], text: Words) -> dict[str, Figure]:
 
 
 def table(result: Mapping[str, Any], text: Words) -> list[Row]:
-    """Every pair: place, X, Y, mask and loss, the first ones of a large batch."""
+    """Every pair: place, X, Y, their ids, mask and loss, the first ones of a large batch."""
+    offset = result["view"]["offset"]
     return [
         {
             text("text"): row + 1,
             "t": place,
             "X": result["pieces"][row][place],
-            "Y": result["pieces"][row][place + result["view"]["offset"]],
+            "Y": result["pieces"][row][place + offset],
+            text("ids"): f"{result['ids'][row][place]} → {result['ids'][row][place + offset]}",
             text("mask"): int(kept),
             text("axis.loss"): float(loss),
         }

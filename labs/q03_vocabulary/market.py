@@ -30,6 +30,8 @@ SAID = {GIVEN["first"]: 6, GIVEN["second"]: 5}
 SAID_FACTORS = {1_000: 2.0, 100_000: 0.8}
 """How much longer a text is commonly said to be than at our size, by entries."""
 MOST_CHARACTERS = 200_000
+FILES = ("txt", "md", "py")
+"""What a person's own text may come in."""
 SYMBOLS = {"zh": "circle", "en": "square", "code": "diamond"}
 """Mark of each language."""
 
@@ -38,7 +40,7 @@ SYMBOLS = {"zh": "circle", "en": "square", "code": "diamond"}
 class MarketParams(Params):
     """The text that is cut."""
 
-    text: str = text(str(GIVEN["first"]), max_length=MOST_CHARACTERS, primary=True)
+    text: str = text(str(GIVEN["first"]), max_length=MOST_CHARACTERS, primary=True, files=FILES)
 
 
 class MarketResult(TypedDict):

@@ -10,7 +10,7 @@ from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Ro
 from labs.contract.drawing import Figure
 from labs.contract.fields import choice
 from labs.q03_vocabulary.cut import Piece, drawn_cut, laid_out, legible
-from labs.q03_vocabulary.market import MOST_CHARACTERS, check_countable
+from labs.q03_vocabulary.market import FILES, MOST_CHARACTERS, check_countable
 from labs.q03_vocabulary.shipped import LANGUAGES
 from labs.tools.budgets import PerDevice
 from minimind_core.tokenizer import SMALLEST_VOCAB
@@ -50,7 +50,7 @@ class MergesParams(Params):
     """`merges_shown` are applied to the beginning of the text."""
 
     source: str = choice("own", ("own", *LANGUAGES), primary=True)
-    text: str = text(TEXT, max_length=MOST_CHARACTERS, openings=OPENINGS)
+    text: str = text(TEXT, max_length=MOST_CHARACTERS, openings=OPENINGS, files=FILES)
     vocab_size: int = whole(
         1000,
         SMALLEST_VOCAB,

@@ -15,10 +15,11 @@ import numpy as np
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice
 from labs.contract.drawing import Figure, round_ticks
 from labs.contract.fields import ParamError, real, switch
+from labs.q04_long_text import wavelengths
 from labs.tools.budgets import PerDevice
 from labs.tools.named_lines import NamedLines
 from labs.tools.written import small_number
-from minimind_core.model.config import PRESETS, RopeScalingKind
+from minimind_core.model.config import PRESETS, RopeScaling, RopeScalingKind
 
 STRETCHES: tuple[RopeScalingKind, ...] = ("pi", "ntk", "yarn")
 LINES = {"none": "circle", "pi": "square", "ntk": "triangle-up", "yarn": "diamond", "window": "star"}
@@ -163,8 +164,10 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
         figures = {"lengths": _lengths(result, text)}
         if "specimen" not in result:
             return Shown(figures)
-        figures["short"] = _short(result, text)
         longest = max(map(int, result["perplexity"]["none"]))
+        turns = _pairs(result)
+        figures["short"] = _short(result, text)
+        figures["wavelengths"] = wavelengths.drawn(turns, result["trained"], longest, text)
         return Shown(
             figures,
             rows=[_row(line, result, text) for line in LINES],
@@ -180,6 +183,7 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
                     tokens=result["tokens"],
                 ),
                 *([_switched(result["switched"], text)] if "switched" in result else []),
+                _turns(turns, result["trained"], text),
                 *_unusual(result, text),
                 *([text("extrapolation.capped", longest=longest)] if result["capped"] else []),
                 text("extrapolation.change"),
@@ -190,6 +194,18 @@ class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
                 for line, percent in result["increase_percent"].items()
             },
         )
+
+
+def _pairs(result: ExtrapolationResult) -> wavelengths.Pairs:
+    """The specimen's rotary pairs, and what the run's YaRN makes of them."""
+    config, trained = PRESETS[result["specimen"]], result["trained"]
+    scaling = RopeScaling("yarn", result["factor"], result.get("original", trained))
+    return wavelengths.pairs(config.head_dim, config.rope_theta, trained, scaling)
+
+
+def _turns(pairs: wavelengths.Pairs, trained: int, text: Words) -> str:
+    counts = {name: pairs[name] for name in ("turned", "kept", "blended", "stretched")}  # type: ignore[literal-required]
+    return text("wavelengths.note", **counts, pairs=len(pairs["plain"]), trained=trained)
 
 
 def _switched(switched: dict[str, float], text: Words) -> str:

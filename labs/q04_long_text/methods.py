@@ -9,7 +9,7 @@ from typing import Any, NotRequired, Required, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Shown, Words, choice, whole
 from labs.contract.fields import ParamError
 from labs.q04_long_text import methods_figures as figures
 from labs.q04_long_text.methods_figures import WAYS
@@ -25,28 +25,28 @@ from labs.q04_long_text.options import (
     visible_blocks,
     window_count,
 )
+from labs.q04_long_text.own_document import LONGEST, Document, document, read_document
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
 
 READ = PerDevice(cpu=896, cuda=8192)
 """Tokens that the model really reads, unless a number was asked for."""
 LONGEST_READ = PerDevice(cpu=4096, cuda=8192)
-READS_AS = {"full": "full", "overlap": "overlap", "disjoint": "disjoint", "local": "sinks"}
-"""Which reading measures an option."""
-GENERATES = {"truncate", "head_tail", "local", "full"}
 BUCKETS = 16
-TABLE_END = 32_768
 MILLI_A_TOKEN = PerDevice(cpu=1.25, cuda=0.02)
 
 
 @dataclass(frozen=True)
 class MethodsParams(Params):
-    """The costs are those of `length` tokens; the model reads `read` of them, 0 what suits the device."""
+    """The costs are those of `length` tokens; the model reads `read` of them, 0 what suits the device.
+
+    A `document` of one's own is read in place of `text`, and has a length of its own.
+    """
 
     length: int = whole(
         8192,
         16,
-        TABLE_END,
+        LONGEST,
         step=256,
         primary=True,
         unit="tokens",
@@ -58,14 +58,19 @@ class MethodsParams(Params):
     sinks: int = whole(4, 0, 64, unit="tokens")
     read: int = choice(0, (0, 512, 1024, 2048, 4096, 8192))
     text: str = choice("english", ("english", "code", "both", "chinese"))
+    document: str = document()
     picture: str = choice("local", OPTIONS, view=True)
 
     def check_together(self) -> None:
         """A stride larger than the window leaves gaps."""
-        if self.stride > self.window < self.length:
+        self.check_gaps(self.length)
+
+    def check_gaps(self, length: int) -> None:
+        """Raise ParamError where windows of a text of `length` tokens would leave some of them unread."""
+        if self.stride > self.window < length:
             lost = sum(
-                max(0, min(start, self.length) - (start - self.stride + self.window))
-                for start in range(self.stride, self.length + self.stride, self.stride)
+                max(0, min(start, length) - (start - self.stride + self.window))
+                for start in range(self.stride, length + self.stride, self.stride)
             )
             raise ParamError(
                 "together",
@@ -76,9 +81,9 @@ class MethodsParams(Params):
                 window=self.window,
             )
 
-    def read_on(self, device: str) -> int:
-        """Tokens that the model reads on a device."""
-        return min(self.read or READ.on(device), LONGEST_READ.on(device), self.length)
+    def read_on(self, device: str, length: int) -> int:
+        """Tokens of a text of `length` that the model reads on a device."""
+        return min(self.read or READ.on(device), LONGEST_READ.on(device), length)
 
 
 class MethodsView(TypedDict):
@@ -98,7 +103,8 @@ class MethodsResult(TypedDict, total=False):
 
     `perplexity` is that of the tokens beyond the trained length; `tail` the loss of the last half window by
     what is read before it (`readings.tail`), where the text is longer than a window. `reversed` says what
-    reading four parts in reverse order does to a vector of them (`readings.order_kept`).
+    reading four parts in reverse order does to a vector of them (`readings.order_kept`). `document` is only
+    there where one was pasted; the costs are those of its length then.
     """
 
     windows: Required[int]
@@ -114,6 +120,7 @@ class MethodsResult(TypedDict, total=False):
     perplexity: dict[str, float]
     tail: dict[str, float]
     reversed: dict[str, float]
+    document: Document
     view: MethodsView
 
 
@@ -125,43 +132,59 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
     drawn_by_formula = True
 
     def seconds(self, params: MethodsParams, device: DeviceClass) -> float:
-        read = params.read_on(device)
+        longest = len(params.document.encode()) if params.document.strip() else params.length
+        read = params.read_on(device, longest)
         windows = read * max(1.0, min(params.window, read) / params.stride)
         return 1 + 1e-3 * MILLI_A_TOKEN.on(device) * (windows + 5 * read * (1 + read / 8192))
 
     def formula(self, params: MethodsParams) -> MethodsResult:
         """Counting alone: the number of windows by its formula, and every price."""
-        return _counted(params, window_count(params.length, params.window, params.stride))
+        windows = window_count(params.length, params.window, params.stride)
+        return _counted(params, params.length, windows)
 
     def measure(self, params: MethodsParams, ctx: Context) -> MethodsResult:
+        import torch
+
         from labs.q04_long_text.readings import all_readings, order_kept, tail
         from labs.tools import heldout
 
         ctx.progress(0.0, "loading")
-        loaded, length = ctx.model(), params.read_on(ctx.device)
+        loaded, own = ctx.model(), None
         ctx.progress(0.02, "reading")
-        row = heldout.held_out_windows(loaded.tokenizer, params.text, 1, length, ctx)[0]  # [T + 1]
+        if params.document.strip():
+            ids, own = read_document(loaded, params.document)
+            params.check_gaps(own["priced"])
+            read = params.read_on(ctx.device, own["priced"])
+            row = torch.tensor(ids[: read + 1])  # [T + 1]
+        else:
+            read = params.read_on(ctx.device, params.length)
+            row = heldout.held_out_windows(loaded.tokenizer, params.text, 1, read, ctx)[0]
         partials: list[dict[str, Any]] = []
         settings = params.window, params.stride, params.local, params.sinks
-        for index, (name, read) in enumerate(all_readings(loaded.model, row, *settings, ctx.check_cancelled)):
+        for index, (name, losses) in enumerate(
+            all_readings(loaded.model, row, *settings, ctx.check_cancelled)
+        ):
             ctx.progress(0.05 + 0.95 * index / len(WAYS), f"way_{name}")
-            partials.append({"way": name, **_summary(read(), loaded.config.max_length)})
+            partials.append({"way": name, "own": own, **_summary(losses(), loaded.config.max_length)})
             ctx.emit(partials[-1])
         result: MethodsResult = {
             **self.so_far(params, partials),
             "model": loaded.name,
-            "read": length,
+            "read": read,
             "reversed": order_kept(loaded.model, row, params.window, ctx.check_cancelled),
         }
-        if length > params.window:
+        if read > params.window:
             result["tail"] = tail(loaded.model, row, params.window, ctx.check_cancelled)
         return result
 
     def so_far(self, params: MethodsParams, partials: Partials) -> MethodsResult:
         """The ways that were read already; the windows are counted one by one."""
-        counted = _counted(params, len(plan_windows(params.length, params.window, params.stride)))
+        own: Document | None = partials[0]["own"]
+        length = own["priced"] if own else params.length
+        counted = _counted(params, length, len(plan_windows(length, params.window, params.stride)))
         return {
             **counted,
+            **({"document": own} if own else {}),
             "trained": partials[0]["trained"],
             "position": partials[0]["position"],
             "nats": {part["way"]: part["nats"] for part in partials},
@@ -170,11 +193,12 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
 
     def view(self, params: MethodsParams, result: MethodsResult) -> MethodsView:
         """The picture of the chosen option's mask, and what can be counted beside the result."""
-        sizes = params.length, params.window, params.stride, params.local, params.sinks
+        length = result["length"]
+        sizes = length, params.window, params.stride, params.local, params.sinks
         view: MethodsView = {
             "option": params.picture,
             "visible": visible_blocks(params.picture, *sizes),
-            "memory": memory(params.length, params.window, params.local),
+            "memory": memory(length, params.window, params.local),
         }
         if "read" in result:
             view["gflop"] = _gflop_of_readings(params, result["read"])
@@ -185,15 +209,17 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         counted = {"prices": figures.prices(result, text), "mask": figures.mask(result, text)}
         if "nats" not in result:
             return Shown(counted)
-        rows = [_row(name, result, text) for name in result["options"]]
+        rows = [figures.row(name, result, text) for name in result["options"]]
         local, sinks = result["perplexity"].get("local"), result["perplexity"].get("sinks")
         notes = [text("methods.sentence", length=result["length"], window=result["window"])]
         if result["length"] <= result["window"]:
             notes.append(text("methods.one_window"))
         if "read" in result:
-            notes.append(
-                text("methods.read", model=result["model"], read=result["read"], trained=result["trained"])
-            )
+            who = {name: result[name] for name in ("model", "read", "trained")}  # type: ignore[literal-required]
+            own = result.get("document")
+            notes.append(text("methods.read_own", **who, **own) if own else text("methods.read", **who))
+            if own and own["tokens"] > own["priced"]:
+                notes.append(text("methods.beginning", **own))
         if "tail" in result:
             notes.append(text("methods.tail", tail=result["window"] // 2, **result["tail"]))
         if "reversed" in result:
@@ -223,13 +249,13 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         )
 
 
-def _counted(params: MethodsParams, windows: int) -> MethodsResult:
+def _counted(params: MethodsParams, length: int, windows: int) -> MethodsResult:
     return {
         "windows": windows,
-        "length": params.length,
+        "length": length,
         "window": params.window,
         "stride": params.stride,
-        "options": prices(params.length, params.window, params.stride, params.local),
+        "options": prices(length, params.window, params.stride, params.local),
     }
 
 
@@ -251,22 +277,4 @@ def _summary(losses: NDArray[np.float32], trained: int) -> dict[str, Any]:
         "position": np.array([end - len(part) / 2 for end, part in zip(ends, parts, strict=True)], np.int32),
         "nats": np.array([part.mean() for part in parts], np.float32),
         "perplexity": math.exp(float(later.mean(dtype=np.float64))) if len(later) else 0.0,
-    }
-
-
-def _row(name: str, result: MethodsResult, text: Words) -> Row:
-    price, reads_as = result["options"][name], READS_AS.get(name)
-    kept = result["view"]["memory"][name]
-    perplexity = result["perplexity"].get(reads_as or "", 0.0)
-    return {
-        text("column.option"): text(f"option.{name}"),
-        text("column.tokens"): price["tokens"],
-        text("column.read"): price["read_percent"],
-        text("column.pairs"): price["pairs"],
-        text("column.gflop"): price["gflop"],
-        text("column.scores"): kept["scores_mib"],
-        text("column.cache"): kept["cache_mib"] if name in GENERATES else "–",
-        text("perplexity"): perplexity or "–",
-        text("column.generates"): text("yes" if name in GENERATES else "no"),
-        text("column.training"): text(f"training.{name}"),
     }

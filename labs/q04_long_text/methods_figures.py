@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labs.contract import Words
+from labs.contract import Row, Words
 from labs.contract.drawing import Figure
 from labs.q04_long_text.options import BLOCKS
 
@@ -20,6 +20,9 @@ WAYS = {
     "yarn": "diamond",
 }
 """The readings, and the symbol of each."""
+READS_AS = {"full": "full", "overlap": "overlap", "disjoint": "disjoint", "local": "sinks"}
+"""Which reading measures an option."""
+GENERATES = {"truncate", "head_tail", "local", "full"}
 
 
 def position(result: Mapping[str, Any], text: Words) -> Figure:
@@ -107,3 +110,22 @@ def mask(result: Mapping[str, Any], text: Words) -> Figure:
     figure.x_axis(text("axis.key"))
     figure.y_axis(text("axis.query"), reverse=True)
     return figure
+
+
+def row(name: str, result: Mapping[str, Any], text: Words) -> Row:
+    """What an option costs, and how well its reading predicts beyond the trained length."""
+    price, reads_as = result["options"][name], READS_AS.get(name)
+    kept = result["view"]["memory"][name]
+    perplexity = result["perplexity"].get(reads_as or "", 0.0)
+    return {
+        text("column.option"): text(f"option.{name}"),
+        text("column.tokens"): price["tokens"],
+        text("column.read"): price["read_percent"],
+        text("column.pairs"): price["pairs"],
+        text("column.gflop"): price["gflop"],
+        text("column.scores"): kept["scores_mib"],
+        text("column.cache"): kept["cache_mib"] if name in GENERATES else "–",
+        text("perplexity"): perplexity or "–",
+        text("column.generates"): text("yes" if name in GENERATES else "no"),
+        text("column.training"): text(f"training.{name}"),
+    }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice, whole
-from labs.contract.drawing import LABEL_GAP, Figure, Role, spread_labels
+from labs.contract.drawing import Figure, Role
+from labs.contract.labels import LABEL_GAP, spread_labels
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import PRESETS
 

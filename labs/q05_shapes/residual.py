@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, choice
-from labs.contract.drawing import LABEL_GAP, Figure, Role, power_ticks, spread_labels
+from labs.contract.drawing import Figure, Role, power_ticks
+from labs.contract.labels import LABEL_GAP, spread_labels
 from labs.tools.budgets import PerDevice
 
 if TYPE_CHECKING:

@@ -6,18 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 
 from labs.contract import Row, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract.drawing import Area, Figure, Role
 from labs.q05_shapes.outline import STEPS, USUALLY_MISSING, Matrix, Typed, total
 
 GROUPS = {
     "feed_forward": ("gate_proj", "up_proj", "down_proj"),
     "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
     "embedding": ("embed_tokens", "lm_head"),
+    "norms": ("norm",),
 }
-"""From the bottom to the top; the norms are too few to be seen."""
 _WIDEST = 10**6
 """Numbers a token that the axis of the boxes reaches to, which leaves room for the shapes."""
-_GAP = 0.98
 
 
 def steps(
@@ -66,35 +65,21 @@ def steps(
 
 def parts(kinds: Sequence[Matrix], role: Role, text: Words) -> Figure:
     """An area for the weights of every kind of matrix; what most drawings leave out is hatched."""
-    figure, everything = Figure(height=320, barmode="overlay"), total(list(kinds))
-    by_name = {kind["name"]: kind for kind in kinds}
-    bottom, ticks, middles = 0.0, {}, []
+    figure, everything = Figure(height=380), total(list(kinds))
+
+    def area(name: str, label: str, parent: str, weights: int) -> Area:
+        share = 100 * weights / everything
+        written = f"{share:.1f}%" if share >= 0.1 else f"{share:.2f}%"
+        return {"id": name, "label": label, "parent": parent, "value": weights, "text": written}
+
+    areas: list[Area] = []
     for group, names in GROUPS.items():
-        members = [by_name[name] for name in names if name in by_name]
-        share = total(members) / everything
-        start = 0.0
-        for kind in members:
-            width = kind["weights"] / total(members)
-            percent = 100 * kind["weights"] / everything
-            figure.bars(
-                [width],
-                [bottom + share / 2],
-                "removed" if kind["name"] == USUALLY_MISSING else role,
-                base=[start],
-                width=share * _GAP,
-                horizontal=True,
-                showlegend=False,
-                marker={"line": {"width": 1}},
-                hover=f"{kind['name']}: {kind['weights']:,} ({percent:.1f}%)",
-            )
-            middles.append((start + width / 2, bottom + share / 2, kind["name"].removesuffix("_proj")))
-            start += width
-        ticks[bottom + share / 2] = f"{text(f'part.{group}')}<br>{100 * share:.1f}%"
-        bottom += share
-    x, y, names_in = zip(*middles, strict=True)
-    figure.words(x, y, names_in, textposition="middle center")
-    figure.x_axis(text("axis.within"), span=(0, 1), tickformat=".0%")
-    figure.y_axis(ticks=ticks, span=(0, 1), showgrid=False)
+        members = [kind for kind in kinds if kind["name"] in names]
+        areas.append(area(group, text(f"part.{group}"), "", total(members)))
+        for kind in members if len(members) > 1 else ():
+            one = area(kind["name"], kind["name"].removesuffix("_proj"), group, kind["weights"])
+            areas.append({**one, "role": "removed"} if kind["name"] == USUALLY_MISSING else one)
+    figure.areas(areas, role, hover="%{id}: %{value:,} (%{text})")
     return figure
 
 

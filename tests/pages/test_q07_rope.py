@@ -95,7 +95,7 @@ def test_a_dictionary_that_nobody_could_read_is_one_sentence(lab_is_open: None, 
 
 def test_a_text_that_is_too_short_is_one_sentence(lab_is_open: None, open_app: OpenApp) -> None:
     app = open_app(PAGE)
-    app.text_input(key="q07_lengths_pasted").set_value("Too short.")
+    app.text_area(key="q07_lengths_pasted").set_value("Too short.")
     app.button(key="q07_lengths.bench.run").click().run()
     assert any("Lower the longest length or paste more." in error.value for error in app.error)
     assert not app.exception

@@ -18,6 +18,7 @@ import streamlit as st
 from labs.contract.drawing import Figure, axis_settings, round_ticks
 from pages.ui.site.component import component
 from pages.ui.site.server import PLOTLY_ADDRESS
+from pages.ui.words.i18n import t
 from pages.ui.words.marks import labelled, signed
 
 Dragged = Callable[[str, float], None]
@@ -35,6 +36,8 @@ COLOURS = {
 GRID = "rgba(139, 135, 129, 0.22)"
 _TEXT = 14
 """Pixels, for all that is written in a plot; plotly would make the names of axes larger."""
+_LEAST_TEXT = 10
+"""Pixels, of what stands in an area: where that does not fit, nothing stands there."""
 _FEW_POWERS = 30
 """A logarithmic axis that spans less than this has 2 and 5 written out as well."""
 _WIDE = 5
@@ -67,7 +70,7 @@ def show(
     painted = json.dumps(paint(figure, recorded=recorded), ensure_ascii=False, allow_nan=False)
     data = {
         "figure": labelled(signed(without_links(painted))),
-        "alt": alt,
+        "alt": labelled(in_words(figure, alt, t("claims.comma"))),
         "height": height,
         "plotly": PLOTLY_ADDRESS,
     }
@@ -84,6 +87,24 @@ def show(
         height=height + (_PLAY_HEIGHT if figure.frames else 0),
         on_dragged_change=dragged,
     )
+
+
+def in_words(figure: Figure, title: str, comma: str) -> str:
+    """What a figure shows: its title, and of areas each with what stands in it, after a `comma` each.
+
+    >>> drawn = Figure()
+    >>> head = {"id": "head", "label": "head", "parent": "", "value": 1, "text": "9%"}
+    >>> drawn.areas([head], "formula", hover="%{value}")
+    >>> in_words(drawn, "Weights", ", ")
+    'Weights: head 9%'
+    """
+    areas = [
+        f"{label} {text}"
+        for trace in figure.data
+        if trace["type"] == "treemap"
+        for label, text in zip(trace["labels"], trace["text"], strict=True)
+    ]
+    return f"{title}: {comma.join(areas)}" if areas else title
 
 
 def without_links(painted: str) -> str:
@@ -105,6 +126,9 @@ def paint(figure: Figure, *, recorded: bool = False) -> dict[str, Any]:
         uirevision="keep",
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": None},
     )
+    if any("roles" in trace.get("meta", {}) for trace in figure.data):
+        _put(layout, uniformtext={"minsize": _LEAST_TEXT, "mode": "hide"})
+        return {**figure.to_dict(), "data": traces, "layout": layout}
     for name in ("xaxis", "yaxis"):
         axis = layout[name] = dict(layout.get(name, {}))
         _tick_powers(axis, [trace.get(name[0]) for trace in traces])
@@ -139,12 +163,46 @@ def _put(table: dict[str, Any], **values: Any) -> None:
 
 def _painted(trace: dict[str, Any], recorded: bool) -> dict[str, Any]:
     """A copy of the trace in the colour of its role, if it has one."""
-    painted, role = dict(trace), (trace.get("meta") or {}).get("role")
-    if recorded and role == "measured":
-        role = "recorded"
-    if role is not None:
-        _paint_trace(painted, role)
+    painted, meta = dict(trace), trace.get("meta") or {}
+    seen = {"measured": "recorded"} if recorded else {}
+    role = meta.get("role")
+    if "roles" in meta:
+        _paint_areas(painted, [seen.get(each, each) for each in meta["roles"]])
+    elif role is not None:
+        _paint_trace(painted, seen.get(role, role))
     return painted
+
+
+def _paint_areas(trace: dict[str, Any], roles: list[str]) -> None:
+    """Rectangles of a role each, pale enough for text on them in either theme; what holds others is paler."""
+    holds = [name in trace["parents"] for name in trace["ids"]]
+    names = zip(trace["labels"], trace["text"], holds, strict=True)
+    bare = [role in _PATTERNS for role in roles]
+    fills = [
+        _faded(COLOURS[role], 0.0 if hatched else 0.08 if above else 0.3)
+        for role, hatched, above in zip(roles, bare, holds, strict=True)
+    ]
+    colours = [COLOURS[role] for role in roles]
+    pattern = {
+        "shape": ["" if above else _PATTERNS.get(role, "") for role, above in zip(roles, holds, strict=True)],
+        "fgcolor": colours,
+        "bgcolor": fills,
+        "size": 6,
+        "solidity": 0.15,
+    }
+    _put(
+        trace,
+        marker={
+            "colors": fills,
+            "line": {"color": colours, "width": 1},
+            "pattern": pattern,
+            "pad": {"t": _TEXT + 8, "l": 3, "r": 3, "b": 3},
+        },
+        texttemplate="%{label}<br>%{text}",
+        labels=[f"{label} {text}" if above else label for label, text, above in names],  # has one line
+        tiling={"pad": 2},
+        pathbar={"visible": False},
+    )
 
 
 def _paint_trace(trace: dict[str, Any], role: str) -> None:

@@ -5,8 +5,8 @@ an address asks for beyond a field's limits is moved to the nearest allowed valu
 somebody types into a number box: the box keeps it, and below it stands what is used instead.
 
 The content of a file stays out of it. Streamlit's own binding writes an option's visible text into the
-address. Choices that have words of their own are put there by hand, so that a link means the same in both
-languages.
+address, and a text of any length. Choices that have words of their own are put there by hand, so that a link
+means the same in both languages, and so are texts, unless no address could hold them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -22,13 +23,18 @@ from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
 from minimind_core.errors import shortened
 from pages.ui import streamlit_inside
-from pages.ui.lab import own_file
+from pages.ui.lab import own_file, too_long
 from pages.ui.lab.sortable import sortable
 from pages.ui.words.i18n import catalogue, current_language, t
 
 _LONGEST_SLIDER = 1000
 """Steps that a slider can still be set to by hand; a longer field gets a number box."""
 _LONGEST_ASKED = 40
+_LONGEST_IN_ADDRESS = 2000
+"""Bytes of one text: servers refuse an address of many thousands, and messengers cut it."""
+_ONE_LINE = 2000
+"""Characters; a field for more has many lines, which a paste keeps."""
+_LINES_HEIGHT = 110
 _WIDEST_ROW = 260
 """Pixels that a row of buttons has in a third of the page; more choices get a menu."""
 
@@ -103,7 +109,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     name = key(question, field)
     label = label_of(spec)
     worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
-    bound = not worded and not _is_of_a_file(spec)
+    bound = not worded and not isinstance(spec, Text)
     binding = {"bind": "query-params"} if bound else {}
     common = {"key": name} | binding | _first_value(params, spec, name, bound=bound)
     if bound:
@@ -114,24 +120,23 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
         value = _widget(spec, label, common)
-    if worded:
-        _into_address(name, value, spec.default)
+    if worded or (isinstance(spec, Text) and not spec.files):
+        _into_address(spec, name, value)
     _say_if_moved(spec, name, value)
     used = _allowed(spec, value)
     if isinstance(spec, Number) and used != value:
         _say_limits(spec, used)
     if isinstance(spec, Text):
+        too_long.guard(spec, label, name)
         say_if_broken(value)
     st.session_state[f"{name}.kept"] = used
     return used
 
 
-def _is_of_a_file(spec: Field) -> bool:
-    return isinstance(spec, Text) and bool(spec.files)
-
-
 def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
     if isinstance(spec, Text):
+        if spec.max_length > _ONE_LINE:
+            return st.text_area(label, max_chars=spec.max_length, height=_LINES_HEIGHT, **common)
         return st.text_input(label, max_chars=spec.max_length, **common)
     if isinstance(spec, Switch):
         return st.toggle(label, **common)
@@ -183,9 +188,13 @@ def word_of(spec: Field, choice: Any) -> str:
     return catalogue(current_language()).get(f"{spec.label}.{choice}", str(choice))
 
 
-def _into_address(name: str, value: Any, default: Any) -> None:
-    """The value under its own name, which is the same in both languages; a default stays out."""
-    if value == default:
+def _into_address(spec: Field, name: str, value: Any) -> None:
+    """The value under its own name, which is the same in both languages.
+
+    What a page begins with stays out, and a text that no address can hold.
+    """
+    first = {spec.default, *(spec.openings.values() if isinstance(spec, Text) else ())}
+    if value in first or len(quote(str(value))) > _LONGEST_IN_ADDRESS:
         st.query_params.pop(name, None)
     elif st.query_params.get(name) != str(value):
         st.query_params[name] = str(value)

@@ -31,10 +31,14 @@ function themed(layout, root) {
   }
 }
 
-// On a pattern plotly takes grey for a number that stands in a bar: it sees no colour behind it.
+// plotly reckons letters' black, white or grey from the colour behind them, and sees neither a pattern nor a
+// transparent one.
 function inked(data, root) {
-  const ink = { insidetextfont: { color: getComputedStyle(root).color } }
-  return data.map(trace => trace.marker?.pattern ? { ...trace, ...ink } : trace)
+  const { color } = getComputedStyle(root)
+  return data.map(trace => {
+    if (trace.type === "treemap") return { ...trace, textfont: { ...trace.textfont, color } }
+    return trace.marker?.pattern ? { ...trace, insidetextfont: { color } } : trace
+  })
 }
 
 // Letters grow with the page's own: the window of an interview is read from the back of a room.
@@ -187,7 +191,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return whileThere(root, window.Plotly.react(root, {
       data: inked(figure.data, root), layout: themed(figure.layout, root), frames: figure.frames,
       config: { displayModeBar: false },
-    }))
+    })).then(() => {
+      if (root.still) return
+      root.still = true
+      root.on?.("plotly_treemapclick", () => false) // a finger that scrolls would enlarge an area
+    })
   }
   if (data.drag) {
     root.drag ??= new Drag(root)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labs.contract.drawing import LABEL_GAP, Figure, error_bars, power_ticks, round_ticks, spread_labels
+from labs.contract.drawing import Figure, error_bars, power_ticks, round_ticks
+from labs.contract.labels import LABEL_GAP, spread_labels
 from labs.tools.named_lines import NamedLines
 
 

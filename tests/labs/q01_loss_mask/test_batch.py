@@ -14,6 +14,9 @@ import torch.nn.functional as F
 from labs.contract import ParamError, Words
 from labs.q01_loss_mask import labels
 from labs.q01_loss_mask.batch import Batch, BatchParams
+from labs.q01_loss_mask.rows import make_rows, mask_of
+from labs.q01_loss_mask.sentences import SENTENCES
+from labs.q01_loss_mask.toys import LENGTH, TOYS, framing
 from labs.q01_loss_mask.typed_rows import split
 from labs.runner.inline import InlineClient
 from tests.labs.one_lab import Run
@@ -162,6 +165,12 @@ def test_settings_that_cannot_be_used_are_refused_before_a_run(values: dict[str,
     assert refusal.value.key == key
 
 
+def test_the_table_has_the_ids_of_every_pair(run: Run, text: Words) -> None:
+    result = run("batch", rows="Hello there", max_length=16, mask="double_shift")
+    row, ids = Batch().show(result, text).rows[0], result["ids"][0]
+    assert row[text("ids")] == f"{ids[0]} → {ids[2]}", "shifted twice, the target is the id after the next"
+
+
 def test_notes_say_what_was_cut_and_what_has_no_target(run: Run, text: Words) -> None:
     notes = Batch().show(run("batch", rows="abcdefghij; a", specials=False, max_length=6), text).notes
     assert any("cut at 6 ids" in note for note in notes) and any("in text 2:" in note for note in notes)
@@ -180,3 +189,28 @@ def test_a_mask_that_keeps_nothing_says_that_the_denominator_is_zero(run: Run, t
 
 def test_semicolons_of_both_kinds_part_texts_and_the_last_may_end_in_one() -> None:
     assert split("a ; b；c;") == ["a", "b", "c"] and split("") == [""] and split("a;;b") == ["a", "", "b"]
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_a_toy_reads_the_batch_and_reports_what_its_training_printed(
+    name: str, run: Run, client: InlineClient, text: Words
+) -> None:
+    """Where the workbench is set as the toy was trained."""
+    toy, loaded = TOYS[name], client._host.model(name)
+    eight = [sentence.replace(";", ",") for sentence in SENTENCES[:8]]
+    as_trained: dict[str, Any] = {"specials": toy.specials, "pad_is_eos": toy.pad_is_eos, "mask": toy.rule}
+    result = run("batch", rows=";".join(eight), weights=name, max_length=LENGTH, **as_trained)
+    rows = make_rows(loaded.tokenizer.encode_batch(eight), framing(toy, loaded))
+    assert result["ids"].tolist() == rows.ids.tolist() and result["toy"] == name
+    ids = torch.tensor(rows.ids).long()
+    with torch.inference_mode():
+        logits = loaded.model(ids)
+    losses = F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    own = torch.tensor(mask_of(toy.rule, rows, framing(toy, loaded).pad_id))
+    assert result["view"]["reported"] == pytest.approx(float(losses.view_as(own)[own].mean()), abs=1e-4)
+    (said,) = [note for note in Batch().show(result, text).notes if "toy model" in note]
+    assert text(f"specimen.{name}") in said
+
+
+def test_the_shipped_model_is_no_toy(run: Run) -> None:
+    assert "toy" not in run("batch", **IDS)

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from labs.contract.fields import ParamError
-from labs.q04_long_text import extrapolation, readings
+from labs.q04_long_text import extrapolation, readings, wavelengths
+from labs.q04_long_text.claims import rotary_pairs
 from labs.q04_long_text.extrapolation import LINES, ExtrapolationParams
 from labs.tools.budgets import PerDevice
 from labs.tools.models import untrained
 from labs.tools.token_losses import token_losses
-from minimind_core.model.config import PRESETS
+from minimind_core.model.config import PRESETS, RopeScaling
+from minimind_core.model.rope import scaled_inv_freq
 from tests.labs.one_lab import shown
 
 
@@ -115,3 +117,26 @@ def test_what_was_read_so_far_is_drawn() -> None:
     partials = [{"line": "none", "length": 128, "perplexity": 4.0}]
     so_far = extrapolation.Extrapolation().so_far(params, partials)
     assert so_far is not None and shown("q04/extrapolation", so_far).figures["lengths"].data
+
+
+@pytest.mark.parametrize("original", [64, 128, 512, 2048])
+@pytest.mark.parametrize("factor", [1.0, 4.0, 16.0])
+@pytest.mark.parametrize(("head_dim", "theta"), [(64, 1e6), (32, 1e6), (32, 1e4)])
+def test_wavelengths_are_those_of_the_tables_that_the_model_reads_with(
+    head_dim: int, theta: float, factor: float, original: int
+) -> None:
+    scaling = RopeScaling("yarn", factor, original)
+    of = wavelengths.pairs(head_dim, theta, original, scaling)
+    for name, asked in (("plain", None), ("yarn", scaling)):
+        frequencies, _ = scaled_inv_freq(head_dim, theta, asked)
+        assert of[name] == pytest.approx(2 * np.pi / frequencies.numpy(), rel=1e-9)
+    assert of["kept"] + of["blended"] + of["stretched"] == head_dim // 2
+
+
+def test_the_pairs_of_the_question_are_those_of_its_claim() -> None:
+    of = wavelengths.pairs(64, 1e6, 512, RopeScaling("yarn", 16.0, 512))
+    claim = rotary_pairs()
+    assert of["turned"] == claim["turns_512"] == 11
+    assert {name: of[name] for name in ("kept", "blended", "stretched")} == {
+        name: claim[name] for name in ("kept", "blended", "stretched")
+    }

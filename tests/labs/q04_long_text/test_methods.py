@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from labs.contract.fields import ParamError
 from labs.q04_long_text import options, readings
+from labs.q04_long_text.methods import MethodsParams
 from labs.q04_long_text.methods_figures import WAYS
+from labs.q04_long_text.own_document import read_document
 from labs.tools.models import untrained
 from labs.tools.token_losses import token_losses
 from minimind_core.model.config import PRESETS
 from minimind_core.model.minimind import MiniMind
-from tests.labs.one_lab import shown
+from tests.labs.one_lab import OneLab, shown
 
 SMALL = {"length": 1024, "read": 512, "window": 128, "stride": 64, "local": 32}
 
@@ -131,3 +134,44 @@ def test_a_short_text_is_said_to_fit(result: Callable[..., dict[str, Any]]) -> N
     assert any("fits in one window" in note for note in said.notes)
     assert "tradeoff" not in said.figures, "nothing lies beyond the trained length"
     assert all(row["perplexity beyond the trained length"] == "–" for row in said.rows)
+
+
+OWN = "人生若只如初见，何事秋风悲画扇。 The quick brown fox jumps over the lazy dog. 🦊\x07\n" * 6
+
+
+def test_a_document_of_ones_own_is_read_and_priced_at_its_own_length(
+    result: Callable[..., dict[str, Any]], lab: OneLab
+) -> None:
+    loaded = lab.client._host.model("random:nano-rope")
+    ids = loaded.tokenizer.encode(OWN)
+    read = result("methods", window=128, stride=64, local=32, document=OWN)
+    assert read["document"] == {"characters": len(OWN), "tokens": len(ids), "priced": len(ids)}
+    assert read["length"] == read["read"] == len(ids) > 128
+    assert read["windows"] == options.window_count(len(ids), 128, 64)
+    assert read["options"] == options.prices(len(ids), 128, 64, 32)
+    row = torch.tensor([[loaded.config.bos_id, *ids]])
+    nats = token_losses(loaded.model, row, nothing)[0]
+    parts = [float(part.mean()) for part in np.array_split(nats, len(read["nats"]["full"]))]
+    assert np.allclose(read["nats"]["full"], parts, rtol=1e-5)
+    said = " ".join(shown("q04/methods", read).notes)
+    assert f"of the {len(ids):,} tokens of your document ({len(OWN):,} characters)" in said
+
+
+def test_blanks_are_no_document(result: Callable[..., dict[str, Any]]) -> None:
+    assert "document" not in result("methods", length=64, window=64, stride=32, local=16, document=" \n ")
+
+
+def test_a_document_is_refused_in_one_sentence(lab: OneLab) -> None:
+    said = "Your document has only 5 tokens; paste at least 16, or nothing."
+    assert lab.refused("methods", document="a b c") == said
+    gaps = lab.refused("methods", length=64, window=64, stride=65, document="a b " * 60)
+    assert gaps.startswith("Gaps: ")
+    with pytest.raises(ParamError, match=r"has 1,000,000 characters; the most is 200,000"):
+        MethodsParams(document="x" * 1_000_000)
+
+
+def test_a_document_longer_than_what_is_priced_says_so(lab: OneLab) -> None:
+    loaded, text = lab.client._host.model("random:nano-rope"), "a" + " b" * 40_000
+    ids, said = read_document(loaded, text)
+    assert len(ids) == 1 + said["priced"] == 32_769
+    assert said["tokens"] == len(loaded.tokenizer.encode(text)) > 32_768

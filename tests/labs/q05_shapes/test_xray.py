@@ -91,6 +91,23 @@ def test_boxes_are_blank_until_they_are_right_or_all_are_revealed(text: Words) -
     assert set(bars(show(text, reveal=True), "formula")) == set(STEPS)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_areas_are_the_weights_of_the_table_and_fill_what_holds_them(tied: bool, text: Words) -> None:
+    shown = show(text, tied=tied)
+    (areas,) = shown.figures["parts"].data
+    size = dict(zip(areas["ids"], areas["values"], strict=True))
+    held = dict(zip(areas["ids"], areas["parents"], strict=True))
+    for group in (name for name, parent in held.items() if not parent):
+        inside = [size[name] for name, parent in held.items() if parent == group]
+        assert not inside or sum(inside) == size[group]
+    *matrices_of_table, everything = shown.rows
+    assert sum(size[name] for name, parent in held.items() if not parent) == everything[text("weights")]
+    leaves = sorted(weights for name, weights in size.items() if name not in held.values())
+    assert leaves == sorted(row[text("weights")] for row in matrices_of_table)
+    (missing,) = [name for name, role in zip(size, areas["meta"]["roles"], strict=True) if role == "removed"]
+    assert missing == "o_proj" and "0.0%" not in areas["text"]
+
+
 @pytest.mark.parametrize(
     "drawing",
     [

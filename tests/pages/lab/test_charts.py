@@ -11,8 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from labs.contract.drawing import Figure, Role
-from pages.ui.lab.charts import COLOURS, paint
+from labs.contract.drawing import Area, Figure, Role
+from pages.ui.lab.charts import COLOURS, in_words, paint
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
@@ -114,6 +114,34 @@ def test_text_can_be_read_on_every_cell_of_a_heat_map() -> None:
         ground, text = CONFIG[theme]["backgroundColor"], CONFIG[theme]["textColor"]
         for _, colour in figure.data[0].colorscale:
             assert contrast(text, blended(colour, ground)) > 4.5
+
+
+AREAS: list[Area] = [
+    {"id": "all", "label": "all", "parent": "", "value": 3, "text": "100%"},
+    {"id": "one", "label": "one", "parent": "all", "value": 2, "text": "67%"},
+    {"id": "two", "label": "two", "parent": "all", "value": 1, "text": "33%", "role": "removed"},
+]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_text_can_be_read_on_every_area_and_what_was_left_out_is_hatched(recorded: bool) -> None:
+    drawn = Figure()
+    drawn.areas(AREAS, "measured", hover="%{value}")
+    figure = painted(drawn, recorded=recorded)
+    (areas,) = figure.data
+    assert areas.marker.pattern.shape == ("", "." if recorded else "", "/")
+    assert areas.labels == ("all 100%", "one", "two"), "plotly writes only its label on what holds others"
+    assert areas.marker.line.color[0] == COLOURS["recorded" if recorded else "measured"]
+    for theme in ("light", "dark"):
+        ground, text = CONFIG[theme]["backgroundColor"], CONFIG[theme]["textColor"]
+        assert min(contrast(text, blended(colour, ground)) for colour in areas.marker.colors) > 4.5
+    assert figure.layout.xaxis.title.text is None and drawn.data[0]["meta"]["roles"][2] == "removed"
+
+
+def test_areas_are_told_in_words() -> None:
+    drawn = Figure()
+    drawn.areas(AREAS, "measured", hover="%{value}")
+    assert in_words(drawn, "Weights", ", ") == "Weights: all 100%, one 67%, two 33%"
 
 
 def blended(colour: str, ground: str) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from labs.contract import Experiment, ParamError
+from labs.contract.fields import Text
 from labs.contract.registry import Registry
+from labs.q01_loss_mask.batch import TEXTS
 
 NAMES = (
     "q06/decode",
@@ -17,7 +22,6 @@ NAMES = (
     "q13/continuation",
     "playground/continuation",
 )
-FIELDS = {name: [spec.name for spec in Registry.discover().find(name).params.specs()] for name in NAMES}
 ODD = (
     "inf",
     "-inf",
@@ -32,6 +36,10 @@ ODD = (
     "0x10",
     "![a](//evil.example)",
 )
+
+
+def fields_of(name: str) -> list[str]:
+    return [spec.name for spec in Registry.discover().find(name).params.specs()]
 
 
 def draw(names: tuple[str, ...]) -> None:
@@ -52,7 +60,7 @@ def open_at(query: dict[str, str], *names: str) -> AppTest:
     """The controls of these experiments, under an address that asks for `query` in each of them."""
     app = AppTest.from_function(draw, args=(names,), default_timeout=20)
     asked = {
-        (name, field): value for name in names for field, value in query.items() if field in FIELDS[name]
+        (name, field): value for name in names for field, value in query.items() if field in fields_of(name)
     }
     app.query_params.update(
         {f"{name.replace('/', '_')}_{field}": value for (name, field), value in asked.items()}
@@ -64,7 +72,7 @@ def open_at(query: dict[str, str], *names: str) -> AppTest:
 
 @pytest.mark.parametrize("asked", ODD, ids=lambda asked: repr(asked[:10]))
 def test_no_field_breaks_the_page(asked: str, whole_errors: None) -> None:
-    app = open_at({field: asked for name in NAMES for field in FIELDS[name]}, *NAMES)
+    app = open_at({field: asked for name in NAMES for field in fields_of(name)}, *NAMES)
     app.run()
     assert not app.exception
     assert all("![a](" not in word.value and len(word.value) < 300 for word in app.caption)
@@ -76,7 +84,7 @@ def test_any_address_gives_usable_settings(whole_errors: None, name: str, data: 
     values = st.one_of(
         st.sampled_from(ODD), st.floats().map(str), st.integers().map(str), st.text(max_size=9)
     )
-    fields = st.sampled_from(FIELDS[name])
+    fields = st.sampled_from(fields_of(name))
     asked = data.draw(
         st.dictionaries(fields, values.map(lambda text: text.encode(errors="replace").decode()))
     )
@@ -120,3 +128,37 @@ def test_a_character_that_arrived_broken_has_a_word(whole_errors: None) -> None:
     assert "Where � stands, a character arrived broken: write it again." in [
         word.value for word in app.caption
     ]
+
+
+WITH_TEXT = [
+    each for each in Registry.discover() if any(isinstance(spec, Text) for spec in each.params.specs())
+]
+
+
+@pytest.mark.parametrize("experiment", WITH_TEXT, ids=lambda experiment: experiment.id)
+def test_what_is_too_long_is_refused_in_words(experiment: Experiment, whole_errors: None) -> None:
+    """Streamlit's own field leaves a paste out that is longer, and says nothing: a sentence watches it."""
+    app = open_at({}, experiment.id)
+    given = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "too_long"]
+    watched = {data["field"]: data for data in (json.loads(each.json) for each in given)}
+    for spec in experiment.params.specs():
+        if isinstance(spec, Text):
+            data = watched[f"st-key-{experiment.id.replace('/', '_')}_{spec.name}"]
+            assert data["most"] == spec.max_length and f"the most is {spec.max_length:,}." in data["sentence"]
+            with pytest.raises(ParamError, match=r"has [\d,]+ characters; the most is [\d,]+\.$"):
+                experiment.params.from_dict({spec.name: "汉 " * spec.max_length})
+
+
+def test_a_text_stands_in_the_address_unless_it_is_what_the_page_begins_with_or_too_long() -> None:
+    name = "q01_batch_rows"
+    app = open_at({}, "q01/batch")
+    for typed, kept in (("One; two", True), (TEXTS["en"], False), ("汉\n字", True), ("汉" * 900, False)):
+        app.text_area(key=name).set_value(typed).run()
+        assert app.text_area(key=name).value == typed
+        assert app.query_params.get(name) in ((typed, [typed]) if kept else (None,))
+
+
+def test_a_text_out_of_the_address_is_what_the_field_begins_with(whole_errors: None) -> None:
+    app = open_at({"rows": "One; two"}, "q01/batch")
+    assert app.text_area(key="q01_batch_rows").value == "One; two"
+    assert app.query_params["q01_batch_rows"] in ("One; two", ["One; two"])

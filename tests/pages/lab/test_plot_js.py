@@ -75,3 +75,11 @@ def test_a_number_in_a_pattern_has_the_pages_ink() -> None:
     bars = json.dumps([{"marker": {"pattern": {}}}, {"marker": {}}])
     patterned, plain = run(f"({style}, inked({bars}))")
     assert patterned["insidetextfont"] == {"color": "black"} and "insidetextfont" not in plain
+
+
+def test_areas_have_no_axis_to_fold_and_the_ink_of_the_page() -> None:
+    drawn = json.dumps({"data": [{"type": "treemap"}, {"type": "bar"}], "layout": {}})
+    assert run(f"narrowed({drawn}, 320, 360)") == json.loads(drawn)
+    ink = "globalThis.getComputedStyle = () => ({ color: 'white' })"
+    inked = run(f"({ink}, inked({drawn}.data, null))")
+    assert inked == [{"type": "treemap", "textfont": {"color": "white"}}, {"type": "bar"}]
