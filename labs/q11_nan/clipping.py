@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 
 from labs.contract import Calculator, Params, Row, Shown, Words, choice, real, text
-from labs.contract.drawing import Figure, power_ticks
+from labs.contract.drawing import Figure, Role, power_ticks
 from labs.contract.fields import ParamError
 from labs.q11_nan.first_bad import number
 from labs.q11_nan.formats import FORMATS, clip, stored, told
@@ -165,10 +165,24 @@ def _drawn(view: View, text: Words) -> Figure:
     """Sizes of the entries; what has no size on such an axis is a word."""
     figure = Figure(height=320, barmode="group")
     names = [str(place) for place in range(1, len(view["before"]) + 1)]
-    for key, role in (("before", "peer"), ("after", "formula")):
-        values = view[key]  # type: ignore[literal-required]
-        sizes = [_size(value) for value in values]
-        figure.bars(names, sizes, role, text(key), labels=list(map(_said, values)), hover="%{x}: %{text}")
+    lost = [isinstance(value, str) for value in view["after"]]
+    bars: list[tuple[Role, str, list[float | str], list[bool]]] = [
+        ("peer", "before", view["before"], [True] * len(lost)),
+        ("formula", "after", view["after"], [not one for one in lost]),
+        ("removed", "not_finite_after", view["after"], lost),
+    ]
+    for role, key, values, drawn in bars:
+        sizes = [_size(value) if shown else None for value, shown in zip(values, drawn, strict=True)]
+        if any(drawn):
+            figure.bars(
+                names,
+                sizes,
+                role,
+                text(key),
+                labels=[_said(value) if shown else "" for value, shown in zip(values, drawn, strict=True)],
+                hover="%{x}: %{text}",
+                offsetgroup="before" if key == "before" else "after",
+            )
     figure.x_axis(text("axis.entry"), category=True)
     span = (math.log10(LOWEST), math.log10(HIGHEST) + 3)
     figure.y_axis(text("axis.size"), log=True, span=span, ticks=power_ticks(LOWEST, HIGHEST, 6))

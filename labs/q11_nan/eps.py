@@ -66,7 +66,7 @@ class EpsOfTheNorm(Calculator[EpsParams, EpsResult]):
         eps = 0.0 if params.no_eps else 10.0**params.eps_power
         held = float(stored(eps, name))
         by_power = [gain(0.0, float(stored(10.0**power, name))) for power in powers()]
-        inputs = np.geomspace(*(10.0**power for power in INPUTS), POINTS).astype(np.float32)
+        inputs = np.geomspace(10.0 ** INPUTS[0], 10.0 ** INPUTS[1], POINTS).astype(np.float32)
         return {
             "eps": eps,
             "held": held,
@@ -175,7 +175,6 @@ def _output(view: Eps, text: Words) -> Figure:
         figure.marks(
             [view["rms"]], [view["output"]], "formula", text("here"), hover=hover, symbol="circle", size=11
         )
-    ticks = {10.0**power: f"10<sup>{power}</sup>".replace("-", MINUS) for power in range(-6, 4, 3)}
-    figure.x_axis(text("axis.input"), log=True, ticks=ticks)
+    figure.x_axis(text("axis.input"), log=True, ticks=power_ticks(1e-6, 1e3, 3))
     figure.y_axis(text("axis.output"), span=(-0.05, 1.15))
     return figure

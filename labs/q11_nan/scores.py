@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Calculator, Params, Shown, Words, choice, whole
+from labs.contract import Calculator, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, Role, power_ticks
 from labs.q11_nan.first_bad import number
 from labs.q11_nan.formats import FORMATS, ORDERS, score, told
@@ -42,6 +42,7 @@ class View(TypedDict):
     order: str
     exact: float
     number_format: str
+    head_dim: int
     fits_up_to: int
     """The largest entry whose product the format still holds."""
 
@@ -66,6 +67,7 @@ class Scores(Calculator[ScoresParams, ScoresResult]):
             "order": params.order,
             "exact": params.entry**2 * math.sqrt(params.head_dim),
             "number_format": params.number_format,
+            "head_dim": params.head_dim,
             "fits_up_to": math.isqrt(int(LARGEST[params.number_format]) // params.head_dim),
         }
 
@@ -73,22 +75,22 @@ class Scores(Calculator[ScoresParams, ScoresResult]):
         """`largest`: the largest number stored on the way, in each order."""
         view = result["view"]
         chosen, name = view["orders"][view["order"]], text(f"format.{view['number_format']}")
-        rows = [
+        rows: list[Row] = [
             {
-                text("order"): text(f"order.{order}"),
+                text("order_of_steps"): text(f"course.{order}"),
                 text("largest_stored"): _said(one["largest"]),
                 text("score"): _said(one["score"]),
             }
             for order, one in view["orders"].items()
         ]
         lost = isinstance(chosen["score"], str)
-        values = {"order": text(f"order.{view['order']}"), "largest": _said(chosen["largest"])}
+        values = {"order": text(f"course.{view['order']}"), "largest": _said(chosen["largest"])}
         values |= {"score": _said(chosen["score"]), "format": name, "exact": number(view["exact"])}
         notes = [text("note.score_lost" if lost else "note.score", **values)]
         if view["number_format"] == "fp16":
-            notes.append(text("note.fits", entry=view["fits_up_to"]))
+            notes.append(text("note.fits", entry=view["fits_up_to"], head_dim=view["head_dim"]))
         numbers = {
-            text(f"order.{order}"): one["score"]
+            text(f"course.{order}"): one["score"]
             for order, one in view["orders"].items()
             if not isinstance(one["score"], str)
         }
@@ -108,7 +110,7 @@ def _drawn(view: View, text: Words) -> Figure:
         role: Role = "removed" if lost else "formula"
         figure.bars(
             [limit * OVER if isinstance(largest, str) else largest],
-            [text(f"order.{order}")],
+            [text(f"course.{order}")],
             role,
             text("overflow" if lost else "stays_finite"),
             labels=[f" {_said(largest)}"],
@@ -116,7 +118,8 @@ def _drawn(view: View, text: Words) -> Figure:
             hover="%{y}: %{text}",
             showlegend=False,
         )
-    figure.line([limit, limit], [-0.5, 2.5], "peer", text("end_of_format"), showlegend=True)
+    names = [text(f"course.{order}") for order in view["orders"]]
+    figure.line([limit] * len(names), names, "peer", text("end_of_format"), showlegend=True)
     top = math.log10(limit * OVER)
     figure.x_axis(
         text("axis.largest"),
