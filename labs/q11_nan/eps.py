@@ -150,7 +150,7 @@ def _gain(view: Eps, text: Words) -> Figure:
         label = f"k = {at} ".replace("-", MINUS)
         figure.line(
             [at, at],
-            [1, 1e7],
+            [1, 2e6],
             "peer",
             text=["", label],
             textposition="middle left",
