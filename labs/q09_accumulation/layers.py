@@ -194,22 +194,25 @@ def _notes(result: LayersResult, view: View, text: Words) -> list[str]:
     ]
     notes = [text(f"layers.{view['denominator']}", error=100 * view["error"], cosine=view["cosine"])]
     if view["ranks"] > 1:
-        notes.append(" ".join(dealt_out))
+        notes += dealt_out
     if view["error"] > 0:
         worst, least = int(np.argmax(view["errors"])), int(np.argmin(view["errors"]))
         most, smallest = (100 * view["errors"][index] for index in (worst, least))
         names = [named(view["places"][index], text) for index in (worst, least)]
         notes.append(text("note.by_place", worst=names[0], most=most, best=names[1], least=smallest))
+    if len(result["counts"]) > 1:
+        cosines = np.array(view["alike"])[~np.eye(len(result["counts"]), dtype=bool)]
+        notes.append(text("note.alike", cosine=float(cosines.mean())))
     notes.append(text("note.right_sum", error=small_number(result["right_error"])))
     return [*notes, text("layers.change")]
 
 
 def _errors(view: View, text: Words) -> Figure:
-    figure = Figure(height=60 + 28 * len(view["places"]))
-    percents = [100 * error for error in view["errors"]]
+    figure = Figure(height=90 + 28 * len(view["places"]))
+    percents = [100 * error for error in (view["error"], *view["errors"])]
     figure.bars(
         percents,
-        [named(place, text) for place in view["places"]],
+        [text("whole_gradient"), *(named(place, text) for place in view["places"])],
         "measured",
         text("measured"),
         labels=[f" {short_number(percent)}%" for percent in percents],
@@ -218,21 +221,19 @@ def _errors(view: View, text: Words) -> Figure:
         showlegend=False,
     )
     top = max(100.0, *percents)
-    ends = [named(view["places"][place], text) for place in (0, -1)]
-    figure.line([100 * view["error"]] * 2, ends, "peer", text("whole_error"))
     figure.x_axis(text("axis.error_percent"), span=(0, top * 1.2))
     figure.y_axis(category=True, reverse=True)
     return figure
 
 
 def _alike(view: View, counts: list[int], text: Words) -> Figure:
-    """Cosines: the fewer its tokens, the noisier a gradient, and the less it is like the others."""
+    """Cosines between gradients of the same model: what is near zero is mostly noise of the few tokens."""
     names = [f"{index}: {count}" for index, count in enumerate(counts, start=1)]
     figure = Figure(height=140 + 30 * len(counts))
     figure.heat(view["alike"], names, names, "measured", zmin=0, zmax=1, hover="%{y} · %{x} → %{z:.3f}")
     cells = [(x, y) for y in range(len(counts)) for x in range(len(counts)) if x != y]
-    said = [f"{view['alike'][y][x]:.2f}".replace("-", MINUS) for x, y in cells]
-    figure.words([names[x] for x, _ in cells], [names[y] for _, y in cells], said)
+    said = [f"{round(view['alike'][y][x], 2) + 0.0:.2f}".replace("-", MINUS) for x, y in cells]
+    figure.words([names[x] for x, _ in cells], [names[y] for _, y in cells], said, textfont={"size": 10})
     figure.x_axis(text("axis.micro_batch"), category=True, showgrid=False)
     figure.y_axis(category=True, reverse=True, showgrid=False)
     return figure
