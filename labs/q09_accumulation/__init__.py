@@ -6,6 +6,7 @@ EXPERIMENTS = (
     "duel",
     "digits",
     "windows",
+    "precision",
     "schedule",
     "moe",
     "ranks",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -11,13 +10,8 @@ from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, text, whole
 from labs.contract.drawing import Figure
-from labs.contract.fields import ParamError
 from labs.q11_nan.formats import FORMATS
-
-MOST = 8
-WAYS = ("by_hand", "added", "product", "minus_1e9", "lowest", "guarded", "fused")
-"""`masked_fill` with −Inf; plus 0 or −Inf; plus (1 − mask) times −Inf, times −1e9, times the format's lowest
-number less 16; `masked_fill` in rows that see something and zero elsewhere; the fused kernel."""
+from labs.q11_nan.masks import WAYS, Way, read_mask
 
 
 @dataclass(frozen=True)
@@ -32,16 +26,6 @@ class MaskParams(Params):
     def check_together(self) -> None:
         """Raise ParamError for rows that are no square of 0 and 1."""
         read_mask(self.mask)
-
-
-class Way(TypedDict):
-    """The weights float32 [n, n], and how many numbers are not finite: of them, of the outputs of rows that
-    see something, and of the gradients that these rows alone send back."""
-
-    weights: NDArray[np.float32]
-    bad_weights: int
-    bad_output: int
-    bad_gradients: dict[str, int]
 
 
 class MaskResult(TypedDict):
@@ -102,25 +86,6 @@ class Mask(Experiment[MaskParams, MaskResult]):
             [*_notes(result, way, name, text), text("mask.change")],
             {text("bad_output"): way["bad_output"]},
         )
-
-
-def read_mask(typed: str) -> list[list[int]]:
-    """A square of 0 and 1, a row a query. Raises ParamError with one sentence.
-
-    >>> read_mask("10/11")
-    [[1, 0], [1, 1]]
-    """
-    words = [word for word in re.split(r"[\s,，、;；/|]+", typed) if word]
-    size = len(words)
-    if 1 <= size <= MOST and all(re.fullmatch(f"[01]{{{size}}}", word) for word in words):
-        return [[int(digit) for digit in word] for word in words]
-    raise ParamError(
-        "together",
-        "mask",
-        f"A mask is a square of 0 and 1 with at most {MOST} rows; write it as 100 110 111.",
-        key="q11.mask.square",
-        most=MOST,
-    )
 
 
 def _notes(result: MaskResult, way: Way, name: str, text: Words) -> list[str]:

@@ -16,7 +16,7 @@ from labs.q11_nan import masking
 from labs.q11_nan.clipping import EXAMPLES, read_gradient
 from labs.q11_nan.eps import powers
 from labs.q11_nan.formats import FORMATS, ORDERS, clip, gain, rms_norm, score
-from labs.q11_nan.mask import WAYS, read_mask
+from labs.q11_nan.masks import WAYS, read_mask
 from tests.labs.one_lab import OneLab, Run
 
 DTYPES = masking.DTYPES
