@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
 from labs.contract.fields import real, whole
-from labs.tools.written import binary_ticks, small_number
+from labs.tools.written import small_number
 
 if TYPE_CHECKING:
     import torch
@@ -128,26 +128,17 @@ def _drawn(result: PrecisionResult, text: Words) -> Figure:
     """Errors on logarithmic axes; in blue what equal terms lose."""
     figure, ends = Figure(), []
     counts, hover = result["terms"], "%{x}: %{y:.3g}"
-    for name, (digits, symbol) in FORMATS.items():
+    for name, (_, symbol) in FORMATS.items():
         errors = [max(error, LOWEST) for error in result["errors"][name]]
         label = text(f"format.{name}")
         figure.line(counts, errors, "measured", label, hover=hover, symbol=symbol, size=8, showlegend=False)
         ends.append((float(counts[-1]), errors[-1], label))
-        expected = [lost(digits, count) or None for count in counts]
-        if any(expected):
-            shown = name == "bf16"
-            figure.marks(
-                counts,
-                expected,
-                "formula",
-                text("equal_terms"),
-                hover=hover,
-                symbol="line-ew-open",
-                size=16,
-                showlegend=shown,
-            )
+    expected = [lost(FORMATS["bf16"][0], count) or None for count in counts]
+    if any(expected):
+        name, mark = text("equal_terms"), "line-ew-open"
+        figure.marks(counts, expected, "formula", name, hover=hover, symbol=mark, size=16)
     low, high = figure.log_axes(counts, [LOWEST, 1.0], room=0.25)
     figure.name_ends(ends, low, high, log=True)
-    figure.x_axis(text("axis.terms"), ticks=binary_ticks(counts))
+    figure.x_axis(text("axis.terms"), ticks={count: f"{count:,}" for count in counts[::3]})
     figure.y_axis(text("axis.sum_error"), ticks=power_ticks(LOWEST, 1, 2))
     return figure

@@ -129,7 +129,8 @@ def _notes(view: Eps, text: Words) -> list[str]:
     notes.append(text(key))
     values = {"rms": written(view["rms"]) if view["rms"] != 1 else "1", "output": _said(view["output"])}
     silent = view["output"] == 0
-    notes.append(text("note.silent" if silent else "note.output", **values, format=name))
+    key = "note.silent" if silent else "note.output"
+    notes.append(text(key, **values, gain=_said(view["gain_here"]), format=name))
     return [*notes, text("eps.change")]
 
 
