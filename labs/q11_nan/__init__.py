@@ -9,6 +9,7 @@ EXPERIMENTS = (
     "scores",
     "clipping",
     "mask",
+    "masked_mean",
     "rates",
     "monitor",
     "cost",

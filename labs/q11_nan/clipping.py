@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -11,12 +10,10 @@ import numpy as np
 
 from labs.contract import Calculator, Params, Row, Shown, Words, choice, real, text
 from labs.contract.drawing import Figure, Role, power_ticks
-from labs.contract.fields import ParamError
 from labs.q11_nan.first_bad import number
 from labs.q11_nan.formats import FORMATS, clip, stored, told
-from minimind_core.errors import shortened
+from labs.q11_nan.typed_numbers import read_numbers
 
-MOST = 8
 EXAMPLES = ("3, 4", "inf, 4", "nan, 4", "3e38, 3e38")
 LOWEST, HIGHEST = 1e-3, 1e39
 """Between these sizes are bars drawn."""
@@ -32,7 +29,7 @@ class ClippingParams(Params):
 
     def check_together(self) -> None:
         """Raise ParamError for entries that are no numbers."""
-        read_gradient(self.gradient)
+        read_numbers(self.gradient, "gradient")
 
 
 class Clipped(TypedDict):
@@ -67,10 +64,10 @@ class Clipping(Calculator[ClippingParams, ClippingResult]):
     def view(self, params: ClippingParams, result: ClippingResult) -> View:
         limit, name = params.limit, params.number_format
         return {
-            **clipped(read_gradient(params.gradient), limit, name),
+            **clipped(read_numbers(params.gradient, "gradient"), limit, name),
             "limit": limit,
             "number_format": name,
-            "examples": [clipped(read_gradient(example), limit, name) for example in EXAMPLES],
+            "examples": [clipped(read_numbers(example, "gradient"), limit, name) for example in EXAMPLES],
         }
 
     def show(self, result: ClippingResult, text: Words) -> Shown:
@@ -85,39 +82,6 @@ class Clipping(Calculator[ClippingParams, ClippingResult]):
             [*notes, text("clipping.change")],
             {} if isinstance(view["norm"], str) else {text("norm"): view["norm"]},
         )
-
-
-def read_gradient(typed: str) -> list[float]:
-    """The entries of a gradient, Inf and NaN among them. Raises ParamError with one sentence.
-
-    >>> read_gradient("inf, -4")
-    [inf, -4.0]
-    """
-    words = [word for word in re.split(r"[\s,，、;；]+", typed) if word]
-    if not 1 <= len(words) <= MOST:
-        raise ParamError(
-            "together",
-            "gradient",
-            f"Type 1 to {MOST} numbers, such as inf, 4; here are {len(words)}.",
-            key="q11.gradient.count",
-            most=MOST,
-            count=len(words),
-        )
-    return [_entry(word) for word in words]
-
-
-def _entry(word: str) -> float:
-    try:
-        return float(word.replace("−", "-"))
-    except ValueError:
-        shown = shortened(word, 24)
-        raise ParamError(
-            "together",
-            "gradient",
-            f"{shown} is no number; type such as inf, nan, −4 or 3e38.",
-            key="q11.gradient.number",
-            word=shown,
-        ) from None
 
 
 def clipped(gradient: list[float], limit: float, name: str) -> Clipped:

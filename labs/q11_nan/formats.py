@@ -73,6 +73,25 @@ def clip(gradient: Any, limit: float, name: str = "fp32") -> tuple[float, float,
         return float(norm), float(factor), stored(g * factor, name)
 
 
+def masked_mean(losses: Any, marks: Any, way: str, denominator: str, name: str = "fp32") -> float:
+    """The mean of the losses [n] that are marked with 1, as somebody writes it.
+
+    >>> masked_mean([1, math.inf], [1, 0], "multiplied", "plain")
+    nan
+    >>> masked_mean([1, math.inf], [1, 0], "chosen", "plain"), masked_mean([1], [0], "chosen", "tiny", "fp16")
+    (1.0, nan)
+    """
+    with np.errstate(all="ignore"):
+        values, counts = stored(losses, name), stored(marks, name)
+        kept = values * counts if way == "multiplied" else np.where(counts == 1, values, np.float32(0))
+        total, count = stored(kept.sum(dtype=np.float32), name), stored(counts.sum(), name)
+        if denominator == "tiny":
+            count = stored(count + np.float32(1e-8), name)
+        elif denominator == "clamped":
+            count = np.maximum(count, np.float32(1))
+        return float(stored(total / count, name))
+
+
 def score(entry: float, head_dim: int, order: str, name: str = "fp16") -> tuple[float, float]:
     """A query and a key whose entries are all alike: the largest number stored on the way, and the score.
 

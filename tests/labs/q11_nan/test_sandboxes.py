@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from labs.q11_nan import masking
-from labs.q11_nan.clipping import EXAMPLES, read_gradient
+from labs.q11_nan.clipping import EXAMPLES
 from labs.q11_nan.eps import powers
-from labs.q11_nan.formats import FORMATS, ORDERS, clip, gain, rms_norm, score
+from labs.q11_nan.formats import FORMATS, ORDERS, clip, gain, masked_mean, rms_norm, score
+from labs.q11_nan.masked_mean import DENOMINATORS, MASKINGS
 from labs.q11_nan.masks import WAYS, read_mask
+from labs.q11_nan.typed_numbers import read_numbers
 from tests.labs.one_lab import OneLab, Run
 
 DTYPES = masking.DTYPES
@@ -69,9 +71,9 @@ def test_half_precision_has_no_eps_of_a_hundred_millionth_and_loses_large_inputs
 @pytest.mark.parametrize("typed", [*EXAMPLES, "0, 0", "60000, 60000", "-0.1, 0.2", "-inf, inf", "nan"])
 @pytest.mark.parametrize("limit", [0.1, 1.0])
 def test_a_clipped_gradient_is_that_of_clip_grad_norm(name: str, typed: str, limit: float) -> None:
-    weight = torch.nn.Parameter(torch.zeros(len(read_gradient(typed)), dtype=DTYPES[name]))
-    weight.grad = torch.tensor(read_gradient(typed), dtype=DTYPES[name])
-    norm, _, after = clip(read_gradient(typed), limit, name)
+    weight = torch.nn.Parameter(torch.zeros(len(read_numbers(typed, "gradient")), dtype=DTYPES[name]))
+    weight.grad = torch.tensor(read_numbers(typed, "gradient"), dtype=DTYPES[name])
+    norm, _, after = clip(read_numbers(typed, "gradient"), limit, name)
     theirs = float(torch.nn.utils.clip_grad_norm_([weight], limit))
     step = float(torch.finfo(DTYPES[name]).eps)
     assert norm == pytest.approx(theirs, rel=2 * step, nan_ok=True)
@@ -179,3 +181,42 @@ def test_a_way_says_what_it_does(lab: OneLab, result: Run) -> None:
 @pytest.mark.parametrize("typed", ["", "10", "10 2a", "10 1", "1" * 9])
 def test_what_is_no_mask_is_refused_in_a_sentence(lab: OneLab, typed: str) -> None:
     assert "write it as 100 110 111" in lab.refused("mask", mask=typed)
+
+
+# --- a masked mean ---
+
+
+@every_format
+@pytest.mark.parametrize("marks", [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+@pytest.mark.parametrize("last", [4.0, math.inf, math.nan])
+def test_a_masked_mean_is_that_of_torch_however_it_is_written(
+    name: str, marks: list[float], last: float
+) -> None:
+    losses, mask = (torch.tensor(values, dtype=DTYPES[name]) for values in ([2.0, 3.0, last], marks))
+    sums = {"multiplied": (losses * mask).sum(), "chosen": torch.where(mask == 1, losses, 0).sum()}
+    counts = {"plain": mask.sum(), "tiny": mask.sum() + 1e-8, "clamped": mask.sum().clamp(min=1)}
+    for way in MASKINGS:
+        for denominator in DENOMINATORS:
+            theirs = float(sums[way] / counts[denominator])
+            ours = masked_mean([2.0, 3.0, last], marks, way, denominator, name)
+            assert ours == pytest.approx(theirs, rel=0.01, nan_ok=True), (way, denominator)
+
+
+def test_only_the_chosen_and_clamped_mean_is_finite_in_every_format(lab: OneLab, result: Run) -> None:
+    for name, tiny in (("fp32", 0), ("fp16", "NaN")):
+        seen = result("masked_mean", {"number_format": name})
+        assert seen["view"]["means"]["chosen"] == {"plain": "NaN", "tiny": tiny, "clamped": 0}
+        assert set(seen["view"]["means"]["multiplied"].values()) == {"NaN"}
+    notes = " ".join(lab.show("masked_mean", seen).notes)
+    assert "No loss counts" in notes and "FP16 has no 10⁻⁸" in notes and "0 times Inf" in notes
+
+
+def test_a_loss_that_counts_and_is_infinite_is_no_fault_of_the_mask(lab: OneLab, result: Run) -> None:
+    notes = lab.show("masked_mean", result("masked_mean", {"counted": "1, 1, 1"})).notes
+    assert notes[0] == "Losses that count: 3." and len(notes) == 2
+
+
+@pytest.mark.parametrize("marks", ["1, 0", "1, 0, 2", "1 0 x", ""])
+def test_marks_that_do_not_fit_are_refused_in_a_sentence(lab: OneLab, marks: str) -> None:
+    said = lab.refused("masked_mean", counted=marks)
+    assert "Give each loss a 1" in said or "number" in said
