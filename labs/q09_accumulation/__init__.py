@@ -1,3 +1,14 @@
 """Question 9: gradient accumulation. Who divides by what, and who notices if nobody does."""
 
-EXPERIMENTS = ("accumulate", "duel", "digits", "windows", "schedule", "moe", "ranks", "checkpointing")
+EXPERIMENTS = (
+    "accumulate",
+    "layers",
+    "duel",
+    "digits",
+    "windows",
+    "precision",
+    "schedule",
+    "moe",
+    "ranks",
+    "checkpointing",
+)

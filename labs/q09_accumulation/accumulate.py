@@ -21,8 +21,8 @@ from labs.tools.budgets import PerDevice
 RECIPES = ("loss", "end", "rate", "none", "tokens")
 """loss / A; .grad / A at the end; learning rate / A; no division; sum of losses / all tokens."""
 OPTIMIZERS = ("sgd", "adamw")
-CLIPS: dict[str, float | None] = {"off": None, "1.0": 1.0}
-"""MiniMind clips at 1."""
+CLIPS: dict[str, float | None] = {"off": None, "0.1": 0.1, "1.0": 1.0}
+"""MiniMind clips at 1; at 0.1 the right gradient is clipped as well."""
 DOCUMENTS = 2
 
 
@@ -63,7 +63,8 @@ class Selected(TypedDict, total=False):
 
 
 class AccumulateResult(MicroBatches, total=False):
-    """`gradients` by recipe, also summed in `bf16`; `updates` are norms by optimizer, clip and recipe."""
+    """`gradients` by recipe, also summed in `bf16`; `updates` are norms by optimizer, clip and recipe;
+    older runs have no clip at 0.1."""
 
     token_weight_ratio: float
     gradients: dict[str, AgainstBigBatch]
@@ -142,7 +143,10 @@ class Accumulate(Experiment[AccumulateParams, AccumulateResult]):
     def view(self, params: AccumulateParams, result: AccumulateResult) -> Selected:
         if "updates" not in result:  # the formula alone, or a run under way
             return result.get("view", {})
-        updates = {optimizer: clips[params.clip] for optimizer, clips in result["updates"].items()}
+        updates = {
+            optimizer: clips.get(params.clip, dict.fromkeys(RECIPES, None))
+            for optimizer, clips in result["updates"].items()
+        }
         ratios = {
             optimizer: {recipe: _over(size, sizes["loss"]) for recipe, size in sizes.items()}
             for optimizer, sizes in updates.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,12 @@ from torch.nn.utils import clip_grad_norm_
 from labs.q09_accumulation.window_gradients import OPTIMIZERS, heard_in_every_layer, token_losses
 from labs.tools.models import copied
 from minimind_core.model.minimind import MiniMind
+
+TRAINERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    **OPTIMIZERS,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+}
+"""Momentum's first update is plain SGD's, so that only a training shows it."""
 
 
 class Arm:
@@ -34,7 +41,7 @@ class Arm:
         clip: float | None,
     ) -> None:
         self.model = copied(model).train()
-        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters(), lr=learning_rate)
+        self.optimizer = TRAINERS[optimizer](self.model.parameters(), lr=learning_rate)
         self.micro_batches, self.divide, self.clip = micro_batches, divide, clip
         self.updates = 0
         self.diverged: int | None = None

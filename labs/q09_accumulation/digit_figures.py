@@ -109,4 +109,4 @@ def notes(optimizer: str, view: Mapping[str, Any], difference: float | None, tex
         found.append(text("note.dead" if dead else "note.lost", loss=view["last_loss"]))
     if difference is not None:
         found.append(text("note.apart", difference=small_number(difference)))
-    return [*found, text("digits.change" if optimizer == "sgd" else "digits.change_adamw")]
+    return [*found, text("digits.change_adamw" if optimizer == "adamw" else "digits.change")]

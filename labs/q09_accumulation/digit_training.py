@@ -12,6 +12,7 @@ HIDDEN = 64
 WIDTHS = (64, HIDDEN, HIDDEN, 10)
 BETAS, EPS, DECAY = (0.9, 0.999), 1e-8, 0.01
 """torch's own for AdamW."""
+MOMENTUM = 0.9
 
 
 class RateSweep:
@@ -68,6 +69,10 @@ class RateSweep:
     def _step(self, weight: Tensor, gradient: Tensor, first: Tensor, second: Tensor) -> None:
         if self.optimizer == "sgd":
             weight -= self.rates * gradient
+            return
+        if self.optimizer == "momentum":
+            first.mul_(MOMENTUM).add_(gradient)
+            weight -= self.rates * first
             return
         first.lerp_(gradient, 1 - BETAS[0])
         second.lerp_(gradient**2, 1 - BETAS[1])

@@ -18,7 +18,7 @@ from labs.tools.written import small_number
 
 BATCH, MICRO_BATCHES = 64, 8
 RATES = 10
-LOWEST_RATE = {"sgd": 0.0125, "adamw": 1.25e-4}
+LOWEST_RATE = {"sgd": 0.0125, "momentum": 0.00125, "adamw": 1.25e-4}
 SHIFT = 3
 """Steps of the rate that are a factor of MICRO_BATCHES: 2^3."""
 ARMS = {"big": (1, True), "divided": (MICRO_BATCHES, True), "undivided": (MICRO_BATCHES, False)}
@@ -33,7 +33,7 @@ EVERY = 5
 class DigitsParams(Params):
     """The learning rate is the lowest one times 2^k."""
 
-    optimizer: str = choice("sgd", ("sgd", "adamw"), primary=True)
+    optimizer: str = choice("sgd", tuple(LOWEST_RATE), primary=True)
     rate_step: int = whole(2, 0, RATES - 1 - SHIFT, primary=True, view=True)
     epochs: int = whole(10, 1, 40)
     seed: int = whole(0, 0, 2**31 - 1)
@@ -141,7 +141,7 @@ class Digits(Experiment[DigitsParams, DigitsResult]):
     def view(self, params: DigitsParams, result: DigitsResult) -> AtRate:
         step = params.rate_step
         accuracy, diverged = result.get("accuracy", {}), result.get("diverged", {})
-        shift = SHIFT if params.optimizer == "sgd" else 0
+        shift = shift_of(params.optimizer)
         undivided = result["losses"]["undivided"][-EVERY:, step]
         last = float(undivided.mean()) if len(undivided) else np.nan
         return {
@@ -172,7 +172,7 @@ class Digits(Experiment[DigitsParams, DigitsResult]):
             }
             for index, rate in enumerate(result["rates"])
         ]
-        shift = SHIFT if result["optimizer"] == "sgd" else 0
+        shift = shift_of(result["optimizer"])
         return Shown(
             {
                 "curves": curves,
@@ -197,6 +197,15 @@ def rates_of(optimizer: str) -> list[float]:
     [0.0125, 0.025, 0.05]
     """
     return [LOWEST_RATE[optimizer] * 2**step for step in range(RATES)]
+
+
+def shift_of(optimizer: str) -> int:
+    """Rates by which the curve without division is moved: none under AdamW, which no factor moves.
+
+    >>> shift_of("momentum"), shift_of("adamw")
+    (3, 0)
+    """
+    return 0 if optimizer == "adamw" else SHIFT
 
 
 def first_bad(losses: NDArray[np.float32]) -> list[int | None]:

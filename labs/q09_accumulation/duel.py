@@ -70,7 +70,7 @@ SIZES = {
 class DuelParams(Params):
     """What all have in common."""
 
-    optimizer: str = choice("adamw", ("sgd", "adamw"), primary=True)
+    optimizer: str = choice("adamw", ("sgd", "momentum", "adamw"), primary=True)
     clip: str = choice("off", tuple(CLIPS), primary=True)
     size: str = choice("nano-rope", tuple(SIZES), primary=True)
     start: str = choice("fresh", STARTS)
@@ -259,10 +259,10 @@ def _notes(result: DuelResult, text: Words) -> list[str]:
 
 
 def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> ThreeNumbers | None:
-    """The last loss without the division: that of A times the rate, it is said. SGD's is, AdamW's is that of
-    the divided arm. What a clip makes of it no formula knows."""
+    """The last loss without the division: that of A times the rate, it is said. SGD's is, with momentum too;
+    AdamW's is that of the divided arm. What a clip makes of it no formula knows."""
     said, measured = final["scaled"], final["undivided"]
-    formula = final["scaled" if optimizer == "sgd" else "divided"]
+    formula = final["divided" if optimizer == "adamw" else "scaled"]
     if clip != "off" or said is None or formula is None or measured is None:
         return None
     return {"said": said, "formula": formula, "measured": measured, "unit": "nats"}

@@ -173,6 +173,8 @@ def notes(result: Mapping[str, Any], text: Words) -> list[str]:
                 clip=text(f"clip.{view['clip']}"),
             )
         )
+    if view["clip"] not in result["updates"]["sgd"]:
+        found.append(text("note.clip_not_run", clip=text(f"clip.{view['clip']}")))
     if 0 in counts:
         found.append(text("note.empty", index=counts.index(0) + 1))
     elif len(set(counts)) > 1:

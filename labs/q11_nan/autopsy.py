@@ -14,26 +14,57 @@ from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure
-from labs.contract.fields import choice, switch, whole
-from labs.q11_nan.cases import FAULTS, Case
+from labs.contract.fields import ParamError, choice, real, switch, whole
+from labs.q11_nan.cases import FAULTS, OPTIMIZERS, Case, Recipe
 from labs.q11_nan.claims import given
 from labs.q11_nan.first_bad import Found, first_bad, number, told
+from labs.q11_nan.formats import FORMATS
 from labs.q11_nan.places import places, worst
 from labs.tools.budgets import PerDevice
 
 BATCH = PerDevice(cpu=(2, 32), cuda=(8, 256))
 """Rows of a step, and their tokens."""
+CLIPS: dict[str, float | None] = {"off": None, "0.1": 0.1, "1.0": 1.0, "10": 10.0}
 STRIKE = 2
 """The step, counted from 0, in which the fault begins."""
 
 
 @dataclass(frozen=True)
 class AutopsyParams(Params):
-    """Which fault, for how long, and whether steps are skipped that have no finite gradient."""
+    """Which fault, for how long, whether steps are skipped that have no finite gradient, and the recipe."""
 
     fault: str = choice("inf_in_up_proj", FAULTS, primary=True)
     steps: int = whole(5, 4, 20, primary=True)
     guard: bool = switch(False, primary=True)
+    number_format: str = choice("auto", ("auto", *FORMATS), label="format")
+    optimizer: str = choice("adamw", OPTIMIZERS)
+    learning_rate: float = real(
+        1e-4, 0, 1e3, step=1e-5, above_minimum=True, low_sentence="Learning rate must be positive."
+    )
+    clip: str = choice("1.0", tuple(CLIPS))
+
+    def check_together(self) -> None:
+        """Raise ParamError for a fault that the recipe does not allow."""
+        if self.fault == "fp16_overflow" and self.number_format in ("fp32", "bf16"):
+            raise ParamError(
+                "together",
+                "number_format",
+                f"{self.number_format} has the range of fp32: this fault cannot fire. Try fp16.",
+                key="q11.format.range",
+                format=self.number_format,
+            )
+        if self.fault == "poisoned_adam" and self.optimizer == "sgd":
+            raise ParamError(
+                "together",
+                "optimizer",
+                "Plain SGD remembers nothing that could be poisoned. Try adamw or momentum.",
+                key="q11.optimizer.memory",
+            )
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the run is trained."""
+        return Recipe(self.number_format, self.optimizer, self.learning_rate, CLIPS[self.clip])
 
 
 class Maps(TypedDict):
@@ -81,7 +112,8 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
         block = min(given("block"), loaded.config.num_layers - 2)
         case = Case(params.fault, block, STRIKE)
         model = copied(loaded.model).to(device)
-        patient = Patient(model, rows.to(device), case, rows_a_step, "guard" if params.guard else "none")
+        repair = "guard" if params.guard else "none"
+        patient = Patient(model, rows.to(device), case, rows_a_step, repair, params.recipe)
         names, seen, pieces, said = places(loaded.config.num_layers), [], [], ""
         for step in range(params.steps):
             ctx.progress((step + 1) / (params.steps + 1), "step", step=step)

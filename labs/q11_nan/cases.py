@@ -21,6 +21,7 @@ FAULTS = (
 )
 MYSTERIES = FAULTS[:-1]
 """Those that do not announce themselves with an exception."""
+OPTIMIZERS = ("adamw", "momentum", "sgd")
 REPAIRS = (
     "none",
     "guard",
@@ -47,6 +48,21 @@ class Case:
     """One of `FAULTS`, or "none"."""
     block: int = 4
     strike: int = 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a run is trained. The format "auto" is FP16 where the fault needs it, else FP32."""
+
+    number_format: str = "auto"
+    optimizer: str = "adamw"
+    """One of `OPTIMIZERS`."""
+    learning_rate: float = 1e-4
+    clip: float | None = 1.0
+    """The largest norm of a gradient; None for any."""
+
+
+PLAIN = Recipe()
 
 
 def mystery(number: int, num_layers: int) -> Case:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from labs.claims.checks import Check, Finding, given_whole
+from labs.q11_nan.formats import clip, rms_norm, score, told
 from questions import load_question
 
 QUESTION = load_question("q11_nan")
@@ -22,47 +23,30 @@ WINDOW, SHORT = 100, 10
 """Losses that the usual monitor looks at, and those of its two means."""
 
 
-def told(number: float | np.floating[Any]) -> float | str:
-    """A number, or "NaN", "Inf", "-Inf"."""
-    texts = {"nan": "NaN", "inf": "Inf", "-inf": "-Inf"}
-    return float(number) if math.isfinite(number) else texts[str(float(number))]
-
-
-def rms_norm(x: np.ndarray, eps: float) -> np.ndarray:
-    """Without its weight, computed in the dtype of x."""
-    one = x.dtype.type(1)
-    return np.asarray(x * (one / np.sqrt(np.mean(x * x, dtype=x.dtype) + x.dtype.type(eps))))
-
-
-def clipped(gradient: list[float], limit: float = 1.0) -> list[float | str]:
-    """What `clip_grad_norm_` does, in FP32."""
-    g = np.array(gradient, dtype=np.float32)
-    norm = np.sqrt(np.sum(g * g, dtype=np.float32))
-    factor = np.float32(limit) / (norm + np.float32(1e-6))
-    return [told(value) for value in g * (np.float32(1) if factor > 1 else factor)]
+def clipped(gradient: list[float]) -> list[float | str]:
+    """What `clip_grad_norm_` leaves of it at norm 1."""
+    return [told(value) for value in clip(gradient, 1.0)[2]]
 
 
 def epsilon() -> dict[str, float]:
     """The largest gain of RMSNorm, and what it makes of inputs of RMS 0.01."""
-    small = np.full(64, 0.01)
     epsilons = {"larger_eps": 1e-5, "smaller_eps": 1e-6}
     return {
         **{name: round(1 / math.sqrt(eps)) for name, eps in epsilons.items()},
-        **{f"{name}_output": float(rms_norm(small, eps)[0]) for name, eps in epsilons.items()},
+        **{f"{name}_output": float(rms_norm(0.01, eps)) for name, eps in epsilons.items()},
     }
 
 
 def tiny_epsilon() -> dict[str, Any]:
     """A zero vector through RMSNorm, and the FP16 number whose square is Inf."""
-    single, half = np.zeros(8, np.float32), np.zeros(8, np.float16)
     ordered = np.arange(0x7C00, dtype=np.uint16).view(np.float16)  # every finite FP16 number from zero up
     silent = ordered[np.isinf(ordered * ordered)][0]
-    assert rms_norm(np.full(8, silent), 1e-5).max() == 0
+    assert rms_norm(silent, 1e-5, "fp16") == 0
     return {
-        "zero_input": told(rms_norm(single, 1e-8)[0]),
-        "without_eps": told(rms_norm(single, 0.0)[0]),
+        "zero_input": told(float(rms_norm(0.0, 1e-8))),
+        "without_eps": told(float(rms_norm(0.0, 0.0))),
         "eps_in_fp16": told(np.float16(1e-8)),
-        "zero_input_fp16": told(rms_norm(half, 1e-8)[0]),
+        "zero_input_fp16": told(float(rms_norm(0.0, 1e-8, "fp16"))),
         "silent_from": float(silent),
     }
 
@@ -70,18 +54,14 @@ def tiny_epsilon() -> dict[str, Any]:
 def scores() -> dict[str, Any]:
     """One attention score, cast after its product, before it, and with the query divided first."""
     width, entry = given("head_dim"), given("activation")
-    root, query = math.sqrt(width), np.full(width, entry, np.float16)
-
-    def product(left: np.ndarray, right: np.ndarray) -> float:
-        """As a matrix unit sums it, before it is stored."""
-        return float(left.astype(np.float32) @ right.astype(np.float32))
-
-    score = product(query, query)
+    (product, before), (_, after), (_, scaled) = (
+        score(entry, width, order) for order in ("cast_before", "cast_after", "scaled_before")
+    )
     return {
-        "product": score,
-        "cast_before": score / root,
-        "cast_after": told(float(np.float16(score)) / root),
-        "scaled_before": told(np.float16(product(query / np.float16(root), query))),
+        "product": product,
+        "cast_before": before,
+        "cast_after": told(after),
+        "scaled_before": told(scaled),
     }
 
 

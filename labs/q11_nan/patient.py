@@ -1,7 +1,8 @@
 """A training run with one planted fault, and with one repair: what the autopsy, the detective and the surgeon
 look at. Imports torch.
 
-The run is plain on purpose: AdamW, one batch a step, nothing guarded, so that a fault spreads as it would.
+The run is plain on purpose: one batch a step, no loss scale, nothing guarded, so that a fault spreads as it
+would.
 Steps are counted from 0; the fault is live from step `strike` on, or there alone where its cause is one batch
 or one accident.
 """
@@ -15,15 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labs.q11_nan.cases import Case
+from labs.q11_nan.cases import PLAIN, Case, Recipe
 from labs.tools.models import copied
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import IGNORE
 from minimind_core.training.nonfinite import Seen, TensorWatch, nonfinite_state
 from minimind_core.training.optimizer import clip_gradients
 
-RATE, HIGH_RATE = 1e-4, 1e6
-CLIP = 1.0
+HIGH_RATE = 1e6
 WIDE = 400.0
 """Factor on the gate and up projections of one block, whose product then leaves FP16."""
 SHARP = 60.0
@@ -35,11 +35,17 @@ class Patient:
     """A copy of `model` that is trained on rows int64 [steps * B, T + 1], B a step."""
 
     def __init__(
-        self, model: MiniMind, rows: Tensor, case: Case, batch_size: int, repair: str = "none"
+        self,
+        model: MiniMind,
+        rows: Tensor,
+        case: Case,
+        batch_size: int,
+        repair: str = "none",
+        recipe: Recipe = PLAIN,
     ) -> None:
         self.model, self.rows, self.case = copied(model).train(), rows, case
         self.batch_size, self.repair, self.step, self.skipped = batch_size, repair, 0, 0
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE, betas=(0.9, 0.95))
+        self.recipe, self.optimizer = recipe, _optimizer(self.model, recipe)
         self.block = self.model.model.layers[case.block]
         self._saved: dict[str, Any] = {}
         self._plant_hooks()
@@ -72,7 +78,8 @@ class Patient:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = clip_gradients(gradients, self._clip_norm()) if self._clip_norm() else _norm(gradients)
+        limit = self._clip_norm()
+        norm = _norm(gradients) if limit is None else clip_gradients(gradients, limit)
         self._update(gradients, norm)
         self.step += 1
         return float(loss.detach()), float(norm), watch.read() if watched else []
@@ -122,7 +129,8 @@ class Patient:
             self.block.mlp.gate_proj.weight *= WIDE
             self.block.mlp.up_proj.weight *= WIDE
         elif kind == "poisoned_adam":
-            self.optimizer.state[self.block.mlp.gate_proj.weight]["exp_avg"][0, 0] = torch.nan
+            memory = self.optimizer.state[self.block.mlp.gate_proj.weight]
+            memory["exp_avg" if "exp_avg" in memory else "momentum_buffer"][0, 0] = torch.nan
         elif kind == "high_rate":
             self.optimizer.param_groups[0]["lr"] = HIGH_RATE * (1e-3 if self.repair == "lower_rate" else 1)
 
@@ -176,14 +184,17 @@ class Patient:
         return total / (count.clamp(min=1) if self.repair == "denominator" else count)
 
     def _dtype(self) -> torch.dtype | None:
-        if self.case.kind != "fp16_overflow":
-            return None
-        return torch.bfloat16 if self.repair == "bf16" else torch.float16
+        name, overflow = self.recipe.number_format, self.case.kind == "fp16_overflow"
+        if overflow and self.repair == "bf16":
+            name = "bf16"
+        elif name == "auto":
+            name = "fp16" if overflow else "fp32"
+        return {"fp16": torch.float16, "bf16": torch.bfloat16}.get(name)
 
     # --- the repairs that are no part of a fault ---
 
-    def _clip_norm(self) -> float:
-        return 0.1 if self.repair == "clip" else CLIP
+    def _clip_norm(self) -> float | None:
+        return 0.1 if self.repair == "clip" else self.recipe.clip
 
     def _remember(self) -> None:
         """Weights and moments of before the fault."""
@@ -212,6 +223,13 @@ class Patient:
 
 ONCE = ("inf_in_up_proj", "empty_batch", "masked_row", "mask_times_inf", "label_out_of_range")
 """Faults of one batch or of one moment."""
+
+
+def _optimizer(model: MiniMind, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95))
+    momentum = 0.9 if recipe.optimizer == "momentum" else 0.0
+    return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=momentum)
 
 
 def _norm(gradients: list[Tensor]) -> Tensor:

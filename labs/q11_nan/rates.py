@@ -120,6 +120,9 @@ class Rates(Experiment[RatesParams, RatesResult]):
         ]
         note = text(
             "note.rates",
+            steps=result["steps"],
+            tokens=ROWS * LENGTH,
+            parameters=result["parameters"],
             adamw=_rate(largest["adamw"]),
             fp16=_rate(largest["adamw_fp16"]),
             sgd=_rate(largest["sgd"]),

@@ -136,13 +136,25 @@ def test_a_lower_rate_is_right_for_sgd_and_an_eighth_for_adamw(result: Result) -
     assert ratios["adamw"]["rate"] == pytest.approx(1 / 8, rel=0.02)
 
 
-@pytest.mark.parametrize("clip", ["off", "1.0"])
+@pytest.mark.parametrize("clip", ["off", "0.1", "1.0"])
 def test_a_clipped_update_follows_the_clipped_norms(result: Result, clip: str) -> None:
     seen = result("accumulate", {"clip": clip}, tokens=EQUAL)["view"]
     for recipe, ratio in seen["ratios"]["sgd"].items():
         assert ratio == pytest.approx(seen["formulas"]["sgd"][recipe], rel=0.01), recipe
-    if clip == "1.0":  # both norms are above it, so the clipped gradients are equal
+    if clip != "off":  # both norms are above it, so the clipped gradients are equal
         assert seen["ratios"]["sgd"]["none"] == pytest.approx(1, abs=0.001)
+
+
+def test_a_run_from_before_the_tight_clip_says_that_it_lacks_it(result: Result) -> None:
+    seen = result("accumulate", tokens=EQUAL)
+    older = {
+        name: {clip: size for clip, size in sizes.items() if clip != "0.1"}
+        for name, sizes in seen["updates"].items()
+    }
+    old = Accumulate().complete(AccumulateParams(clip="0.1", tokens=EQUAL), {**seen, "updates": older})
+    drawn = shown("q09/accumulate", old)
+    assert drawn.sentence is None and any("no updates clipped at 0.1" in note for note in drawn.notes)
+    assert old["view"]["formulas"]["sgd"]["none"] == pytest.approx(1)
 
 
 def test_a_token_of_a_short_micro_batch_weighs_more(result: Result) -> None:

@@ -11,9 +11,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from labs.contract.fields import ParamError
+from labs.q09_accumulation.arms import TRAINERS
 from labs.q09_accumulation.digit_images import TRAINING, digit_images
 from labs.q09_accumulation.digit_training import RateSweep
-from labs.q09_accumulation.digits import ARMS, SHIFT, Digits, DigitsParams, first_bad
+from labs.q09_accumulation.digits import ARMS, LOWEST_RATE, SHIFT, Digits, DigitsParams, first_bad
 from tests.labs.one_lab import Run, shown
 
 Result = Callable[..., dict[str, Any]]
@@ -32,12 +33,11 @@ def test_the_digits_are_what_they_are_said_to_be() -> None:
     assert all(150 < int((y == digit).sum()) < 200 for digit in range(10))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", LOWEST_RATE)
 def test_each_copy_trains_as_torch_would_train_it_alone(optimizer: str) -> None:
     sweep = RateSweep(RATES, optimizer, micro_batches=8, divide=True, seed=1)
     alone = [weight.detach()[1].clone().requires_grad_() for weight in sweep.weights]
-    kind = torch.optim.SGD if optimizer == "sgd" else torch.optim.AdamW
-    theirs = kind(alone, lr=float(RATES[1]))
+    theirs = TRAINERS[optimizer](alone, lr=float(RATES[1]))
     for x, y in batches(5):
         ours = sweep.update(x, y)[1]
         hidden = (x @ alone[0] + alone[1]).relu()
@@ -51,7 +51,7 @@ def test_each_copy_trains_as_torch_would_train_it_alone(optimizer: str) -> None:
 
 
 def test_without_division_sgd_is_the_run_at_eight_times_the_rate_and_adamw_the_same_run() -> None:
-    for optimizer, factor, slack in (("sgd", 8.0, 1e-6), ("adamw", 1.0, 1e-5)):
+    for optimizer, factor, slack in (("sgd", 8.0, 1e-6), ("momentum", 8.0, 1e-5), ("adamw", 1.0, 1e-5)):
         rates = torch.tensor([1e-3])
         wrong = RateSweep(rates, optimizer, micro_batches=8, divide=False, seed=0)
         right = RateSweep(rates * factor, optimizer, micro_batches=8, divide=True, seed=0)
@@ -79,6 +79,13 @@ def test_the_curve_without_division_is_the_other_one_moved(result: Result) -> No
     assert accuracy["big"][2] > 70 and seen["view"]["accuracy"]["undivided"] > 70
     assert seen["weight_difference"][0] < 1e-4
     assert seen["losses"]["big"].shape == (3 * 23, len(seen["rates"]))
+
+
+def test_with_momentum_too_the_curve_is_moved(result: Result) -> None:
+    seen = result("digits", epochs=3, optimizer="momentum")
+    undivided, big = seen["accuracy"]["undivided"], seen["accuracy"]["big"]
+    assert undivided[:3] == pytest.approx(big[SHIFT : SHIFT + 3], abs=4) and big[4] > 70
+    assert seen["view"]["formula"] == big[2 + SHIFT]
 
 
 def test_under_adamw_all_arms_are_alike(result: Result) -> None:

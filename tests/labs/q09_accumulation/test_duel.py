@@ -34,11 +34,13 @@ def advance(one: Arm, window: torch.Tensor) -> tuple[float, float] | None:
     return one.step(one.accumulate(window, lambda: None))
 
 
-@pytest.mark.parametrize(("optimizer", "clip"), [("sgd", None), ("adamw", 0.5)])
+@pytest.mark.parametrize(("optimizer", "clip"), [("sgd", None), ("momentum", None), ("adamw", 0.5)])
 def test_an_arm_is_the_plain_loop(optimizer: str, clip: float | None) -> None:
     ours = arm(optimizer, micro_batches=True, divide=True, clip=clip)
     model = copy.deepcopy(MODEL)
-    theirs = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer](model.parameters(), lr=0.05)
+    of_torch = torch.optim.AdamW if optimizer == "adamw" else torch.optim.SGD
+    more = {"momentum": 0.9} if optimizer == "momentum" else {}
+    theirs = of_torch(model.parameters(), lr=0.05, **more)
     for window in WINDOWS:
         found = advance(ours, window)
         rows = window.flatten(0, 1)

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from labs.q11_nan.cases import FAULTS, MYSTERIES, Case, mystery
-from labs.q11_nan.patient import RATE, Patient
+from labs.q11_nan.cases import FAULTS, MYSTERIES, PLAIN, Case, Recipe, mystery
+from labs.q11_nan.patient import Patient
 from labs.q11_nan.surgeon import verdict
 from labs.q11_nan.witnesses import anomaly
 from labs.tools.models import TINY, copied, untrained
@@ -55,7 +55,7 @@ def test_without_a_fault_a_run_is_that_of_torch_alone_watched_or_not() -> None:
     """The twin by hand: AdamW, clipping, cross-entropy."""
     watched, plain = patient("none"), patient("none")
     model = copied(untrained(SMALL, "cpu")).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PLAIN.learning_rate, betas=(0.9, 0.95))
     for step in range(3):
         rows = ROWS[2 * step : 2 * step + 2]
         loss = F.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten(), reduction="sum") / 32
@@ -68,6 +68,51 @@ def test_without_a_fault_a_run_is_that_of_torch_alone_watched_or_not() -> None:
         *(m.parameters() for m in (watched.model, plain.model, model)), strict=True
     ):
         assert torch.equal(ours, bare) and torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "of_torch"),
+    [
+        (Recipe(optimizer="sgd", learning_rate=0.1, clip=None), {"lr": 0.1}),
+        (Recipe(optimizer="momentum", learning_rate=0.1, clip=0.1), {"lr": 0.1, "momentum": 0.9}),
+        (Recipe("bf16", "momentum", 0.01, clip=10.0), {"lr": 0.01, "momentum": 0.9}),
+    ],
+)
+def test_a_recipe_is_that_of_torch(recipe: Recipe, of_torch: dict[str, float]) -> None:
+    model = copied(untrained(SMALL, "cpu")).train()
+    optimizer = torch.optim.SGD(model.parameters(), **of_torch)
+    one = Patient(untrained(SMALL, "cpu"), ROWS, Case("none", BLOCK, 2), 2, recipe=recipe)
+    for step in range(3):
+        rows = ROWS[2 * step : 2 * step + 2]
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.number_format == "bf16"):
+            logits = model(rows[:, :-1]).float().flatten(0, 1)
+        loss = F.cross_entropy(logits, rows[:, 1:].flatten(), reduction="sum") / 32
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip or math.inf)
+        optimizer.step()
+        assert one.advance()[0] == float(loss.detach())
+
+
+def test_a_fault_that_the_recipe_does_not_allow_is_refused_in_a_sentence(lab: OneLab) -> None:
+    cannot = lab.refused("autopsy", fault="fp16_overflow", number_format="bf16")
+    assert cannot == "bf16 has the range of fp32: this fault cannot fire. Try fp16."
+    assert "Try adamw or momentum" in lab.refused("autopsy", fault="poisoned_adam", optimizer="sgd")
+    assert "must be positive" in lab.refused("autopsy", learning_rate=0)
+
+
+def test_momentum_can_be_poisoned_too(result: Run) -> None:
+    told = result("autopsy", fault="poisoned_adam", optimizer="momentum")
+    assert np.isfinite(told["losses"][:3]).all() and np.isnan(told["losses"][3]) and told["damaged"] > 0
+
+
+def test_a_rate_that_adamw_survives_ends_sgd() -> None:
+    recipes = {name: Recipe(optimizer=name, learning_rate=100.0, clip=None) for name in ("sgd", "adamw")}
+    finite = {}
+    for name, recipe in recipes.items():
+        one = Patient(untrained(SMALL, "cpu"), ROWS, Case("none", BLOCK, 2), 2, recipe=recipe)
+        finite[name] = all(math.isfinite(one.advance()[0]) for _ in range(6))
+    assert finite == {"sgd": False, "adamw": True}
 
 
 def test_damage_goes_downstream_and_stays() -> None:
