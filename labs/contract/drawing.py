@@ -100,12 +100,12 @@ class Figure:
         if isinstance(labels, str):
             labels = [labels.format(readable(size)) for size in (x if horizontal else y)]
         if labels is not None:
-            more["text"] = labels
-            more |= (
+            place = (
                 {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
                 if inside
                 else {"textposition": "outside", "cliponaxis": False}
             )
+            more = {"text": labels, **place, **more}
         orientation = "h" if horizontal else None
         self._add("bar", role, hover, {"x": x, "y": y, "name": name, "orientation": orientation, **more})
 
