@@ -10,5 +10,6 @@ EXPERIMENTS = (
     "batching",
     "invariance",
     "speculative",
+    "drafts",
     "amdahl",
 )

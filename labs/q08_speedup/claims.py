@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from labs.claims.checks import Check, Finding
-from minimind_core.model.config import ModelConfig, swiglu_width
+from labs.q08_speedup.draft_shapes import SHAPES
+from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import kv_cache_bytes, num_parameters, parameter_counts, weight_bytes
 from questions import load_question
 
@@ -105,8 +106,7 @@ def sizes() -> dict[str, float]:
 
 def drafts() -> dict[str, float]:
     """Two drafts of about equal size, their share of our weights, and of our depth."""
-    shallow = MODEL.replace(num_layers=1)
-    narrow = MODEL.replace(hidden_size=256, num_heads=4, num_layers=6, intermediate_size=swiglu_width(256))
+    shallow, narrow = SHAPES["wide_1"], SHAPES["narrow_6"]
     shares = [num_parameters(draft) / num_parameters(MODEL) for draft in (shallow, narrow)]
     return {
         "shallow": num_parameters(shallow),

@@ -6,17 +6,18 @@ is the time in which this device copies as many bytes as the rung has to read.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, switch, whole
-from labs.contract.drawing import Figure, error_bars
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, switch, whole
+from labs.contract.fields import ParamError
 from labs.contract.machine import Machine
+from labs.q08_speedup.ladder_figures import GIGA, batch_of, factors, rates, row
+from labs.q08_speedup.ladder_result import Answer, LadderResult, OneRung
 from labs.tools.budgets import PerDevice
-from labs.tools.written import short_number, small_number
+from labs.tools.written import short_number
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import decode_flops, forward_flops, kv_cache_bytes, weight_bytes
 
@@ -40,46 +41,31 @@ BELOW = {
 SECONDS = PerDevice(cpu=2.5, cuda=1.5, mps=2.0)
 """For all timings together, but never less than a few rounds."""
 SAID_PRODUCT = 6.0
-MEGA, GIGA = 1e6, 1e9
+MOST_READ_AGAIN = 8192
+"""Tokens of all rows together, which the rung without a cache reads for one step."""
 
 
 @dataclass(frozen=True)
 class LadderParams(Params):
-    """`compile` also takes the step through torch.compile, which lets a person wait for a minute."""
+    """`new`: tokens of an answer. `compile`: also by torch.compile, which lets a person wait for a minute."""
 
     context: int = whole(512, 16, 2048, step=16, unit="tokens", primary=True)
+    batch: int = whole(1, 1, 64)
+    new: int = whole(32, 8, 128, unit="tokens", view=True, label="answer_tokens")
     compile: bool = switch(False)
 
-
-class OneRung(TypedDict):
-    """Seconds of a token with quartiles; what it reads, launches, and how far its logits are off."""
-
-    seconds: dict[str, float]
-    num_bytes: int
-    operations: int
-    """Launched one by one; 1 for a graph or a compiled program."""
-    difference: float
-    """Of the logits from those of the first rung, the largest."""
-    same_token: bool
-
-
-class LadderResult(TypedDict):
-    """`speedup` of each rung over the one below it; `fused` of the last fusion, `top` of all together.
-
-    `missing` says by a key of the catalogue why a rung is not here.
-    """
-
-    context: int
-    rungs: dict[str, OneRung]
-    speedup: dict[str, float]
-    spread: dict[str, dict[str, float]]
-    top_rung: str
-    largest_rung: str
-    missing: dict[str, str]
-    bandwidth: float
-    """Bytes a second that a large copy reads and writes here."""
-    arithmetic: float
-    """Operations of the first rung over those of a cached step."""
+    def check_together(self) -> None:
+        """Without a cache every step reads all rows again, and somebody waits for it."""
+        if self.context * self.batch > MOST_READ_AGAIN:
+            raise ParamError(
+                "together",
+                "batch",
+                f"The rung without a cache would read {self.context * self.batch:,} tokens a step; take a "
+                f"smaller batch or a shorter context, {MOST_READ_AGAIN:,} tokens together.",
+                key="q08.read_again",
+                tokens=self.context * self.batch,
+                most=MOST_READ_AGAIN,
+            )
 
 
 class Ladder(Experiment[LadderParams, LadderResult]):
@@ -87,9 +73,10 @@ class Ladder(Experiment[LadderParams, LadderResult]):
 
     def seconds(self, params: LadderParams, device: DeviceClass) -> float:
         compiling = 60.0 if params.compile else 0.0
+        read_again = params.context * params.batch / 512
         if device == "cuda":
             return 4.0 + compiling
-        return 4.5 + compiling + 8 * 0.35 * params.context / 512
+        return 4.5 + compiling + 8 * 0.35 * read_again
 
     def measure(self, params: LadderParams, ctx: Context) -> LadderResult:
         """Build the rungs, compare their logits, time them in turn with a copy for the floor."""
@@ -103,11 +90,12 @@ class Ladder(Experiment[LadderParams, LadderResult]):
 
         ctx.progress(0.0, "loading")
         loaded = ctx.model()
-        ids = heldout.windows(
-            loaded.tokenizer, heldout.held_out("both"), 1, params.context, 0, ctx.check_cancelled
+        texts = heldout.windows(
+            loaded.tokenizer, heldout.held_out("both"), params.batch, params.context, 0, ctx.check_cancelled
         )
+        ids = texts[torch.arange(params.batch) % len(texts), : params.context]
         with ExitStack() as stack, torch.inference_mode():
-            maker = Rungs(loaded.model, ids[:, : params.context].to(ctx.device))
+            maker = Rungs(loaded.model, ids.to(ctx.device))
             rungs, missing = built(maker, params.compile, ctx.part(0.05, 0.3, "rungs"))
             others, absent = stack.enter_context(peer_rungs(loaded, maker.ids, ctx.check_cancelled))
             reference = rungs["none"].decode().float()
@@ -127,6 +115,7 @@ class Ladder(Experiment[LadderParams, LadderResult]):
         config = loaded.model.config
         return {
             "context": params.context,
+            "batch": params.batch,
             "rungs": described,
             "speedup": speedup,
             "spread": {name: {end: ratio[end] for end in ("low", "high")} for name, ratio in spread.items()},
@@ -137,17 +126,28 @@ class Ladder(Experiment[LadderParams, LadderResult]):
             "arithmetic": forward_flops(config, 1, params.context) / decode_flops(config, 1, params.context),
         }
 
+    def view(self, params: LadderParams, result: LadderResult) -> Answer:
+        """What an answer of `new` tokens takes."""
+        rungs = result["rungs"].items()
+        return {
+            "tokens": params.new,
+            "seconds": {name: params.new * rung["seconds"]["median"] for name, rung in rungs},
+        }
+
     def show(self, result: LadderResult, text: Words) -> Shown:
         """`ladder`: tokens a second rung by rung beside the floor; `factors`: each over the one below."""
         rungs, numbers = result["rungs"], {}
         for name, rung in rungs.items():
-            numbers[f"{text(f'rung.{name}')} ({text('per_second')})"] = 1 / rung["seconds"]["median"]
+            rate = batch_of(result) / rung["seconds"]["median"]
+            numbers[f"{text(f'rung.{name}')} ({text('per_second')})"] = rate
         low, high = (result["spread"]["top"][end] for end in ("low", "high"))
         return Shown(
-            {"ladder": _rates(result, text), "factors": _factors(result, text)},
-            rows=[_row(name, result, text) for name in rungs],
+            {"ladder": rates(result, text), "factors": factors(result, text)},
+            rows=[row(name, result, text) for name in rungs],
             notes=[
                 text("ladder.sentence", context=result["context"], top=text(f"rung.{result['top_rung']}")),
+                _answer(result, text),
+                *([text("ladder.batch", batch=batch_of(result))] if batch_of(result) > 1 else []),
                 text("ladder.floor", bandwidth=short_number(result["bandwidth"] / GIGA)),
                 *(text(f"missing.{reason}") for reason in dict.fromkeys(result["missing"].values())),
             ],
@@ -165,9 +165,13 @@ class Ladder(Experiment[LadderParams, LadderResult]):
     def on_machine(self, params: LadderParams, machine: Machine, text: Words) -> str:
         """The floor of a step on that machine, of its weights and cache in its own dtype."""
         config, width = ModelConfig(), machine.bytes_per_number
-        weights, cache = weight_bytes(config, width), kv_cache_bytes(config, 1, params.context, width)
+        weights, cache = (
+            weight_bytes(config, width),
+            kv_cache_bytes(config, params.batch, params.context, width),
+        )
         floor = machine.seconds_to_read(weights + cache)
-        return text("ladder.machine", floor=short_number(1e3 * floor), rate=short_number(1 / floor))
+        rate = short_number(params.batch / floor)
+        return text("ladder.machine", batch=params.batch, floor=short_number(1e3 * floor), rate=rate)
 
 
 def largest(speedup: Mapping[str, float]) -> str:
@@ -187,83 +191,12 @@ def _described(rung: Rung, reference: Tensor, seconds: dict[str, float]) -> OneR
         "num_bytes": rung.num_bytes,
         "operations": rung.operations or 1,
         "difference": float((logits - reference).abs().max()),
-        "same_token": bool(logits.argmax() == reference.argmax()),
+        "same_token": bool((logits.argmax(-1) == reference.argmax(-1)).all()),
     }
 
 
-def _row(name: str, result: LadderResult, text: Words) -> Row:
-    rung = result["rungs"][name]
-    seconds = rung["seconds"]["median"]
-    return {
-        text("rung"): text(f"rung.{name}"),
-        text("axis.milliseconds"): 1e3 * seconds,
-        text("axis.rate"): 1 / seconds,
-        text("factor"): _with_quartiles(name, result) if name in result["speedup"] else "",
-        text("megabytes"): rung["num_bytes"] / MEGA,
-        "GB/s": rung["num_bytes"] / seconds / GIGA,
-        text("over_floor"): seconds * result["bandwidth"] / rung["num_bytes"],
-        text("operations"): rung["operations"],
-        text("difference"): small_number(rung["difference"]),
-        text("same_token"): text("yes" if rung["same_token"] else "no"),
-        text("trap"): text(f"trap.{name}"),
-    }
-
-
-def _with_quartiles(name: str, result: LadderResult) -> str:
-    spread = result["spread"][name]
-    return f"{result['speedup'][name]:.2f} ({spread['low']:.2f}–{spread['high']:.2f})"
-
-
-def _rates(result: LadderResult, text: Words) -> Figure:
-    """The first rung on top; each beside the rate at which its bytes alone could be read."""
-    rungs, figure = result["rungs"], Figure(height=120 + 44 * len(result["rungs"]))
-    names = [text(f"rung.{name}") for name in rungs]
-    rates = [1 / rung["seconds"]["median"] for rung in rungs.values()]
-    ends = [
-        {"low": 1 / rung["seconds"]["high"], "high": 1 / rung["seconds"]["low"]} for rung in rungs.values()
-    ]
-    floors = [result["bandwidth"] / rung["num_bytes"] for rung in rungs.values()]
-    hover = "%{y}: %{x:,.4g}"
-    figure.line(
-        rates,
-        names,
-        "measured",
-        text("measured"),
-        mode="markers",
-        size=11,
-        hover=hover,
-        text=[f"{short_number(rate)}   " for rate in rates],
-        textposition="middle left",
-        error_x=error_bars(rates, ends),
-    )
-    figure.marks(floors, names, "formula", text("floor"), size=11, symbol="diamond", hover=hover)
-    low, high = min(rates + floors) / 3, max(rates + floors) * 2
-    figure.x_axis(
-        text("axis.rate"),
-        log=True,
-        ticks={10.0**power: f"{10**power:,}" for power in range(7)},
-        span=(math.log10(low), math.log10(high)),
-    )
-    figure.y_axis(reverse=True)
-    return figure
-
-
-def _factors(result: LadderResult, text: Words) -> Figure:
-    """What each rung brings over the one below it; 1 is nothing. Quartiles stand in the table."""
-    names = [name for name in result["rungs"] if name in result["speedup"]]
-    factors = [result["speedup"][name] for name in names]
-    figure = Figure(height=100 + 40 * len(names))
-    figure.bars(
-        factors,
-        [text(f"rung.{name}") for name in names],
-        "measured",
-        text("measured"),
-        labels="{:.2f}×",
-        horizontal=True,
-        hover="%{y}: %{x:.2f}×",
-    )
-    ends = [text(f"rung.{names[0]}"), text(f"rung.{names[-1]}")]
-    figure.line([1, 1], ends, "peer", text("nothing"))
-    figure.x_axis(text("factor"), span=(0, 1.2 * max(factors)))
-    figure.y_axis(reverse=True)
-    return figure
+def _answer(result: LadderResult, text: Words) -> str:
+    """What each user waits for, by plain code and on the fastest rung."""
+    answer, top = result["view"], result["top_rung"]
+    plain, quick = (short_number(answer["seconds"][name]) for name in ("none", top))
+    return text("ladder.answer", tokens=answer["tokens"], plain=plain, quick=quick)

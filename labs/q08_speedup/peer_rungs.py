@@ -28,7 +28,7 @@ NAMES = {"llama_cpp": "llama.cpp", "onnx": "ONNX Runtime"}
 def peer_rungs(
     loaded: LoadedModel, ids: Tensor, on_wait: Callable[[], object]
 ) -> Iterator[tuple[dict[str, Rung], dict[str, str]]]:
-    """The rungs for one context, ids int64 [1, T], while it lasts, and for the others why not.
+    """The rungs for contexts ids int64 [B, T], while it lasts, and for the others why not.
 
     `on_wait` is called while a peer is made, and may raise.
     """
@@ -50,8 +50,8 @@ def peer_rungs(
 
 def _llama_cpp(loaded: LoadedModel, ids: Tensor, folder: Path, stack: ExitStack) -> Rung:
     """One token a call on top of a cache, from a file in Q8_0."""
-    length = ids.shape[1]
-    peer = stack.enter_context(closing(native_peers.LlamaCpp(loaded, "Q8_0", folder, 1, length)))
+    rows, length = ids.shape
+    peer = stack.enter_context(closing(native_peers.LlamaCpp(loaded, "Q8_0", folder, rows, length)))
     if length > 1:
         peer.logits(ids[:, :-1].tolist(), 0)
     last = ids[:, -1:].tolist()
@@ -60,7 +60,7 @@ def _llama_cpp(loaded: LoadedModel, ids: Tensor, folder: Path, stack: ExitStack)
         peer.forget(length - 1)
         return torch.from_numpy(peer.logits(last, length - 1))
 
-    cache = kv_cache_bytes(loaded.config, 1, length, torch.float32.itemsize)
+    cache = kv_cache_bytes(loaded.config, rows, length, torch.float32.itemsize)
     return Rung(decode, peer.num_bytes + cache, None)
 
 

@@ -28,12 +28,12 @@ from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 
 Decode = Callable[[], Tensor]
-"""Decodes the last token of the context; returns its logits [1, V]."""
+"""Decodes the last token of the context in every row; returns its logits [B, V]."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One way, the bytes that it reads for a token, and what it launches one by one (None: a program)."""
+    """One way, the bytes that it reads for a step, and what it launches one by one (None: a program)."""
 
     decode: Decode
     num_bytes: int
@@ -60,12 +60,13 @@ class GrowingCache(StaticCache):
 
 
 class Rungs:
-    """Makes the rungs for one model and one context, ids int64 [1, T]."""
+    """Makes the rungs for one model and contexts of one length, ids int64 [B, T]."""
 
     def __init__(self, model: MiniMind, ids: Tensor) -> None:
         self.model, self.ids, self.length = model, ids, ids.shape[1]
         self.device, self.last = ids.device, ids[:, -1:]
-        self.position = torch.tensor([[self.length - 1]], device=ids.device)  # [1, 1]
+        self.rows = len(ids)
+        self.position = torch.full_like(self.last, self.length - 1)  # [B, 1]
 
     def recomputed(self) -> Rung:
         """Without a cache: the whole context is read for every token."""
@@ -117,26 +118,28 @@ class Rungs:
 
     def one_call(self, whole: CpuStep) -> Rung:
         """The step as one call into C++, which reads int8."""
-        step = Step(self.model, 1, self.length, forward=whole)
-        step.prefill([self.ids[0, :-1].tolist()])
-        cache = kv_cache_bytes(self.model.config, 1, self.length, torch.float32.itemsize)
+        step = Step(self.model, self.rows, self.length, forward=whole)
+        step.prefill(self.ids[:, :-1].tolist())
+        cache = kv_cache_bytes(self.model.config, self.rows, self.length, torch.float32.itemsize)
         return Rung(lambda: step(self.last, self.position), whole.num_bytes + cache, None)
 
     def has_fused_kernels(self) -> bool:
         """Whether the core has kernels of its own for this model on this device."""
-        return self.device.type == "cuda" and not isinstance(make_step_model(self.model, 1), nn.Module)
+        return self.device.type == "cuda" and not isinstance(
+            make_step_model(self.model, self.rows), nn.Module
+        )
 
     def _filled(self, model: MiniMind, capacity: int, kind: StepKind = "eager") -> Step:
         """A step whose cache holds all of the context but its last token."""
-        step = Step(model, 1, capacity, kind)
-        step.prefill([self.ids[0, :-1].tolist()])
+        step = Step(model, self.rows, capacity, kind)
+        step.prefill(self.ids[:, :-1].tolist())
         return step
 
     def _rung(self, decode: Decode, model: MiniMind, *, cached: bool = True, launched: bool = True) -> Rung:
         config = self.model.config
         weight = self.model.model.embed_tokens.weight
         token = 2 * config.num_layers * config.num_kv_heads * config.head_dim * weight.element_size()
-        num_bytes = read_bytes(model) + (self.length * token if cached else 0)
+        num_bytes = read_bytes(model) + (self.rows * self.length * token if cached else 0)
         return Rung(decode, num_bytes, operations(decode) if launched else None)
 
 

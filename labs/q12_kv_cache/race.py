@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.fields import choice, whole
 from labs.contract.machine import Machine
-from labs.q12_kv_cache.accounts import CURRENCIES, WIDTHS, Generation, sampled_steps
-from labs.q12_kv_cache.race_figures import crossover, growth, ratio_bars, said_ratio, step_times
+from labs.q12_kv_cache.accounts import CURRENCIES, KV_HEADS, SHIPPED_HEADS, WIDTHS, Generation, sampled_steps
+from labs.q12_kv_cache.race_figures import (
+    crossover,
+    growth,
+    ratio_bars,
+    said_ratio,
+    spared_work,
+    step_exponents,
+    step_times,
+)
 from labs.q12_kv_cache.race_summary import WAYS, RaceResult, Step, settings, summary
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
@@ -31,17 +39,19 @@ SECONDS_A_STEP = PerDevice(cpu=0.02, cuda=0.012)
 
 @dataclass(frozen=True)
 class RaceParams(Params):
-    """Tokens of a row: `prompt` are read, `new` are chosen."""
+    """Tokens of a row: `prompt` are read, `new` are chosen. Other KV heads than shipped have no training."""
 
     prompt: int = whole(64, 1, 512, primary=True, unit="tokens", low_sentence=NO_PROMPT)
     new: int = whole(50, 1, 500, primary=True, unit="tokens", low_sentence=NOTHING_NEW)
     batch: int = whole(1, 1, 32)
     cache_dtype: str = choice("fp32", tuple(WIDTHS))
+    kv_heads: int = choice(SHIPPED_HEADS, KV_HEADS)
     text: str = choice("both", ("both", "english", "code", "chinese"))
 
     def generation(self, weight_width: int = 4) -> Generation:
         """The race as it is counted."""
-        return Generation(self.prompt, self.new, self.batch, weight_width, WIDTHS[self.cache_dtype])
+        cache_width = WIDTHS[self.cache_dtype]
+        return Generation(self.prompt, self.new, self.batch, weight_width, cache_width, self.kv_heads)
 
 
 class Race(Experiment[RaceParams, RaceResult]):
@@ -64,7 +74,7 @@ class Race(Experiment[RaceParams, RaceResult]):
         """Each step runs with the cache, then, where it is one of the chosen ones, without it."""
         import torch
 
-        from labs.q12_kv_cache.runs import Meter, Runners, confirmed_operations, prompts
+        from labs.q12_kv_cache.runs import Meter, Runners, confirmed_operations, prompts, with_kv_heads
         from labs.tools.interleaved import seconds_a_call
         from labs.tools.models import before_each_layer
         from minimind_core.decoding.text_reader import TextReader
@@ -72,7 +82,8 @@ class Race(Experiment[RaceParams, RaceResult]):
 
         ctx.progress(0.0, "loading")
         loaded, device = ctx.model(DEFAULT_MODEL), torch.device(ctx.device)
-        model, reader, steps = loaded.model, TextReader(loaded.tokenizer), list[Step]()
+        model = with_kv_heads(loaded.model, params.kv_heads)
+        reader, steps = TextReader(loaded.tokenizer), list[Step]()
         ids = prompts(loaded.tokenizer, params.text, params.batch, params.prompt, ctx.check_cancelled)
         runners = Runners(model, ids.to(device), params.new, DTYPES[params.cache_dtype])
         plain = set(sampled_steps(params.prompt, params.new, params.batch, TOKEN_PASSES.on(ctx.device)))
@@ -101,12 +112,13 @@ class Race(Experiment[RaceParams, RaceResult]):
         return summary(params.generation(), params.cache_dtype, partials) if partials else None
 
     def show(self, result: RaceResult, text: Words) -> Shown:
-        """`ratios`: four bars; `steps`: a step's time; `growth`: ratios by tokens; `crossover`: a formula."""
+        """`ratios`: four bars; `steps`: a step's time; `growth`: ratios by tokens; the others: formulas."""
         figures = {"ratios": ratio_bars(result, text)}
+        counted = {"spared": spared_work(result, text)} if result["new"] > 1 else {}
+        counted |= {"crossover": crossover(result, text)}
         if "totals" not in result:
-            return Shown(figures | {"crossover": crossover(result, text)})
-        figures |= {"steps": step_times(result, text), "growth": growth(result, text)}
-        figures |= {"crossover": crossover(result, text)}
+            return Shown(figures | counted)
+        figures |= {"steps": step_times(result, text), "growth": growth(result, text), **counted}
         totals, ratios = result["totals"], result["ratios"]
         rows: list[Row] = [
             {
@@ -150,11 +162,16 @@ def _notes(result: RaceResult, text: Words) -> list[str]:
     notes = [text("race.sentence", prompt=result["prompt"], new=new)]
     if compared["steps"] < new:
         notes.append(text("race.sampled", steps=compared["steps"], new=new))
+    if slopes := step_exponents(result):
+        ends = {"first": result["prompt"], "last": result["prompt"] + new - 1}
+        notes.append(text("race.slopes", **ends, **slopes))
     same = "race.same" if compared["same"] == compared["steps"] else "race.flips"
     apart = small_number(compared["largest_logit_difference"])
     notes.append(text(same, steps=compared["steps"], same=compared["same"], apart=apart))
     if "counter" in result:
         notes.append(text("race.counter", **result["counter"]))
+    if result.get("kv_heads", SHIPPED_HEADS) != SHIPPED_HEADS:
+        notes.append(text("race.untrained", heads=result["kv_heads"], shipped=SHIPPED_HEADS))
     if result["prompt"] + new - 1 > TRAINED_TOKENS:
         notes.append(text("race.beyond", trained=TRAINED_TOKENS))
     notes.append(text("race.text", text=" ".join(result["text"].split())[:SHOWN_TEXT]))

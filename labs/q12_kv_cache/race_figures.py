@@ -9,12 +9,14 @@ import numpy as np
 from labs.contract import Words
 from labs.contract.drawing import Figure, Role, power_ticks, round_ticks
 from labs.q12_kv_cache.accounts import (
-    CONFIG,
     CURRENCIES,
+    SHIPPED_HEADS,
     WIDTHS,
     Counts,
     Generation,
+    Way,
     crossover_tokens,
+    exponent,
     filled,
     step_operations,
 )
@@ -34,6 +36,7 @@ def race_of(result: RaceResult) -> Generation:
         result["batch"],
         result["weight_width"],
         WIDTHS[result["cache_dtype"]],
+        result.get("kv_heads", SHIPPED_HEADS),
     )
 
 
@@ -110,6 +113,53 @@ def step_times(result: RaceResult, text: Words) -> Figure:
     return figure
 
 
+def step_exponents(result: RaceResult) -> dict[str, float]:
+    """The power of the length with which a step's time grows, without and with the cache, and its error.
+
+    Beside each the power of the operations, as `…_counted`. The first step is left out, for with the cache
+    it is the prompt's. Empty where too few steps were run.
+    """
+    race, found = race_of(result), dict[str, float]()
+    run: dict[Way, list[int]] = {"without": result["plain_steps"], "with": list(range(race.new))}
+    for way, numbers in run.items():
+        rest = numbers[1:]
+        lengths = [race.prompt + number for number in rest]
+        seconds = exponent(lengths, result["times"][way][1:])
+        counted = exponent(lengths, race.costs(way)["operations"][rest].tolist() if rest else [])
+        if seconds is None or counted is None:
+            return {}
+        found |= {way: seconds[0], f"{way}_error": seconds[1], f"{way}_counted": counted[0]}
+    return found
+
+
+def spared_work(result: RaceResult, text: Words) -> Figure:
+    """What runs again without the cache, in percent of it by part of the layers; keys and values are few."""
+    figure, spared = Figure(height=280), race_of(result).spared()
+    total = sum(spared.values())
+    names = [text(f"part.{part}") for part in spared]
+    figure.bars(
+        [100 * work / total for work in spared.values()],
+        names,
+        "formula",
+        text("formula"),
+        labels=" {:.3g}%",
+        horizontal=True,
+        hover="%{y}: %{x:.3g}%",
+    )
+    figure.marks(
+        [100],
+        [text("part.kv")],
+        "said",
+        text("said_again"),
+        symbol="diamond-open",
+        size=11,
+        hover="%{y}: %{x}%",
+    )
+    figure.x_axis(text("axis.spared"), span=(0, 112))
+    figure.y_axis(reverse=True, showgrid=False, categoryorder="array", categoryarray=names)
+    return figure
+
+
 def growth(result: RaceResult, text: Words) -> Figure:
     """The ratios of the totals up to each new token, beside a table that is in circulation."""
     race, figure = race_of(result), Figure()
@@ -151,12 +201,13 @@ def growth(result: RaceResult, text: Words) -> Figure:
 
 def crossover(result: RaceResult, text: Words) -> Figure:
     """Operations of one cached step by what it reads: the matrices stay, attention grows."""
-    figure = Figure()
-    lines, lengths = NamedLines(figure), np.array(sorted([*LENGTHS, crossover_tokens()]), dtype=np.float64)
+    figure, config = Figure(), race_of(result).config
+    lines, meets_at = NamedLines(figure), crossover_tokens(config)
+    lengths = np.array(sorted([*LENGTHS, meets_at]), dtype=np.float64)
     nothing = np.zeros_like(lengths)
     parts: dict[str, Counts] = {
-        "matrices": step_operations(nothing + 1, nothing),
-        "attention": attention_flops_per_pair(CONFIG) * lengths,
+        "matrices": step_operations(config, nothing + 1, nothing),
+        "attention": attention_flops_per_pair(config) * lengths,
     }
     for name, operations in parts.items():
         lines.draw(
@@ -169,11 +220,11 @@ def crossover(result: RaceResult, text: Words) -> Figure:
         )
     meeting = float(parts["matrices"][0] / 1e6)
     figure.marks(
-        [crossover_tokens()],
+        [meets_at],
         [meeting],
         "formula",
         size=11,
-        text=[f"{crossover_tokens():,}"],
+        text=[f"{meets_at:,}"],
         textposition="top center",
         hover="%{x:,}",
         showlegend=False,

@@ -46,6 +46,8 @@ class RaceResult(TypedDict, total=False):
     batch: Required[int]
     weight_width: Required[int]
     cache_dtype: Required[str]
+    kv_heads: int
+    """As shipped where it is missing: in runs recorded before it could be chosen."""
     ratios: Required[dict[str, float]]
     cache: CacheHeld
     totals: dict[str, dict[str, float]]
@@ -65,6 +67,7 @@ def settings(race: Generation, cache_dtype: str) -> RaceResult:
         "batch": race.batch,
         "weight_width": race.weight_width,
         "cache_dtype": cache_dtype,
+        "kv_heads": race.kv_heads,
         "ratios": {name: float(ratio[-1]) for name, ratio in race.ratios().items()},
     }
 

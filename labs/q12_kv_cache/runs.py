@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from labs.q12_kv_cache.accounts import step_operations
 from labs.q12_kv_cache.race_summary import CacheHeld
 from labs.tools import heldout
+from labs.tools.models import untrained
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -40,6 +41,15 @@ def make_cache(model: MiniMind, batch: int, capacity: int, dtype: torch.dtype) -
     weight = model.model.embed_tokens.weight
     kind = StaticCache if dtype == weight.dtype else ConvertingCache
     return kind(model.config, batch, capacity, weight.device, dtype)
+
+
+def with_kv_heads(model: MiniMind, kv_heads: int) -> MiniMind:
+    """The model itself where it has so many, else an untrained one of its shape with so many."""
+    if kv_heads == model.config.num_kv_heads:
+        return model
+    weight = model.model.embed_tokens.weight
+    twin = untrained(model.config.replace(num_kv_heads=kv_heads), weight.device)
+    return twin.to(weight.dtype).eval()
 
 
 def without_cache(model: MiniMind, ids: Tensor) -> Tensor:
@@ -158,7 +168,7 @@ def confirmed_operations(
     agree = 0
     for run, before in forwards:
         on_progress(1.0)
-        expected = step_operations(np.float64(run), np.float64(run * (before + run)))
+        expected = step_operations(config, np.float64(run), np.float64(run * (before + run)))
         agree += counted_operations(config, run, before) == int(expected)
     return {"forwards": len(forwards), "agree": agree}
 

@@ -9,19 +9,15 @@ import time
 from collections.abc import Awaitable, Callable
 
 from labs.claims.checks import Finding
+from labs.q14_serving.loop_lag import Work, under_load
 
 
 def blocked_loop() -> Finding:
     """How late the event loop is while a blocking call runs in it, and while it runs in a thread."""
     call = 0.3
 
-    async def lag(work: Callable[[], Awaitable[object]]) -> float:
-        task, worst, before = asyncio.ensure_future(work()), 0.0, time.perf_counter()
-        while not task.done():
-            await asyncio.sleep(0.005)
-            now = time.perf_counter()
-            worst, before = max(worst, now - before), now
-        return worst
+    async def lag(work: Work) -> float:
+        return (await under_load([], [0.05], 0.0, work, lambda: None)).meter.worst
 
     async def inside() -> None:
         time.sleep(call)  # what a blocking generate does to the loop

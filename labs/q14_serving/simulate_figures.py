@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from labs.contract import Words
-from labs.contract.drawing import Figure
+from labs.contract.drawing import LABEL_GAP, Figure
 from labs.q14_serving.curves import given
 from labs.q14_serving.latencies import Seen
 from labs.q14_serving.service import SimulateResult
@@ -24,6 +25,8 @@ def replicas_figure(result: SimulateResult, text: Words) -> Figure:
     figure = Figure()
     counts = list(result["by_replicas"])
     simulated = list(result["by_replicas"].values())
+    tails = [result["tails"][count] for count in counts]
+    top = 1.15 * max(*simulated, *tails, result["goal"])
     figure.bars(
         counts,
         simulated,
@@ -31,17 +34,42 @@ def replicas_figure(result: SimulateResult, text: Words) -> Figure:
         text("simulated"),
         labels=[f"{p95:,.0f}" for p95 in simulated],
         inside=True,
-        insidetextanchor="start",  # in the middle the line of the goal crosses one
+        insidetextanchor=clear_anchor(simulated, [(result["goal"], tail) for tail in tails], top),
         hover="%{x}: %{y:,.0f} ms",
     )
-    tails = [result["tails"][count] for count in counts]
     figure.marks(
         counts, tails, "formula", text("tail"), symbol="diamond", size=11, hover="%{x}: %{y:,.0f} ms"
     )
     figure.line(counts, [result["goal"]] * len(counts), "peer", text("goal_line"), hover="%{y:,.0f} ms")
     figure.x_axis(text("axis.replicas"), category=True)
-    figure.y_axis(text("axis.p95"), span=(0, 1.15 * max(*simulated, *tails, result["goal"])))
+    figure.y_axis(text("axis.p95"), span=(0, top))
     return figure
+
+
+def clear_anchor(heights: Sequence[float], crossed_at: Sequence[Sequence[float]], top: float) -> str:
+    """Where inside the bars their labels are crossed by nothing, in plotly's words: the middle if it can be.
+
+    `heights` of the bars, what crosses each at which heights, and the upper end of the axis.
+
+    >>> clear_anchor([1042, 521], [(500,), (500,)], 1200), clear_anchor([900], [(100,)], 1000)
+    ('start', 'middle')
+    """
+
+    def distance(place: Callable[[float], float]) -> float:
+        return min(
+            abs(place(height) - line)
+            for height, lines in zip(heights, crossed_at, strict=True)
+            for line in lines
+        )
+
+    half = LABEL_GAP * top / 2
+    places: dict[str, Callable[[float], float]] = {
+        "middle": lambda height: height / 2,
+        "start": lambda _height: half,
+        "end": lambda height: height - half,
+    }
+    clear = [name for name, place in places.items() if distance(place) > LABEL_GAP * top]
+    return clear[0] if clear else max(places, key=lambda name: distance(places[name]))
 
 
 def knee_figure(result: SimulateResult, text: Words) -> Figure:

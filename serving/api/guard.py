@@ -2,12 +2,14 @@
 
 A body is read here, whole and bounded, before anything is made of it. A name is checked because a page in a
 browser can have its own name point to this machine (DNS rebinding); other origins are kept out by the content
-type, which a page cannot set without asking first.
+type, which a page cannot set without asking first. Probes and Prometheus reach one of many nodes by its
+address only, which is no name of a page: health and metrics answer under any address.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 import time
 import uuid
@@ -50,15 +52,17 @@ class Guard:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         try:
-            self._check_host(headers.get("host", ""))
+            self._check_host(headers.get("host", ""), scope["path"])
             body = await self._body(headers, receive)
         except ServiceError as error:
             await refusal(self._service, error)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    def _check_host(self, host: str) -> None:
+    def _check_host(self, host: str, path: str) -> None:
         name = re.sub(r":\d*$", "", host).strip("[]")
+        if path.startswith(QUIET) and _is_address(name):
+            return
         if "*" not in self._hosts and name.lower() not in self._hosts:
             raise WrongHost(
                 f"This server is not called {name!r:.100}; if it should be, start it with --allowed-host."
@@ -87,6 +91,14 @@ class Guard:
             raise SlowBody(
                 f"The request was not complete within {self._settings.body_seconds:g} seconds; send it again."
             ) from error
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class _Exchange:

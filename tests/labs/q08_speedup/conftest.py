@@ -8,6 +8,7 @@ from labs.tools.models import TINY, untrained
 from minimind_core.model.minimind import MiniMind
 from tests.labs.one_lab import OneLab
 from tests.labs.one_lab import client as client
+from tests.labs.one_lab import refused as refused
 from tests.labs.one_lab import run as run
 from tests.labs.one_lab import show as show
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,13 +33,18 @@ TOKENS = 24
 
 @pytest.fixture(scope="module")
 def result(run: Run) -> dict[str, Any]:
+    return climbed(run, context=32)
+
+
+def climbed(run: Run, **settings: Any) -> dict[str, Any]:
+    """A short climb on the rungs that need nothing built or installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ladder, "SECONDS", PerDevice(cpu=0.1, cuda=0.1))
         patch.setattr(probes, "COPIED", PerDevice(cpu=(2**20,), cuda=(2**20,)))
         patch.setattr(int8_linear, "is_available", lambda: False)
         patch.setattr(native_peers, "missing", lambda: {"llama.cpp": "pip", "ONNX Runtime": "pip"})
         patch.setenv("MINIMIND_CPU_STEP", "off")
-        return run("ladder", context=32)
+        return run("ladder", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +62,33 @@ def test_a_lossless_rung_has_the_logits_of_reading_all_again(maker: Rungs, name:
         assert torch.allclose(rung.decode(), reference, atol=1e-4)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["growing", "static", "written_out", "joined"])
+def test_a_batch_decodes_for_every_row_what_it_decodes_alone(maker: Rungs, name: str) -> None:
+    ids = torch.stack([maker.ids[0], maker.ids[0].flip(0), maker.ids[0] + 1])
+    many = Rungs(maker.model, ids)
+    rung = getattr(many, name)()
+    alone = torch.cat([getattr(Rungs(maker.model, row[None]), name)().decode() for row in ids])
+    for _ in range(2):  # the same step each time
+        assert torch.allclose(rung.decode(), alone, atol=1e-4)
+    cache = 4 * 2 * TINY.num_layers * TINY.num_kv_heads * TINY.head_dim * TOKENS
+    assert rung.num_bytes - getattr(maker, name)().num_bytes == 2 * cache
+    assert many.recomputed().num_bytes == maker.recomputed().num_bytes
+
+
 @needs_kernel
 @torch.inference_mode()
-def test_one_call_decodes_the_same_token_and_reads_a_byte_a_weight() -> None:
+def test_one_call_decodes_a_batch_too() -> None:
+    loaded = load_model("nano-rope", torch.device("cpu"), torch.float32)
+    maker = Rungs(loaded.model, torch.stack([torch.arange(5, 5 + TOKENS), torch.arange(9, 9 + TOKENS)]))
+    whole = make_cpu_step(loaded.model)
+    assert whole is not None
+    assert torch.allclose(maker.one_call(whole).decode(), maker.recomputed().decode(), atol=1e-4)
+
+
+@needs_kernel
+@torch.inference_mode()
+def test_one_call_decodes_the_decodes_the_same_token_and_reads_a_byte_a_weight() -> None:
     loaded = load_model("nano-rope", torch.device("cpu"), torch.float32)
     maker = Rungs(loaded.model, torch.arange(5, 5 + TOKENS)[None])
     whole = make_cpu_step(loaded.model)
@@ -177,6 +207,33 @@ def test_what_is_not_here_says_so_in_one_sentence(result: dict[str, Any], show: 
     assert floors == [result["bandwidth"] / rung["num_bytes"] for rung in result["rungs"].values()]
     assert all(row["How this rung deceives"] for row in shown.rows)
     assert shown.sentence is not None and shown.sentence["measured"] == result["speedup"]["top"]
+
+
+def test_a_batch_is_said_and_shared(run: Run, show: Show) -> None:
+    result = climbed(run, context=32, batch=3)
+    shown = show("ladder", result)
+    top = result["rungs"][result["top_rung"]]
+    assert result["batch"] == 3 and top["same_token"]
+    drawn, floors = shown.figures["ladder"].data
+    assert max(drawn["x"]) == 3 / top["seconds"]["median"]
+    assert max(floors["x"]) == max(3 * result["bandwidth"] / r["num_bytes"] for r in result["rungs"].values())
+    assert "a token for 3 users" in " ".join(shown.notes)
+
+
+def test_an_answer_is_as_many_steps(run: Run, result: dict[str, Any], show: Show) -> None:
+    answer = result["view"]
+    assert answer["tokens"] == 32
+    assert answer["seconds"]["none"] == 32 * result["rungs"]["none"]["seconds"]["median"]
+    assert "An answer of 32 tokens takes" in " ".join(show("ladder", result).notes)
+    assert "users" not in " ".join(show("ladder", result).notes)
+
+
+def test_what_would_be_read_again_is_bounded(refused: Callable[..., str]) -> None:
+    assert refused("ladder", context=2048, batch=8) == (
+        "The rung without a cache would read 16,384 tokens a step; take a smaller batch or a shorter "
+        "context, 8,192 tokens together."
+    )
+    assert Ladder().seconds(LadderParams(batch=16), "cpu") < 60
 
 
 def test_the_estimate_grows_with_the_context() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.q12_kv_cache import claims
-from labs.q12_kv_cache.accounts import Generation, crossover_tokens, sampled_steps
+from labs.q12_kv_cache.accounts import KV_HEADS, Generation, crossover_tokens, sampled_steps
 from labs.q12_kv_cache.race import NO_PROMPT, NOTHING_NEW, RaceParams
+from labs.q12_kv_cache.race_figures import step_exponents
 from labs.q12_kv_cache.race_summary import spread, summary
 from labs.q12_kv_cache.runs import Meter, Runners, confirmed_operations
 from labs.tools.models import untrained
@@ -52,7 +53,43 @@ def test_the_problem_s_own_run_is_that_of_the_claims() -> None:
     assert formula["ratios"]["token_passes"] == claims.ratios()["passes"]
     assert formula["ratios"]["operations"] == pytest.approx(claims.ratios()["operations"])
     assert formula["cache"]["bytes"] == claims.run_bytes()["bytes"]
-    assert crossover_tokens() == int(claims.attention_growth()["crossover"])
+    assert crossover_tokens(ModelConfig()) == int(claims.attention_growth()["crossover"])
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 4), st.sampled_from(KV_HEADS))
+@settings(max_examples=25, deadline=None)
+def test_what_is_spared_is_the_difference_of_both_ways(prompt: int, new: int, batch: int, heads: int) -> None:
+    race = Generation(prompt, new, batch, kv_heads=heads)
+    without, cached = (race.costs(way)["operations"].sum() for way in ("without", "with"))
+    assert sum(race.spared().values()) == without - cached
+    assert race.spared()["kv"] == heads / 8 * race.spared()["query"] * 2  # two matrices, fewer heads
+
+
+def test_other_heads_change_the_cache_and_hardly_the_work(lab: OneLab) -> None:
+    ours, one = lab.result("race", **SHORT), lab.result("race", **SHORT, kv_heads=1)
+    assert 2 * one["cache"]["bytes"] == ours["cache"]["bytes"] and one["cache"]["shape"][1] == 1
+    assert one["totals"]["with"]["bytes"] == Generation(6, 5, kv_heads=1).costs("with")["bytes"].sum()
+    assert one["ratios"]["token_passes"] == ours["ratios"]["token_passes"]
+    assert one["counter"] == {"forwards": 3, "agree": 3} and one["compared"]["same"] == 5
+    assert "random weights" in " ".join(lab.show("race", one).notes)
+    assert "random weights" not in " ".join(lab.show("race", ours).notes)
+
+
+def test_the_slopes_are_those_of_the_times() -> None:
+    race = Generation(100, 40)
+
+    def step(number: int) -> dict[str, Any]:
+        both = {
+            way: {"seconds": (100.0 + number) ** power, "token_passes": 1.0, "bytes": 1.0}
+            for way, power in (("without", 0.9), ("with", 0.1))
+        }
+        return {"number": number, "same": True, "apart": 0.0, "text": "x", **both}
+
+    slopes = step_exponents(summary(race, "fp32", [step(number) for number in range(40)]))
+    assert slopes["without"] == pytest.approx(0.9) and slopes["with"] == pytest.approx(0.1)
+    assert max(slopes["without_error"], slopes["with_error"]) < 1e-9
+    assert 0.95 < slopes["without_counted"] < 1.05 and 0 < slopes["with_counted"] < 0.1
+    assert step_exponents(summary(race, "fp32", [step(number) for number in range(3)])) == {}
 
 
 def test_torch_counts_the_same_operations() -> None:
@@ -131,7 +168,7 @@ def test_four_bars_and_their_sentence(result: dict[str, Any], lab: OneLab) -> No
     assert measured["x"] == [result["ratios"][name] for name in ("token_passes", "bytes", "seconds")]
     assert said["x"] == [8.0]  # 6 + (5 - 1) / 2
     assert shown.sentence is not None and shown.sentence["measured"] == result["ratios"]["seconds"]
-    assert len(shown.rows) == 4 and set(shown.figures) == {"ratios", "steps", "growth", "crossover"}
+    assert len(shown.rows) == 4 and set(shown.figures) == {"ratios", "steps", "growth", "spared", "crossover"}
 
 
 def test_it_draws_itself_while_it_runs(lab: OneLab) -> None:

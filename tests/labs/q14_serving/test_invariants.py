@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labs.contract.drawing import LABEL_GAP
 from labs.q14_serving.curves import fit
 from labs.q14_serving.erlang import erlang_wait
 from labs.q14_serving.queueing import Closed, Fleet, lengths_of, poisson, simulate
@@ -99,6 +100,16 @@ def test_hand_and_simulation_count_the_same_gpus(lab: OneLab) -> None:
     shown = lab.show("simulate", result)
     assert shown.sentence == {"said": 2.0, "formula": 4, "measured": 4, "unit": "GPUs"}
     assert shown.figures["replicas"].data[0]["x"] == ["2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"replicas": 1, "duration": 10}, {"goal": 1050.0, "duration": 10}])
+def test_neither_goal_nor_rule_of_thumb_crosses_a_number(lab: OneLab, chosen: dict[str, Any]) -> None:
+    figure = lab.show("simulate", lab.result("simulate", **chosen)).figures["replicas"]
+    bars, by_hand, goal = figure.data
+    label = LABEL_GAP * figure.layout["yaxis"]["range"][1]
+    for height, *lines in zip(bars["y"], by_hand["y"], goal["y"], strict=True):
+        middle = {"start": label / 2, "middle": height / 2, "end": height - label / 2}
+        assert min(abs(middle[bars["insidetextanchor"]] - line) for line in lines) > label / 2
 
 
 def test_what_cannot_work_is_said(lab: OneLab) -> None:

@@ -40,6 +40,27 @@ def test_a_service_is_pinned_watched_bounded_and_on_loopback(name: str) -> None:
         assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
 
 
+def test_an_image_is_built_once() -> None:
+    """Two builds of one tag at the same time can meet: "image already exists"."""
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert len(built) == len(set(built)) == 1
+    for service in SERVICES.values():
+        if service["image"] in built and "build" not in service:
+            assert service["pull_policy"] == "never"
+
+
+def test_a_worker_can_compile_and_keep_what_it_compiled() -> None:
+    """The fast step is built by a compiler, in the image; without one a worker is many times slower."""
+    dockerfile, worker = (DEPLOY / "Dockerfile").read_text(), SERVICES["worker"]
+    assert re.search(r"apt-get install .*g\+\+", dockerfile)
+    (home,) = (mount.split(":")[1] for mount in worker["volumes"])
+    assert f"mkdir {home}" in dockerfile, "a new volume has the owner of the folder in the image"
+    assert dockerfile.index(f"mkdir {home}") < dockerfile.index("cpu_step import is_available")
+    assert all(path.startswith(f"{home}/") for path in worker["environment"].values())
+    user = home.split("/")[2]
+    assert f"USER {user}" in dockerfile and home == f"/home/{user}/.cache"
+
+
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_our_own_programs_understand_their_commands(name: str) -> None:
     options = _parser().parse_args(SERVICES[name]["command"])
@@ -55,8 +76,29 @@ def test_prometheus_reads_every_service_of_ours_where_it_answers() -> None:
     ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in jobs}
     worker = _parser().parse_args(SERVICES["worker"]["command"])
     assert ports == {"api": Settings().port, "worker": worker.metrics_port}
-    api = settings_of(_parser().parse_args(SERVICES["api"]["command"]))
-    assert "api" in api.allowed_hosts, "Prometheus asks it by this name"
+
+
+def test_prometheus_and_probes_reach_a_node_by_its_address_and_a_page_does_not() -> None:
+    """A name is looked up for each node's address, and the address is what stands in `Host` then."""
+    hosts = settings_of(_parser().parse_args(SERVICES["api"]["command"])).allowed_hosts
+
+    async def ask() -> dict[tuple[str, str], int]:
+        async with served(allowed_hosts=hosts) as node:
+            return {
+                (path, host): (await node.client.get(path, headers={"Host": host})).status_code
+                for path in ("/metrics", "/health/live", "/v1/models")
+                for host in ("172.18.0.5:8000", "[fd00::5]:8000", "evil.example:8000", "localhost:8000")
+            }
+
+    answered = {asked for asked, status in asyncio.run(ask()).items() if status == 200}
+    assert answered == {
+        *((path, "localhost:8000") for path in ("/metrics", "/health/live", "/v1/models")),
+        *(
+            (path, host)
+            for path in ("/metrics", "/health/live")
+            for host in ("172.18.0.5:8000", "[fd00::5]:8000")
+        ),
+    }
 
 
 def test_the_dashboard_shows_what_is_exported() -> None:

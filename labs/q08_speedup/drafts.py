@@ -1,0 +1,197 @@
+"""What a draft costs: does its time follow its weights or its layers? Three shapes beside the target.
+
+The shapes have fresh weights, for a step's time does not depend on them; how often their tokens would be kept
+does, and is set by hand here. `speculative.py` measures it for the draft that is shipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, real, whole
+from labs.contract.drawing import Figure, error_bars
+from labs.q08_speedup.draft_rules import speedup
+from labs.q08_speedup.draft_shapes import SHAPES, TARGET
+from labs.q08_speedup.speculative_figures import LONGEST
+from labs.tools.budgets import PerDevice
+from labs.tools.written import short_number
+from minimind_core.model.cost import num_parameters
+
+VERIFIED = 5
+"""Drafted tokens of the pass that is timed; other lengths lie on the line through it and a plain step."""
+SECONDS = PerDevice(cpu=2.5, cuda=1.0, mps=2.0)
+LENGTHS = range(1, LONGEST + 1)
+NARROW = "narrow_6"
+MILLION = 1e6
+DASHES = {"wide_1": "solid", "wide_2": "dash", NARROW: "dot"}
+
+
+@dataclass(frozen=True)
+class DraftsParams(Params):
+    """`acceptance` of every shape alike; `cached` tokens stand before the step."""
+
+    acceptance: float = real(0.65, 0.0, 1.0, step=0.05, primary=True, view=True, label="draft_acceptance")
+    cached: int = whole(512, 16, 2048, step=16, unit="tokens", label="context")
+
+
+class Cost(TypedDict):
+    """A step in plain steps of the target, with quartiles, and what shares of the target it has."""
+
+    median: float
+    low: float
+    high: float
+    weights: float
+    layers: float
+
+
+class DraftsView(TypedDict):
+    """Speedup over plain decoding by draft length from 1, and the best length of each shape."""
+
+    acceptance: float
+    speedup: dict[str, list[float]]
+    best: dict[str, int]
+
+
+class DraftsResult(TypedDict):
+    """`verify_ratio`: a pass over `VERIFIED` drafts and one more token, in plain steps."""
+
+    costs: dict[str, Cost]
+    verify_ratio: float
+    view: NotRequired[DraftsView]
+
+
+class Drafts(Experiment[DraftsParams, DraftsResult]):
+    """A step of each shape over a step of the target, and what that leaves of the speedup."""
+
+    id = "q08/drafts"
+
+    def seconds(self, params: DraftsParams, device: DeviceClass) -> float:
+        return 2.0 + PerDevice(cpu=3.0, cuda=4.0).on(device)
+
+    def measure(self, params: DraftsParams, ctx: Context) -> DraftsResult:
+        """All steps over full caches, on CUDA as graphs; timed in turn with the target's."""
+        from labs.machine.probes import FullCacheStep
+        from labs.q08_speedup.speculation import passes
+        from labs.tools.interleaved import interleaved, ratios
+        from labs.tools.models import untrained
+
+        ctx.progress(0.0, "loading")
+        target = untrained(TARGET, ctx.device).to(ctx.model().model.head_weight.dtype).eval()
+        timed = passes(target, None, VERIFIED, params.cached)
+        ways = {name: timed[name] for name in ("plain", "verify")}
+        for name, shape in SHAPES.items():
+            ctx.check_cancelled()
+            model = untrained(shape, ctx.device).to(target.head_weight.dtype).eval()
+            ways[name] = FullCacheStep(model, 1, params.cached, "graph").run
+        times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), ctx.part(0.1, 1.0, "timing"))
+        costs: dict[str, Cost] = {}
+        for name, shape in SHAPES.items():
+            ratio = ratios(times[name], times["plain"])
+            costs[name] = {
+                "median": ratio["median"],
+                "low": ratio["low"],
+                "high": ratio["high"],
+                "weights": num_parameters(shape) / num_parameters(TARGET),
+                "layers": shape.num_layers / TARGET.num_layers,
+            }
+        return {"costs": costs, "verify_ratio": ratios(times["verify"], times["plain"])["median"]}
+
+    def view(self, params: DraftsParams, result: DraftsResult) -> DraftsView:
+        """Yield over cost; a verifying pass costs as much more as it is longer."""
+        more = (result["verify_ratio"] - 1) / VERIFIED
+        gains = {
+            name: [speedup(params.acceptance, k, cost["median"], 1 + more * k) for k in LENGTHS]
+            for name, cost in result["costs"].items()
+        }
+        best = {name: 1 + curve.index(max(curve)) for name, curve in gains.items()}
+        return {"acceptance": params.acceptance, "speedup": gains, "best": best}
+
+    def show(self, result: DraftsResult, text: Words) -> Shown:
+        """`cost`: of a step by shape, beside its shares; `gain`: what is left of it, by draft length."""
+        costs, view = result["costs"], result["view"]
+        rows: list[Row] = [
+            {
+                text("shape"): text(f"shape.{name}"),
+                text("million_weights"): num_parameters(SHAPES[name]) / MILLION,
+                text("share_of_weights"): 100 * cost["weights"],
+                text("share_of_layers"): 100 * cost["layers"],
+                text("draft_cost"): f"{cost['median']:.3f} ({cost['low']:.3f}–{cost['high']:.3f})",
+                text("best_length"): view["best"][name],
+                text("gain"): max(view["speedup"][name]),
+            }
+            for name, cost in costs.items()
+        ]
+        narrow = costs[NARROW]
+        return Shown(
+            {"cost": _cost(costs, text), "gain": _gain(view, text)},
+            rows,
+            notes=[
+                text("drafts.sentence", verify=short_number(result["verify_ratio"]), drafts=VERIFIED),
+                _compared(costs, text),
+                _best(view, text),
+            ],
+            numbers={
+                f"{text('draft_cost')}, {text(f'shape.{name}')}": c["median"] for name, c in costs.items()
+            },
+            sentence={
+                "said": narrow["weights"],
+                "formula": narrow["layers"],
+                "measured": narrow["median"],
+                "unit": text("plain_steps"),
+                "low": narrow["low"],
+                "high": narrow["high"],
+            },
+        )
+
+
+def _compared(costs: dict[str, Cost], text: Words) -> str:
+    """What two drafts of one size cost."""
+    wide, narrow = costs["wide_1"]["median"], costs[NARROW]["median"]
+    return text("drafts.compared", narrow=f"{narrow:.2f}", wide=f"{wide:.2f}", times=f"{narrow / wide:.1f}")
+
+
+def _best(view: DraftsView, text: Words) -> str:
+    """The shape that gains most at this acceptance; none may."""
+    gains = {name: max(curve) for name, curve in view["speedup"].items()}
+    name = max(gains, key=gains.__getitem__)
+    key = "drafts.best" if gains[name] > 1 else "drafts.none"
+    acceptance, most = f"{view['acceptance']:.2f}", f"{gains[name]:.2f}"
+    return text(key, shape=text(f"shape.{name}"), acceptance=acceptance, most=most, length=view["best"][name])
+
+
+def _cost(costs: dict[str, Cost], text: Words) -> Figure:
+    """Bars with quartiles; what the weights alone and the layers alone would say as marks."""
+    figure, names = Figure(), [text(f"shape.{name}") for name in costs]
+    medians = [cost["median"] for cost in costs.values()]
+    hover = "%{x}: %{y:.3f}"
+    ends = [{"low": cost["low"], "high": cost["high"]} for cost in costs.values()]
+    error = error_bars(medians, ends)
+    figure.bars(names, medians, "measured", text("measured"), hover=hover, error_y=error)
+    for key, role, symbol in (("weights", "said", "diamond-open"), ("layers", "formula", "diamond")):
+        shares = [cost[key] for cost in costs.values()]  # type: ignore[literal-required]
+        figure.marks(names, shares, role, text(f"if_{key}"), symbol=symbol, size=12, hover=hover)  # type: ignore[arg-type]
+    figure.y_axis(text("draft_cost"), from_zero=True)
+    return figure
+
+
+def _gain(view: DraftsView, text: Words) -> Figure:
+    """A line a shape, named at its end; above 1 it pays."""
+    figure, lengths = Figure(), list(LENGTHS)
+    for name, gains in view["speedup"].items():
+        figure.line(
+            lengths,
+            gains,
+            "measured",
+            text(f"shape.{name}"),
+            hover="%{x}: %{y:.2f}×",
+            line={"dash": DASHES[name]},
+            showlegend=False,
+        )
+    figure.line([1, LONGEST], [1, 1], "peer", text("plain"))
+    top = 1.15 * max(1.0, *(max(gains) for gains in view["speedup"].values()))
+    ends = [(LONGEST, gains[-1], text(f"shape.{name}")) for name, gains in view["speedup"].items()]
+    figure.name_ends(ends, 0, top, log=False)
+    figure.x_axis(text("draft_length"), span=(0, 1.45 * LONGEST), tickvals=[1, 4, 8, 12, 16])
+    figure.y_axis(text("axis.gain"), span=(0, top))
+    return figure
