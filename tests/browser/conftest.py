@@ -243,7 +243,8 @@ def written(page: Page) -> str:
     return re.sub("<style.*?</style>", "", page.content(), flags=re.DOTALL)
 
 
-NOTHING_FADES = "document.getAnimations().every(one => one.effect.getComputedTiming().endTime === Infinity)"
+NOTHING_FADES = """document.getAnimations().every(one =>
+    one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)"""
 """What was stale comes back gradually: half-way its words are too pale to be read."""
 
 
