@@ -107,6 +107,6 @@ def _drawn(view: Means, text: Words) -> Figure:
     cells = [(x, y) for y in range(len(lines)) for x in range(len(columns))]
     said = [_said(values[y][x]) for x, y in cells]
     figure.words([columns[x] for x, _ in cells], [lines[y] for _, y in cells], said)
-    figure.x_axis(category=True, showgrid=False)
+    figure.x_axis(text("axis.mask_sum"), category=True, showgrid=False)
     figure.y_axis(category=True, reverse=True, showgrid=False)
     return figure
