@@ -6,6 +6,7 @@ import math
 
 from labs.contract import Row, Words
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.filling import readable
 from labs.q08_speedup.ladder_result import LadderResult
 from labs.tools.written import short_number, small_number
 
@@ -86,9 +87,16 @@ def factors(result: LadderResult, text: Words) -> Figure:
         [text(f"rung.{name}") for name in names],
         "measured",
         text("measured"),
-        labels="{:.2f}×",
         horizontal=True,
         hover="%{y}: %{x:.2f}×",
+    )
+    # right of the line at 1, which would cross the number of a rung that loses
+    figure.words(
+        [max(gain, 1.0) for gain in gains],
+        [text(f"rung.{name}") for name in names],
+        [f"  {readable(gain):.2f}×" for gain in gains],
+        textposition="middle right",
+        cliponaxis=False,
     )
     ends = [text(f"rung.{names[0]}"), text(f"rung.{names[-1]}")]
     figure.line([1, 1], ends, "peer", text("nothing"))

@@ -220,6 +220,13 @@ def test_a_batch_is_said_and_shared(run: Run, show: Show) -> None:
     assert "a token for 3 users" in " ".join(shown.notes)
 
 
+def test_the_line_at_one_crosses_no_factor(result: dict[str, Any], show: Show) -> None:
+    slower = {**result, "speedup": {**result["speedup"], "joined": 0.4}}
+    bars, words, _ = show("ladder", slower).figures["factors"].data
+    assert min(bars["x"]) == 0.4 and min(words["x"]) == 1.0 and "  0.40×" in words["text"]
+    assert len(words["text"]) == len(bars["y"]) and words["textposition"] == "middle right"
+
+
 def test_an_answer_is_as_many_steps(run: Run, result: dict[str, Any], show: Show) -> None:
     answer = result["view"]
     assert answer["tokens"] == 32
