@@ -120,19 +120,17 @@ class Figure:
         elif "error_x" in more or "error_y" in more:
             alone = {"offsetgroup": str(len(self.data)), "showlegend": None if name else False}
             self._add("bar", role, hover, {"name": name, **alone, **bars})
-            self._name_whiskers(labels, bars)
+            self._name_whiskers(labels, role, bars)
         else:
             self._add("bar", role, hover, {"name": name, "text": labels, **_OUTSIDE, **bars})
 
-    def _name_whiskers(self, labels: Sequence[str], bars: dict[str, Any]) -> None:
+    def _name_whiskers(self, labels: Sequence[str], role: Role, bars: dict[str, Any]) -> None:
         """Write labels beyond the whiskers of the bars added last, as those of unseen bars that end there."""
         length = "x" if bars["orientation"] else "y"
         upwards = bars.pop(f"error_{length}")["array"]
-        ends = [size + up for size, up in zip(bars[length], upwards, strict=True)]
-        unseen = {"color": "rgba(0,0,0,0)", "line": {"width": 0}}
-        place = {"offsetgroup": self.data[-1]["offsetgroup"], "text": labels, **_OUTSIDE}
-        trace = {**bars, length: ends, **place, "marker": unseen, "hoverinfo": "skip", "showlegend": False}
-        self.data.append({"type": "bar", **plain(_given(**trace))})
+        bars[length] = [size + up for size, up in zip(bars[length], upwards, strict=True)]
+        bars |= {"text": labels, **_OUTSIDE, "marker": {"opacity": 0}, "showlegend": False}
+        self._add("bar", role, None, {"offsetgroup": self.data[-1]["offsetgroup"], **bars})
 
     def heat(self, z: Any, x: Values, y: Values, role: Role, *, hover: str, **more: Any) -> None:
         """Cells shaded by z [len(y), len(x)]; None leaves a hole."""

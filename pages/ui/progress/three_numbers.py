@@ -8,13 +8,13 @@ from functools import cache
 from typing import Any
 
 from labs.claims.checks import value_at
+from labs.contract.filling import raised
 from pages.ui.experiments import experiment, registry
 from questions import Prediction, Renderer
 from questions.counted import counted
 from study.predictions import readable
 
 _DIGITS = 4
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def formula_of(prediction: Prediction) -> Any:
@@ -58,7 +58,7 @@ def number(value: float) -> str:
     power = math.floor(math.log10(abs(value)))
     if not -5 <= power < 15:
         digits = f"{value / 10.0**power:.{_DIGITS - 1}f}".rstrip("0").rstrip(".")
-        return f"{digits} × 10{str(power).translate(_SUPERSCRIPTS)}"
+        return f"{digits} × 10{raised(power)}"
     places = 0 if value == round(value) else max(0, _DIGITS - 1 - power)
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from labs.contract.filling import raised
 from questions import Prediction
 from questions.values import MINUS, shown
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def shown_number(value: float) -> str:
@@ -26,7 +25,7 @@ def _written(value: float) -> str:
     if 1e-4 <= size < 1e15:
         return f"{value:,.0f}" if size >= 1000 else f"{value:.4g}"
     digits, exponent = f"{value:.3e}".split("e")
-    return f"{float(digits):g} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return f"{float(digits):g} × 10{raised(int(exponent))}"
 
 
 def with_unit(prediction: Prediction, value: float, language: str) -> str:
