@@ -72,13 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     record = commands.add_parser("record", help="run and keep the result in labs/recorded/")
     record.add_argument("name", nargs="?", help="q13 (all its experiments) or q13/next_token")
-    record.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting other than the default; repeatable",
-    )
+    record.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one that differs")
     record.add_argument("--all", action="store_true", help="every experiment of the questions")
     record.add_argument("--drawn", action="store_true", help="run nothing; only draw the recordings anew")
     record.add_argument("--runs", type=int, default=3, help="runs that the spread is taken over (3)")

@@ -74,7 +74,7 @@ def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 PYTHONS_OWN_WORDS = re.compile(
     r"not supported between|unsupported operand|unexpected keyword|positional argument|"
     r"object (is not|has no)|NoneType|instances of|codec can't|recursion depth|sys\.set_|invalid literal|"
-    r"__|Traceback|Error\b"
+    r"__init__|Traceback|Error\b"
 )
 """What is for programmers. A sentence for a person never has it."""
 

@@ -338,8 +338,11 @@ def test_logits_without_a_candidate_are_refused(row: list[float], sentence: str)
 def test_top_p_is_a_share_of_what_the_probabilities_sum_to() -> None:
     """In fp32 a softmax over many ids does not sum to 1, which moved the border by one token."""
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(64, 20_000, generator=generator) * 2
-    kept = (filter_logits(logits, top_p=0.9) > 0).sum(-1)
-    ordered = logits.double().sort(dim=-1, descending=True).values.softmax(-1)
-    defined = 1 + (ordered.cumsum(-1)[:, :-1] < 0.9).sum(-1)
-    assert (kept != defined).sum() == 0
+    logits = torch.randn(16, 20_000, generator=generator) * 2
+    defined = logits.double().sort(dim=-1, descending=True).values.softmax(-1).cumsum(-1)
+    for row, masses in zip(logits, defined, strict=True):
+        rank = int((masses < 0.9).sum())
+        # the sum is off by some 3e-7 here, either way, and what is left of it by less than 1e-9
+        for beside, more in ((-2e-8, 1), (2e-8, 2)):
+            kept = filter_logits(row[None], top_p=float(masses[rank]) + beside) > 0
+            assert int(kept.sum()) == rank + more
