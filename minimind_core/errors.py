@@ -95,10 +95,10 @@ class ConfigError(MiniMindError):
     """A model, sampling or training setting that cannot work."""
 
 
-def require(condition: bool, sentence: str) -> None:
-    """Raise ConfigError with this sentence unless `condition` holds."""
+def require(condition: bool, sentence: str, *, key: str = "", **values: Any) -> None:
+    """Raise ConfigError with this sentence unless `condition` holds; `key` and `values` as of the error."""
     if not condition:
-        raise ConfigError(sentence)
+        raise ConfigError(sentence, key=key, **values)
 
 
 class CheckpointError(MiniMindError):

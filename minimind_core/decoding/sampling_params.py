@@ -54,7 +54,11 @@ class SamplingParams:
         for name in _LABELS:
             check_setting(name, getattr(self, name))
         if self.seed is not None and not (isinstance(self.seed, int) and 0 <= self.seed <= MAX_SEED):
-            raise ConfigError(f"Seed must be a whole number from 0 to 2^63 - 1, not {self.seed!r}.")
+            raise ConfigError(
+                f"Seed must be a whole number from 0 to 2^63 - 1, not {self.seed!r:.40}.",
+                key="sampling.seed",
+                given=f"{self.seed!r:.40}",
+            )
 
     @property
     def greedy(self) -> bool:
@@ -84,24 +88,48 @@ def check_setting(name: str, value: Any) -> None:
     """
     label = _LABELS[name]
     if not isinstance(value, (int, float)) or value != value:  # NaN: math.isnan would break the graph
-        raise ConfigError(f"{label} must be a number, not {value!r}.")
+        raise ConfigError(
+            f"{label} must be a number, not {value!r}.", key="sampling.number", name=name, given=repr(value)
+        )
     if name == "temperature":
-        require(value >= 0, "Negative temperature would favour the worst tokens.")
-        require(value < math.inf, "Temperature must be finite; large values are already close to uniform.")
-        require(value <= LARGEST, f"Temperature must be at most {LARGEST:g}; that is uniform already.")
+        require(value >= 0, "Negative temperature would favour the worst tokens.", key="sampling.negative")
+        require(
+            value < math.inf,
+            "Temperature must be finite; large values are already close to uniform.",
+            key="sampling.infinite",
+        )
+        require(
+            value <= LARGEST,
+            f"Temperature must be at most {LARGEST:g}; that is uniform already.",
+            key="sampling.hottest",
+            most=f"{LARGEST:g}",
+        )
     elif name == "top_k":
         require(
             isinstance(value, int) and value >= 0,
             "Top-k must be a whole number of at least 0; 0 keeps all tokens.",
+            key="sampling.top_k",
         )
-        require(value <= MAX_TOP_K, f"Top-k must be at most {MAX_TOP_K:,}; 0 keeps all tokens.")
+        require(
+            value <= MAX_TOP_K,
+            f"Top-k must be at most {MAX_TOP_K:,}; 0 keeps all tokens.",
+            key="sampling.most_k",
+            most=MAX_TOP_K,
+        )
     elif name == "top_p":
-        require(0 < value <= 1, "Top-p must be in (0, 1].")
+        require(0 < value <= 1, "Top-p must be in (0, 1].", key="sampling.top_p")
     elif name == "min_p":
-        require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.")
+        require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.", key="sampling.min_p")
     else:
-        require(0 < value < math.inf, "Repetition penalty must be positive and finite; 1 switches it off.")
+        require(
+            0 < value < math.inf,
+            "Repetition penalty must be positive and finite; 1 switches it off.",
+            key="sampling.penalty",
+        )
         require(
             1 / LARGEST <= value <= LARGEST,
             f"Repetition penalty must be from {1 / LARGEST:g} to {LARGEST:g}; 1 switches it off.",
+            key="sampling.penalty_range",
+            least=f"{1 / LARGEST:g}",
+            most=f"{LARGEST:g}",
         )

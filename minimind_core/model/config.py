@@ -41,16 +41,22 @@ class RopeScaling:
     def __post_init__(self) -> None:
         require(
             self.kind in get_args(RopeScalingKind),
-            f"RoPE scaling must be one of {', '.join(get_args(RopeScalingKind))}, not {self.kind!r:.40}.",
+            f"RoPE scaling must be one of {_known(RopeScalingKind)}, not {self.kind!r:.40}.",
+            key="model.scaling",
+            known=_known(RopeScalingKind),
+            given=f"{self.kind!r:.40}",
         )
         numbers = ["factor", "original_length", "beta_fast", "beta_slow"]
         for name in [*numbers, *(["attention_factor"] if self.attention_factor is not None else [])]:
             check_number(name, getattr(self, name))
-        require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.")
-        require(self.original_length >= 1, "The original length must be at least 1.")
+        require(self.factor >= 1, "Factor must be at least 1; 1 means no scaling.", key="model.factor")
+        require(
+            self.original_length >= 1, "The original length must be at least 1.", key="model.original_length"
+        )
         require(
             self.beta_fast > self.beta_slow > 1 / MAX_NUMBER,
             "beta_fast must be larger than beta_slow, and both positive.",
+            key="model.betas",
         )
 
 
@@ -105,29 +111,57 @@ class ModelConfig:
             require(
                 isinstance(value, int) and not isinstance(value, bool) and value >= 1,
                 f"{name} must be a whole number of at least 1, not {value!r:.40}.",
+                key="model.whole",
+                name=name,
+                given=f"{value!r:.40}",
             )
-            require(value <= LARGEST, f"{name} must be at most {LARGEST:,}, not {value!r:.40}.")
+            require(
+                value <= LARGEST,
+                f"{name} must be at most {LARGEST:,}, not {value!r:.40}.",
+                key="model.most",
+                name=name,
+                most=LARGEST,
+                given=f"{value!r:.40}",
+            )
         require(
             self.num_heads % self.num_kv_heads == 0,
             f"{self.num_heads} query heads cannot be split evenly over {self.num_kv_heads} KV heads.",
+            key="model.heads",
+            query=self.num_heads,
+            shared=self.num_kv_heads,
         )
         require(
             self.position in get_args(PositionKind),
-            f"position must be one of {', '.join(get_args(PositionKind))}, not {self.position!r:.40}.",
+            f"position must be one of {_known(PositionKind)}, not {self.position!r:.40}.",
+            key="written.choice",
+            name="position",
+            known=_known(PositionKind),
+            given=f"{self.position!r:.40}",
         )
         require(
             self.head_dim % 2 == 0 or self.position != "rope",
             "Head dimension must be even: RoPE rotates pairs.",
+            key="model.pairs",
         )
         check_number("rope_theta", self.rope_theta)
         check_number("rms_norm_eps", self.rms_norm_eps)
-        require(self.rope_theta > 1, "Base must be larger than 1, or the frequencies do not fall.")
+        require(
+            self.rope_theta > 1,
+            "Base must be larger than 1, or the frequencies do not fall.",
+            key="model.base",
+        )
         require(
             isinstance(self.rope_scaling, RopeScaling | None),
             f"rope_scaling must be a RopeScaling or None, not {self.rope_scaling!r:.40}.",
+            key="model.no_scaling",
+            given=f"{self.rope_scaling!r:.40}",
         )
-        require(self.rope_scaling is None or self.position == "rope", "RoPE scaling needs position='rope'.")
-        require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.")
+        require(
+            self.rope_scaling is None or self.position == "rope",
+            "RoPE scaling needs position='rope'.",
+            key="model.scaling_without_rope",
+        )
+        require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.", key="model.epsilon")
         self._check_experts()
         require(
             all(
@@ -135,6 +169,8 @@ class ModelConfig:
                 for i in (self.pad_id, self.bos_id, self.eos_id)
             ),
             f"Special token ids must lie in 0-{self.vocab_size - 1}.",
+            key="model.special",
+            last=self.vocab_size - 1,
         )
 
     def _check_experts(self) -> None:
@@ -143,18 +179,28 @@ class ModelConfig:
             require(
                 isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST,
                 f"{name} must be a whole number from 0 to {LARGEST:,}, not {value!r:.40}.",
+                key="model.count",
+                name=name,
+                most=LARGEST,
+                given=f"{value!r:.40}",
             )
         require(
             isinstance(self.norm_topk_prob, bool),
             f"norm_topk_prob of the experts must be true or false, not {self.norm_topk_prob!r:.40}.",
+            key="written.truth",
+            name="norm_topk_prob",
+            given=f"{self.norm_topk_prob!r:.40}",
         )
         require(
             self.num_experts == 0 or 1 <= self.num_experts_per_tok <= self.num_experts,
             f"num_experts_per_tok must lie in 1-{self.num_experts}, the experts that there are.",
+            key="model.experts_per_token",
+            experts=self.num_experts,
         )
         require(
             self.num_experts > 0 or self.n_shared_experts == 0,
             "Shared experts stand beside others; give num_experts, or leave n_shared_experts at 0.",
+            key="model.shared_experts",
         )
 
     @property
@@ -186,7 +232,15 @@ def check_number(name: str, value: Any) -> None:
     require(
         isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER,
         f"{name} must be a number of at most {MAX_NUMBER:g}, not {value!r:.40}.",
+        key="model.number",
+        name=name,
+        most=f"{MAX_NUMBER:g}",
+        given=f"{value!r:.40}",
     )
+
+
+def _known(kinds: Any) -> str:
+    return ", ".join(get_args(kinds))
 
 
 def swiglu_width(hidden_size: int) -> int:

@@ -162,6 +162,20 @@ def test_without_a_key_or_a_sentence_the_english_stays() -> None:
         assert errors.translated(error, "zh") == broken
 
 
+@pytest.mark.parametrize(
+    "file",
+    ["model/config.py", "decoding/sampling_params.py", "training/training_config.py", "written_settings.py"],
+)
+def test_whatever_is_refused_of_typed_settings_has_a_key(file: str) -> None:
+    """A checklist and a dictionary are typed on a page; that each key has its Chinese is asked below."""
+    refusing, silent = 0, []
+    for node in ast.walk(ast.parse((ROOT / "minimind_core" / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("require", "ConfigError"):
+            refusing += 1
+            silent += [node.lineno] if "key" not in {keyword.arg for keyword in node.keywords} else []
+    assert refusing and not silent
+
+
 @cache
 def raised() -> Mapping[str, set[str]]:
     """Each key that the code gives to an error, with the names of the values beside it."""
@@ -177,7 +191,7 @@ def raised() -> Mapping[str, set[str]]:
 def _keyed(call: ast.Call) -> Iterator[tuple[str, set[str]]]:
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     named = {keyword.arg: keyword.value for keyword in call.keywords}
-    key = named.get("key") if name.endswith("Error") or name == "CannotCheck" else None
+    key = named.get("key") if name.endswith("Error") or name in ("CannotCheck", "require") else None
     if name in ("Sentence", "_fatal") and len(call.args) > 1:
         key = call.args[-1] if name == "_fatal" else call.args[1]
         packed = call.args[2] if name == "Sentence" and len(call.args) > 2 else None
