@@ -24,8 +24,8 @@ SUFFIX = ".drawn.json"
 DIGITS = 6
 """Significant digits: more than anybody sees, fewer than machines differ by."""
 _AREAS = ("labels", "parents", "values")
-_TRACE = ("name", "type", "mode", "x", "y", "z", *_AREAS, "text", "customdata", "error_x", "error_y")
-_TRACE += ("showlegend",)
+_MARKS = ("text", "customdata", "error_x", "error_y", "showlegend")
+_TRACE = ("name", "type", "mode", "x", "y", "z", *_AREAS, *_MARKS)
 _AXIS = ("type", "range", "tickvals", "ticktext", "visible", "autorange")
 _NOTE = ("x", "y", "text")
 

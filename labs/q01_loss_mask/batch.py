@@ -83,8 +83,9 @@ class BatchParams(Params):
 
 
 class BatchView(TypedDict):
-    """The chosen rule: its pairs reach `offset` ids ahead, mask int32 [N, T - offset]."""
+    """The chosen rule: its pairs reach `offset` ids ahead, mask int32 [N, T - offset]; by `weights`."""
 
+    weights: str
     rule: str
     mean: str
     offset: int
@@ -115,8 +116,6 @@ class BatchResult(TypedDict):
     """Pairs whose loss is not the same to the last bit with labels of -100 as times the mask of Y."""
     filler_change: float
     """Largest change of a logit at a real position when padding is another token; 0 without padding."""
-    toy: NotRequired[str]
-    """The toy model that read the batch, where one was chosen."""
     view: NotRequired[BatchView]
 
 
@@ -144,8 +143,7 @@ class Batch(Experiment[BatchParams, BatchResult]):
         from labs.q01_loss_mask import labels
 
         ctx.progress(0.0, "loading")
-        toy = params.weights if params.weights in TOYS else None
-        loaded = ctx.model(toy)
+        loaded = ctx.model(params.weights if params.weights in TOYS else None)
         model = _fresh(loaded, ctx) if params.weights == "fresh" else loaded.model
         framing = _framing(params, loaded)
         rows = make_rows(_encoded(params, loaded), framing)
@@ -186,7 +184,6 @@ class Batch(Experiment[BatchParams, BatchResult]):
             "ignore_index": float(by_label.sum() / mask.sum()),
             "unequal": int((by_label != every * mask).sum()),
             "filler_change": change,
-            **({"toy": toy} if toy else {}),
         }
 
     def view(self, params: BatchParams, result: BatchResult) -> BatchView | None:
@@ -203,6 +200,7 @@ class Batch(Experiment[BatchParams, BatchResult]):
         by_rule = {rule: mean_loss(losses[rule], mask, mean) for rule, mask in masks.items()}
         chosen = masks[params.mask]
         return {
+            "weights": params.weights,
             "rule": params.mask,
             "mean": params.mean,
             "offset": 2 if params.mask == "double_shift" else 1,

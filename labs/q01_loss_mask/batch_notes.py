@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.contract import Words
-from labs.q01_loss_mask.toys import LENGTH
+from labs.q01_loss_mask.toys import LENGTH, TOYS
 from labs.tools.written import small_number
 
 
@@ -27,8 +27,8 @@ def notes(result: Mapping[str, Any], text: Words) -> list[str]:
         said.append(text("batch.cut", length=length))
     if lone := [str(row) for row, own in enumerate(result["lengths"], 1) if own < 2]:
         said.append(text("batch.lone", rows=", ".join(lone)))
-    if "toy" in result:
-        said.append(text("batch.toy", toy=text(f"specimen.{result['toy']}"), trained=LENGTH))
+    if view["weights"] in TOYS:
+        said.append(text("batch.toy", toy=text(f"specimen.{view['weights']}"), trained=LENGTH))
     if min(result["lengths"]) < length:
         said.append(text("batch.filler", change=small_number(result["filler_change"])))
     return said

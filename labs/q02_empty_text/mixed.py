@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from minimind_core.model.minimind import MiniMind
 
 ORDINARY = "ordinary"
-ROWS = (ORDINARY, "empty", "one_token", "zero_width", "literal_padding", "cut_answer")
+ROWS = (ORDINARY, "empty", "one_token", "zero_width", "blanks", "literal_padding", "cut_answer")
 LENGTH = 32
 """Context in tokens."""
 
@@ -38,6 +38,7 @@ class MixedParams(Params):
     formula: str = choice("masked_mean", FORMULAS, primary=True)
     one_token: int = whole(1, 0, 4, label="how_many.one_token")
     zero_width: int = whole(1, 0, 4, label="how_many.zero_width")
+    blanks: int = whole(0, 0, 4, label="how_many.blanks")
     literal_padding: int = whole(1, 0, 4, label="how_many.literal_padding")
     cut_answer: int = whole(1, 0, 4, label="how_many.cut_answer")
     dataset: str = choice("bare", DATASETS)

@@ -15,6 +15,7 @@ TEXTS = {
     "empty": "",
     "one_token": "好",
     "zero_width": "\u200b\u200b",
+    "blanks": " \n\t ",
     "literal_padding": SPECIAL_TOKENS[0] * 3,
 }
 """By kind, as the text stands in the corpus."""
@@ -72,7 +73,7 @@ def has_target(kind: str, dataset: str) -> bool:
     """Whether such a row has a target, by counting ids: one without BOS and EOS needs two of its own."""
     if kind == "cut_answer":
         return False
-    return dataset == "with_specials" or kind == "zero_width"
+    return dataset == "with_specials" or kind in ("zero_width", "blanks")
 
 
 def padded(rows: Sequence[LoadedRow], pad_id: int, length: int) -> tuple[list[list[int]], list[list[int]]]:

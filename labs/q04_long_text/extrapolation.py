@@ -204,7 +204,7 @@ def _pairs(result: ExtrapolationResult) -> wavelengths.Pairs:
 
 
 def _turns(pairs: wavelengths.Pairs, trained: int, text: Words) -> str:
-    counts = {name: pairs[name] for name in ("turned", "kept", "blended", "stretched")}  # type: ignore[literal-required]
+    counts = {name: pairs[name] for name in ("turned", "kept", "blended", "stretched")}
     return text("wavelengths.note", **counts, pairs=len(pairs["plain"]), trained=trained)
 
 

@@ -182,9 +182,10 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         own: Document | None = partials[0]["own"]
         length = own["priced"] if own else params.length
         counted = _counted(params, length, len(plan_windows(length, params.window, params.stride)))
+        if own:
+            counted["document"] = own
         return {
             **counted,
-            **({"document": own} if own else {}),
             "trained": partials[0]["trained"],
             "position": partials[0]["position"],
             "nats": {part["way"]: part["nats"] for part in partials},
@@ -215,7 +216,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         if result["length"] <= result["window"]:
             notes.append(text("methods.one_window"))
         if "read" in result:
-            who = {name: result[name] for name in ("model", "read", "trained")}  # type: ignore[literal-required]
+            who = {name: result[name] for name in ("model", "read", "trained")}
             own = result.get("document")
             notes.append(text("methods.read_own", **who, **own) if own else text("methods.read", **who))
             if own and own["tokens"] > own["priced"]:

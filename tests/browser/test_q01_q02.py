@@ -51,6 +51,15 @@ class Journey:
         spaced = re.compile(r"\s*".join(map(re.escape, sentence.split())))
         expect(where.get_by_text(spaced).first).to_be_visible(timeout=PATIENCE)
 
+    def is_refused_a_megabyte(self, experiment: str, sentence: str) -> None:
+        """What is pasted over the text of an open panel never gets into it, and that is said."""
+        box = self.panel(experiment).get_by_role("textbox").first
+        before = box.input_value()
+        box.select_text()
+        self.page.keyboard.insert_text("汉 " * 500_000)
+        expect(self.panel(experiment).get_by_role("alert")).to_contain_text(sentence, timeout=PATIENCE)
+        expect(box).to_have_value(before)
+
     def run_button(self, experiment: str) -> Locator:
         return self.page.locator(f".st-key-{self.question}_{experiment}-bench-run button")
 
@@ -77,6 +86,7 @@ def test_the_loss_mask_in_english(chromium: Browser, tmp_path: Path) -> None:
         said = "You said 7 positions; the formula says 6 positions, this machine measured 6 positions"
         one.says(one.main, said)
         expect(one.panel("batch").get_by_role("textbox").first).to_have_value(TEXTS["en"], timeout=PATIENCE)
+        one.is_refused_a_megabyte("batch", "1,000,000 characters; the most is 8,000.")
         one.run("batch")
         number = r"\d+\s*targets"
         three = rf"Commonly said: {number}\. The formula says {number}; this device did {number}"

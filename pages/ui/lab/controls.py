@@ -83,7 +83,7 @@ def _allowed(spec: Field, value: Any) -> Any:
 def put(question: str, field: str, value: Any) -> None:
     """Set a widget from a callback, to a value that its field allows."""
     name = key(question, field)
-    st.session_state[name] = value
+    st.session_state[name] = st.session_state[f"{name}.kept"] = value  # kept: the next run may not draw it
     st.session_state[f"{name}.put"] = True
 
 
@@ -120,16 +120,16 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
         value = _widget(spec, label, common)
+    used = _allowed(spec, value)
+    st.session_state[f"{name}.kept"] = used  # at once: a rerun may end this run at any element
     if worded or (isinstance(spec, Text) and not spec.files):
         _into_address(spec, name, value)
     _say_if_moved(spec, name, value)
-    used = _allowed(spec, value)
     if isinstance(spec, Number) and used != value:
         _say_limits(spec, used)
     if isinstance(spec, Text):
         too_long.guard(spec, label, name)
         say_if_broken(value)
-    st.session_state[f"{name}.kept"] = used
     return used
 
 

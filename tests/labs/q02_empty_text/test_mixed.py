@@ -21,7 +21,7 @@ NO_TARGETS = {"ordinary": 0, "zero_width": 0, "one_token": 0}
 
 
 def test_one_row_of_every_kind(result: Result) -> None:
-    mixed = result("mixed")
+    mixed = result("mixed", blanks=1)
     assert [row["kind"] for row in mixed["rows"]] == list(ROWS)
     counts = [row["targets"] for row in mixed["rows"]]
     assert (

@@ -34,6 +34,33 @@ def test_the_text_follows_the_language_until_somebody_types(whole_errors: None) 
     assert app.text_input[0].value == "My own words."
 
 
+def test_a_run_that_ends_at_the_field_and_one_without_it_lose_no_opening(whole_errors: None) -> None:
+    """A rerun ends a run at any element, and the next one may stand still for a measurement."""
+
+    def interrupted() -> None:
+        import streamlit as st
+
+        from pages.ui import experiments
+        from pages.ui.lab import controls
+
+        params = experiments.experiment("q05/causality").params
+        controls.begin_in_the_own_language(params, "q05_causality")
+        if st.session_state["at"] == "end":
+            spec = controls.spec_of(params, "text")
+            controls._widget(spec, "Text", {"key": "q05_causality_text"})
+            st.stop()
+        if st.session_state["at"] == "drawn":
+            controls.control(params, "text", "q05_causality")
+
+    app = AppTest.from_function(interrupted, default_timeout=20)
+    app.session_state["lang"] = "en"
+    for at in ("end", "without", "drawn"):
+        app.session_state["at"] = at
+        app.run()
+        assert not app.exception
+    assert app.text_input[0].value == OPENINGS["en"]
+
+
 def test_every_opening_is_one_that_its_field_takes_in_both_languages() -> None:
     named = {}
     for experiment in Registry.discover():
