@@ -136,7 +136,7 @@ def unrotated(loaded: LoadedModel, ids: Tensor, layer: int, head: int) -> tuple[
     inputs: list[Tensor] = []
     hook = attention.register_forward_pre_hook(lambda _module, given: inputs.append(given[0]))
     try:
-        model.model(ids.to(model.model.embed_tokens.weight.device))
+        model.model(ids.to(model.device))
     finally:
         hook.remove()
     queries, keys, _ = attention.project(inputs[0])  # [1, T, H * D], [1, T, K * D]

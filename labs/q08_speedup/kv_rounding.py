@@ -122,12 +122,12 @@ def read(
 
     Every token attends to what the cache gives back, its own key and value included.
     """
-    weight, length = model.model.embed_tokens.weight, rows.shape[1]
-    positions, found = torch.arange(length, device=rows.device), []
+    length, found = rows.shape[1], []
+    positions = torch.arange(length, device=rows.device)
     with keys_rounded_before_rope(model, keys if before_rope else None):
         for number, row in enumerate(rows):
             on_progress(number / len(rows))
-            cache = RoundingCache(model.config, 1, length, weight.device, weight.dtype)
+            cache = RoundingCache(model.config, 1, length, model.device, model.dtype)
             cache.rounds = (None if before_rope else keys, values)
             found.append(F.log_softmax(model(row[None], positions, cache=cache)[0].float(), -1))
     return found

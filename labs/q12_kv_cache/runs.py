@@ -37,9 +37,8 @@ class ConvertingCache(StaticCache):
 
 def make_cache(model: MiniMind, batch: int, capacity: int, dtype: torch.dtype) -> StaticCache:
     """An empty cache of that width on the model's device."""
-    weight = model.model.embed_tokens.weight
-    kind = StaticCache if dtype == weight.dtype else ConvertingCache
-    return kind(model.config, batch, capacity, weight.device, dtype)
+    kind = StaticCache if dtype == model.dtype else ConvertingCache
+    return kind(model.config, batch, capacity, model.device, dtype)
 
 
 def without_cache(model: MiniMind, ids: Tensor) -> Tensor:

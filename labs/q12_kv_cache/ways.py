@@ -20,8 +20,7 @@ PADDING = 5
 
 def new_cache(model: MiniMind, batch: int, capacity: int) -> StaticCache:
     """An empty one of the model's own dtype."""
-    weight = model.model.embed_tokens.weight
-    return StaticCache(model.config, batch, capacity, weight.device, weight.dtype)
+    return StaticCache(model.config, batch, capacity, model.device, model.dtype)
 
 
 def cached_keys(model: MiniMind, ids: Tensor) -> Tensor:

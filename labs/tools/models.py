@@ -43,17 +43,16 @@ def assembled(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MiniMind:
     weights = {name: tensors[name][: size[0]] for name, size in parameter_shapes(config).items()}
     model.load_state_dict(weights, assign=True)
     if config.position == "rope":
-        model.model.rotary = RotaryEmbedding(config).to(model.model.embed_tokens.weight.device)
+        model.model.rotary = RotaryEmbedding(config).to(model.device)
     return model.eval()
 
 
 def copied(model: MiniMind) -> MiniMind:
     """An FP32 copy with weights of its own, whose gradients nobody else sees."""
-    weight = model.model.embed_tokens.weight
     with torch.random.fork_rng(devices=[]):
         copy = MiniMind(model.config)
     copy.load_state_dict(model.state_dict())
-    return copy.to(weight.device, torch.float32)
+    return copy.to(model.device, torch.float32)
 
 
 @contextlib.contextmanager
