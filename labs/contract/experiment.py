@@ -172,7 +172,7 @@ class Context(ABC):
         for name, part in ctx.parts(WAYS, 0.2, 0.8):
             on_progress = part("timing", way=name)
         """
-        share = (end - start) / len(items)
+        share = (end - start) / max(1, len(items))
         for index, item in enumerate(items):
             yield item, partial(self.part, start + share * index, start + share * (index + 1))
 

@@ -16,6 +16,7 @@ from labs.contract import (
     Params,
     Shown,
     Words,
+    table,
 )
 from labs.contract.drawing import Figure
 from labs.contract.fields import choice, real, whole
@@ -158,14 +159,13 @@ class Cache(Experiment[CacheParams, CacheResult]):
         asked, sequences = result["asked"], result["view"]["capacity"]
         shown = Shown(
             {"bytes": _bytes(result, text), "capacity": _capacity(sequences, text)},
-            rows=[
+            rows=table(
                 {
-                    text("axis.kv_heads"): heads,
-                    text("axis.megabytes"): amount,
-                    text("axis.sequences"): sequences[str(heads)],
+                    text("axis.kv_heads"): HEADS,
+                    text("axis.megabytes"): _megabytes(asked),
+                    text("axis.sequences"): sequences.values(),
                 }
-                for heads, amount in zip(HEADS, _megabytes(asked), strict=True)
-            ],
+            ),
         )
         if "formula" not in result:
             return shown

@@ -16,9 +16,9 @@ from labs.contract import (
     Numbers,
     Params,
     Partials,
-    Row,
     Shown,
     Words,
+    table,
 )
 from labs.contract.drawing import Figure, Role
 from labs.contract.fields import choice, whole
@@ -138,17 +138,16 @@ class Duel(Experiment[DuelParams, DuelResult]):
         figures = {"loss": _losses(result, text), "scale": _scale(result, text)}
         if "zero_percent" not in result:
             return Shown(figures)
-        figures["zeros"] = _zeros(result["zero_percent"], text)
         loss, zeros = result["final_loss"], result["zero_percent"]
-        rows: list[Row] = [
+        figures["zeros"] = _zeros(zeros, text)
+        rows = table(
             {
-                text("way"): text(f"arm.{name}"),
-                text("axis.loss"): loss[name],
-                text("axis.zero_gradients"): zeros[name],
-                text("skipped"): result["skipped"][name],
+                text("way"): [text(f"arm.{name}") for name in ARMS],
+                text("axis.loss"): [loss[name] for name in ARMS],
+                text("axis.zero_gradients"): [zeros[name] for name in ARMS],
+                text("skipped"): [result["skipped"][name] for name in ARMS],
             }
-            for name in ARMS
-        ]
+        )
         note = text("note.harm", **result, harm=result["harm_without_scaler"], zeros=zeros["fp16"])
         numbers = {f"{text(f'arm.{name}')}, {text('axis.loss')}": value for name, value in loss.items()}
         return Shown(figures, rows, [note], numbers)
