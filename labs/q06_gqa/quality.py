@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Shown, Words
+from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, error_bars
-from labs.contract.fields import choice, whole
 from labs.contract.table import table
 from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS
 from labs.tools.budgets import PerDevice

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
-from labs.contract.drawing import Figure
+from labs.contract import Context, DeviceClass, Experiment, Figure, Params, Row, Shown, Words, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
 

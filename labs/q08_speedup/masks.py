@@ -12,8 +12,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, Experiment, Figure, Params, Shown, Words, choice, table, whole
-from labs.contract.fields import ParamError
+from labs.contract import Context, Experiment, Figure, ParamError, Params, Shown, Words, choice, table, whole
 from labs.tools.written import small_number
 
 MASKS = ("flag", "none", "lower_right", "explicit")

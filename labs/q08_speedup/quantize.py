@@ -10,8 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
-from labs.contract.drawing import Figure
+from labs.contract import Context, DeviceClass, Experiment, Figure, Params, Shown, Words, choice, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 

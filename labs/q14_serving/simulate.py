@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Row, Shown, Words
-from labs.contract.drawing import Role
-from labs.contract.experiment import ThreeNumbers
+from labs.contract import Context, Data, DeviceClass, Experiment, Role, Row, Shown, ThreeNumbers, Words
 from labs.q14_serving.curves import SECOND
 from labs.q14_serving.latencies import POINTS, Seen, distributions, in_flight
 from labs.q14_serving.queueing import in_flight_at
