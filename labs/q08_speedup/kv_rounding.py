@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from labs.tools.models import hooked
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 
@@ -95,17 +96,15 @@ class RoundingCache(StaticCache):
 @contextmanager
 def keys_rounded_before_rope(model: MiniMind, round_keys: Rounding | None) -> Iterator[None]:
     """While this is open, keys are rounded where they leave their norm, before they are rotated."""
-    handles = []
-    if round_keys is not None:
-        for layer in model.model.layers:
-            # [B, T, K, D] there
-            hook = lambda _module, _args, keys: round_keys(keys.transpose(1, 2)).transpose(1, 2)  # noqa: E731
-            handles.append(layer.self_attn.k_norm.register_forward_hook(hook))
-    try:
+    layers = model.model.layers if round_keys is not None else ()
+
+    def rounded(_module: nn.Module, _args: object, keys: Tensor) -> Tensor:
+        """Keys are [B, T, K, D] there."""
+        assert round_keys is not None
+        return round_keys(keys.transpose(1, 2)).transpose(1, 2)
+
+    with hooked(layer.self_attn.k_norm.register_forward_hook(rounded) for layer in layers):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @torch.inference_mode()

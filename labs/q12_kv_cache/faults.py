@@ -221,13 +221,10 @@ def _like(cache: StaticCache, kind: Any) -> Any:
 def rotating_at(model: MiniMind, position: int) -> Iterator[None]:
     """While this is open, every token is rotated as if it stood at that position."""
     assert model.model.rotary is not None
-    handle = model.model.rotary.register_forward_pre_hook(
+    with model.model.rotary.register_forward_pre_hook(
         lambda _module, args: (torch.full_like(args[0], position),)
-    )
-    try:
+    ):
         yield
-    finally:
-        handle.remove()
 
 
 FAULTS: dict[str, type[Decode]] = {

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from labs.q12_kv_cache.accounts import step_operations
 from labs.q12_kv_cache.race_summary import CacheHeld
 from labs.tools import heldout
+from labs.tools.models import hooked
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -64,13 +65,9 @@ class Meter:
     @contextmanager
     def watching(self, model: MiniMind) -> Iterator[Meter]:
         """Adds up what every forward inside is given."""
-        handle = model.model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
-        handles = [handle, *(self._watch_layer(layer) for layer in model.model.layers)]
-        try:
+        whole = model.model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+        with whole, hooked(self._watch_layer(layer) for layer in model.model.layers):
             yield self
-        finally:
-            for each in handles:
-                each.remove()
 
     def taken(self) -> dict[str, float]:
         """Token passes and bytes since it was asked last."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from labs.tools.models import hooked
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind, RMSNorm
 
@@ -105,14 +106,10 @@ def outputs(model: MiniMind, run: Callable[[], object]) -> dict[str, Tensor]:
 
         return hook
 
-    handles = [
+    with hooked(
         part.register_forward_hook(keep(name.removeprefix("model.")))
         for name, part in model.named_modules()
         if isinstance(part, nn.Linear | RMSNorm | nn.Embedding)
-    ]
-    try:
+    ):
         run()
-    finally:
-        for handle in handles:
-            handle.remove()
     return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
@@ -58,9 +59,18 @@ def copied(model: MiniMind) -> MiniMind:
 @contextlib.contextmanager
 def before_each_layer(model: MiniMind, call: Callable[[], None]) -> Iterator[None]:
     """While this is open, `call` runs before each layer, so that a cancel is heard in a long forward."""
-    hooks = [layer.register_forward_pre_hook(lambda *_: call()) for layer in model.model.layers]
-    try:
+    with hooked(layer.register_forward_pre_hook(lambda *_: call()) for layer in model.model.layers):
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+
+@contextlib.contextmanager
+def hooked(handles: Iterable[RemovableHandle]) -> Iterator[None]:
+    """While this is open, the hooks of these handles are called; after it they are gone, whatever was raised.
+
+    with hooked(layer.register_forward_hook(look) for layer in layers):
+        model(ids)
+    """
+    with contextlib.ExitStack() as stack:
+        for handle in handles:
+            stack.enter_context(handle)
+        yield
