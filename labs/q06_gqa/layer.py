@@ -19,6 +19,7 @@ from labs.q06_gqa.cache_bytes import (
     head_count,
 )
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from minimind_core.model.config import ModelConfig
 
 WAYS = ("mha", "native", "grouped", "repeat")
@@ -35,7 +36,7 @@ class LayerParams(Params):
     kv_heads: int = head_count()
     tokens: int = cache_length()
     batch: int = whole(8, 1, MAX_BATCH, primary=True)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class LayerResult(TypedDict):

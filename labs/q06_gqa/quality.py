@@ -17,6 +17,7 @@ from labs.contract.table import table
 from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS
 from labs.tools.budgets import PerDevice
 from labs.tools.ranking import intervals, verdict
+from labs.tools.sampler import seed
 from questions import load_question
 
 SPECIMENS = {"mha": "nano-mha", "gqa": "nano-rope", "mqa": "nano-mqa"}
@@ -33,7 +34,7 @@ class QualityParams(Params):
 
     windows: int = whole(32, 4, 200, primary=True)
     text: str = choice("both", ("both", "code", "english"), primary=True)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class QualityResult(TypedDict):

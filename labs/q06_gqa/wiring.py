@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, Experiment, Figure, Params, Role, Shown, Words, choice, table, whole
+from labs.contract import Context, Experiment, Figure, Params, Role, Shown, Words, choice, table
 from labs.q06_gqa.cache_bytes import QUERY_HEADS, cache_bytes, cache_length, check_cache, head_count
+from labs.tools.sampler import seed
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class WiringParams(Params):
     kv_heads: int = head_count()
     order: str = choice("grouped", ("grouped", "tiled"), primary=True, view=True)
     tokens: int = cache_length(64, primary=False)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class Orders(TypedDict):

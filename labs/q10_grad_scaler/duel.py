@@ -24,6 +24,7 @@ from labs.contract.drawing import Figure, Role
 from labs.contract.fields import choice, whole
 from labs.q10_grad_scaler.scaler import ScalerParams
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from labs.tools.written import binary_ticks
 from minimind_core.model.config import PRESETS
 
@@ -59,7 +60,7 @@ class DuelParams(Params):
     steps: int = whole(60, 20, 200, primary=True)
     tokens_exponent: int = whole(20, 0, 20, primary=True)
     learning_rate: float = choice(2e-3, (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class Curves(TypedDict):

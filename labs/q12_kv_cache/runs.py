@@ -19,7 +19,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from labs.q12_kv_cache.accounts import step_operations
 from labs.q12_kv_cache.race_summary import CacheHeld
 from labs.tools import heldout
-from labs.tools.models import hooked
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
@@ -38,8 +37,9 @@ class ConvertingCache(StaticCache):
 
 def make_cache(model: MiniMind, batch: int, capacity: int, dtype: torch.dtype) -> StaticCache:
     """An empty cache of that width on the model's device."""
-    kind = StaticCache if dtype == model.dtype else ConvertingCache
-    return kind(model.config, batch, capacity, model.device, dtype)
+    weight = model.model.embed_tokens.weight
+    kind = StaticCache if dtype == weight.dtype else ConvertingCache
+    return kind(model.config, batch, capacity, weight.device, dtype)
 
 
 def without_cache(model: MiniMind, ids: Tensor) -> Tensor:
@@ -65,9 +65,13 @@ class Meter:
     @contextmanager
     def watching(self, model: MiniMind) -> Iterator[Meter]:
         """Adds up what every forward inside is given."""
-        whole = model.model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
-        with whole, hooked(self._watch_layer(layer) for layer in model.model.layers):
+        handle = model.model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+        handles = [handle, *(self._watch_layer(layer) for layer in model.model.layers)]
+        try:
             yield self
+        finally:
+            for each in handles:
+                each.remove()
 
     def taken(self) -> dict[str, float]:
         """Token passes and bytes since it was asked last."""
