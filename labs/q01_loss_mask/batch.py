@@ -120,8 +120,6 @@ class BatchResult(TypedDict):
 class Batch(Experiment[BatchParams, BatchResult]):
     """X, Y and mask of a batch, the model's loss at every pair, and what each rule makes of them."""
 
-    id = "q01/batch"
-
     def seconds(self, params: BatchParams, device: DeviceClass) -> float:
         """Each row is read twice, the second time with other padding."""
         return 0.3 + len(split(params.rows)) * params.max_length * SECONDS_A_TOKEN.on(device)

@@ -82,8 +82,6 @@ class TimingResult(TypedDict, total=False):
 class Timing(Experiment[TimingParams, TimingResult]):
     """Five ways to read the same tokens with the real model, timed in turn, and the peak of each."""
 
-    id = "q04/timing"
-
     def seconds(self, params: TimingParams, device: DeviceClass) -> float:
         read = min(params.read or READ.on(device), LONGEST.on(device))
         passes = 5 * read * (1 + read / 4096) * PerDevice(cpu=1.3e-3, cuda=2e-6).on(device)

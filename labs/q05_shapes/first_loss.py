@@ -34,8 +34,6 @@ class FirstLossResult(TypedDict):
 class FirstLoss(Experiment[FirstLossParams, FirstLossResult]):
     """Fresh weights of several sizes, one forward each."""
 
-    id = "q05/first_loss"
-
     def seconds(self, params: FirstLossParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2.0, cuda=1.5).on(device) + params.tokens * PerDevice(cpu=0.018, cuda=1e-4).on(
             device

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
+from labs.contract import Context, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
 from labs.q05_shapes.reading import ids_of, labels_of, short_text
 from labs.tools.budgets import PerDevice
@@ -78,10 +78,7 @@ class OwnTextView(TypedDict):
 class OwnText(Experiment[OwnTextParams, OwnTextResult]):
     """One forward with every tensor of every layer looked at, and four in training mode."""
 
-    id = "q05/own_text"
-
-    def seconds(self, params: OwnTextParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=2.0, cuda=0.6).on(device)
+    takes = PerDevice(cpu=2.0, cuda=0.6)
 
     def measure(self, params: OwnTextParams, ctx: Context) -> OwnTextResult:
         """The text with hooks on every layer, then twice with each rate of dropout."""

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
+from labs.contract import Context, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
 from labs.q05_shapes.reading import ids_of, short_text
 from labs.tools.budgets import PerDevice
@@ -50,10 +50,7 @@ class QKNormResult(TypedDict):
 class QKNorm(Experiment[QKNormParams, QKNormResult]):
     """The trained model with queries and keys multiplied, and the same weights with QK-norm before RoPE."""
 
-    id = "q05/qk_norm"
-
-    def seconds(self, params: QKNormParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=2.5, cuda=0.7).on(device)
+    takes = PerDevice(cpu=2.5, cuda=0.7)
 
     def measure(self, params: QKNormParams, ctx: Context) -> QKNormResult:
         """One forward for every scale, without the norm and with it; gains are one, as before training."""

@@ -49,8 +49,6 @@ class ResidualResult(TypedDict):
 class Residual(Experiment[ResidualParams, ResidualResult]):
     """The size of the hidden stream, and of the loss's gradient at it, before and after every layer."""
 
-    id = "q05/residual"
-
     def seconds(self, params: ResidualParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2.0, cuda=1.0).on(device) + params.tokens * PerDevice(cpu=0.06, cuda=1e-4).on(
             device

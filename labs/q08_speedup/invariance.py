@@ -57,7 +57,6 @@ class InvarianceResult(TypedDict):
 class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """Texts that change with their company, by dtype and batch, and with sums in a fixed order."""
 
-    id = "q08/invariance"
     version = 2
 
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:

@@ -76,8 +76,6 @@ class AccumulateResult(MicroBatches, total=False):
 class Accumulate(Experiment[AccumulateParams, AccumulateResult]):
     """Micro-batches of unequal length, added up in five ways, against one big batch."""
 
-    id = "q09/accumulate"
-
     def seconds(self, params: AccumulateParams, device: DeviceClass) -> float:
         counts = read_counts(params.tokens)
         tokens = sum(counts) + len(counts) * max(counts)

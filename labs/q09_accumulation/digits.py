@@ -75,8 +75,6 @@ class DigitsResult(Curves, total=False):
 class Digits(Experiment[DigitsParams, DigitsResult]):
     """Three arms on the same batches, at every rate of a sweep."""
 
-    id = "q09/digits"
-
     def seconds(self, params: DigitsParams, device: DeviceClass) -> float:
         return 2.0 + params.epochs * 0.6
 

@@ -114,7 +114,6 @@ class DuelResult(Curves, total=False):
 class Duel(Experiment[DuelParams, DuelResult]):
     """Four trainings, update by update together."""
 
-    id = "q09/duel"
     version = 2
     keep = False
 

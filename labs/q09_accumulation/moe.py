@@ -71,8 +71,6 @@ class MoeResult(TypedDict):
 class Moe(Experiment[MoeParams, MoeResult]):
     """One router, one batch: the auxiliary loss and its gradient as one batch and as micro-batches."""
 
-    id = "q09/moe"
-
     def seconds(self, params: MoeParams, device: DeviceClass) -> float:
         return PerDevice(cpu=1.0, cuda=1.0).on(device) + params.steps * params.length * 1.5e-3
 

@@ -68,8 +68,6 @@ class RanksResult(TypedDict):
 class Ranks(Experiment[RanksParams, RanksResult]):
     """What two ranks send, how long it takes, and that it changes nothing."""
 
-    id = "q09/ranks"
-
     def seconds(self, params: RanksParams, device: DeviceClass) -> float:
         heavy = params.size == "minimind-26m"
         window = params.steps * (PerDevice(cpu=0.45, cuda=0.03).on(device) if heavy else 0.03)

@@ -50,8 +50,6 @@ class CalibrateResult(TypedDict):
 class Calibrate(Experiment[CalibrateParams, CalibrateResult]):
     """Steps of engines with 1, 2, 4 … rows, timed in turn, and the line through them."""
 
-    id = "q14/calibrate"
-
     def seconds(self, params: CalibrateParams, device: DeviceClass) -> float:
         largest = params.max_batch or LARGEST.on(device)
         return SECONDS.on(device) + 1.0 + largest * (0.02 if device == "cuda" else 0.13)

@@ -35,7 +35,6 @@ ROLES: tuple[Role, ...] = ("measured", "said", "peer")
 class Simulate(Experiment[SimulateParams, SimulateResult]):
     """The chosen fleet under open and closed clients; then more and fewer GPUs, and other rates."""
 
-    id = "q14/simulate"
     version = 2
 
     def seconds(self, params: SimulateParams, device: DeviceClass) -> float:
