@@ -242,7 +242,7 @@ def _fresh(loaded: LoadedModel, ctx: Context) -> MiniMind:
     from labs.tools.models import untrained
 
     ctx.progress(0.05, "building")
-    return untrained(loaded.config, ctx.device).to(loaded.model.head_weight.dtype).eval()
+    return untrained(loaded.config, ctx.device).to(loaded.model.dtype).eval()
 
 
 def _framing(params: BatchParams, loaded: LoadedModel) -> Framing:

@@ -165,7 +165,7 @@ def _losses(
     import torch
     import torch.nn.functional as F
 
-    device = model.head_weight.device
+    device = model.device
     losses: list[list[Tensor]] = [[] for _ in targets]
     match = []
     for rows in torch.arange(len(prefixes)).split(ROWS_AT_ONCE.on(device.type)):

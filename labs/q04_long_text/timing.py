@@ -130,7 +130,7 @@ class Timing(Experiment[TimingParams, TimingResult]):
             "naive_ratio": ratios(*(times[name] for name in ordered)) if "other" in times else None,
             "model": loaded.name,
             "device": ctx.device,
-            "dtype": str(loaded.model.head_weight.dtype).removeprefix("torch."),
+            "dtype": str(loaded.model.dtype).removeprefix("torch."),
         }
 
     def show(self, result: TimingResult, text: Words) -> Shown:

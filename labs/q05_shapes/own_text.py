@@ -154,6 +154,7 @@ class OwnText(Experiment[OwnTextParams, OwnTextResult]):
 def _traced(model: MiniMind, rows: Tensor) -> tuple[list[list[Tap]], list[list[float]]]:
     """Each layer's tensors, and the RMS of the stream [L + 1][T] before and after every layer."""
     from labs.q05_shapes.stepwise import Stepwise, attention_replaced
+    from labs.tools.models import hooked
 
     layers: list[list[Tap]] = [[] for _ in model.model.layers]
     stream: list[list[float]] = []
@@ -167,17 +168,15 @@ def _traced(model: MiniMind, rows: Tensor) -> tuple[list[list[Tap]], list[list[f
     def inner(taps: list[Tap], _module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         taps += [_tap("inner", inputs[0]), _tap("down", output)]
 
-    handles = [layer.register_forward_hook(keep) for layer in model.model.layers]
-    handles += [
-        layer.mlp.down_proj.register_forward_hook(partial(inner, taps))
-        for layer, taps in zip(model.model.layers, layers, strict=True)
-    ]
-    try:
-        with attention_replaced(model, lambda own: Stepwise(own, note=next(notes))):
-            model(rows)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with (
+        hooked(layer.register_forward_hook(keep) for layer in model.model.layers),
+        hooked(
+            layer.mlp.down_proj.register_forward_hook(partial(inner, taps))
+            for layer, taps in zip(model.model.layers, layers, strict=True)
+        ),
+        attention_replaced(model, lambda own: Stepwise(own, note=next(notes))),
+    ):
+        model(rows)
     return layers, stream
 
 

@@ -118,7 +118,7 @@ class Timing(Experiment[TimingParams, TimingResult]):
             "tokens": params.tokens,
             "model": loaded.name,
             "device": ctx.device,
-            "dtype": str(model.head_weight.dtype).removeprefix("torch."),
+            "dtype": str(model.dtype).removeprefix("torch."),
         }
 
     def view(self, params: TimingParams, result: TimingResult) -> TimingView:

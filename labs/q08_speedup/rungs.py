@@ -134,7 +134,8 @@ class Rungs:
 
     def _rung(self, decode: Decode, model: MiniMind, *, cached: bool = True, launched: bool = True) -> Rung:
         config = self.model.config
-        token = 2 * config.num_layers * config.num_kv_heads * config.head_dim * self.model.dtype.itemsize
+        weight = self.model.model.embed_tokens.weight
+        token = 2 * config.num_layers * config.num_kv_heads * config.head_dim * weight.element_size()
         num_bytes = read_bytes(model) + (self.length * token if cached else 0)
         return Rung(decode, num_bytes, operations(decode) if launched else None)
 

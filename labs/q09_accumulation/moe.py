@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from labs.tools.written import small_number
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class MoeParams(Params):
     steps: int = whole(8, 1, 16, primary=True, low_sentence="Accumulation steps must be at least 1.")
     length: int = whole(64, 8, 256, step=8, unit="tokens")
     top: int = choice(1, (1, 2, 4))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class AgainstWhole(TypedDict):
