@@ -105,7 +105,7 @@ def decode_row(
     ours, own_ids = _time_generator(model, prompts, new_tokens, timer, _fastest(model))
     peer_generate = _peer(model, prompts, new_tokens)
     theirs = timer(peer_generate)
-    if model.model.embed_tokens.weight.dtype == torch.float32:
+    if model.dtype == torch.float32:
         equal = own_ids == peer_generate()
     else:
         equal = _equal_in_fp32(model, prompts, new_tokens)
@@ -126,7 +126,7 @@ def _peer(model: MiniMind, prompts: list[list[int]], new_tokens: int) -> Callabl
 
     Its cache is static on CUDA, which transformers compiles by itself, and its default elsewhere.
     """
-    peer, device = as_transformers(model), model.model.embed_tokens.weight.device
+    peer, device = as_transformers(model), model.device
     ids = torch.tensor(prompts, device=device)
     settings: dict[str, Any] = {
         "max_new_tokens": new_tokens,

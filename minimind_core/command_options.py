@@ -68,8 +68,7 @@ def where(loaded: LoadedModel) -> dict[str, Any]:
     """Model, device, dtype and versions, as every JSON result carries them."""
     from minimind_core.device import describe
 
-    weight = loaded.model.model.embed_tokens.weight
-    return {"model": loaded.name, **describe(weight.device, weight.dtype)}
+    return {"model": loaded.name, **describe(loaded.model.device, loaded.model.dtype)}
 
 
 def positive(text: str) -> int:

@@ -111,7 +111,7 @@ def _row(model: MiniMind, load: Load, device: torch.device, repeats: int, on_run
 
 def _equal(model: MiniMind, load: Load, requests: list[tuple[list[int], int]], calls: list[Generate]) -> bool:
     """Whether both choose the same greedy tokens, in fp32: else two right programs part at a near tie."""
-    if model.model.embed_tokens.weight.dtype == torch.float32:
+    if model.dtype == torch.float32:
         return calls[0]() == calls[1]()
     precise, few = copy.deepcopy(model).float(), requests[:COMPARED]
     with _peer(precise, load, few) as peer:

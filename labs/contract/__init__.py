@@ -1,10 +1,11 @@
 """What a lab is made of: experiments, their parameters, where they are found, and how results travel.
 
-Reading order: `experiment.py`, `calculator.py`, `fields.py`, `params.py`, `registry.py`, `jsonable.py`. The
-names that an experiment's file needs are imported from here.
+Reading order: `experiment.py`, `calculator.py`, `fields.py`, `params.py`, `table.py`, `drawing.py`,
+`registry.py`, `jsonable.py`. The names that an experiment's file needs are imported from here.
 """
 
 from labs.contract.calculator import Calculator
+from labs.contract.drawing import Figure, Role
 from labs.contract.experiment import (
     DEFAULT_MODEL,
     Cancelled,
@@ -25,6 +26,7 @@ from labs.contract.experiment import (
 )
 from labs.contract.fields import Field, ParamError, choice, order, real, switch, text, whole
 from labs.contract.params import Params
+from labs.contract.table import table
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -36,6 +38,7 @@ __all__ = [
     "DeviceClass",
     "Experiment",
     "Field",
+    "Figure",
     "Floats",
     "Ints",
     "Numbers",
@@ -43,6 +46,7 @@ __all__ = [
     "ParamError",
     "Params",
     "Partials",
+    "Role",
     "Row",
     "Shown",
     "ThreeNumbers",
@@ -51,6 +55,7 @@ __all__ = [
     "order",
     "real",
     "switch",
+    "table",
     "text",
     "whole",
 ]

@@ -6,17 +6,14 @@ import inspect
 import textwrap
 from typing import cast
 
-from labs.contract.experiment import Context, Data, DeviceClass, Experiment, P, R
+from labs.contract.experiment import Context, Data, Experiment, P, R
 
 
 class Calculator(Experiment[P, R]):
     """Base of the calculators. Their results have "model", which is None, and what `view` adds."""
 
     drawn_by_formula = True
-
-    def seconds(self, params: P, device: DeviceClass) -> float:
-        """Nothing runs."""
-        return 0.01
+    takes = 0.01
 
     def formula(self, params: P) -> Data:
         """Nothing: see `view`."""

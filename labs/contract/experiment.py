@@ -3,7 +3,8 @@
     class Decode(Experiment[DecodeParams, DecodeResult]):
         \"\"\"One decode step with 8, 2 and 1 KV heads, over the batch.\"\"\"
 
-        def seconds(self, params, device): ...          # estimates a run
+        takes = 2.0                                     # seconds of a run, or PerDevice(cpu=2.0, cuda=0.5)
+        def seconds(self, params, device): ...          # in its place, where they depend on the settings
         def formula(self, params): ...                  # the formula's side, instant; optional
         def measure(self, params, ctx): ...             # worker only; torch is imported inside
         def so_far(self, params, partials): ...         # a result from what a run has emitted; optional
@@ -12,7 +13,7 @@
         def on_machine(self, params, machine, text): ... # what the formula says of a machine; optional
 
 so that a slider never waits for a model. It is called by its lab and its file: "q06/decode". A class with any
-other public name, or without `seconds` or `measure`, fails when it is imported. A lab's folder names its
+other public name, or without an estimate or `measure`, fails when it is imported. A lab's folder names its
 experiments in `EXPERIMENTS`, the primary first, and has its words in `en.toml` and `zh.toml`.
 
 A result is plain data, JSON values and float32 or int32 arrays; its declared type is a TypedDict, so that it
@@ -27,8 +28,9 @@ import json
 import shlex
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar, get_args, get_origin
 
 import numpy as np
@@ -57,10 +59,19 @@ OnProgress = Callable[[float], None]
 
 DEFAULT_MODEL = "minimind-26m"
 _PARTS = {"seconds", "formula", "measure", "so_far", "view", "show", "on_machine"}
-_SETTINGS = {"id", "version", "keep", "drawn_by_formula"}
+_SETTINGS = {"id", "version", "keep", "drawn_by_formula", "takes"}
 
 P = TypeVar("P", bound=Params)
 R = TypeVar("R", bound=Mapping[str, Any])
+T = TypeVar("T")
+
+
+class SecondsOnDevice(Protocol):
+    """Seconds by kind of device, such as a `PerDevice` of `labs.tools.budgets`."""
+
+    def on(self, device: str) -> float:
+        """Those of "cpu", "cuda" or "mps"."""
+        ...
 
 
 class Words(Protocol):
@@ -153,13 +164,26 @@ class Context(ABC):
         self.progress(start, doing, **values)
         return lambda share: self.progress(start + (end - start) * share)
 
+    def parts(
+        self, items: Collection[T], start: float = 0.0, end: float = 1.0
+    ) -> Iterator[tuple[T, Callable[..., OnProgress]]]:
+        """The items, each with what begins its own equal part of the run between two fractions.
+
+        for name, part in ctx.parts(WAYS, 0.2, 0.8):
+            on_progress = part("timing", way=name)
+        """
+        share = (end - start) / max(1, len(items))
+        for index, item in enumerate(items):
+            yield item, partial(self.part, start + share * index, start + share * (index + 1))
+
 
 class Experiment(ABC, Generic[P, R]):
     """One measurement of a lab, with parameters P and result R. Instances hold nothing.
 
     `version` is raised whenever the same parameters would give another result. `keep` is False for runs
     that are worth watching again rather than finding in the result store. `drawn_by_formula`: `show` also
-    takes what `formula` gives, so that sliders show it at once, before any run.
+    takes what `formula` gives, so that sliders show it at once, before any run. `takes` are the seconds of a
+    run with any settings.
     """
 
     id: ClassVar[str]
@@ -167,6 +191,7 @@ class Experiment(ABC, Generic[P, R]):
     version: ClassVar[int] = 1
     keep: ClassVar[bool] = True
     drawn_by_formula: ClassVar[bool] = False
+    takes: ClassVar[float | SecondsOnDevice]
     params: type[P]
     result: type[R]
 
@@ -185,12 +210,14 @@ class Experiment(ABC, Generic[P, R]):
                 cls.params, cls.result = get_args(base)
         if not hasattr(cls, "params"):
             raise TypeError(f"{cls.__name__} needs its two types: Experiment[Params, Result].")
+        if not hasattr(cls, "takes") and cls.seconds is Experiment.seconds:
+            raise TypeError(f"{cls.__name__} needs an estimate: takes, or seconds(params, device).")
         if not hasattr(cls, "id"):
             cls.id = f"{lab_of(cls.__module__)}/{cls.__module__.rpartition('.')[2]}"
 
-    @abstractmethod
     def seconds(self, params: P, device: DeviceClass) -> float:
-        """An estimate of how long a run takes."""
+        """An estimate of how long a run takes; `takes` unless it depends on the settings."""
+        return self.takes if isinstance(self.takes, int | float) else self.takes.on(device)
 
     def formula(self, params: P) -> Data | None:
         """The formula's side, with NumPy at most; None where there is none.

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, cast
 
 from labs.claims.checks import checks_of
 from labs.claims.verdicts import NO_CHECK, by_check, undecided
-from labs.contract import Context, DeviceClass, Experiment, ParamError, Params, text
+from labs.contract import Context, Experiment, ParamError, Params, text
 from questions import Claim, Question, load_questions
 
 
@@ -48,10 +48,8 @@ class ClaimCheck(Experiment[ClaimParams, ClaimResult]):
     """The verdict on one claim, here and now."""
 
     keep = False
-
-    def seconds(self, params: ClaimParams, device: DeviceClass) -> float:
-        """Most checks take less."""
-        return 2.0
+    takes = 2.0
+    """Most checks take less."""
 
     def measure(self, params: ClaimParams, ctx: Context) -> ClaimResult:
         """Runs the check, which may import torch and the real core."""

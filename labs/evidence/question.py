@@ -54,8 +54,8 @@ class QuestionCheck(Experiment[QuestionParams, QuestionResult]):
         question = params.find()
         claims, checks = checked_claims(question), checks_of(question.slug)
         verdicts: list[ClaimResult] = []
-        for index, claim in enumerate(claims):
-            ctx.progress(index / len(claims), "checking", claim=claim.id)
+        for claim, part in ctx.parts(claims):
+            part("checking", claim=claim.id)
             check = checks.get(claim.check or "")
             verdict = asdict(by_check(claim, check) if check else undecided(claim, NO_CHECK))
             verdicts.append(cast(ClaimResult, verdict))

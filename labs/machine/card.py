@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words
+from labs.contract import Context, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, error_bars
 from labs.contract.machine import Machine
 from labs.tools.budgets import PerDevice
@@ -49,9 +49,7 @@ class CardResult(TypedDict):
 class Card(Experiment[CardParams, CardResult]):
     """Copies, matrix products, launches, and decode steps of the model, each many times."""
 
-    def seconds(self, params: CardParams, device: DeviceClass) -> float:
-        """See Experiment."""
-        return PerDevice(cpu=9.0, cuda=6.0).on(device)
+    takes = PerDevice(cpu=9.0, cuda=6.0)
 
     def measure(self, params: CardParams, ctx: Context) -> CardResult:
         """Time each group in turn, round by round."""

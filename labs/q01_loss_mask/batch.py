@@ -122,8 +122,6 @@ class BatchResult(TypedDict):
 class Batch(Experiment[BatchParams, BatchResult]):
     """X, Y and mask of a batch, the model's loss at every pair, and what each rule makes of them."""
 
-    id = "q01/batch"
-
     def seconds(self, params: BatchParams, device: DeviceClass) -> float:
         """Each row is read twice, the second time with other padding."""
         return 0.3 + len(split(params.rows)) * params.max_length * SECONDS_A_TOKEN.on(device)
@@ -247,7 +245,7 @@ def _fresh(loaded: LoadedModel, ctx: Context) -> MiniMind:
     from labs.tools.models import untrained
 
     ctx.progress(0.05, "building")
-    return untrained(loaded.config, ctx.device).to(loaded.model.head_weight.dtype).eval()
+    return untrained(loaded.config, ctx.device).to(loaded.model.dtype).eval()
 
 
 def _framing(params: BatchParams, loaded: LoadedModel) -> Framing:

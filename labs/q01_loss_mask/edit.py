@@ -74,8 +74,6 @@ class EditResult(TypedDict):
 class Edit(Experiment[EditParams, EditResult]):
     """The losses of a text before and after one of its tokens is another, for each of its tokens."""
 
-    id = "q01/edit"
-
     def seconds(self, params: EditParams, device: DeviceClass) -> float:
         """A forward for each place, of a row as short as the text."""
         tokens = min(2 + len(params.sentence), MOST_TOKENS)

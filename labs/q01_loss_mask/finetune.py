@@ -65,8 +65,6 @@ class FinetuneResult(TypedDict, total=False):
 class Finetune(Experiment[FinetuneParams, FinetuneResult]):
     """A toy model goes on learning by another rule; its EOS, its PAD and its losses are watched."""
 
-    id = "q01/finetune"
-
     def seconds(self, params: FinetuneParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2 + 0.06 * params.steps, cuda=2 + 0.015 * params.steps).on(device)
 

@@ -75,8 +75,6 @@ class FreeRunningResult(Compared):
 class FreeRunning(Experiment[FreeRunningParams, FreeRunningResult]):
     """Losses by place after the true prefix and after the model's own, and how long the two are the same."""
 
-    id = "q01/free_running"
-
     def seconds(self, params: FreeRunningParams, device: DeviceClass) -> float:
         """Writing a token for all rows, and reading each row twice."""
         writing, reading = PerDevice(cpu=(1.5e-3, 1e-3), cuda=(1e-4, 2e-5)).on(device)
@@ -167,7 +165,7 @@ def _losses(
     import torch
     import torch.nn.functional as F
 
-    device = model.head_weight.device
+    device = model.device
     losses: list[list[Tensor]] = [[] for _ in targets]
     match = []
     for rows in torch.arange(len(prefixes)).split(ROWS_AT_ONCE.on(device.type)):

@@ -73,8 +73,6 @@ class PackingResult(TypedDict):
 class Packing(Experiment[PackingParams, PackingResult]):
     """Useful targets by the length of a row, and the model's losses on texts that share a row."""
 
-    id = "q01/packing"
-
     def seconds(self, params: PackingParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2.0, cuda=1.0).on(device) + 1e-3 * params.texts
 

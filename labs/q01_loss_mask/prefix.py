@@ -56,8 +56,6 @@ class PrefixResult(TypedDict, total=False):
 class Prefix(Experiment[PrefixParams, PrefixResult]):
     """The loss of the same targets after their last 1, 2, 4 … tokens, and in one pass over whole rows."""
 
-    id = "q01/prefix"
-
     def seconds(self, params: PrefixParams, device: DeviceClass) -> float:
         tokens = params.targets * (sum(CONTEXTS) + CONTEXTS[-1] + MIDDLE)
         return 0.5 + tokens * SECONDS_A_TOKEN.on(device)

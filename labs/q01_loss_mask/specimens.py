@@ -81,8 +81,6 @@ class SpecimensResult(TypedDict, total=False):
 class Specimens(Experiment[SpecimensParams, SpecimensResult]):
     """Reported loss against the loss on the text, what follows a text's end, and when a model stops."""
 
-    id = "q01/specimens"
-
     def seconds(self, params: SpecimensParams, device: DeviceClass) -> float:
         return PerDevice(cpu=1.5, cuda=3.0).on(device) + 0.02 * params.samples
 

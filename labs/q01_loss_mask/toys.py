@@ -81,7 +81,7 @@ def score(model: MiniMind, toy: Toy, loaded: LoadedModel) -> Scores:
 
     rows = sentence_rows(toy, loaded)
     frames = framing(toy, loaded)
-    device = model.head_weight.device
+    device = model.device
     ids = torch.tensor(rows.ids, dtype=torch.int64, device=device)  # [N, T]
     with torch.inference_mode():
         logits = model(ids).float()  # [N, T, V]

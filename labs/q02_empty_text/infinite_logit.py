@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, switch
+from labs.contract import Context, Data, Experiment, Params, Row, Shown, Words, choice, switch
 from labs.contract.drawing import Figure, Role
 from labs.tools.budgets import PerDevice
 from minimind_core.model.config import ModelConfig
@@ -57,8 +57,7 @@ class InfiniteLogitResult(TypedDict):
 class InfiniteLogit(Experiment[InfiniteLogitParams, InfiniteLogitResult]):
     """Forward and backward of the model on a batch with one broken place, once for each way."""
 
-    def seconds(self, params: InfiniteLogitParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=3.0, cuda=0.8).on(device)
+    takes = PerDevice(cpu=3.0, cuda=0.8)
 
     def formula(self, params: InfiniteLogitParams) -> Data:
         """Every gradient of a tied model passes through the hidden state of the place, or none is NaN."""

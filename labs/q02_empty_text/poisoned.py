@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, switch
+from labs.contract import Context, Data, Experiment, Params, Row, Shown, Words, choice, switch
 from labs.contract.drawing import Figure, Role
 from labs.q02_empty_text.formulas import PRECISIONS, nan_weights
 from labs.tools.budgets import PerDevice
@@ -73,8 +73,7 @@ class PoisonedResult(TypedDict):
 class Poisoned(Experiment[PoisonedParams, PoisonedResult]):
     """One step on a batch of empty rows, a checkpoint of what is left, and the way back from the disk."""
 
-    def seconds(self, params: PoisonedParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=5.0, cuda=2.0).on(device)
+    takes = PerDevice(cpu=5.0, cuda=2.0)
 
     def formula(self, params: PoisonedParams) -> Data:
         """NaN weights by counting."""

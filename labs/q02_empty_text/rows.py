@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words
+from labs.contract import Context, Data, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, Role
 from labs.contract.fields import choice, text, whole
 from labs.q02_empty_text.row_kinds import DATASETS, load_row
@@ -79,8 +79,7 @@ class RowsResult(TypedDict):
 class Rows(Experiment[RowsParams, RowsResult]):
     """Your line and the usual suspects through tokenizer, filters and collate."""
 
-    def seconds(self, params: RowsParams, device: DeviceClass) -> float:
-        return 0.6
+    takes = 0.6
 
     def formula(self, params: RowsParams) -> Data:
         """Where nothing adds BOS and EOS, strip() lets through what has one id or only padding."""

@@ -63,7 +63,7 @@ class Training:
 
     def __init__(self, model: MiniMind, formula: str, precision: str, clip: bool) -> None:
         self.model, self.formula, self.clip = model, formula, clip
-        self.device = model.model.embed_tokens.weight.device.type
+        self.device = model.device.type
         self.dtype = AUTOCAST[precision]
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
         self.scaler = GradScaler(self.device, enabled=precision == "fp16")

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words
+from labs.contract import Context, Experiment, Params, Row, Shown, Words
 from labs.contract.drawing import Figure, round_ticks
 from labs.contract.fields import choice
 from labs.q03_vocabulary import prices
@@ -72,9 +72,8 @@ class CurveResult(TypedDict):
 class Curve(Experiment[CurveParams, CurveResult]):
     """The price of a character in training, in reading a prompt and in decoding, over six vocabularies."""
 
-    def seconds(self, params: CurveParams, device: DeviceClass) -> float:
-        """As q03/market."""
-        return PerDevice(cpu=7.0, cuda=4.0).on(device)
+    takes = PerDevice(cpu=7.0, cuda=4.0)
+    """As q03/market."""
 
     def measure(self, params: CurveParams, ctx: Context) -> CurveResult:
         """Counts the tokens of held-out text."""

@@ -99,7 +99,6 @@ class ExtrapolationResult(TypedDict, total=False):
 class Extrapolation(Experiment[ExtrapolationParams, ExtrapolationResult]):
     """Perplexity of a small trained model on chunks longer than its training, under each stretch of RoPE."""
 
-    id = "q04/extrapolation"
     version = 2
 
     def seconds(self, params: ExtrapolationParams, device: DeviceClass) -> float:

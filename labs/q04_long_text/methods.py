@@ -127,7 +127,6 @@ class MethodsResult(TypedDict, total=False):
 class Methods(Experiment[MethodsParams, MethodsResult]):
     """What every way to read a long text costs, and the real model's loss along it."""
 
-    id = "q04/methods"
     version = 3
     drawn_by_formula = True
 

@@ -63,8 +63,6 @@ class NeedleResult(TypedDict, total=False):
 class Needle(Experiment[NeedleParams, NeedleResult]):
     """The same fact at five depths of texts of several lengths, read one way."""
 
-    id = "q04/needle"
-
     def seconds(self, params: NeedleParams, device: DeviceClass) -> float:
         tokens = len(DEPTHS) * sum(length + 64 for length in params.lengths(device))
         return 1 + 4 * tokens * PerDevice(cpu=1.4e-3, cuda=1e-5).on(device)

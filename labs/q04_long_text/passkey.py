@@ -46,8 +46,6 @@ class PasskeyResult(TypedDict, total=False):
 class Passkey(Experiment[PasskeyParams, PasskeyResult]):
     """How much a planted fact helps at every distance: read whole, with YaRN, and with window attention."""
 
-    id = "q04/passkey"
-
     def seconds(self, params: PasskeyParams, device: DeviceClass) -> float:
         tokens = sum(distance + 64 for distance in params.distances(device))
         return 1 + 4 * len(WAYS) * tokens * PerDevice(cpu=1.4e-3, cuda=1e-5).on(device)

@@ -55,7 +55,7 @@ class Planted:
                 row = torch.tensor([[*text, *answer]])
                 inputs = {}
                 if window is not None:
-                    device = model.model.embed_tokens.weight.device
+                    device = model.device
                     inputs["mask"] = local_mask(row.shape[1] - 1, window, 0, device)
                 losses = token_losses(model, row, check, **inputs)[0, -len(answer) :]
                 (own if asked == planted else other).append(float(losses.sum(dtype=np.float64)))

@@ -76,7 +76,6 @@ class ReachResult(TypedDict, total=False):
 class Reach(Experiment[ReachParams, ReachResult]):
     """From how many positions a gradient comes back through window attention, and how much from where."""
 
-    id = "q04/reach"
     drawn_by_formula = True
 
     def seconds(self, params: ReachParams, device: DeviceClass) -> float:

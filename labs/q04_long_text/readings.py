@@ -65,7 +65,7 @@ def order_kept(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[
     row int64 [T + 1]; a part has at most PART tokens.
     """
     size = max(1, min(window, PART, (len(row) - 1) // 4))
-    parts = row[: 4 * size].to(model.model.embed_tokens.weight.device).split(size)
+    parts = row[: 4 * size].to(model.device).split(size)
 
     def vector(ids: Tensor) -> Tensor:
         return model.model(ids[None])[0].double().mean(0)  # [C]
@@ -83,7 +83,7 @@ def order_kept(model: MiniMind, row: Tensor, window: int, check: Check) -> dict[
 
 def local(model: MiniMind, row: Tensor, window: int, sinks: int, check: Check) -> Losses:
     """Losses [T] if a token looks at the `window` newest tokens, itself included, and the first `sinks`."""
-    mask = local_mask(len(row) - 1, window, sinks, model.model.embed_tokens.weight.device)
+    mask = local_mask(len(row) - 1, window, sinks, model.device)
     return token_losses(model, row[None], check, mask=mask)[0]
 
 
@@ -110,7 +110,7 @@ def after_building(model: MiniMind, ids: Tensor, rebuilt: MiniMind) -> dict[str,
 
     The model has its own configuration again afterwards.
     """
-    rows, own = ids[None].to(model.model.embed_tokens.weight.device), model.config
+    rows, own = ids[None].to(model.device), model.config
     plain = model(rows).float()  # [1, T, V]
     try:
         model.config = model.model.config = rebuilt.config
@@ -139,5 +139,5 @@ def chunk_losses(model: MiniMind, rows: Tensor, length: int, window: int | None,
     chunks = rows.unfold(1, length + 1, length).flatten(0, 1)  # [D * R / length, length + 1]
     inputs = {}
     if window is not None and window < length:
-        inputs["mask"] = local_mask(length, window, 0, model.model.embed_tokens.weight.device)
+        inputs["mask"] = local_mask(length, window, 0, model.device)
     return token_losses(model, chunks, check, **inputs).reshape(len(rows), -1)

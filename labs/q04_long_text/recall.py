@@ -96,8 +96,6 @@ class RecallResult(TypedDict, total=False):
 class Recall(Experiment[RecallParams, RecallResult]):
     """Four trainings and a stretch: full attention, YaRN, YaRN tuned, window attention, two levels."""
 
-    id = "q04/recall"
-
     def seconds(self, params: RecallParams, device: DeviceClass) -> float:
         steps = 3 * params.steps_on(device) + params.tuned_steps_on(device)
         read = len(ARMS) * QUESTIONS.on(device) / sizes.KEYS * TRAINED.on(device) * sum(TIMES.on(device))

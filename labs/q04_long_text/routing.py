@@ -59,8 +59,6 @@ class RoutingResult(TypedDict):
 class Routing(Experiment[RoutingParams, RoutingResult]):
     """How many tokens a text really has, and which way two routers send it."""
 
-    id = "q04/routing"
-
     def seconds(self, params: RoutingParams, device: DeviceClass) -> float:
         return 0.3 + 2e-5 * len(params.prompt)
 

@@ -102,8 +102,6 @@ class SparseResult(TypedDict):
 class Sparse(Experiment[SparseParams, SparseResult]):
     """Six masks, read by the real model; on CUDA three of them as kernels."""
 
-    id = "q04/sparse"
-
     def seconds(self, params: SparseParams, device: DeviceClass) -> float:
         reading = len(PATTERNS) * TEXTS.on(device) * SECONDS_A_READING.on(device)
         return PerDevice(cpu=6.0, cuda=60.0).on(device) + reading  # kernels are compiled on CUDA

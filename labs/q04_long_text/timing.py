@@ -82,8 +82,6 @@ class TimingResult(TypedDict, total=False):
 class Timing(Experiment[TimingParams, TimingResult]):
     """Five ways to read the same tokens with the real model, timed in turn, and the peak of each."""
 
-    id = "q04/timing"
-
     def seconds(self, params: TimingParams, device: DeviceClass) -> float:
         read = min(params.read or READ.on(device), LONGEST.on(device))
         passes = 5 * read * (1 + read / 4096) * PerDevice(cpu=1.3e-3, cuda=2e-6).on(device)
@@ -132,7 +130,7 @@ class Timing(Experiment[TimingParams, TimingResult]):
             "naive_ratio": ratios(*(times[name] for name in ordered)) if "other" in times else None,
             "model": loaded.name,
             "device": ctx.device,
-            "dtype": str(loaded.model.head_weight.dtype).removeprefix("torch."),
+            "dtype": str(loaded.model.dtype).removeprefix("torch."),
         }
 
     def show(self, result: TimingResult, text: Words) -> Shown:

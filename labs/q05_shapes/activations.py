@@ -51,8 +51,6 @@ class ActivationsResult(TypedDict):
 class Activations(Experiment[ActivationsParams, ActivationsResult]):
     """One forward of the real model, listening to what autograd saves."""
 
-    id = "q05/activations"
-
     def seconds(self, params: ActivationsParams, device: DeviceClass) -> float:
         tokens = params.batch * params.tokens
         return 1 + tokens * PerDevice(cpu=0.005, cuda=1e-5).on(device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, whole
+from labs.contract import Context, Experiment, Params, Shown, Words, whole
 from labs.contract.drawing import Figure
 from labs.q05_shapes.reading import ids_of, labels_of, short_text
 from labs.tools.budgets import PerDevice
@@ -54,10 +54,7 @@ class AttentionResult(TypedDict):
 class Attention(Experiment[AttentionParams, AttentionResult]):
     """One forward with attention written out, every layer's weights kept."""
 
-    id = "q05/attention"
-
-    def seconds(self, params: AttentionParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=1.0, cuda=0.3).on(device)
+    takes = PerDevice(cpu=1.0, cuda=0.3)
 
     def measure(self, params: AttentionParams, ctx: Context) -> AttentionResult:
         """The weights after the softmax."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, whole
+from labs.contract import Context, Experiment, Params, Shown, Words, whole
 from labs.contract.drawing import Figure, Role, power_ticks
 from labs.q05_shapes.reading import MOST_TOKENS, ids_of, labels_of, short_text
 from labs.tools.budgets import PerDevice
@@ -39,10 +39,7 @@ class CausalityResult(TypedDict):
 class Causality(Experiment[CausalityParams, CausalityResult]):
     """Logits before and after an edit, compared position by position."""
 
-    id = "q05/causality"
-
-    def seconds(self, params: CausalityParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=1.2, cuda=0.3).on(device)
+    takes = PerDevice(cpu=1.2, cuda=0.3)
 
     def measure(self, params: CausalityParams, ctx: Context) -> CausalityResult:
         """Two texts that differ in one token, read with each mask."""

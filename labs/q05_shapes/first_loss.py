@@ -9,6 +9,7 @@ from typing import TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from minimind_core.model.config import ModelConfig
 
 STDS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
@@ -21,7 +22,7 @@ class FirstLossParams(Params):
     """Random ids and random targets; the seed is that of weights and ids."""
 
     tokens: int = whole(256, 64, 1024, step=64, unit="tokens", primary=True)
-    seed: int = whole(0, 0, 2**31 - 1, primary=True)
+    seed: int = seed(primary=True)
 
 
 class FirstLossResult(TypedDict):
@@ -33,8 +34,6 @@ class FirstLossResult(TypedDict):
 
 class FirstLoss(Experiment[FirstLossParams, FirstLossResult]):
     """Fresh weights of several sizes, one forward each."""
-
-    id = "q05/first_loss"
 
     def seconds(self, params: FirstLossParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2.0, cuda=1.5).on(device) + params.tokens * PerDevice(cpu=0.018, cuda=1e-4).on(

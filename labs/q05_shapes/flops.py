@@ -38,8 +38,6 @@ class FlopsResult(TypedDict):
 class Flops(Experiment[FlopsParams, FlopsResult]):
     """Counted without computing: tensors without data choose the same kernels as real ones."""
 
-    id = "q05/flops"
-
     def seconds(self, params: FlopsParams, device: DeviceClass) -> float:
         return PerDevice(cpu=6.0, cuda=6.0).on(device) + 0.1 * params.batch
 

@@ -40,8 +40,6 @@ class KnockoutResult(TypedDict):
 class Knockout(Experiment[KnockoutParams, KnockoutResult]):
     """The same windows, read by the model and by the model without one thing, in every layer."""
 
-    id = "q05/knockout"
-
     def seconds(self, params: KnockoutParams, device: DeviceClass) -> float:
         read = params.windows * params.tokens * len(CASES)
         return PerDevice(cpu=1.5, cuda=1.0).on(device) + read * PerDevice(cpu=0.002, cuda=1e-5).on(device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
+from labs.contract import Context, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
 from labs.q05_shapes.reading import ids_of, labels_of, short_text
 from labs.tools.budgets import PerDevice
@@ -78,10 +78,7 @@ class OwnTextView(TypedDict):
 class OwnText(Experiment[OwnTextParams, OwnTextResult]):
     """One forward with every tensor of every layer looked at, and four in training mode."""
 
-    id = "q05/own_text"
-
-    def seconds(self, params: OwnTextParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=2.0, cuda=0.6).on(device)
+    takes = PerDevice(cpu=2.0, cuda=0.6)
 
     def measure(self, params: OwnTextParams, ctx: Context) -> OwnTextResult:
         """The text with hooks on every layer, then twice with each rate of dropout."""
@@ -157,6 +154,7 @@ class OwnText(Experiment[OwnTextParams, OwnTextResult]):
 def _traced(model: MiniMind, rows: Tensor) -> tuple[list[list[Tap]], list[list[float]]]:
     """Each layer's tensors, and the RMS of the stream [L + 1][T] before and after every layer."""
     from labs.q05_shapes.stepwise import Stepwise, attention_replaced
+    from labs.tools.models import hooked
 
     layers: list[list[Tap]] = [[] for _ in model.model.layers]
     stream: list[list[float]] = []
@@ -170,17 +168,15 @@ def _traced(model: MiniMind, rows: Tensor) -> tuple[list[list[Tap]], list[list[f
     def inner(taps: list[Tap], _module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         taps += [_tap("inner", inputs[0]), _tap("down", output)]
 
-    handles = [layer.register_forward_hook(keep) for layer in model.model.layers]
-    handles += [
-        layer.mlp.down_proj.register_forward_hook(partial(inner, taps))
-        for layer, taps in zip(model.model.layers, layers, strict=True)
-    ]
-    try:
-        with attention_replaced(model, lambda own: Stepwise(own, note=next(notes))):
-            model(rows)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with (
+        hooked(layer.register_forward_hook(keep) for layer in model.model.layers),
+        hooked(
+            layer.mlp.down_proj.register_forward_hook(partial(inner, taps))
+            for layer, taps in zip(model.model.layers, layers, strict=True)
+        ),
+        attention_replaced(model, lambda own: Stepwise(own, note=next(notes))),
+    ):
+        model(rows)
     return layers, stream
 
 

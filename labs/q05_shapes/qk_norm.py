@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
+from labs.contract import Context, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.drawing import Figure, power_ticks
 from labs.q05_shapes.reading import ids_of, short_text
 from labs.tools.budgets import PerDevice
@@ -50,10 +50,7 @@ class QKNormResult(TypedDict):
 class QKNorm(Experiment[QKNormParams, QKNormResult]):
     """The trained model with queries and keys multiplied, and the same weights with QK-norm before RoPE."""
 
-    id = "q05/qk_norm"
-
-    def seconds(self, params: QKNormParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=2.5, cuda=0.7).on(device)
+    takes = PerDevice(cpu=2.5, cuda=0.7)
 
     def measure(self, params: QKNormParams, ctx: Context) -> QKNormResult:
         """One forward for every scale, without the norm and with it; gains are one, as before training."""
@@ -68,7 +65,7 @@ class QKNorm(Experiment[QKNormParams, QKNormResult]):
         with torch.random.fork_rng(devices=[]):
             normed = MiniMind(loaded.config.replace(qk_norm=True))
         normed.load_state_dict(loaded.model.state_dict(), strict=False)  # the gains stay one
-        normed = normed.to(ctx.device, loaded.model.head_weight.dtype).eval()
+        normed = normed.to(ctx.device, loaded.model.dtype).eval()
         partials, bound = [], math.sqrt(loaded.config.head_dim)
         models = dict(zip(WAYS, (loaded.model, normed), strict=True))
         for index, (way, scale) in enumerate((way, scale) for scale in SCALES for way in WAYS):
@@ -159,6 +156,7 @@ def _probe(model: MiniMind, ids: Tensor, scale: int) -> Probe:
     import torch
 
     from labs.q05_shapes.stepwise import Stepwise, attention_replaced
+    from labs.tools.models import hooked
 
     scores: list[float] = []
     evenness: list[float] = []
@@ -171,15 +169,11 @@ def _probe(model: MiniMind, ids: Tensor, scale: int) -> Probe:
             visible = torch.arange(2, tensor.shape[-1] + 1, device=tensor.device)
             evenness.append(float((entropy / visible.log()).mean()))
 
-    handles = [
+    multiplied = hooked(
         projection.register_forward_hook(lambda _module, _inputs, output: output * scale)
         for layer in model.model.layers
         for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj)
-    ]
-    try:
-        with attention_replaced(model, functools.partial(Stepwise, note=note)):
-            model(ids)
-    finally:
-        for handle in handles:
-            handle.remove()
+    )
+    with multiplied, attention_replaced(model, functools.partial(Stepwise, note=note)):
+        model(ids)
     return {"score": max(scores), "evenness": sum(evenness) / len(evenness)}

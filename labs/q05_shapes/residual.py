@@ -50,8 +50,6 @@ class ResidualResult(TypedDict):
 class Residual(Experiment[ResidualParams, ResidualResult]):
     """The size of the hidden stream, and of the loss's gradient at it, before and after every layer."""
 
-    id = "q05/residual"
-
     def seconds(self, params: ResidualParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2.0, cuda=1.0).on(device) + params.tokens * PerDevice(cpu=0.06, cuda=1e-4).on(
             device
@@ -122,6 +120,8 @@ def _passed(model: MiniMind, rows: Tensor) -> Passed:
     import torch
     from torch.nn.functional import cross_entropy
 
+    from labs.tools.models import hooked
+
     stream: list[torch.Tensor] = []
 
     def keep(_module: object, _inputs: object, output: torch.Tensor) -> torch.Tensor:
@@ -131,15 +131,10 @@ def _passed(model: MiniMind, rows: Tensor) -> Passed:
         return kept
 
     watched = [model.model.embed_tokens, *model.model.layers]
-    handles = [module.register_forward_hook(keep) for module in watched]
-    try:
-        with torch.enable_grad():
-            logits = model(rows[:, :-1])[0]  # [T, V]
-            loss = cross_entropy(logits, rows[0, 1:])
-            loss.backward()
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(module.register_forward_hook(keep) for module in watched), torch.enable_grad():
+        logits = model(rows[:, :-1])[0]  # [T, V]
+        loss = cross_entropy(logits, rows[0, 1:])
+        loss.backward()
     return {
         "activations": [float(hidden.detach().pow(2).mean().sqrt()) for hidden in stream],
         "gradients": [float(hidden.grad.norm()) for hidden in stream if hidden.grad is not None],

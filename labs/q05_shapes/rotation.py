@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
+from labs.contract import Context, Data, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure
 from labs.q05_shapes.reading import ids_of, labels_of, short_text
 from labs.tools.budgets import PerDevice
@@ -61,10 +61,7 @@ class RotationResult(TypedDict):
 class Rotation(Experiment[RotationParams, RotationResult]):
     """Every head's queries and keys in every layer, as they are rotated and as a sum would move them."""
 
-    id = "q05/rotation"
-
-    def seconds(self, params: RotationParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=1.2, cuda=0.4).on(device)
+    takes = PerDevice(cpu=1.2, cuda=0.4)
 
     def formula(self, params: RotationParams) -> Data:
         """A rotation keeps every length."""

@@ -88,8 +88,6 @@ class TimingView(TypedDict):
 class Timing(Experiment[TimingParams, TimingResult]):
     """Seven kinds of modules, in prefill and in a decode step, timed in turn."""
 
-    id = "q05/timing"
-
     def seconds(self, params: TimingParams, device: DeviceClass) -> float:
         forward = params.tokens * SECONDS_A_TOKEN.on(device)
         return 3 + SECONDS.on(device) + max(SECONDS.on(device), 2 * ROUNDS * forward) + 8 * forward
@@ -120,7 +118,7 @@ class Timing(Experiment[TimingParams, TimingResult]):
             "tokens": params.tokens,
             "model": loaded.name,
             "device": ctx.device,
-            "dtype": str(model.head_weight.dtype).removeprefix("torch."),
+            "dtype": str(model.dtype).removeprefix("torch."),
         }
 
     def view(self, params: TimingParams, result: TimingResult) -> TimingView:

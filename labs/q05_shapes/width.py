@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
+from labs.contract import Context, Experiment, Params, Row, Shown, Words, whole
 from labs.contract.drawing import Figure
 from minimind_core.model.config import ModelConfig, swiglu_width
 
@@ -48,12 +48,9 @@ class WidthResult(TypedDict):
 class Width(Experiment[WidthParams, WidthResult]):
     """The rule for a hidden size of one's own."""
 
-    id = "q05/width"
     drawn_by_formula = True
-
-    def seconds(self, params: WidthParams, device: DeviceClass) -> float:
-        """Nothing runs."""
-        return 0.01
+    takes = 0.01
+    """Nothing runs."""
 
     def formula(self, params: WidthParams) -> WidthResult:
         """Nothing: see `view`."""

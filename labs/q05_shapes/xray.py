@@ -109,7 +109,6 @@ class XRayView(TypedDict):
 class XRay(Experiment[XRayParams, XRayResult]):
     """Shapes by hooks, weights by adding up, operations by torch's counter."""
 
-    id = "q05/xray"
     drawn_by_formula = True
 
     def seconds(self, params: XRayParams, device: DeviceClass) -> float:

@@ -16,6 +16,7 @@ from labs.contract import (
     Params,
     Shown,
     Words,
+    table,
 )
 from labs.contract.drawing import Figure
 from labs.contract.fields import choice, real, whole
@@ -158,14 +159,13 @@ class Cache(Experiment[CacheParams, CacheResult]):
         asked, sequences = result["asked"], result["view"]["capacity"]
         shown = Shown(
             {"bytes": _bytes(result, text), "capacity": _capacity(sequences, text)},
-            rows=[
+            rows=table(
                 {
-                    text("axis.kv_heads"): heads,
-                    text("axis.megabytes"): amount,
-                    text("axis.sequences"): sequences[str(heads)],
+                    text("axis.kv_heads"): HEADS,
+                    text("axis.megabytes"): _megabytes(asked),
+                    text("axis.sequences"): sequences.values(),
                 }
-                for heads, amount in zip(HEADS, _megabytes(asked), strict=True)
-            ],
+            ),
         )
         if "formula" not in result:
             return shown
@@ -220,9 +220,9 @@ def prefilled(
     from labs.tools.models import before_each_layer
     from minimind_core.model.kv_cache import StaticCache
 
-    weight, starts = model.model.embed_tokens.weight, range(0, rows, group)
-    cache = StaticCache(model.config, rows, tokens, weight.device, dtype)
-    random, layers_read = torch.Generator(weight.device).manual_seed(0), itertools.count()
+    config, device, starts = model.config, model.device, range(0, rows, group)
+    cache = StaticCache(config, rows, tokens, device, dtype)
+    random, layers_read = torch.Generator(device).manual_seed(0), itertools.count()
 
     def before_layer() -> None:
         on_progress(next(layers_read) / (len(cache.keys) * len(starts)))
@@ -230,8 +230,8 @@ def prefilled(
     with torch.inference_mode(), before_each_layer(model, before_layer):
         for start in starts:
             size = (min(group, rows - start), tokens)
-            ids = torch.randint(3, model.config.vocab_size, size, generator=random, device=weight.device)
-            read = StaticCache(model.config, *size, weight.device, weight.dtype)
+            ids = torch.randint(3, config.vocab_size, size, generator=random, device=device)
+            read = StaticCache(config, *size, device, model.dtype)
             model.model(ids, cache=read)
             for kept, new in zip((*cache.keys, *cache.values), (*read.keys, *read.values), strict=True):
                 kept[start : start + group] = new

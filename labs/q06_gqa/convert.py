@@ -18,6 +18,7 @@ from labs.contract.drawing import Figure, Role
 from labs.contract.fields import choice, whole
 from labs.q06_gqa.quality import SPECIMENS, WINDOW
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class ConvertParams(Params):
 
     steps: int = whole(30, 0, 100, primary=True)
     learning_rate: float = choice(3e-4, (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class ConvertResult(TypedDict):

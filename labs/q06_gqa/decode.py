@@ -15,6 +15,7 @@ from labs.contract import Context, Data, DeviceClass, Experiment, Numbers, OnPro
 from labs.contract.drawing import Figure, error_bars
 from labs.contract.fields import choice
 from labs.contract.machine import Machine
+from labs.contract.table import table
 from labs.q06_gqa.cache_bytes import (
     BITS,
     CURVE,
@@ -107,10 +108,9 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         speeds: QuartilesByBatch = {name: {} for name in VARIANTS}
         speedup: ByBatch = {name: {} for name in SHARED}
         spread: QuartilesByBatch = {name: {} for name in SHARED}
-        share = 0.85 / len(batches)
-        for index, batch in enumerate(batches):
-            on_progress = ctx.part(0.15 + share * index, 0.15 + share * (index + 1), "decoding", batch=batch)
-            seconds = SECONDS.on(ctx.device) / len(batches)
+        seconds = SECONDS.on(ctx.device) / len(batches)
+        for batch, part in ctx.parts(batches, 0.15, 1.0):
+            on_progress = part("decoding", batch=batch)
             times = _step_times(models, batch, tokens, ctx.device, seconds, on_progress)
             for name in VARIANTS:
                 speeds[name][str(batch)] = middle([batch / second for second in times[name]])
@@ -131,29 +131,27 @@ class Decode(Experiment[DecodeParams, DecodeResult]):
         """`speedup`: over MHA against batch, by the byte model and measured; `rate`: tokens a second."""
         if "spread" not in result:
             return Shown({"speedup": _speedup(result, text)})
-        ratios = {f"{text(name)} (×)": row for name, row in result["speedup"].items()}
+        batches = list(map(str, result["batches"]))
+        ratios = {
+            f"{text(name)} (×)": [row[batch] for batch in batches] for name, row in result["speedup"].items()
+        }
         speeds = {
-            f"{text(name)} ({text('per_second')})": {batch: each["median"] for batch, each in row.items()}
+            f"{text(name)} ({text('per_second')})": [row[batch]["median"] for batch in batches]
             for name, row in result["tokens_per_second"].items()
         }
+        single, spread = result["speedup"]["gqa"]["1"], result["spread"]["gqa"]["1"]
         return Shown(
             {"speedup": _speedup(result, text), "rate": _rate(result, text)},
-            rows=[
-                {
-                    text("axis.batch"): batch,
-                    **{name: row[str(batch)] for name, row in (speeds | ratios).items()},
-                }
-                for batch in result["batches"]
-            ],
+            rows=table({text("axis.batch"): result["batches"], **speeds, **ratios}),
             notes=[text("decode.sentence", tokens=result["tokens"])],
-            numbers={name: row["1"] for name, row in ratios.items()},
+            numbers={name: column[0] for name, column in ratios.items()},
             sentence={
                 "said": SAID_SPEEDUP,
                 "formula": result["byte_model"]["speedup"]["gqa"]["1"],
-                "measured": result["speedup"]["gqa"]["1"],
+                "measured": single,
                 "unit": "×",
-                "low": result["spread"]["gqa"]["1"]["low"],
-                "high": result["spread"]["gqa"]["1"]["high"],
+                "low": spread["low"],
+                "high": spread["high"],
             },
         )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, whole
-from labs.contract.drawing import Figure, error_bars
+from labs.contract import Context, Experiment, Figure, Params, Shown, Words, table, whole
+from labs.contract.drawing import error_bars
 from labs.q06_gqa.cache_bytes import (
     BITS,
     MAX_BATCH,
@@ -19,6 +19,7 @@ from labs.q06_gqa.cache_bytes import (
     head_count,
 )
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from minimind_core.model.config import ModelConfig
 
 WAYS = ("mha", "native", "grouped", "repeat")
@@ -35,7 +36,7 @@ class LayerParams(Params):
     kv_heads: int = head_count()
     tokens: int = cache_length()
     batch: int = whole(8, 1, MAX_BATCH, primary=True)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class LayerResult(TypedDict):
@@ -63,8 +64,7 @@ class Expected(TypedDict):
 class Layer(Experiment[LayerParams, LayerResult]):
     """Results, time and new memory of the ways, on the same inputs."""
 
-    def seconds(self, params: LayerParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=5.0, cuda=1.5).on(device)
+    takes = PerDevice(cpu=5.0, cuda=1.5)
 
     def measure(self, params: LayerParams, ctx: Context) -> LayerResult:
         """Compare the results, time the ways in turn, and count what one call of each creates."""
@@ -74,7 +74,7 @@ class Layer(Experiment[LayerParams, LayerResult]):
 
         from labs.q06_gqa.sharing import SHARED_WAYS, attend_native, decode_inputs, largest_differences
         from labs.tools.created_bytes import created_bytes
-        from labs.tools.interleaved import interleaved, middle, ratios
+        from labs.tools.interleaved import interleaved, milliseconds, ratios
         from minimind_core.device import DTYPES
 
         ctx.progress(0.0, "filling")
@@ -98,9 +98,7 @@ class Layer(Experiment[LayerParams, LayerResult]):
         relative = {name: ratios(rounds, times["mha"]) for name, rounds in times.items()}
         return {
             "tokens": tokens,
-            "milliseconds": {
-                name: middle([1000 * second for second in rounds]) for name, rounds in times.items()
-            },
+            "milliseconds": milliseconds(times),
             "relative": relative,
             "extra_bytes": extra,
             "differences": differences,
@@ -116,6 +114,8 @@ class Layer(Experiment[LayerParams, LayerResult]):
         """`time`: milliseconds of each way; `extra`: new memory that a call asks for."""
         names, times = [text(f"way.{way}") for way in WAYS], [result["milliseconds"][way] for way in WAYS]
         medians = [quartiles["median"] for quartiles in times]
+        amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
+        relative = [result["relative"][way]["median"] for way in WAYS]
         time, extra = Figure(), Figure()
         time.bars(
             names,
@@ -126,24 +126,22 @@ class Layer(Experiment[LayerParams, LayerResult]):
             error_y=error_bars(medians, times),
         )
         time.y_axis(text("axis.milliseconds"))
-        amounts = [result["extra_bytes"][way] / MEGA for way in WAYS]
         extra.bars(names, amounts, "measured", labels="{:.3g}", hover="%{x}: %{y:.4g} MB")
         extra.y_axis(text("axis.extra"))
         repeated, expected = result["relative"]["repeat"], result["view"]
         return Shown(
             {"time": time, "extra": extra},
-            rows=[
+            rows=table(
                 {
-                    text("way"): text(f"way.{way}"),
-                    text("axis.milliseconds"): result["milliseconds"][way]["median"],
-                    text("relative"): result["relative"][way]["median"],
-                    text("axis.extra"): result["extra_bytes"][way] / MEGA,
-                    text("difference"): result["differences"].get(way, 0.0),
+                    text("way"): names,
+                    text("axis.milliseconds"): medians,
+                    text("relative"): relative,
+                    text("axis.extra"): amounts,
+                    text("difference"): [result["differences"].get(way, 0.0) for way in WAYS],
                 }
-                for way in WAYS
-            ],
+            ),
             notes=[text("layer.sentence")],
-            numbers={f"{text(f'way.{way}')} (×)": result["relative"][way]["median"] for way in WAYS[1:]},
+            numbers={f"{name} (×)": times for name, times in zip(names[1:], relative[1:], strict=True)},
             sentence={
                 "said": expected["caches"],
                 "formula": expected["traffic"],

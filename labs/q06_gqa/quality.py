@@ -13,9 +13,11 @@ from typing import TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Shown, Words, choice, whole
 from labs.contract.drawing import Figure, error_bars
+from labs.contract.table import table
 from labs.q06_gqa.cache_bytes import SHARED, SYMBOLS, VARIANTS
 from labs.tools.budgets import PerDevice
 from labs.tools.ranking import intervals, verdict
+from labs.tools.sampler import seed
 from questions import load_question
 
 SPECIMENS = {"mha": "nano-mha", "gqa": "nano-rope", "mqa": "nano-mqa"}
@@ -32,7 +34,7 @@ class QualityParams(Params):
 
     windows: int = whole(32, 4, 200, primary=True)
     text: str = choice("both", ("both", "code", "english"), primary=True)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class QualityResult(TypedDict):
@@ -57,11 +59,10 @@ class Quality(Experiment[QualityParams, QualityResult]):
         tokenizer = ctx.model(SPECIMENS["mha"]).tokenizer  # the same for all three
         rows = heldout.held_out_windows(tokenizer, params.text, params.windows, WINDOW, ctx, seed=params.seed)
         by_window = {}
-        for index, (name, specimen) in enumerate(SPECIMENS.items()):
-            ctx.progress(index / 3, "loading_model", model=specimen)
+        for (name, specimen), part in ctx.parts(SPECIMENS.items()):
+            part("loading_model", model=specimen)
             model = ctx.model(specimen).model
-            on_progress = ctx.part(index / 3, (index + 1) / 3, "reading_with", model=specimen)
-            by_window[name] = heldout.window_losses(model, rows, on_progress)
+            by_window[name] = heldout.window_losses(model, rows, part("reading_with", model=specimen))
         losses = {name: float(values.mean()) for name, values in by_window.items()}
         spans = intervals(by_window, params.seed)
         return {
@@ -74,19 +75,14 @@ class Quality(Experiment[QualityParams, QualityResult]):
 
     def show(self, result: QualityResult, text: Words) -> Shown:
         """`perplexity`: the specimens with intervals; `published`: the change against MHA in papers."""
-        ours, papers = Figure(), Figure()
-        means = [result["perplexity"][name] for name in VARIANTS]
+        ours, papers, perplexity = Figure(), Figure(), text("axis.perplexity")
+        names, means = [text(name) for name in VARIANTS], [result["perplexity"][name] for name in VARIANTS]
         spans = [result["perplexity_interval"][name] for name in VARIANTS]
         ours.marks(
-            [text(name) for name in VARIANTS],
-            means,
-            "measured",
-            size=11,
-            hover="%{x}: %{y:.2f}",
-            error_y=error_bars(means, spans),
+            names, means, "measured", size=11, hover="%{x}: %{y:.2f}", error_y=error_bars(means, spans)
         )
         ours.x_axis(span=(-0.5, len(VARIANTS) - 0.5))
-        ours.y_axis(text("axis.perplexity"))
+        ours.y_axis(perplexity)
         for name in SHARED:
             changes = published_changes(name)
             papers.marks(
@@ -99,18 +95,11 @@ class Quality(Experiment[QualityParams, QualityResult]):
                 size=11,
             )
         papers.x_axis(text("axis.worse"), zeroline=True)
-        perplexity = text("axis.perplexity")
+        between = [f"{span['low']:.4g}–{span['high']:.4g}" for span in spans]
         return Shown(
             {"perplexity": ours, "published": papers},
-            rows=[
-                {
-                    text("variant"): text(name),
-                    perplexity: mean,
-                    text("interval"): f"{span['low']:.4g}–{span['high']:.4g}",
-                }
-                for name, mean, span in zip(VARIANTS, means, spans, strict=True)
-            ],
-            numbers={f"{text(name)}: {perplexity}": result["perplexity"][name] for name in VARIANTS},
+            rows=table({text("variant"): names, perplexity: means, text("interval"): between}),
+            numbers={f"{name}: {perplexity}": mean for name, mean in zip(names, means, strict=True)},
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
-from labs.contract.drawing import Figure, Role
+from labs.contract import Context, Experiment, Figure, Params, Role, Shown, Words, choice, table
 from labs.q06_gqa.cache_bytes import QUERY_HEADS, cache_bytes, cache_length, check_cache, head_count
+from labs.tools.sampler import seed
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class WiringParams(Params):
     kv_heads: int = head_count()
     order: str = choice("grouped", ("grouped", "tiled"), primary=True, view=True)
     tokens: int = cache_length(64, primary=False)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class Orders(TypedDict):
@@ -48,8 +48,7 @@ class WiringView(TypedDict):
 class Wiring(Experiment[WiringParams, WiringResult]):
     """Sentinel values tell which KV head each query head reads, in the right order and in the tiled one."""
 
-    def seconds(self, params: WiringParams, device: DeviceClass) -> float:
-        return 0.1
+    takes = 0.1
 
     def formula(self, params: WiringParams) -> Orders:
         """Both orders."""
@@ -111,26 +110,20 @@ class Wiring(Experiment[WiringParams, WiringResult]):
             )
         figure.x_axis(hidden=True, span=(-0.7, QUERY_HEADS - 0.3))
         figure.y_axis(hidden=True, span=(-0.35, 1.35))
-        own, tiled = result["formula"]["grouped"], result["formula"]["tiled"]
+        formula, measured = _equal(result["formula"]["tiled"], right), _equal(result["tiled"], right)
         return Shown(
             {"wiring": figure},
-            rows=[
+            rows=table(
                 {
-                    text("query_head"): head,
-                    text("order.grouped"): result["grouped"][head],
-                    text("order.tiled"): result["tiled"][head],
-                    text("difference"): result["difference_by_head"][head],
+                    text("query_head"): queries,
+                    text("order.grouped"): result["grouped"],
+                    text("order.tiled"): result["tiled"],
+                    text("difference"): result["difference_by_head"],
                 }
-                for head in queries
-            ],
+            ),
             notes=[text("wiring.sentence")],
-            numbers={text("wiring.right"): _equal(result["tiled"], own)},
-            sentence={
-                "said": QUERY_HEADS,
-                "formula": _equal(tiled, own),
-                "measured": _equal(result["tiled"], own),
-                "unit": "",
-            },
+            numbers={text("wiring.right"): measured},
+            sentence={"said": QUERY_HEADS, "formula": formula, "measured": measured, "unit": ""},
         )
 
 

@@ -52,7 +52,7 @@ class Line:
     def read(self, length: int, documents: Tensor, check: Callable[[], None]) -> Losses:
         """Nats of every token in chunks of `length`: documents int64 [D, R + 1] -> float32 [D, R]."""
         model, inputs = self.model(length), {}
-        positions = torch.arange(length, device=model.model.embed_tokens.weight.device)
+        positions = torch.arange(length, device=model.device)
         if self.offset:
             inputs["positions"] = positions + self.offset
         if self.window is not None and self.window < length:

@@ -15,6 +15,7 @@ from labs.contract.fields import choice, whole
 from labs.q07_rope.rounding_error import BITS, Array, expected_errors
 from labs.q07_rope.scaling import frequencies
 from labs.tools.named_lines import NamedLines
+from labs.tools.sampler import seed
 from labs.tools.written import small_number
 
 ARITHMETICS = tuple(BITS)
@@ -45,7 +46,7 @@ class InvarianceParams(Params):
     vectors: str = choice("random", ("random", "model"))
     layer: int = whole(0, 0, 15)
     head: int = whole(0, 0, 15)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class FirstScores(TypedDict):

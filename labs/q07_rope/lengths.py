@@ -23,6 +23,7 @@ from labs.q07_rope.length_summary import (
 )
 from labs.q07_rope.scaling import LOW_FACTOR
 from labs.tools.budgets import PerDevice, free_bytes
+from labs.tools.sampler import seed
 from minimind_core.errors import DataError
 from minimind_core.model.config import RopeScaling, RopeScalingKind
 
@@ -68,7 +69,7 @@ class LengthsParams(Params):
     others: bool = switch(True)
     documents: int = whole(0, 0, 32)
     pasted: str = free_text("", max_length=6000)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
     def check_together(self) -> None:
         """A factor below 1 would move the trained positions further apart."""

@@ -134,11 +134,8 @@ def unrotated(loaded: LoadedModel, ids: Tensor, layer: int, head: int) -> tuple[
     config, model = loaded.config, loaded.model
     attention = model.model.layers[layer].self_attn
     inputs: list[Tensor] = []
-    hook = attention.register_forward_pre_hook(lambda _module, given: inputs.append(given[0]))
-    try:
-        model.model(ids.to(model.model.embed_tokens.weight.device))
-    finally:
-        hook.remove()
+    with attention.register_forward_pre_hook(lambda _module, given: inputs.append(given[0])):
+        model.model(ids.to(model.device))
     queries, keys, _ = attention.project(inputs[0])  # [1, T, H * D], [1, T, K * D]
     split = (ids.shape[1], -1, config.head_dim)
     queries, keys = attention.q_norm(queries.view(split)), attention.k_norm(keys.view(split))  # [T, heads, D]

@@ -9,8 +9,9 @@ from typing import Any, NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Partials, Shown, Words
 from labs.contract.drawing import Figure, power_ticks, round_ticks
-from labs.contract.fields import choice, whole
+from labs.contract.fields import choice
 from labs.tools.named_lines import NamedLines
+from labs.tools.sampler import seed
 
 ANGLES = {"fp64": "circle", "fp32": "square", "bf16": "diamond"}
 """Types of the angles, and the symbols that they are drawn with."""
@@ -27,7 +28,7 @@ class ShiftParams(Params):
     tokens: int = choice(128, (64, 128, 256, 512), unit="tokens", primary=True)
     sharpen: int = choice(1, (1, 2, 4), primary=True)
     text: str = choice("english", ("english", "code", "chinese"))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class ShiftResult(TypedDict):

@@ -8,8 +8,8 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from labs.contract import Context, Counts, DeviceClass, Experiment, Numbers, Params, Row, Shown, Words
-from labs.contract.drawing import Figure, power_ticks
+from labs.contract import Context, Counts, Experiment, Figure, Numbers, Params, Shown, Words, table
+from labs.contract.drawing import power_ticks
 from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.fields import text as free_text
 from labs.q07_rope import scaling
@@ -86,9 +86,7 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
 
     version = 3
     drawn_by_formula = True
-
-    def seconds(self, params: SpectrumParams, device: DeviceClass) -> float:
-        return 0.1
+    takes = 0.1
 
     def formula(self, params: SpectrumParams) -> SpectrumResult:
         head, treatments = (params.head_dim, params.base), params.treatments()
@@ -135,7 +133,14 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
             notes.append(text("note.core", apart=small_number(max(*result["core"].values(), 1e-16))))
         return Shown(
             {"wavelength": _wavelength_figure(result, text), "multipliers": _multiplier_figure(result, text)},
-            rows=[_row(result, pair, text) for pair in range(len(waves))],
+            rows=table(
+                {
+                    text("column.pair"): range(len(waves)),
+                    text("axis.wavelength"): waves,
+                    text("column.turns"): [result["length"] / wave for wave in waves],
+                    **{text(f"scaling.{name}"): each for name, each in result["multipliers"].items()},
+                }
+            ),
             notes=notes,
             numbers={text("turned"): turned, text("unfinished"): len(waves) - turned},
             sentence={
@@ -147,17 +152,6 @@ class Spectrum(Experiment[SpectrumParams, SpectrumResult]):
             if measured
             else None,
         )
-
-
-def _row(result: SpectrumResult, pair: int, text: Words) -> Row:
-    """A pair: its wavelength, its turns within the length, and its multipliers."""
-    wave = result["wavelength"][pair]
-    return {
-        text("column.pair"): pair,
-        text("axis.wavelength"): wave,
-        text("column.turns"): result["length"] / wave,
-        **{text(f"scaling.{name}"): values[pair] for name, values in result["multipliers"].items()},
-    }
 
 
 def _wavelength_figure(result: SpectrumResult, text: Words) -> Figure:

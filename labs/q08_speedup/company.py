@@ -104,7 +104,7 @@ def _decoded(
     A batch is filled up with the first prompts. Texts go on by `chosen` [N, S], else by the likeliest token.
     """
     count, length = len(prompts), len(prompts[0])
-    device = model.head_weight.device
+    device = model.device
     decoder = Step(model, batch, length + steps, "graph")
     positions = torch.empty(batch, 1, dtype=torch.int64, device=device)
     for first in range(0, count, batch):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, whole
-from labs.contract.drawing import Figure
+from labs.contract import Context, DeviceClass, Experiment, Figure, Params, Row, Shown, Words, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.written import small_number
 
@@ -58,7 +57,6 @@ class InvarianceResult(TypedDict):
 class Invariance(Experiment[InvarianceParams, InvarianceResult]):
     """Texts that change with their company, by dtype and batch, and with sums in a fixed order."""
 
-    id = "q08/invariance"
     version = 2
 
     def seconds(self, params: InvarianceParams, device: DeviceClass) -> float:

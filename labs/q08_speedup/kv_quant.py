@@ -93,9 +93,7 @@ class KvQuant(Experiment[KvQuantParams, KvQuantResult]):
         truths = kv_rounding.read(model, inputs, ctx.part(0.02, 0.06, "scoring"))
         loss, _ = loss_and_divergence(truths, truths, targets)
         ways: dict[str, RoundedCache] = {}
-        every = [(way, bits) for way in WAYS for bits in BITS]
-        for index, (way, bits) in enumerate(every):
-            start, share = 0.06 + 0.94 * index / len(every), 0.94 / len(every)
+        for (way, bits), part in ctx.parts([(way, bits) for way in WAYS for bits in BITS], 0.06):
             sides = {
                 side: kv_rounding.rounding(bits, axis, group)  # type: ignore[arg-type]
                 for side, axis in sides_of(way).items()
@@ -103,7 +101,7 @@ class KvQuant(Experiment[KvQuantParams, KvQuantResult]):
             guesses = kv_rounding.read(
                 model,
                 inputs,
-                ctx.part(start, start + share, "rounding_cache", bits=bits),
+                part("rounding_cache", bits=bits),
                 sides.get("keys"),
                 sides.get("values"),
                 before_rope=way.endswith("before") or way == "both",

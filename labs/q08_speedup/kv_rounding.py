@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from labs.tools.models import hooked
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 
@@ -95,17 +96,15 @@ class RoundingCache(StaticCache):
 @contextmanager
 def keys_rounded_before_rope(model: MiniMind, round_keys: Rounding | None) -> Iterator[None]:
     """While this is open, keys are rounded where they leave their norm, before they are rotated."""
-    handles = []
-    if round_keys is not None:
-        for layer in model.model.layers:
-            # [B, T, K, D] there
-            hook = lambda _module, _args, keys: round_keys(keys.transpose(1, 2)).transpose(1, 2)  # noqa: E731
-            handles.append(layer.self_attn.k_norm.register_forward_hook(hook))
-    try:
+    layers = model.model.layers if round_keys is not None else ()
+
+    def rounded(_module: nn.Module, _args: object, keys: Tensor) -> Tensor:
+        """Keys are [B, T, K, D] there."""
+        assert round_keys is not None
+        return round_keys(keys.transpose(1, 2)).transpose(1, 2)
+
+    with hooked(layer.self_attn.k_norm.register_forward_hook(rounded) for layer in layers):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @torch.inference_mode()
@@ -122,12 +121,12 @@ def read(
 
     Every token attends to what the cache gives back, its own key and value included.
     """
-    weight, length = model.model.embed_tokens.weight, rows.shape[1]
-    positions, found = torch.arange(length, device=rows.device), []
+    length, found = rows.shape[1], []
+    positions = torch.arange(length, device=rows.device)
     with keys_rounded_before_rope(model, keys if before_rope else None):
         for number, row in enumerate(rows):
             on_progress(number / len(rows))
-            cache = RoundingCache(model.config, 1, length, weight.device, weight.dtype)
+            cache = RoundingCache(model.config, 1, length, model.device, model.dtype)
             cache.rounds = (None if before_rope else keys, values)
             found.append(F.log_softmax(model(row[None], positions, cache=cache)[0].float(), -1))
     return found

@@ -12,9 +12,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
-from labs.contract.drawing import Figure
-from labs.contract.fields import ParamError
+from labs.contract import Context, Experiment, Figure, ParamError, Params, Shown, Words, choice, table, whole
 from labs.tools.written import small_number
 
 MASKS = ("flag", "none", "lower_right", "explicit")
@@ -70,8 +68,7 @@ class MasksResult(TypedDict):
 class Masks(Experiment[MasksParams, MasksResult]):
     """What each mask gives against attention written out."""
 
-    def seconds(self, params: MasksParams, device: DeviceClass) -> float:
-        return 2.5
+    takes = 2.5
 
     def measure(self, params: MasksParams, ctx: Context) -> MasksResult:
         """On the CPU whatever the device; the first run of a worker loads torch's compiler."""
@@ -120,14 +117,13 @@ class Masks(Experiment[MasksParams, MasksResult]):
             notes.insert(0, text("masks.first", difference=small_number(result["first_value"])))
         return Shown(
             {"difference": figure, "cells": _cells(result["view"], text)},
-            rows=[
+            rows=table(
                 {
-                    text("mask"): name,
-                    text("axis.difference"): small_number(difference),
-                    text("right"): text("yes" if difference < RIGHT else "no"),
+                    text("mask"): names,
+                    text("axis.difference"): map(small_number, differences),
+                    text("right"): [text("yes" if each < RIGHT else "no") for each in differences],
                 }
-                for name, difference in zip(names, differences, strict=True)
-            ],
+            ),
             notes=notes,
             numbers={
                 f"{name}: {text('axis.difference')}": d for name, d in zip(names, differences, strict=True)

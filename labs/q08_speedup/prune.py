@@ -168,7 +168,7 @@ def _step(model: MiniMind, rows: Tensor) -> Callable[[], Tensor]:
 
     from minimind_core.decoding.step import Step
 
-    device = model.model.embed_tokens.weight.device
+    device = model.device
     step = Step(model, 1, CAPACITY, "eager")
     step.prefill([rows[0, :PROMPT].tolist()])
     ids, position = rows[:1, PROMPT : PROMPT + 1].to(device), torch.tensor([[PROMPT]], device=device)

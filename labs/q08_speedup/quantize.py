@@ -10,8 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, whole
-from labs.contract.drawing import Figure
+from labs.contract import Context, DeviceClass, Experiment, Figure, Params, Shown, Words, choice, whole
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 
@@ -78,9 +77,8 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
         loss, _ = rounding.loss_and_divergence(truths, truths, targets)
         ways = {**WAYS, "yours": (params.bits, params.group)}
         found: dict[str, Rounded] = {}
-        for index, (name, (bits, group)) in enumerate(ways.items()):
-            start, share = 0.15 + 0.8 * index / len(ways), 0.8 / len(ways)
-            on_progress = ctx.part(start, start + share, "rounding", bits=bits)
+        for (name, (bits, group)), part in ctx.parts(ways.items(), 0.15, 0.95):
+            on_progress = part("rounding", bits=bits)
             twin, errors = rounding.round_weights(loaded.model, bits, group)
             guesses = rounding.read(twin, inputs, on_progress)
             new_loss, divergence = rounding.loss_and_divergence(guesses, truths, targets)

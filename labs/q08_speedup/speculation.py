@@ -83,14 +83,13 @@ def passes(
 @torch.inference_mode()
 def _verifying_pass(model: MiniMind, width: int, tokens: int) -> Callable[[], object]:
     """A pass over the last `width` tokens of a full cache."""
-    weight = model.model.embed_tokens.weight
-    cache = StaticCache(model.config, 1, tokens, weight.device, weight.dtype)
+    cache = StaticCache(model.config, 1, tokens, model.device, model.dtype)
     cache.fill(_FILLING)
-    ids = torch.ones(1, width, dtype=torch.int64, device=weight.device)
-    positions = torch.arange(tokens - width, tokens, device=weight.device)[None]  # [1, T]
+    ids = torch.ones(1, width, dtype=torch.int64, device=model.device)
+    positions = torch.arange(tokens - width, tokens, device=model.device)[None]  # [1, T]
 
     @torch.inference_mode()
     def run() -> Tensor:
         return model(ids, positions, cache=cache).argmax(-1)
 
-    return CudaGraph(run, (cache.positions,)) if weight.device.type == "cuda" else run
+    return CudaGraph(run, (cache.positions,)) if model.device.type == "cuda" else run

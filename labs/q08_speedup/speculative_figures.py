@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labs.contract import Words
-from labs.contract.drawing import Figure
+from labs.contract import Figure, Words
 from labs.q08_speedup.draft_rules import tokens_per_round
 
 LONGEST = 16

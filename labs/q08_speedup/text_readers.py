@@ -20,9 +20,8 @@ class Reader:
     """A model that reads a growing text, and can forget its end."""
 
     def __init__(self, model: MiniMind, capacity: int) -> None:
-        weight = model.model.embed_tokens.weight
-        self.model, self.device, self.read = model, weight.device, 0
-        self.cache = StaticCache(model.config, 1, capacity, weight.device, weight.dtype)
+        self.model, self.device, self.read = model, model.device, 0
+        self.cache = StaticCache(model.config, 1, capacity, model.device, model.dtype)
 
     def logits(self, tokens: Sequence[int]) -> Tensor:
         """Reads what is new of all `tokens`; the logits after each new one, [T, V]."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
 from labs.contract import Context, Data, DeviceClass, Experiment, Params, Partials, Shown, ThreeNumbers, Words
-from labs.contract.fields import choice, text, whole
+from labs.contract.fields import choice, text
 from labs.q09_accumulation import recipe_figures
 from labs.q09_accumulation.against import AgainstBigBatch, Ratio, against
 from labs.q09_accumulation.token_counts import read_counts
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 
 RECIPES = ("loss", "end", "rate", "none", "tokens")
 """loss / A; .grad / A at the end; learning rate / A; no division; sum of losses / all tokens."""
@@ -34,7 +35,7 @@ class AccumulateParams(Params):
     normalization: str = choice("none", RECIPES, primary=True, view=True)
     optimizer: str = choice("adamw", OPTIMIZERS, primary=True, view=True)
     clip: str = choice("off", tuple(CLIPS), view=True)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
     def check_together(self) -> None:
         """Raise ParamError for tokens that are no window."""
@@ -76,8 +77,6 @@ class AccumulateResult(MicroBatches, total=False):
 
 class Accumulate(Experiment[AccumulateParams, AccumulateResult]):
     """Micro-batches of unequal length, added up in five ways, against one big batch."""
-
-    id = "q09/accumulate"
 
     def seconds(self, params: AccumulateParams, device: DeviceClass) -> float:
         counts = read_counts(params.tokens)

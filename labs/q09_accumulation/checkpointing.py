@@ -72,8 +72,6 @@ class CheckpointingResult(TypedDict):
 class Checkpointing(Experiment[CheckpointingParams, CheckpointingResult]):
     """Forward and backward pass of one micro-batch, with all activations kept, some, or hardly any."""
 
-    id = "q09/checkpointing"
-
     def seconds(self, params: CheckpointingParams, device: DeviceClass) -> float:
         tokens = (params.rows or ROWS.on(device)) * (params.length or LENGTH.on(device))
         passes = len(WAYS) * (3 + MIN_ROUNDS)

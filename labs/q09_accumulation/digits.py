@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words
 from labs.contract.fields import choice, whole
 from labs.q09_accumulation import digit_figures
+from labs.tools.sampler import seed
 from labs.tools.written import small_number
 
 BATCH, MICRO_BATCHES = 64, 8
@@ -36,7 +37,7 @@ class DigitsParams(Params):
     optimizer: str = choice("sgd", tuple(LOWEST_RATE), primary=True)
     rate_step: int = whole(2, 0, RATES - 1 - SHIFT, primary=True, view=True)
     epochs: int = whole(10, 1, 40)
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class Curves(TypedDict):
@@ -74,8 +75,6 @@ class DigitsResult(Curves, total=False):
 
 class Digits(Experiment[DigitsParams, DigitsResult]):
     """Three arms on the same batches, at every rate of a sweep."""
-
-    id = "q09/digits"
 
     def seconds(self, params: DigitsParams, device: DeviceClass) -> float:
         return 2.0 + params.epochs * 0.6

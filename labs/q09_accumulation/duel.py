@@ -20,6 +20,7 @@ from labs.contract.drawing import Figure
 from labs.contract.fields import choice, whole
 from labs.q09_accumulation.against import AgainstBigBatch, against
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from labs.tools.written import small_number
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class DuelParams(Params):
     updates: int = whole(0, 0, 200, label="duel_updates")
     learning_rate: float = choice(3e-3, (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0))
     steps: int = whole(8, 1, 16, low_sentence="Accumulation steps must be at least 1.")
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
     def planned(self, device: str) -> int:
         """Updates of a run there."""
@@ -114,7 +115,6 @@ class DuelResult(Curves, total=False):
 class Duel(Experiment[DuelParams, DuelResult]):
     """Four trainings, update by update together."""
 
-    id = "q09/duel"
     version = 2
     keep = False
 

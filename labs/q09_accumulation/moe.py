@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
 from labs.contract.drawing import Figure
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from labs.tools.written import small_number
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class MoeParams(Params):
     steps: int = whole(8, 1, 16, primary=True, low_sentence="Accumulation steps must be at least 1.")
     length: int = whole(64, 8, 256, step=8, unit="tokens")
     top: int = choice(1, (1, 2, 4))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class AgainstWhole(TypedDict):
@@ -70,8 +71,6 @@ class MoeResult(TypedDict):
 
 class Moe(Experiment[MoeParams, MoeResult]):
     """One router, one batch: the auxiliary loss and its gradient as one batch and as micro-batches."""
-
-    id = "q09/moe"
 
     def seconds(self, params: MoeParams, device: DeviceClass) -> float:
         return PerDevice(cpu=1.0, cuda=1.0).on(device) + params.steps * params.length * 1.5e-3

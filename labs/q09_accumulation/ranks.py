@@ -10,6 +10,7 @@ from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, S
 from labs.contract.drawing import Figure, Role, error_bars
 from labs.contract.fields import choice, whole
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from labs.tools.written import small_number
 from minimind_core.errors import MiniMindError
 from minimind_core.model.config import PRESETS
@@ -34,7 +35,7 @@ class RanksParams(Params):
 
     steps: int = whole(8, 1, 16, primary=True, low_sentence="Accumulation steps must be at least 1.")
     size: str = choice("minimind-26m", ("nano-rope", "minimind-26m"))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 Spread = dict[str, float]
@@ -67,8 +68,6 @@ class RanksResult(TypedDict):
 
 class Ranks(Experiment[RanksParams, RanksResult]):
     """What two ranks send, how long it takes, and that it changes nothing."""
-
-    id = "q09/ranks"
 
     def seconds(self, params: RanksParams, device: DeviceClass) -> float:
         heavy = params.size == "minimind-26m"

@@ -105,7 +105,6 @@ class ScheduleResult(Course):
 class Schedule(Experiment[ScheduleParams, ScheduleResult]):
     """Warm-up and decay over the updates of a run, counted rightly and wrongly."""
 
-    id = "q09/schedule"
     drawn_by_formula = True
 
     def seconds(self, params: ScheduleParams, device: DeviceClass) -> float:

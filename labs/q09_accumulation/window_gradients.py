@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from labs.contract import OnProgress
 from labs.tools.gradients import norm
-from labs.tools.models import before_each_layer
+from labs.tools.models import before_each_layer, hooked
 from minimind_core.model.minimind import MiniMind
 
 LEARNING_RATE = 5e-4
@@ -173,10 +173,8 @@ def first_updates(
 @contextlib.contextmanager
 def heard_in_every_layer(model: MiniMind, check: Callable[[], None]) -> Iterator[None]:
     """While this is open, `check` runs before each layer, forward and backward."""
-    hooks = [layer.register_full_backward_pre_hook(lambda *_: check()) for layer in model.model.layers]
-    try:
-        with before_each_layer(model, check):
-            yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    backward = hooked(
+        layer.register_full_backward_pre_hook(lambda *_: check()) for layer in model.model.layers
+    )
+    with before_each_layer(model, check), backward:
+        yield

@@ -62,7 +62,6 @@ class WindowsResult(TypedDict):
 class Windows(Experiment[WindowsParams, WindowsResult]):
     """Updates, left-over micro-batches and their weights, over two epochs."""
 
-    id = "q09/windows"
     drawn_by_formula = True
 
     def seconds(self, params: WindowsParams, device: DeviceClass) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from labs.contract import Context, Ints, OnProgress
 from labs.tools.gradients import forward, gradients, targets_in
-from labs.tools.models import copied, untrained
+from labs.tools.models import copied, hooked, untrained
 from minimind_core.model.feed_forward import FeedForward
 from minimind_core.model.minimind import MiniMind
 
@@ -88,8 +88,7 @@ def backward_passes(
 
         return on_backward
 
-    handles = [module.register_full_backward_hook(watch(name)) for name, module in layers.items()]
-    try:
+    with hooked(module.register_full_backward_hook(watch(name)) for name, module in layers.items()):
         logits, loss = forward(model, rows, autocast_dtype(way))
         logits.register_hook(lambda gradient: places[LOGITS].append(look(gradient)))
         for index, exponent in enumerate(exponents):
@@ -97,9 +96,6 @@ def backward_passes(
             model.zero_grad(set_to_none=True)
             (loss * 2.0**exponent).backward(retain_graph=True)
             nonfinite.append(sum(int((~gradient.isfinite()).sum()) for gradient in gradients(model)))
-    finally:
-        for handle in handles:
-            handle.remove()
     dtypes |= {"logits": logits.dtype, "loss": loss.dtype, "parameter_grad": gradients(model)[0].dtype}
     names = {tensor: str(dtype).removeprefix("torch.") for tensor, dtype in dtypes.items()}
     return Passes(places, nonfinite, loss.item() / targets_in(rows), names)

@@ -11,8 +11,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from labs.contract import Data, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Data, Figure, Role, Words
 from labs.tools.number_formats import FORMATS
 from minimind_core.model.config import ModelConfig
 

@@ -16,14 +16,15 @@ from labs.contract import (
     Numbers,
     Params,
     Partials,
-    Row,
     Shown,
     Words,
+    table,
 )
 from labs.contract.drawing import Figure, Role
 from labs.contract.fields import choice, whole
 from labs.q10_grad_scaler.scaler import ScalerParams
 from labs.tools.budgets import PerDevice
+from labs.tools.sampler import seed
 from labs.tools.written import binary_ticks
 from minimind_core.model.config import PRESETS
 
@@ -59,7 +60,7 @@ class DuelParams(Params):
     steps: int = whole(60, 20, 200, primary=True)
     tokens_exponent: int = whole(20, 0, 20, primary=True)
     learning_rate: float = choice(2e-3, (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2))
-    seed: int = whole(0, 0, 2**31 - 1)
+    seed: int = seed()
 
 
 class Curves(TypedDict):
@@ -138,17 +139,16 @@ class Duel(Experiment[DuelParams, DuelResult]):
         figures = {"loss": _losses(result, text), "scale": _scale(result, text)}
         if "zero_percent" not in result:
             return Shown(figures)
-        figures["zeros"] = _zeros(result["zero_percent"], text)
         loss, zeros = result["final_loss"], result["zero_percent"]
-        rows: list[Row] = [
+        figures["zeros"] = _zeros(zeros, text)
+        rows = table(
             {
-                text("way"): text(f"arm.{name}"),
-                text("axis.loss"): loss[name],
-                text("axis.zero_gradients"): zeros[name],
-                text("skipped"): result["skipped"][name],
+                text("way"): [text(f"arm.{name}") for name in ARMS],
+                text("axis.loss"): [loss[name] for name in ARMS],
+                text("axis.zero_gradients"): [zeros[name] for name in ARMS],
+                text("skipped"): [result["skipped"][name] for name in ARMS],
             }
-            for name in ARMS
-        ]
+        )
         note = text("note.harm", **result, harm=result["harm_without_scaler"], zeros=zeros["fp16"])
         numbers = {f"{text(f'arm.{name}')}, {text('axis.loss')}": value for name, value in loss.items()}
         return Shown(figures, rows, [note], numbers)

@@ -73,8 +73,8 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
         shapes = {"small_batch": (1, 128), "chosen": (params.batch, params.length)}
         states: dict[str, Counts] = {}
         kept: dict[str, dict[str, Counts]] = {name: {} for name in shapes}
-        for index, way in enumerate(WAYS):
-            on_progress = ctx.part(index / 4, (index + 1) / 4, "counting", way=way.replace("_", " ").upper())
+        for way, part in ctx.parts(WAYS):
+            on_progress = part("counting", way=way.replace("_", " ").upper())
             if way == "pure_bf16":
                 model = model.to(torch.bfloat16)
             dtype = autocast_dtype(way)

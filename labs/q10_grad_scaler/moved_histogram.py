@@ -8,8 +8,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Floats, Ints, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Figure, Floats, Ints, Role, Words
 from labs.tools.number_formats import EDGES, FORMATS, KINDS, PER_OCTAVE, Shares, shares
 from labs.tools.written import short_percent
 

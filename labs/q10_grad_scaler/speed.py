@@ -64,20 +64,19 @@ class Speed(Experiment[SpeedParams, SpeedResult]):
     def measure(self, params: SpeedParams, ctx: Context) -> SpeedResult:
         from labs.q10_grad_scaler.training_steps import gradient_errors, timed_steps
         from labs.tools.gradients import random_rows
-        from labs.tools.interleaved import interleaved, middle, ratios
+        from labs.tools.interleaved import interleaved, milliseconds, ratios
         from labs.tools.models import untrained
 
         ctx.progress(0.0, "building")
         model = untrained(SHAPE, ctx.device)
         errors = gradient_errors(model, random_rows(model, 1, 16), ctx.part(0.0, 0.05, "gradients"))
         batches: dict[str, BatchTimes] = {}
-        for index, (name, (count, length)) in enumerate(BATCHES.on(ctx.device).items()):
+        for (name, (count, length)), part in ctx.parts(BATCHES.on(ctx.device).items(), 0.05, 0.95):
             if name == "large_batch":
                 count = params.large_batch or count
-            on_progress = ctx.part(0.05 + 0.45 * index, 0.5 + 0.45 * index, "timing")
             steps = timed_steps(model, random_rows(model, count, length), WAYS.on(ctx.device))
-            times = interleaved(steps, ctx.device, SECONDS.on(ctx.device), on_progress, min_rounds=3)
-            spread = {way: middle([1000 * seconds for seconds in rounds]) for way, rounds in times.items()}
+            times = interleaved(steps, ctx.device, SECONDS.on(ctx.device), part("timing"), min_rounds=3)
+            spread = milliseconds(times)
             batches[name] = {
                 "rows": count,
                 "length": length,

@@ -43,11 +43,10 @@ class Training:
         self.model, self.dtype, self.tokens = copied(model), autocast_dtype(way), tokens
         self.learning_rate, self.skipped = learning_rate, 0
         self.scales: list[float] = []
-        weight = self.model.model.embed_tokens.weight
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), betas=(0.9, 0.95), weight_decay=0.1, fused=weight.is_cuda
+            self.model.parameters(), betas=(0.9, 0.95), weight_decay=0.1, fused=model.device.type == "cuda"
         )
-        self.scaler = GradScaler(weight.device.type, enabled=way == "fp16_scaler")
+        self.scaler = GradScaler(model.device.type, enabled=way == "fp16_scaler")
 
     def step(self, rows: Tensor) -> float:
         """One update on rows int64 [B, T + 1]; the loss of a token before it."""

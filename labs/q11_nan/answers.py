@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from labs.q11_nan.mutants import Subject
+from labs.tools.models import hooked
 from minimind_core.model import minimind
 
 
@@ -85,10 +86,8 @@ class Answers:
             "later_block": decoder.layers[-1],
             "final_norm": decoder.norm,
         }
-        handles = [module.register_forward_hook(partial(note, place)) for place, module in modules.items()]
-        logits = self.forward(self.rows[:1])
-        for handle in handles:
-            handle.remove()
+        with hooked(each.register_forward_hook(partial(note, place)) for place, each in modules.items()):
+            logits = self.forward(self.rows[:1])
         return {place: seen[place] for place in modules if place in seen} | {"head": logits}
 
 

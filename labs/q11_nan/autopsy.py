@@ -91,8 +91,6 @@ class AutopsyResult(Maps, total=False):
 class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
     """Every module of every step, forward and backward, while a fault spreads."""
 
-    id = "q11/autopsy"
-
     def seconds(self, params: AutopsyParams, device: DeviceClass) -> float:
         return PerDevice(cpu=1.5 + params.steps * 0.9, cuda=1 + params.steps * 0.2).on(device)
 

@@ -46,8 +46,6 @@ class ChecklistResult(TypedDict):
 class Checklist(Experiment[ChecklistParams, ChecklistResult]):
     """The quick checklist, computed instead of ticked."""
 
-    id = "q11/checklist"
-
     def seconds(self, params: ChecklistParams, device: DeviceClass) -> float:
         return PerDevice(cpu=3 + len(params.lines) / 1e5, cuda=3.0).on(device)
 

@@ -36,8 +36,6 @@ class CostResult(TypedDict):
 class Cost(Experiment[CostParams, CostResult]):
     """Looking at every tensor, timed in turn in one run."""
 
-    id = "q11/cost"
-
     def seconds(self, params: CostParams, device: DeviceClass) -> float:
         more = 1.0 if params.rows == "auto" else max(int(params.rows) / SHAPES.on(device)[0], 0.5)
         return PerDevice(cpu=4 + 8 * more, cuda=3 + 4 * more).on(device)

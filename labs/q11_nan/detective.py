@@ -11,7 +11,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, switch, whole
+from labs.contract import Context, Experiment, Params, Row, Shown, Words, choice, switch, whole
 from labs.contract.drawing import Figure
 from labs.q11_nan.autopsy import BATCH
 from labs.q11_nan.cases import MYSTERIES, mystery
@@ -69,10 +69,7 @@ class DetectiveResult(TypedDict):
 class Detective(Experiment[DetectiveParams, DetectiveResult]):
     """A hidden fault, eight probes, a budget of three."""
 
-    id = "q11/detective"
-
-    def seconds(self, params: DetectiveParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=9.0, cuda=3.0).on(device)
+    takes = PerDevice(cpu=9.0, cuda=3.0)
 
     def measure(self, params: DetectiveParams, ctx: Context) -> DetectiveResult:
         from labs.q11_nan.patient import Patient

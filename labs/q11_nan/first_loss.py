@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice
+from labs.contract import Context, Data, Experiment, Params, Row, Shown, Words, choice
 from labs.contract.drawing import Figure, round_ticks
 from labs.q11_nan.claims import given
 from labs.tools.budgets import PerDevice
@@ -37,10 +37,7 @@ class FirstLossResult(TypedDict):
 class FirstLoss(Experiment[FirstLossParams, FirstLossResult]):
     """The loss before the first step: ln V, or a diagnosis."""
 
-    id = "q11/first_loss"
-
-    def seconds(self, params: FirstLossParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=4.0, cuda=2.0).on(device)
+    takes = PerDevice(cpu=4.0, cuda=2.0)
 
     def formula(self, params: FirstLossParams) -> Data:
         """See `tied` and `untied`; both for our hidden size and vocabulary."""

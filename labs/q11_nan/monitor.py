@@ -12,7 +12,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Params, Row, Shown, Words, choice, real
+from labs.contract import Context, Data, Experiment, Params, Row, Shown, Words, choice, real
 from labs.contract.drawing import Figure
 from labs.tools.sampler import seed
 
@@ -58,10 +58,7 @@ class MonitorResult(TypedDict):
 class Monitor(Experiment[MonitorParams, MonitorResult]):
     """How often each rule fires where nothing is wrong, and how soon where something is."""
 
-    id = "q11/monitor"
-
-    def seconds(self, params: MonitorParams, device: DeviceClass) -> float:
-        return 2.0
+    takes = 2.0
 
     def formula(self, params: MonitorParams) -> Data:
         """Of two means of ten equal normal losses either is as likely the larger one."""

@@ -61,8 +61,6 @@ class RatesResult(TypedDict):
 class Rates(Experiment[RatesParams, RatesResult]):
     """A sweep of the learning rate from 1e-4 to 10,000."""
 
-    id = "q11/rates"
-
     def seconds(self, params: RatesParams, device: DeviceClass) -> float:
         return PerDevice(cpu=3 + params.steps * 0.3, cuda=3 + params.steps * 0.35).on(device)
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, switch, whole
+from labs.contract import Context, Experiment, Params, Row, Shown, Words, choice, switch, whole
 from labs.contract.drawing import Figure
 from labs.q11_nan.bugs import BUGS, PROBES
 from labs.q11_nan.probe_tree import bits, left
@@ -88,11 +88,8 @@ class RouletteResult(TypedDict):
 class Roulette(Experiment[RouletteParams, RouletteResult]):
     """A silent bug in the real model, and probes of the whole and of its parts."""
 
-    id = "q11/roulette"
     version = 3
-
-    def seconds(self, params: RouletteParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=7.0, cuda=2.0).on(device)
+    takes = PerDevice(cpu=7.0, cuda=2.0)
 
     def measure(self, params: RouletteParams, ctx: Context) -> RouletteResult:
         import torch

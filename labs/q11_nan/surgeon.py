@@ -53,8 +53,6 @@ class SurgeonResult(TypedDict):
 class Surgeon(Experiment[SurgeonParams, SurgeonResult]):
     """The small model trains with a fault and a repair, beside a clean twin."""
 
-    id = "q11/surgeon"
-
     def seconds(self, params: SurgeonParams, device: DeviceClass) -> float:
         return PerDevice(cpu=2 + params.steps * 0.2, cuda=2 + params.steps * 0.15).on(device)
 

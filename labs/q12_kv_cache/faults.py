@@ -58,8 +58,7 @@ class Decode:
 
     def make_cache(self, capacity: int) -> StaticCache:
         """An empty cache of so many slots a row."""
-        weight = self.model.model.embed_tokens.weight
-        return StaticCache(self.model.config, self.rows, capacity, weight.device, weight.dtype)
+        return StaticCache(self.model.config, self.rows, capacity, self.model.device, self.model.dtype)
 
     def cache_bytes(self) -> int:
         """Of one token of one row."""
@@ -184,9 +183,9 @@ class RepeatedHeads(Decode):
     """Shared heads are repeated before they are cached: the same numbers, several times over."""
 
     def make_cache(self, capacity: int) -> StaticCache:
-        config, weight = self.model.config, self.model.model.embed_tokens.weight
+        config, model = self.model.config, self.model
         every = config.replace(num_kv_heads=config.num_heads)
-        return _RepeatsHeads(every, self.rows, capacity, weight.device, weight.dtype)
+        return _RepeatsHeads(every, self.rows, capacity, model.device, model.dtype)
 
 
 class _RotatesOnRead(StaticCache):
@@ -222,13 +221,10 @@ def _like(cache: StaticCache, kind: Any) -> Any:
 def rotating_at(model: MiniMind, position: int) -> Iterator[None]:
     """While this is open, every token is rotated as if it stood at that position."""
     assert model.model.rotary is not None
-    handle = model.model.rotary.register_forward_pre_hook(
+    with model.model.rotary.register_forward_pre_hook(
         lambda _module, args: (torch.full_like(args[0], position),)
-    )
-    try:
+    ):
         yield
-    finally:
-        handle.remove()
 
 
 FAULTS: dict[str, type[Decode]] = {

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Required, TypedDict
 
-from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Row, Shown, Words
-from labs.contract.drawing import Figure
+from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Figure, Params, Row, Shown, Words
 from labs.contract.fields import ParamError, choice, real, switch, whole
 from labs.contract.filling import without_e
 from labs.q12_kv_cache.cache_sizes import BITS, MODELS, Attention, mistakes, variants

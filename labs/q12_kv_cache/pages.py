@@ -87,8 +87,9 @@ class Pages(Experiment[PagesParams, PagesResult]):
         slots = Scheduler(SLOTS, queue_limit=count, prefill_chunk=CHUNK)
         blocks = Scheduler(count, queue_limit=count, prefill_chunk=CHUNK, blocks=tables)
         partials: list[dict[str, Any]] = []
-        for way, scheduler, queue in zip(WAYS, (slots, blocks), requests, strict=True):
-            on_progress = ctx.part(WAYS.index(way) / 2, (WAYS.index(way) + 1) / 2, f"serving_{way}")
+        runs = list(zip(WAYS, (slots, blocks), requests, strict=True))
+        for (way, scheduler, queue), part in ctx.parts(runs):
+            on_progress = part(f"serving_{way}")
             for step in itertools.count():
                 for request in queue[step * ARRIVALS : (step + 1) * ARRIVALS]:
                     scheduler.submit(request)

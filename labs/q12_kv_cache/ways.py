@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from labs.tools.models import hooked
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind, RMSNorm
 
@@ -20,8 +21,7 @@ PADDING = 5
 
 def new_cache(model: MiniMind, batch: int, capacity: int) -> StaticCache:
     """An empty one of the model's own dtype."""
-    weight = model.model.embed_tokens.weight
-    return StaticCache(model.config, batch, capacity, weight.device, weight.dtype)
+    return StaticCache(model.config, batch, capacity, model.device, model.dtype)
 
 
 def cached_keys(model: MiniMind, ids: Tensor) -> Tensor:
@@ -106,14 +106,10 @@ def outputs(model: MiniMind, run: Callable[[], object]) -> dict[str, Tensor]:
 
         return hook
 
-    handles = [
+    with hooked(
         part.register_forward_hook(keep(name.removeprefix("model.")))
         for name, part in model.named_modules()
         if isinstance(part, nn.Linear | RMSNorm | nn.Embedding)
-    ]
-    try:
+    ):
         run()
-    finally:
-        for handle in handles:
-            handle.remove()
     return found

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Numbers, Params, Shown, Words, real, whole
-from labs.contract.drawing import Figure, Role
+from labs.contract import Context, Experiment, Figure, Numbers, Params, Role, Shown, Words, real, whole
 from labs.q13_sampling.claims import given
 
 if TYPE_CHECKING:
@@ -57,9 +56,7 @@ class BugsResult(TypedDict):
 class Bugs(Experiment[BugsParams, BugsResult]):
     """Four mistakes of sampling codes, run for real."""
 
-    def seconds(self, params: BugsParams, device: DeviceClass) -> float:
-        """A few small tensors."""
-        return 0.1
+    takes = 0.1
 
     def measure(self, params: BugsParams, ctx: Context) -> BugsResult:
         """Calls each mistake on inputs that it survives and on inputs that it does not."""

@@ -13,8 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from labs.contract import Ints, Row, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Figure, Ints, Role, Row, Words
 from labs.q13_sampling.filters import Floats, Mask, entropy
 
 DTYPES = ("float64", "float32", "float16")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Context, Experiment, Figure, Params, Role, Shown, Words
 from labs.q13_sampling.texts import visible
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import temperature, top_p
@@ -56,9 +55,8 @@ class ConfidenceResult(TypedDict):
 class Confidence(Experiment[ConfidenceParams, ConfidenceResult]):
     """The same text read by a model that has hardly learned, by it when trained, and by the 26M."""
 
-    def seconds(self, params: ConfidenceParams, device: DeviceClass) -> float:
-        """Loading the models is most of it."""
-        return PerDevice(cpu=1.0, cuda=0.5).on(device)
+    takes = PerDevice(cpu=1.0, cuda=0.5)
+    """Loading the models is most of it."""
 
     def measure(self, params: ConfidenceParams, ctx: Context) -> ConfidenceResult:
         """Each model reads the text once."""
@@ -67,8 +65,8 @@ class Confidence(Experiment[ConfidenceParams, ConfidenceResult]):
         from minimind_core.decoding.sampling import filter_logits
 
         models: dict[str, ModelConfidence] = {}
-        for index, name in enumerate(MODELS):
-            ctx.progress(index / len(MODELS), "loading_model", model=name)
+        for name, part in ctx.parts(MODELS):
+            part("loading_model", model=name)
             loaded = ctx.model(name)
             ids = loaded.prompt_ids(TEXT)
             with torch.inference_mode():

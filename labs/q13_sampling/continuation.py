@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, text, whole
-from labs.contract.drawing import Figure
+from labs.contract import Context, DeviceClass, Experiment, Figure, Params, Shown, Words, table, text, whole
 from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import visible
 from labs.tools.budgets import PerDevice
@@ -82,24 +81,20 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
     def show(self, result: ContinuationResult, text: Words) -> Shown:
         """How many tokens the settings left at each step, and how unsure that choice was."""
         steps = result["steps"]
-        labels = [visible(step["token"]) for step in steps]
-        kept, entropy, hover = Figure(), Figure(), "%{customdata}<br>%{y:.4g}"
-        for figure, values in (
-            (kept, [step["kept"] for step in steps]),
-            (entropy, [step["entropy"] for step in steps]),
-        ):
-            along = range(1, len(steps) + 1)
-            figure.line(along, values, "measured", mode="lines+markers", customdata=labels, hover=hover)
+        along, labels = range(1, len(steps) + 1), [visible(step["token"]) for step in steps]
+        columns = {
+            text("axis.step"): along,
+            text("number"): labels,
+            text("axis.kept"): [step["kept"] for step in steps],
+            text("axis.entropy"): [step["entropy"] for step in steps],
+        }
+        figures = {}
+        for name, scale in (("kept", "log"), ("entropy", "linear")):
+            title, hover = text(f"axis.{name}"), "%{customdata}<br>%{y:.4g}"
+            figures[name] = figure = Figure()
+            figure.line(
+                along, columns[title], "measured", mode="lines+markers", customdata=labels, hover=hover
+            )
             figure.x_axis(text("axis.step"))
-        kept.y_axis(text("axis.kept"), type="log")
-        entropy.y_axis(text("axis.entropy"), type="linear")
-        rows: list[Row] = [
-            {
-                text("axis.step"): index,
-                text("number"): label,
-                text("axis.kept"): step["kept"],
-                text("axis.entropy"): step["entropy"],
-            }
-            for index, (label, step) in enumerate(zip(labels, steps, strict=True), 1)
-        ]
-        return Shown({"kept": kept, "entropy": entropy}, rows)
+            figure.y_axis(title, type=scale)
+        return Shown(figures, table(columns))

@@ -138,11 +138,10 @@ class Grid(Experiment[GridParams, GridResult]):
             for row in range(count)
         ]
         partials: list[CellPart] = []
-        for index, (kind, starts) in enumerate(PROMPTS.items()):
+        for (kind, starts), part in ctx.parts(PROMPTS.items()):
             prompts = list(itertools.islice(itertools.cycle(starts), count))
             ids = [loaded.prompt_ids(prompt) for prompt in prompts] * len(settings)
-            on_progress = ctx.part(index / len(PROMPTS), (index + 1) / len(PROMPTS), kind)
-            written = write(loaded, ids, requests, params.max_new_tokens, ctx.device, on_progress)
+            written = write(loaded, ids, requests, params.max_new_tokens, ctx.device, part(kind))
             for setting in settings:
                 texts = _texts(loaded, kind, prompts, written)
                 partials.append({"setting": setting, "kind": kind, "texts": texts})

@@ -18,8 +18,7 @@ from typing import Any, NotRequired, TypedDict, get_args
 
 import numpy as np
 
-from labs.contract import Calculator, Counts, Params, Shown, Words
-from labs.contract.fields import ParamError, choice, order, text
+from labs.contract import Calculator, Counts, ParamError, Params, Shown, Words, choice, order, text
 from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates, rows
 from labs.q13_sampling.filters import BoundaryRule, Floats, Mask, filter_chain, keep_top_p, softmax
 from labs.tools.sampler import temperature, top_p

@@ -8,8 +8,7 @@ from typing import Any, NotRequired, TypedDict, cast, get_args
 
 import numpy as np
 
-from labs.contract import Context, DeviceClass, Experiment, Floats, Ints, Params, Shown, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Context, DeviceClass, Experiment, Figure, Floats, Ints, Params, Role, Shown, Words
 from labs.contract.fields import choice, order, real, text
 from labs.q13_sampling.candidates import DTYPES, Candidates, bars, candidates, rows
 from labs.q13_sampling.filters import (

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Shown, Words, text, whole
-from labs.contract.drawing import Figure
+from labs.contract import Context, DeviceClass, Experiment, Figure, Shown, Words, table, text, whole
 from labs.q13_sampling.continuation import ContinuationParams
 from labs.q13_sampling.next_token import PROMPT
 from labs.q13_sampling.texts import distinct_pairs, repetition, visible
@@ -88,31 +87,28 @@ class Wall(Experiment[WallParams, WallResult]):
     def show(self, result: WallResult, text: Words) -> Shown:
         """Each text by its diversity and by how likely the model alone finds it."""
         samples = result["samples"]
+        distinct, repeated = text("axis.distinct"), text("axis.repetition")
+        likely = text("axis.log_probability")
+        columns = {
+            distinct: [sample["distinct"] for sample in samples],
+            repeated: [sample["repetition"] for sample in samples],
+            likely: [sample["log_probability"] for sample in samples],
+        }
         figure = Figure()
         figure.marks(
-            [sample["distinct"] for sample in samples],
-            [sample["log_probability"] for sample in samples],
+            columns[distinct],
+            columns[likely],
             "measured",
             size=10,
             marker={"opacity": 0.75},
             text=["<br>".join(textwrap.wrap(html.escape(sample["text"]), 48)[:6]) for sample in samples],
             hover="%{text}",
         )
-        distinct, repeated = text("axis.distinct"), text("axis.repetition")
-        likely = text("axis.log_probability")
         figure.x_axis(distinct)
         figure.y_axis(likely)
         return Shown(
             {"likely": figure},
-            rows=[
-                {
-                    text("text"): visible(sample["text"]),
-                    distinct: sample["distinct"],
-                    repeated: sample["repetition"],
-                    likely: sample["log_probability"],
-                }
-                for sample in samples
-            ],
+            rows=table({text("text"): [visible(sample["text"]) for sample in samples], **columns}),
             numbers={
                 distinct: result["distinct"],
                 repeated: result["repetition"],

@@ -95,8 +95,6 @@ class AutoscalerResult(TypedDict):
 class Autoscaler(Experiment[AutoscalerParams, AutoscalerResult]):
     """The chosen rule, a hasty one that flaps, and thresholds on the latency as commonly shown."""
 
-    id = "q14/autoscaler"
-
     def seconds(self, params: AutoscalerParams, device: DeviceClass) -> float:
         return 0.3 + params.peak * 0.03
 

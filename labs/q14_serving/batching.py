@@ -60,8 +60,6 @@ class BatchingResult(TypedDict):
 class Batching(Experiment[BatchingParams, BatchingResult]):
     """The engine serves the same requests twice: joining at any step, and batch after batch."""
 
-    id = "q14/batching"
-
     def seconds(self, params: BatchingParams, device: DeviceClass) -> float:
         tokens = params.requests * (params.answer + params.prompt / CHUNK)
         return 0.5 + tokens * PerDevice(cpu=2e-3, cuda=4e-3).on(device)

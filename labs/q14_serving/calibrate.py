@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, choice, whole
+from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, table, whole
 from labs.contract.drawing import Figure, error_bars
 from labs.contract.experiment import ThreeNumbers
 from labs.q14_serving.curves import SECOND, fit, given, given_list, table_line
@@ -49,8 +49,6 @@ class CalibrateResult(TypedDict):
 
 class Calibrate(Experiment[CalibrateParams, CalibrateResult]):
     """Steps of engines with 1, 2, 4 … rows, timed in turn, and the line through them."""
-
-    id = "q14/calibrate"
 
     def seconds(self, params: CalibrateParams, device: DeviceClass) -> float:
         largest = params.max_batch or LARGEST.on(device)
@@ -97,22 +95,15 @@ class Calibrate(Experiment[CalibrateParams, CalibrateResult]):
 
     def show(self, result: CalibrateResult, text: Words) -> Shown:
         """`step`: medians and the line, beside the table's; `rate`: requests a second by batch."""
-        rows: list[Row] = [
+        rows = table(
             {
-                text("axis.batch"): batch,
-                text("axis.step"): step,
-                text("low"): spread["low"],
-                text("high"): spread["high"],
-                text("per_second"): rate,
+                text("axis.batch"): result["batches"],
+                text("axis.step"): result["step_milliseconds"],
+                text("low"): [spread["low"] for spread in result["spread"]],
+                text("high"): [spread["high"] for spread in result["spread"]],
+                text("per_second"): result["tokens_per_second"],
             }
-            for batch, step, spread, rate in zip(
-                result["batches"],
-                result["step_milliseconds"],
-                result["spread"],
-                result["tokens_per_second"],
-                strict=True,
-            )
-        ]
+        )
         rates, three = result["requests_per_second"], _three(result, text)
         return Shown(
             {"step": _step(result, text), "rate": _rate(result, text)},

@@ -52,7 +52,7 @@ class FullBatch:
 
 def timed_line(model: MiniMind, batches: Sequence[int], hear: Callable[[float], None]) -> tuple[Line, float]:
     """The line of the engine's step, and the milliseconds to read a prompt; `hear` is told the share done."""
-    device, steps = model.model.embed_tokens.weight.device, list[float]()
+    device, steps = model.device, list[float]()
     for index, rows in enumerate(batches):
         full = FullBatch(model, rows)
         full.fill(partial(hear, index / (len(batches) + 1)))
@@ -79,7 +79,7 @@ def replay(
     shows what the model of a step leaves out, and not what else this machine does.
     """
     engine = Engine(model, num_slots=slots, max_length=LENGTH, queue_limit=len(due))
-    device, now, number = model.model.embed_tokens.weight.device, 0.0, 0
+    device, now, number = model.device, 0.0, 0
     ends = [0.0] * len(due)
     ids: dict[int, int] = {}
     while len(ids) < len(due) or not engine.idle:

@@ -7,8 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from labs.contract import Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Figure, Role, Words
 from labs.q14_serving.queueing import percentile
 
 SHARES = list(range(0, 101, 2))

@@ -61,7 +61,6 @@ class LiveView(TypedDict):
 class Live(Experiment[LiveParams, LiveResult]):
     """A sound service, and beside it, where a break is chosen, a broken one under the same arrivals."""
 
-    id = "q14/live"
     version = 2
     keep = False
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from labs.contract import Row, Shown, Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Figure, Role, Row, Shown, Words
 from labs.q14_serving.live_path import path_figure
 from labs.q14_serving.live_seen import ANSWERED, LiveResult, Outcome, Request, Run, latency
 from labs.q14_serving.queueing import percentile

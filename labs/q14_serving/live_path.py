@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from labs.contract import Words
-from labs.contract.drawing import Figure, Role
+from labs.contract import Figure, Role, Words
 from labs.q14_serving.live_seen import Instant, LiveResult, Run
 
 STATIONS = ("client", "queue", "breaker", "engine")

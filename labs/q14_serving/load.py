@@ -86,8 +86,6 @@ class LoadResult(TypedDict):
 class Load(Experiment[LoadParams, LoadResult]):
     """Calibrate, predict, then send: the closed loop first, the open one after it."""
 
-    id = "q14/load"
-
     def seconds(self, params: LoadParams, device: DeviceClass) -> float:
         return (
             CALIBRATION_SECONDS + CLOSED_SECONDS + 2 * params.freeze + params.seconds + params.tokens * 0.05

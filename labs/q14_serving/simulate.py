@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labs.contract import Context, Data, DeviceClass, Experiment, Row, Shown, Words
-from labs.contract.drawing import Role
-from labs.contract.experiment import ThreeNumbers
+from labs.contract import Context, Data, DeviceClass, Experiment, Role, Row, Shown, ThreeNumbers, Words
 from labs.q14_serving.curves import SECOND
 from labs.q14_serving.latencies import POINTS, Seen, distributions, in_flight
 from labs.q14_serving.queueing import in_flight_at
@@ -37,7 +35,6 @@ ROLES: tuple[Role, ...] = ("measured", "said", "peer")
 class Simulate(Experiment[SimulateParams, SimulateResult]):
     """The chosen fleet under open and closed clients; then more and fewer GPUs, and other rates."""
 
-    id = "q14/simulate"
     version = 2
 
     def seconds(self, params: SimulateParams, device: DeviceClass) -> float:

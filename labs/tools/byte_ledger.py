@@ -78,7 +78,7 @@ def batch_bytes(
     if run < rows:
         fewer = kept_for_backward(model, random_rows(model, run - 1, length), dtype, check)
         kept["activations"] += (rows - run) * (kept["activations"] - fewer["activations"])
-    if model.model.embed_tokens.weight.is_cuda:
+    if model.device.type == "cuda":
         kept["peak"] = cuda_peak(model, random_rows(model, rows, length), dtype)
     return kept
 

@@ -15,7 +15,7 @@ def random_rows(model: MiniMind, count: int, length: int) -> Tensor:
     """Rows [count, length + 1] of ids, always the same, for what does not depend on the text."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(3, model.config.vocab_size, (count, length + 1), generator=generator)
-    return rows.to(model.model.embed_tokens.weight.device)
+    return rows.to(model.device)
 
 
 def forward(model: MiniMind, rows: Tensor, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:

@@ -111,7 +111,7 @@ def window_losses(
     model: MiniMind, rows: Tensor, on_progress: Callable[[float], None], *, batch_size: int = 4
 ) -> NDArray[np.float64]:
     """Mean nats a token of each window, rows int64 [N, T + 1] -> [N]; `on_progress` before each batch."""
-    device = model.model.embed_tokens.weight.device
+    device = model.device
     losses = []
     for start in range(0, len(rows), batch_size):
         on_progress(start / len(rows))

@@ -78,6 +78,11 @@ def middle(values: list[float]) -> dict[str, float]:
     return {"median": median, "low": low, "high": high}
 
 
+def milliseconds(times: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Median and quartiles of each way's seconds, in milliseconds."""
+    return {name: middle([1000 * seconds for seconds in rounds]) for name, rounds in times.items()}
+
+
 def ratios(slow: Sequence[float], quick: Sequence[float]) -> dict[str, float]:
     """Median and quartiles of how much longer one way takes than another, round by round.
 

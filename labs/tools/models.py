@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
@@ -43,25 +44,33 @@ def assembled(config: ModelConfig, tensors: Mapping[str, Tensor]) -> MiniMind:
     weights = {name: tensors[name][: size[0]] for name, size in parameter_shapes(config).items()}
     model.load_state_dict(weights, assign=True)
     if config.position == "rope":
-        model.model.rotary = RotaryEmbedding(config).to(model.model.embed_tokens.weight.device)
+        model.model.rotary = RotaryEmbedding(config).to(model.device)
     return model.eval()
 
 
 def copied(model: MiniMind) -> MiniMind:
     """An FP32 copy with weights of its own, whose gradients nobody else sees."""
-    weight = model.model.embed_tokens.weight
     with torch.random.fork_rng(devices=[]):
         copy = MiniMind(model.config)
     copy.load_state_dict(model.state_dict())
-    return copy.to(weight.device, torch.float32)
+    return copy.to(model.device, torch.float32)
 
 
 @contextlib.contextmanager
 def before_each_layer(model: MiniMind, call: Callable[[], None]) -> Iterator[None]:
     """While this is open, `call` runs before each layer, so that a cancel is heard in a long forward."""
-    hooks = [layer.register_forward_pre_hook(lambda *_: call()) for layer in model.model.layers]
-    try:
+    with hooked(layer.register_forward_pre_hook(lambda *_: call()) for layer in model.model.layers):
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+
+@contextlib.contextmanager
+def hooked(handles: Iterable[RemovableHandle]) -> Iterator[None]:
+    """While this is open, the hooks of these handles are called; after it they are gone, whatever was raised.
+
+    with hooked(layer.register_forward_hook(look) for layer in layers):
+        model(ids)
+    """
+    with contextlib.ExitStack() as stack:
+        for handle in handles:
+            stack.enter_context(handle)
+        yield

@@ -27,7 +27,7 @@ def token_losses(
     `inputs` are more arguments of the forward, such as `positions`. `check` is called before every layer and
     may raise, so that a cancel is heard in the middle of a long row.
     """
-    device = model.model.embed_tokens.weight.device
+    device = model.device
     at_once = max(1, TOKENS_AT_ONCE.on(device.type) // (rows.shape[1] - 1))
     losses = []
     with before_each_layer(model, check):

@@ -134,7 +134,7 @@ def _log_probabilities(loaded: LoadedModel, ids: Tensor, on_progress: OnProgress
     from minimind_core.model.kv_cache import StaticCache
 
     model, (rows, length) = loaded.model, (ids.shape[0], ids.shape[1] - 1)
-    cache = StaticCache(loaded.config, rows, length, ids.device, model.head_weight.dtype)
+    cache = StaticCache(loaded.config, rows, length, ids.device, model.dtype)
     parts = []
     with torch.inference_mode():
         for start, hidden in read_in_chunks(

@@ -121,7 +121,7 @@ def _generated(
     count, times = options.max_new_tokens, {}
     check_prompts(loaded.config, [ids], count)
     generator = Generator(loaded.model, 1, len(ids) + count, options.method)
-    every = CHECK_EVERY.get(loaded.model.head_weight.device.type, 1)
+    every = CHECK_EVERY.get(loaded.model.device.type, 1)
     with _reading(ids, options.json) as on_prefill:
         if options.method in ("compiled", "persistent"):
             begin = time.perf_counter()
@@ -182,7 +182,7 @@ def _notes(loaded: LoadedModel, params: SamplingParams, method: str, length: int
     from minimind_core.decoding.step import runs_eagerly
 
     notes = params.notes(loaded.config.vocab_size)
-    if method in ("compiled", "persistent") and runs_eagerly(loaded.config, loaded.model.head_weight.device):
+    if method in ("compiled", "persistent") and runs_eagerly(loaded.config, loaded.model.device):
         notes.append("A mixture of experts is not compiled on a CPU: it ran as with --method cached.")
     if length > loaded.config.max_length:
         notes.append(

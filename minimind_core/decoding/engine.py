@@ -96,7 +96,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model, self.max_length = model.eval(), max_length
-        on_cuda = model.model.embed_tokens.weight.device.type == "cuda"
+        on_cuda = model.device.type == "cuda"
         self.blocks = (
             BlockTables(num_blocks or num_slots * -(-max_length // block_size), block_size) if paged else None
         )

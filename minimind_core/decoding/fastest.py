@@ -24,7 +24,7 @@ def fastest_step(model: MiniMind, batch_size: int, capacity: int) -> Step:
 
     On a machine's first call the one call for a CPU is not compiled yet: that begins, and torch steps in.
     """
-    kind: StepKind = "graph" if model.head_weight.device.type == "cuda" else "eager"
+    kind: StepKind = "graph" if model.device.type == "cuda" else "eager"
     return Step(model, batch_size, capacity, kind, forward=make_cpu_step(model, wait=False))
 
 

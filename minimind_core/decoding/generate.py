@@ -138,7 +138,7 @@ class Generator:
         self, prompts: Sequence[Sequence[int]], requests: Sequence[SamplingParams], count: int
     ) -> Iterator[Tensor]:
         """Every step reads everything again; the yardstick that the fast ways must equal."""
-        device = self.model.model.embed_tokens.weight.device
+        device = self.model.device
         noise = RequestNoise([request.seed for request in requests], self.model.config.vocab_size, device)
         settings = batch_settings(requests, device)
         rows = [list(prompt) for prompt in prompts]

@@ -175,9 +175,7 @@ def make_persistent_step(model: MiniMind, cache: StaticCache) -> PersistentStep 
         try:
             rotary = model.model.rotary
             assert rotary is not None, "checked by the plan: positions are rotated"
-            return PersistentStep(
-                model, cache, plan, compiled(plan, rotary.attention_factor, model.head_weight.device)
-            )
+            return PersistentStep(model, cache, plan, compiled(plan, rotary.attention_factor, model.device))
         except (AttributeError, OSError, RuntimeError) as error:  # no NVRTC, or another torch's
             plan = f"it could not be compiled here ({error})"
     _log.warning("The persistent kernel does not run: %s. Decoding takes the compiled step instead.", plan)

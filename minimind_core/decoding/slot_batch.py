@@ -73,14 +73,13 @@ class SlotBatch:
         kind: StepKind,
         blocks: BlockTables | None = None,
     ) -> None:
-        weight = model.model.embed_tokens.weight
-        where = (weight.device, weight.dtype)
+        where = (model.device, model.dtype)
         cache = (
             StaticCache(model.config, num_slots, max_length, *where)
             if blocks is None
             else PagedCache(model.config, num_slots, max_length, blocks.num_blocks, blocks.block_size, *where)
         )
-        self.model, self.device, self.kind = model, weight.device, kind
+        self.model, self.device, self.kind = model, model.device, kind
         self.last_place = max_length - 1
         eager_on_cpu = kind == "eager" and self.device.type == "cpu"
         self.forward = make_step_model(model, num_slots) if eager_on_cpu else None

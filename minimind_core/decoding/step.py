@@ -60,9 +60,8 @@ class Step:
         forward: Forward | None = None,
     ) -> None:
         """`forward` reads the new tokens in the place of `model`, which then reads prompts only."""
-        weight = model.model.embed_tokens.weight
-        self.model, self.device, self.kind = model, weight.device, kind
-        self.cache = cache or StaticCache(model.config, batch_size, capacity, self.device, weight.dtype)
+        self.model, self.device, self.kind = model, model.device, kind
+        self.cache = cache or StaticCache(model.config, batch_size, capacity, self.device, model.dtype)
         self.ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=self.device)
         self.positions = torch.zeros_like(self.ids)
         if runs_eagerly(model.config, self.device):

@@ -75,7 +75,7 @@ def make_step_model(model: MiniMind, batch_size: int) -> MiniMind | FusedStep | 
         return whole
     if batch_size > 1:
         return _laid_out(model, partial(_for_rows, batch_size))
-    on_cpu = model.head_weight.device.type == "cpu"
+    on_cpu = model.device.type == "cpu"
     int8 = on_cpu and _is_exactly_int8(model) and int8_linear.is_available()
     return _fused(_laid_out(model, _int8_linear if int8 else _linear))
 

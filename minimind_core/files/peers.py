@@ -22,8 +22,7 @@ def as_transformers(model: MiniMind) -> Any:
         ) from None
     settings = write_hf_config(model.config, "float32")
     config = transformers.AutoConfig.for_model(**settings)
-    weight = model.model.embed_tokens.weight
-    peer = transformers.AutoModelForCausalLM.from_config(config, dtype=weight.dtype).to(weight.device)
+    peer = transformers.AutoModelForCausalLM.from_config(config, dtype=model.dtype).to(model.device)
     state = dict(model.state_dict())
     if model.config.tie_word_embeddings:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]

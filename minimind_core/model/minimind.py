@@ -236,6 +236,16 @@ class MiniMind(nn.Module):
         """The matrix [V, C] that the head multiplies with: the embedding's where tied."""
         return self.model.embed_tokens.weight if self.config.tie_word_embeddings else self.lm_head.weight
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.embed_tokens.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are kept in, and hidden states are computed in."""
+        return self.model.embed_tokens.weight.dtype
+
     def use_attention(self, kind: AttentionKind) -> MiniMind:
         """Choose fused ("sdpa") or written-out ("eager") attention; returns self."""
         for layer in self.model.layers:

@@ -90,7 +90,7 @@ def _windows_by_language(
 
 @torch.inference_mode()
 def _summed_loss(model: MiniMind, rows: list[np.ndarray]) -> float:
-    device = next(model.parameters()).device
+    device = model.device
     longest = max(len(row) for row in rows)
     ids = torch.full((len(rows), longest), -100)
     for index, row in enumerate(rows):

@@ -162,10 +162,7 @@ def save_trained(
             for record in records[::every]
             if math.isfinite(record.loss)  # it is not where an update was skipped, and JSON has no NaN
         ],
-        **describe(
-            next(model.parameters()).device,
-            pick_dtype(recipe.training.dtype, next(model.parameters()).device),
-        ),
+        **describe(model.device, pick_dtype(recipe.training.dtype, model.device)),
     }
     state = {key: value.float().cpu() for key, value in model.state_dict().items()}
     save_checkpoint(
@@ -184,7 +181,7 @@ def score_master_and_shipped(
     model: MiniMind, folder: Path, tokenizer: Tokenizer, paths: Sequence[Path], max_tokens: int
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Held-out scores of the trained weights and of what was just saved, both in fp32."""
-    device = next(model.parameters()).device
+    device = model.device
     seq_len = model.config.max_length
 
     def scores(candidate: MiniMind) -> dict[str, dict[str, float]]:

@@ -67,7 +67,7 @@ class Trainer:
                 f"batch_size {config.batch_size} cannot be split over {config.grad_accum} micro-batches "
                 f"in {self.processes.count} processes; choose a multiple."
             )
-        self.device = next(model.parameters()).device
+        self.device = model.device
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizers = make_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.dtype == "fp16")

@@ -153,7 +153,7 @@ class EmbeddedBackend:
             raise Invalid(str(error), param="prompt") from error
 
     def _device_bytes(self) -> int | None:
-        device = self._loaded.model.head_weight.device
+        device = self._loaded.model.device
         if device.type != "cuda":
             return None
         free, total = torch.cuda.mem_get_info(device)

@@ -15,7 +15,6 @@ import os
 import random
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,7 +25,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, find_chromium
-from tests.browser.conftest import MODEL, ROOT, free_port, in_menu, wait_until_healthy
+from tests.browser.conftest import MODEL, ROOT, free_port, in_menu, server_command, wait_until_healthy
 from tests.browser.sessions import Session
 from tests.browser.soak import open_the_labs
 
@@ -63,17 +62,7 @@ def running_server(folder: str, script: str = "app.py") -> Iterator[tuple[str, p
     }
     began = time.perf_counter()
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            script,
-            "--server.port",
-            str(port),
-            "--server.headless",
-            "true",
-        ],
+        server_command(script, port),
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -71,20 +71,7 @@ def running_app(
     }
     inherited = {name: value for name, value in os.environ.items() if name != "MINIMIND_DATABASE"}
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            script,
-            "--server.port",
-            str(port),
-            "--server.headless",
-            "true",
-            "--server.baseUrlPath",
-            path,
-            *options,
-        ],
+        server_command(script, port, "--server.baseUrlPath", path, *options),
         cwd=ROOT,
         env=inherited | own | environment,
         stdout=log,
@@ -99,6 +86,18 @@ def running_app(
         process.wait(60)
     written = (folder / "log").read_text()
     assert "Traceback" not in written, written
+
+
+def server_command(script: str, port: int, *options: str) -> list[str]:
+    """What serves a Streamlit script at the port and opens no browser."""
+    run = [sys.executable, "-m", "streamlit", "run", script, "--server.headless", "true"]
+    return [*run, "--server.port", str(port), *options]
+
+
+@pytest.fixture(params=["en", pytest.param("zh", marks=pytest.mark.slow)])
+def language(request: pytest.FixtureRequest) -> str:
+    """A reader's, one after the other."""
+    return str(request.param)
 
 
 @contextlib.contextmanager

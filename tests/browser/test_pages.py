@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser import soak
-from tests.browser.conftest import OpenPage, see_plot, settle, wait_until
+from tests.browser.conftest import OpenPage, see_plot, settle, wait_until, written
 from tests.browser.processes import at_a_crawl, web_process, worker_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,6 +42,23 @@ def skip_predictions(page: Page) -> None:
         skip.click()
     expect(lab).to_be_visible(timeout=PATIENCE)
     settle(page)
+
+
+def check_locked(page: Page, *secrets: str) -> None:
+    """No plot is drawn, and nothing is written of what the predictions ask for."""
+    assert page.locator(".js-plotly-plot").count() == 0
+    assert not [secret for secret in secrets if secret in written(page)]
+
+
+def commit_predictions(page: Page, question: str, *answers: str) -> None:
+    """Type an answer into every field of a question such as "q12", in their order, and commit to them."""
+    boxes = page.locator(f".st-key-{question}-predictions input[type=text]")
+    expect(boxes).to_have_count(len(answers), timeout=PATIENCE)
+    for box, answer in zip(boxes.all(), answers, strict=True):
+        box.fill(answer)
+        box.press("Tab")
+    settle(page)
+    page.locator(f".st-key-{question}-predictions-commit button").click()
 
 
 def open_experiments(page: Page, *names: str) -> None:

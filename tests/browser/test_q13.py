@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pages.ui.words.i18n import catalogue
 from tests.browser.conftest import own_page, settle, wait_until, written
-from tests.browser.test_pages import check_page, open_experiments
+from tests.browser.test_pages import check_locked, check_page, commit_predictions, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -44,13 +45,7 @@ class Journey:
         expect(self.main.get_by_text(text, exact=False).first).to_be_visible(timeout=PATIENCE)
 
     def predict(self) -> None:
-        boxes = self.page.locator(".st-key-q13-predictions input[type=text]")
-        expect(boxes).to_have_count(3, timeout=PATIENCE)
-        for box, number in zip(boxes.all(), ("3", "0.66", "6.5"), strict=True):
-            box.fill(number)
-            box.press("Tab")
-        settle(self.page)
-        self.page.locator(".st-key-q13-predictions-commit button").click()
+        commit_predictions(self.page, "q13", "3", "0.66", "6.5")
         self.button("q13.page.write").wait_for(timeout=PATIENCE)
         settle(self.page)
 
@@ -109,17 +104,16 @@ class Journey:
         expect(claim.get_by_role("row").filter(has_text="strict_shift")).to_contain_text("4")
 
 
-@pytest.fixture(params=["en", pytest.param("zh", marks=pytest.mark.slow)])
-def journey(request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory) -> Iterator[Journey]:
-    with own_page(chromium, tmp_path_factory.mktemp("q13"), "q13_sampling", request.param) as page:
-        yield Journey(page, request.param)
+@pytest.fixture
+def journey(language: str, chromium: Browser, tmp_path: Path) -> Iterator[Journey]:
+    with own_page(chromium, tmp_path, "q13_sampling", language) as page:
+        yield Journey(page, language)
 
 
 def test_from_the_predictions_to_a_checked_claim(journey: Journey) -> None:
     page = journey.page
     expect(journey.button("predict.commit")).to_be_visible(timeout=PATIENCE)
-    assert page.locator(".js-plotly-plot").count() == 0
-    assert not [secret for secret in SECRETS if secret in written(page)]
+    check_locked(page, *SECRETS)
     assert page.locator("[class*='st-key-evidence']").count() == 0
 
     journey.predict()

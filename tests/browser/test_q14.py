@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pages.ui.words.i18n import catalogue
-from tests.browser.conftest import own_page, settle, written
-from tests.browser.test_pages import check_page, open_experiments
+from tests.browser.conftest import own_page, settle
+from tests.browser.test_pages import check_locked, check_page, commit_predictions, open_experiments
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -18,27 +19,19 @@ SECRETS = ("41.1", "3.03")
 """Simulated requests in flight, and the rate of the closed loop: on the page once the lab is open."""
 
 
-@pytest.fixture(params=["en", pytest.param("zh", marks=pytest.mark.slow)])
-def page_of(
-    request: pytest.FixtureRequest, chromium: Browser, tmp_path_factory
-) -> Iterator[tuple[Page, str]]:
-    with own_page(chromium, tmp_path_factory.mktemp("q14"), "q14_serving", request.param) as page:
-        yield page, request.param
+@pytest.fixture
+def page(language: str, chromium: Browser, tmp_path: Path) -> Iterator[Page]:
+    with own_page(chromium, tmp_path, "q14_serving", language) as page:
+        yield page
 
 
-def test_predict_simulate_and_see_the_load_come_in(page_of: tuple[Page, str]) -> None:
-    page, language = page_of
+def test_predict_simulate_and_see_the_load_come_in(page: Page, language: str) -> None:
     words, main = catalogue(language), page.get_by_test_id("stMain")
-    boxes = page.locator(".st-key-q14-predictions input[type=text]")
-    expect(boxes).to_have_count(3, timeout=PATIENCE)
-    assert not [secret for secret in SECRETS if secret in written(page)]
-    assert page.locator(".js-plotly-plot").count() == 0
+    fields = page.locator(".st-key-q14-predictions input[type=text]")
+    expect(fields).to_have_count(3, timeout=PATIENCE)
+    check_locked(page, *SECRETS)
 
-    for box, number in zip(boxes.all(), ("100", "2", "30"), strict=True):
-        box.fill(number)
-        box.press("Tab")
-    settle(page)
-    page.locator(".st-key-q14-predictions-commit button").click()
+    commit_predictions(page, "q14", "100", "2", "30")
     open_experiments(page, "load")
     page.locator(".st-key-q14_load-bench-run button").click()
     live = page.locator(".st-key-lab-load .js-plotly-plot")

@@ -13,6 +13,7 @@ import pytest
 from labs.__main__ import main
 from labs.contract import Calculator, Context, DeviceClass, Experiment, Params, Shown, Words, real, whole
 from labs.contract.registry import Registry
+from labs.tools.budgets import PerDevice
 
 REGISTRY = Registry.discover()
 WRONG_PARTS = ("numbers", "shwo", "figures", "so_fra", "Show", "versoin")
@@ -94,16 +95,33 @@ def test_a_calculator_runs_nothing_and_is_drawn_at_once() -> None:
 
 
 def test_it_is_called_by_its_lab_and_its_file() -> None:
-    assert made(__module__="labs.q98_ramps.steep").id == "q98/steep"
+    assert made(__module__="labs.q98_ramps.steep", takes=1.0).id == "q98/steep"
     assert made(Ramp, __module__="labs.q98_ramps.steep").id == Ramp.id == "q98/ramp"
 
 
-@pytest.mark.parametrize("name", ["measure", "seconds"])
-def test_without_a_part_that_is_needed_nothing_can_be_listed(name: str) -> None:
-    parts = {part: getattr(Ramp, part) for part in ("measure", "seconds") if part != name}
-    incomplete = made(id="q98/wrong", **parts)
-    with pytest.raises(TypeError, match=rf"abstract.*{name}"):
+def test_without_a_measurement_nothing_can_be_listed() -> None:
+    incomplete = made(id="q98/wrong", takes=1.0)
+    with pytest.raises(TypeError, match=r"abstract.*measure"):
         incomplete()
+
+
+def test_without_an_estimate_it_fails() -> None:
+    with pytest.raises(TypeError, match="Wrong needs an estimate: takes, or seconds"):
+        made(id="q98/wrong", measure=Ramp.measure)
+
+
+@pytest.mark.parametrize(("takes", "seconds"), [(3, (3, 3)), (PerDevice(cpu=2.0, cuda=0.5), (2.0, 0.5))])
+def test_what_always_takes_as_long_says_so_in_a_word(takes: Any, seconds: tuple[float, float]) -> None:
+    steady = made(id="q98/steady", measure=Ramp.measure, takes=takes)()
+    assert tuple(steady.seconds(RampParams(), device) for device in ("cpu", "cuda")) == seconds
+
+
+def test_the_parts_of_a_run_are_equal_and_in_order() -> None:
+    heard: list[tuple[Any, ...]] = []
+    run = types.SimpleNamespace(part=lambda *told, **values: heard.append((*told, values)))
+    for way, part in Context.parts(run, ["slow", "quick"], 0.25, 0.75):  # type: ignore[arg-type]
+        part("timing", way=way)
+    assert heard == [(0.25, 0.5, "timing", {"way": "slow"}), (0.5, 0.75, "timing", {"way": "quick"})]
 
 
 MISSPELT = """

@@ -16,21 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import WorkerClient, schedule
 from labs.runner.job import Job
-from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import SPECIMENS, specimen_client
 from tests.labs.runner.waiting import SOON, wait_for
-
-SPECIMENS = Registry(["tests.labs.q00_specimens"])
 
 
 @pytest.fixture(scope="module")
 def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
-    store = ResultStore(tmp_path_factory.mktemp("results"))
-    client = WorkerClient.start(
-        "cpu", model="random:byte-128", registry=SPECIMENS, store=store, runner=backend
-    )
+    client = specimen_client(tmp_path_factory.mktemp("results"), runner=backend)
     yield client
     client.close()
 
@@ -253,10 +247,7 @@ def test_a_hang_has_its_time_to_stop_and_is_killed_then(
 
 
 def test_close_leaves_no_process(backend: str, tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    client = WorkerClient.start(
-        "cpu", model="random:byte-128", registry=SPECIMENS, store=store, runner=backend
-    )
+    client = specimen_client(tmp_path, runner=backend)
     job = started(client, "hang")
     queued = client.submit("q00/wait")
     client.close()

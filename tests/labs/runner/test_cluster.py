@@ -12,13 +12,12 @@ from typing import Any
 import psutil
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import WorkerClient
 from labs.runner import lane as lanes
 from labs.runner.cluster import Cluster, cluster_of
 from labs.runner.job import Job
-from labs.runner.store import ResultStore
 from minimind_core.errors import ConfigError
+from tests.labs.runner.specimens import specimen_client
 from tests.labs.runner.test_supervisor import PlayedWorker
 from tests.labs.runner.waiting import SOON, wait_for
 from tests.ray_cluster import STARTED, Head, on_ray
@@ -32,10 +31,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     clients = []
 
     def start(runner: str) -> WorkerClient:
-        registry, store = Registry(["tests.labs.q00_specimens"]), ResultStore(tmp_path)
-        clients.append(
-            WorkerClient.start("cpu", model="random:byte-128", registry=registry, store=store, runner=runner)
-        )
+        clients.append(specimen_client(tmp_path, runner=runner))
         return clients[-1]
 
     yield start

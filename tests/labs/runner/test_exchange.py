@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner.client import WorkerClient
 from labs.runner.exchange import EXCHANGED, RunnerExchange, RunnerSettings
-from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import specimen_client
 from tests.labs.runner.waiting import SOON, wait_for
 
 OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
@@ -21,15 +20,8 @@ OLD = RunnerSettings("cpu", "fp32", "random:byte-128")
 @pytest.fixture
 def exchange(backend: str, tmp_path) -> Iterator[RunnerExchange]:
     def start(settings: RunnerSettings, **options: float) -> WorkerClient:
-        return WorkerClient.start(
-            settings.device,
-            dtype=settings.dtype,
-            model=settings.model,
-            registry=Registry(["tests.labs.q00_specimens"]),
-            store=ResultStore(tmp_path),
-            runner=backend,
-            **options,
-        )
+        chosen = {"dtype": settings.dtype, "model": settings.model, "runner": backend}
+        return specimen_client(tmp_path, settings.device, **chosen, **options)
 
     exchange = RunnerExchange(OLD, start)
     yield exchange

@@ -22,10 +22,9 @@ from labs.runner.job import Job
 from labs.runner.lane import Lane
 from labs.runner.process import WorkerProcess
 from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import SPECIMENS
 from tests.labs.runner.test_supervisor import PlayedWorker
 from tests.labs.runner.waiting import SOON, wait_for
-
-SPECIMENS = Registry(["tests.labs.q00_specimens"])
 
 
 class Odd(PlayedWorker):

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import WorkerClient
 from labs.runner.job import Job
-from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import specimen_client
 from tests.labs.runner.waiting import SOON, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="no NVIDIA GPU")
@@ -20,13 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="no N
 
 @pytest.fixture(scope="module")
 def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
-    client = WorkerClient.start(
-        "cuda",
-        model="random:byte-128",
-        registry=Registry(["tests.labs.q00_specimens"]),
-        store=ResultStore(tmp_path_factory.mktemp("results")),
-        runner=backend,
-    )
+    client = specimen_client(tmp_path_factory.mktemp("results"), "cuda", runner=backend)
     yield client
     client.close()
 

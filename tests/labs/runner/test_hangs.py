@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import WorkerClient, schedule
 from labs.runner.exchange import STOPPED, RunnerExchange, RunnerSettings
-from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import specimen_client
 from tests.labs.runner.waiting import SOON, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs SIGSTOP and /proc")
@@ -38,14 +37,8 @@ def workers() -> set[int]:
 def exchange(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerExchange]:
     def start(settings: RunnerSettings, **_options: float) -> WorkerClient:
         before = workers()
-        store = ResultStore(tmp_path_factory.mktemp("results"))
-        client = WorkerClient.start(
-            settings.device,
-            model=settings.model,
-            registry=Registry(["tests.labs.q00_specimens"]),
-            store=store,
-            runner=backend,
-        )
+        folder = tmp_path_factory.mktemp("results")
+        client = specimen_client(folder, settings.device, model=settings.model, runner=backend)
         if settings == HANGING:
             wait_for(lambda: workers() - before)
             os.kill((workers() - before).pop(), signal.SIGSTOP)

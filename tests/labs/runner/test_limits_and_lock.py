@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import WorkerClient, supervisor
 from labs.runner.device_lock import hold_device
 from labs.runner.inline import InlineClient
-from labs.runner.store import ResultStore
 from minimind_core.errors import DeviceError
+from tests.labs.runner.specimens import SPECIMENS, specimen_client
 from tests.labs.runner.waiting import SOON, wait_for
 
 
@@ -26,13 +25,8 @@ from tests.labs.runner.waiting import SOON, wait_for
 def client(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(supervisor.LIMITS, "cpu", 0.5)
-        client = WorkerClient.start(
-            "cpu",
-            model="no-such-model",
-            registry=Registry(["tests.labs.q00_specimens"]),
-            store=ResultStore(tmp_path_factory.mktemp("results")),
-            runner=backend,
-        )
+        folder = tmp_path_factory.mktemp("results")
+        client = specimen_client(folder, model="no-such-model", runner=backend)
         yield client
         client.close()
 
@@ -173,5 +167,5 @@ def test_where_no_lock_can_be_made_a_sentence_says_so(
         hold_device("cpu"),
     ):
         pytest.fail("held")
-    job = InlineClient.start("cpu", registry=Registry(["tests.labs.q00_specimens"])).submit("q00/whoami")
+    job = InlineClient.start("cpu", registry=SPECIMENS).submit("q00/whoami")
     assert job.state == "failed" and job.error.startswith("No lock for the device")

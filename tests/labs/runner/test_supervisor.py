@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import lane as lanes
 from labs.runner.client import WorkerClient
 from labs.runner.job import WorkerStatus
-from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import specimen_client
 from tests.labs.runner.waiting import SOON, wait_for
 
 
@@ -62,7 +61,7 @@ class PlayedWorker:
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[WorkerClient]:
     monkeypatch.setattr(lanes, "WorkerProcess", PlayedWorker)
     monkeypatch.setattr(PlayedWorker, "started", [])
-    client = WorkerClient.start(registry=Registry(["tests.labs.q00_specimens"]), store=ResultStore(tmp_path))
+    client = specimen_client(tmp_path, "auto")
     yield client
     client.close()
     assert all(lane.process.killed for lane in client._supervisor._pools.lanes.values())
@@ -137,9 +136,7 @@ def test_a_job_that_waits_for_its_device_is_in_the_queue_no_more(
 ) -> None:
     monkeypatch.setattr(lanes, "WorkerProcess", WaitingWorker)
     monkeypatch.setattr(PlayedWorker, "started", [])
-    client = WorkerClient.start(
-        "cpu", registry=Registry(["tests.labs.q00_specimens"]), store=ResultStore(tmp_path)
-    )
+    client = specimen_client(tmp_path)
     job = client.submit("q00/wait")
     wait_for(lambda: job.position == 1)
     [worker] = PlayedWorker.started

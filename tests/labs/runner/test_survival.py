@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from labs.contract.registry import Registry
 from labs.runner import WorkerClient, supervisor
 from labs.runner.job import Job
-from labs.runner.store import ResultStore
+from tests.labs.runner.specimens import specimen_client
 from tests.labs.runner.waiting import SOON
 
 CALLERS = 20
@@ -24,13 +23,7 @@ LIMIT_SECONDS = 5.0
 @pytest.fixture
 def client(backend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WorkerClient]:
     monkeypatch.setattr(supervisor, "LIMITS", {"cpu": LIMIT_SECONDS, "cuda": LIMIT_SECONDS})
-    client = WorkerClient.start(
-        "cpu",
-        model="random:byte-128",
-        store=ResultStore(tmp_path),
-        registry=Registry(["tests.labs.q00_specimens"]),
-        runner=backend,
-    )
+    client = specimen_client(tmp_path, runner=backend)
     yield client
     client.close()
 

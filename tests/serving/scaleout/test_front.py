@@ -88,6 +88,18 @@ async def come(crew: Crew, backend: Backend | None = None, **options: Any) -> Wo
     return worker
 
 
+async def cut_off(node: Served, crew: Crew, *, stream: bool) -> asyncio.Task[httpx.Response]:
+    """A request for six tokens, whose worker was killed when it had sent three of them."""
+    dying = Halting(halt_at=3)
+    worker = await come(crew, dying)
+    asked = {**ASK, "max_tokens": 6, "stream": stream}
+    sent = asyncio.create_task(node.client.post("/generate", json=asked))
+    await dying.halted.wait()
+    await until(lambda: [each.sent for each in worker.running.values()] == [3])
+    await crew.kill(worker)
+    return sent
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_node_says_what_the_engine_says(server: RedisServer, endpoint: str, stream: bool) -> None:
@@ -126,13 +138,7 @@ def test_errors_and_models_pass_through(server: RedisServer) -> None:
 def test_a_worker_dies_within_an_answer_and_the_next_one_goes_on(server: RedisServer, stream: bool) -> None:
     async def ask() -> tuple[httpx.Response, Worker]:
         async with node_and_crew(server) as (node, crew):
-            dying = Halting(halt_at=3)
-            first = await come(crew, dying)
-            asked = {**ASK, "max_tokens": 6, "stream": stream}
-            sent = asyncio.create_task(node.client.post("/generate", json=asked))
-            await dying.halted.wait()
-            await until(lambda: [each.sent for each in first.running.values()] == [3])
-            await crew.kill(first)
+            sent = await cut_off(node, crew, stream=stream)
             second = await come(crew, Halting())
             return await sent, second
 
@@ -148,13 +154,7 @@ def test_a_worker_dies_within_an_answer_and_the_next_one_goes_on(server: RedisSe
 def test_a_successor_that_says_something_else_is_not_mixed_in(server: RedisServer) -> None:
     async def ask() -> str:
         async with node_and_crew(server) as (node, crew):
-            dying = Halting(halt_at=3)
-            first = await come(crew, dying)
-            asked = {**ASK, "max_tokens": 6, "stream": True}
-            sent = asyncio.create_task(node.client.post("/generate", json=asked))
-            await dying.halted.wait()
-            await until(lambda: [each.sent for each in first.running.values()] == [3])
-            await crew.kill(first)
+            sent = await cut_off(node, crew, stream=True)
             await come(crew, Halting(first=100))
             return (await sent).text
 
