@@ -121,15 +121,19 @@ def check_setting(name: str, value: Any) -> None:
     elif name == "min_p":
         require(0 <= value <= 1, "Min-p must be in [0, 1]; 0 keeps all tokens.", key="sampling.min_p")
     else:
-        require(
-            0 < value < math.inf,
-            "Repetition penalty must be positive and finite; 1 switches it off.",
-            key="sampling.penalty",
-        )
-        require(
-            1 / LARGEST <= value <= LARGEST,
-            f"Repetition penalty must be from {1 / LARGEST:g} to {LARGEST:g}; 1 switches it off.",
-            key="sampling.penalty_range",
-            least=f"{1 / LARGEST:g}",
-            most=f"{LARGEST:g}",
-        )
+        _check_penalty(value)
+
+
+def _check_penalty(value: float) -> None:
+    require(
+        0 < value < math.inf,
+        "Repetition penalty must be positive and finite; 1 switches it off.",
+        key="sampling.penalty",
+    )
+    require(
+        1 / LARGEST <= value <= LARGEST,
+        f"Repetition penalty must be from {1 / LARGEST:g} to {LARGEST:g}; 1 switches it off.",
+        key="sampling.penalty_range",
+        least=f"{1 / LARGEST:g}",
+        most=f"{LARGEST:g}",
+    )

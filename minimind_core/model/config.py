@@ -97,6 +97,22 @@ class ModelConfig:
     eos_id: int = 2
 
     def __post_init__(self) -> None:
+        self._check_sizes()
+        self._check_positions()
+        self._check_experts()
+        check_number("rms_norm_eps", self.rms_norm_eps)
+        require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.", key="model.epsilon")
+        require(
+            all(
+                isinstance(i, int) and 0 <= i < self.vocab_size
+                for i in (self.pad_id, self.bos_id, self.eos_id)
+            ),
+            f"Special token ids must lie in 0-{self.vocab_size - 1}.",
+            key="model.special",
+            last=self.vocab_size - 1,
+        )
+
+    def _check_sizes(self) -> None:
         for name in (
             "vocab_size",
             "hidden_size",
@@ -130,6 +146,8 @@ class ModelConfig:
             query=self.num_heads,
             shared=self.num_kv_heads,
         )
+
+    def _check_positions(self) -> None:
         require(
             self.position in get_args(PositionKind),
             f"position must be one of {_known(PositionKind)}, not {self.position!r:.40}.",
@@ -144,7 +162,6 @@ class ModelConfig:
             key="model.pairs",
         )
         check_number("rope_theta", self.rope_theta)
-        check_number("rms_norm_eps", self.rms_norm_eps)
         require(
             self.rope_theta > 1,
             "Base must be larger than 1, or the frequencies do not fall.",
@@ -160,17 +177,6 @@ class ModelConfig:
             self.rope_scaling is None or self.position == "rope",
             "RoPE scaling needs position='rope'.",
             key="model.scaling_without_rope",
-        )
-        require(self.rms_norm_eps > 0, "rms_norm_eps must be positive.", key="model.epsilon")
-        self._check_experts()
-        require(
-            all(
-                isinstance(i, int) and 0 <= i < self.vocab_size
-                for i in (self.pad_id, self.bos_id, self.eos_id)
-            ),
-            f"Special token ids must lie in 0-{self.vocab_size - 1}.",
-            key="model.special",
-            last=self.vocab_size - 1,
         )
 
     def _check_experts(self) -> None:
