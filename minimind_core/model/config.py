@@ -16,6 +16,11 @@ LARGEST = 2**31 - 1
 """Of any length, width or count: far beyond every model, and every integer type holds it."""
 MAX_NUMBER = 1e12
 """Of any base, factor or epsilon; beyond it floating point rounds what is computed from it to nothing."""
+SIZES = (
+    *("vocab_size", "hidden_size", "num_layers", "num_heads"),
+    *("num_kv_heads", "head_dim", "intermediate_size", "max_length"),
+)
+"""Of ModelConfig: the whole numbers that every model has."""
 EXPERT_FIELDS = ("num_experts", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob")
 """Of ModelConfig; a dense model has no use for them."""
 PositionKind = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
@@ -113,16 +118,7 @@ class ModelConfig:
         )
 
     def _check_sizes(self) -> None:
-        for name in (
-            "vocab_size",
-            "hidden_size",
-            "num_layers",
-            "num_heads",
-            "num_kv_heads",
-            "head_dim",
-            "intermediate_size",
-            "max_length",
-        ):
+        for name in SIZES:
             value = getattr(self, name)
             require(
                 isinstance(value, int) and not isinstance(value, bool) and value >= 1,
