@@ -15,9 +15,8 @@ from pages.ui.experiments import experiment
 from pages.ui.lab import jobs
 from pages.ui.lab.folded import folded
 from pages.ui.progress.kept import Work, all_work
-from pages.ui.site import server
+from pages.ui.site import away, server
 from pages.ui.study import checked, claim_list, claims_file
-from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.machine_name import machine_name
 from pages.ui.words.markdown import Markdown, literal
@@ -36,7 +35,7 @@ def claims() -> None:
     try:
         work = all_work()
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
         return
     seen = [one.question for one in work if one.in_sight]
     count = sum(len(one.question.claims) for one in work)

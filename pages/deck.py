@@ -10,8 +10,7 @@ import streamlit as st
 from pages.ui.deck import asked, kept
 from pages.ui.progress.kept import Work, all_work
 from pages.ui.progress.words import Words, session_words
-from pages.ui.site import question_list, store
-from pages.ui.words import errors
+from pages.ui.site import away, question_list, store
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown
 from questions.checklist import Card, checklist
@@ -32,7 +31,7 @@ def page() -> None:
         work = all_work()
         given = kept.answers()
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
         return
     cards = kept.in_sight(work)
     plans = {card.id: plan(card.id, given.get(card.id, ())) for card in cards}

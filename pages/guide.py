@@ -8,8 +8,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.progress.kept import all_work
+from pages.ui.site import away
 from pages.ui.site.question_list import questions
-from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
@@ -39,7 +39,7 @@ def _examples() -> None:
     try:
         seen = {work.question.id for work in all_work() if work.in_sight}
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
         return
     by_id = {question.id: question for question in questions()}
     with st.container(key="examples"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.interview import kept, setup
+from pages.ui.site import away
 from pages.ui.site.arrive import at_step
-from pages.ui.words import errors
 from study.store import Interview, StoreError
 
 _HERE = "interview.here"
@@ -29,7 +29,7 @@ def page() -> None:
             after.draw(interview)
         _arrive(f"{interview.id}{interview.finished is None}" if interview else "")
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
 
 
 def _wanted(interviews: tuple[Interview, ...]) -> Interview | None:

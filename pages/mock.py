@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.mock import exam, kept, setup
+from pages.ui.site import away
 from pages.ui.site.arrive import at_step
-from pages.ui.words import errors
 from study.mock import Mock
 from study.store import StoreError
 
@@ -32,7 +32,7 @@ def page() -> None:
         if running := _running(kept.last_known()):
             exam.draw(running)  # which says what is wrong
         else:
-            st.error(errors.said(error))
+            away.say(error)
 
 
 def _arrive(here: str) -> None:

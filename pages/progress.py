@@ -8,8 +8,8 @@ import streamlit as st
 from pages.ui.progress import calibration, history, reviews, take_away
 from pages.ui.progress.kept import Work, all_work
 from pages.ui.progress.words import Words, session_words
+from pages.ui.site import away
 from pages.ui.site.newest import newest, rest
-from pages.ui.words import errors
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown, literal
 from questions import Question
@@ -26,7 +26,7 @@ def progress() -> None:
     try:
         work = all_work()
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
         return
     _head(work)
     reviews.section(work, session_words())

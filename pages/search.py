@@ -11,8 +11,7 @@ import streamlit as st
 
 from pages.ui.progress.kept import Work, all_work
 from pages.ui.search.places import places
-from pages.ui.site import search_field
-from pages.ui.words import errors
+from pages.ui.site import away, search_field
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import sentence
 from study.search import Entry, excerpt, find
@@ -36,7 +35,7 @@ def page() -> None:
     try:
         work = all_work()
     except StoreError as error:
-        st.error(errors.said(error))  # what needs no store is found all the same
+        away.say(error)  # what needs no store is found all the same
     found = find(places(work), wanted)
     st.markdown(_counted(found, wanted))
     with st.container(key="found", gap="xsmall"):

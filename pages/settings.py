@@ -11,8 +11,7 @@ from pages.ui.settings import data as settings_data
 from pages.ui.settings import labs as settings_labs
 from pages.ui.settings import look as settings_look
 from pages.ui.settings import profiles as settings_profiles
-from pages.ui.site import store
-from pages.ui.words import errors
+from pages.ui.site import away, store
 from pages.ui.words.i18n import t
 from study.store import StoreError
 
@@ -29,7 +28,7 @@ def settings() -> None:
         settings_profiles.section()
         settings_data.section()
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
     settings_about.section()
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui.deck import notes
 from pages.ui.progress.kept import Work, all_work
-from pages.ui.words import errors
+from pages.ui.site import away
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown, code
 from pages.ui.words.question_text import renderer_of
@@ -28,7 +28,7 @@ def page() -> None:
     try:
         work = all_work()
     except StoreError as error:
-        st.error(errors.said(error))
+        away.say(error)
     seen = [one.question for one in work if one.in_sight]
     if seen:
         st.markdown(t("sheet.lead"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.interview.window import PARAMETER
-from pages.ui.words import errors
+from pages.ui.site import away
 from pages.ui.words.i18n import t
 from study.store import StoreError
 
@@ -22,7 +22,7 @@ def page(name: str, draw: Callable[[str], bool]) -> None:
             return
     except StoreError as error:
         st.title(t(f"{name}.nav"), anchor=False)
-        st.error(errors.said(error))
+        away.say(error)
         return
     st.title(t(f"{name}.nav"), anchor=False)
     st.markdown(t(f"{name}.no_link"))
