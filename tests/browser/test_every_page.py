@@ -34,10 +34,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         yield address, folder
 
 
-ELSEWHERE = "pre, code, script, style, svg, .katex, .sample, .wall, body [lang], " + ", ".join(
+ELSEWHERE = "pre, code, script, style, svg, textarea, .katex, .sample, .wall, body [lang], " + ", ".join(
     f".st-key-{key}" for key in ("examples", "lang", "settings-lang")
 )
-"""Code, formulas, plots, what the model wrote, and what is in another language on purpose."""
+"""Code, formulas, plots, what the reader or the model wrote, and what is in another language on purpose."""
 TEXTS = f"""() => [...document.querySelectorAll('body *')].flatMap(element => [...element.childNodes]
     .filter(node => node.nodeType === 3 && node.data.trim() && element.checkVisibility()
         && !element.closest('{ELSEWHERE}'))
