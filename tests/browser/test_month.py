@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from pages.ui.words.i18n import catalogue
 from questions import Renderer, load_questions
 from questions.checklist import Card, checklist
+from questions.counted import fill_counted
 from study.plan import MOST_LAST_DAYS
 from study.store import Attempt, Store, open_store
 from tests.browser.clock import Clock
@@ -41,7 +42,7 @@ class Month:
     def words(self, key: str, **values: object) -> str:
         """What the app says for `key`; up to the first value where `values` has none for it."""
         text = catalogue(self.language)[key]
-        return text.format(**values) if values else text.partition("{")[0]
+        return fill_counted(text, values) if values else text.partition("{")[0]
 
     @property
     def day(self) -> str:
