@@ -42,7 +42,7 @@ def test_percentages_follow_from_the_perplexities(result: Callable[..., dict[str
     low, high = read["none_over_yarn_range"].values()
     assert low <= read["none_over_yarn_percent"] <= high
     said = shown("q04/extrapolation", read)
-    assert list(said.figures) == ["lengths", "short"] and len(said.rows) == len(LINES)
+    assert list(said.figures) == ["lengths", "short", "wavelengths"] and len(said.rows) == len(LINES)
 
 
 def test_a_factor_of_one_is_no_treatment(result: Callable[..., dict[str, Any]]) -> None:

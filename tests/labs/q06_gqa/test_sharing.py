@@ -137,11 +137,12 @@ def test_repetition_is_the_slowest(layer_result: dict[str, Any]) -> None:
 
 def test_each_way_is_drawn_with_its_own_time_and_memory(layer_result: dict[str, Any], show: Show) -> None:
     figures = show("layer", layer_result).figures
-    (time,), (extra,) = figures["time"].data, figures["extra"].data
-    assert time["x"] == extra["x"] == ["MHA", "enable_gqa", "grouped product", "repeat_kv"]
+    (time, labels), (extra,) = figures["time"].data, figures["extra"].data
+    assert time["x"] == labels["x"] == extra["x"] == ["MHA", "enable_gqa", "grouped product", "repeat_kv"]
     for index, way in enumerate(("mha", "native", "grouped", "repeat")):
         measured = layer_result["milliseconds"][way]
         assert time["y"][index] == measured["median"]
         assert time["y"][index] + time["error_y"]["array"][index] == pytest.approx(measured["high"])
+        assert labels["y"][index] == pytest.approx(measured["high"]), "beyond the whisker"
         assert time["y"][index] - time["error_y"]["arrayminus"][index] == pytest.approx(measured["low"])
         assert extra["y"][index] == layer_result["extra_bytes"][way] / 10**6

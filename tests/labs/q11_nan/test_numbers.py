@@ -74,11 +74,11 @@ def test_the_checklist_reads_ones_own_settings_and_lines(lab: OneLab, result: Ru
 @pytest.mark.parametrize(
     ("settings", "lines", "said"),
     [
-        ("{", "a text", "not a JSON object"),
+        ("{", "a text", "The settings are no JSON from line 1, column 2"),
         ('{"training": {"learning_rate": -1}}', "a text", "learning_rate must be at least"),
         ("{}", "", "There is no text to look at"),
-        ("[1, 2]", "a text", "training settings: it is [1, 2]."),
-        ('"a"', "a text", 'training settings: it is "a".'),
+        ("[1, 2]", "a text", "settings must be a JSON object, not [1, 2]"),
+        ('"a"', "a text", 'settings must be a JSON object, not "a"'),
         ("{}", '{"txt": "a"}', "Line 1 is no JSON object with a"),
         ('{"model": {"vocab_size": 10}}', "a text", "set vocab_size"),
     ],
