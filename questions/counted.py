@@ -23,7 +23,9 @@ _PLURALS = (
 )
 _IRREGULAR = {"entries": "entry", "losses": "loss", "micro-batches": "micro-batch", "people": "person"}
 _VERBS = {"are": "is", "were": "was", "have": "has", "take": "takes"}
-_BETWEEN = "cached|earlier|greedy|held-out|more|new|other|plain|prompt|scored|standard|such"
+_BETWEEN = (
+    "cached|earlier|greedy|held-out|later|more|new|normal|other|plain|prompt|rotary|scored|standard|such"
+)
 """What may stand between a number and its noun."""
 _PLURAL = re.compile(rf"\b({_PLURALS})\b(?: ({'|'.join(_VERBS)})\b)?")
 _COUNTED = re.compile(

@@ -93,8 +93,10 @@ def _logged(path: Path) -> list[tuple[int, float]]:
     """Step (or else the line) and loss of every line that has one. Raises DataError where none has."""
     try:
         lines = read_bounded(path, MAX_JSON_BYTES).decode().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Cannot read {path} as UTF-8 text ({error}); check the file.") from error
+    except OSError as error:
+        raise DataError(f"Cannot read {path} ({error.strerror}); check the file.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no UTF-8 text; check the file.") from error
     found = [
         (int(step), loss)
         for number, line in enumerate(lines, start=1)

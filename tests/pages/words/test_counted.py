@@ -21,7 +21,24 @@ _MANY = re.compile(
     r"(?: (?:are|were|have|take)\b)?"
 )
 _NO_NOUNS = {
-    *("as", "does", "ends", "has", "is", "its", "keeps", "lies", "looks", "reaches", "takes", "this", "was"),
+    *(
+        "as",
+        "becomes",
+        "costs",
+        "does",
+        "ends",
+        "has",
+        "is",
+        "its",
+        "keeps",
+        "lies",
+        "looks",
+        "reaches",
+        "stretches",
+        "takes",
+        "this",
+        "was",
+    ),
     *("continuous", "less", "ms", "Probes", "reports", "starts", "times"),
 }
 """Verbs and the like, symbols, what comes in pairs, and what is said of a ratio: 1 times as fast."""
