@@ -56,14 +56,14 @@ def parse(text: str) -> Origin | None:
     if (found := _ORIGIN.fullmatch(text)) is None:
         return None
     scheme, host, port = found[1].lower(), found[2].lower().strip("[]"), int(found[3] or 0)
-    if port > 65_535 or (found[2][0] == "[" and not _is_ip(host)):
+    if port > 65_535 or (found[2][0] == "[" and not _is_ipv6(host)):
         return None
     return Origin(scheme, host, port or _PORTS[scheme])
 
 
-def _is_ip(host: str) -> bool:
+def _is_ipv6(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
+        ipaddress.IPv6Address(host)
     except ValueError:
         return False
     return True

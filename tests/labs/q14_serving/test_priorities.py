@@ -63,7 +63,7 @@ def test_two_queues_starve_what_the_engine_serves(lab: OneLab) -> None:
     assert strict["overtaken"] > result["bound"] == 31 >= ours["overtaken"]
     assert ours["longest"] < strict["longest"] and strict["p95"]["urgent"] < ours["p95"]["urgent"]
     shown = lab.show("priorities", result)
-    assert "no more than 31 later ones" in " ".join(shown.notes)
+    assert "no more than 31 later requests" in " ".join(shown.notes)
     assert "That is starvation" in " ".join(shown.notes)
     assert len(shown.figures["waits"].data) == len(shown.rows) == 3
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -131,7 +131,8 @@ def test_no_other_text_is_an_origin_of_ours(sent: str) -> None:
     assert (ask(("host", OWN), ("origin", sent)).passed is not None) == same
 
 
-@given(st.text("0123456789abcdef:.", min_size=1, max_size=12))
+@given(st.text("0123456789abcdef:.", min_size=1, max_size=12) | st.ip_addresses().map(str))
+@example("0.0.0.0")
 @SETTINGS
 def test_what_stands_in_brackets_is_an_address_or_no_host(inside: str) -> None:
     """Python refuses to read others, and a name for any host would let them through to where it does."""
