@@ -34,7 +34,7 @@ def test_the_keys_do_what_their_list_says_and_nothing_while_typing(open_page: Op
     page.keyboard.press("j")  # not while the list is read
     page.keyboard.press("Escape")
     expect(shown).to_have_count(0)
-    wait_until(page, f"{FOCUSED}.closest('dialog') === null")  # the browser gives the focus back a moment later
+    wait_until(page, f"{FOCUSED}.closest('dialog') === null")  # the focus goes back a moment later
     page.keyboard.press("a")
     expect(answer).to_be_focused(timeout=PATIENCE)
     page.keyboard.type("jskx?")
