@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from labs.claims.checks import Check, Finding
-from labs.q08_speedup.draft_shapes import SHAPES
+from labs.q08_speedup.drafts import SHAPES
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import kv_cache_bytes, num_parameters, parameter_counts, weight_bytes
 from questions import load_question

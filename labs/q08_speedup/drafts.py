@@ -12,17 +12,29 @@ from typing import NotRequired, TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, real, whole
 from labs.contract.drawing import Figure, error_bars
 from labs.q08_speedup.draft_rules import speedup
-from labs.q08_speedup.draft_shapes import SHAPES, TARGET
 from labs.q08_speedup.speculative_figures import LONGEST
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
+from minimind_core.model.config import ModelConfig, swiglu_width
 from minimind_core.model.cost import num_parameters
 
 VERIFIED = 5
 """Drafted tokens of the pass that is timed; other lengths lie on the line through it and a plain step."""
 SECONDS = PerDevice(cpu=2.5, cuda=1.0, mps=2.0)
 LENGTHS = range(1, LONGEST + 1)
-NARROW = "narrow_6"
+TARGET, NARROW = ModelConfig(), "narrow_6"
+_HALF = TARGET.hidden_size // 2
+SHAPES = {
+    "wide_1": TARGET.replace(num_layers=1),
+    "wide_2": TARGET.replace(num_layers=2),
+    NARROW: TARGET.replace(
+        hidden_size=_HALF,
+        num_heads=TARGET.num_heads // 2,
+        num_layers=6,
+        intermediate_size=swiglu_width(_HALF),
+    ),
+}
+"""Two wide and shallow drafts, and a deep one with as many weights as the first."""
 MILLION = 1e6
 DASHES = {"wide_1": "solid", "wide_2": "dash", NARROW: "dot"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from labs.q08_speedup import claims, drafts
 from labs.q08_speedup.draft_rules import speedup
-from labs.q08_speedup.draft_shapes import SHAPES, TARGET
+from labs.q08_speedup.drafts import SHAPES, TARGET
 from labs.tools.budgets import PerDevice
 from minimind_core.model.cost import num_parameters
 from tests.labs.one_lab import Run, Show
