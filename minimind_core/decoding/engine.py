@@ -23,9 +23,10 @@ from typing import NamedTuple
 
 from minimind_core.decoding.blocks import DEFAULT_BLOCK_SIZE, BlockTables, Occupancy, occupancy
 from minimind_core.decoding.generate import check_prompts
+from minimind_core.decoding.host_copy import HostCopy
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.scheduler import FinishReason, Plan, QueueFull, Request, Scheduler
-from minimind_core.decoding.slot_batch import NO_TOKEN, NewTokens, SlotBatch
+from minimind_core.decoding.slot_batch import NO_TOKEN, SlotBatch
 from minimind_core.decoding.step import StepKind
 from minimind_core.model.minimind import MiniMind
 
@@ -117,7 +118,7 @@ class Engine:
         self._live: dict[int, Request] = {}
         self._rows: dict[int, Request] = {}  # what each row of the batch serves
         self._over: list[Request] = []  # whose rows have nothing more to do
-        self._flights: deque[tuple[list[Request], NewTokens]] = deque()  # nobody has looked at these yet
+        self._flights: deque[tuple[list[Request], HostCopy]] = deque()  # nobody has looked at these yet
         self._events: list[TokenEvent] = []
 
     def submit(
@@ -249,7 +250,7 @@ class Engine:
         for chunk in plan.chunks:
             self.scheduler.chunk_written(chunk)
 
-    def _land(self, requests: list[Request], new_tokens: NewTokens) -> None:
+    def _land(self, requests: list[Request], new_tokens: HostCopy) -> None:
         """Look at the tokens of a step: tell of them, and end the requests that they end."""
         tokens = new_tokens.wait()
         running = [request for request in requests if request.finish is None]  # others were ended meanwhile

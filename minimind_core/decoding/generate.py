@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from minimind_core.decoding.decode import Decoding
+from minimind_core.decoding.host_copy import as_lists
 from minimind_core.decoding.request_noise import RequestNoise
 from minimind_core.decoding.sampling import batch_settings, check_logits, next_tokens, seen_tokens
 from minimind_core.decoding.sampling_params import SamplingParams
@@ -79,7 +80,8 @@ class Generator:
         """Continue every prompt by at most `max_new_tokens`.
 
         prompts: token ids, at least one each. One `params` for all or one a prompt. The host looks at
-        the tokens every `check_every` steps only, so that the device never waits for it. `on_prefill`
+        the tokens every `check_every` steps only, and on a GPU while it makes the next ones, so that the
+        device never waits for it; a text that ends is noticed that much later. `on_prefill`
         is given how many tokens of the longest prompt are read and how many there are, and may raise; the
         naive method has no prefill of its own. `on_tokens` is given each row's new ids at every look.
         Raises ConfigError for empty prompts, ids out of range or lengths beyond the capacity, CheckpointError
@@ -96,10 +98,10 @@ class Generator:
             else self._cached(self.decoding, prompts, requests, max_new_tokens, check_every, on_prefill)
         )
         prefilled = None
-        for chunk in chunks:  # [B, n]
+        for chunk in as_lists(chunks, self._ahead):  # [B, n]
             prefilled = prefilled or time.perf_counter()
             known = [len(row) for row in new_ids]
-            for row, ids in zip(new_ids, chunk.tolist(), strict=True):
+            for row, ids in zip(new_ids, chunk, strict=True):
                 if not row or row[-1] not in stop_ids:
                     row.extend(_until_stop(ids, stop_ids))
             on_tokens([row[count:] for row, count in zip(new_ids, known, strict=True)])
@@ -113,6 +115,12 @@ class Generator:
             time.perf_counter() - prefilled,
             longest > self.model.config.max_length,
         )
+
+    @property
+    def _ahead(self) -> int:
+        """Chunks launched before one is looked at: 1 where a launch is short."""
+        programs = self.decoding is not None and self.decoding.step.kind != "eager"
+        return int(programs and self.model.device.type == "cuda")
 
     def _cached(
         self,

@@ -25,6 +25,7 @@ from minimind_core.decoding.cpu_products import prompt_products
 from minimind_core.decoding.cpu_step import CpuStep, read_prompts
 from minimind_core.decoding.cuda_graph import CudaGraph
 from minimind_core.decoding.engine_cache import ChosenRows, PagedCache
+from minimind_core.decoding.host_copy import HostCopy
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.decoding.step import Step, StepKind
 from minimind_core.decoding.step_model import make_step_model
@@ -40,25 +41,6 @@ LEVELS: tuple[tuple[str, ...], ...] = ((), ("temperature",), tuple(OFF))
 """Sets of sampling settings that a program serves; a batch takes the first that serves all its requests."""
 NO_TOKEN = -1
 """Stands for the token of a row whose logits held no candidate."""
-
-
-class NewTokens:
-    """The tokens int64 [B] of one step, on their way to the host; the device may overwrite its own."""
-
-    def __init__(self, tokens: Tensor) -> None:
-        self._landed = torch.cuda.Event() if tokens.device.type == "cuda" else None
-        if self._landed is None:
-            self._tokens = tokens.to("cpu", copy=True)
-        else:
-            self._tokens = torch.empty(tokens.shape, dtype=tokens.dtype, pin_memory=True)
-            self._tokens.copy_(tokens, non_blocking=True)
-            self._landed.record()
-
-    def wait(self) -> list[int]:
-        """The tokens of all rows, once they are there; of a row that was not active, anything."""
-        if self._landed is not None:
-            self._landed.synchronize()
-        return self._tokens.tolist()
 
 
 class SlotBatch:
@@ -155,19 +137,22 @@ class SlotBatch:
         for row in rows:
             self._levels[row] = 0
 
-    def decode(self, rows: Sequence[int], places: int) -> NewTokens:
-        """One more token for these rows, all that are active; nobody needs more than `places` of a row."""
+    def decode(self, rows: Sequence[int], places: int) -> HostCopy:
+        """One more token for these rows, all that are active; nobody needs more than `places` of a row.
+
+        Returns the tokens int64 [B] of all rows; of a row that was not active, anything.
+        """
         most, level = max(rows) + 1, max(self._levels)
         whole = isinstance(self.forward, CpuStep)
         if self.kind == "eager" and not whole:
             self._eager(most, level, places)()
-            return NewTokens(self.tokens)
+            return HostCopy(self.tokens)
         # a whole step serves as many rows as there are, and looks at no place that is not taken
         bucket = most if whole else next(bucket for bucket in self.buckets if bucket >= most)
         if (bucket, level) not in self._programs:
             self._programs[bucket, level] = self._program(self.step.first(bucket), bucket, level)
         self._programs[bucket, level]()
-        return NewTokens(self.tokens)
+        return HostCopy(self.tokens)
 
     @property
     def _paged(self) -> PagedCache:
