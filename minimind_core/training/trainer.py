@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from minimind_core.errors import CheckpointError, ConfigError, NumericsError
 from minimind_core.files.tensor_files import check_values
 from minimind_core.model.minimind import MiniMind
-from minimind_core.training.batches import IGNORE, Batch, BatchSource
+from minimind_core.training.batches import Batch, BatchSource
+from minimind_core.training.cross_entropy import summed_cross_entropy
 from minimind_core.training.distributed import Processes
 from minimind_core.training.optimizer import clip_gradients, make_optimizers, set_learning_rate
 from minimind_core.training.training_config import TrainingConfig, learning_rate_factor
@@ -186,10 +186,7 @@ class Trainer:
     def _forward_loss(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of a micro-batch, in nats."""
         logits = self.model(batch.inputs, positions=batch.positions, mask=batch.attention_mask())  # [B, T, V]
-        logits = logits if logits.dtype == torch.float64 else logits.float()
-        return F.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="sum"
-        )
+        return summed_cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         dtype = AUTOCAST_DTYPES.get(self.config.dtype)

@@ -12,6 +12,7 @@ import json
 import os
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from minimind_core.decoding.fused_step import FusedStep, can_fuse
@@ -21,6 +22,7 @@ from minimind_core.model.attention import attend, causal_visibility
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
+from minimind_core.training import cross_entropy
 from tests.minimind_core.checkpoint_samples import TINY
 
 CONFIG = TINY.replace(vocab_size=32, hidden_size=24, head_dim=16, intermediate_size=40, max_length=128)
@@ -79,6 +81,39 @@ def fused_step(config: ModelConfig) -> dict[str, float]:
     return {"logits": logits, "cache": max(difference(one, other) for one, other in kept)}
 
 
+def losses(dtype: torch.dtype) -> dict[str, float]:
+    """Differences from torch of loss and gradient, the vocabulary in one part and in three.
+
+    One position is not scored, another has infinite logits. The last one's target is no id.
+    """
+    random = torch.Generator().manual_seed(0)
+    logits = (3 * torch.randn(6, 40, generator=random)).to(dtype).requires_grad_()
+    targets = torch.tensor([0, 39, 7, cross_entropy.IGNORE, 5, 40])
+    weights = torch.rand(6, generator=random)
+    known = slice(0, 5)
+    found = {}
+    for most in (64, 16):
+        cross_entropy.MOST_IDS = most
+        loss = cross_entropy.token_losses(logits, targets)[0]
+        gradient = torch.autograd.grad(loss, logits, weights)[0]
+        assert loss[5].isnan() and gradient[5].isnan().all(), "a target that is no id"
+        expected = F.cross_entropy(logits[known].float(), targets[known], reduction="none")
+        right = torch.autograd.grad(expected, logits, weights[known])[0]
+        found[f"loss, {most}"] = difference(loss[known], expected)
+        found[f"gradient, {most}"] = difference(gradient[known].float(), right[known].float())
+        spoilt = logits.detach().clone()
+        spoilt[3, 2] = float("inf")
+        spoilt.requires_grad_()
+        losses = cross_entropy.token_losses(spoilt, targets)[0]
+        assert losses[3] == 0, "it is not scored"
+        ours = torch.autograd.grad(losses[known].sum(), spoilt)[0]
+        theirs = torch.autograd.grad(
+            F.cross_entropy(spoilt[known].float(), targets[known], reduction="sum"), spoilt
+        )[0]
+        assert torch.equal(ours[known].isnan(), theirs[known].isnan()) and ours[3].isnan().any()
+    return found
+
+
 def difference(left: Tensor, right: Tensor) -> float:
     return float((left - right).abs().max())
 
@@ -94,7 +129,8 @@ def main() -> None:
     attentions = {str(dtype): attention(dtype) for dtype in (torch.float16, torch.float32)}
     changes = ({}, {"num_kv_heads": 4}, {"num_kv_heads": 1, "tie_word_embeddings": False})
     steps = [fused_step(CONFIG.replace(**change)) for change in changes]
-    print(json.dumps({"attention": attentions, "steps": steps}))
+    losses_by_dtype = {str(dtype): losses(dtype) for dtype in (torch.float16, torch.float32)}
+    print(json.dumps({"attention": attentions, "steps": steps, "losses": losses_by_dtype}))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ def test_the_kernels_are_right_by_the_interpreter() -> None:
     for dtype, tolerance in (("torch.float32", 1e-6), ("torch.float16", 1e-3)):
         by_splits = result["attention"][dtype]
         assert by_splits.keys() == {"1", "2"} and max(by_splits.values()) < tolerance
+        assert len(result["losses"][dtype]) == 4 and max(result["losses"][dtype].values()) < tolerance
     assert len(result["steps"]) == 3
     assert all(step["logits"] < 1e-4 and step["cache"] < 1e-5 for step in result["steps"])
 
