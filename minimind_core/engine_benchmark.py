@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from minimind_core.benchmark import GREEDY, Row
+from minimind_core.benchmark import GREEDY, Row, on_an_h200
 from minimind_core.decoding.engine import Engine
 from minimind_core.errors import MiniMindError
 from minimind_core.files.peers import as_transformers
@@ -83,7 +83,7 @@ def _row(model: MiniMind, load: Load, device: torch.device, repeats: int, on_run
     requests = _requests(model, load)
     ours = _engine(model, load, requests)
     name = f"engine, {load.slots} at once of {load.requests}"
-    amount = sum(new for _, new in requests)
+    amount, budget = sum(new for _, new in requests), on_an_h200(load.budget_rate, device)
     with contextlib.ExitStack() as stack:
         calls = [ours]
         with contextlib.suppress(MiniMindError):  # transformers is not installed
@@ -96,17 +96,9 @@ def _row(model: MiniMind, load: Load, device: torch.device, repeats: int, on_run
         timings = time_interleaved(calls, device, warmup=0, repeats=repeats, on_run=on_run)
         rates = [timing.rate(amount) for timing in timings]
         if len(calls) == 1:
-            return Row(name, rates[0], budget_rate=load.budget_rate)
+            return Row(name, rates[0], budget_rate=budget)
         equal = _equal(model, load, requests, calls)
-    return Row(
-        name,
-        rates[0],
-        "transformers continuous batching",
-        rates[1],
-        equal,
-        load.budget_rate,
-        load.budget_ratio,
-    )
+    return Row(name, rates[0], "transformers continuous batching", rates[1], equal, budget, load.budget_ratio)
 
 
 def _equal(model: MiniMind, load: Load, requests: list[tuple[list[int], int]], calls: list[Generate]) -> bool:
