@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import questions
 from questions import Question, load_questions
 from tests.questions.test_texts import pairs
 
@@ -64,3 +66,17 @@ def test_chinese_is_stressed_in_bold(question: Question) -> None:
     """Chinese has no italics: a browser slants the characters, which reads badly."""
     found = {key: words[0] for key, _, text in pairs(question) if (words := SLANTED.search(text))}
     assert not found
+
+
+BOX = re.compile(r"^### Often said, and wrong\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("question", WRITTEN, ids=lambda question: question.key)
+def test_what_is_called_wrong_is_not_confirmed(question: Question) -> None:
+    """A claim whose saying stands in the box was corrected, depends, or lacks support."""
+    text = (Path(questions.__file__).parent / question.slug / "en.md").read_text(encoding="utf-8")
+    quoted = {
+        name for box in BOX.findall(text) for name in re.findall(r"\{(Q\d+-C\d+)\.(?:common|said)", box)
+    }
+    assert quoted, "the boxes quote claims"
+    assert not {name for name in quoted if question.claim(name).status == "confirmed"}
