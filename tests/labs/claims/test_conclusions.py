@@ -82,6 +82,13 @@ def rates(r: Result, _gpu: bool) -> bool:
     return sooner and 0 < max(first_bad) < 20
 
 
+def cached(r: Result, gpu: bool) -> bool:
+    """Much on a CPU and little on a GPU, where it spares no launch."""
+    rungs, gain = r["rungs"], r["speedup"]["cache"]
+    spared = rungs["cache"]["operations"] < rungs["none"]["operations"]
+    return not spared and (gain < 1.5 if gpu else gain > 5)
+
+
 def drafted(r: Result, _gpu: bool) -> bool:
     """Verifying costs more than a step; one drafted token gains a little, and several less or nothing."""
     gains = [r["speedup"][str(count)] for count in range(1, 17)]
@@ -123,7 +130,7 @@ CONCLUSIONS: dict[str, Conclusion] = {
     "Q7-C26": interpolated,
     "Q7-C27": lambda r, _: r["tail"]["rope"]["1024"] > 5 * r["tail"]["rope"]["512"],
     "Q7-C31": lambda r, _: r["scaled"]["upstream"]["512"] > 1.05,
-    "Q8-C1": lambda r, gpu: r["speedup"]["cache"] < 1.5 if gpu else r["speedup"]["cache"] > 5,
+    "Q8-C1": cached,
     "Q8-C3": lambda r, _: rises([r["speedup"][length] for length in ("256", "512", "1024", "2048")]),
     "Q8-C7": lambda r, _: (
         abs(r["rise_percent"]["int8"]) < 0.2 < r["rise_percent"]["int4_group"] < r["rise_percent"]["int4_row"]
