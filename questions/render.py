@@ -53,7 +53,17 @@ class Renderer:
         def replace(match: re.Match[str]) -> str:
             return self._filled(match[2], claim, bool(match[1])) if match[2] else match[0]
 
-        return _FENCE_OR_PLACEHOLDER.sub(replace, template)
+        filled = _FENCE_OR_PLACEHOLDER.sub(replace, template)
+        return filled if claim is None else self._told_once(filled)
+
+    def _told_once(self, text: str) -> str:
+        """A claim's text with its measured values' source behind the last one, where all have the same."""
+        sources = [source for source in set(self.sources.values()) if source and source in text]
+        if len(sources) != 1:
+            return text
+        [source] = sources
+        before, _, after = text.rpartition(source)
+        return before.replace(source, "") + source + after
 
     def diagram(self, name: str) -> str:
         """The SVG called `name` with its numbers filled in; what is code there is so by its look."""

@@ -29,6 +29,7 @@ from labs.q05_shapes.written_out import (
 )
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import num_parameters
+from minimind_core.model.parameter_shapes import parameter_shapes
 
 
 def shape(name: str) -> list[int]:
@@ -63,16 +64,16 @@ def rounding() -> dict[str, int]:
 
 
 def parameters() -> dict[str, int]:
-    """All of them, tied and not; and the number of tensors and of linear modules in the layers and head."""
-    counts = matrices()
+    """All of them, tied and not; and the core's number of tensors, and of linear modules among them."""
+    counts, names = matrices(), parameter_shapes(ModelConfig())
     tied, untied = total(counts), total(counts) + counts["embedding"]
     assert tied == num_parameters(ModelConfig())
     assert untied == num_parameters(ModelConfig(tie_word_embeddings=False))
     return {
         "tied": tied,
         "untied": untied,
-        "tensors": 9 * given("layers") + 2,
-        "linears": 7 * given("layers") + 1,
+        "tensors": len(names),
+        "linears": sum(name.endswith("_proj.weight") for name in names),
     }
 
 

@@ -14,12 +14,15 @@ from minimind_core.model.minimind import MiniMind
 
 
 def fused_agrees() -> Finding:
-    """The largest difference between the fused and the written-out attention of our core, in fp32."""
+    """The largest difference between the fused and the written-out attention of our core, by dtype."""
     random = torch.Generator().manual_seed(0)
-    queries, keys, values = (torch.randn(2, heads, 64, 64, generator=random) for heads in (8, 2, 2))
-    difference = attend(queries, keys, values, None, "sdpa") - attend(queries, keys, values, None, "eager")
-    largest = float(difference.abs().max())
-    return Finding(largest < 1e-4, largest)
+    drawn = [torch.randn(2, heads, 64, 64, generator=random) for heads in (8, 2, 2)]
+    largest = {}
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        queries, keys, values = (tensor.to(dtype) for tensor in drawn)
+        fused, written = (attend(queries, keys, values, None, way) for way in ("sdpa", "eager"))
+        largest[name] = float((fused - written).abs().max())
+    return Finding(0 < largest["fp32"] < 1e-4 and 0 < largest["bf16"] < 2e-2, largest)
 
 
 @torch.no_grad()

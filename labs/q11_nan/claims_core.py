@@ -131,13 +131,14 @@ def anomaly_mode() -> dict[str, str]:
     }
 
 
-def guarded_root() -> dict[str, str]:
-    """`where` around a square root at zero, forward and backward."""
+def guarded_root() -> dict[str, Any]:
+    """`where` around a square root at zero: forward, its gradient, and that with a safe argument inside."""
     x = torch.zeros(1, requires_grad=True)
     y = torch.where(x > 0, x.sqrt(), torch.zeros(1))
-    y.sum().backward()
-    assert x.grad is not None
-    return {"forward": _told(y), "gradient": _told(x.grad)}
+    safe = torch.where(x > 0, torch.where(x > 0, x, torch.ones(1)).sqrt(), torch.zeros(1))
+    (gradient,), (guarded,) = (torch.autograd.grad(root.sum(), x) for root in (y, safe))
+    assert torch.equal(y, safe)
+    return {"forward": _told(y), "gradient": _told(gradient), "safe": float(guarded)}
 
 
 def labels_and_ids() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -39,3 +40,16 @@ def test_a_value_has_three_digits_and_its_source() -> None:
 
 def test_without_recordings_the_text_says_that_it_is_measured(tmp_path: Path) -> None:
     assert recorded_values(WITH_LAB[0], REGISTRY, tmp_path) == {}
+
+
+def test_a_text_names_the_device_of_its_values_once() -> None:
+    question = next(one for one in WITH_LAB if one.id == "Q11")
+    found = recorded_values(question, REGISTRY)
+    measured = {name: value for name, (value, _) in found.items()}
+    sources = {name: f" (on {device})" for name, (_, device) in found.items()}
+    said = Renderer(question, "en", measured, sources).fill("{Q11-C19.truth}")
+    assert said.count("(on NVIDIA H200)") == 1
+    assert re.search(r"anomaly mode takes \S+× \(on NVIDIA H200\)", said)
+    here = Renderer(question, "en", measured, sources | {"Q11-C21": " (here)"})
+    both = here.fill("{Q11-C21} {value.loss} {value.hooks}", question.claim("Q11-C19"))
+    assert both.count("(on NVIDIA H200)") == 2, "two sources: each value says its own"
