@@ -8,17 +8,17 @@ import pandas
 import streamlit as st
 
 from pages.ui.deck import asked, kept
+from pages.ui.deck.plans import Plans, plans
+from pages.ui.progress import reviews
 from pages.ui.progress.kept import Work, all_work
-from pages.ui.progress.words import Words, session_words
+from pages.ui.progress.words import session_words
 from pages.ui.site import away, question_list, store
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown
+from pages.ui.words.marks import unbroken
 from questions.checklist import Card, checklist
-from study.deck import next_card, plan
 from study.review import Review
 from study.store import StoreError
-
-Plans = dict[str, Review | None]
 
 
 def page() -> None:
@@ -29,56 +29,55 @@ def page() -> None:
         if sentence := store.trouble():
             st.error(sentence)
         work = all_work()
-        given = kept.answers()
+        found = plans(kept.in_sight(work), kept.answers(), session_words())
     except StoreError as error:
         away.say(error)
         return
-    cards = kept.in_sight(work)
-    plans = {card.id: plan(card.id, given.get(card.id, ())) for card in cards}
-    _now(cards, plans)
-    _all(cards, plans, session_words())
+    _now(found)
+    _all(found)
     _closed(work)
 
 
-def _now(cards: list[Card], plans: Plans) -> None:
-    """The card whose back is in view, else the one to ask, else when the next one is due."""
-    if not cards:
+def _now(found: Plans) -> None:
+    """The card whose back is in view, else the one to ask, else when the next one comes."""
+    if not found.cards:
         st.markdown(t("deck.none"))
         return
-    now = time.time()
-    in_view = [card for card in cards if card.id == asked.shown()]
-    card = next(iter(in_view), None) or next_card(cards, plans, now)
+    in_view = [card for card in found.cards if card.id == asked.shown()]
+    card = next(iter(in_view), None) or found.next()
     if card is not None:
-        asked.draw(card)
-        return
-    soonest = min(found.due for found in plans.values() if found)
-    st.markdown(t("deck.done", date=session_words().date(soonest)))
+        asked.draw(card, found.times[card.id])
+    elif soonest := found.soonest():
+        st.markdown(t("deck.done", date=soonest.isoformat()))
 
 
-def _all(cards: list[Card], plans: Plans, words: Words) -> None:
+def _all(found: Plans) -> None:
     """A row for each card that was asked."""
-    now = time.time()
-    rows = [_row(card, found, words, now) for card in cards if (found := plans[card.id])]
+    rows = [_row(card, review, found) for card, review in found.asked()]
     if not rows:
         return
     st.header(t("deck.all"), anchor=False)
     with st.container(key="deck-cards"):
         st.table(pandas.DataFrame(rows), border="horizontal", hide_index=True)
-    st.caption(t("deck.rule"))
+    rules = [t("deck.rule")]
+    if found.interview is not None:
+        rules.append(t("deck.last_days", date=unbroken(found.interview.isoformat())))
+    st.caption(t("mock.sentence_gap").join(rules))
 
 
-def _row(card: Card, found: Review, words: Words, now: float) -> dict[str, str]:
+def _row(card: Card, review: Review, found: Plans) -> dict[str, str]:
     question = question_list.question(card.question)
-    due = (
-        plain("review.now")
-        if found.due <= now
-        else words.date(found.due).replace("-", "\N{NON-BREAKING HYPHEN}")
-    )
+    day = found.day(card, review)
+    recall = reviews.percent(review.recall(time.time()))
+    head = "review.head.recall"
+    if found.interview is not None:  # beside each other, as a column more is none on a phone
+        recall = f"{recall} → {reviews.on_the_day(review, found.words, found.interview)}"
+        head = "deck.head.recall"
     return {
         plain("deck.head.card"): f"{question.id} · {card.front[current_language()]}",
-        plain("deck.head.last"): plain("deck.head.right" if found.points else "deck.head.wrong"),
-        plain("review.head.recall"): plain("review.percent", share=f"{100 * found.recall(now):.0f}"),
-        plain("review.head.due"): due,
+        plain("deck.head.last"): plain("deck.head.right" if review.points else "deck.head.wrong"),
+        plain(head): recall,
+        plain("review.head.due"): unbroken(day.isoformat()) if day else plain("review.now"),
     }
 
 

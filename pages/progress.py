@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas
 import streamlit as st
 
+from pages.ui.deck import kept as cards
+from pages.ui.deck.plans import plans
 from pages.ui.progress import calibration, history, reviews, take_away
 from pages.ui.progress.kept import Work, all_work
 from pages.ui.progress.words import Words, session_words
@@ -30,6 +32,7 @@ def progress() -> None:
         return
     _head(work)
     reviews.section(work, session_words())
+    _cards(work)
     history.section(work, session_words())
     _scored(work)
     _calibration(work)
@@ -41,6 +44,12 @@ def _head(work: list[Work]) -> None:
         st.markdown(t("progress.lead", scored=done.scored, count=done.questions, median=f"{done.median:g}"))
     else:
         st.markdown(t("progress.lead_none") + " " + t("progress.nothing"))
+
+
+def _cards(work: list[Work]) -> None:
+    """How many cards of the checklist are due, and the way to them."""
+    if count := plans(cards.in_sight(work), cards.answers(), session_words()).num_due:
+        st.markdown(t("deck.due", count=count))
 
 
 def _scored(work: list[Work]) -> None:

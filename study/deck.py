@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from questions import Question, Tolerance
@@ -39,6 +40,14 @@ def is_right(card: Card, question: Question, answer: float | int) -> bool:
     return NEAR.accepts(float(answer), card.number(question))
 
 
+def order(card: Card, times: int) -> list[int]:
+    """The places of the choices in the order in which they are shown to who has answered so many `times`.
+
+    Another one each time, so that nobody learns a place instead of an answer; the same while one is asked.
+    """
+    return random.Random(f"{card.id} {times}").sample(range(len(card.choices)), len(card.choices))
+
+
 def plan(card: str, answers: Sequence[Answered]) -> Review | None:
     """When the card comes again: a right answer is FSRS's Good, a wrong one Again. None before the first."""
     if not answers:
@@ -47,9 +56,18 @@ def plan(card: str, answers: Sequence[Answered]) -> Review | None:
     return replay(card, [(each.moment, 80 if each.right else 0) for each in ordered])
 
 
-def next_card(cards: Sequence[Card], plans: Mapping[str, Review | None], now: float) -> Card | None:
-    """What to ask now: the card that is due longest, else the first that was never asked; else None."""
-    due = [(found.due, card) for card in cards if (found := plans[card.id]) and found.due <= now]
+def next_card(
+    cards: Sequence[Card], plans: Mapping[str, Review | None], now: float, once_more: Collection[str] = ()
+) -> Card | None:
+    """What to ask now: the card that is due longest, else the first that was never asked; else None.
+
+    The cards with the ids `once_more` are due today too, whatever their plan says.
+    """
+    due = [
+        (found.due, card)
+        for card in cards
+        if (found := plans[card.id]) and (found.due <= now or card.id in once_more)
+    ]
     if due:
         return min(due, key=lambda pair: pair[0])[1]
     return next((card for card in cards if plans[card.id] is None), None)

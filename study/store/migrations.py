@@ -1,8 +1,8 @@
 """Brings a database to today's tables: an empty one is given them at once, an older one step by step.
 
 A migration is frozen once released: it names its tables itself and never reads schema.py, which moves on.
-To change the tables: change schema.py, append a function to MIGRATIONS, add a dump of the old version to
-the tests. Never migrates down.
+To change the tables: change schema.py, append a function to MIGRATIONS, add a dump of the old version, and a
+file that it left, to the tests. Never migrates down.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pages.ui.words.i18n import catalogue
 from questions import load_question
 from study.store import open_store
 from tests.browser.conftest import free_port, running_app, settle, wait_until
@@ -49,74 +50,84 @@ def say(page: Page, text: str, saved: str) -> None:
     expect(page.get_by_text(saved)).to_be_visible(timeout=PATIENCE)
 
 
+def whole(key: str, lang: str) -> str:
+    """The words of a button and nothing else, as a pattern."""
+    return f"^{re.escape(catalogue(lang)[key])}$"
+
+
 def nothing_given_away(page: Page, lang: str) -> None:
     assert SPOKEN[lang] not in page.evaluate("document.body.textContent")
 
 
-def test_an_interview_outlives_a_killed_server_and_a_lost_browser(chromium: Browser, tmp_path: Path) -> None:
-    port, first, second = free_port(), "Shapes first.", "Fewer KV heads, "
+@pytest.mark.parametrize(("first", "then"), [("en", "zh"), pytest.param("zh", "en", marks=pytest.mark.slow)])
+def test_an_interview_outlives_a_killed_server_and_a_lost_browser(
+    chromium: Browser, tmp_path: Path, first: str, then: str
+) -> None:
+    port, word = free_port(), catalogue(first).__getitem__
+    shapes, heads, down = "Shapes first.", "Fewer KV heads, ", "said while it was down."
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     with running_app(tmp_path, port) as address:
-        page.goto(f"{address}/mock?lang=en")
+        page.goto(f"{address}/mock?lang={first}")
         page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
         settle(page)
-        page.get_by_text("Chosen by hand").click()
+        page.get_by_text(word("mock.by_hand")).click()
         settle(page)
         page.get_by_role("combobox").fill("Q5")
         page.keyboard.press("Enter")
         page.get_by_role("combobox").fill("Q6")
         page.keyboard.press("Enter")
         page.keyboard.press("Escape")
-        press(page, "^Begin$")
-        page.get_by_role("heading", name=load_question("q05_shapes").title["en"]).wait_for(timeout=PATIENCE)
-        say(page, first, "Saved on this machine")
-        press(page, "Next")
-        page.get_by_role("heading", name=Q6.title["en"]).wait_for(timeout=PATIENCE)
+        press(page, whole("mock.begin", first))
+        page.get_by_role("heading", name=load_question("q05_shapes").title[first]).wait_for(timeout=PATIENCE)
+        say(page, shapes, word("draft.saved"))
+        press(page, re.escape(word("mock.next")))
+        page.get_by_role("heading", name=Q6.title[first]).wait_for(timeout=PATIENCE)
         check_page(page)
-        say(page, second, "Saved on this machine")
+        say(page, heads, word("draft.saved"))
         server = web_process(address)
         os.kill(server.pid, signal.SIGKILL)
         server.wait(10)
-        page.keyboard.insert_text("said while it was down.")
+        page.keyboard.insert_text(down)
     with running_app(tmp_path, port):
-        expect(page.get_by_text("Saved on this machine")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(word("draft.saved"))).to_be_visible(timeout=PATIENCE)
         settle(page)
-        nothing_given_away(page, "en")
+        nothing_given_away(page, first)
         context.close()
-        page = end_in_another_browser(chromium, address, second + "said while it was down.")
+        page = end_in_another_browser(chromium, address, heads + down, then)
         page.context.close()
     kept = open_store(f"sqlite:///{tmp_path}/study.sqlite3")
     attempts = {each.question: each for each in kept.attempts.of(kept.profiles.named()[0].id)}
     kept.close()
-    assert attempts["q05"].text == first and attempts["q05"].tier is None
-    assert attempts["q06"].text == second + "said while it was down." and attempts["q06"].tier == 40
+    assert attempts["q05"].text == shapes and attempts["q05"].tier is None
+    assert attempts["q06"].text == heads + down and attempts["q06"].tier == 40
 
 
-def end_in_another_browser(chromium: Browser, address: str, text: str) -> Page:
-    """On a dark phone in Chinese: the same question, the whole text; the end, and a score."""
+def end_in_another_browser(chromium: Browser, address: str, text: str, lang: str) -> Page:
+    """On a dark phone: the same question, the whole text; the end, a score, and the report."""
     context = chromium.new_context(viewport={"width": 390, "height": 900}, color_scheme="dark")
     page = context.new_page()
-    page.goto(f"{address}/mock?lang=zh")
-    page.get_by_role("heading", name=Q6.title["zh"]).wait_for(timeout=PATIENCE)
-    expect(page.get_by_role("textbox", name=re.compile("你对"))).to_have_value(text, timeout=PATIENCE)
-    press(page, "^结束面试$")
+    page.goto(f"{address}/mock?lang={lang}")
+    page.get_by_role("heading", name=Q6.title[lang]).wait_for(timeout=PATIENCE)
+    field = page.get_by_role("textbox", name=re.compile("Your answer|你对"))
+    expect(field).to_have_value(text, timeout=PATIENCE)
+    press(page, whole("mock.finish", lang))
     check_page(page)
-    press(page, "^确定结束$")
+    press(page, whole("mock.finish_now", lang))
     page.get_by_role("radio", name=re.compile("Q6")).wait_for(timeout=PATIENCE)
     page.get_by_role("radio", name=re.compile("Q6")).press("Space")
-    page.get_by_role("heading", name=re.compile(re.escape(Q6.title["zh"]))).wait_for(timeout=PATIENCE)
+    page.get_by_role("heading", name=Q6.title[lang]).wait_for(timeout=PATIENCE)
     settle(page)
-    nothing_given_away(page, "zh")
-    press(page, "^全部跳过$")
+    nothing_given_away(page, lang)
+    press(page, whole("predict.skip", lang))
     page.locator(".st-key-spoken").wait_for(timeout=PATIENCE)
-    wait_until(page, "text => document.body.textContent.includes(text)", arg=SPOKEN["zh"])
+    wait_until(page, "text => document.body.textContent.includes(text)", arg=SPOKEN[lang])
     page.get_by_test_id("stMain").get_by_role("checkbox").first.press("Space")
     settle(page)
     check_page(page)
-    press(page, "^记下这个分数$")
+    press(page, whole("score.keep", lang))
     with page.expect_download(timeout=PATIENCE) as download:
         page.get_by_role("button", name=re.compile("Markdown")).click()
     report = Path(download.value.path()).read_text(encoding="utf-8")
-    assert text in report and "模拟面试" in report and "| 40 |" in report
+    assert text in report and catalogue(lang)["mock.title"] in report and "| 40 |" in report
     return page

@@ -20,6 +20,7 @@ from pages.ui.words.i18n import catalogue
 from questions import Renderer, load_questions
 from questions.checklist import Card, checklist
 from questions.counted import fill_counted
+from study.deck import order, read
 from study.plan import MOST_LAST_DAYS
 from study.store import Attempt, Store, open_store
 from tests.browser.clock import Clock
@@ -59,8 +60,13 @@ class Month:
         """The cells of a table, row by row, without its head."""
         rows = self.page.locator(f".st-key-{table} tbody tr")
         rows.first.wait_for()
-        return [[cell.replace("\N{NON-BREAKING HYPHEN}", "-") for cell in row.locator("td").all_inner_texts()]
+        return [[cell.replace("\N{WORD JOINER}", "") for cell in row.locator("td").all_inner_texts()]
                 for row in rows.all()]  # fmt: skip
+
+    def times(self, card: Card) -> int:
+        """How often a card was answered."""
+        kept = self.store.drafts.get(self.store.profiles.named_or_new("Me").id, "deck", card.id)
+        return len(read(kept.text)) if kept else 0
 
     def score(self, *names: str) -> None:
         """Answer these questions well now, as their pages would."""
@@ -167,23 +173,42 @@ def take_along(month: Month, folder: Path) -> None:
 
 
 def answer(month: Month, *, right: bool) -> Card:
-    """Answer the card in view, see what is said of it, and ask for the next; returns the card."""
+    """Answer the card in view by keyboard, see what is said of it, ask for the next; returns the card."""
     page, box = month.page, month.page.locator(".st-key-card")
     front = box.locator("strong").first.inner_text()
     card = next(card for card in checklist() if shown(card, month) == front)
     if card.choices:
-        wanted = card.right if right else (card.right + 1) % len(card.choices)
-        box.get_by_role("radio").nth(wanted).check(force=True)  # what is seen is its label
+        place = (card.right if right else card.right + 1) % len(card.choices)
+        wanted = order(card, month.times(card)).index(place)
+        tab_into_card(page, "input[type=radio]")
+        page.keyboard.press("Space")
+        for _ in range(wanted):
+            page.keyboard.press("ArrowDown")
+        expect(box.get_by_role("radio").nth(wanted)).to_be_checked()
     else:
         question = next(question for question in load_questions() if question.id == card.question)
         number = card.number(question)
-        box.get_by_role("textbox").fill(repr(number if right else 2 * number + 1))
-    box.get_by_role("button", name=month.words("deck.check")).click()
+        tab_into_card(page, "input[type=text]")
+        page.keyboard.type(repr(number if right else 2 * number + 1))
+    tab_into_card(page, "button")
+    page.keyboard.press("Enter")
     expect(box.get_by_text(month.words("deck.right" if right else "deck.wrong"))).to_be_visible()
-    page.get_by_role("button", name=month.words("deck.next")).click()
+    settle(page)
+    tab_into_card(page, "button")
+    page.keyboard.press("Enter")
     expect(page.get_by_role("button", name=month.words("deck.next"))).to_have_count(0)
     settle(page)
     return card
+
+
+def tab_into_card(page: Page, control: str) -> None:
+    """Press Tab until a control of the card has the focus."""
+    focused = "control => document.activeElement.matches(`.st-key-card ${control}`)"
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused, control):
+            return
+    raise AssertionError(f"Tab never comes to {control} of the card")
 
 
 def shown(card: Card, month: Month) -> str:

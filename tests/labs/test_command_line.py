@@ -14,10 +14,13 @@ import pytest
 
 from labs.__main__ import main
 from labs.claims import recordings
+from labs.claims.checks import value_at
 from labs.contract import jsonable
 from labs.contract.registry import ROOT, Registry
 from labs.runner.device_lock import hold_device
 from labs.runner.inline import InlineClient
+from labs.tickets import draw
+from questions import load_question
 from tests.interrupts import hear_interrupts
 
 MODEL = ["--model", "random:byte-128"]
@@ -45,9 +48,27 @@ def test_run_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert jsonable.decode(shown["result"])["logits"].shape == (259,)
 
 
+def test_a_ticket_is_repeated_with_the_settings_that_it_draws(capsys: pytest.CaptureFixture[str]) -> None:
+    ticket = draw(load_question("q06_gqa"), seed=4711, registry=Registry.discover())
+    typed = ticket.text.lower().replace("-", " ")
+    code, shown, _ = run(capsys, "run", "--ticket", typed, "--device", "cpu", *MODEL)
+    asked = ticket.prediction
+    assert code == 0 and (shown["ticket"], shown["experiment"]) == (ticket.text, asked.experiment)
+    assert {name: shown["params"][name] for name in asked.params} == dict(asked.params)
+    assert shown["measured"] == value_at(shown["result"], asked.measures) > 0
+    assert main(["run", "--ticket", ticket.text, "--device", "cpu", *MODEL]) == 0
+    said = capsys.readouterr().out
+    assert f"{ticket.text}: " in said and f"measured: {shown['measured']}" in said
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
+        (["run", "--ticket", "Q06-7H-04K7"], 2, "is no ticket"),
+        (["run", "--ticket", "Q06-7H-04K7-Q0"], 2, "has a typing mistake"),
+        (["run", "--ticket", "Q06-7H-04K7-Q1"], 2, "is from another version of Q6"),
+        (["run", "q06", "--ticket", "Q06-7H-04K7-Q1"], 2, "--ticket and nothing else"),
+        (["run", "--ticket", "Q06-7H-04K7-Q1", "--set", "batch=2"], 2, "--ticket and nothing else"),
         (["run", "q99"], 2, "There is no experiment 'q99'"),
         (["run", "q13", "--set", "temperature=-1"], 2, "Negative temperature would favour the worst tokens."),
         (["run", "q13", "--set", "temprature=1"], 2, "did you mean 'temperature'?"),

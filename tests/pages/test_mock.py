@@ -121,6 +121,8 @@ def test_at_the_end_each_answer_is_scored_beside_the_reference(open_app: OpenApp
     kept.add_seconds(the_mock(study), "q06", 540)
     app.button(key="mock.next.q05").click().run()
     app.button(key="mock.finish").click().run()
+    red = [button.key for button in app.button if button.proto.type == "primary"]
+    assert red == ["mock.finish_now"], "one button is what comes next"
     asked = "\n".join(each.value for each in app.markdown)
     assert "You have answered 1" in asked and "left empty: 1" in asked and "Never shown: 1" in asked
     app.button(key="mock.finish_now").click().run()
@@ -169,7 +171,9 @@ def test_a_decided_line_has_no_box_and_the_study_page_keeps_the_text(open_app: O
     study.drafts.save(me(study), "q06", "answer", "typed later on the page", 9)
     page = open_app("q06_gqa")
     assert any("mock interview" in each.value for each in page.markdown)
+    assert [each.value for each in page.text].count("Fewer KV heads") == 1, "the field has another text"
     page.button(key="q06.reference").click().run()
+    assert [each.value for each in page.text].count("Fewer KV heads") == 1
     assert study.attempts.of(me(study), "q06")[0].text == "Fewer KV heads"
     app = open_app("mock")
     decided = {

@@ -11,10 +11,11 @@ from pages.ui.progress.kept import all_work
 from pages.ui.search.places import KINDS, places
 from pages.ui.site import store
 from pages.ui.words.i18n import catalogue
-from questions import load_question, load_questions
+from questions import Renderer, load_question, load_questions
 from questions.glossary import glossary
 from questions.guide import guide
 from study.search import find
+from tests.pages.addresses import ADDRESSES, WINDOWS
 from tests.pages.conftest import OpenApp, settle_predictions
 from tests.pages.shown_words import stumbles
 
@@ -53,6 +54,47 @@ def test_a_claim_is_found_once_its_reference_is_open(open_app: OpenApp) -> None:
     assert "left out" in words  # those of all other questions
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_words_of_a_reference_are_found_once_it_is_open(open_app: OpenApp, lang: str) -> None:
+    """Of each of its parts: what one says, the sections, what lies beyond, the follow-ups."""
+    renderer, prose = Renderer(QUESTION, lang), QUESTION.prose[lang]
+    texts = [prose.spoken, prose.answer[-1].body, prose.beyond, QUESTION.follow_ups[0].answer[lang]]
+    beginnings = [longest_plain(renderer.fill(text)) for text in texts]
+    address = f"]({QUESTION.slug}#reference)"
+    app = open_app("search", lang=lang)
+    assert not [text for text in beginnings if address in look_for(app, text)]
+    open_reference()
+    app = open_app("search", lang=lang)
+    assert not [text for text in beginnings if address not in look_for(app, text)]
+
+
+def longest_plain(text: str) -> str:
+    """The longest run of words without a sign of Markdown or a number."""
+    return max(re.findall(r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+)*", text), key=len)
+
+
+@pytest.mark.parametrize(
+    ("lang", "wanted", "address"),
+    [
+        ("en", "Anki", "sheet"),
+        ("zh", "密封考签", "mock"),
+        ("en", "FSRS", "deck"),
+        ("zh", "语言与外观", "settings"),
+    ],
+)
+def test_a_page_is_found_by_what_one_does_there(
+    open_app: OpenApp, lang: str, wanted: str, address: str
+) -> None:
+    assert f"]({address})" in look_for(open_app("search", lang=lang), wanted)
+
+
+def test_every_page_of_the_menu_can_be_found() -> None:
+    """But for home and the search itself; the guide and the questions have their parts."""
+    found = {entry.address for entry in places([]) if entry.kind == "page"}
+    questions = {question.slug for question in load_questions()}
+    assert found == set(ADDRESSES) - questions - set(WINDOWS) - {"", "search", "guide"}
+
+
 def test_what_an_experiment_does_is_found_once_its_lab_is_open(open_app: OpenApp) -> None:
     about = catalogue("en")["q09.accumulate.about"]
     app = open_app("search")
@@ -64,7 +106,7 @@ def test_what_an_experiment_does_is_found_once_its_lab_is_open(open_app: OpenApp
 
 def test_every_kind_of_place_has_an_address_of_its_own() -> None:
     entries = places([])
-    assert {entry.kind for entry in entries} == set(KINDS) - {"claim"}
+    assert {entry.kind for entry in entries} == set(KINDS) - {"claim", "reference"}
     assert len({entry.address for entry in entries}) == len(entries)
     counted = [sum(entry.kind == kind for entry in entries) for kind in ("question", "term", "guide")]
     assert counted == [len(load_questions()), len(glossary()), len(guide().parts["en"]) - 1]

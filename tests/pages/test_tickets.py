@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from labs.claims.checks import value_at
 from pages.ui.experiments import experiment
 from pages.ui.interview import kept
+from pages.ui.interview.window import Window
 from pages.ui.mock import kept as mocks
 from pages.ui.progress import printed, tickets
 from pages.ui.progress.words import Words
+from pages.ui.words.i18n import catalogue
 from pages.ui.words.question_text import renderer_of
 from questions import Prediction, Renderer, load_question
 from study import interview as led
@@ -91,6 +94,39 @@ def test_another_attempt_may_take_a_ticket_which_is_always_the_same(
     drawn = [trace for figure in plots(open_app("progress")) for trace in figure["data"]]
     places = [place for trace in drawn for place in zip(trace["x"], trace["y"], strict=True)]
     assert (measured, 1.5) in places, "a changed re-test is calibrated: nobody had seen its number"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_lab_waits_for_an_open_ticket(
+    open_app: OpenApp, study: Store, worker: CountingClient, lang: str
+) -> None:
+    """Or a run of it with the ticket's settings, and even its formula, would say the answer."""
+    attempt = settle_predictions("q13_sampling")
+    assert has_lab(open_app("q13_sampling", lang=lang))
+    study.attempts.finish(attempt, 60)
+    settle_predictions("q13_sampling")
+    app = open_app("q13_sampling", lang=lang)
+    assert not has_lab(app) and catalogue(lang)["ticket.lab_waits"] in sent(app)
+    app.button(key="q13-predictions-skip").click().run()
+    assert has_lab(app) and catalogue(lang)["ticket.lab_waits"] not in sent(app)
+
+
+def test_the_candidates_lab_waits_for_the_ticket_too(open_app: OpenApp, study: Store) -> None:
+    interview = study.interviews.begin(me(study), "Grace", 45, (Q13.key,))
+    for kind, data in ((led.CONSENTED, {}), (led.SHOWN, {}), (led.RELEASED, {"part": led.LAB})):
+        study.interviews.add(interview, kind, Q13.key, data)
+    Window(interview.link or "").record_predictions(Q13, {each.id: None for each in Q13.predictions})
+    assert has_lab(open_app("present", link=interview.link))
+    study.interviews.add(interview, led.DRAWN, Q13.key, {"ticket": tickets.anew(Q13).text})
+    app = open_app("present", link=interview.link)
+    assert not has_lab(app) and catalogue("en")["ticket.lab_waits"] in sent(app)
+    app.button(key="q13-predictions-skip").click().run()
+    assert has_lab(app) and not app.exception and not app.error
+
+
+def has_lab(app: AppTest) -> bool:
+    """Whether something can be measured."""
+    return any(str(button.key).endswith((".bench.run", ".write")) for button in app.button)
 
 
 def test_a_ticket_of_another_version_stays_in_the_report_by_its_text(study: Store) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from questions import load_questions
 from questions.checklist import checklist
-from study.deck import MOST, Answered, is_right, next_card, plan, read, written
+from study.deck import MOST, Answered, is_right, next_card, order, plan, read, written
 
 DAY = 86_400.0
 START = 1.75e9
@@ -51,6 +51,18 @@ def test_what_is_due_longest_is_asked_first_then_what_is_new() -> None:
     assert next_card(cards, plans, START + 1) is third
     assert next_card(cards, plans, START + 400 * DAY) is second
     assert next_card(cards[:2], plans, START + 1) is None
+    assert next_card(cards, plans, START + 1, once_more=[first.id]) is first, "before an interview"
+
+
+def test_the_right_choice_has_no_place_of_its_own() -> None:
+    with_choices = [card for card in CARDS.values() if card.choices]
+    assert with_choices
+    for card in with_choices:
+        shown = [order(card, times) for times in range(40)]
+        assert {places.index(card.right) for places in shown} == set(range(len(card.choices)))
+        assert all(sorted(places) == list(range(len(card.choices))) for places in shown)
+        assert shown == [order(card, times) for times in range(40)], "it stays while it is asked"
+    assert len({order(card, 0).index(card.right) for card in with_choices}) > 1, "nor at the first time"
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,21 @@ def test_the_last_days_go_through_everything_once_and_no_question_comes_back() -
     for today in (on - timedelta(days=left) for left in range(MOST_LAST_DAYS, 0, -1)):
         days = plan(QUESTIONS, dict.fromkeys(QUESTIONS, TODAY), recall, today, on, done)
         assert days[0].day == today and days[0].last and not days[0].due
+        for number, name in enumerate(days[0].last):
+            now = plan(QUESTIONS, dict.fromkeys(QUESTIONS, TODAY), recall, today, on, done)
+            assert now[0].day == today and now[0].last == days[0].last[number:] and now[1:] == days[1:]
+            done[name] = today
+        tomorrow = plan(QUESTIONS, dict.fromkeys(QUESTIONS, TODAY), recall, today, on, done)
+        assert tomorrow == days[1:], "who has done today's share is given no more"
         seen += days[0].last
-        done |= dict.fromkeys(days[0].last, today)
     assert sorted(seen) == QUESTIONS and seen[-1] == QUESTIONS[0], "the weakest comes last"
+
+
+def test_first_answers_of_today_are_no_reason_for_more_of_them_today() -> None:
+    on, recall = TODAY + timedelta(days=30), dict.fromkeys(QUESTIONS, 0.9)
+    days = plan(QUESTIONS, {}, {}, TODAY, on)
+    assert days[0].day == TODAY and len(days[0].new) == 1
+    due = dict.fromkeys(days[0].new, TODAY + timedelta(days=1))
+    later = plan(QUESTIONS, due, recall, TODAY, on, begun=days[0].new)
+    assert [day.new for day in later if day.new] == [day.new for day in days if day.new][1:]
+    assert later[0].day > TODAY

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from study.store import Store, StoreError, open_store, schema
 from study.store.migrations import MIGRATIONS, Migration, migrate
 
 DUMPS = Path(__file__).with_name("store_versions")
+FILES = Path(__file__).with_name("store_files")
+"""What the app of that version itself left when it was ended in the middle: a file, and a log beside it."""
 NEWEST = 1 + len(MIGRATIONS)
 VERSIONS = range(1, NEWEST + 1)
 STEPS = 4
@@ -98,6 +103,31 @@ def test_what_an_older_version_kept_is_all_there(engine: Engine, version: int) -
     )
     assert store.drafts.save(ada.id, "q06", "answer", "on it goes", 8).accepted
     store.close()
+
+
+@pytest.mark.parametrize("version", range(1, NEWEST))
+def test_a_file_of_an_older_app_that_was_killed_is_read_and_goes_on(place: Path, version: int) -> None:
+    with tarfile.open(FILES / f"v{version}.tar.xz") as archive:
+        archive.extractall(place.parent, filter="data")
+    assert place.stat().st_size == 4096 < Path(f"{place}-wal").stat().st_size, "all of it is in the log"
+    store = open_store()
+    [ada] = store.profiles.named()
+    draft = store.drafts.get(ada.id, "q06", "answer")
+    assert ada.name == "Ada" and draft and draft.text == "少 KV 头" and store.notice is None
+    assert [copy.text for copy in store.drafts.copies(ada.id)] == ["older"]
+    begun, scored = store.attempts.of(ada.id)
+    assert (scored.tier, scored.predictions, scored.measurements) == (80, {"speedup": 4.0}, {"speedup": 1.08})
+    assert begun.tier is None and begun.predictions == {"cache": 2.0}
+    assert store.attempts.finish(store.attempts.open(ada.id, "q06"), 60).id == begun.id
+    interviews = store.interviews.of(ada.id)
+    assert [grace.candidate for grace in interviews] == ["Grace"] * (version >= 3)
+    for grace in interviews:
+        assert [event.data["text"] for event in store.interviews.events(grace)] == ["数错了头"]
+        ticks = [(member.name, member.ticks, bool(member.handed)) for member in store.panels.of(grace)]
+        assert ticks == [("Barbara", {"q06": ("byte-formula",)}, True)] * (version >= 4)
+    store.close()
+    with closing(sqlite3.connect(place)) as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchone() == (NEWEST,)
 
 
 @pytest.mark.parametrize("version", [number for number in VERSIONS if number >= 3])

@@ -6,8 +6,9 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import closing
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from sqlalchemy import make_url
 
 from study.store import StoreError, data_folder, open_store
 from study.store.database import without_secrets
+
+NEEDS_MODES = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no modes")
+NOBODY = 65534
 
 
 def test_the_folder_is_where_the_system_keeps_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,12 +56,54 @@ def test_a_folder_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         open_store()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder(place: Path) -> None:
-    place.parent.chmod(0o500)
-    with pytest.raises(StoreError, match="MINIMIND_DATA"):
+@pytest.fixture
+def shared_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """As `place`, in a folder that other users reach; those of pytest are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("MINIMIND_DATA", folder)
+        yield Path(folder) / place.name
+
+
+@contextmanager
+def reading_only(folder: Path) -> Iterator[None]:
+    """Somebody who may read a folder and no more; root, as in a container, becomes nobody meanwhile."""
+    root = os.geteuid() == 0
+    for path in folder.iterdir():
+        path.chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        if root:
+            os.seteuid(NOBODY)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+@NEEDS_MODES
+def test_a_read_only_folder(shared_place: Path) -> None:
+    with reading_only(shared_place.parent), pytest.raises(StoreError, match=r"writable.* MINIMIND_DATA"):
         open_store()
-    place.parent.chmod(0o700)
+
+
+@NEEDS_MODES
+def test_a_read_only_database_is_left_as_it_was(shared_place: Path) -> None:
+    place = shared_place
+    store = open_store()
+    ada = store.profiles.create("Ada").id
+    store.drafts.save(ada, "q06", "answer", "before", 1)
+    store.close()
+    before = place.read_bytes()
+    with reading_only(place.parent), pytest.raises(StoreError, match=r"writable.* MINIMIND_DATA"):
+        open_store()
+    assert place.read_bytes() == before and not list(place.parent.glob("*damaged*"))
+    for path in place.parent.iterdir():
+        path.chmod(0o600)
+    again = open_store()
+    draft = again.drafts.get(ada, "q06", "answer")
+    assert draft and draft.text == "before" and again.notice is None
+    again.close()
 
 
 def test_a_folder_in_the_place_of_the_file(place: Path) -> None:

@@ -15,7 +15,7 @@ from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import renderer_of
 from questions import Question
 from questions.checklist import Card
-from study.deck import is_right
+from study.deck import is_right, order
 from study.typed_number import read_number
 
 _SHOWN = "deck.shown"
@@ -28,8 +28,8 @@ def shown() -> str | None:
     return found
 
 
-def draw(card: Card) -> None:
-    """Draw the front, and the check or what is right."""
+def draw(card: Card, times: int) -> None:
+    """Draw the front, and the check or what is right; it was answered so many `times` before."""
     question = question_list.question(card.question)
     renderer = renderer_of(question)
     with st.container(border=True, key="card"):
@@ -39,16 +39,16 @@ def draw(card: Card) -> None:
         if shown() == card.id:
             _back(card, question)
         else:
-            _check(card, question)
+            _check(card, question, times)
 
 
-def _check(card: Card, question: Question) -> None:
+def _check(card: Card, question: Question, times: int) -> None:
     language, renderer = current_language(), renderer_of(question)
     with st.form(f"deck.{card.id}", border=False):
         if card.choices:
             st.radio(
                 t("deck.choose"),
-                range(len(card.choices)),
+                order(card, times),
                 index=None,
                 format_func=lambda index: renderer.fill(card.choices[index][language]),
                 key=_field(card),

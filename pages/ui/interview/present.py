@@ -108,10 +108,13 @@ def _released(window: Window, shown: Released, question: Question, renderer: Ren
         predict.section(question, window.attempt(question), renderer, window)
         if not predict.is_settled(question, window.attempt(question)):
             return
-    _ticket(window, shown, question, renderer)
+    answered = _ticket(window, shown, question, renderer)
     if LAB in shown.parts:
         st.header(t("study.lab"), anchor=False)
-        bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
+        if answered:
+            bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
+        else:
+            sealed.lab_waits()
     if REFERENCE in shown.parts:
         st.header(t("study.reference"), anchor=False)
         with st.container(key="spoken"):
@@ -119,10 +122,13 @@ def _released(window: Window, shown: Released, question: Question, renderer: Ren
             prose.draw(renderer.fill(question.prose[current_language()].spoken), renderer)
 
 
-def _ticket(window: Window, shown: Released, question: Question, renderer: Renderer) -> None:
-    """The sealed ticket that was drawn, after the question's own predictions where these are asked."""
-    if drawn := tickets.of_text(shown.ticket):
-        sealed.section(question, drawn, window.attempt(question), renderer, window)
+def _ticket(window: Window, shown: Released, question: Question, renderer: Renderer) -> bool:
+    """The sealed ticket that was drawn, after the question's own predictions where these are asked.
+
+    False while it is still to be answered or skipped.
+    """
+    drawn = tickets.of_text(shown.ticket)
+    return drawn is None or sealed.section(question, drawn, window.attempt(question), renderer, window)
 
 
 def _moved(shown: Released | None) -> tuple[object, ...]:

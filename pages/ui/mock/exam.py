@@ -109,12 +109,13 @@ def _controls(mock: Mock, question: Question, asked: list[Question]) -> None:
                 lambda: kept.flag(mock, question.key, on=not flagged),
             )
             last = index + 1 == len(asked)
+            ending = st.session_state.get(_ASKED) == mock.id  # then its own button is the one to press
             if not last:
-                _button("mock.next", question, lambda: _go(mock, asked[index + 1].key), primary=True)
-            if st.session_state.get(_ASKED) != mock.id:
+                _button("mock.next", question, lambda: _go(mock, asked[index + 1].key), primary=not ending)
+            if not ending:
                 kind: Literal["primary", "secondary"] = "primary" if last else "secondary"
                 st.button(t("mock.finish"), key="mock.finish", type=kind, on_click=_ask, args=(mock,))
-        if st.session_state.get(_ASKED) == mock.id:
+        if ending:
             _really(mock, asked)
 
 

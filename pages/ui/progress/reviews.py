@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 import pandas
@@ -15,8 +15,9 @@ from pages.ui.progress.words import Words
 from pages.ui.site import store
 from pages.ui.words.i18n import current_language, plain, t
 from pages.ui.words.markdown import Markdown
+from pages.ui.words.marks import unbroken
 from questions import Question
-from study.plan import plan
+from study.plan import Day, plan
 from study.review import Review
 
 _KEY = "progress.interview"
@@ -32,23 +33,21 @@ def section(work: Sequence[Work], words: Words) -> None:
     """Draw the reviews of all scored questions, and the days up to the interview where one is set."""
     planned = {each.question.key: (each.question, found) for each in work if (found := each.review)}
     st.header(t("review.title"), anchor=False)
-    today = words.day(time.time()) or date.today()
-    on = _interview(today)
+    on = _interview(words)
     if planned:
         _reviews(planned, words, on)
     if on is not None:
-        _days(work, planned, words, today, on)
+        _days(work, planned, words, on)
 
 
-def _interview(today: date) -> date | None:
+def _interview(words: Words) -> date | None:
     """The field for the day of the interview, and what is in it."""
-    day = interview_day()
-    st.session_state.setdefault(_KEY, day if day and today <= day <= today + _LONGEST else None)
+    st.session_state.setdefault(_KEY, coming_interview(words))
     chosen: date | None = st.date_input(
         t("review.interview"),
         key=_KEY,
-        min_value=today,
-        max_value=today + _LONGEST,
+        min_value=today(words),
+        max_value=today(words) + _LONGEST,
         format="YYYY-MM-DD",
         on_change=store.guarded(_keep),
         width=240,
@@ -56,12 +55,20 @@ def _interview(today: date) -> date | None:
     return chosen
 
 
-def interview_day() -> date | None:
-    """The day of this person's interview; None where none is set, or an import brought in something else."""
+def coming_interview(words: Words) -> date | None:
+    """The day of this person's interview; None where none is set, once it is past, and for what is no day,
+    as an import may bring in. Raises StoreError.
+    """
     found = store.store().drafts.get(store.known_profile(), *_PLACE)
     with contextlib.suppress(ValueError):
-        return date.fromisoformat(found.text) if found and found.text else None
+        day = date.fromisoformat(found.text) if found and found.text else None
+        return day if day and today(words) <= day <= today(words) + _LONGEST else None
     return None
+
+
+def today(words: Words) -> date:
+    """The day that it is now where the reader is."""
+    return words.day(time.time()) or date.today()
 
 
 def _keep() -> None:
@@ -88,54 +95,63 @@ def _row(question: Question, found: Review, words: Words, now: float, on: date |
     row = {
         plain("progress.head.question"): f"{question.id} · {question.short[current_language()]}",
         plain("progress.head.score"): str(found.points),
-        plain("review.head.recall"): _percent(found.recall(now)),
+        plain("review.head.recall"): percent(found.recall(now)),
         plain("review.head.due"): plain("review.now")
         if found.due <= now
-        else _unbroken(words.date(found.due)),
+        else unbroken(words.date(found.due)),
     }
     if on is not None:
-        days = (on - (words.day(now) or on)).days
-        row[plain("review.head.on_the_day")] = _percent(found.recall(now + 86_400 * days))
+        row[plain("review.head.on_the_day")] = on_the_day(found, words, on)
     return row
 
 
-def _days(work: Sequence[Work], planned: Planned, words: Words, today: date, on: date) -> None:
+def on_the_day(found: Review, words: Words, on: date) -> str:
+    """The expected recall on the day of the interview."""
+    return percent(found.recall(time.time() + 86_400 * (on - today(words)).days))
+
+
+def days_to(
+    names: Sequence[str], known: Mapping[str, Review], repeated: Collection[str], words: Words, on: date
+) -> list[Day]:
+    """The days up to the interview for questions, or cards, with these reviews.
+
+    `repeated` are those that were answered more than once.
+    """
+    now, this_day = time.time(), today(words)
+    due = {name: words.day(found.due) or this_day for name, found in known.items()}
+    recall = {name: found.recall(now) for name, found in known.items()}
+    last = {name: words.day(found.last) or this_day for name, found in known.items()}
+    again = {name: last[name] for name in repeated}
+    begun = [name for name, day in last.items() if day == this_day and name not in again]
+    return plan(names, due, recall, this_day, on, again, begun)
+
+
+def _days(work: Sequence[Work], planned: Planned, words: Words, on: date) -> None:
     """The plan, a row a day."""
-    now = time.time()
-    due = {key: words.day(found.due) or today for key, (_, found) in planned.items()}
-    recall = {key: found.recall(now) for key, (_, found) in planned.items()}
-    again = {
-        each.question.key: words.day(found.last) or today
-        for each in work
-        if (found := each.review) and len(each.finished) > 1
-    }
-    days = plan([each.question.key for each in work], due, recall, today, on, again)
+    known = {key: found for key, (_, found) in planned.items()}
+    repeated = [each.question.key for each in work if len(each.finished) > 1]
+    days = days_to([each.question.key for each in work], known, repeated, words, on)
     if not days:
         st.markdown(t("review.today"))
         return
     names = {each.question.key: each.question.id for each in work}
     rows = [
         {
-            plain("progress.head.date"): _unbroken(each.day.isoformat()),
+            plain("progress.head.date"): unbroken(each.day.isoformat()),
             plain("review.head.new"): _list(each.new, names),
             plain("review.head.again"): _list(each.due, names),
             plain("review.head.last"): _list(each.last, names),
         }
         for each in days
     ]
-    st.markdown(t("review.plan", days=(on - today).days))
+    st.markdown(t("review.plan", days=(on - today(words)).days))
     with st.container(key="plan"):
         st.table(pandas.DataFrame(rows), border="horizontal", hide_index=True)
-
-
-def _unbroken(day: str) -> str:
-    """A date that stays on one line of a narrow column."""
-    return day.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def _list(keys: Sequence[str], names: dict[str, str]) -> str:
     return plain("claims.comma").join(names[key] for key in keys) or "–"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return plain("review.percent", share=f"{100 * share:.0f}")

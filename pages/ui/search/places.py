@@ -1,7 +1,7 @@
-"""Every place that a person may be led to: questions, experiments, terms, the guide, claims in sight.
+"""Every place that a person may be led to: pages, questions, experiments, terms, the guide, open answers.
 
-Nothing of a hint, a rubric or a reference answer that is still closed: a claim counts once its reference is
-open, and what an experiment does once its lab is. Draws nothing.
+Nothing of a hint, a rubric or a reference answer that is still closed: an answer and its claims count once
+the reference is open, and what an experiment does once its lab is. Draws nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,17 @@ from functools import lru_cache
 
 from pages.ui.experiments import registry
 from pages.ui.progress.kept import Work
+from pages.ui.site.navigate import (
+    CLAIMS,
+    DECK,
+    GLOSSARY,
+    INTERVIEW,
+    MOCK,
+    PLAYGROUND,
+    PROGRESS,
+    SETTINGS,
+    SHEET,
+)
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import LANGUAGES, current_language, plain
 from pages.ui.words.question_text import renderer_of
@@ -20,7 +31,7 @@ from questions.glossary import glossary
 from questions.guide import guide
 from study.search import Entry
 
-KINDS = ("question", "experiment", "term", "claim", "guide")
+KINDS = ("page", "question", "experiment", "term", "claim", "reference", "guide")
 """In the order in which equally good finds are shown."""
 
 
@@ -40,9 +51,10 @@ def _places(language: str, opened: frozenset[str], settled: frozenset[str]) -> t
         for entry in (_question(question, language), *_experiments(question, shown=question.key in settled))
     ]
     found += _terms(language)
-    found += [
-        entry for question in questions() if question.key in opened for entry in _claims(question, language)
-    ]
+    for question in questions():
+        if question.key in opened:
+            found += [*_claims(question, language), _reference(question, language)]
+    found += _pages()
     return tuple(sorted([*found, *_guide(language)], key=lambda entry: KINDS.index(entry.kind)))
 
 
@@ -77,6 +89,32 @@ def _claims(question: Question, language: str) -> Iterator[Entry]:
         text = "\n".join((renderer.text(claim.truth, claim), formula, source))
         name = f"{claim.id} · {renderer.text(claim.statement, claim)}"
         yield Entry("claim", name, text, f"{question.slug}#claim-{claim.id}")
+
+
+def _reference(question: Question, language: str) -> Entry:
+    """The whole answer and the follow-ups; sections are folded, so that all of it has one address."""
+    renderer, prose = renderer_of(question), question.prose[language]
+    texts = [renderer.fill(text) for _, text in prose.texts() if text != prose.question]
+    for each in question.follow_ups:
+        texts += [renderer.text(each.question), renderer.text(each.answer)]
+    name = f"{question.id} · {plain('study.reference')}"
+    return Entry("reference", name, "\n".join(texts), f"{question.slug}#reference")
+
+
+def _pages() -> Iterator[Entry]:
+    """The pages that belong to no question, with what one does there."""
+    for address, name, texts in (
+        (PLAYGROUND, "playground.title", ("playground.lead",)),
+        (MOCK, "mock.title", ("mock.lead", "mock.tickets")),
+        (INTERVIEW, "interview.title", ("interview.lead",)),
+        (PROGRESS, "progress.title", ("review.title", "review.rule", "calibration.title")),
+        (DECK, "deck.title", ("deck.rule",)),
+        (SHEET, "sheet.title", ("sheet.lead", "sheet.anki_lead")),
+        (CLAIMS, "claims.page", ("claims.export",)),
+        (GLOSSARY, "glossary.title", ()),
+        (SETTINGS, "settings.title", ("settings.labs.title", "settings.look.title", "settings.data.title")),
+    ):
+        yield Entry("page", plain(name), " · ".join(map(plain, texts)), address)
 
 
 def _guide(language: str) -> Iterator[Entry]:

@@ -11,8 +11,8 @@ from pages.ui.site.navigate import leave_for
 from pages.ui.words.i18n import current_language, t
 from pages.ui.words.markdown import Markdown
 from questions import Question
-from study.progress import MOCK
-from study.store import StoreError
+from study.progress import MOCK, REFERENCE
+from study.store import Attempt, StoreError
 
 
 def notice(question: Question) -> None:
@@ -24,6 +24,7 @@ def notice(question: Question) -> None:
         attempts = store.attempts(question)
         if attempts and attempts[0].finished is None and MOCK in attempts[0].help_used:
             st.markdown(t("mock.after.kept"))
+            _written_there(attempts[0])
         scored = [attempt for attempt in attempts[::-1] if attempt.finished is not None]
         if attempts and attempts[0].finished is None and scored:
             earlier = " · ".join(
@@ -31,6 +32,13 @@ def notice(question: Question) -> None:
                 for number, attempt in enumerate(scored, 1)
             )
             st.markdown(t("again.now", number=len(scored) + 1, earlier=Markdown(earlier)))
+
+
+def _written_there(attempt: Attempt) -> None:
+    """The text, which the field below does not have; the open reference has it beside itself."""
+    if REFERENCE not in attempt.help_used and attempt.text.strip():
+        with st.container(border=True, key="written-there"):
+            st.text(attempt.text)
 
 
 def buttons(question: Question) -> None:

@@ -1,6 +1,6 @@
 // The answer's text field. Each input goes to the browser's storage at once and to the server 400 ms after
-// the last key; not while an input method composes. Revisions count up; the newer text wins, and the server
-// keeps one that loses as a copy. `base` is the revision that the server is known to have; `dirty` says that
+// the last key, at the latest a second after the first that it does not have; not while an input method
+// composes. Revisions count up; the newer text wins, and the server keeps one that loses as a copy. `base` is the revision that the server is known to have; `dirty` says that
 // the text here is ours to send, and not one that another window of this browser is sending.
 // While the store cannot be read (`known` is false) the field shows what the browser holds, and asks again.
 // `profile` marks the life of the data: where the store has begun anew since, what is being written here is
@@ -13,6 +13,7 @@
 // Where the page has a clock of its own (`timed` is false) there is none here.
 
 const WAIT = 400
+const MOST_WAIT = 1000
 const RETRY = 3000
 const LONG = 5000
 const TELL = 15 // seconds
@@ -86,19 +87,20 @@ class Draft {
     this.startSending()
     if (this.running === undefined && !this.over) { this.running = true; this.last = now() }
     this.draw()
-    this.later(WAIT)
+    this.later()
   }
 
   startSending() {
     if (!this.dirty) this.waitingSince = now()
+    if (!this.dirty || this.sent === this.revision - 1) this.unsentSince = now()
     this.dirty = true
     this.tried = now()
     this.save()
   }
 
-  later(wait) {
+  later() {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.sync(), wait)
+    this.timer = setTimeout(() => this.sync(), Math.min(WAIT, this.unsentSince + MOST_WAIT - now()))
   }
 
   sync() {
@@ -168,7 +170,7 @@ class Draft {
       this.adopt({ text: data.text, revision: data.revision })
     } else if (data.revision === this.sent && data.text === this.sentText) this.base = data.revision
     if (!this.dirty) clearTimeout(this.timer)
-    else if (this.sent !== this.revision) this.later(WAIT)
+    else if (this.sent !== this.revision) this.later()
     if (this.offer && data.text.includes(this.offer)) this.setOffer(undefined)
   }
 

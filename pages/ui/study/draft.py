@@ -1,7 +1,7 @@
 """The answer being written: a text field that loses nothing, and a clock that ticks in the browser.
 
-Every input is in the browser's storage at once and in the store 400 ms after the last key; draft.js says
-how the two agree. A store that cannot be read takes nothing away: the field stays, with what the browser
+Every input is in the browser's storage at once and on its way to the store within a second; draft.js says how
+the two agree. A store that cannot be read takes nothing away: the field stays, with what the browser
 holds, and asks again. A text that lost against another window stays below until it is discarded.
 """
 

@@ -2,6 +2,7 @@
 
 On the study page another attempt may take one, after a mock interview with tickets each answer has one: the
 settings are changed, so that the number of last time is of no use. An attempt has always the same ticket.
+Until it is answered or skipped the lab stays closed: set alike, it would say the answer.
 """
 
 from __future__ import annotations
@@ -18,27 +19,23 @@ from questions import Question, Renderer
 from study.store import Attempt
 
 
-def again(question: Question, attempt: Attempt | None, renderer: Renderer) -> None:
-    """Draw the ticket of an unfinished attempt that is not the first; nothing for any other."""
+def again(question: Question, attempt: Attempt | None, renderer: Renderer) -> bool:
+    """Draw the ticket of an unfinished attempt that is not the first, as `asked` does; none for any other."""
     if attempt is None or attempt.finished is not None or len(store.attempts(question)) < 2:
-        return
-    if ticket := tickets.of_attempt(question, attempt.id):
-        section(question, ticket, attempt, renderer)
+        return True
+    return asked(question, attempt, renderer)
 
 
 def asked(question: Question, attempt: Attempt, renderer: Renderer) -> bool:
     """Draw the ticket of an attempt; False while it is still to be answered or skipped."""
     ticket = tickets.of_attempt(question, attempt.id)
-    if ticket is None:
-        return True
-    section(question, ticket, attempt, renderer)
-    return predict.answered((ticket.prediction,), attempt)
+    return ticket is None or section(question, ticket, attempt, renderer)
 
 
 def section(
     question: Question, ticket: Ticket, attempt: Attempt | None, renderer: Renderer, desk: Desk = store
-) -> None:
-    """Draw one ticket."""
+) -> bool:
+    """Draw one ticket; False while it is still to be answered or skipped."""
     with st.container(key=f"{question.key}-ticket", gap="small"):
         st.subheader(t("ticket.title", ticket=ticket.text), anchor="ticket")
         done = predict.answered((ticket.prediction,), attempt)
@@ -46,3 +43,9 @@ def section(
         if done:
             st.code(f"python -m labs run --ticket {ticket.text}", language="bash")
         predict.ask(question, (ticket.prediction,), attempt, renderer, desk)
+    return done
+
+
+def lab_waits() -> None:
+    """Say why the lab is not there yet."""
+    st.markdown(t("ticket.lab_waits"))

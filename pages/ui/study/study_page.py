@@ -102,15 +102,17 @@ def _introduction(question: Question, renderer: Renderer) -> None:
 
 
 def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> None:
-    """Predictions, and once these are made or skipped the lab."""
+    """Predictions and a sealed ticket, and once these are made or skipped the lab."""
     st.header(t("study.predict"), anchor="predict")
     predict.section(question, attempt, renderer)
     now = steps.progress(question)
     if not now.settled:
         return
-    sealed.again(question, attempt, renderer)
+    answered = sealed.again(question, attempt, renderer)
     st.header(t("study.lab"), anchor="lab")
-    if lab is not None:
+    if not answered:
+        sealed.lab_waits()
+    elif lab is not None:
         lab()
     else:
         _experiments(question, next_up=now.current == "lab")

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from pages.ui.progress.reviews import interview_day
+from pages.ui.progress.reviews import coming_interview
+from pages.ui.progress.words import Words
 from study.store import Store
 from tests.pages.conftest import OpenApp
 from tests.pages.progress.conftest import Answered
@@ -61,11 +62,11 @@ def test_a_day_for_the_interview_is_kept_and_planned_for(open_app: OpenApp, answ
     assert "On the day, without another review" in reviews.columns
     once_more = ", ".join(plan["Once more"]).replace("–, ", "")
     assert all(f"Q{number}" in once_more.split(", ") for number in range(1, 15))
-    assert interview_day() == on
+    assert coming_interview(Words("en")) == on
     again = open_app("progress")
     assert again.date_input(key="progress.interview").value == on
     again.date_input(key="progress.interview").set_value(None).run()
-    assert interview_day() is None
+    assert coming_interview(Words("en")) is None
 
 
 @pytest.mark.parametrize("kept", ["soon", "2000-01-01", "9999-12-31"])

@@ -5,6 +5,7 @@ What goes through a real Chromium stands in tests/browser; here is what needs ma
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -101,6 +102,19 @@ def test_a_failed_read_leaves_the_field_and_the_text_is_sent_when_the_store_is_b
     assert typed["state"] == "saving" and typed["storage"]["s"]["text"] == "An answer, and more"
     assert waiting["state"] == "waiting" and len(texts(waiting)) >= 3, "it is sent again and again"
     assert back["text"] == "An answer, and more" and saved["state"] == "saved" and not texts(saved)
+
+
+def test_who_types_without_a_pause_is_at_most_a_second_ahead_of_the_server(module: Path) -> None:
+    """Whatever the server says in the meantime; a server that is killed then has all but that second."""
+    steps, words = [store()], [f"{'x' * count}" for count in range(1, 61)]
+    for count, text in enumerate(words, 1):
+        steps += [("type", text), ("pass", 100)]
+        if count % 7 == 0:
+            steps.append(store(text[: count - 3], count - 3))  # it has heard of a text of before
+    sent = [len(text) for seen in run(module, *steps) for text in texts(seen)]
+    ahead = [after - before for before, after in itertools.pairwise([0, *sent])]
+    assert max(ahead) <= 11 and sent == sorted(sent), "a key each tenth of a second"
+    assert 5 <= len(sent) <= 9, "and hardly more often"
 
 
 def test_a_page_opened_while_the_store_is_away_shows_what_the_browser_holds(module: Path) -> None:
