@@ -64,6 +64,8 @@ def in_time_figure(result: BalancingResult, text: Words) -> Figure:
             text(f"balance.{name}"),
             hover="%{x:g} s: %{y:.0f}%",
             width=2.5 if name == "least" else 1.5,
+            symbol="diamond" if name == "two" else None,  # two of one role: told apart by more than a shade
+            size=6 if name == "two" else None,
         )
     figure.x_axis(text("axis.seconds"), span=(0, 1.02 * DURATION))
     figure.y_axis(text("axis.in_time"), span=(0, 104))
