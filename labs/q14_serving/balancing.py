@@ -167,8 +167,7 @@ class Balancing(Experiment[BalancingParams, BalancingResult]):
             rows,
             notes(result, text),
             numbers={
-                text(f"balanced.{key}"): float(least[key])  # type: ignore[literal-required]
-                for key in ("in_time_percent", "failed", "p95")
+                text(f"balanced.{key}"): float(least[key]) for key in ("in_time_percent", "failed", "p95")
             },
             sentence=sentence,
         )

@@ -100,7 +100,7 @@ def notes(result: BalancingResult, text: Words) -> list[str]:
         for name, seen in result["balances"].items()
         for key in (*SEEN, "late_until")
     }
-    said |= {key: result[key] for key in ("slowness", "notice", "replicas", "goal", "unnoticed")}  # type: ignore[literal-required]
+    said |= {key: result[key] for key in ("slowness", "notice", "replicas", "goal", "unnoticed")}
     each = result["rate"] / result["replicas"]
     said |= {"each": each, "capacity": result["victim_capacity"]}
     if result["trouble"] == "none":

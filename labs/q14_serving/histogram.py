@@ -24,7 +24,7 @@ from labs.contract import (
     real,
     whole,
 )
-from labs.contract.drawing import Figure
+from labs.contract.drawing import Figure, Role
 from labs.q14_serving.buckets import DEFAULT, OURS, Reading, cumulative, histogram_quantile, own_bounds
 from labs.q14_serving.curves import SECOND, given, table_line
 from labs.q14_serving.latencies import SHARES, TICKS
@@ -115,7 +115,7 @@ class HistogramOfLatencies(Experiment[HistogramParams, HistogramResult]):
             part("simulating")
             arrivals = poisson(rate, REQUESTS / rate, params.seed) or [0.0]
             lengths = lengths_of(params.lengths, params.tokens, len(arrivals), params.seed + 1)
-            latencies.append(np.sort(np.float32(simulate(fleet, arrivals, lengths).latencies)))
+            latencies.append(np.sort(np.asarray(simulate(fleet, arrivals, lengths).latencies, np.float32)))
         return {"rates": rates, "latencies": latencies}
 
     def view(self, params: HistogramParams, result: HistogramResult) -> HistogramView:
@@ -189,10 +189,11 @@ def _curve(result: HistogramResult, text: Words) -> Figure:
     true = [percentile(times, share) for share in SHARES]
     figure.line(true, SHARES, "measured", text("reading.true"), hover="%{x:.0f} ms: %{y}%", width=2.5)
     figure.line(bounds, counted, "formula", text("reading.assumed"), size=8, hover="%{x:g} ms: %{y:.1f}%")
-    for role, name, at in (
+    percentiles: tuple[tuple[Role, str, float], ...] = (
         ("measured", "reading.true_percentile", chosen["true"]),
         ("formula", "reading.read_percentile", chosen["read"]),
-    ):
+    )
+    for role, name, at in percentiles:
         figure.marks(
             [at],
             [percent],
@@ -211,7 +212,7 @@ def _by_load(seen: HistogramView, text: Words) -> Figure:
     """The percentile by the rate, true and read, and the goal."""
     figure, percent = Figure(height=320), seen["percent"]
     rates = [one["rate"] for one in seen["by_load"]]
-    true, read = ([one[key] for one in seen["by_load"]] for key in ("true", "read"))  # type: ignore[literal-required]
+    true, read = ([one[key] for one in seen["by_load"]] for key in ("true", "read"))
     figure.line(
         rates, true, "measured", text("reading.true"), size=8, hover="%{x:g}: %{y:,.0f} ms", width=2.5
     )
@@ -231,10 +232,10 @@ def _by_load(seen: HistogramView, text: Words) -> Figure:
 def _notes(seen: HistogramView, text: Words) -> list[str]:
     """What the buckets know, how far off the reading is, and whether the goal can be checked."""
     chosen, percent = seen["by_load"][CHOSEN], seen["percent"]
-    said = {key: chosen[key] for key in ("true", "read", "low", "high")}  # type: ignore[literal-required]
+    said = {key: chosen[key] for key in ("true", "read", "low", "high")}
     off = [100 * (one["read"] / one["true"] - 1) for one in seen["by_load"]]
     exact = seen["in_time_low"] == seen["in_time_high"]
-    shares = {key: seen[key] for key in ("goal", "in_time", "in_time_low", "in_time_high")}  # type: ignore[literal-required]
+    shares = {key: seen[key] for key in ("goal", "in_time", "in_time_low", "in_time_high")}
     return [
         text("histogram.sentence", percent=percent),
         text(f"histogram.{'beyond' if chosen['high'] is None else 'between'}", percent=percent, **said),

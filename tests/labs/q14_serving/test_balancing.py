@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,7 +120,7 @@ def test_the_fewest_outstanding_saves_what_a_slow_one_costs_and_loses_most_to_a_
 
 
 def test_what_is_said_follows_what_happened(lab: OneLab) -> None:
-    def said(**settings: object) -> str:
+    def said(**settings: Any) -> str:
         return " ".join(lab.show("balancing", lab.result("balancing", **settings)).notes)
 
     assert "its queue grows" in said() and "does not grow" in said(slowness=2.0)

@@ -130,14 +130,13 @@ def test_flapping_is_only_said_of_what_flaps_and_a_goal_that_nobody_keeps_is_nam
 
 
 def test_thresholds_of_the_settings_are_those_that_scale_and_what_is_said_follows(lab: OneLab) -> None:
-    usual, lower = (
-        lab.result("autoscaler", **chosen) for chosen in ({}, {"down_latency": 400.0, "down_waiting": 50})
-    )
+    usual = lab.result("autoscaler")
+    lower = lab.result("autoscaler", down_latency=400.0, down_waiting=50)
     assert lower["ways"]["said"]["ready"][-1] < usual["ways"]["said"]["ready"][-1]
     assert lower["ways"]["chosen"] == usual["ways"]["chosen"]
     said = [" ".join(lab.show("autoscaler", each).notes) for each in (usual, lower)]
     assert "never take one away" in said[0] and "take some away again" in said[1]
-    calm = {"peak": 40.0, "down_latency": 0.0}
+    calm: dict[str, Any] = {"peak": 40.0, "down_latency": 0.0}
     never, always = (
         lab.result("autoscaler", **calm, up_latency=latency)["ways"]["said"]["ready"]
         for latency in (400.0, 200.0)
