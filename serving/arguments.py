@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from serving.backends.embedded import EmbeddedBackend
 
 DEFAULT = Settings()
+MOST_HERE, MOST_IN_CLUSTER = 64, 256
+"""Processes of one kind that a command starts on this machine, or on the machines of a cluster."""
 _NUMBERS: dict[str, tuple[str, Callable[[str], float], str]] = {
     "num_slots": ("--slots", positive, "requests answered together"),
     "queue": ("--queue", whole, "requests that may wait; one more gets 503"),
@@ -28,6 +30,21 @@ _NUMBERS: dict[str, tuple[str, Callable[[str], float], str]] = {
 """By its name in Settings how an option is called, read and explained."""
 ENGINE = ("num_slots", "max_length", "max_new_tokens", "drain_seconds")
 """What concerns whoever runs an engine."""
+
+
+def at_most(most: int) -> Callable[[str], int]:
+    """For argparse: a whole number of processes from 1 to `most`.
+
+    >>> at_most(64)("2")
+    2
+    """
+
+    def number(text: str) -> int:
+        if not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be from 1 to {most} processes")
+        return int(text)
+
+    return number
 
 
 def add_numbers(parser: argparse.ArgumentParser, *fields: str) -> None:

@@ -99,6 +99,12 @@ class DeadlinePassed(ServiceError):
     status, code = 504, "deadline"
 
 
+class Broken(ServiceError):
+    """A fault of this service itself."""
+
+    status, code = 500, "internal"
+
+
 def error_body(sentence: str, kind: str, code: str, param: str | None = None) -> dict[str, Any]:
     """An error in OpenAI's shape."""
     return {"error": {"message": sentence, "type": kind, "param": param, "code": code}}

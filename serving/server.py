@@ -15,6 +15,7 @@ import uvicorn
 
 from serving.api.app import create_app
 from serving.logs import tell
+from serving.protocol import Protocol
 from serving.service import Service
 
 KEEP_ALIVE_SECONDS = 75
@@ -34,6 +35,8 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                http=Protocol,
+                ws="none",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, int(settings.body_seconds)),
             )

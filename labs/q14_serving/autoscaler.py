@@ -44,7 +44,11 @@ FLAPPING = 1.5
 
 @dataclass(frozen=True)
 class AutoscalerParams(Params):
-    """`hold`: seconds a lower need must last. `count_starting`: replicas under way count as there."""
+    """`hold`: seconds a lower need must last. `count_starting`: replicas under way count as there.
+
+    The rule of thresholds adds one above `up_latency` (ms, the mean) or `up_waiting` requests that wait, and
+    takes one away below both of the others.
+    """
 
     cold_start: float = real(30.0, 0.0, 120.0, step=5.0, primary=True)
     target: float = real(70.0, 20.0, 100.0, step=5.0, primary=True)
@@ -54,6 +58,10 @@ class AutoscalerParams(Params):
     service_ms: float = real(300.0, 50.0, 1000.0, step=10.0)
     goal: float = real(500.0, 50.0, 5000.0, step=10.0)
     price: float = real(given("price"), 0.1, 20.0, step=0.1)
+    up_latency: float = real(given("scale_up_above"), 50.0, 5000.0, step=10.0)
+    up_waiting: int = whole(100, 0, 2000)
+    down_latency: float = real(given("scale_down_below"), 0.0, 5000.0, step=10.0)
+    down_waiting: int = whole(20, 0, 2000)
     seed: int = whole(0, 0, 999)
 
     def rate(self, now: float) -> float:
@@ -116,7 +124,12 @@ class Autoscaler(Experiment[AutoscalerParams, AutoscalerResult]):
         policies: dict[str, Policy] = {
             "chosen": Target(SLOTS, params.target / 100, params.hold, impatient=not params.count_starting),
             "hasty": Target(SLOTS, params.target / 100, 0.0, impatient=True),
-            "said": Thresholds(given("scale_up_above") / SECOND, 100, given("scale_down_below") / SECOND, 20),
+            "said": Thresholds(
+                params.up_latency / SECOND,
+                params.up_waiting,
+                params.down_latency / SECOND,
+                params.down_waiting,
+            ),
         }
         ways: dict[str, Way] = {}
         on_progress = ctx.part(0.0, 1.0, "simulating")
@@ -139,7 +152,9 @@ class Autoscaler(Experiment[AutoscalerParams, AutoscalerResult]):
         last = {f"{name}_last": way["ready"][-1] for name, way in ways.items()}
         flaps = text("autoscaler.flaps" if _flaps(result) else "autoscaler.calm")
         more = {"goal": result["goal"], "flaps": flaps}
-        notes = [text(f"autoscaler.{name}", **said, **last, **more) for name in ways]
+        shrank = any(after < before for before, after in itertools.pairwise(ways["said"]["ready"]))
+        keys = [f"{name}_down" if name == "said" and shrank else name for name in ways]
+        notes = [text(f"autoscaler.{key}", **said, **last, **more) for key in keys]
         if (alone := result.get("alone", 0.0)) > result["goal"]:
             notes.insert(0, text("autoscaler.infeasible", alone=alone, goal=result["goal"]))
         numbers = {text(f"scaled.{key}"): float(ways["chosen"][key]) for key in SEEN}  # type: ignore[literal-required]

@@ -10,41 +10,17 @@ from functools import cache
 from typing import Any
 
 from labs.claims.checks import Check
-from labs.q14_serving.curves import SECOND, given, given_list, table_line
+from labs.q14_serving.buckets import DEFAULT, cumulative, histogram_quantile
+from labs.q14_serving.curves import SECOND, given, given_list, latency_of, table_line
 from labs.q14_serving.erlang import erlang_wait, mean_wait
 from labs.q14_serving.event_loops import blocked_loop, starving, two_queues
-from labs.q14_serving.queueing import Fleet, Outcome, lengths_of, percentile, poisson, simulate
+from labs.q14_serving.queueing import percentile
+from labs.q14_serving.table_service import SIMULATED_SECONDS, p95, served, table_curve
+from labs.q14_serving.unsteady import share_of_dead, share_of_slow
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import kv_cache_bytes
 
 MEGA = 10**6
-SIMULATED_SECONDS, SEED = 200, 0
-
-
-def table_curve() -> tuple[float, float]:
-    """Milliseconds of a step, alpha + beta * batch, by least squares on the table."""
-    line = table_line()
-    return line.alpha, line.beta
-
-
-def served(
-    replicas: int,
-    *,
-    rate: float | None = None,
-    lengths: str = "fixed",
-    static: bool = False,
-    seconds: float = SIMULATED_SECONDS,
-    seed: int = SEED,
-) -> Outcome:
-    """A simulated run of the table's machines, decode steps only."""
-    arrivals = poisson(rate or given("rate"), seconds, seed)
-    fleet = Fleet(replicas, *table_curve(), cap=int(given("cap")), static=static)
-    return simulate(fleet, arrivals, lengths_of(lengths, int(given("tokens")), len(arrivals), seed + 1))
-
-
-def p95(outcome: Outcome) -> float:
-    """In milliseconds."""
-    return percentile(outcome.latencies, 95)
 
 
 def little() -> dict[str, float]:
@@ -133,6 +109,28 @@ def busy_but_idle() -> dict[str, float]:
     """Busy time in percent and rows in flight of one replica at a quiet rate."""
     outcome = served(1, rate=given("quiet_rate"))
     return {"busy_percent": 100 * outcome.busy_share, "in_flight": outcome.mean_in_flight}
+
+
+def default_buckets() -> dict[str, Any]:
+    """The last finite bound, the P95 of four and five GPUs in milliseconds, and what is read of each."""
+    runs = [served(gpus) for gpus in (4, 5)]
+    times = [[latency / SECOND for latency in run.latencies] for run in runs]
+    read = [histogram_quantile(0.95, DEFAULT, cumulative(each, DEFAULT), len(each)) for each in times]
+    return {
+        "last": DEFAULT[-1],
+        "true": [p95(run) for run in runs],
+        "read": [SECOND * reading.value for reading in read],
+    }
+
+
+def by_outstanding() -> dict[str, float]:
+    """Percent of the requests that one of five replicas gets: as all, four times slower, dead."""
+    replicas, alone = 5, latency_of(table_line(), 1, given("tokens"))
+    return {
+        "equal": 100 / replicas,
+        "slow": 100 * share_of_slow(4, replicas),
+        "dead": 100 * share_of_dead(given("rate") * alone / SECOND, replicas),
+    }
 
 
 def lengths_matter() -> dict[str, float]:
@@ -265,6 +263,7 @@ CHECKS: dict[str, Check] = {
     "Q14-C14": never_down,
     "Q14-C15": preallocated,
     "Q14-C16": busy_but_idle,
+    "Q14-C17": default_buckets,
     "Q14-C22": lengths_matter,
     "Q14-C23": erlang,
     "Q14-C24": static_batches,
@@ -280,4 +279,5 @@ CHECKS: dict[str, Check] = {
     "Q14-C35": streaming_goal,
     "Q14-C36": equal_lengths,
     "Q14-C37": prefill_capacity,
+    "Q14-C38": by_outstanding,
 }

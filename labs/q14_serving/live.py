@@ -105,5 +105,5 @@ class Live(Experiment[LiveParams, LiveResult]):
         }
 
     def show(self, result: LiveResult, text: Words) -> Shown:
-        """`latency` of each request; `rates`, `queue` over time; `path` at one instant; `guess`."""
+        """`latency` of each request; `rates`, `tails`, `queue` over time; `path` at one instant; `guess`."""
         return live_figures.shown(result, text)

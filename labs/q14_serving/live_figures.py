@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from labs.contract import Figure, Role, Row, Shown, Words
+from labs.q14_serving.curves import SECOND
 from labs.q14_serving.live_path import path_figure
-from labs.q14_serving.live_seen import ANSWERED, LiveResult, Outcome, Request, Run, latency
+from labs.q14_serving.live_seen import ANSWERED, REFUSED, LiveResult, Outcome, Request, Run, latency
 from labs.q14_serving.queueing import percentile
 from labs.tools.written import small_number
 
@@ -40,6 +41,7 @@ def shown(result: LiveResult, text: Words) -> Shown:
         "latency": _latencies(result, text),
         "path": path_figure(result, text),
         "rates": _rates(result, text),
+        "tails": _tails(result, text),
         "queue": _queue(result, text),
         "guess": _guess(result, text),
     }
@@ -84,7 +86,7 @@ def _latencies(result: LiveResult, text: Words) -> Figure:
 
 
 def _rates(result: LiveResult, text: Words) -> Figure:
-    """Sent, and answered in time, over the second before."""
+    """Sent, answered in time, and told no where anybody was, over the second before."""
     figure = Figure(height=280)
     for name, run in result["services"].items():
         times = _times(run)
@@ -95,9 +97,45 @@ def _rates(result: LiveResult, text: Words) -> Figure:
         figure.line(
             times, _a_second(times, met), ROLES[name], text(f"live.{name}"), hover="%{y:.3g}", width=2.5
         )
+        if run["outcome"]["refused"]:
+            told_no = [sum(one["kind"] == REFUSED for one in _ended(run, time)) for time in times]
+            label = f"{text(f'live.{name}')}{text('live.told_no')}"
+            figure.line(times, _a_second(times, told_no), ROLES[name], label, hover="%{y:.3g}", width=1)
     figure.x_axis(text("axis.seconds"), from_zero=True)
     figure.y_axis(text("axis.goodput"), from_zero=True)
     return figure
+
+
+def _tails(result: LiveResult, text: Words) -> Figure:
+    """Percentiles of what was answered in the second before, and of its first tokens: the service of last."""
+    figure = Figure(height=280)
+    name, run = list(result["services"].items())[-1]
+    times = _times(run)
+    windows = [[one for one in _ended(run, time) if one["kind"] == ANSWERED] for time in times]
+    for key, percent in (("p50", 50), ("p95", 95), ("p99", 99)):
+        whole = [[latency(one, run) for one in window] for window in windows]
+        _tail_line(figure, times, whole, percent, ROLES[name], text(f"live.{key}"))
+    first = [
+        [SECOND * (one["first"] - one["due"]) for one in window if one["first"] is not None]
+        for window in windows
+    ]
+    _tail_line(figure, times, first, 95, ROLES[name], text("live.first_p95"), width=1.0)
+    figure.x_axis(text("axis.seconds"), from_zero=True)
+    figure.y_axis(text("axis.latency"), from_zero=True)
+    return figure
+
+
+def _tail_line(
+    figure: Figure,
+    times: Sequence[float],
+    windows: Sequence[Sequence[float]],
+    percent: int,
+    role: Role,
+    name: str,
+    width: float = 2.0,
+) -> None:
+    heights = [percentile(window, percent) if window else None for window in windows]
+    figure.line(times, heights, role, name, hover="%{y:,.0f} ms", width=width, connectgaps=True)
 
 
 def _queue(result: LiveResult, text: Words) -> Figure:

@@ -20,7 +20,8 @@ UNIFORM_SPREAD = 0.8
 """Uniform lengths lie within this share of their mean."""
 BURST = 8
 """Requests that arrive at one instant where arrivals are bursty."""
-Fate = Literal["answered", "rejected", "expired"]
+Fate = Literal["answered", "rejected", "expired", "failed"]
+"""Only `unsteady.py` has requests that fail."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,14 @@ def simulate(
     begins again where there are more requests.
     """
     first = [closed.pause] * closed.clients if closed else arrivals
-    return _Simulation(fleet, first, lengths, closed).run()
+    return Simulation(fleet, first, lengths, closed).run()
 
 
-class _Simulation:
+class Simulation:
+    """One run. `pick`, `step_ms` and `happen` are where another kind of fleet differs."""
+
     def __init__(
-        self, fleet: Fleet, arrivals: Sequence[float], lengths: Sequence[int], closed: Closed | None
+        self, fleet: Fleet, arrivals: Sequence[float], lengths: Sequence[int], closed: Closed | None = None
     ) -> None:
         self.fleet, self.lengths, self.closed = fleet, lengths, closed
         self.replicas = [Replica() for _ in range(fleet.replicas)]
@@ -133,26 +136,39 @@ class _Simulation:
         self.now = 0.0
 
     def run(self) -> Outcome:
+        """Until nobody is left."""
         while self.events:
             self.now, kind, number = heapq.heappop(self.events)
-            if kind == ARRIVAL:
-                self._arrive(number)
-            elif kind == STEP:
-                self._finish(self.replicas[number])
-                self._begin(number)
-            elif self.replicas[number].collecting_until == self.now:
-                self._launch(number)
+            self.happen(kind, number)
         busy = sum(replica.busy_ms for replica in self.replicas)
         lasted = max(self.now, 1e-9)
         return Outcome(
             self.arrivals, self.ends, self.fates, lasted / 1000, busy / (lasted * self.fleet.replicas)
         )
 
-    def _arrive(self, request: int) -> None:
-        place = min(range(len(self.replicas)), key=lambda index: self.replicas[index].outstanding)
+    def happen(self, kind: int, number: int) -> None:
+        """One event, of a request that arrives or of a replica."""
+        if kind == ARRIVAL:
+            self.join(number, self.pick())
+        elif kind == STEP:
+            self._finish(self.replicas[number])
+            self._begin(number)
+        elif self.replicas[number].collecting_until == self.now:
+            self._launch(number)
+
+    def pick(self) -> int:
+        """The replica that gets the request which arrives now."""
+        return min(range(len(self.replicas)), key=lambda index: self.replicas[index].outstanding)
+
+    def step_ms(self, place: int, rows: int, joining: int) -> float:
+        """How long a step that begins now takes at that replica."""
+        return self.fleet.step_ms(rows, joining)
+
+    def join(self, request: int, place: int) -> None:
+        """A request comes to a replica."""
         replica, limit = self.replicas[place], self.fleet.queue_limit
         if limit is not None and len(replica.waiting) >= limit:
-            self._gone(request, "rejected")
+            self.gone(request, "rejected")
             return
         replica.waiting.append(request)
         if not replica.running:
@@ -175,7 +191,7 @@ class _Simulation:
         joining = self._admit(replica)
         replica.running = bool(replica.active)
         if replica.running:
-            duration = self.fleet.step_ms(replica.rows, joining)
+            duration = self.step_ms(place, replica.rows, joining)
             replica.busy_ms += duration
             heapq.heappush(self.events, (self.fleet.ends(self.now, duration), STEP, place))
 
@@ -187,7 +203,7 @@ class _Simulation:
         while replica.waiting and len(replica.active) < self.fleet.cap:
             request = replica.waiting.popleft()
             if self.now - self.arrivals[request] > self.fleet.patience:
-                self._gone(request, "expired")
+                self.gone(request, "expired")
                 continue
             last = replica.steps + self.lengths[request % len(self.lengths)]
             heapq.heappush(replica.active, (last, request))
@@ -200,9 +216,9 @@ class _Simulation:
         if self.fleet.static and replica.active and max(replica.active)[0] > replica.steps:
             return
         while replica.active and replica.active[0][0] <= replica.steps:
-            self._gone(heapq.heappop(replica.active)[1], "answered")
+            self.gone(heapq.heappop(replica.active)[1], "answered")
 
-    def _gone(self, request: int, fate: Fate) -> None:
+    def gone(self, request: int, fate: Fate) -> None:
         """Note the end of a request; a closed client sends its next one after a pause."""
         self.ends[request], self.fates[request] = self.now, fate
         if self.closed and self.now + self.closed.pause < self.closed.until:

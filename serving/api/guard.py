@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.connection import CLIENT_GONE, ClientGone
 from serving.api.refusal import refusal
-from serving.errors import ServiceError, SlowBody, TooLarge, WrongHost
-from serving.logs import tell
+from serving.errors import Broken, ServiceError, SlowBody, TooLarge, WrongHost
+from serving.logs import LOG, tell
 from serving.service import Service
 from serving.settings import LOOPBACK
 
@@ -46,6 +46,12 @@ class Guard:
             await self._pass_on(scope, receive, exchange.send)
         except ClientGone:
             exchange.status = CLIENT_GONE
+        except Exception:
+            if exchange.status is not None:
+                raise
+            LOG.exception("fault", extra={"facts": {"request_id": exchange.id}})
+            broken = Broken("The service has a fault; its log tells of it under this answer's X-Request-Id.")
+            await refusal(self._service, broken)(scope, receive, exchange.send)
         finally:
             exchange.log()
 
@@ -109,14 +115,14 @@ class _Exchange:
         self._began = time.perf_counter()
         self.status: int | None = None
         given = Headers(scope=scope).get("x-request-id", "")
-        self._id = given if _ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = self._id
+        self.id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = self.id
 
     async def send(self, message: Message) -> None:
         """Sends on, with the request's id as a header."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-Id"] = self._id
+            MutableHeaders(scope=message)["X-Request-Id"] = self.id
         await self._send(message)
 
     def log(self) -> None:
@@ -127,7 +133,7 @@ class _Exchange:
         facts = self._scope["state"].get("facts")
         tell(
             "request",
-            request_id=self._id,
+            request_id=self.id,
             method=self._scope["method"],
             path=path[:200],
             status=self.status,

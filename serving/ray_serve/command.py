@@ -22,7 +22,7 @@ import httpx
 
 from minimind_core.command_options import add_device_arguments, add_model_arguments, positive
 from minimind_core.errors import ConfigError, MiniMindError
-from serving.arguments import DEFAULT, add_numbers, add_paged
+from serving.arguments import DEFAULT, MOST_IN_CLUSTER, add_numbers, add_paged, at_most
 from serving.logs import log_to, tell
 from serving.ray_serve.plan import Plan, plan_of
 from serving.ray_serve.proxy import CALLBACK
@@ -46,14 +46,15 @@ class NotDeployed(MiniMindError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `ray`."""
+    many = at_most(MOST_IN_CLUSTER)
     parser.add_argument(
         "--address",
         metavar="HOST:PORT",
         help="of a Ray cluster, `auto` for this machine's (a Ray of its own)",
     )
-    parser.add_argument("--fronts", type=positive, default=1, metavar="N", help="HTTP services (1)")
-    parser.add_argument("--min-engines", type=positive, default=1, metavar="N", help="always there (1)")
-    parser.add_argument("--max-engines", type=positive, default=2, metavar="N", help="under load (2)")
+    parser.add_argument("--fronts", type=many, default=1, metavar="N", help="HTTP services (1)")
+    parser.add_argument("--min-engines", type=many, default=1, metavar="N", help="always there (1)")
+    parser.add_argument("--max-engines", type=many, default=2, metavar="N", help="under load (2)")
     parser.add_argument("--cpus", type=positive, default=1, metavar="N", help="of each engine (1)")
     parser.add_argument("--gpus", type=float, default=0.0, metavar="N", help="of each engine, or a share (0)")
     parser.add_argument(

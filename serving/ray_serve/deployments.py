@@ -28,7 +28,7 @@ class Engine:
 
     async def __init__(self, plan: Plan) -> None:  # type: ignore[misc]  # Ray Serve awaits it
         log_to()
-        self._backend = await embedded(plan.settings, argparse.Namespace(**plan.model))
+        self._backend = await embedded(plan.engine_settings, argparse.Namespace(**plan.model))
 
     async def answer(self, order: str) -> AsyncGenerator[str]:
         """See exchange.answer."""

@@ -9,6 +9,7 @@ from typing import Any
 from minimind_core.command_options import MOST
 from minimind_core.errors import require
 from serving.arguments import settings_of
+from serving.scaleout.takeover import cut_alike
 from serving.settings import Settings
 
 BUSY = 0.75
@@ -50,6 +51,11 @@ class Plan:
         for name in ("upscale_seconds", "downscale_seconds"):
             seconds = getattr(self, name)
             require(0 < seconds < MOST, f"{name} must be above 0 and finite, not {seconds:g}.")
+
+    @property
+    def engine_settings(self) -> Settings:
+        """Of one engine, which another one may have to go on for."""
+        return cut_alike(self.settings)
 
     @property
     def front_settings(self) -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from argparse import Namespace
@@ -55,7 +56,7 @@ class Cluster:
 
     async def stop(self) -> None:
         """From the door inwards, so that what was accepted is answered."""
-        await self._nginx.stop(1)
+        await self._nginx.stop(self._drain_seconds, signal.SIGQUIT)
         for group in (self._nodes, self._workers, [self._redis]):
             await asyncio.gather(*(each.stop(self._drain_seconds) for each in group))
 

@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 from minimind_core.bounded import cannot_write
-from minimind_core.command_options import add_device_arguments, add_model_arguments, positive
+from minimind_core.command_options import add_device_arguments, add_model_arguments
 from minimind_core.errors import require
-from serving.arguments import DEFAULT, add_numbers, add_paged, settings_of
+from serving.arguments import DEFAULT, MOST_HERE, add_numbers, add_paged, at_most, settings_of
 
 LONGEST_FOLDER = 90
 """Characters; the path of a socket has at most 107."""
@@ -27,8 +27,10 @@ INTERRUPTED = 130
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `cluster`."""
-    parser.add_argument("--nodes", type=positive, default=2, metavar="N", help="API nodes (2)")
-    parser.add_argument("--workers", type=positive, default=2, metavar="N", help="workers with an engine (2)")
+    parser.add_argument("--nodes", type=at_most(MOST_HERE), default=2, metavar="N", help="API nodes (2)")
+    parser.add_argument(
+        "--workers", type=at_most(MOST_HERE), default=2, metavar="N", help="workers with an engine (2)"
+    )
     parser.add_argument(
         "--port", type=int, default=DEFAULT.port, help=f"of nginx, 0 takes a free one ({DEFAULT.port})"
     )

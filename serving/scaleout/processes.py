@@ -66,15 +66,15 @@ class Process:
         """From now on start it again whenever it ends."""
         self._keeper = asyncio.create_task(self._keep())
 
-    async def stop(self, seconds: float) -> None:
-        """Ask it to end, wait so long for it, and end it."""
+    async def stop(self, seconds: float, by: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to end, wait so long for it, and end it. `by`: the signal that lets it finish."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._process is None:
             return
         if self._process.returncode is None:
-            self._process.terminate()
+            self._process.send_signal(by)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), seconds)
         self._end_group()

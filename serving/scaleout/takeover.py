@@ -9,6 +9,7 @@ from minimind_core.decoding.sampling_params import MAX_SEED
 from serving.backends.backend import Piece, Work
 from serving.errors import BackendFailed
 from serving.scaleout.wire import Said
+from serving.settings import Settings
 
 MOST_DELIVERIES = 3
 """Workers that one request may bring down."""
@@ -19,6 +20,14 @@ def repeatable(work: Work) -> Work:
     if work.sampling.seed is not None or work.sampling.greedy:
         return work
     return replace(work, sampling=replace(work.sampling, seed=secrets.randbelow(MAX_SEED)))
+
+
+def cut_alike(settings: Settings) -> Settings:
+    """The same for an engine whose answers another one may have to make anew: a token a piece.
+
+    Tokens that are gathered by the clock would be cut elsewhere the second time.
+    """
+    return replace(settings, gather_seconds=0.0)
 
 
 class Given:

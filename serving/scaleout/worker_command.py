@@ -15,10 +15,10 @@ import os
 import signal
 import socket
 import uuid
-from dataclasses import replace
 
 from minimind_core.command_options import add_device_arguments, add_model_arguments
 from serving.arguments import ENGINE, add_numbers, add_paged, embedded, settings_of
+from serving.scaleout.takeover import cut_alike
 from serving.settings import QUEUES, is_address
 
 DEFAULT_ADDRESS = "redis://127.0.0.1:6379"
@@ -51,8 +51,7 @@ async def _work(options: argparse.Namespace) -> int:
     from serving.scaleout.worker import Worker
     from serving.scaleout.worker_metrics import serve_metrics
 
-    # A piece a token: who makes an answer anew after another worker's end has to cut it as that one did.
-    settings = replace(settings_of(options), gather_seconds=0)
+    settings = cut_alike(settings_of(options))
     backend = await embedded(settings, options)
     log_to()
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"

@@ -22,6 +22,7 @@ from minimind_core.command_options import (
     positive,
     print_json,
 )
+from serving.arguments import MOST_HERE, at_most
 
 FAILED = 1
 RATE_SECONDS, RATE_SHARE = 10.0, 1 / 6
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--share", type=_above_zero, default=0.8, help="of what it can answer (0.8)")
     parser.add_argument("--slots", type=positive, default=8, help="requests answered together (8)")
     parser.add_argument("--tokens", type=positive, default=32, help="of an answer (32)")
-    parser.add_argument("--processes", type=positive, default=1, help="that visitors come from (1)")
+    parser.add_argument("--processes", type=at_most(MOST_HERE), default=1, help="that visitors come from (1)")
     add_model_arguments(parser)
     add_device_arguments(parser)
     add_json_argument(parser)

@@ -6,7 +6,10 @@ import argparse
 import asyncio
 import gc
 
-from serving.arguments import embedded
+import pytest
+
+from serving.__main__ import main
+from serving.arguments import MOST_HERE, MOST_IN_CLUSTER, embedded
 from serving.settings import Settings
 
 
@@ -23,3 +26,22 @@ def test_what_an_engine_is_built_of_is_not_looked_through_again() -> None:
         assert asyncio.run(frozen_while_it_runs()) > 10_000
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "most"),
+    [
+        ("cluster", "--nodes", MOST_HERE),
+        ("cluster", "--workers", MOST_HERE),
+        ("soak", "--processes", MOST_HERE),
+        *(("ray", option, MOST_IN_CLUSTER) for option in ("--fronts", "--min-engines", "--max-engines")),
+    ],
+)
+def test_more_processes_than_a_machine_bears_are_one_sentence(
+    command: str, option: str, most: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in ("0", "-1", str(most + 1), "9" * 30):
+        with pytest.raises(SystemExit) as ended:
+            main([command, option, number])
+        assert ended.value.code == 2
+        assert f"argument {option}: must be from 1 to {most} processes" in capsys.readouterr().err

@@ -84,6 +84,24 @@ def test_a_request_has_the_mark_of_what_became_of_it(lab: OneLab) -> None:
     assert marks == {"circle": 1, "diamond-open": 1, "x": 2}
 
 
+def test_each_second_has_its_percentiles_its_first_token_and_its_refusals(lab: OneLab) -> None:
+    """The two answers ended at 0.4 and 2.5 s, after 400 and 1500 ms; the refusal at 2.1 s."""
+    figures = lab.show("live", result(*told())).figures
+    times = figures["tails"].data[0]["x"]
+    at = {time: place for place, time in enumerate(times)}
+    lines = {trace["name"]: trace["y"] for trace in figures["tails"].data}
+    percentiles = [lab.text(f"live.{key}") for key in ("p50", "p95", "p99")]
+    assert list(lines) == [*percentiles, lab.text("live.first_p95")]
+    for name, early, late in zip(lines, [400] * 3 + [200], [1500] * 3 + [700], strict=True):
+        assert lines[name][at[0.5]] == pytest.approx(early) and lines[name][at[2.75]] == pytest.approx(late)
+        assert lines[name][at[1.75]] is None
+    *_, refused = figures["rates"].data
+    assert refused["name"] == "sound, told no"
+    assert [refused["y"][at[time]] for time in (2.0, 2.25, 3.25)] == [0, 1, 0]
+    both = lab.show("live", result(*told(), *told("broken"), fault="slow_worker")).figures["tails"].data
+    assert len(both) == 4 and {trace["meta"]["role"] for trace in both} == {"said"}
+
+
 def test_a_crowd_that_the_machine_can_bear_is_said_to_be_none() -> None:
     from labs.contract.registry import words_of
 

@@ -127,3 +127,18 @@ def test_flapping_is_only_said_of_what_flaps_and_a_goal_that_nobody_keeps_is_nam
     calm = said(service_ms=50.0, peak=10.0)
     assert "nothing flaps" in calm and "That is flapping" not in calm and "0 starts and stops" in calm
     assert "A request alone takes 600 ms" in said(service_ms=600.0, peak=10.0)
+
+
+def test_thresholds_of_the_settings_are_those_that_scale_and_what_is_said_follows(lab: OneLab) -> None:
+    usual = lab.result("autoscaler")
+    lower = lab.result("autoscaler", down_latency=400.0, down_waiting=50)
+    assert lower["ways"]["said"]["ready"][-1] < usual["ways"]["said"]["ready"][-1]
+    assert lower["ways"]["chosen"] == usual["ways"]["chosen"]
+    said = [" ".join(lab.show("autoscaler", each).notes) for each in (usual, lower)]
+    assert "never take one away" in said[0] and "take some away again" in said[1]
+    calm: dict[str, Any] = {"peak": 40.0, "down_latency": 0.0}
+    never, always = (
+        lab.result("autoscaler", **calm, up_latency=latency)["ways"]["said"]["ready"]
+        for latency in (400.0, 200.0)
+    )
+    assert set(never) == {2} and max(always) == 10

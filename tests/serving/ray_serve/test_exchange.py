@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.backends.backend import Backend
+from minimind_core.decoding.sampling_params import SamplingParams
+from serving.__main__ import _parser
+from serving.backends.backend import Backend, Piece, Work
 from serving.backends.embedded import EmbeddedBackend
 from serving.ray_serve.exchange import RayBackend, answer
+from serving.ray_serve.plan import plan_of
 from serving.scaleout.takeover import MOST_DELIVERIES
+from serving.scaleout.wire import Order, read_said
 from serving.settings import Settings
 from tests.serving.halting import Halting
 from tests.serving.served import SMALL, Served, events, served, tiny, until
@@ -197,3 +202,19 @@ def test_without_an_engine_an_answer_is_one_sentence() -> None:
 
     response = asyncio.run(ask())
     assert response.status_code == 503 and "No engine is here" in response.json()["error"]["message"]
+
+
+def test_an_engine_cuts_its_answers_so_that_the_next_one_cuts_them_alike() -> None:
+    """A token a piece, however quickly they come: by the clock each engine would gather others."""
+    settings = plan_of(_parser().parse_args(["ray", "--max-length", "96", "--slots", "3"])).engine_settings
+    work = Work("Ab", SamplingParams(seed=1), time.monotonic() + 60, 40, ignore_eos=True)
+
+    async def pieces() -> list[Piece]:
+        backend = EmbeddedBackend(tiny(), settings)
+        order = Order("", "mine", work).written()
+        said = [read_said(each) async for each in answer(backend, order)]
+        await backend.close()
+        return [piece for each in said for piece in each.pieces]
+
+    made = asyncio.run(pieces())
+    assert [len(piece.token_ids) for piece in made] == [1] * 40

@@ -18,6 +18,8 @@ from tests.serving.served import alone
 MAY_SAY = {"redis": set[str](), "worker-1": set[str](), "node-1": {"node_failed"}, "nginx": {"broken off"}}
 """What may die, and what requests under way may get instead of their answer."""
 NODES = 2
+LONG = 700
+"""Tokens of an answer that is still made when its cluster is told to end."""
 
 
 async def load_and_kill(
@@ -35,6 +37,15 @@ async def load_and_kill(
         running.kill(victim)
         seconds = await recovery(client)
         return [await each for each in sent], seconds
+
+
+async def ask_and_end(running: ClusterProcess) -> list[int] | str:
+    """The answer to a request that is under way when the cluster is told to end."""
+    async with httpx.AsyncClient(base_url=running.address, timeout=DEADLINE + 30, trust_env=False) as client:
+        sent = asyncio.create_task(ask(client, 7, tokens=LONG))
+        await running.busy("worker-1")
+        running.process.terminate()
+        return await sent
 
 
 def check(answers: list[list[int] | str], allowed: set[str]) -> None:
@@ -66,6 +77,7 @@ def test_one_command_starts_it_and_ends_it_and_redis_may_die(tmp_path: Path) -> 
         ]
         assert listening and set(listening) == {"127.0.0.1"}
         pids = running.pids()
+        assert asyncio.run(ask_and_end(running)) == alone(7, LONG)
         assert running.end() == 0
     assert not [name for name, pid in pids.items() if psutil.pid_exists(pid)]
 

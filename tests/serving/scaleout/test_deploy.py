@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import shutil
@@ -69,6 +70,58 @@ def test_our_own_programs_understand_their_commands(name: str) -> None:
     assert address == "redis://redis:6379"
     grace = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert settings.drain_seconds < grace, "or else it is killed while it drains"
+
+
+def test_it_ends_from_the_door_inwards_and_each_has_the_time_to_finish() -> None:
+    """Who depends on another one ends before it. nginx finishes on the signal that its image stops it by."""
+    order = ["nginx", "api", "worker", "redis"]
+    for first, then in itertools.pairwise(order):
+        assert then in SERVICES[first]["depends_on"]
+    drain = Settings().drain_seconds
+    assert all(int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > drain for name in order[:-1])
+
+
+WORDS = {
+    *(
+        "image",
+        "build",
+        "command",
+        "depends_on",
+        "deploy",
+        "environment",
+        "healthcheck",
+        "mem_limit",
+        "ports",
+    ),
+    *(
+        "restart",
+        "volumes",
+        "read_only",
+        "tmpfs",
+        "security_opt",
+        "cap_drop",
+        "pull_policy",
+        "stop_grace_period",
+    ),
+}
+INNER = {
+    "build": {"context", "dockerfile"},
+    "deploy": {"replicas"},
+    "healthcheck": {"test", "interval", "start_period"},
+}
+"""Of the Compose specification, as far as they are used here."""
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_word_is_misspelt(name: str) -> None:
+    """Where there is no docker, or else an unknown word is found by whoever runs it."""
+    service = SERVICES[name]
+    assert set(COMPOSE) == {"name", "x-ours", "services", "volumes"} and set(service) <= WORDS
+    for word, known in INNER.items():
+        assert set(service.get(word, ())) <= known
+    depended = service.get("depends_on", {})
+    conditions = {each["condition"] for each in depended.values()} if isinstance(depended, dict) else set()
+    assert conditions <= {"service_healthy", "service_started"}
 
 
 def test_prometheus_reads_every_service_of_ours_where_it_answers() -> None:
