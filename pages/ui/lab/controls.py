@@ -21,10 +21,12 @@ import streamlit as st
 
 from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
+from labs.contract.filling import readable
 from minimind_core.errors import shortened
 from pages.ui import streamlit_inside
-from pages.ui.lab import own_file, too_long
+from pages.ui.lab import own_file
 from pages.ui.lab.sortable import sortable
+from pages.ui.site import too_long
 from pages.ui.words.i18n import catalogue, current_language, t
 
 _LONGEST_SLIDER = 1000
@@ -108,7 +110,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     spec = spec_of(params, field)
     name = key(question, field)
     label = label_of(spec)
-    worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
+    worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices) or _below_zero(spec)
     bound = not worded and not isinstance(spec, Text)
     binding = {"bind": "query-params"} if bound else {}
     common = {"key": name} | binding | _first_value(params, spec, name, bound=bound)
@@ -128,7 +130,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     if isinstance(spec, Number) and used != value:
         _say_limits(spec, used)
     if isinstance(spec, Text):
-        too_long.guard(spec, label, name)
+        too_long.guard(name, label, spec.max_length)
         say_if_broken(value)
     return used
 
@@ -147,7 +149,17 @@ def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
     if high - low > _LONGEST_SLIDER * step:
         # Without limits of its own: it would say them in English, and on a phone only to who hovers.
         return st.number_input(label, step=step, format=_format(spec), **common)
+    if _below_zero(spec):
+        steps = range(round(low), round(high) + 1, round(step))
+        return st.select_slider(label, steps, format_func=lambda number: f"{readable(number)}", **common)
     return st.slider(label, low, high, step=step, format=_format(spec), **common)
+
+
+def _below_zero(spec: Field) -> bool:
+    """Whether it is a slider of whole numbers below zero too, which has each by its word: Streamlit's own
+    would write a hyphen for the minus sign.
+    """
+    return isinstance(spec, Number) and spec.whole and spec.lowest < 0
 
 
 def _format(spec: Number) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pages.ui.progress import runs
+from pages.ui.progress.plots import Find, plots
 from pages.ui.progress.three_numbers import formula_of, number, shown
 from pages.ui.progress.tickets import taken
 from pages.ui.progress.words import Words
@@ -26,9 +27,15 @@ from study.store import Attempt
 _HINT = re.compile(r"hint-(\d+)")
 
 
-def report(renderer: Renderer, attempt: Attempt, index: int, words: Words) -> Report:
-    """The report of the attempt with this number, counted from 1; `renderer` has its question."""
+def report(renderer: Renderer, attempt: Attempt, index: int, words: Words, find: Find) -> Report:
+    """The report of the attempt with this number, counted from 1; `renderer` has its question.
+
+    `find` gives kept runs for its plots.
+    """
     question = renderer.question
+    own = list(own_sections(renderer, attempt, words))
+    if drawn := tuple(plots(question, attempt, words, find)):
+        own.insert(-1, Section(words("report.plots"), drawn))
     return Report(
         title=f"{question.id} · {question.title[words.language]}",
         facts=tuple(_facts(attempt, index, words)),
@@ -36,7 +43,7 @@ def report(renderer: Renderer, attempt: Attempt, index: int, words: Words) -> Re
             Section(
                 words("study.question"), (Marked(renderer.fill(question.prose[words.language].question)),)
             ),
-            *own_sections(renderer, attempt, words),
+            *own,
         ),
     )
 
