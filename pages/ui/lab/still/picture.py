@@ -150,9 +150,9 @@ def _grid(field: Field) -> Iterator[str]:
 def _ticks(field: Field) -> Iterator[Text]:
     """Texts of the ticks and below them the title of the horizontal axis."""
     (left, right), bottom = field.x.ends, field.y.ends[0]
-    for place, text in () if field.y.hidden else field.y.ticks:
+    for place, said in () if field.y.hidden else field.y.ticks:
         if field.y.seen(place):
-            yield Text(left - _TICK, field.y.pixel(place), text, "end", "soft")
+            yield Text(left - _TICK, field.y.pixel(place), said, "end", "soft")
     low = bottom
     for text in () if field.x.hidden else _along(field.x, bottom):
         low = max(low, text.box[3])
