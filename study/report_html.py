@@ -80,7 +80,7 @@ def _picture(picture: Picture) -> str:
         title = _inline(picture.table_title)
         numbers = f"<details><summary>{title}</summary>{_table(picture.table)}</details>"
     return (
-        f"<figure><figcaption>{_inline(picture.title)}</figcaption>"
+        f"<figure><figcaption>{_inline(picture.title)}</figcaption><p>{_inline(picture.about)}</p>"
         f'<div class="plot" tabindex="0">{picture.svg}</div>'
         f"<p><small>{_inline(picture.source)}</small></p>{notes}{numbers}</figure>"
     )

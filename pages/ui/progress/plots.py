@@ -23,7 +23,7 @@ from pages.ui.progress.words import Words
 from pages.ui.words.i18n import catalogue
 from pages.ui.words.markdown import Filled, markdown_of
 from pages.ui.words.marks import signed, widened
-from questions import Prediction, Question
+from questions import Prediction, Renderer
 from study import predictions
 from study.report import Marked, Picture, Table, readable
 from study.store import Attempt
@@ -42,10 +42,10 @@ class _Source(NamedTuple):
     recorded: bool
 
 
-def plots(question: Question, attempt: Attempt, words: Words, find: Find) -> Iterator[Picture]:
-    """Three at most, in the order of the predictions."""
+def plots(renderer: Renderer, attempt: Attempt, words: Words, find: Find) -> Iterator[Picture]:
+    """Three at most, in the order of the predictions of the renderer's question."""
     asked: dict[tuple[str, str], Prediction] = {}
-    for prediction in question.predictions:
+    for prediction in renderer.question.predictions:
         if prediction.experiment in registry():
             asked.setdefault((prediction.experiment, json.dumps(dict(prediction.params))), prediction)
     for prediction in list(asked.values())[:MOST]:
@@ -53,7 +53,7 @@ def plots(question: Question, attempt: Attempt, words: Words, find: Find) -> Ite
         params = measuring.params.from_dict(dict(prediction.params))
         source = _source(measuring, params, prediction, attempt, words, find)
         if source is not None:
-            yield from _picture(measuring, source, words)
+            yield from _picture(measuring, renderer.text(prediction.question), source, words)
 
 
 def _source(
@@ -91,13 +91,14 @@ def _place(record: Mapping[str, Any]) -> str:
     return ", ".join([record["device_name"], record["dtype"], *versions])
 
 
-def _picture(measuring: Experiment, source: _Source, words: Words) -> Iterator[Picture]:
+def _picture(measuring: Experiment, asked: str, source: _Source, words: Words) -> Iterator[Picture]:
     drawn = measuring.show(source.result, _words_of_lab(measuring.lab, words))
     name, figure = next(iter(drawn.figures.items()))
     if not is_drawable(figure.to_dict()):
         return
     title = words(f"{measuring.lab}.figure.{measuring.name}.{name}")
     yield Picture(
+        Marked(asked),
         words(measuring.title) + (f" · {title}" if len(drawn.figures) > 1 else ""),
         _drawn(figure, title, source, words),
         source.where,

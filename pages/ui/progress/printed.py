@@ -13,7 +13,7 @@ from typing import Any
 
 from pages.ui.progress import runs
 from pages.ui.progress.plots import Find, plots
-from pages.ui.progress.three_numbers import formula_of, number, shown
+from pages.ui.progress.three_numbers import formula_of, is_measured, number, shown
 from pages.ui.progress.tickets import taken
 from pages.ui.progress.words import Words
 from questions import Prediction, Question, Renderer
@@ -34,7 +34,7 @@ def report(renderer: Renderer, attempt: Attempt, index: int, words: Words, find:
     """
     question = renderer.question
     own = list(own_sections(renderer, attempt, words))
-    if drawn := tuple(plots(question, attempt, words, find)):
+    if drawn := tuple(plots(renderer, attempt, words, find)):
         own.insert(-1, Section(words("report.plots"), drawn))
     return Report(
         title=f"{question.id} · {question.title[words.language]}",
@@ -115,11 +115,14 @@ def _row(renderer: Renderer, attempt: Attempt, prediction: Prediction, words: Wo
     if interval := interval_of(attempt.predictions, prediction.id):
         low, high = (shown(prediction, limit, renderer) for limit in interval)
         said = words("report.interval", said=said, low=low, high=high)
+    formula = formula_of(prediction)
+    by_formula_alone = formula is not None and not is_measured(prediction)
+    measured = None if by_formula_alone else attempt.measurements.get(prediction.id)
     return (
         Marked(renderer.text(prediction.question)),
         Marked(words("report.skipped") if stored is None else said),
-        Marked(shown(prediction, formula_of(prediction), renderer)),
-        Marked(shown(prediction, attempt.measurements.get(prediction.id), renderer)),
+        Marked(shown(prediction, formula, renderer)),
+        Marked(shown(prediction, measured, renderer)),
         _verdict(judgement(renderer.question, prediction, attempt), words),
     )
 
@@ -142,7 +145,7 @@ def _raw(value: Any) -> str:
 def _places(question: Question, attempt: Attempt, words: Words) -> Iterator[str]:
     """On what was measured, each place once."""
     asked = (*question.predictions, *taken(attempt.predictions))
-    found = [runs.where(attempt, prediction.id) for prediction in asked]
+    found = [runs.where(attempt, prediction.id) for prediction in asked if is_measured(prediction)]
     for place in dict.fromkeys(filter(None, found)):
         yield words("report.measured_on", place=place)
 

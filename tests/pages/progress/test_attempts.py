@@ -199,6 +199,17 @@ def test_its_own_run_is_drawn_where_it_is_kept_and_no_other(
 
     for number, said in ((float(measured), "Measured on"), (float(measured) + 1, "Recorded on")):
         attempt = replace(answered("q13_sampling", points=0), measurements={asked.id: number})
-        [drawn, *_] = plots(replace(question, predictions=(asked,)), attempt, Words("en"), found)
+        [drawn, *_] = plots(
+            Renderer(replace(question, predictions=(asked,)), "en"), attempt, Words("en"), found
+        )
         assert drawn.source.startswith(said) and "torch" in drawn.source
         assert drawn.svg.startswith("<svg") and drawn.table is not None
+
+
+def test_what_the_formula_alone_decides_is_not_called_measured(study: Store) -> None:
+    question = load_question("q13_sampling")
+    attempt = study.attempts.open(study.profiles.named_or_new("Me").id, "q13")
+    attempt = study.attempts.predict(attempt, "top-probability", 0.5)
+    attempt = study.attempts.measure(attempt, "top-probability", 0.6612)
+    text = document(study.attempts.finish(attempt, 0), question)
+    assert "| 0.5 | 0.6612 | – |" in text
