@@ -49,7 +49,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot as SVG of our own: what it is about and called, where its numbers come from, notes, a table.
+    """A plot as SVG of our own: what it is about and called, where its numbers come from, a table.
 
     Markdown has no plots: there the table stands for it, below `table_title`.
     """
@@ -58,7 +58,6 @@ class Picture:
     title: str
     svg: str
     source: str
-    notes: tuple[str, ...] = ()
     table_title: str = ""
     table: Table | None = None
 
@@ -121,12 +120,7 @@ def _block(block: Block) -> str:
     if isinstance(block, tuple):
         return "\n".join(_tick(tick) for tick in block)
     if isinstance(block, Picture):
-        parts = [
-            f"**{inline(block.title)}**",
-            inline(block.about),
-            inline(block.source),
-            *map(_block, block.notes),
-        ]
+        parts = [f"**{inline(block.title)}**", inline(block.about), inline(block.source)]
         return "\n\n".join(parts if block.table is None else [*parts, _block(block.table)])
     return readable(block) if isinstance(block, Marked) else inline(block)
 

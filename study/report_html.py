@@ -74,7 +74,6 @@ def _block(block: Block) -> str:
 
 def _picture(picture: Picture) -> str:
     """The plot, which a narrow screen pushes sideways, and its numbers in a table to open."""
-    notes = "".join(map(_block, picture.notes))
     numbers = ""
     if picture.table is not None:
         title = _inline(picture.table_title)
@@ -82,7 +81,7 @@ def _picture(picture: Picture) -> str:
     return (
         f"<figure><figcaption>{_inline(picture.title)}</figcaption><p>{_inline(picture.about)}</p>"
         f'<div class="plot" tabindex="0">{picture.svg}</div>'
-        f"<p><small>{_inline(picture.source)}</small></p>{notes}{numbers}</figure>"
+        f"<p><small>{_inline(picture.source)}</small></p>{numbers}</figure>"
     )
 
 

@@ -87,7 +87,7 @@ def report(text: str) -> Report:
                     Table((text, "b"), ((text, text),)),
                     (Tick(True, text, text),),
                     text,
-                    Picture(text, text, "<svg></svg>", text, (text,), text),
+                    Picture(text, text, "<svg></svg>", text, text),
                 ),
             ),
         ),
@@ -185,18 +185,12 @@ def test_no_sign_of_markdown_is_left_of_the_questions(language: str) -> None:
 def test_a_picture_is_drawn_in_a_page_and_is_its_numbers_in_markdown() -> None:
     numbers = Table(("T", "kept"), (("1", "4"),))
     both = Report(
-        "t",
-        (),
-        (
-            Section(
-                "h", (Picture("About", "Kept", "<svg>x</svg>", "Measured", ("A note",), "Numbers", numbers),)
-            ),
-        ),
+        "t", (), (Section("h", (Picture("About", "Kept", "<svg>x</svg>", "Measured", "Numbers", numbers),)),)
     )
     page, text = to_html([both], title="t", language="en"), to_markdown(both)
     assert "<svg>x</svg>" in page and "<summary>Numbers</summary>" in page and "<td" in page
     assert "svg" not in text and "| T | kept |" in text
-    for said in ("About", "Kept", "Measured", "A note"):
+    for said in ("About", "Kept", "Measured"):
         assert said in page and said in text
 
 

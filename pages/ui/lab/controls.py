@@ -11,6 +11,7 @@ means the same in both languages, and so are texts, unless no address could hold
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import partial
@@ -37,8 +38,8 @@ _LONGEST_IN_ADDRESS = 2000
 _ONE_LINE = 2000
 """Characters; a field for more has many lines, which a paste keeps."""
 _LINES_HEIGHT = 110
-_WIDEST_ROW = 260
-"""Pixels that a row of buttons has in a third of the page; more choices get a menu."""
+_WIDEST_ROW, _IN_A_THIRD = 260, 212
+"""Pixels that a row of buttons may take, and in a third of the page has; more choices get a menu."""
 
 
 def key(question: str, field: str) -> str:
@@ -121,7 +122,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     elif isinstance(spec, Text) and spec.files:
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
-        value = _widget(spec, label, common)
+        value = _widget(spec, label, common, _room(params, spec))
     used = _allowed(spec, value)
     st.session_state[f"{name}.kept"] = used  # at once: a rerun may end this run at any element
     if worded or (isinstance(spec, Text) and not spec.files):
@@ -135,7 +136,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     return used
 
 
-def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
+def _widget(spec: Field, label: str, common: dict[str, Any], room: int) -> Any:
     if isinstance(spec, Text):
         if spec.max_length > _ONE_LINE:
             return st.text_area(label, max_chars=spec.max_length, height=_LINES_HEIGHT, **common)
@@ -143,7 +144,7 @@ def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
     if isinstance(spec, Switch):
         return st.toggle(label, **common)
     if isinstance(spec, Choice):
-        return _choice(spec, label, common)
+        return _choice(spec, label, common, room)
     assert isinstance(spec, Number), spec
     low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
     if high - low > _LONGEST_SLIDER * step:
@@ -170,11 +171,22 @@ def _format(spec: Number) -> str:
     return f"%.{max(0, -int(exponent))}f"
 
 
-def _choice(spec: Field, label: str, common: dict[str, Any]) -> Any:
-    """A row of buttons, or a menu where they would run out of the column."""
+def _room(params: type[Params], spec: Field) -> int:
+    """How wide a row of buttons may be: three controls stand beside each other, each in a third."""
+    beside = [each.name for each in params.specs() if each.primary]
+    return _IN_A_THIRD if spec.name in beside and len(beside) > 2 else _WIDEST_ROW
+
+
+def _width(word: str) -> int:
+    """About how many pixels a button with this word takes."""
+    return 30 + sum(15 if unicodedata.east_asian_width(sign) in "WF" else 8 for sign in word)
+
+
+def _choice(spec: Field, label: str, common: dict[str, Any], room: int) -> Any:
+    """A row of buttons, or a menu where they would run out of the room."""
     first = common.pop("value", None)
     words = {choice: word_of(spec, choice) for choice in spec.choices}
-    if sum(30 + 8 * len(word) for word in words.values()) > _WIDEST_ROW:
+    if sum(map(_width, words.values())) > room:
         index = {} if first is None else {"index": spec.choices.index(first)}
         return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
     default = {} if first is None else {"default": first}

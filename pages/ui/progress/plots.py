@@ -21,7 +21,7 @@ from pages.ui.lab.findings import HEIGHT, cell
 from pages.ui.lab.still.picture import is_drawable, svg
 from pages.ui.progress.words import Words
 from pages.ui.words.i18n import catalogue
-from pages.ui.words.markdown import Filled, markdown_of
+from pages.ui.words.markdown import Filled
 from pages.ui.words.marks import signed, widened
 from questions import Prediction, Renderer
 from study import predictions
@@ -102,7 +102,6 @@ def _picture(measuring: Experiment, asked: str, source: _Source, words: Words) -
         words(measuring.title) + (f" · {title}" if len(drawn.figures) > 1 else ""),
         _drawn(figure, title, source, words),
         source.where,
-        tuple(Marked(markdown_of(note)) for note in drawn.notes),
         words("bench.table"),
         _table(drawn, words),
     )

@@ -18,7 +18,6 @@ from pages.ui.site.desk import Desk
 from pages.ui.study.predicted import RANGE, Answers, answers_of, is_refused, key_of, name_of, remark, typed_in
 from pages.ui.study.shown_number import unit_of
 from pages.ui.words.i18n import plain, t
-from pages.ui.words.markdown import as_said
 from questions import Prediction, Question, Renderer
 from study.intervals import ENDS
 from study.predictions import Answer, AnswerError
@@ -94,7 +93,7 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer, desk:
     with fields.container(horizontal=True, vertical_alignment="center", gap="small"):
         for part in parts:
             st.text_input(
-                as_said(f"{text} {t(f'predict.{part}')}" if part else text),
+                f"{text} {t(f'predict.{part}')}" if part else text,
                 key=key_of(question, prediction, part),
                 placeholder=t(f"predict.{part}") if part else None,
                 max_chars=_LONGEST,
@@ -117,7 +116,7 @@ def _field(question: Question, prediction: Prediction, renderer: Renderer, desk:
 def _choices(question: Question, prediction: Prediction, text: str, renderer: Renderer, desk: Desk) -> None:
     names = {choice.id: renderer.text(choice.text) for choice in prediction.choices}
     st.radio(
-        as_said(text),
+        text,
         list(names),
         format_func=names.__getitem__,
         key=key_of(question, prediction),

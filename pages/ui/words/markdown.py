@@ -7,7 +7,6 @@ many, and an escape cannot be forgotten.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 from labs.contract.filling import readable
 from minimind_core.errors import shortened
 from questions.counted import fill_counted
-from study.simple_markdown import inline_html_of
 
 
 class Markdown(str):
@@ -36,7 +34,6 @@ _FOUND_LATER = re.compile(
 )
 """Where Streamlit, once the escapes are gone, sees an address, an :emoji:, an icon or an arrow."""
 _ICON = re.compile(r"(?<=:)(?=material/)")
-_TAG = re.compile(r"<[^>]*>")
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -68,15 +65,6 @@ def code(text: object) -> Markdown:
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     space = " " if "`" in line else ""
     return Markdown(f"{fence}{space}{line}{space}{fence}")
-
-
-def as_said(text: str) -> str:
-    """Our own Markdown as plain text, such as for the name of a field, which a screen reader says.
-
-    >>> as_said("**How many** bytes has `x`, $n^2$?")
-    'How many bytes has x, n^2?'
-    """
-    return html.unescape(_TAG.sub("", inline_html_of(text)))
 
 
 def filled(template: str, values: Mapping[str, Any]) -> Markdown:

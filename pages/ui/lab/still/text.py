@@ -15,6 +15,7 @@ LINE = 1.25
 """Height of a line, in sizes."""
 _BREAK = re.compile(r"<br\s*/?>")
 _RAISED = re.compile(r"<sup>([^<]*)</sup>")
+_ENDS = re.compile(r"^ +| +$")
 _LOOKS = re.compile(r"</?[bi]>")
 _WIDE = ("W", "F")
 _NARROW = set(" .,:;!|'ijlIt()[]")
@@ -48,7 +49,7 @@ class Text:
         """The element."""
         top = self.y - (len(self.lines) - 1) * self.size * LINE / 2 + self.size * 0.36
         lines = "".join(
-            f'<tspan x="{self.x:.1f}" y="{top + index * self.size * LINE:.1f}">{html.escape(line)}</tspan>'
+            f'<tspan x="{self.x:.1f}" y="{top + index * self.size * LINE:.1f}">{_kept(line)}</tspan>'
             for index, line in enumerate(self.lines)
         )
         smaller = f' font-size="{self.size:g}"' if self.size != SIZE else ""
@@ -84,6 +85,11 @@ def wrapped(text: str, width: float) -> str:
             line = ""
         line += piece
     return "<br>".join([*found, line.strip()])
+
+
+def _kept(line: str) -> str:
+    """A line with the blanks at its ends, which keep it apart from a mark and which SVG would drop."""
+    return html.escape(_ENDS.sub(lambda blanks: "\N{NO-BREAK SPACE}" * len(blanks[0]), line))
 
 
 def _of(sign: str) -> float:
