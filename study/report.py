@@ -47,7 +47,22 @@ class Tick:
     note: str = ""
 
 
-Block = str | Written | Table | tuple[Tick, ...]
+@dataclass(frozen=True)
+class Picture:
+    """A plot as SVG of our own: what it is about and called, where its numbers come from, a table.
+
+    Markdown has no plots: there the table stands for it, below `table_title`.
+    """
+
+    about: str
+    title: str
+    svg: str
+    source: str
+    table_title: str = ""
+    table: Table | None = None
+
+
+Block = str | Written | Table | Picture | tuple[Tick, ...]
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,9 @@ def _block(block: Block) -> str:
         return "\n".join(_row(row, raw=index == 1) for index, row in enumerate(rows))
     if isinstance(block, tuple):
         return "\n".join(_tick(tick) for tick in block)
+    if isinstance(block, Picture):
+        parts = [f"**{inline(block.title)}**", inline(block.about), inline(block.source)]
+        return "\n\n".join(parts if block.table is None else [*parts, _block(block.table)])
     return readable(block) if isinstance(block, Marked) else inline(block)
 
 

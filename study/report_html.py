@@ -1,4 +1,4 @@
-"""Reports as one web page that stands alone: no script, no picture, no address outside, fit for print.
+"""Reports as one web page that stands alone: no script, no address outside, plots as SVG, fit for print.
 
 A policy in the page itself forbids every request, so that not even a text that got past the escaping could
 call anywhere. On paper it is black on white, whatever the screen's theme.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from study.report import Block, Marked, Report, Section, Table, Tick, Written, readable
+from study.report import Block, Marked, Picture, Report, Section, Table, Tick, Written, readable
 from study.simple_markdown import html_of, inline_html_of
 
 _LANG = {"en": "en", "zh": "zh-Hans"}
@@ -67,7 +67,22 @@ def _block(block: Block) -> str:
         return _table(block)
     if isinstance(block, tuple):
         return f'<ul class="ticks">{"".join(map(_tick, block))}</ul>'
+    if isinstance(block, Picture):
+        return _picture(block)
     return html_of(readable(block)) if isinstance(block, Marked) else f"<p>{_plain(block)}</p>"
+
+
+def _picture(picture: Picture) -> str:
+    """The plot, which a narrow screen pushes sideways, and its numbers in a table to open."""
+    numbers = ""
+    if picture.table is not None:
+        title = _inline(picture.table_title)
+        numbers = f"<details><summary>{title}</summary>{_table(picture.table)}</details>"
+    return (
+        f"<figure><figcaption>{_inline(picture.title)}</figcaption><p>{_inline(picture.about)}</p>"
+        f'<div class="plot" tabindex="0">{picture.svg}</div>'
+        f"<p><small>{_inline(picture.source)}</small></p>{numbers}</figure>"
+    )
 
 
 def _table(table: Table) -> str:

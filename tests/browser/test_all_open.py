@@ -1,5 +1,7 @@
 """Pages with all on them open, in a real Chromium: the first paint stays where it is, axe finds nothing.
 
+Before, the way from the question to the end of the reference is no longer than it may be.
+
 Predictions are skipped and references open. On a study page every row of the lab, every section of the
 answer, every claim and every diagram is opened before axe looks, so contrast, names and widths are those of
 all of it.
@@ -20,6 +22,7 @@ from tests.browser import soak
 from tests.browser.conftest import free_port, running_app, settle, watch
 from tests.browser.test_every_page import PAGES, PATIENCE
 from tests.browser.test_pages import check_page
+from tests.browser.test_steps import END_OF_REFERENCE, PRIMARY_PATH
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -85,6 +88,8 @@ def test_open_pages_stand_still_and_hinder_nobody(
         shifts = page.evaluate("window.shifts")
         if shifts > MOST_SHIFT:
             found.append(f"{path}: moved by {shifts:.2f}")
+        if width == 1280 and path.startswith("q") and (end := page.evaluate(END_OF_REFERENCE)) > PRIMARY_PATH:
+            found.append(f"{path}: from the question to the end of the reference {end:.0f} px")
         try:
             open_everything(page)
             check_page(page)

@@ -103,13 +103,40 @@ CUT_NAMES = """() => [...document.querySelectorAll('body *')]
 """Names on screen that end in an ellipsis, because their line was too short for them."""
 
 
+CUT_ROWS = """() => {
+  const right = one => one.getBoundingClientRect().right
+  const cut = row => [...row.querySelectorAll('button, [role=radio]')]
+    .some(one => one.scrollWidth > one.clientWidth + 1 || right(one) > right(row.parentElement) + 1)
+  return [...document.querySelectorAll('[data-testid=stButtonGroup]')]
+    .filter(row => row.checkVisibility() && cut(row)).map(row => row.innerText)
+}"""
+"""Rows of buttons that run out of their column, or whose words run out of a button."""
+
+
+MARKED_NAMES = r"""() => [...document.querySelectorAll('body *')]
+    .flatMap(one => ['aria-label', 'title', 'placeholder', 'alt'].map(name => one.getAttribute(name)))
+    .filter(name => /`|\*\*|\*\w[^*]*\*|\$[^\s$][^$]*\$|:\w+\[|\\[^\w\s]/.test(name ?? ''))"""
+"""Names that a screen reader says with signs of Markdown in them."""
+
+
+HYPHENS = """() => [...document.querySelectorAll('[data-testid=stSlider] *')]
+    .flatMap(one => [one.getAttribute('aria-valuetext'), ...[...one.childNodes].map(node => node.data)])
+    .filter(text => /(^|\\s)-\\d/.test(text ?? ''))"""
+"""Numbers below zero beside a slider that begin with a hyphen."""
+
+
 def check_page(page: Page) -> None:
-    """No sideways scrolling, no name, table or slider cut, nothing that axe calls serious."""
+    """No sideways scrolling; no name, table, row of buttons or slider cut; names and numbers as in a text;
+    nothing that axe calls serious.
+    """
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert not (cut := page.evaluate(CUT_TABLES)), cut
     assert not page.evaluate(BROKEN_HEADS), "a word of a table's head is broken"
     assert not (broken := page.evaluate(BROKEN_VALUES)), broken
     assert not (cut := page.evaluate(CUT_NAMES)), cut
+    assert not (cut := page.evaluate(CUT_ROWS)), cut
+    assert not (marked := page.evaluate(MARKED_NAMES)), marked
+    assert not (hyphens := page.evaluate(HYPHENS)), hyphens
     found = [
         f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
         for rule in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]

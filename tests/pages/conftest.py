@@ -12,6 +12,7 @@ import streamlit
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
+from labs.contract import Params
 from labs.runner.exchange import RunnerExchange, RunnerSettings
 from labs.runner.inline import InlineClient
 from pages.ui.experiments import registry
@@ -45,6 +46,10 @@ def settle_predictions(slug: str, measured: float = 1.0) -> Attempt:
         kept.attempts.predict(attempt, prediction.id, None)
         attempt = kept.attempts.measure(attempt, prediction.id, measured)
     return attempt
+
+
+def no_run(_experiment: str, _params: Params) -> None:
+    """No run is kept."""
 
 
 class CountingClient:

@@ -19,7 +19,7 @@ from study import interview as led
 from study.mock import read
 from study.report import to_markdown
 from study.store import Store
-from tests.pages.conftest import CountingClient, OpenApp, plots, settle_predictions
+from tests.pages.conftest import CountingClient, OpenApp, no_run, plots, settle_predictions
 from tests.pages.study.test_study_page import sent
 
 Q13 = load_question("q13_sampling")
@@ -87,7 +87,7 @@ def test_another_attempt_may_take_a_ticket_which_is_always_the_same(
     measured = measured_here(worker, ticket.prediction)
     assert kept_now.predictions[ticket.prediction.id] == 1.5
     assert kept_now.measurements[ticket.prediction.id] == measured
-    report = to_markdown(printed.report(renderer_of(Q13), kept_now, 2, Words("en")))
+    report = to_markdown(printed.report(renderer_of(Q13), kept_now, 2, Words("en"), no_run))
     assert "temperature=" in report and f"{measured:.4g}" in report
     assert ticket.text in sent(open_app("q13_sampling", folded=True))
     study.attempts.finish(kept_now, 60)
@@ -132,7 +132,7 @@ def has_lab(app: AppTest) -> bool:
 def test_a_ticket_of_another_version_stays_in_the_report_by_its_text(study: Store) -> None:
     attempt = settle_predictions("q13_sampling")
     attempt = study.attempts.predict(attempt, "ticket.Q13-00-0001-00", 3.0)
-    report = to_markdown(printed.report(renderer_of(Q13), attempt, 1, Words("en")))
+    report = to_markdown(printed.report(renderer_of(Q13), attempt, 1, Words("en"), no_run))
     assert "Q13-00-0001-00" in report and "no longer" in report
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from questions import Renderer, load_questions
-from study.report import Marked, Report, Section, Table, Tick, Written, inline, readable, to_markdown
+from study.report import Marked, Picture, Report, Section, Table, Tick, Written, inline, readable, to_markdown
 from study.report_html import to_html
 from study.simple_markdown import html_of, inline_html_of
 
@@ -21,7 +21,7 @@ VOID = {"meta", "br", "img", "link", "input", "hr"}
 KNOWN = {
     *("html", "head", "meta", "title", "style", "body", "article", "section", "nav", "div", "span", "p", "a"),
     *("h1", "h2", "dl", "dt", "dd", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
-    *("code", "pre", "strong", "em", "small"),
+    *("code", "pre", "strong", "em", "small", "figure", "figcaption", "details", "summary", "svg"),
 }
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -81,7 +81,14 @@ def report(text: str) -> Report:
         ((text, text),),
         (
             Section(
-                text, (Written(text), Table((text, "b"), ((text, text),)), (Tick(True, text, text),), text)
+                text,
+                (
+                    Written(text),
+                    Table((text, "b"), ((text, text),)),
+                    (Tick(True, text, text),),
+                    text,
+                    Picture(text, text, "<svg></svg>", text, text),
+                ),
             ),
         ),
     )
@@ -173,6 +180,18 @@ def test_no_sign_of_markdown_is_left_of_the_questions(language: str) -> None:
         for line in question.rubric:
             body += inline_html_of(renderer.text(line.text))
         assert not re.search(r"\*\*|^#|```", re.sub(r"<code.*?</code>", "", body)), question.id
+
+
+def test_a_picture_is_drawn_in_a_page_and_is_its_numbers_in_markdown() -> None:
+    numbers = Table(("T", "kept"), (("1", "4"),))
+    both = Report(
+        "t", (), (Section("h", (Picture("About", "Kept", "<svg>x</svg>", "Measured", "Numbers", numbers),)),)
+    )
+    page, text = to_html([both], title="t", language="en"), to_markdown(both)
+    assert "<svg>x</svg>" in page and "<summary>Numbers</summary>" in page and "<td" in page
+    assert "svg" not in text and "| T | kept |" in text
+    for said in ("About", "Kept", "Measured"):
+        assert said in page and said in text
 
 
 def test_marked_text_keeps_its_signs_and_plain_text_does_not() -> None:

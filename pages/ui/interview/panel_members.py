@@ -10,7 +10,7 @@ from pages.ui.interview import kept, panel_differences
 from pages.ui.interview.kept import Line
 from pages.ui.interview.way_in import address_of, qr_code
 from pages.ui.lab.folded import folded
-from pages.ui.site import store
+from pages.ui.site import store, too_long
 from pages.ui.site.navigate import PANEL
 from pages.ui.words.i18n import plain, t
 from pages.ui.words.markdown import literal
@@ -57,6 +57,7 @@ def _invite(interview: Interview) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(t("panel.name"), key=_NAME, max_chars=MAX_NAME, width=240)
         st.button(t("panel.invite"), key="panel.invite", on_click=store.guarded(lambda: _invited(interview)))
+    too_long.guard(_NAME, t("panel.name"), MAX_NAME)
 
 
 def _invited(interview: Interview) -> None:

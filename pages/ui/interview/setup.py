@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.interview import comparison, kept
 from pages.ui.progress.words import session_words
-from pages.ui.site import before_asking, store
+from pages.ui.site import before_asking, store, too_long
 from pages.ui.site.before_asking import BY_HAND, written_questions
 from pages.ui.words.i18n import current_language, plain, t
 from questions import PARTS, Question
@@ -44,6 +44,7 @@ def draw(interviews: Sequence[Interview]) -> None:
     st.markdown(t("interview.lead"))
     before_asking.kept_settings(_DEFAULTS)
     st.text_input(t("interview.name"), key=_NAME, max_chars=MAX_NAME, width=360)
+    too_long.guard(_NAME, t("interview.name"), MAX_NAME)
     before_asking.ask(_MINUTES, _HOW, {how: plain(f"interview.{how}") for how in (_FITTING, BY_HAND)})
     if st.session_state[_HOW] == _FITTING:
         _filters()

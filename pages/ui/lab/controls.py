@@ -11,6 +11,7 @@ means the same in both languages, and so are texts, unless no address could hold
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import partial
@@ -21,10 +22,12 @@ import streamlit as st
 
 from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
+from labs.contract.filling import readable
 from minimind_core.errors import shortened
 from pages.ui import streamlit_inside
-from pages.ui.lab import own_file, too_long
+from pages.ui.lab import own_file
 from pages.ui.lab.sortable import sortable
+from pages.ui.site import too_long
 from pages.ui.words.i18n import catalogue, current_language, t
 
 _LONGEST_SLIDER = 1000
@@ -35,8 +38,8 @@ _LONGEST_IN_ADDRESS = 2000
 _ONE_LINE = 2000
 """Characters; a field for more has many lines, which a paste keeps."""
 _LINES_HEIGHT = 110
-_WIDEST_ROW = 260
-"""Pixels that a row of buttons has in a third of the page; more choices get a menu."""
+_WIDEST_ROW, _IN_A_THIRD = 260, 212
+"""Pixels that a row of buttons may take, and in a third of the page has; more choices get a menu."""
 
 
 def key(question: str, field: str) -> str:
@@ -108,7 +111,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     spec = spec_of(params, field)
     name = key(question, field)
     label = label_of(spec)
-    worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices)
+    worded = any(word_of(spec, choice) != str(choice) for choice in spec.choices) or _below_zero(spec)
     bound = not worded and not isinstance(spec, Text)
     binding = {"bind": "query-params"} if bound else {}
     common = {"key": name} | binding | _first_value(params, spec, name, bound=bound)
@@ -119,7 +122,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     elif isinstance(spec, Text) and spec.files:
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
-        value = _widget(spec, label, common)
+        value = _widget(spec, label, common, _room(params, spec))
     used = _allowed(spec, value)
     st.session_state[f"{name}.kept"] = used  # at once: a rerun may end this run at any element
     if worded or (isinstance(spec, Text) and not spec.files):
@@ -128,12 +131,12 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     if isinstance(spec, Number) and used != value:
         _say_limits(spec, used)
     if isinstance(spec, Text):
-        too_long.guard(spec, label, name)
+        too_long.guard(name, label, spec.max_length)
         say_if_broken(value)
     return used
 
 
-def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
+def _widget(spec: Field, label: str, common: dict[str, Any], room: int) -> Any:
     if isinstance(spec, Text):
         if spec.max_length > _ONE_LINE:
             return st.text_area(label, max_chars=spec.max_length, height=_LINES_HEIGHT, **common)
@@ -141,13 +144,23 @@ def _widget(spec: Field, label: str, common: dict[str, Any]) -> Any:
     if isinstance(spec, Switch):
         return st.toggle(label, **common)
     if isinstance(spec, Choice):
-        return _choice(spec, label, common)
+        return _choice(spec, label, common, room)
     assert isinstance(spec, Number), spec
     low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
     if high - low > _LONGEST_SLIDER * step:
         # Without limits of its own: it would say them in English, and on a phone only to who hovers.
         return st.number_input(label, step=step, format=_format(spec), **common)
+    if _below_zero(spec):
+        steps = range(round(low), round(high) + 1, round(step))
+        return st.select_slider(label, steps, format_func=lambda number: f"{readable(number)}", **common)
     return st.slider(label, low, high, step=step, format=_format(spec), **common)
+
+
+def _below_zero(spec: Field) -> bool:
+    """Whether it is a slider of whole numbers below zero too, which has each by its word: Streamlit's own
+    would write a hyphen for the minus sign.
+    """
+    return isinstance(spec, Number) and spec.whole and spec.lowest < 0
 
 
 def _format(spec: Number) -> str:
@@ -158,11 +171,22 @@ def _format(spec: Number) -> str:
     return f"%.{max(0, -int(exponent))}f"
 
 
-def _choice(spec: Field, label: str, common: dict[str, Any]) -> Any:
-    """A row of buttons, or a menu where they would run out of the column."""
+def _room(params: type[Params], spec: Field) -> int:
+    """How wide a row of buttons may be: three controls stand beside each other, each in a third."""
+    beside = [each.name for each in params.specs() if each.primary]
+    return _IN_A_THIRD if spec.name in beside and len(beside) > 2 else _WIDEST_ROW
+
+
+def _width(word: str) -> int:
+    """About how many pixels a button with this word takes."""
+    return 30 + sum(15 if unicodedata.east_asian_width(sign) in "WF" else 8 for sign in word)
+
+
+def _choice(spec: Field, label: str, common: dict[str, Any], room: int) -> Any:
+    """A row of buttons, or a menu where they would run out of the room."""
     first = common.pop("value", None)
     words = {choice: word_of(spec, choice) for choice in spec.choices}
-    if sum(30 + 8 * len(word) for word in words.values()) > _WIDEST_ROW:
+    if sum(map(_width, words.values())) > room:
         index = {} if first is None else {"index": spec.choices.index(first)}
         return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
     default = {} if first is None else {"default": first}

@@ -11,7 +11,7 @@ from pages.ui.mock import kept
 from pages.ui.mock.words import points, rows, time
 from pages.ui.progress import printed
 from pages.ui.progress.words import Words
-from pages.ui.site import store
+from pages.ui.site import server, store
 from pages.ui.words.i18n import t
 from pages.ui.words.question_text import renderer_of
 from questions import Question, Renderer
@@ -69,7 +69,8 @@ def whole(mock: Mock, questions: Sequence[Question], attempts: Mapping[str, Atte
 
 
 def _reports(first: Report, found: Scored, words: Words) -> list[Report]:
-    return [first, *(printed.report(renderer, attempt, index, words) for renderer, attempt, index in found)]
+    find = server.worker().find
+    return [first, *(printed.report(*scored, words, find) for scored in found)]
 
 
 def _html(first: Report, found: Scored, words: Words) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui.mock import kept
 from pages.ui.mock.words import level_names, summary
 from pages.ui.progress.words import session_words
-from pages.ui.site import before_asking, store
+from pages.ui.site import before_asking, store, too_long
 from pages.ui.site.before_asking import BY_HAND, written_questions
 from pages.ui.site.question_list import questions
 from pages.ui.words.i18n import plain, t
@@ -21,6 +21,7 @@ _TICKETS, _REFUSED = "mock.tickets", "mock.refused"
 SHOWN = "mock.shown"
 """In the session's state: the id of the finished interview to look back at."""
 _DRAWN = "drawn"
+_LONGEST_SEED = 20
 
 
 def draw(mocks: Sequence[Mock]) -> None:
@@ -57,7 +58,8 @@ def _new_seed() -> str:
 def _drawn() -> None:
     minutes = st.session_state[_MINUTES]
     st.markdown(t("mock.mix", levels=level_names(MIX[minutes])))
-    st.text_input(t("mock.seed"), key=_SEED, max_chars=20, width=240, help=plain("mock.seed_help"))
+    st.text_input(t("mock.seed"), key=_SEED, max_chars=_LONGEST_SEED, width=240, help=plain("mock.seed_help"))
+    too_long.guard(_SEED, t("mock.seed"), _LONGEST_SEED)
 
 
 def _begin() -> None:

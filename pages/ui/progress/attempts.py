@@ -19,7 +19,7 @@ from pages.ui.words.i18n import t
 from pages.ui.words.markdown import literal
 from pages.ui.words.question_text import renderer_of
 from questions import Question
-from study.report import Block, Marked, Section, Table, Tick, Written
+from study.report import Block, Marked, Picture, Section, Table, Tick, Written
 from study.store import Attempt
 
 
@@ -68,6 +68,7 @@ def draw_section(part: Section) -> None:
 
 
 def _block(block: Block) -> None:
+    assert not isinstance(block, Picture), "a page has plots of its own"
     if isinstance(block, Written):
         st.text(block.text)
     elif isinstance(block, Table):

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pages.ui.progress import runs
-from pages.ui.progress.three_numbers import formula_of, number, shown
+from pages.ui.progress.plots import Find, plots
+from pages.ui.progress.three_numbers import formula_of, is_measured, number, shown
 from pages.ui.progress.tickets import taken
 from pages.ui.progress.words import Words
 from questions import Prediction, Question, Renderer
@@ -26,9 +27,15 @@ from study.store import Attempt
 _HINT = re.compile(r"hint-(\d+)")
 
 
-def report(renderer: Renderer, attempt: Attempt, index: int, words: Words) -> Report:
-    """The report of the attempt with this number, counted from 1; `renderer` has its question."""
+def report(renderer: Renderer, attempt: Attempt, index: int, words: Words, find: Find) -> Report:
+    """The report of the attempt with this number, counted from 1; `renderer` has its question.
+
+    `find` gives kept runs for its plots.
+    """
     question = renderer.question
+    own = list(own_sections(renderer, attempt, words))
+    if drawn := tuple(plots(renderer, attempt, words, find)):
+        own.insert(-1, Section(words("report.plots"), drawn))
     return Report(
         title=f"{question.id} · {question.title[words.language]}",
         facts=tuple(_facts(attempt, index, words)),
@@ -36,7 +43,7 @@ def report(renderer: Renderer, attempt: Attempt, index: int, words: Words) -> Re
             Section(
                 words("study.question"), (Marked(renderer.fill(question.prose[words.language].question)),)
             ),
-            *own_sections(renderer, attempt, words),
+            *own,
         ),
     )
 
@@ -108,11 +115,14 @@ def _row(renderer: Renderer, attempt: Attempt, prediction: Prediction, words: Wo
     if interval := interval_of(attempt.predictions, prediction.id):
         low, high = (shown(prediction, limit, renderer) for limit in interval)
         said = words("report.interval", said=said, low=low, high=high)
+    formula = formula_of(prediction)
+    by_formula_alone = formula is not None and not is_measured(prediction)
+    measured = None if by_formula_alone else attempt.measurements.get(prediction.id)
     return (
         Marked(renderer.text(prediction.question)),
         Marked(words("report.skipped") if stored is None else said),
-        Marked(shown(prediction, formula_of(prediction), renderer)),
-        Marked(shown(prediction, attempt.measurements.get(prediction.id), renderer)),
+        Marked(shown(prediction, formula, renderer)),
+        Marked(shown(prediction, measured, renderer)),
         _verdict(judgement(renderer.question, prediction, attempt), words),
     )
 
@@ -135,7 +145,7 @@ def _raw(value: Any) -> str:
 def _places(question: Question, attempt: Attempt, words: Words) -> Iterator[str]:
     """On what was measured, each place once."""
     asked = (*question.predictions, *taken(attempt.predictions))
-    found = [runs.where(attempt, prediction.id) for prediction in asked]
+    found = [runs.where(attempt, prediction.id) for prediction in asked if is_measured(prediction)]
     for place in dict.fromkeys(filter(None, found)):
         yield words("report.measured_on", place=place)
 

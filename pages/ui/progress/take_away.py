@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.ui.progress.printed import report
 from pages.ui.progress.words import Words, session_words
+from pages.ui.site import server
 from pages.ui.words.i18n import t
 from pages.ui.words.question_text import renderer_of
 from questions import Question, Renderer
@@ -44,11 +45,13 @@ def _button(label: str, make: partial[str], name: str, mime: str, key: str) -> N
 
 
 def _html(kept: Sequence[Numbered], words: Words) -> str:
-    reports = [report(renderer, attempt, index, words) for renderer, attempt, index in kept]
+    reports = [
+        report(renderer, attempt, index, words, server.worker().find) for renderer, attempt, index in kept
+    ]
     title = reports[0].title if len(reports) == 1 else words("report.bundle_title")
     return to_html(reports, title=title, language=words.language)
 
 
 def _markdown(kept: Numbered, words: Words) -> str:
     renderer, attempt, index = kept
-    return to_markdown(report(renderer, attempt, index, words))
+    return to_markdown(report(renderer, attempt, index, words, server.worker().find))

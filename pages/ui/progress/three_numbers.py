@@ -29,11 +29,17 @@ def formula_of(prediction: Prediction) -> Any:
 def _formula(name: str, params: str, measures: str) -> Any:
     """Asked for by every document that holds the prediction; a formula may take a while."""
     measuring = experiment(name)
-    formula = measuring.formula(measuring.params.from_dict(json.loads(params)))
+    settings = measuring.params.from_dict(json.loads(params))
+    formula = measuring.formula(settings)
     try:
-        return None if formula is None else value_at(formula, measures)
+        return None if formula is None else value_at(measuring.complete(settings, formula), measures)
     except (LookupError, TypeError):
         return None
+
+
+def is_measured(prediction: Prediction) -> bool:
+    """Whether its number is measured, and not the formula's alone."""
+    return prediction.experiment not in registry() or not experiment(prediction.experiment).instant
 
 
 def shown(prediction: Prediction, value: Any, renderer: Renderer) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import streamlit as st
 
 from pages.ui.settings.data import ask_before_deleting, delete_button, move_browser_drafts
-from pages.ui.site import profiles, store
+from pages.ui.site import profiles, store, too_long
 from pages.ui.site.browser_keys import browser_keys
 from pages.ui.site.navigate import SETTINGS, leave_for
 from pages.ui.words.i18n import t
@@ -78,9 +78,11 @@ def _names(current: Profile) -> None:
     new, rename = st.columns(2)
     with new:
         st.text_input(t("profile.new"), key=_NEW, max_chars=MAX_NAME)
+        too_long.guard(_NEW, t("profile.new"), MAX_NAME)
         st.button(t("profile.create"), on_click=store.guarded(_create))
     with rename:
         st.text_input(t("profile.name"), key=_NAME, max_chars=MAX_NAME)
+        too_long.guard(_NAME, t("profile.name"), MAX_NAME)
         st.button(t("profile.rename"), on_click=store.guarded(_rename))
 
 

@@ -1,8 +1,8 @@
 """Sets what Streamlit leaves alone about the whole document: its language and our cookie.
 
 `<html lang>` decides which voice a screen reader uses and which shapes of Chinese characters a
-browser draws. The cookie remembers the language for the next visit. What is typed anywhere is kept whole.
-Draws nothing.
+browser draws. The cookie remembers the language for the next visit. What is typed anywhere is kept whole,
+and what a field is called is no Markdown. Draws nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,25 @@ function mend(event) {
   if (caret !== null) target.setSelectionRange(caret, caret)
 }
 addEventListener("input", mend, { capture: true })
+
+// A field that Streamlit draws is called what its label is, Markdown and all: it is said without the signs.
+const SIGNS = /(`+)(.+?)\\1|\\*\\*(.+?)\\*\\*|\\$([^$\\s][^$]*)\\$|\\\\([^\\w\\s])/g
+const FIELDS = ":is(input, textarea, [role=radiogroup], [role=slider])[aria-label]"
+function unmark(field) {
+  const name = field.ariaLabel
+  const said = name.replace(SIGNS, (_, fence, ...parts) => parts.slice(0, 4).find(part => part !== undefined))
+  if (said !== name) field.ariaLabel = said
+}
+new MutationObserver(changes => {
+  for (const { type, target, addedNodes } of changes) {
+    if (type === "attributes" && target.matches(FIELDS)) unmark(target)
+    for (const node of addedNodes) {
+      if (node.matches?.(FIELDS)) unmark(node)
+      node.querySelectorAll?.(FIELDS).forEach(unmark)
+    }
+  }
+}).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["aria-label"] })
+document.querySelectorAll(FIELDS).forEach(unmark)
 
 export default function ({ data }) {
   document.documentElement.lang = data.lang

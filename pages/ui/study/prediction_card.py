@@ -12,11 +12,11 @@ from typing import Any
 
 import streamlit as st
 
-from labs.claims.checks import value_at
 from labs.runner.job import Job
 from labs.tools.budgets import device_class
-from pages.ui.experiments import experiment, formula_at
+from pages.ui.experiments import experiment
 from pages.ui.lab import jobs
+from pages.ui.progress.three_numbers import formula_of, is_measured
 from pages.ui.site import server
 from pages.ui.study.shown_number import shown_number, with_unit
 from pages.ui.words.i18n import t
@@ -66,17 +66,6 @@ def seconds_of(prediction: Prediction) -> float:
     return measuring.seconds(params, device_class(server.worker().status().device))
 
 
-def formula_of(prediction: Prediction) -> Any:
-    """The same number by the formula; None where the lab has none."""
-    measuring = experiment(prediction.experiment)
-    params = measuring.params.from_dict(prediction.params)
-    said = formula_at(measuring, params)
-    try:
-        return None if said is None else value_at(measuring.complete(params, said), prediction.measures)
-    except (LookupError, TypeError):
-        return None
-
-
 def said_in(prediction: Prediction, attempt: Attempt, renderer: Renderer) -> Markdown:
     """What was said for a prediction: a number or a choice, a range, or nothing."""
     answer = readable(prediction, attempt.predictions.get(prediction.id))
@@ -100,8 +89,8 @@ def _sentence(prediction: Prediction, outcome: Outcome, formula: Any, renderer: 
     numbers = {"said": _said(prediction, outcome.answer, ends, renderer)}
     if formula is not None:
         numbers["formula"] = _strong("blue", shown(prediction, formula, renderer))
-    if formula is not None and experiment(prediction.experiment).instant:
-        return t("predict.formula_alone", **numbers)  # nothing was measured: the run was the formula's
+    if formula is not None and not is_measured(prediction):
+        return t("predict.formula_alone", **numbers)
     numbers["measured"] = _strong("green", shown(prediction, outcome.measured, renderer))
     return t("predict.measured" if formula is None else "predict.formula", **numbers)
 

@@ -47,15 +47,14 @@ def _next_tier(
     wanted = next(tier for tier in _STEPS if tier > result.points)
     lost = [line for line in question.rubric if decisions.get(line.decided_by or "") is False]
     open_lines = [name for name in result.missing if name not in {line.id for line in lost}]
-    if open_lines and attempt.finished is None:
-        st.markdown(t("score.missing", tier=wanted) + _list(question, open_lines, renderer))
-    elif open_lines:
-        st.markdown(t("score.was_missing", tier=wanted) + _list(question, open_lines, renderer))
+    then = "" if attempt.finished is None else "was_"
+    if open_lines:
+        st.markdown(t(f"score.{then}missing", tier=wanted) + _list(question, open_lines, renderer))
     best = highest(question.rubric, decisions)
     if best < 100:
         gone = next(tier for tier in _STEPS if tier > best)
         names = [line.id for line in lost if line.tier == gone]
-        st.markdown(t("score.out_of_reach", tier=gone) + _list(question, names, renderer))
+        st.markdown(t(f"score.{then}out_of_reach", tier=gone) + _list(question, names, renderer))
 
 
 def _list(question: Question, names: Iterable[str], renderer: Renderer) -> str:

@@ -7,7 +7,7 @@ rail; only the button of the step that is next has the accent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
@@ -21,7 +21,6 @@ from pages.ui.study import again, draft, hints, kata, predict, reference, rubric
 from pages.ui.study.rail import Rail
 from pages.ui.words import errors, prose
 from pages.ui.words.i18n import catalogue, current_language, t
-from pages.ui.words.markdown import Markdown
 from pages.ui.words.question_text import header, renderer_of
 from questions import Question, Renderer
 from study.store import Attempt, StoreError
@@ -94,11 +93,18 @@ def _introduction(question: Question, renderer: Renderer) -> None:
     examines = renderer.text(question.examines)
     st.markdown(f"*{examines}*" if current_language() == "en" else examines)
     if question.prerequisites:
-        before = map(question_list.question, question.prerequisites)
-        names = " · ".join(f"{other.id} {other.short[current_language()]}" for other in before)
-        st.caption(t("study.before", names=Markdown(names)))
+        _before(map(question_list.question, question.prerequisites))
     st.header(t("study.question"), anchor="question")
     prose.draw_at_top(renderer.fill(question.prose[current_language()].question), renderer)
+
+
+def _before(others: Iterable[Question]) -> None:
+    """Buttons, not links, as between neighbours."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="before"):
+        st.markdown(f":small[{t('study.before')}]", width="content")
+        for other in others:
+            name = f"{other.id} {other.short[current_language()]}"
+            st.button(name, key=f"before-{other.id}", type="tertiary", on_click=leave_for, args=(other.slug,))
 
 
 def _lab(question: Question, lab: Lab | None, attempt: Attempt | None, renderer: Renderer) -> None:

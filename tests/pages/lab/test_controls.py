@@ -162,3 +162,19 @@ def test_a_text_out_of_the_address_is_what_the_field_begins_with(whole_errors: N
     app = open_at({"rows": "One; two"}, "q01/batch")
     assert app.text_area(key="q01_batch_rows").value == "One; two"
     assert app.query_params["q01_batch_rows"] in ("One; two", ["One; two"])
+
+
+def test_a_number_below_zero_has_a_minus_sign_and_goes_through_the_address(whole_errors: None) -> None:
+    app = open_at({"eps_power": "-8"}, "q11/eps")
+    slider = app.select_slider(key="q11_eps_eps_power")
+    assert slider.value == -8 and "−8" in slider.options
+    slider.set_value(-6).run()
+    assert app.query_params["q11_eps_eps_power"] in ("-6", ["-6"])
+    app = open_at({"eps_power": "-99"}, "q11/eps")
+    assert "−12 is used" in app.caption[0].value
+
+
+def test_no_slider_of_streamlit_writes_a_number_below_zero() -> None:
+    """It would begin with a hyphen."""
+    app = open_at({}, *(each.id for each in Registry.discover().of_questions()))
+    assert not [slider.label for slider in app.slider if slider.min < 0]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from labs.claims.checks import value_at
+from labs.contract import Params
+from labs.runner.job import Job
+from pages.ui.experiments import experiment
 from pages.ui.progress import runs
+from pages.ui.progress.plots import plots
 from pages.ui.progress.printed import report
 from pages.ui.progress.words import Words
 from questions import Question, Renderer, load_question
 from study.report import to_markdown
 from study.report_html import to_html
 from study.store import Attempt, Store
-from tests.pages.conftest import OpenApp
+from tests.pages.conftest import CountingClient, OpenApp, no_run
 from tests.pages.progress.conftest import Answered
 from tests.pages.study.test_study_page import sent
 
@@ -24,7 +30,7 @@ MEASURED = 1.2341
 
 
 def document(attempt: Attempt, question: Question = Q6, language: str = "en", index: int = 1) -> str:
-    return to_markdown(report(Renderer(question, language), attempt, index, Words(language)))
+    return to_markdown(report(Renderer(question, language), attempt, index, Words(language), no_run))
 
 
 def opened(app: AppTest, study: Store) -> AppTest:
@@ -98,7 +104,7 @@ def test_the_document_holds_all_that_was_done(answered: Answered, study: Store, 
     attempt = study.attempts.update(attempt, ticks=[Q6.rubric[0].id], help_used=["hint-2"])
     attempt = study.attempts.finish(attempt, 60)
     renderer, words = Renderer(Q6, language), Words(language)
-    page = to_html([report(renderer, attempt, 3, words)], title="t", language=language)
+    page = to_html([report(renderer, attempt, 3, words, no_run)], title="t", language=language)
     for said in (
         Q6.title[language],
         words("score.points", points=60),
@@ -118,7 +124,9 @@ def test_a_document_calls_an_exact_hit_exact(
     answered: Answered, study: Store, said: float, verdict: str
 ) -> None:
     attempt = study.attempts.finish(answered("q06_gqa", said=said, measured=MEASURED), 60)
-    assert verdict in to_html([report(Renderer(Q6, "en"), attempt, 1, Words("en"))], title="t", language="en")
+    assert verdict in to_html(
+        [report(Renderer(Q6, "en"), attempt, 1, Words("en"), no_run)], title="t", language="en"
+    )
 
 
 def test_an_attempt_stays_readable_when_predictions_and_lines_are_gone(
@@ -155,3 +163,53 @@ def test_a_range_is_shown_with_its_limits(answered: Answered) -> None:
     stored = {FIRST.id: 4.0, f"{FIRST.id}.low": 2.0, f"{FIRST.id}.high": 8.0}
     attempt = replace(answered("q06_gqa", points=0), predictions=stored)
     assert "4× (2× to 8×)" in document(attempt) and "no longer asked" not in document(attempt)
+
+
+def svgs(page: str) -> list[str]:
+    return re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+
+
+def test_a_document_has_the_plots_of_its_predictions_recorded_where_no_run_is_kept(
+    answered: Answered,
+) -> None:
+    attempt = answered("q06_gqa", said=4.0, measured=MEASURED, points=60)
+    for language, recorded in (("en", "Recorded on"), ("zh", "上记录")):
+        words = Words(language)
+        page = to_html(
+            [report(Renderer(Q6, language), attempt, 1, words, no_run)], title="t", language=language
+        )
+        experiments = {(each.experiment, str(each.params)) for each in Q6.predictions}
+        assert 1 <= len(svgs(page)) <= len(experiments) and recorded in page
+        text = document(attempt, language=language)
+        assert words("q06.decode.title") in text and "<svg" not in text
+        assert text.index(words("report.plots")) < text.index(words("report.rubric"))
+
+
+def test_its_own_run_is_drawn_where_it_is_kept_and_no_other(
+    worker: CountingClient, study: Store, answered: Answered
+) -> None:
+    question = load_question("q13_sampling")
+    asked = question.prediction("hot-entropy")
+    job = worker.submit(asked.experiment, asked.params)
+    params = experiment(asked.experiment).params.from_dict(asked.params)
+    measured = value_at(experiment(asked.experiment).complete(params, job.result or {}), asked.measures)
+
+    def found(name: str, params: Params) -> Job | None:
+        return job if name == asked.experiment and job.params == params else None
+
+    for number, said in ((float(measured), "Measured on"), (float(measured) + 1, "Recorded on")):
+        attempt = replace(answered("q13_sampling", points=0), measurements={asked.id: number})
+        [drawn, *_] = plots(
+            Renderer(replace(question, predictions=(asked,)), "en"), attempt, Words("en"), found
+        )
+        assert drawn.source.startswith(said) and "torch" in drawn.source
+        assert drawn.svg.startswith("<svg") and drawn.table is not None
+
+
+def test_what_the_formula_alone_decides_is_not_called_measured(study: Store) -> None:
+    question = load_question("q13_sampling")
+    attempt = study.attempts.open(study.profiles.named_or_new("Me").id, "q13")
+    attempt = study.attempts.predict(attempt, "top-probability", 0.5)
+    attempt = study.attempts.measure(attempt, "top-probability", 0.6612)
+    text = document(study.attempts.finish(attempt, 0), question)
+    assert "| 0.5 | 0.6612 | – |" in text

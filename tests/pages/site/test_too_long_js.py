@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pages.ui.lab import too_long
+from pages.ui.site import too_long
 from tests.pages.study.test_draft_js import node
 
 SCENE = """

@@ -1,0 +1,1 @@
+"""Plots as still pictures, SVG without a script, for documents that stand alone."""
