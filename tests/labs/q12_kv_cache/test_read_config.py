@@ -180,4 +180,4 @@ def test_the_calculator_takes_it(lab: OneLab) -> None:
     seen = experiment.complete(params, experiment.formula(params))
     assert seen["view"]["bytes"] == 2 * 100 * 12 * 2 * 8 * 128
     assert set(seen["view"]["variants"]) == set(variants(Attention(1, 1, 1, 1, 1), 1))
-    assert "Of 36 layers 12 keep" in " ".join(lab.show("memory", seen).notes)
+    assert "Layers with keys and values of their own: 12 of 36." in " ".join(lab.show("memory", seen).notes)
