@@ -260,7 +260,12 @@ def _figures(writing: Writing) -> list[str]:
     steps, result = writing.steps, writing.job.result
     end = "stopped" if result is None else "ended" if result["ended"] else "limit"
     surprise = -sum(math.log(max(step["probability"], _LEAST)) for step in steps) / len(steps)
-    speed = [t("playground.speed", speed=f"{result['tokens_per_second']:.0f}")] if result else []
+    speed = []
+    if result:
+        speed = [
+            t("playground.speed", speed=f"{result['tokens_per_second']:.0f}"),
+            t(f"playground.way.{result['way']}"),
+        ]
     device = machine_name(writing.job.device_name)
     return [
         t(f"playground.end.{end}", count=len(steps)),

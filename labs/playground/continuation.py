@@ -58,6 +58,8 @@ class ContinuationResult(TypedDict):
     ended: bool
     """The model ended the text itself."""
     tokens_per_second: float
+    way: str
+    """How its tokens were made on this device (`minimind_core.decoding.step.Way`)."""
 
 
 class Continuation(Experiment[ContinuationParams, ContinuationResult]):
@@ -90,11 +92,10 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
         }
         ctx.emit({"about": about})
         reader = TextReader(loaded.tokenizer)
-        steps: list[Step] = []
+        steps, ways = list[Step](), list[str]()
         began = time.perf_counter()
-        for token in write_one(
-            loaded, prompt_ids, settings(params, params.seed), params.max_new_tokens, ctx, ALTERNATIVES
-        ):
+        sampling, most = settings(params, params.seed), params.max_new_tokens
+        for token in write_one(loaded, prompt_ids, sampling, most, ctx, ALTERNATIVES, ways.append):
             steps.append(_step(token, reader))
             ctx.emit(steps[-1])
         seconds = time.perf_counter() - began
@@ -105,6 +106,7 @@ class Continuation(Experiment[ContinuationParams, ContinuationResult]):
             "text": loaded.tokenizer.decode(ids),
             "ended": ids[-1] == loaded.config.eos_id,
             "tokens_per_second": len(ids) / seconds,
+            "way": ways[0],
         }
 
 

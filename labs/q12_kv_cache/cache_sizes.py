@@ -1,7 +1,8 @@
 """The cache of any model by the formula, and by formulas that are in use and wrong for it. No torch.
 
 A model is what its config says of attention. Latent attention (MLA, DeepSeek-V2 2024) is sized as its authors
-do: a latent as wide as four heads, and half a head for the rotated part, whatever the number of heads.
+do unless a config says otherwise: a latent as wide as four heads, and half a head for the rotated part,
+whatever the number of heads.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ BITS = {"fp32": 32, "bf16": 16, "fp8": 8, "int4": 4}
 
 @dataclass(frozen=True)
 class Attention:
-    """What decides the size of a cache. `window` 0: every layer keeps all; else all but `global_layers`."""
+    """What decides the size of a cache. `window` 0: every layer keeps all; else all but `global_layers`.
+
+    `layers` are those that keep keys and values of their own, of `all_layers` (0: all do). `latent_numbers`
+    and `expanded_numbers` of a token in a layer are those of an MLA that is not sized as its authors do.
+    """
 
     layers: int
     query_heads: int
@@ -26,6 +31,9 @@ class Attention:
     window: int = 0
     global_layers: int = 0
     latent: bool = False
+    latent_numbers: int = 0
+    expanded_numbers: int = 0
+    all_layers: int = 0
 
     def slots(self, tokens: int) -> int:
         """Tokens kept over all layers, of one sequence."""
@@ -46,11 +54,11 @@ class Attention:
 
     def latent_width(self) -> int:
         """Numbers that MLA keeps of a token in a layer."""
-        return int((MLA_LATENT_HEADS + MLA_ROTATED) * self.head_dim)
+        return self.latent_numbers or int((MLA_LATENT_HEADS + MLA_ROTATED) * self.head_dim)
 
     def expanded_width(self) -> int:
         """The same where keys and values are cached after they were made from the latent, for every head."""
-        return int((1 + MLA_ROTATED + 1) * self.head_dim) * self.query_heads
+        return self.expanded_numbers or int((1 + MLA_ROTATED + 1) * self.head_dim) * self.query_heads
 
 
 MODELS = {
@@ -62,6 +70,7 @@ MODELS = {
     "falcon-7b": Attention(32, 71, 1, 64, 4544),
     "gemma-3-27b": Attention(62, 32, 16, 128, 5376, window=1024, global_layers=10),
     "deepseek-v3": Attention(61, 128, 128, 128, 7168, latent=True),
+    "qwen3-next-80b": Attention(12, 16, 2, 256, 2048, all_layers=48),
 }
 """As their published configs say."""
 
@@ -79,6 +88,7 @@ def mistakes(model: Attention, tokens: int) -> dict[str, int]:
         "divided": 2 * model.kv_heads * (model.hidden // model.query_heads) * every,
         "no_window": 2 * model.kv_heads * model.head_dim * every,
         "expanded": model.expanded_width() * every,
+        "every_layer": model.numbers(tokens) * (model.all_layers or model.layers) // model.layers,
         "keys_only": model.numbers(tokens) // 2,
     }
     if model.latent:

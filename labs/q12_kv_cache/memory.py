@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from typing import Required, TypedDict
 
 from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Figure, Params, Row, Shown, Words
-from labs.contract.fields import ParamError, choice, real, switch, whole
+from labs.contract.fields import ParamError, choice, real, switch, text, whole
 from labs.contract.filling import without_e
 from labs.q12_kv_cache.cache_sizes import BITS, MODELS, Attention, mistakes, variants
+from labs.q12_kv_cache.read_config import EXAMPLE, attention_of
 
-OURS, OWN = "minimind-26m", "own"
+OURS, OWN, CONFIG = "minimind-26m", "own", "config"
 GIGA = 10**9
 
 
 @dataclass(frozen=True)
 class MemoryParams(Params):
-    """All is view but `read`, the tokens that our model really reads. `own_…` is the model "own"."""
+    """All is view but `read`, the tokens that our model really reads.
 
-    model: str = choice(OURS, (*MODELS, OWN), primary=True, view=True, label="memory_model")
+    `own_config` is the model "config", the other `own_…` are the model "own".
+    """
+
+    model: str = choice(OURS, (*MODELS, CONFIG, OWN), primary=True, view=True, label="memory_model")
     tokens: int = whole(611, 1, 10_000_000, primary=True, view=True, unit="tokens", label="memory_tokens")
     rows: int = whole(1, 1, 4096, primary=True, view=True, label="batch")
     cache_type: str = choice("bf16", tuple(BITS), view=True, label="cache_dtype")
     card_gb: float = real(80, 1, 1000, step=1, unit="GB", view=True)
+    own_config: str = text(EXAMPLE, max_length=100_000, view=True, files=("json",))
     own_layers: int = whole(36, 1, 1000, view=True)
     own_query_heads: int = whole(32, 1, 1024, view=True)
     own_kv_heads: int = whole(8, 1, 1024, view=True)
@@ -35,7 +40,9 @@ class MemoryParams(Params):
     read: int = whole(64, 1, 512, unit="tokens")
 
     def check_together(self) -> None:
-        """Heads are shared evenly, and no more layers are global than there are."""
+        """A config can be read, heads are shared evenly, and no more layers are global than there are."""
+        if self.model == CONFIG:
+            attention_of(self.own_config)
         if self.own_query_heads % self.own_kv_heads:
             raise ParamError(
                 "together",
@@ -57,6 +64,8 @@ class MemoryParams(Params):
 
     def attention(self) -> Attention:
         """The chosen model."""
+        if self.model == CONFIG:
+            return attention_of(self.own_config)
         if self.model != OWN:
             return MODELS[self.model]
         return Attention(
@@ -82,6 +91,9 @@ class Calculated(TypedDict):
     variants: dict[str, float]
     sequences: int
     bits: int
+    layers: int
+    all_layers: int
+    """Of the model; `layers` of them keep keys and values of their own."""
 
 
 class MemoryResult(TypedDict, total=False):
@@ -137,6 +149,8 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
             "variants": {name: in_bytes(each) for name, each in variants(model, params.tokens).items()},
             "sequences": math.floor(params.card_gb * GIGA / sequence),
             "bits": bits,
+            "layers": model.layers,
+            "all_layers": model.all_layers or model.layers,
         }
 
     def show(self, result: MemoryResult, text: Words) -> Shown:
@@ -157,14 +171,16 @@ class Memory(Experiment[MemoryParams, MemoryResult]):
             "mistakes": _mistakes(result, text, unit, size),
             "variants": _variants(view, text, unit, size),
         }
-        about = text("memory.sequences", sequences=view["sequences"], tokens=view["tokens"])
+        about = [text("memory.sequences", sequences=view["sequences"], tokens=view["tokens"])]
+        if view["layers"] < view["all_layers"]:
+            about.append(text("memory.cacheless", kept=view["layers"], layers=view["all_layers"]))
         if "per_token" not in result or view["model"] != OURS:
-            return Shown(figures, rows, notes=[about])
+            return Shown(figures, rows, notes=about)
         measured = ours_measured(result)
         return Shown(
             figures,
             rows,
-            notes=[text("memory.sentence", tokens=result["tokens"], unit=unit), about],
+            notes=[text("memory.sentence", tokens=result["tokens"], unit=unit), *about],
             numbers={f"{text('memory.cache')} (MB)": measured / 10**6},
             sentence={
                 "said": view["mistakes"]["hidden"] / size,

@@ -50,8 +50,9 @@ def said_ratio(prompt: int, new: int) -> float:
 
 
 def ratio_bars(result: RaceResult, text: Words) -> Figure:
-    """Formula as bars, what the run counted and timed beside them, and what is commonly said."""
-    figure = Figure(height=300, barmode="group")
+    """What is commonly said, the formula, and what the run counted and timed, as bars side by side."""
+    figure = Figure(height=360, barmode="group")
+    said = said_ratio(result["prompt"], result["new"])
     counted: dict[str, float] = {name: float(ratio[-1]) for name, ratio in race_of(result).ratios().items()}
     names = {name: text(f"currency.{name}") for name in (*CURRENCIES, "seconds")}
 
@@ -66,22 +67,13 @@ def ratio_bars(result: RaceResult, text: Words) -> Figure:
             hover="%{y}: %{x:,.4g}×",
         )
 
+    bars({"token_passes": said}, "said")
     bars(counted, "formula")
-    said = said_ratio(result["prompt"], result["new"])
     highest = max(*counted.values(), said)
     if "totals" in result:
         measured = {name: result["ratios"][name] for name in ("token_passes", "bytes", "seconds")}
         bars(measured, "measured")
         highest = max(highest, *measured.values())
-    figure.marks(
-        [said],
-        [names["token_passes"]],
-        "said",
-        text("said"),
-        symbol="diamond-open",
-        size=11,
-        hover="%{x:,.4g}×",
-    )
     ticks = {10.0**power: f"{10**power:,}×" for power in range(5)}
     figure.x_axis(
         text("axis.ratio"), log=True, ticks=ticks, span=(np.log10(0.5), np.log10(3 * max(highest, 2)))

@@ -52,10 +52,12 @@ def write_one(
     max_new_tokens: int,
     ctx: Context,
     num_alternatives: int = 0,
+    on_way: Callable[[str], object] = lambda way: None,
 ) -> Iterator[StreamedToken]:
     """Continue one prompt (ids) and tell of every token at once; `ctx` hears what is done and how far it is.
 
-    Raises ConfigError for a prompt that cannot be continued.
+    `on_way` hears how its tokens are made on this device (`minimind_core.decoding.step.Way`). Raises
+    ConfigError for a prompt that cannot be continued.
     """
     from minimind_core.decoding.stream import stream
 
@@ -70,6 +72,7 @@ def write_one(
         stop_ids=(loaded.config.eos_id,),
         num_alternatives=num_alternatives,
         on_prefill=lambda done, total: reading(done / total),
+        on_way=on_way,
     )
     writing: OnProgress | None = None
     for count, token in enumerate(tokens, 1):

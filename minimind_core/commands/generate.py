@@ -38,6 +38,16 @@ NEW_SEEDS = 2**31
 MAX_CHARACTERS, MAX_PROMPT, LONG_PROMPT = 1_000_000, 32_768, 4096
 """Of a prompt: what is read, what fits the longest MiniMind in tokens, and from where on it takes a while."""
 
+WAYS = {
+    "naive": "everything again for every token",
+    "eager": "operation by operation",
+    "graph": "a CUDA graph a token",
+    "compiled": "a compiled step a token",
+    "one_call": "one call a token, int8 weights",
+    "one_kernel": "one kernel for many tokens",
+}
+"""How a text was made, in words."""
+
 CHECK_EVERY = {"cuda": 16}
 """Tokens between two looks, where waiting for each costs more than the token; elsewhere one by one."""
 
@@ -81,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     _check_length(len(ids), MAX_PROMPT, "tokens")
     stop_ids = () if options.ignore_eos else (loaded.config.eos_id,)
     printer = _Printer(loaded, prompt)
-    new_ids, times = _generated(
+    new_ids, times, way = _generated(
         loaded, ids, params, options, stop_ids, _unseen if options.json else printer.show
     )
     if not options.json:
@@ -91,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
     facts: dict[str, Any] = {
         **where(loaded),
         "method": options.method,
+        "way": way,
         "seed": params.seed,
         "finish_reason": reason,
         **{name: round(seconds, 4) for name, seconds in times.items()},
@@ -111,8 +122,8 @@ def _generated(
     options: argparse.Namespace,
     stop_ids: tuple[int, ...],
     show: Callable[[list[int]], None],
-) -> tuple[list[int], dict[str, float]]:
-    """The new ids, and the seconds of generating them; apart from these, those of compiling before.
+) -> tuple[list[int], dict[str, float], str]:
+    """The new ids, the seconds of generating them, apart from these those of compiling before, and the way.
 
     `show` is given new ids as they come.
     """
@@ -138,7 +149,7 @@ def _generated(
             on_prefill=on_prefill,
             on_tokens=lambda rows: show(rows[0]),
         )
-    return done.new_ids[0], {"seconds": time.perf_counter() - begin, **times}
+    return done.new_ids[0], {"seconds": time.perf_counter() - begin, **times}, generator.way
 
 
 def _unseen(_new_ids: list[int]) -> None:
@@ -196,7 +207,8 @@ def _print_facts(facts: dict[str, Any], count: int) -> None:
     """What it took, apart from the text: on standard error."""
     print(
         f"\n{count} tokens in {facts['seconds']:.2f} s, {facts['tokens_per_second']:.1f} a second; "
-        f"{facts['model']} in {facts['dtype']} on {facts['device_name']}; seed {facts['seed']}",
+        f"{facts['model']} in {facts['dtype']} on {facts['device_name']}, {WAYS[facts['way']]}; "
+        f"seed {facts['seed']}",
         file=sys.stderr,
     )
     for note in facts["notes"]:

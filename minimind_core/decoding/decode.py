@@ -20,7 +20,7 @@ from minimind_core.decoding.fastest import fastest_step, has_one_kernel
 from minimind_core.decoding.persistent_step import LONGEST_PROMPT, PersistentStep, make_persistent_step
 from minimind_core.decoding.sampling import check_logits
 from minimind_core.decoding.sampling_params import SamplingParams
-from minimind_core.decoding.step import Step, StepKind, padded
+from minimind_core.decoding.step import Step, StepKind, Way, padded
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 
@@ -87,6 +87,11 @@ class Decoding:
     def persistent(self) -> PersistentStep | None:
         """The kernel for greedy tokens, compiled when it is first needed, if it was asked for and can run."""
         return make_persistent_step(self.step.model, self.step.cache) if self._is_persistent else None
+
+    @property
+    def way(self) -> Way | Literal["one_kernel"]:
+        """How the tokens after the first are made, for the settings that it was started with."""
+        return "one_kernel" if self._is_greedy and self.persistent is not None else self.step.way
 
     @property
     def _is_greedy(self) -> bool:

@@ -19,7 +19,7 @@ from minimind_core.decoding.host_copy import as_lists
 from minimind_core.decoding.request_noise import RequestNoise
 from minimind_core.decoding.sampling import batch_settings, check_logits, next_tokens, seen_tokens
 from minimind_core.decoding.sampling_params import SamplingParams
-from minimind_core.decoding.step import StepKind, padded
+from minimind_core.decoding.step import StepKind, Way, padded
 from minimind_core.errors import ConfigError
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.minimind import MiniMind
@@ -64,6 +64,11 @@ class Generator:
         self.batch_size, self.capacity = batch_size, capacity
         kind = KINDS.get(method)
         self.decoding = kind and Decoding(model, batch_size, capacity, kind, method == "persistent")
+
+    @property
+    def way(self) -> Way | Literal["naive", "one_kernel"]:
+        """How the last call's tokens were made on this machine, whatever the method asked for."""
+        return "naive" if self.decoding is None else self.decoding.way
 
     def generate(
         self,

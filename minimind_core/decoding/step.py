@@ -29,6 +29,8 @@ from minimind_core.progress import OnProgress, unheard
 StepKind = Literal["eager", "graph", "compiled"]
 """How a step is run: operation by operation; the same as a CUDA graph; or in the layout of `step_model.py`
 through the compiler, and as a CUDA graph too. Where there is no CUDA, a graph is left out."""
+Way = Literal["one_call", "graph", "compiled", "eager"]
+"""What a step came to on this machine: one call into the kernel for CPUs, or a kind that could be had."""
 Result = TypeVar("Result")
 Forward = Callable[..., Tensor]
 
@@ -69,6 +71,13 @@ class Step:
         if forward is None:
             forward = make_step_model(model, batch_size) if self.kind == "compiled" else model
         self._forward = forward
+
+    @property
+    def way(self) -> Way:
+        """How this step is run, whatever was asked for."""
+        if isinstance(self._forward, CpuStep):
+            return "one_call"
+        return "eager" if self.kind == "graph" and self.device.type != "cuda" else self.kind
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget what all rows, or only these, have read."""

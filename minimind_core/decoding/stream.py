@@ -7,7 +7,7 @@ Shapes: V vocabulary ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +19,7 @@ from minimind_core.decoding.fastest import fastest_step
 from minimind_core.decoding.generate import check_prompts
 from minimind_core.decoding.sampling import check_logits
 from minimind_core.decoding.sampling_params import SamplingParams
-from minimind_core.decoding.step import padded
+from minimind_core.decoding.step import Way, padded
 from minimind_core.model.minimind import MiniMind
 from minimind_core.progress import OnProgress, unheard
 
@@ -58,14 +58,17 @@ def stream(
     stop_ids: Sequence[int] = (),
     num_alternatives: int = 5,
     on_prefill: OnProgress = unheard,
+    on_way: Callable[[Way], object] = lambda way: None,
 ) -> Iterator[StreamedToken]:
     """Continue one prompt and tell of every token as soon as it is chosen, by the fastest step of the device.
 
-    `on_prefill` is given how many tokens of the prompt are read and how many there are, and may raise.
+    `on_prefill` is given how many tokens of the prompt are read and how many there are, and may raise; before
+    that `on_way` is given which step it is.
     Raises ConfigError as `Generator.generate` does, and NumericsError when the logits hold no candidate.
     """
     check_prompts(model.config, [prompt], max_new_tokens)
     step = fastest_step(model.eval(), 1, len(prompt) + max_new_tokens)
+    on_way(step.way)
     chooser = Chooser(1, model.config.vocab_size, step.device)
     chooser.start([params], padded([prompt], step.device))
     num_alternatives = min(num_alternatives, model.config.vocab_size)

@@ -63,6 +63,49 @@ def test_no_label_stands_on_a_whisker() -> None:
             assert not crossed, (path.relative_to(FOLDER), name)
 
 
+def test_no_mark_stands_on_the_label_of_a_bar() -> None:
+    """As wide as on a phone; where one could, what the mark says is a bar of its own."""
+    covered = []
+    for path in FOLDER.rglob(f"*{SUFFIX}"):
+        for name, figure in json.loads(path.read_text(encoding="utf-8"))["figures"].items():
+            axis, rows = figure["axes"].get("xaxis", {}), in_rows(figure)
+            marks = [place for trace in rows if "markers" in trace.get("mode", "") for place in places(trace)]
+            labels = [label for trace in rows if trace["type"] == "bar" for label in labels_of(trace, axis)]
+            covered += [
+                (path.relative_to(FOLDER), name, row)
+                for row, x in marks
+                for other, start, end in labels
+                if row == other and start <= pixels(x, axis) <= end
+            ]
+    assert not covered
+
+
+PLOT_PIXELS, GAP_PIXELS, LETTER_PIXELS, MARK_PIXELS = 200, 3, 7, 6
+"""Between the axes at a width of 390, from a bar to its label, of a letter, and half of a mark."""
+
+
+def in_rows(figure: dict[str, Any]) -> list[dict[str, Any]]:
+    """The traces of a figure whose rows have names and whose axis has limits."""
+    ranged = "range" in figure["axes"].get("xaxis", {})
+    return [t for t in figure["traces"] if ranged and t.get("y") and isinstance(t["y"][0], str)]
+
+
+def places(trace: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(row, x) for row, x in zip(trace["y"], trace["x"], strict=True) if isinstance(x, int | float)]
+
+
+def labels_of(trace: dict[str, Any], axis: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """From where to where each bar's label reaches, and a mark's half beyond; a space moves it on by half."""
+    for (row, x), label in zip(places(trace), trace.get("text", []), strict=False):
+        start = pixels(x, axis) + GAP_PIXELS + LETTER_PIXELS / 2 * (len(label) - len(label.lstrip()))
+        yield row, start - MARK_PIXELS, start + LETTER_PIXELS * len(label.strip()) + MARK_PIXELS
+
+
+def pixels(x: float, axis: dict[str, Any]) -> float:
+    low, high = axis["range"]
+    return PLOT_PIXELS * ((math.log10(x) if axis.get("type") == "log" else x) - low) / (high - low)
+
+
 def equal(one: Any, other: Any) -> bool:
     """The same data; a number may differ by what processors differ by, also at the edge of its last digit."""
     if isinstance(one, float) and isinstance(other, float):

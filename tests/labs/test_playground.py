@@ -21,6 +21,7 @@ from labs.playground.continuation import ALTERNATIVES, ContinuationParams
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from minimind_core.__main__ import main as core_main
+from tests.minimind_core.decoding.test_cpu_step import needs_kernel
 
 REGISTRY = Registry.discover()
 ID = "playground/continuation"
@@ -50,7 +51,12 @@ def test_every_token_is_sent_as_soon_as_it_is_chosen(client: InlineClient) -> No
         shown = next((other for other in step["alternatives"] if other["id"] == step["id"]), None)
         assert (shown is not None) == (step["rank"] <= ALTERNATIVES)
         assert shown is None or shown["filtered"] == step["filtered"]
-    assert readable(closed(steps)) == result["text"]
+    assert readable(closed(steps)) == result["text"] and result["way"] == "eager"
+
+
+@needs_kernel
+def test_the_fastest_way_of_this_processor_is_taken_and_told(client: InlineClient) -> None:
+    assert written(client, SHIPPED, max_new_tokens=2)[1]["way"] == "one_call"
 
 
 def test_settings_change_what_was_drawn_from(client: InlineClient) -> None:

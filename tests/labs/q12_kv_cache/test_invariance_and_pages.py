@@ -13,7 +13,7 @@ from labs.q12_kv_cache.pages import PLACES, SLOT_PLACES, PagesParams, make_reque
 from minimind_core.decoding.blocks import occupancy
 from tests.labs.one_lab import REGISTRY, OneLab
 
-TEXT = {"length": 10, "edited": 4, "rows": 2}
+TEXT: dict[str, Any] = {"length": 10, "edited": 4, "rows": 2}
 
 
 @pytest.fixture(scope="module")

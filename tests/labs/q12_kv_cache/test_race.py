@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.q12_kv_cache import claims
-from labs.q12_kv_cache.accounts import KV_HEADS, Generation, crossover_tokens, sampled_steps
+from labs.q12_kv_cache.accounts import KV_HEADS, Generation, Way, crossover_tokens, sampled_steps
 from labs.q12_kv_cache.race import NO_PROMPT, NOTHING_NEW, RaceParams
 from labs.q12_kv_cache.race_figures import step_exponents
 from labs.q12_kv_cache.race_summary import spread, summary
@@ -23,7 +23,7 @@ from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import kv_cache_bytes, num_parameters
 from tests.labs.one_lab import REGISTRY, OneLab
 
-SHORT = {"prompt": 6, "new": 5}
+SHORT: dict[str, Any] = {"prompt": 6, "new": 5}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,8 @@ def result(lab: OneLab) -> dict[str, Any]:
 @settings(max_examples=25, deadline=None)
 def test_costs_are_those_counted_step_by_step(prompt: int, new: int) -> None:
     race = Generation(prompt, new)
-    for way, cache in (("without", False), ("with", True)):
+    ways: dict[Way, bool] = {"without": False, "with": True}
+    for way, cache in ways.items():
         costs = race.costs(way)
         steps = claims.passes(prompt, new, cache=cache)
         assert costs["token_passes"].sum() == claims.fed_tokens(prompt, new, cache=cache)
@@ -162,8 +163,11 @@ def test_the_spread_of_an_even_race_is_nothing() -> None:
 
 def test_four_bars_and_their_sentence(result: dict[str, Any], lab: OneLab) -> None:
     shown = lab.show("race", result)
-    formula, measured, said = shown.figures["ratios"].data
-    assert [trace["meta"]["role"] for trace in (formula, measured, said)] == ["formula", "measured", "said"]
+    said, formula, measured = shown.figures["ratios"].data
+    assert [trace["meta"]["role"] for trace in (said, formula, measured)] == ["said", "formula", "measured"]
+    assert all(
+        bar["type"] == "bar" and len(bar["text"]) == len(bar["x"]) for bar in (said, formula, measured)
+    )
     assert formula["x"] == pytest.approx([ratio[-1] for ratio in Generation(6, 5).ratios().values()])
     assert measured["x"] == [result["ratios"][name] for name in ("token_passes", "bytes", "seconds")]
     assert said["x"] == [8.0]  # 6 + (5 - 1) / 2

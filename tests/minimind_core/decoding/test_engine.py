@@ -122,11 +122,13 @@ def test_the_end_of_text_is_the_model_s_own_unless_told(model: MiniMind) -> None
     assert Engine(model).stop_ids == {TINY.eos_id}
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_many_requests_and_cancels_leave_nothing_behind(model: MiniMind, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "count"), [(mode, 250 if "ahead" in mode else 1000) for mode in MODES], ids=MODES.keys()
+)
+def test_many_requests_and_cancels_leave_nothing_behind(model: MiniMind, mode: str, count: int) -> None:
     rng = random.Random(mode)
     ours = engine(model, num_slots=8, queue_limit=20, **MODES[mode])
-    made, live, events = requests(250, seed=1), [], []
+    made, live, events = requests(count, seed=1), [], []
     cancelled = refused = 0
     for prompt, sampling, new in made:
         try:
@@ -141,7 +143,7 @@ def test_many_requests_and_cancels_leave_nothing_behind(model: MiniMind, mode: s
     events += ours.run_until_idle()
     stats = ours.stats()
     assert (stats.slots_used, stats.waiting, stats.blocks_used, stats.blocks_shared) == (0, 0, 0, 0)
-    assert stats.submitted == 250 - refused == sum(stats.finished.values())
+    assert stats.submitted == count - refused == sum(stats.finished.values())
     assert stats.finished["cancelled"] == cancelled > 20 and stats.occupancy == (0, 0)
     ends = [event.request_id for event in events if event.finish]
     assert len(ends) == len(set(ends)) == stats.submitted

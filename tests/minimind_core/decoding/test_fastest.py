@@ -84,6 +84,26 @@ def test_without_it_torch_writes_and_nobody_is_told(
 
 
 @needs_kernel
+def test_the_way_that_was_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(method: Method) -> tuple[str, list[str]]:
+        model, heard = model_from_int8(), list[str]()
+        generator = Generator(model, 1, 64, method)
+        generator.generate([PROMPTS[0]], PARAMS[0], 2)
+        list(stream(model, PROMPTS[0], PARAMS[0], 2, on_way=heard.append))
+        return generator.way, heard
+
+    assert told("fastest") == ("one_call", ["one_call"])
+    assert (told("cached")[0], told("naive")[0]) == ("eager", "naive")
+    _switched_off(monkeypatch)
+    assert told("fastest") == ("eager", ["eager"])
+
+
+def test_a_step_says_what_it_came_to_and_not_what_was_asked_for() -> None:
+    model = model_from_int8()
+    assert [Step(model, 1, 8, kind).way for kind in ("eager", "graph")] == ["eager", "eager"]
+
+
+@needs_kernel
 def test_a_model_is_packed_once_until_its_weights_change() -> None:
     model = model_from_int8()
     step = make_cpu_step(model)
