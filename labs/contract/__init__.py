@@ -1,7 +1,7 @@
 """What a lab is made of: experiments, their parameters, where they are found, and how results travel.
 
-Reading order: `experiment.py`, `calculator.py`, `fields.py`, `params.py`, `table.py`, `drawing.py`,
-`registry.py`, `jsonable.py`. The names that an experiment's file needs are imported from here.
+Reading order: `experiment.py`, `calculator.py`, `fields.py`, `shapes.py`, `params.py`, `table.py`,
+`drawing.py`, `registry.py`, `jsonable.py`. The names that an experiment's file needs are imported from here.
 """
 
 from labs.contract.calculator import Calculator

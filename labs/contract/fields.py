@@ -258,34 +258,37 @@ class Switch(Field):
 
 def whole(default: int, minimum: int, maximum: int, *, step: int = 1, **options: Any) -> Any:
     """A field for a whole number in [minimum, maximum]; `options` are those of `Number`."""
-    return _field(Number(default=default, minimum=minimum, maximum=maximum, step=step, whole=True, **options))
+    return field_of(
+        Number(default=default, minimum=minimum, maximum=maximum, step=step, whole=True, **options)
+    )
 
 
 def real(default: float, minimum: float, maximum: float, *, step: float, **options: Any) -> Any:
     """A field for a number in [minimum, maximum]; `options` are those of `Number`."""
-    return _field(Number(default=default, minimum=minimum, maximum=maximum, step=step, **options))
+    return field_of(Number(default=default, minimum=minimum, maximum=maximum, step=step, **options))
 
 
 def text(default: str, *, max_length: int = 2000, **options: Any) -> Any:
     """A field for free text; `options` are those of `Text`."""
-    return _field(Text(default=default, max_length=max_length, **options))
+    return field_of(Text(default=default, max_length=max_length, **options))
 
 
 def choice(default: Any, choices: Sequence[Any], **options: Any) -> Any:
     """A field for one of a few values; `options` are those of `Field`."""
     assert default in choices
-    return _field(Choice(default=default, choices=tuple(choices), **options))
+    return field_of(Choice(default=default, choices=tuple(choices), **options))
 
 
 def order(*steps: str, **options: Any) -> Any:
     """A field for the order of all `steps`; the default is as given. `options` are those of `Field`."""
-    return _field(Order(default=",".join(steps), choices=steps, **options))
+    return field_of(Order(default=",".join(steps), choices=steps, **options))
 
 
 def switch(default: bool, **options: Any) -> Any:
     """A field for yes or no; `options` are those of `Field`."""
-    return _field(Switch(default=default, **options))
+    return field_of(Switch(default=default, **options))
 
 
-def _field(field: Field) -> Any:
+def field_of(field: Field) -> Any:
+    """What stands in a dataclass of parameters for `field`."""
     return dataclasses.field(default=field.default, metadata={METADATA_KEY: field})

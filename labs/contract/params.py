@@ -13,13 +13,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
 from labs.contract.fields import METADATA_KEY, Field, ParamError, Text, quoted, written
 from labs.contract.filling import without_e
+from labs.contract.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Params:
 
     def check_together(self) -> None:
         """Override to raise ParamError("together", ...) for values that cannot be combined."""
+
+    def offered(self) -> Mapping[str, Sequence[Shape]]:
+        """Override to say what each box of a field of `blank_shapes` can hold under these settings."""
+        return {}
 
     @classmethod
     @cache

@@ -203,8 +203,8 @@ def _pairs(result: ExtrapolationResult) -> wavelengths.Pairs:
 
 
 def _turns(pairs: wavelengths.Pairs, trained: int, text: Words) -> str:
-    counts = {name: pairs[name] for name in ("turned", "kept", "blended", "stretched")}
-    return text("wavelengths.note", **counts, pairs=len(pairs["plain"]), trained=trained)
+    facts = {name: pairs[name] for name in ("turned", "kept", "blended", "stretched", "spared")}
+    return text("wavelengths.note", **facts, pairs=len(pairs["plain"]), trained=trained)
 
 
 def _switched(switched: dict[str, float], text: Words) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Shown, Words, choice, whole
 from labs.contract.fields import ParamError
+from labs.q04_long_text import attention_share
 from labs.q04_long_text import methods_figures as figures
 from labs.q04_long_text.methods_figures import WAYS
 from labs.q04_long_text.options import (
@@ -89,11 +90,13 @@ class MethodsParams(Params):
 class MethodsView(TypedDict):
     """What one option lets a token look at, [BLOCKS, BLOCKS] shares; see `visible_blocks`.
 
-    `gflop` are the operations of each reading of what was read; `memory` that of each option of the length.
+    `gflop` are the operations of each reading of what was read; `memory` that of each option of the length;
+    `share` what part of all operations attention is, by length (`attention_share`).
     """
 
     option: str
     visible: NDArray[np.float32]
+    share: dict[str, list[float]]
     memory: dict[str, Memory]
     gflop: NotRequired[dict[str, float]]
 
@@ -198,6 +201,7 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         view: MethodsView = {
             "option": params.picture,
             "visible": visible_blocks(params.picture, *sizes),
+            "share": attention_share.shares(params.window, params.local),
             "memory": memory(length, params.window, params.local),
         }
         if "read" in result:
@@ -205,8 +209,12 @@ class Methods(Experiment[MethodsParams, MethodsResult]):
         return view
 
     def show(self, result: MethodsResult, text: Words) -> Shown:
-        """Loss along the text and against its price, then prices and the mask; before a run these two."""
-        counted = {"prices": figures.prices(result, text), "mask": figures.mask(result, text)}
+        """Loss along the text and against its price, then what is counted; before a run that alone."""
+        counted = {
+            "prices": figures.prices(result, text),
+            "share": attention_share.drawn(result["view"]["share"], result["length"], text),
+            "mask": figures.mask(result, text),
+        }
         if "nats" not in result:
             return Shown(counted)
         rows = [figures.row(name, result, text) for name in result["options"]]

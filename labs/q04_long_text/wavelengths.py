@@ -1,4 +1,4 @@
-"""How long each rotary pair takes for a full turn, against the trained length, and what YaRN makes of it.
+"""How long each rotary pair takes for a full turn, against the trained length, and what two rules make of it.
 
 A pair that never completes a turn in training meets angles in a longer text that it has never seen. By
 formula alone; no torch.
@@ -21,10 +21,16 @@ ROOM = 1.45
 
 
 class Pairs(TypedDict):
-    """Tokens that each pair takes for a turn, plain and with YaRN, and how many pairs have which fate."""
+    """Tokens that each pair takes for a turn, plain and with YaRN, and how many pairs have which fate.
+
+    `earlier` is what MiniMind called YaRN until December 2025, by a rule of its own; `spared` by how much it
+    stretches a pair at most (1: not at all) that completes a turn within YaRN's original length.
+    """
 
     plain: NDArray[np.float64]
     yarn: NDArray[np.float64]
+    earlier: NDArray[np.float64]
+    spared: float
     turned: int
     """Complete a turn within the trained length."""
     kept: int
@@ -43,10 +49,13 @@ def pairs(head_dim: int, theta: float, trained: int, scaling: RopeScaling) -> Pa
 
     low = max(math.floor(pair_with(scaling.beta_fast)), 0)
     high = min(math.ceil(pair_with(scaling.beta_slow)), head_dim - 1)
+    earlier = plain * _earlier_rule(plain, scaling)
     divided = np.clip((index - low) / max(high - low, 1e-3), 0, 1)
     return {
         "plain": plain,
         "yarn": plain / (1 - divided + divided / scaling.factor),
+        "earlier": earlier,
+        "spared": float((earlier / plain)[plain <= scaling.original_length].max(initial=1.0)),
         "turned": int((plain <= trained).sum()),
         "kept": int((divided == 0).sum()),
         "blended": int(((divided > 0) & (divided < 1)).sum()),
@@ -54,13 +63,24 @@ def pairs(head_dim: int, theta: float, trained: int, scaling: RopeScaling) -> Pa
     }
 
 
+def _earlier_rule(plain: NDArray[np.float64], scaling: RopeScaling) -> NDArray[np.float64]:
+    """By how much MiniMind's first rule stretches each pair: hardly, or by the whole factor."""
+    beta, factor = np.linspace(1, 4, len(plain)), scaling.factor
+    slightly = beta * factor / (beta * factor - beta + 1)
+    return np.where(plain <= scaling.original_length, slightly, factor)
+
+
 def drawn(of: Pairs, trained: int, longest: int, text: Words) -> Figure:
     """Tokens for a full turn by pair, and the trained length and that of the longest chunk across them."""
     figure, places = Figure(height=300), list(range(len(of["plain"])))
     last = len(places) - 1
     ends = []
-    for name, tokens, symbol in (("none", of["plain"], "circle"), ("yarn", of["yarn"], "diamond")):
-        label = text(f"stretch.{name}")
+    for key, tokens, symbol in (
+        ("stretch.none", of["plain"], "circle"),
+        ("wavelengths.earlier", of["earlier"], "x"),
+        ("stretch.yarn", of["yarn"], "diamond"),
+    ):
+        label = text(key)
         hover = f"{label}<br>%{{x}}: %{{y:,.4g}}"
         figure.line(places, tokens, "formula", label, symbol=symbol, size=7, hover=hover)
         ends.append(float(tokens[-1]))

@@ -1,4 +1,4 @@
-"""The drawing that is asked for: its steps with their shapes, its matrices, and how a typed drawing is read.
+"""The drawing that is asked for: its steps with their shapes, its matrices, and what is usually drawn wrong.
 
 Plain arithmetic from the shape of a model; no torch.
 """
@@ -6,10 +6,10 @@ Plain arithmetic from the shape of a model; no torch.
 from __future__ import annotations
 
 import math
-import re
 from typing import TypedDict
 
-from minimind_core.model.config import ModelConfig
+from labs.contract.shapes import Shape, read_shapes
+from minimind_core.model.config import ModelConfig, swiglu_width
 
 STEPS = (
     "embedding",
@@ -29,8 +29,6 @@ STEPS = (
 USUALLY_MISSING = "o_proj"
 """The matrix that most drawings leave out."""
 MILLION, GIGA = 10**6, 10**9
-_GROUP = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)")
-_DIGITS = re.compile(r"\d{1,9}")
 
 
 class Typed(TypedDict):
@@ -111,18 +109,56 @@ def as_usually_drawn(config: ModelConfig) -> int:
     return total([kind for kind in drawn if kind["name"] != USUALLY_MISSING])
 
 
-def typed_shapes(drawing: str, right: dict[str, list[int]]) -> dict[str, Typed]:
-    """A typed drawing by step: shapes in brackets or between semicolons, in the order of the boxes.
-
-    What holds no number, such as [?], leaves its box blank; what comes after the last box is not read.
+def typed_shapes(drawing: str, right: dict[str, Shape]) -> dict[str, Typed]:
+    """A typed drawing by step, as `read_shapes` reads it.
 
     >>> typed_shapes("[2,5,512] [?] 2x5x128", shapes(ModelConfig(), 2, 5))["embedding"]["right"]
     True
     """
-    groups = [one or other for one, other in _GROUP.findall(drawing)] or re.split(r"[;；\n]", drawing)
-    typed = [[int(digits) for digits in _DIGITS.findall(group)] for group in groups]
+    typed = read_shapes(drawing, STEPS)
+    return {step: {"shape": shape, "right": shape == right[step]} for step, shape in typed.items()}
+
+
+def plausible_shapes(config: ModelConfig, batch: int, tokens: int) -> dict[str, list[Shape]]:
+    """For every step its shape among those that are often drawn in its place, in the order of their numbers.
+
+    >>> plausible_shapes(ModelConfig(), 2, 5)["scores"]
+    [[2, 2, 5, 5], [2, 5, 5], [2, 8, 5, 5], [2, 8, 5, 64]]
+    """
+    right, usual = shapes(config, batch, tokens), _usual_mistakes(config, batch, tokens)
+    return {step: [list(one) for one in sorted({tuple(right[step]), *usual[step]})] for step in STEPS}
+
+
+def _usual_mistakes(config: ModelConfig, batch: int, tokens: int) -> dict[str, list[tuple[int, ...]]]:
+    """By step: heads not split, not joined or not shared, an axis left out, a width of another matrix."""
+    heads, kv_heads, head_dim = config.num_heads, config.num_kv_heads, config.head_dim
+    hidden, inner, vocabulary = config.hidden_size, config.intermediate_size, config.vocab_size
+    row = (batch, tokens)
+    unrounded = 8 * hidden // 3
+    other = unrounded if inner != unrounded else swiglu_width(hidden)
     return {
-        step: {"shape": shape, "right": shape == right[step]}
-        for step, shape in zip(STEPS, typed, strict=False)
-        if shape
+        "embedding": [row, (batch, hidden), (*row, vocabulary)],
+        "q_linear": [(*row, heads, head_dim), (*row, head_dim), (*row, kv_heads * head_dim)],
+        "kv_linear": [(*row, hidden), (*row, head_dim), (*row, kv_heads, head_dim)],
+        "q": [(*row, heads, head_dim), (batch, heads, tokens, hidden), (batch, heads, head_dim, tokens)],
+        "kv": [
+            (batch, heads, tokens, head_dim),
+            (*row, kv_heads, head_dim),
+            (batch, kv_heads, tokens, kv_heads * head_dim),
+        ],
+        "repeated": [
+            (batch, kv_heads, tokens, head_dim),
+            (batch, heads * kv_heads, tokens, head_dim),
+            (batch, kv_heads, tokens * heads // kv_heads, head_dim),
+        ],
+        "scores": [
+            (batch, tokens, tokens),
+            (batch, heads, tokens, head_dim),
+            (batch, kv_heads, tokens, tokens),
+        ],
+        "context": [(batch, heads, tokens, tokens), (batch, kv_heads, tokens, head_dim), (*row, hidden)],
+        "output": [(batch, heads, tokens, head_dim), (*row, head_dim), (*row, kv_heads * head_dim)],
+        "inner": [(*row, 4 * hidden), (*row, other), (*row, hidden)],
+        "down": [(*row, inner), (*row, 4 * hidden), (*row, 2 * inner)],
+        "logits": [(batch, vocabulary), (*row, hidden), (*row, 1)],
     }

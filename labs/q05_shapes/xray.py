@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, NotRequired, Required, TypedDict
 
 from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Params, Shown, Words
 from labs.contract.drawing import Role
-from labs.contract.fields import choice, switch, text, whole
+from labs.contract.fields import choice, switch, whole
+from labs.contract.shapes import Shape, blank_shapes
 from labs.q05_shapes.outline import (
     MILLION,
+    STEPS,
     Matrix,
     Typed,
     as_usually_drawn,
     matrices,
+    plausible_shapes,
     shapes,
     total,
     typed_shapes,
@@ -46,7 +49,7 @@ class XRayParams(Params):
         sentence=f"tokens must be 1 to {LONGEST}, what this checkpoint was trained to. Shapes would still be "
         "right beyond it; what becomes of the quality is Question 4's lab.",
     )
-    drawing: str = text("", max_length=400, primary=True, view=True)
+    drawing: str = blank_shapes(STEPS, label="step", reveal="reveal", view=True)
     reveal: bool = switch(False, view=True)
     kv_heads: int = choice(
         2, (1, 2, 4, 8), sentence="8 query heads cannot be split over {given} KV heads; choose 1, 2, 4 or 8."
@@ -59,6 +62,10 @@ class XRayParams(Params):
         return ModelConfig(
             num_kv_heads=self.kv_heads, intermediate_size=self.feed_forward, tie_word_embeddings=self.tied
         )
+
+    def offered(self) -> dict[str, list[Shape]]:
+        """The right shape of every box, and a few that are usually drawn in its place."""
+        return plausible_shapes(self.config(), self.batch, self.tokens)
 
 
 class Counts(TypedDict):
@@ -100,10 +107,10 @@ class XRayResult(TypedDict, total=False):
 
 
 class XRayView(TypedDict):
-    """The drawing as it was typed, by step, and whether all shapes are to be seen."""
+    """The drawing as it was filled in, by step; and what is right, once it is to be seen."""
 
     typed: dict[str, Typed]
-    reveal: bool
+    answers: dict[str, Shape]
 
 
 class XRay(Experiment[XRayParams, XRayResult]):
@@ -180,15 +187,16 @@ class XRay(Experiment[XRayParams, XRayResult]):
         }
 
     def view(self, params: XRayParams, result: XRayResult) -> XRayView:
-        """What was typed, box by box."""
-        return {"typed": typed_shapes(params.drawing, result["shapes"]), "reveal": params.reveal}
+        """What was filled in, box by box."""
+        right = result["shapes"]
+        return {"typed": typed_shapes(params.drawing, right), "answers": dict(right) if params.reveal else {}}
 
     def show(self, result: XRayResult, text: Words) -> Shown:
-        """`steps`: the boxes, blank until they are filled in; `parts`: an area for each matrix."""
+        """`steps`: the boxes as they were filled in, or as they are; `parts`: an area for each matrix."""
         view, measured = result["view"], "linears" in result
         role: Role = "measured" if measured else "formula"
         figures = {
-            "steps": steps(result["shapes"], view["typed"], view["reveal"], role, text),
+            "steps": steps(result["shapes"], view["typed"], bool(view["answers"]), role, text),
             "parts": parts(result["matrices"], role, text),
         }
         rows = ledger_rows(result["matrices"], text)

@@ -22,9 +22,9 @@ _WIDEST = 10**6
 def steps(
     shapes: Mapping[str, list[int]], typed: Mapping[str, Typed], reveal: bool, role: Role, text: Words
 ) -> Figure:
-    """A bar for each box, as long as a token's numbers in it; blank until it was typed or all are revealed.
+    """A bar for each box, as long as a token's numbers in it; blank until it is filled in or revealed.
 
-    What was typed and is not right stands there too, in the colour of what was predicted.
+    What was filled in has the colour of a prediction until it is revealed, and keeps it if it is wrong.
     """
     figure = Figure(height=440, barmode="overlay")
     names = [f"{place} {text(f'step.{step}')}" for place, step in enumerate(STEPS, 1)]
@@ -33,9 +33,9 @@ def steps(
     blank = []
     for step, name in zip(STEPS, names, strict=True):
         own = typed.get(step)
-        if own is not None and not own["right"]:
-            sides["predicted"].append((name, own["shape"], f"{own['shape']} ✗"))
-        elif reveal or own is not None:
+        if own is not None and not (reveal and own["right"]):
+            sides["predicted"].append((name, own["shape"], f"{own['shape']}{' ✗' if reveal else ''}"))
+        elif reveal:
             sides[role].append((name, shapes[step], f"{shapes[step]}{' ✓' if own else ''}"))
         else:
             blank.append(name)

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from labs.q05_shapes.outline import STEPS
 from pages.ui.words.i18n import catalogue
 from questions import load_question
-from tests.browser.conftest import READERS, free_port, opened, running_app, see_plot, settle, written
-from tests.browser.test_pages import check_page
+from tests.browser.conftest import (
+    READERS,
+    free_port,
+    opened,
+    own_page,
+    running_app,
+    see_plot,
+    settle,
+    wait_until,
+    written,
+)
+from tests.browser.test_pages import check_page, skip_predictions
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -89,3 +102,37 @@ def test_from_a_prediction_to_the_reference(way: Way, visit: Visit) -> None:
     settle(page)
     assert way.secret in written(page), "the lock test looks for the wrong thing"
     check_page(page)
+
+
+def test_boxes_are_filled_in_by_keyboard_on_a_phone_and_judged_once_revealed(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    word = catalogue("zh").__getitem__
+    with own_page(chromium, tmp_path, "q05_shapes", "zh") as page:
+        skip_predictions(page)
+        rows = page.locator("[class*='st-key-q05_xray_drawing-boxes']").get_by_test_id("stButtonGroup")
+        expect(rows).to_have_count(len(STEPS), timeout=PATIENCE)
+        narrow = rows.nth(STEPS.index("kv_linear"))
+        press(narrow, "[2, 5, 512]")
+        press(rows.nth(STEPS.index("scores")), "[2, 8, 5, 5]")
+        wait_until(page, "decodeURIComponent(location.search).includes('[2,8,5,5]')", timeout=PATIENCE)
+        assert "[2,5,512]" in unquote(page.url)
+        expect(page.get_by_text(word("boxes.right"))).to_have_count(0)
+
+        page.get_by_role("switch", name=word("q05.reveal")).press("Space")
+        wrong = word("boxes.wrong").format(shape="[2, 5, 128]")
+        expect(page.get_by_text(wrong).first).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(word("boxes.right")).first).to_be_visible(timeout=PATIENCE)
+        settle(page)
+        check_page(page)
+
+
+def press(row: Locator, shape: str) -> None:
+    """Choose a shape of a row with the keyboard alone."""
+    chosen = row.get_by_role("radio", name=shape, exact=True)
+    row.get_by_role("radio").first.focus()
+    while not chosen.evaluate("each => each === document.activeElement"):
+        row.page.keyboard.press("ArrowRight")
+    row.page.keyboard.press("Space")
+    expect(chosen).to_be_checked(timeout=PATIENCE)
+    settle(row.page)

@@ -23,9 +23,10 @@ from labs.contract import jsonable
 from labs.contract.calculator import Calculator
 from labs.contract.drawing import Figure, Role
 from labs.contract.experiment import Data, DeviceClass, Experiment, Shown
-from labs.contract.fields import Choice, Number
+from labs.contract.fields import Choice, Number, Switch
 from labs.contract.params import Params, lab_of
 from labs.contract.registry import LANGUAGES, ROOT, Registry, flatten, words_of
+from labs.contract.shapes import Shapes
 from labs.runner.inline import InlineClient
 from labs.runner.job import Job
 from questions import Question, load_questions
@@ -133,6 +134,22 @@ def test_its_parameters_come_back_from_text(experiment: Experiment[Any, Any]) ->
     texts = {name: str(value) for name, value in params.to_dict().items()}
     assert experiment.params.from_dict(texts) == params
     assert sum(field.primary for field in experiment.params.specs()) <= 3
+
+
+@every_experiment
+def test_its_boxes_are_named_offered_and_revealed_by_a_switch(experiment: Experiment[Any, Any]) -> None:
+    params = experiment.params()
+    for spec in params.specs():
+        if not isinstance(spec, Shapes):
+            continue
+        assert {f"{spec.label}.{box}" for box in spec.boxes} <= strings("en").keys() & strings("zh").keys()
+        assert any(isinstance(other, Switch) and other.name == spec.reveal for other in params.specs())
+        for _, run_with, result in completed(experiment):
+            shown = type(run_with).from_dict(run_with.to_dict() | {spec.reveal: True})
+            answers, offered = experiment.complete(shown, result)["view"]["answers"], shown.offered()
+            assert set(answers) == set(offered) == set(spec.boxes)
+            assert all(len(offered[box]) > 1 and answers[box] in offered[box] for box in spec.boxes)
+            assert not result["view"]["answers"], "what is right is seen before it is asked for"
 
 
 @every_experiment

@@ -18,6 +18,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from labs.contract import Data, Experiment, ParamError, Params
+from labs.contract.shapes import Shapes
 from labs.runner.job import Job
 from labs.tools.budgets import device_class
 from pages.ui import experiments
@@ -124,6 +125,7 @@ def _body(experiment: Experiment, panel: _Panel) -> None:
     if params is None:
         return
     job = runs.current(experiment, params)
+    _boxes(experiment, params, job, panel)
     key = runs.state(experiment)
     running = job if job is not None and job.active else None
     # The boxes keep their keys: the browser draws all that is in one with a new key anew, and the page jumps.
@@ -145,7 +147,8 @@ def _body(experiment: Experiment, panel: _Panel) -> None:
 
 def _params(experiment: Experiment, panel: _Panel) -> Params | None:
     """What the controls say; None, with one sentence, where they cannot be run together."""
-    specs = [spec for spec in experiment.params.specs() if spec.name not in panel.elsewhere]
+    below = {name for spec in _fields_of_boxes(experiment) for name in (spec.name, spec.reveal)}
+    specs = [spec for spec in experiment.params.specs() if spec.name not in {*panel.elsewhere, *below}]
     primary = [spec.name for spec in specs if spec.primary]
     columns = st.columns(max(len(primary), 1), vertical_alignment="bottom")  # a label may take two lines
     for field, column in zip(primary, columns, strict=False):
@@ -160,6 +163,20 @@ def _params(experiment: Experiment, panel: _Panel) -> Params | None:
     except ParamError as error:
         st.error(errors.said(error))
         return None
+
+
+def _fields_of_boxes(experiment: Experiment) -> list[Shapes]:
+    return [spec for spec in experiment.params.specs() if isinstance(spec, Shapes)]
+
+
+def _boxes(experiment: Experiment, params: Params, job: Job | None, panel: _Panel) -> None:
+    """Blank boxes below all that decides what can be chosen for them, and the switch that reveals them."""
+    for spec in _fields_of_boxes(experiment):
+        found = best_finding(experiment, params, job)
+        fits = found is not None and found.params.measured() == params.measured()
+        view = experiment.complete(found.params, found.result)["view"] if found and fits else {}
+        controls.control(experiment.params, spec.name, panel.prefix, answers=view.get("answers"))
+        controls.control(experiment.params, spec.reveal, panel.prefix)
 
 
 def _run_button(experiment: Experiment, params: Params, job: Job | None, panel: _Panel) -> None:

@@ -12,7 +12,7 @@ means the same in both languages, and so are texts, unless no address could hold
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -23,9 +23,10 @@ import streamlit as st
 from labs.contract import Field, ParamError, Params
 from labs.contract.fields import Choice, Number, Order, Switch, Text
 from labs.contract.filling import readable
+from labs.contract.shapes import Shape, Shapes, read_shapes, write_shapes
 from minimind_core.errors import shortened
 from pages.ui import streamlit_inside
-from pages.ui.lab import own_file
+from pages.ui.lab import blank_boxes, own_file
 from pages.ui.lab.sortable import sortable
 from pages.ui.site import too_long
 from pages.ui.words.i18n import catalogue, current_language, t
@@ -103,10 +104,18 @@ def begin_in_the_own_language(params: type[Params], question: str) -> None:
                 put(question, spec.name, spec.openings[language])
 
 
-def control(params: type[Params], field: str, question: str, *, off: Collection[str] = ()) -> Any:
+def control(
+    params: type[Params],
+    field: str,
+    question: str,
+    *,
+    off: Collection[str] = (),
+    answers: Mapping[str, Shape] | None = None,
+) -> Any:
     """One widget with its label and unit; returns its value.
 
-    `off` are steps of an order that do nothing now.
+    `off` are steps of an order that do nothing now; `answers` are the right shapes of boxes, by box, once
+    they are to be seen.
     """
     spec = spec_of(params, field)
     name = key(question, field)
@@ -119,6 +128,8 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
         _leave_out_unusable(params, spec, name)
     if isinstance(spec, Order):
         value = _order(spec, label, name, off)
+    elif isinstance(spec, Shapes):
+        value = _boxes(params, spec, question, answers or {})
     elif isinstance(spec, Text) and spec.files:
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
@@ -130,7 +141,7 @@ def control(params: type[Params], field: str, question: str, *, off: Collection[
     _say_if_moved(spec, name, value)
     if isinstance(spec, Number) and used != value:
         _say_limits(spec, used)
-    if isinstance(spec, Text):
+    if isinstance(spec, Text) and not isinstance(spec, Shapes):
         too_long.guard(name, label, spec.max_length)
         say_if_broken(value)
     return used
@@ -204,6 +215,25 @@ def _order(spec: Field, label: str, name: str, off: Collection[str]) -> str:
 
     names = {step: word_of(spec, step) for step in value.split(",")}
     sortable(label, names, off=off, key=f"{name}.steps", on_order=put)
+    return value
+
+
+def _boxes(params: type[Params], spec: Shapes, question: str, answers: Mapping[str, Shape]) -> str:
+    """Boxes to choose shapes for. Their value is kept here too, as one text under the name of the field."""
+    name = key(question, spec.name)
+    value: str = st.session_state.setdefault(name, spec.default)
+
+    def put(box: str, shape: Shape) -> None:
+        filled = read_shapes(st.session_state[name], spec.boxes) | {box: shape}
+        st.session_state[name] = spec.nearest(write_shapes(filled, spec.boxes))
+
+    try:
+        offered = params.from_dict(values(params, question)).offered()
+    except ParamError:  # other settings do not go together, which is said elsewhere
+        offered = {}
+    names = {box: word_of(spec, box) for box in spec.boxes}
+    filled = read_shapes(value, spec.boxes)
+    blank_boxes.draw(label_of(spec), names, filled, offered, answers, key=name, put=put)
     return value
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.labs.one_lab import OneLab, Run
 from tests.labs.one_lab import result as result
+from tests.labs.one_lab import text as text
 
 
 @pytest.fixture(scope="session")

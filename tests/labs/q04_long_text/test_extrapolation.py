@@ -140,3 +140,15 @@ def test_the_pairs_of_the_question_are_those_of_its_claim() -> None:
     assert {name: of[name] for name in ("kept", "blended", "stretched")} == {
         name: claim[name] for name in ("kept", "blended", "stretched")
     }
+
+
+def test_miniminds_first_rule_jumps_where_yarn_slopes() -> None:
+    """By hand: a pair is divided by the factor, or by 1 - (1 - 1/beta) / factor with beta from 1 to 4."""
+    of = wavelengths.pairs(64, 1e6, 512, RopeScaling("yarn", 16.0, 512))
+    stretched = of["earlier"] / of["plain"]
+    for pair, wavelength in enumerate(of["plain"]):
+        beta = 1 + 3 * pair / 31
+        by_hand = 1 / (1 - (1 - 1 / beta) / 16) if wavelength <= 512 else 16
+        assert stretched[pair] == pytest.approx(by_hand)
+    assert of["spared"] == pytest.approx(stretched[10]) and stretched[11] == 16
+    assert of["yarn"][10] / of["plain"][10] > 2 > 1.04 > of["spared"]

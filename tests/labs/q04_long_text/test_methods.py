@@ -90,7 +90,7 @@ def test_a_run_reads_the_text_in_every_way(result: Callable[..., dict[str, Any]]
     assert np.allclose(full[:4], disjoint[:4]) and np.allclose(full[:4], overlap[:4])  # the first 128 tokens
     assert not np.allclose(full[4:], disjoint[4:])
     said = shown("q04/methods", read)
-    assert list(said.figures) == ["position", "prices", "mask"]
+    assert list(said.figures) == ["position", "prices", "share", "mask"]
     assert said.sentence is not None
     assert (said.sentence["said"], said.sentence["formula"], said.sentence["measured"]) == (8, 15, 15)
     assert not any("fits in one window" in note for note in said.notes)

@@ -81,14 +81,41 @@ def show(text: Words, **view: object) -> Shown:
     return experiment.show(experiment.complete(params, experiment.formula(params)), text)
 
 
-def test_boxes_are_blank_until_they_are_right_or_all_are_revealed(text: Words) -> None:
-    assert bars(show(text), "formula") == {}
-    right = bars(show(text, drawing=DRAWING), "formula")
+def test_boxes_are_blank_or_as_filled_in_until_they_are_revealed(text: Words) -> None:
+    assert bars(show(text), "formula") == {} == bars(show(text), "predicted")
+    filled = bars(show(text, drawing=DRAWING), "predicted")
+    assert set(filled) == set(STEPS) and not any(sign in "".join(filled.values()) for sign in "✓✗")
+    assert bars(show(text, drawing=DRAWING), "formula") == {}
+
+
+def test_revealed_each_box_has_its_verdict(text: Words) -> None:
+    right = bars(show(text, drawing=DRAWING, reveal=True), "formula")
     assert set(right) == set(STEPS) and all(label.endswith("✓") for label in right.values())
-    wrong = show(text, drawing="[2,5,512] [?] [2,5,512]")
-    assert bars(wrong, "formula") == {"embedding": "[2, 5, 512] ✓"}
+    wrong = show(text, drawing="[2,5,512] [?] [2,5,512]", reveal=True)
     assert bars(wrong, "predicted") == {"kv_linear": "[2, 5, 512] ✗"}
+    assert bars(wrong, "formula")["embedding"] == "[2, 5, 512] ✓"
+    assert bars(wrong, "formula")["scores"] == "[2, 8, 5, 5]"
     assert set(bars(show(text, reveal=True), "formula")) == set(STEPS)
+
+
+@pytest.mark.parametrize("feed_forward", [1365, 1408])
+@pytest.mark.parametrize("kv_heads", [1, 2, 4, 8])
+@pytest.mark.parametrize(("batch", "tokens"), [(1, 1), (2, 5), (8, 8), (1, 64), (8, 512)])
+def test_every_box_offers_its_shape_and_usual_mistakes(
+    batch: int, tokens: int, kv_heads: int, feed_forward: int
+) -> None:
+    params = XRayParams(batch=batch, tokens=tokens, kv_heads=kv_heads, feed_forward=feed_forward)
+    right = shapes(params.config(), batch, tokens)
+    for step, offered in params.offered().items():
+        assert right[step] in offered and 2 <= len(offered) <= 4, step
+        assert len(set(map(tuple, offered))) == len(offered) and all(min(shape) > 0 for shape in offered)
+    assert [batch, tokens, 1365] in params.offered()["inner"]  # eight thirds, not rounded up: Q5-C5
+
+
+def test_where_the_right_shape_stands_says_nothing() -> None:
+    offered, right = XRayParams().offered(), shapes(ModelConfig(), 2, 5)
+    places = [offered[step].index(right[step]) for step in STEPS]
+    assert max(map(places.count, places)) <= len(STEPS) // 2
 
 
 @pytest.mark.parametrize("tied", [True, False])

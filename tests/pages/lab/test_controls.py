@@ -12,10 +12,12 @@ from streamlit.testing.v1 import AppTest
 from labs.contract import Experiment, ParamError
 from labs.contract.fields import Text
 from labs.contract.registry import Registry
+from labs.contract.shapes import Shapes
 from labs.q01_loss_mask.batch import TEXTS
 
 NAMES = (
     "q06/decode",
+    "q05/xray",
     "q07/spectrum",
     "q10/scaler",
     "q13/next_token",
@@ -130,9 +132,13 @@ def test_a_character_that_arrived_broken_has_a_word(whole_errors: None) -> None:
     ]
 
 
-WITH_TEXT = [
-    each for each in Registry.discover() if any(isinstance(spec, Text) for spec in each.params.specs())
-]
+def typed_in(experiment: Experiment) -> list[Text]:
+    """Its fields that somebody types or pastes into."""
+    specs = experiment.params.specs()
+    return [spec for spec in specs if isinstance(spec, Text) and not isinstance(spec, Shapes)]
+
+
+WITH_TEXT = list(filter(typed_in, Registry.discover()))
 
 
 @pytest.mark.parametrize("experiment", WITH_TEXT, ids=lambda experiment: experiment.id)
@@ -141,12 +147,11 @@ def test_what_is_too_long_is_refused_in_words(experiment: Experiment, whole_erro
     app = open_at({}, experiment.id)
     given = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "too_long"]
     watched = {data["field"]: data for data in (json.loads(each.json) for each in given)}
-    for spec in experiment.params.specs():
-        if isinstance(spec, Text):
-            data = watched[f"st-key-{experiment.id.replace('/', '_')}_{spec.name}"]
-            assert data["most"] == spec.max_length and f"the most is {spec.max_length:,}." in data["sentence"]
-            with pytest.raises(ParamError, match=r"has [\d,]+ characters; the most is [\d,]+\.$"):
-                experiment.params.from_dict({spec.name: "汉 " * spec.max_length})
+    for spec in typed_in(experiment):
+        data = watched[f"st-key-{experiment.id.replace('/', '_')}_{spec.name}"]
+        assert data["most"] == spec.max_length and f"the most is {spec.max_length:,}." in data["sentence"]
+        with pytest.raises(ParamError, match=r"has [\d,]+ characters; the most is [\d,]+\.$"):
+            experiment.params.from_dict({spec.name: "汉 " * spec.max_length})
 
 
 def test_a_text_stands_in_the_address_unless_it_is_what_the_page_begins_with_or_too_long() -> None:
