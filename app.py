@@ -7,13 +7,13 @@ rerun. It finds `app` by reading the source, so keep that line a plain assignmen
 import streamlit as st
 
 if __name__ != "__main__":
-    from pages.menu import SLOW_IMPORTS
+    from pages.menu import FIRST_IMPORTS, SLOW_IMPORTS
     from pages.ui.site.server import lifespan, middleware, on_script_error, prepare, routes
 
     prepare()
     app = st.App(
         __file__,
-        lifespan=lifespan(SLOW_IMPORTS),
+        lifespan=lifespan(FIRST_IMPORTS, SLOW_IMPORTS),
         routes=routes(),
         middleware=middleware(),
         on_script_error=on_script_error,

@@ -33,6 +33,14 @@ from pages.ui.site.question_list import headers
 from pages.ui.words.i18n import current_language, t
 from questions import PARTS, Header
 
+FIRST_IMPORTS = (
+    "PIL.GifImagePlugin",
+    "minimind_core.model.cost",
+    "pages.ui.site.frame",
+    "pages.ui.words.question_text",
+    "study.progress",
+)
+"""What the first page needs beyond this file; imported while the browser still reads Streamlit's scripts."""
 SLOW_IMPORTS = ("pages.ui.lab.charts", "pages.ui.study.study_page")
 """What the pages of questions need; the server imports it once the first page is there."""
 SIDEBAR = "pages.ui.progress.sidebar"

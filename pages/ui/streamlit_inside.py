@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamlit import config
+from streamlit import config, delta_generator
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.safe_session_state import SafeSessionState
@@ -30,6 +30,14 @@ def leave_pages_router() -> None:
     without app.py and the frame, and knows no page without a file, such as `/q06_gqa`.
     """
     PagesManager.uses_pages_directory = False
+
+
+def is_served() -> None:
+    """Spare the first page Streamlit's look for a Python prompt that draws without a server.
+
+    It looks for the file of every module that is loaded, 40 ms in which the first element waits.
+    """
+    delta_generator._use_warning_has_been_displayed = True
 
 
 def run_callbacks_whole() -> None:

@@ -104,6 +104,7 @@ def prepare() -> None:
         sys.exit(str(error))
     descriptors.raise_limit()
     once_a_minute.limit_warnings()
+    streamlit_inside.is_served()
     streamlit_inside.leave_pages_router()
     streamlit_inside.run_callbacks_whole()
     gc.freeze()  # Streamlit collects garbage after each run of a page: not in what is loaded by now
@@ -151,13 +152,15 @@ async def _plotly_script(_request: Request) -> FileResponse:
     )
 
 
-def lifespan(slow_imports: Sequence[str]) -> Callable[[st.App], contextlib.AbstractAsyncContextManager[None]]:
+def lifespan(
+    first_imports: Sequence[str], slow_imports: Sequence[str]
+) -> Callable[[st.App], contextlib.AbstractAsyncContextManager[None]]:
     """What surrounds the server's life: the worker and the import of these modules start with it."""
 
     @contextlib.asynccontextmanager
     async def live(_app: st.App) -> AsyncIterator[None]:
         threading.Thread(target=worker, daemon=True).start()
-        threading.Thread(target=_warm, args=(slow_imports,), daemon=True).start()
+        threading.Thread(target=_warm, args=(first_imports, slow_imports), daemon=True).start()
         threading.Thread(target=_announce, daemon=True).start()
         asyncio.get_running_loop().set_exception_handler(descriptors.Exhaustion())
         yield
@@ -176,14 +179,14 @@ def _announce() -> None:
     print("", *announce.lines(_key(), open_store), "", sep="\n  ", flush=True)
 
 
-def _warm(slow_imports: Sequence[str]) -> None:
+def _warm(first_imports: Sequence[str], slow_imports: Sequence[str]) -> None:
     """Import the modules, read what is not read yet, and exempt all of it from garbage collection.
 
-    Not before the first page is there.
+    Only the first imports come before the first page is there.
     """
+    _import(first_imports)
     later.first_page.wait(_WARM_AT_LAST_SECONDS)
-    for module in slow_imports:
-        importlib.import_module(module)
+    _import(slow_imports)
     for what, read in _unread():
         try:
             read()
@@ -192,6 +195,11 @@ def _warm(slow_imports: Sequence[str]) -> None:
         time.sleep(_BREAK_SECONDS)
     gc.collect()
     gc.freeze()
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)
 
 
 def _unread() -> Iterator[tuple[str, Callable[[], object]]]:

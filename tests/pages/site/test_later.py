@@ -43,7 +43,7 @@ def test_a_fresh_server_imports_the_rest_when_a_browser_has_drawn_a_page(
     monkeypatch.setattr(server.importlib, "import_module", lambda _name: imported.set())
     monkeypatch.setattr(server, "_unread", lambda: iter(()))
     monkeypatch.setattr(server.gc, "freeze", lambda: None)
-    warming = threading.Thread(target=server._warm, args=(["colorsys"],), daemon=True)
+    warming = threading.Thread(target=server._warm, args=([], ["colorsys"]), daemon=True)
     warming.start()
     assert not imported.is_set()
     later.first_page.set()

@@ -26,10 +26,10 @@ from questions import QuestionError
 def test_the_worker_starts_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     started = threading.Event()
     monkeypatch.setattr(server, "worker", started.set)
-    monkeypatch.setattr(server, "_warm", lambda _modules: None)
+    monkeypatch.setattr(server, "_warm", lambda *_modules: None)
 
     async def live() -> None:
-        async with server.lifespan([])(None):
+        async with server.lifespan([], [])(None):
             assert await asyncio.to_thread(started.wait, 5)
 
     asyncio.run(live())
@@ -130,7 +130,7 @@ def warm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.later.first_page, "wait", lambda _seconds: True)
     monkeypatch.setattr(server, "_BREAK_SECONDS", 0.0)
     monkeypatch.setattr(server, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
-    server._warm([])
+    server._warm([], [])
 
 
 def test_what_a_question_holds_and_an_experiment_are_looked_at_then_too(

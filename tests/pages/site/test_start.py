@@ -11,17 +11,23 @@ from pathlib import Path
 from labs.contract.registry import ROOT
 
 FIRST_PAGE = """
-import json, os, sys
+import importlib, json, os, sys
 from streamlit.testing.v1 import AppTest
 import app
+from pages.menu import FIRST_IMPORTS
 from questions import loader
 
+for module in FIRST_IMPORTS:
+    importlib.import_module(module)
+before = set(sys.modules)
 page = AppTest.from_file("app.py", default_timeout=300).run()
 assert not page.exception and page.button(key="home.next").label
-print(json.dumps({"modules": sorted(sys.modules), "questions": loader._shipped.cache_info().currsize}))
+seen = {"modules": sorted(sys.modules), "late": sorted(set(sys.modules) - before)}
+print(json.dumps(seen | {"questions": loader._shipped.cache_info().currsize}))
 sys.stdout.flush()
 os._exit(0)  # no worker is waited for
 """
+OURS = ("PIL", "labs", "minimind_core", "pages", "questions", "study")
 HEAVY = ("pandas", "pyarrow", "sqlalchemy", "torch", "plotly.graph_objs._figure", "prometheus_client")
 
 
@@ -37,4 +43,6 @@ def test_the_first_page_waits_for_nothing_that_it_does_not_show(tmp_path: Path) 
     labs = [name for name in seen["modules"] if name.startswith("labs.q")]
     assert not labs, "a lab is imported when somebody asks for it"
     assert not seen["questions"], "menus and the first page need the headers of the questions alone"
+    late = [name for name in seen["late"] if name.partition(".")[0] in OURS]
+    assert not late, "pages.menu.FIRST_IMPORTS are read while the browser reads its scripts"
     assert not set(HEAVY) & set(seen["modules"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit import delta_generator, env_util
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
@@ -28,6 +29,28 @@ def test_the_pages_router_stays_off(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
     streamlit_inside.leave_pages_router()
     assert not pages_router_is_on(tmp_path)
+
+
+def drawing_script() -> None:
+    import streamlit as st
+
+    st.text("drawn")
+
+
+def looks_for_a_prompt(patch: pytest.MonkeyPatch) -> bool:
+    """Whether the first element that is drawn looks who draws it."""
+    looked = []
+    patch.setattr(env_util, "is_repl", lambda: looked.append(1))
+    AppTest.from_function(drawing_script, default_timeout=30).run()
+    return bool(looked)
+
+
+def test_the_first_element_waits_for_no_look_at_who_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta_generator, "_use_warning_has_been_displayed", False)
+    assert looks_for_a_prompt(monkeypatch)
+    monkeypatch.setattr(delta_generator, "_use_warning_has_been_displayed", False)
+    streamlit_inside.is_served()
+    assert not looks_for_a_prompt(monkeypatch)
 
 
 def interrupted_script() -> None:
