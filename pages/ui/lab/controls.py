@@ -11,7 +11,6 @@ means the same in both languages, and so are texts, unless no address could hold
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -26,7 +25,7 @@ from labs.contract.filling import readable
 from labs.contract.shapes import Shape, Shapes, read_shapes, write_shapes
 from minimind_core.errors import shortened
 from pages.ui import streamlit_inside
-from pages.ui.lab import blank_boxes, own_file
+from pages.ui.lab import blank_boxes, button_row, own_file
 from pages.ui.lab.sortable import sortable
 from pages.ui.site import too_long
 from pages.ui.words.i18n import catalogue, current_language, t
@@ -39,8 +38,6 @@ _LONGEST_IN_ADDRESS = 2000
 _ONE_LINE = 2000
 """Characters; a field for more has many lines, which a paste keeps."""
 _LINES_HEIGHT = 110
-_WIDEST_ROW, _IN_A_THIRD = 260, 212
-"""Pixels that a row of buttons may take, and in a third of the page has; more choices get a menu."""
 
 
 def key(question: str, field: str) -> str:
@@ -133,7 +130,7 @@ def control(
     elif isinstance(spec, Text) and spec.files:
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
-        value = _widget(spec, label, common, _room(params, spec))
+        value = _widget(spec, label, common, button_row.room(params, spec))
     used = _allowed(spec, value)
     st.session_state[f"{name}.kept"] = used  # at once: a rerun may end this run at any element
     if worded or (isinstance(spec, Text) and not spec.files):
@@ -155,7 +152,8 @@ def _widget(spec: Field, label: str, common: dict[str, Any], room: int) -> Any:
     if isinstance(spec, Switch):
         return st.toggle(label, **common)
     if isinstance(spec, Choice):
-        return _choice(spec, label, common, room)
+        words = {choice: word_of(spec, choice) for choice in spec.choices}
+        return button_row.draw(label, words, common, room)
     assert isinstance(spec, Number), spec
     low, high, step = (type(spec.default)(number) for number in (spec.lowest, spec.maximum, spec.step))
     if high - low > _LONGEST_SLIDER * step:
@@ -180,30 +178,6 @@ def _format(spec: Number) -> str:
         return "%d"
     exponent = Decimal(str(spec.step)).normalize().as_tuple().exponent
     return f"%.{max(0, -int(exponent))}f"
-
-
-def _room(params: type[Params], spec: Field) -> int:
-    """How wide a row of buttons may be: three controls stand beside each other, each in a third."""
-    beside = [each.name for each in params.specs() if each.primary]
-    return _IN_A_THIRD if spec.name in beside and len(beside) > 2 else _WIDEST_ROW
-
-
-def _width(word: str) -> int:
-    """About how many pixels a button with this word takes."""
-    return 30 + sum(15 if unicodedata.east_asian_width(sign) in "WF" else 8 for sign in word)
-
-
-def _choice(spec: Field, label: str, common: dict[str, Any], room: int) -> Any:
-    """A row of buttons, or a menu where they would run out of the room."""
-    first = common.pop("value", None)
-    words = {choice: word_of(spec, choice) for choice in spec.choices}
-    if sum(map(_width, words.values())) > room:
-        index = {} if first is None else {"index": spec.choices.index(first)}
-        return st.selectbox(label, spec.choices, format_func=words.__getitem__, **index, **common)
-    default = {} if first is None else {"default": first}
-    return st.segmented_control(
-        label, spec.choices, format_func=words.__getitem__, required=True, **default, **common
-    )
 
 
 def _order(spec: Field, label: str, name: str, off: Collection[str]) -> str:
