@@ -73,23 +73,21 @@ def in_time_figure(result: BalancingResult, text: Words) -> Figure:
 
 
 def shares_figure(result: BalancingResult, text: Words) -> Figure:
-    """Bars of what was counted, marks of what is known by hand; nothing where nobody came."""
-    figure, balances = Figure(height=320), result["balances"]
+    """What was counted above what is known by hand; nothing where nobody came, or no formula is known."""
+    figure, balances = Figure(height=340, barmode="group"), result["balances"]
     names = [text(f"balance.{name}") for name in balances]
-    counted = [seen["share"] or 0.0 for seen in balances.values()]
-    figure.bars(
-        names,
-        counted,
-        "measured",
-        text("simulated"),
-        labels=[f"{share:.1f}%" for share in counted],
-        inside=True,
-        hover="%{x}: %{y:.1f}%",
-    )
+    counted = [seen["share"] for seen in balances.values()]
     known = [result["shares"][name] for name in balances]
-    figure.marks(names, known, "formula", text("by_hand"), symbol="diamond", size=11, hover="%{x}: %{y:.1f}%")
-    figure.x_axis(category=True)
-    figure.y_axis(text("axis.victim"), span=(0, 108 if max(counted) > 50 else 60))
+    kinds: tuple[tuple[Role, str, list[float | None]], ...] = (
+        ("measured", "simulated", counted),
+        ("formula", "by_hand", known),
+    )
+    for role, name, shares in kinds:
+        labels = ["" if share is None else f"{share:.1f}%" for share in shares]
+        figure.bars(shares, names, role, text(name), horizontal=True, labels=labels, hover="%{y}: %{x:.1f}%")
+    most = max(share for share in [*counted, *known] if share is not None)
+    figure.x_axis(text("axis.victim"), span=(0, 1.2 * most))
+    figure.y_axis(reverse=True)
     return figure
 
 
