@@ -14,7 +14,7 @@ from typing import Any
 _TIGHT = ("%", "×")
 """What stands close to its number."""
 _PLURALS = (
-    r"alarms|all-reduces|answers|bits|bugs|bytes|characters|chunks|claims|days|deviations|"
+    r"alarms|all-reduces|answers|bits|buckets|bugs|bytes|characters|chunks|claims|days|deviations|"
     r"documents|dollars|drafts|draws|elements|entries|GPUs|gradients|hours|ids|interviewers|"
     r"layers|lines|logits|losses|merges|micro-batches|minutes|models|nats|numbers|operations|"
     r"orders|pairs|parameters|people|points|positions|predictions|probes|prompts|questions|"
