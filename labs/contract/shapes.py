@@ -3,8 +3,9 @@
     drawing: str = blank_shapes(("queries", "scores"), reveal="reveal", view=True)
 
 The value is one text, "[2,8,5,64] [?]", so that it fits an address and a command line. What can be chosen for
-each box under the other settings is said by `Params.offered`; what is right, by the view of a result under
-"answers", which is empty until `reveal` is switched on.
+each box under the other settings is said by `Params.offered`. The view of a result says what is right by box
+under "answers", and under "reasons" the key of the words for what is wrong with a box that was filled in;
+both are empty until `reveal` is switched on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drawing that is asked for: its steps with their shapes, its matrices, and what is usually drawn wrong.
+"""The drawing that is asked for: its steps with their shapes, its matrices, and what was filled in.
 
 Plain arithmetic from the shape of a model; no torch.
 """
@@ -9,7 +9,7 @@ import math
 from typing import TypedDict
 
 from labs.contract.shapes import Shape, read_shapes
-from minimind_core.model.config import ModelConfig, swiglu_width
+from minimind_core.model.config import ModelConfig
 
 STEPS = (
     "embedding",
@@ -117,48 +117,3 @@ def typed_shapes(drawing: str, right: dict[str, Shape]) -> dict[str, Typed]:
     """
     typed = read_shapes(drawing, STEPS)
     return {step: {"shape": shape, "right": shape == right[step]} for step, shape in typed.items()}
-
-
-def plausible_shapes(config: ModelConfig, batch: int, tokens: int) -> dict[str, list[Shape]]:
-    """For every step its shape among those that are often drawn in its place, in the order of their numbers.
-
-    >>> plausible_shapes(ModelConfig(), 2, 5)["scores"]
-    [[2, 2, 5, 5], [2, 5, 5], [2, 8, 5, 5], [2, 8, 5, 64]]
-    """
-    right, usual = shapes(config, batch, tokens), _usual_mistakes(config, batch, tokens)
-    return {step: [list(one) for one in sorted({tuple(right[step]), *usual[step]})] for step in STEPS}
-
-
-def _usual_mistakes(config: ModelConfig, batch: int, tokens: int) -> dict[str, list[tuple[int, ...]]]:
-    """By step: heads not split, not joined or not shared, an axis left out, a width of another matrix."""
-    heads, kv_heads, head_dim = config.num_heads, config.num_kv_heads, config.head_dim
-    hidden, inner, vocabulary = config.hidden_size, config.intermediate_size, config.vocab_size
-    row = (batch, tokens)
-    unrounded = 8 * hidden // 3
-    other = unrounded if inner != unrounded else swiglu_width(hidden)
-    return {
-        "embedding": [row, (batch, hidden), (*row, vocabulary)],
-        "q_linear": [(*row, heads, head_dim), (*row, head_dim), (*row, kv_heads * head_dim)],
-        "kv_linear": [(*row, hidden), (*row, head_dim), (*row, kv_heads, head_dim)],
-        "q": [(*row, heads, head_dim), (batch, heads, tokens, hidden), (batch, heads, head_dim, tokens)],
-        "kv": [
-            (batch, heads, tokens, head_dim),
-            (*row, kv_heads, head_dim),
-            (batch, kv_heads, tokens, kv_heads * head_dim),
-        ],
-        "repeated": [
-            (batch, kv_heads, tokens, head_dim),
-            (batch, heads * kv_heads, tokens, head_dim),
-            (batch, kv_heads, tokens * heads // kv_heads, head_dim),
-        ],
-        "scores": [
-            (batch, tokens, tokens),
-            (batch, heads, tokens, head_dim),
-            (batch, kv_heads, tokens, tokens),
-        ],
-        "context": [(batch, heads, tokens, tokens), (batch, kv_heads, tokens, head_dim), (*row, hidden)],
-        "output": [(batch, heads, tokens, head_dim), (*row, head_dim), (*row, kv_heads * head_dim)],
-        "inner": [(*row, 4 * hidden), (*row, other), (*row, hidden)],
-        "down": [(*row, inner), (*row, 4 * hidden), (*row, 2 * inner)],
-        "logits": [(batch, vocabulary), (*row, hidden), (*row, 1)],
-    }

@@ -9,6 +9,7 @@ from labs.contract import DEFAULT_MODEL, Context, DeviceClass, Experiment, Param
 from labs.contract.drawing import Role
 from labs.contract.fields import choice, switch, whole
 from labs.contract.shapes import Shape, blank_shapes
+from labs.q05_shapes.mistakes import mistakes_in, plausible_shapes, usual_mistakes
 from labs.q05_shapes.outline import (
     MILLION,
     STEPS,
@@ -16,7 +17,6 @@ from labs.q05_shapes.outline import (
     Typed,
     as_usually_drawn,
     matrices,
-    plausible_shapes,
     shapes,
     total,
     typed_shapes,
@@ -107,10 +107,11 @@ class XRayResult(TypedDict, total=False):
 
 
 class XRayView(TypedDict):
-    """The drawing as it was filled in, by step; and what is right, once it is to be seen."""
+    """The drawing as it was filled in, by step; what is right and what is wrong with it, once revealed."""
 
     typed: dict[str, Typed]
     answers: dict[str, Shape]
+    reasons: dict[str, str]
 
 
 class XRay(Experiment[XRayParams, XRayResult]):
@@ -189,7 +190,12 @@ class XRay(Experiment[XRayParams, XRayResult]):
     def view(self, params: XRayParams, result: XRayResult) -> XRayView:
         """What was filled in, box by box."""
         right = result["shapes"]
-        return {"typed": typed_shapes(params.drawing, right), "answers": dict(right) if params.reveal else {}}
+        typed = typed_shapes(params.drawing, right)
+        if not params.reveal:
+            return {"typed": typed, "answers": {}, "reasons": {}}
+        found = mistakes_in(typed, usual_mistakes(params.config(), params.batch, params.tokens))
+        reasons = {step: f"mistake.{name}" for step, name in found.items()}
+        return {"typed": typed, "answers": dict(right), "reasons": reasons}
 
     def show(self, result: XRayResult, text: Words) -> Shown:
         """`steps`: the boxes as they were filled in, or as they are; `parts`: an area for each matrix."""

@@ -23,6 +23,7 @@ from labs.runner.job import Job
 from labs.tools.budgets import device_class
 from pages.ui import experiments
 from pages.ui.lab import controls, findings, jobs, lesson, machine, pins, runs
+from pages.ui.lab.blank_boxes import Judged
 from pages.ui.lab.finding import Finding, best_finding
 from pages.ui.lab.folded import fold, folded
 from pages.ui.site import server, store, visitor
@@ -175,7 +176,9 @@ def _boxes(experiment: Experiment, params: Params, job: Job | None, panel: _Pane
         found = best_finding(experiment, params, job)
         fits = found is not None and found.params.measured() == params.measured()
         view = experiment.complete(found.params, found.result)["view"] if found and fits else {}
-        controls.control(experiment.params, spec.name, panel.prefix, answers=view.get("answers"))
+        reasons = {box: t(f"{experiment.lab}.{key}") for box, key in view.get("reasons", {}).items()}
+        judged = Judged(view.get("answers", {}), reasons)
+        controls.control(experiment.params, spec.name, panel.prefix, judged=judged)
         controls.control(experiment.params, spec.reveal, panel.prefix)
 
 

@@ -6,6 +6,7 @@ Knows nothing of what the boxes are. What is chosen is the caller's; a new choic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
@@ -18,12 +19,23 @@ _NAME_WIDTH = 250
 """Pixels of a box's name with its verdict, left of the shapes; on a phone they stand below it."""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The right shapes by box, once they are to be seen, and sentences on what is wrong with some of them."""
+
+    answers: Mapping[str, Shape]
+    reasons: Mapping[str, str]
+
+
+NOT_YET = Judged({}, {})
+
+
 def draw(
     label: str,
     names: Mapping[str, str],
     filled: Mapping[str, Shape],
     offered: Mapping[str, Sequence[Shape]],
-    answers: Mapping[str, Shape],
+    judged: Judged,
     *,
     key: str,
     put: Callable[[str, Shape], None],
@@ -38,13 +50,16 @@ def draw(
         put(box, read_shape(chosen or ""))
 
     st.markdown(f"**{label}**")
-    with st.container(key=f"{key}.boxes", gap="xsmall"):
+    with st.container(key=f"{key}.boxes", gap="small"):
         for place, (box, name) in enumerate(names.items(), 1):
             own, shapes = filled.get(box), list(offered.get(box, ()))
             if own is not None and own not in shapes:
                 shapes.append(own)
             said = f"{place} {name}"
-            _row(said, _verdict(own, answers.get(box)), own, shapes, f"{key}.{box}", partial(choose, box))
+            verdict = _verdict(own, judged.answers.get(box))
+            _row(said, verdict, own, shapes, f"{key}.{box}", partial(choose, box))
+            if box in judged.reasons:
+                st.caption(judged.reasons[box])
 
 
 def _row(
@@ -57,7 +72,7 @@ def _row(
 ) -> None:
     st.session_state[key] = None if own is None else _spaced(own)
     colour = {"✓": ":green", "✗": ":red"}.get(verdict[:1], ":gray")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
         st.markdown(f"{name}\N{EN SPACE}{colour}[{literal(verdict)}]" if verdict else name, width=_NAME_WIDTH)
         st.pills(
             f"{name} {verdict}".strip(),  # what a screen reader says of the row

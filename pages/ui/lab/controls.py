@@ -11,7 +11,7 @@ means the same in both languages, and so are texts, unless no address could hold
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -107,12 +107,11 @@ def control(
     question: str,
     *,
     off: Collection[str] = (),
-    answers: Mapping[str, Shape] | None = None,
+    judged: blank_boxes.Judged = blank_boxes.NOT_YET,
 ) -> Any:
     """One widget with its label and unit; returns its value.
 
-    `off` are steps of an order that do nothing now; `answers` are the right shapes of boxes, by box, once
-    they are to be seen.
+    `off` are steps of an order that do nothing now; `judged` is what is said of boxes that are filled in.
     """
     spec = spec_of(params, field)
     name = key(question, field)
@@ -126,7 +125,7 @@ def control(
     if isinstance(spec, Order):
         value = _order(spec, label, name, off)
     elif isinstance(spec, Shapes):
-        value = _boxes(params, spec, question, answers or {})
+        value = _boxes(params, spec, question, judged)
     elif isinstance(spec, Text) and spec.files:
         value = own_file.box(spec, label, common, partial(put, question, field))
     else:
@@ -192,7 +191,7 @@ def _order(spec: Field, label: str, name: str, off: Collection[str]) -> str:
     return value
 
 
-def _boxes(params: type[Params], spec: Shapes, question: str, answers: Mapping[str, Shape]) -> str:
+def _boxes(params: type[Params], spec: Shapes, question: str, judged: blank_boxes.Judged) -> str:
     """Boxes to choose shapes for. Their value is kept here too, as one text under the name of the field."""
     name = key(question, spec.name)
     value: str = st.session_state.setdefault(name, spec.default)
@@ -207,7 +206,7 @@ def _boxes(params: type[Params], spec: Shapes, question: str, answers: Mapping[s
         offered = {}
     names = {box: word_of(spec, box) for box in spec.boxes}
     filled = read_shapes(value, spec.boxes)
-    blank_boxes.draw(label_of(spec), names, filled, offered, answers, key=name, put=put)
+    blank_boxes.draw(label_of(spec), names, filled, offered, judged, key=name, put=put)
     return value
 
 

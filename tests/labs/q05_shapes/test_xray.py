@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from labs.contract import Words
 from labs.contract.experiment import Shown
 from labs.q05_shapes.hooks import count_kinds, traced_shapes
+from labs.q05_shapes.mistakes import usual_mistakes
 from labs.q05_shapes.outline import STEPS, as_usually_drawn, matrices, shapes, total, typed_shapes
 from labs.q05_shapes.xray import XRay, XRayParams
 from labs.tools.models import untrained
@@ -110,6 +112,24 @@ def test_every_box_offers_its_shape_and_usual_mistakes(
         assert right[step] in offered and 2 <= len(offered) <= 4, step
         assert len(set(map(tuple, offered))) == len(offered) and all(min(shape) > 0 for shape in offered)
     assert [batch, tokens, 1365] in params.offered()["inner"]  # eight thirds, not rounded up: Q5-C5
+
+
+@pytest.mark.parametrize("feed_forward", [1365, 1408])
+def test_every_usual_mistake_has_its_reason(feed_forward: int, text: Words) -> None:
+    params = XRayParams(batch=3, tokens=7, feed_forward=feed_forward)
+    usual = usual_mistakes(params.config(), 3, 7)
+    for step, mistakes in usual.items():
+        place = STEPS.index(step)
+        for name, shape in mistakes.items():
+            filled = replace(params, drawing="[?] " * place + str(list(shape)), reveal=True)
+            view = XRay().complete(filled, XRay().formula(filled))["view"]
+            assert view["reasons"] == {step: f"mistake.{name}"} and text(f"mistake.{name}")
+            hidden = replace(filled, reveal=False)
+            assert not XRay().view(hidden, XRay().formula(hidden))["reasons"]
+    right = replace(
+        params, drawing=" ".join(map(str, XRay().formula(params)["shapes"].values())), reveal=True
+    )
+    assert XRay().view(right, XRay().formula(right))["reasons"] == {}
 
 
 def test_where_the_right_shape_stands_says_nothing() -> None:

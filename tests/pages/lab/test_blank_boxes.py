@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup
 
 from labs.q05_shapes.outline import STEPS
+from pages.ui.words.i18n import catalogue
 
 NAME = "q05_xray_drawing"
 Draw = Callable[..., AppTest]
@@ -59,6 +60,12 @@ def said(app: AppTest, box: str) -> str:
     return row(app, box).proto.label
 
 
+def why(app: AppTest) -> list[str]:
+    """The sentences that say what is wrong with a box."""
+    reasons = [words for key, words in catalogue("en").items() if key.startswith("q05.mistake.")]
+    return [caption.value for caption in app.caption if caption.value in reasons]
+
+
 def written(app: AppTest) -> list[str]:
     value = app.query_params.get(NAME, "")
     return [value] if isinstance(value, str) else list(value)
@@ -78,7 +85,9 @@ def test_nothing_is_judged_before_it_is_revealed(panel: Draw) -> None:
     app = choose(panel(), "kv_linear", "[2, 5, 512]")
     choose(app, "scores", "[2, 8, 5, 5]")
     assert said(app, "kv_linear") == "3 k_proj, v_proj"
+    assert not why(app)
     reveal(app)
+    assert ["Keys and values have fewer heads" in reason for reason in why(app)] == [True]
     assert said(app, "kv_linear") == "3 k_proj, v_proj ✗ it is [2, 5, 128]"
     assert said(app, "scores").endswith("✓ right")
     assert said(app, "logits").endswith("[2, 5, 6400]")
