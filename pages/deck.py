@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pandas
 import streamlit as st
 
@@ -68,15 +66,10 @@ def _all(found: Plans) -> None:
 def _row(card: Card, review: Review, found: Plans) -> dict[str, str]:
     question = question_list.question(card.question)
     day = found.day(card, review)
-    recall = reviews.percent(review.recall(time.time()))
-    head = plain("review.head.recall")
-    if found.interview is not None:  # beside each other, as a column more is none on a phone
-        recall = f"{recall} → {reviews.on_the_day(review, found.words, found.interview)}"
-        head = plain("deck.head.recall")
     return {
         plain("deck.head.card"): f"{question.id} · {card.front[current_language()]}",
         plain("deck.head.last"): plain("deck.head.right" if review.points else "deck.head.wrong"),
-        head: recall,
+        **reviews.recall(review, found.words, found.interview),
         plain("review.head.due"): unbroken(day.isoformat()) if day else plain("review.now"),
     }
 

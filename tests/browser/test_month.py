@@ -25,6 +25,7 @@ from study.plan import MOST_LAST_DAYS
 from study.store import Attempt, Store, open_store
 from tests.browser.clock import Clock
 from tests.browser.conftest import READERS, free_port, opened, running_app, settle
+from tests.browser.test_pages import check_page
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -119,6 +120,15 @@ def choose_the_day(month: Month) -> None:
     )
     once_more = {name for row in month.rows("plan")[-MOST_LAST_DAYS:] for name in named(row[3])}
     assert once_more == {question.id for question in load_questions() if question.written}
+    look_on_a_phone(month)
+
+
+def look_on_a_phone(month: Month) -> None:
+    """Nothing of the page that is open is cut or hinders anybody; then it is wide again, with the menu."""
+    for width in (390, 1280):
+        month.page.set_viewport_size({"width": width, "height": 900})
+        settle(month.page)
+        check_page(month.page)
 
 
 def a_wrong_card_comes_again_and_moves_on_once_it_is_right(month: Month) -> None:
@@ -136,6 +146,7 @@ def a_wrong_card_comes_again_and_moves_on_once_it_is_right(month: Month) -> None
     assert answer(month, right=True) == first, "what is due comes before what was never asked"
     later = {row[0]: row[3] for row in month.rows("deck-cards")}
     assert later[title(first, month)] > due[title(first, month)]
+    look_on_a_phone(month)
 
 
 def the_last_days(month: Month) -> None:

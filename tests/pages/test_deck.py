@@ -63,7 +63,7 @@ def test_in_the_last_days_before_the_interview_every_card_comes_once_more(
     app = open_app("deck", lang=lang)
     [table] = [table.value for table in app.table]
     due = table[catalogue(lang)["review.head.due"]].tolist()
-    on_the_day = [cell.partition(" → ")[2] for cell in table[catalogue(lang)["deck.head.recall"]]]
+    on_the_day = [cell.partition(" → ")[2] for cell in table[catalogue(lang)["review.head.both"]]]
     today = catalogue(lang)["review.now"]
     assert due.count(today) == math.ceil(len(cards) / 3) and len(set(due)) == 3, "spread over the days left"
     assert all(day == today or before(day, days=3) for day in due)

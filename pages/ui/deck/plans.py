@@ -57,9 +57,9 @@ class Plans:
         return card in self.last_time and self.last_time[card] <= reviews.today(self.words)
 
 
-def plans(cards: Iterable[Card], given: Mapping[str, tuple[Answered, ...]], words: Words) -> Plans:
-    """The plans of these cards after the answers `given`. Raises StoreError."""
-    cards = tuple(cards)
+def plans(wanted: Iterable[Card], given: Mapping[str, tuple[Answered, ...]], words: Words) -> Plans:
+    """The plans of the `wanted` cards after the answers `given`. Raises StoreError."""
+    cards = tuple(wanted)
     found = {card.id: plan(card.id, given.get(card.id, ())) for card in cards}
     times = {card.id: len(given.get(card.id, ())) for card in cards}
     interview = reviews.coming_interview(words)

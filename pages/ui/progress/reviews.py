@@ -92,22 +92,27 @@ def _reviews(planned: Planned, words: Words, on: date | None) -> None:
 
 
 def _row(question: Question, found: Review, words: Words, now: float, on: date | None) -> dict[str, str]:
-    row = {
+    return {
         plain("progress.head.question"): f"{question.id} · {question.short[current_language()]}",
         plain("progress.head.score"): str(found.points),
-        plain("review.head.recall"): percent(found.recall(now)),
+        **recall(found, words, on),
         plain("review.head.due"): plain("review.now")
         if found.due <= now
         else unbroken(words.date(found.due)),
     }
-    if on is not None:
-        row[plain("review.head.on_the_day")] = on_the_day(found, words, on)
-    return row
 
 
-def on_the_day(found: Review, words: Words, on: date) -> str:
-    """The expected recall on the day of the interview."""
-    return percent(found.recall(time.time() + 86_400 * (on - today(words)).days))
+def recall(found: Review, words: Words, on: date | None) -> dict[str, str]:
+    """The column of what one would recall now, and on the day of the interview where one is set.
+
+    Both are in one column, as a phone has no room for another.
+    """
+    now = time.time()
+    shown = _percent(found.recall(now))
+    if on is None:
+        return {plain("review.head.recall"): shown}
+    on_the_day = _percent(found.recall(now + 86_400 * (on - today(words)).days))
+    return {plain("review.head.both"): f"{shown} → {on_the_day}"}
 
 
 def days_to(
@@ -153,5 +158,5 @@ def _list(keys: Sequence[str], names: dict[str, str]) -> str:
     return plain("claims.comma").join(names[key] for key in keys) or "–"
 
 
-def percent(share: float) -> str:
+def _percent(share: float) -> str:
     return plain("review.percent", share=f"{100 * share:.0f}")

@@ -59,7 +59,8 @@ def test_a_day_for_the_interview_is_kept_and_planned_for(open_app: OpenApp, answ
     app = open_app("progress").date_input(key="progress.interview").set_value(on).run()
     assert not app.exception and "12 days to go." in texts(app)
     reviews, plan = app.table[0].value, app.table[1].value
-    assert "On the day, without another review" in reviews.columns
+    now, on_the_day = reviews["Would recall now → on the day"].iloc[0].split(" → ")
+    assert 0 < float(on_the_day.rstrip("%")) < float(now.rstrip("%")) <= 100
     once_more = ", ".join(plan["Once more"]).replace("–, ", "")
     assert all(f"Q{number}" in once_more.split(", ") for number in range(1, 15))
     assert coming_interview(Words("en")) == on
