@@ -110,8 +110,9 @@ def _released(window: Window, shown: Released, question: Question, renderer: Ren
             return
     _ticket(window, shown, question, renderer)
     if LAB in shown.parts:
-        st.header(t("study.lab"), anchor=False)
-        bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
+        with st.container(key="present-lab"):
+            st.header(t("study.lab"), anchor=False)
+            bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
     if REFERENCE in shown.parts:
         st.header(t("study.reference"), anchor=False)
         with st.container(key="spoken"):
