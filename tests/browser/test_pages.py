@@ -153,6 +153,19 @@ def test_a_deep_link_opens_its_page_on_a_fresh_server(open_page: OpenPage) -> No
     expect(page.get_by_text("The address asks for 9")).to_be_visible(timeout=PATIENCE)
 
 
+FETCHED_LATE = """async () => {
+    const named = await (await fetch(location.origin, { headers: { accept: "text/html" } })).text()
+    const scripts = performance.getEntriesByType("resource").map(one => one.name.split("/static/js/")[1])
+    return scripts.filter(name => name && !named.includes(name))
+}"""
+"""Scripts of Streamlit's that the document did not name at its beginning."""
+
+
+def test_the_first_page_fetches_no_script_after_it_was_told_what_to_draw(open_page: OpenPage) -> None:
+    page = open_page("/?lang=en")
+    assert page.evaluate(FETCHED_LATE) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("locale", "theme", "width", "lang", "title"),
@@ -222,6 +235,21 @@ def test_a_text_streams_and_stops(open_page: OpenPage, server: str) -> None:
     settle(page)
     part = page.locator(".sample").first.inner_text()
     assert len(part) < len(whole) and whole.startswith(part)
+
+
+@pytest.mark.slow
+def test_what_is_measured_again_is_dimmed_meanwhile(open_page: OpenPage, server: str) -> None:
+    page = open_lab(open_page, Q13)
+    open_experiments(page, "bugs")
+    output, run = (page.locator(f".st-key-q13_bugs-bench-{part}") for part in ("output", "run"))
+    expect(output).to_have_css("opacity", "1")
+    soak.write_once(server)
+    with at_a_crawl(worker_of(web_process(server))):
+        run.get_by_role("button").click()
+        expect(page.get_by_test_id("stProgress")).to_be_visible(timeout=PATIENCE)
+        expect(output).to_have_css("opacity", "0.6")
+    expect(run).to_be_visible(timeout=PATIENCE)
+    expect(output).to_have_css("opacity", "1")
 
 
 def test_the_language_is_switched_and_remembered(open_page: OpenPage) -> None:

@@ -77,6 +77,7 @@ def test_a_duel_is_stopped_while_its_curves_grow(open_page: OpenPage, lang: str)
     run_button(page, "duel").click(timeout=PATIENCE)  # what a prediction measures may still run in its place
     wait_until(page, f"({POINTS})() > 0 && ({POINTS})() < 190", timeout=PATIENCE)
     early = page.evaluate(POINTS)
+    expect(page.locator(".st-key-q09_duel-bench-output")).to_be_hidden()
     wait_until(page, f"early => ({POINTS})() > early", arg=early, timeout=PATIENCE)
     duel = page.locator(".st-key-lab-duel")  # what a prediction measures may be under way beside it
     duel.get_by_role("button", name=words["job.stop"], exact=True).click(timeout=PATIENCE)

@@ -110,11 +110,12 @@ def _released(window: Window, shown: Released, question: Question, renderer: Ren
             return
     answered = _ticket(window, shown, question, renderer)
     if LAB in shown.parts:
-        st.header(t("study.lab"), anchor=False)
-        if answered:
-            bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
-        else:
-            sealed.lab_waits()
+        with st.container(key="present-lab"):
+            st.header(t("study.lab"), anchor=False)
+            if answered:
+                bench.lab([each.id for each in registry().of_question(question.key)], desk=window)
+            else:
+                sealed.lab_waits()
     if REFERENCE in shown.parts:
         st.header(t("study.reference"), anchor=False)
         with st.container(key="spoken"):

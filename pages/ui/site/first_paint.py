@@ -1,4 +1,4 @@
-"""Puts our style into the document itself, so that it holds from the first paint on.
+"""Puts our style into the document itself, so that it holds from the first paint on, and names more scripts.
 
 Streamlit draws a style like any element: after the menu, and by a script that it first has to load. Until
 then the page stands elsewhere and in other sizes, and everything on it jumps. Changes no answer but the
@@ -12,11 +12,13 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pages.ui.site import first_scripts
+
 _STYLE = f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style></body>".encode()
 
 
 class FirstPaint:
-    """ASGI middleware: our style at the end of the body of every HTML document."""
+    """ASGI middleware: in every HTML document first_scripts.py's links in the head, our style at its end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -53,7 +55,8 @@ class _Document:
             await self._send_whole(self._start)
 
     async def _send_whole(self, start: Message) -> None:
-        body = self._body.replace(b"</body>", _STYLE, 1)
+        linked = self._body.replace(b"</head>", first_scripts.links().encode() + b"</head>", 1)
+        body = linked.replace(b"</body>", _STYLE, 1)
         headers = MutableHeaders(raw=start["headers"])
         for name in ("etag", "last-modified"):  # they are those of Streamlit's file
             del headers[name]
