@@ -21,6 +21,8 @@ BATCHES = PerDevice(cpu=(1, 8, 32), cuda=(1, 8, 64, 512))
 SHORT_PROMPT = 32
 SECONDS = PerDevice(cpu=3.0, cuda=1.5)
 FIRST = "decode_1"
+NEAR_ROOF = 60
+"""Percent of what is allowed, from which on a name above the point would stand on the roof."""
 GIGA, MEGA = 1e9, 1e6
 
 
@@ -161,6 +163,13 @@ def _row(one: Pass, result: RooflineResult, text: Words) -> Row:
     }
 
 
+def _beside(one: Pass, result: RooflineResult) -> str:
+    """Where a point's name stands: off the other kind's points, and off the roof."""
+    if one["kind"] == "decode":
+        return "bottom right"
+    return "top left" if _share(one, result) < NEAR_ROOF else "bottom left"
+
+
 def _drawn(result: RooflineResult, text: Words) -> Figure:
     """Both roofs as one line with a corner; every pass a point, named beside it."""
     figure, passes = Figure(height=430), result["passes"].values()
@@ -193,7 +202,7 @@ def _drawn(result: RooflineResult, text: Words) -> Figure:
             size=11,
             mode="markers",
             text=[_called(one, text) for one in points],
-            textposition="bottom right" if kind == "decode" else "bottom left",
+            textposition=[_beside(one, result) for one in points],
             hover="%{text}: %{y:,.4g} GFLOP/s",
             error_y=error_bars([rates[place] for place in chosen], [spans[place] for place in chosen]),
         )

@@ -89,6 +89,8 @@ def test_more_users_do_more_for_every_byte(result: dict[str, Any], show: Show) -
     assert line["x"][1] == ridge and line["y"][1] == line["y"][2] == result["rate"] / 1e9
     assert line["y"][0] == pytest.approx(line["x"][0] * result["bandwidth"] / 1e9)
     assert decode["x"] == done and len(prefill["x"]) == 2 and len(shown.rows) == 5
+    assert len(decode["textposition"]) == 3 and set(decode["textposition"]) == {"bottom right"}
+    assert set(prefill["textposition"]) <= {"top left", "bottom left"}, "no name stands on the other kind"
     assert shown.sentence is not None and shown.sentence["measured"] == result["faster"]
 
 
