@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, Words, real, whole
 from labs.contract.drawing import Figure
 from labs.q08_speedup.draft_rules import Cost, speedups
-from labs.q08_speedup.speculative_figures import LONGEST, SAID_SPEEDUP, gains_by_length
+from labs.q08_speedup.speculative_figures import LONGEST, ROOM, SAID_SPEEDUP, gains_by_length
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed, temperature
 from minimind_core.model.config import ModelConfig
@@ -260,6 +260,6 @@ def _learning(result: DistillationResult, names: Mapping[str, str], text: Words)
     ends = [(steps[-1], 100 * last(result, name), names[name]) for name in names]
     top = 1.15 * max(100 * max(shares) for shares in result["acceptance"].values())
     figure.name_ends(ends, 0, top, log=False)
-    figure.x_axis(text("axis.training_step"), span=(0, 1.5 * max(steps[-1], 1)))
+    figure.x_axis(text("axis.training_step"), span=(0, ROOM * max(steps[-1], 1)))
     figure.y_axis(text("axis.accepted"), span=(0, top))
     return figure

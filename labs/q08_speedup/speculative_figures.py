@@ -10,6 +10,8 @@ from labs.q08_speedup.draft_rules import tokens_per_round
 
 LONGEST = 16
 """Drafted tokens of a round, at most."""
+ROOM = 1.75
+"""Of the lines' own width, so that the longest name at an end can be read on a phone."""
 SAID_SPEEDUP = 2.5
 """The middle of "2 to 3 times"."""
 
@@ -84,7 +86,7 @@ def gains_by_length(
     top = 1.15 * max(1.0, *(max(values) for values in gains.values()))
     ends = [(LONGEST, values[-1], names[draft]) for draft, values in gains.items()]
     figure.name_ends(ends, 0, top, log=False)
-    figure.x_axis(text("draft_length"), span=(0, 1.45 * LONGEST), tickvals=[1, 4, 8, 12, 16])
+    figure.x_axis(text("draft_length"), span=(0, ROOM * LONGEST), tickvals=[1, 4, 8, 12, 16])
     figure.y_axis(text("axis.gain"), span=(0, top))
     return figure
 
