@@ -17,12 +17,8 @@ import torch
 from minimind_core.files.checkpoint import LoadedModel
 from minimind_core.files.export_gguf import GgufDtype, export_gguf
 from minimind_core.files.export_hf import export_hf
+from minimind_core.native_packages import PACKAGES
 
-PACKAGES = {
-    "llama.cpp": {"llama_cpp": "llama-cpp-python==0.3.36", "gguf": "gguf==0.19.0"},
-    "ONNX Runtime": {"onnxruntime": "onnxruntime==1.31.1", "onnx": "onnx==1.23.2"},
-}
-"""What each peer needs: modules, and what pip calls them."""
 CELLS = 256
 """llama.cpp gives each sequence a multiple of so many places."""
 FP32 = 0

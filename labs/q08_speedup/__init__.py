@@ -2,6 +2,7 @@
 
 EXPERIMENTS = (
     "ladder",
+    "roofline",
     "prefill",
     "masks",
     "quantize",
@@ -11,5 +12,6 @@ EXPERIMENTS = (
     "invariance",
     "speculative",
     "drafts",
+    "distillation",
     "amdahl",
 )

@@ -1,14 +1,17 @@
 """Rules by which drafted tokens are kept, and what they yield. NumPy only.
 
-The exact rule: Leviathan et al. 2023, Chen et al. 2023. The other one samples the target afresh and keeps the
-draft where both are equal; it looks as if nothing could be lost.
+The exact rule: Leviathan et al. 2023, Chen et al. 2023. Another samples the target afresh and keeps the draft
+where both are equal; it looks as if nothing could be lost. Typical acceptance (Medusa, Cai et al. 2024) keeps
+whatever the target thinks likely enough: it keeps more, and does not claim to be exact.
 
 Shapes: k drafted tokens, V vocabulary ids.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 CRITICAL = 24.32
 """Chi-square with 7 degrees of freedom, eight tokens: a true law exceeds it once in a thousand times."""
+
+
+class Cost(TypedDict):
+    """A draft's step in plain steps of the target, with quartiles, and what shares of the target it has."""
+
+    median: float
+    low: float
+    high: float
+    weights: float
+    layers: float
 
 
 def accept(target: Floats, draft: Floats, drafted: Sequence[int], random: np.random.Generator) -> list[int]:
@@ -55,6 +68,17 @@ def speedup(acceptance: float, draft_length: int, draft_cost: float, verify_cost
     return tokens_per_round(acceptance, draft_length) / (draft_length * draft_cost + verify_cost)
 
 
+def speedups(
+    acceptance: float, draft_cost: float, verify_cost: float, verified: int, longest: int
+) -> list[float]:
+    """`speedup` for draft lengths from 1 on; a verifying pass costs as much more as it is longer.
+
+    `verify_cost` is that of a pass over `verified` drafts.
+    """
+    more = (verify_cost - 1) / verified
+    return [speedup(acceptance, k, draft_cost, 1 + more * k) for k in range(1, longest + 1)]
+
+
 def speedup_of_lookup(
     acceptance: float, draft_length: int, found: float, lookup_cost: float, verify_cost: float
 ) -> float:
@@ -78,6 +102,25 @@ def equal_draws(p: Floats, q: Floats, count: int, random: np.random.Generator) -
     """The same, where a draft is kept if a sample of the target equals it, and sampled anew if not."""
     drafted, sampled = random.choice(len(q), count, p=q), random.choice(len(p), count, p=p)
     return np.where(drafted == sampled, drafted, random.choice(len(p), count, p=p))
+
+
+def typical_threshold(p: Floats, epsilon: float) -> float:
+    """The probability above which a token is typical of p: epsilon, or less where p is spread out.
+
+    >>> round(typical_threshold(np.full(100, 0.01), 0.09), 4), typical_threshold(np.array([1.0, 0.0]), 0.09)
+    (0.003, 0.09)
+    """
+    some = p[p > 0]
+    entropy = -(some * np.log(some)).sum()
+    return float(min(epsilon, math.sqrt(epsilon) * np.exp(-entropy)))
+
+
+def typical_draws(
+    p: Floats, q: Floats, count: int, random: np.random.Generator, epsilon: float
+) -> NDArray[np.int64]:
+    """The same, where every typical draft is kept; in the place of another the target is sampled."""
+    drafted, sampled = random.choice(len(q), count, p=q), random.choice(len(p), count, p=p)
+    return np.where(p[drafted] > typical_threshold(p, epsilon), drafted, sampled)
 
 
 RULES: Mapping[str, Callable[[Floats, Floats, int, np.random.Generator], NDArray[np.int64]]] = {

@@ -11,8 +11,8 @@ from typing import NotRequired, TypedDict
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Row, Shown, Words, real, whole
 from labs.contract.drawing import Figure, error_bars
-from labs.q08_speedup.draft_rules import speedup
-from labs.q08_speedup.speculative_figures import LONGEST
+from labs.q08_speedup.draft_rules import Cost, speedups
+from labs.q08_speedup.speculative_figures import LONGEST, gains_by_length
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 from minimind_core.model.config import ModelConfig, swiglu_width
@@ -21,7 +21,6 @@ from minimind_core.model.cost import num_parameters
 VERIFIED = 5
 """Drafted tokens of the pass that is timed; other lengths lie on the line through it and a plain step."""
 SECONDS = PerDevice(cpu=2.5, cuda=1.0, mps=2.0)
-LENGTHS = range(1, LONGEST + 1)
 TARGET, NARROW = ModelConfig(), "narrow_6"
 _HALF = TARGET.hidden_size // 2
 SHAPES = {
@@ -45,16 +44,6 @@ class DraftsParams(Params):
 
     acceptance: float = real(0.65, 0.0, 1.0, step=0.05, primary=True, view=True, label="draft_acceptance")
     cached: int = whole(512, 16, 2048, step=16, unit="tokens", label="context")
-
-
-class Cost(TypedDict):
-    """A step in plain steps of the target, with quartiles, and what shares of the target it has."""
-
-    median: float
-    low: float
-    high: float
-    weights: float
-    layers: float
 
 
 class DraftsView(TypedDict):
@@ -83,37 +72,29 @@ class Drafts(Experiment[DraftsParams, DraftsResult]):
 
     def measure(self, params: DraftsParams, ctx: Context) -> DraftsResult:
         """All steps over full caches, on CUDA as graphs; timed in turn with the target's."""
-        from labs.machine.probes import FullCacheStep
-        from labs.q08_speedup.speculation import passes
-        from labs.tools.interleaved import interleaved, ratios
+        from labs.q08_speedup.speculation import step_costs
         from labs.tools.models import untrained
 
         ctx.progress(0.0, "loading")
-        target = untrained(TARGET, ctx.device).to(ctx.model().model.head_weight.dtype).eval()
-        timed = passes(target, None, VERIFIED, params.cached)
-        ways = {name: timed[name] for name in ("plain", "verify")}
-        for name, shape in SHAPES.items():
+        dtype = ctx.model().model.head_weight.dtype
+        models = {}
+        for name, shape in {"target": TARGET, **SHAPES}.items():
             ctx.check_cancelled()
-            model = untrained(shape, ctx.device).to(target.head_weight.dtype).eval()
-            ways[name] = FullCacheStep(model, 1, params.cached, "graph").run
-        times = interleaved(ways, ctx.device, SECONDS.on(ctx.device), ctx.part(0.1, 1.0, "timing"))
-        costs: dict[str, Cost] = {}
-        for name, shape in SHAPES.items():
-            ratio = ratios(times[name], times["plain"])
-            costs[name] = {
-                "median": ratio["median"],
-                "low": ratio["low"],
-                "high": ratio["high"],
-                "weights": num_parameters(shape) / num_parameters(TARGET),
-                "layers": shape.num_layers / TARGET.num_layers,
-            }
-        return {"costs": costs, "verify_ratio": ratios(times["verify"], times["plain"])["median"]}
+            models[name] = untrained(shape, ctx.device).to(dtype).eval()
+        costs, verify = step_costs(
+            models.pop("target"),
+            models,
+            VERIFIED,
+            params.cached,
+            SECONDS.on(ctx.device),
+            ctx.part(0.1, 1.0, "timing"),
+        )
+        return {"costs": costs, "verify_ratio": verify}
 
     def view(self, params: DraftsParams, result: DraftsResult) -> DraftsView:
         """Yield over cost; a verifying pass costs as much more as it is longer."""
-        more = (result["verify_ratio"] - 1) / VERIFIED
         gains = {
-            name: [speedup(params.acceptance, k, cost["median"], 1 + more * k) for k in LENGTHS]
+            name: speedups(params.acceptance, cost["median"], result["verify_ratio"], VERIFIED, LONGEST)
             for name, cost in result["costs"].items()
         }
         best = {name: 1 + curve.index(max(curve)) for name, curve in gains.items()}
@@ -122,6 +103,7 @@ class Drafts(Experiment[DraftsParams, DraftsResult]):
     def show(self, result: DraftsResult, text: Words) -> Shown:
         """`cost`: of a step by shape, beside its shares; `gain`: what is left of it, by draft length."""
         costs, view = result["costs"], result["view"]
+        names = {name: text(f"shape.{name}") for name in costs}
         rows: list[Row] = [
             {
                 text("shape"): text(f"shape.{name}"),
@@ -136,7 +118,7 @@ class Drafts(Experiment[DraftsParams, DraftsResult]):
         ]
         narrow = costs[NARROW]
         return Shown(
-            {"cost": _cost(costs, text), "gain": _gain(view, text)},
+            {"cost": _cost(costs, text), "gain": gains_by_length(view["speedup"], names, DASHES, text)},
             rows,
             notes=[
                 text("drafts.sentence", verify=short_number(result["verify_ratio"]), drafts=VERIFIED),
@@ -184,26 +166,4 @@ def _cost(costs: dict[str, Cost], text: Words) -> Figure:
         shares = [cost[key] for cost in costs.values()]  # type: ignore[literal-required]
         figure.marks(names, shares, role, text(f"if_{key}"), symbol=symbol, size=12, hover=hover)  # type: ignore[arg-type]
     figure.y_axis(text("draft_cost"), from_zero=True)
-    return figure
-
-
-def _gain(view: DraftsView, text: Words) -> Figure:
-    """A line a shape, named at its end; above 1 it pays."""
-    figure, lengths = Figure(), list(LENGTHS)
-    for name, gains in view["speedup"].items():
-        figure.line(
-            lengths,
-            gains,
-            "measured",
-            text(f"shape.{name}"),
-            hover="%{x}: %{y:.2f}×",
-            line={"dash": DASHES[name]},
-            showlegend=False,
-        )
-    figure.line([1, LONGEST], [1, 1], "peer", text("plain"))
-    top = 1.15 * max(1.0, *(max(gains) for gains in view["speedup"].values()))
-    ends = [(LONGEST, gains[-1], text(f"shape.{name}")) for name, gains in view["speedup"].items()]
-    figure.name_ends(ends, 0, top, log=False)
-    figure.x_axis(text("draft_length"), span=(0, 1.45 * LONGEST), tickvals=[1, 4, 8, 12, 16])
-    figure.y_axis(text("axis.gain"), span=(0, top))
     return figure

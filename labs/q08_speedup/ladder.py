@@ -20,6 +20,7 @@ from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 from minimind_core.model.config import ModelConfig
 from minimind_core.model.cost import decode_flops, forward_flops, kv_cache_bytes, weight_bytes
+from minimind_core.native_packages import install_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,8 @@ BELOW = {
 SECONDS = PerDevice(cpu=2.5, cuda=1.5, mps=2.0)
 """For all timings together, but never less than a few rounds."""
 SAID_PRODUCT = 6.0
+PEERS = {"no_llama_cpp": "llama.cpp", "no_onnx": "ONNX Runtime"}
+"""What is missing, by the reason."""
 MOST_READ_AGAIN = 8192
 """Tokens of all rows together, which the rung without a cache reads for one step."""
 
@@ -149,7 +152,7 @@ class Ladder(Experiment[LadderParams, LadderResult]):
                 _answer(result, text),
                 *([text("ladder.batch", batch=batch_of(result))] if batch_of(result) > 1 else []),
                 text("ladder.floor", bandwidth=short_number(result["bandwidth"] / GIGA)),
-                *(text(f"missing.{reason}") for reason in dict.fromkeys(result["missing"].values())),
+                *(_missing(reason, text) for reason in dict.fromkeys(result["missing"].values())),
             ],
             numbers=numbers,
             sentence={
@@ -193,6 +196,11 @@ def _described(rung: Rung, reference: Tensor, seconds: dict[str, float]) -> OneR
         "difference": float((logits - reference).abs().max()),
         "same_token": bool((logits.argmax(-1) == reference.argmax(-1)).all()),
     }
+
+
+def _missing(reason: str, text: Words) -> str:
+    """Why a rung is not here; of a program that could be installed, by which line."""
+    return text(f"missing.{reason}", install=install_line(PEERS[reason]) if reason in PEERS else "")
 
 
 def _answer(result: LadderResult, text: Words) -> str:

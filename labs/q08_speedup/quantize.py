@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-from labs.contract import Context, DeviceClass, Experiment, Figure, Params, Shown, Words, choice, whole
+from labs.contract import (
+    Context,
+    DeviceClass,
+    Experiment,
+    Figure,
+    Params,
+    Shown,
+    Words,
+    choice,
+    switch,
+    whole,
+)
 from labs.tools.budgets import PerDevice
 from labs.tools.written import short_number
 
 WAYS = {"int8": (8, 0), "int6": (6, 0), "int4_row": (4, 0), "int4_group": (4, 32)}
 """Bits and group (0: a row) of what is always measured."""
+YOURS = "yours"
 BITS, GROUPS = (8, 6, 4, 3), (0, 128, 64, 32)
 WIDTH = 256
 WINDOWS = PerDevice(cpu=12, cuda=64, mps=16)
@@ -26,10 +38,14 @@ MEGA = 1e6
 
 @dataclass(frozen=True)
 class QuantizeParams(Params):
-    """One way of one's own beside the fixed ones; `windows` 0 are as many as suit the device."""
+    """One way of one's own beside the fixed ones, in which the `embedding` may stay as it is.
+
+    `windows` 0 are as many as suit the device.
+    """
 
     bits: int = choice(3, BITS, primary=True)
     group: int = choice(64, GROUPS, primary=True)
+    embedding: bool = switch(True)
     windows: int = whole(0, 0, 200)
 
 
@@ -45,6 +61,8 @@ class Rounded(TypedDict):
     worst_matrix: str
     worst_error: float
     """Size of that matrix's error over the size of the matrix."""
+    embedding: NotRequired[bool]
+    """False where it was left as it is."""
 
 
 class QuantizeResult(TypedDict):
@@ -75,15 +93,16 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
         inputs, targets = rows[:, :-1].to(ctx.device), rows[:, 1:].to(ctx.device)  # [N, T] each
         truths = rounding.read(loaded.model, inputs, ctx.part(0.05, 0.15, "scoring"))
         loss, _ = rounding.loss_and_divergence(truths, truths, targets)
-        ways = {**WAYS, "yours": (params.bits, params.group)}
+        ways = {**WAYS, YOURS: (params.bits, params.group)}
         found: dict[str, Rounded] = {}
         for (name, (bits, group)), part in ctx.parts(ways.items(), 0.15, 0.95):
             on_progress = part("rounding", bits=bits)
-            twin, errors = rounding.round_weights(loaded.model, bits, group)
+            settings = bits, group, params.embedding or name != YOURS
+            twin, errors = rounding.round_weights(loaded.model, *settings)
             guesses = rounding.read(twin, inputs, on_progress)
             new_loss, divergence = rounding.loss_and_divergence(guesses, truths, targets)
             payload, worst = (
-                rounding.payload_bytes(loaded.model, bits, group),
+                rounding.payload_bytes(loaded.model, *settings),
                 max(errors, key=errors.__getitem__),
             )
             found[name] = {
@@ -96,6 +115,8 @@ class Quantize(Experiment[QuantizeParams, QuantizeResult]):
                 "worst_matrix": worst,
                 "worst_error": errors[worst],
             }
+        if not params.embedding:
+            found[YOURS]["embedding"] = False
         return {
             "perplexity": math.exp(loss),
             "ways": found,
@@ -170,7 +191,8 @@ def torch_calls() -> dict[str, str | int] | None:
 
 def _yours(way: Rounded, text: Words) -> str:
     group = text("whole_row") if way["group"] == 0 else text("in_groups", group=way["group"])
-    return text("quantized.yours", bits=way["bits"], group=group)
+    key = "quantized.yours" if way.get("embedding", True) else "quantized.layers"
+    return text(key, bits=way["bits"], group=group)
 
 
 def _row(name: str, way: Rounded, rise: float, text: Words) -> dict[str, str | int | float]:

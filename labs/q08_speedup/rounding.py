@@ -38,29 +38,31 @@ def group_size(width: int, group: int) -> int:
     return group if group and width % group == 0 else width
 
 
-def matrices(model: MiniMind) -> Iterator[tuple[str, nn.Parameter]]:
-    """All matrices by name, the embedding included; an embedding that is the head as well comes once."""
+def matrices(model: MiniMind, embedding: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
+    """All matrices by name; an embedding that is the head as well comes once, or not at all if so asked."""
     for name, parameter in model.named_parameters():
-        if parameter.dim() == 2:
+        if parameter.dim() == 2 and (embedding or parameter is not model.model.embed_tokens.weight):
             yield name, parameter
 
 
 @torch.no_grad()
-def round_weights(model: MiniMind, bits: int, group: int) -> tuple[MiniMind, dict[str, float]]:
+def round_weights(
+    model: MiniMind, bits: int, group: int, embedding: bool = True
+) -> tuple[MiniMind, dict[str, float]]:
     """A copy with every matrix rounded, and by matrix the error's size over that of the weights."""
     twin, errors = copy.deepcopy(model), {}
-    for name, parameter in matrices(twin):
+    for name, parameter in matrices(twin, embedding):
         new = rounded(parameter, bits, group)
         errors[name] = float((new - parameter).norm() / parameter.norm())
         parameter.copy_(new)
     return twin, errors
 
 
-def payload_bytes(model: MiniMind, bits: int, group: int) -> dict[str, float]:
-    """Bytes of the rounded matrices and of their scales; norms stay in two bytes a number."""
+def payload_bytes(model: MiniMind, bits: int, group: int, embedding: bool = True) -> dict[str, float]:
+    """Bytes of the rounded matrices and of their scales; all else stays in two bytes a number."""
     numbers = sum(parameter.numel() for parameter in model.parameters())
-    in_matrices = sum(parameter.numel() for _, parameter in matrices(model))
-    scales = sum(p.numel() // group_size(p.shape[1], group) for _, p in matrices(model))
+    in_matrices = sum(parameter.numel() for _, parameter in matrices(model, embedding))
+    scales = sum(p.numel() // group_size(p.shape[1], group) for _, p in matrices(model, embedding))
     return {
         "weights": in_matrices * bits / 8 + SCALE_BYTES * (numbers - in_matrices),
         "scales": float(SCALE_BYTES * scales),

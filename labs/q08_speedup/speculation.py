@@ -5,7 +5,7 @@ Shapes: T tokens, k drafted ones, V vocabulary ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from labs.machine.probes import FullCacheStep
-from labs.q08_speedup.draft_rules import accept
+from labs.q08_speedup.draft_rules import Cost, accept
 from labs.q08_speedup.drafters import Drafter, found_before
 from labs.q08_speedup.text_readers import Reader, probabilities
+from labs.tools.interleaved import interleaved, ratios
 from minimind_core.decoding.cuda_graph import CudaGraph
+from minimind_core.model.cost import num_parameters
 from minimind_core.model.kv_cache import StaticCache
 from minimind_core.model.minimind import MiniMind
 
@@ -78,6 +80,35 @@ def passes(
         else partial(found_before, unlike, draft_length),
         "verify": _verifying_pass(target, draft_length + 1, tokens),
     }
+
+
+def step_costs(
+    target: MiniMind,
+    drafts: Mapping[str, MiniMind],
+    verified: int,
+    tokens: int,
+    seconds: float,
+    on_progress: Callable[[float], None],
+) -> tuple[dict[str, Cost], float]:
+    """What a step of each draft costs, and the verifying pass over `verified` drafts, in plain steps.
+
+    All over full caches of `tokens`, timed in turn with the target's.
+    """
+    timed = passes(target, None, verified, tokens)
+    ways = {name: timed[name] for name in ("plain", "verify")}
+    ways |= {name: FullCacheStep(draft, 1, tokens, "graph").run for name, draft in drafts.items()}
+    times = interleaved(ways, target.device.type, seconds, on_progress)
+    costs: dict[str, Cost] = {}
+    for name, draft in drafts.items():
+        ratio = ratios(times[name], times["plain"])
+        costs[name] = {
+            "median": ratio["median"],
+            "low": ratio["low"],
+            "high": ratio["high"],
+            "weights": num_parameters(draft.config) / num_parameters(target.config),
+            "layers": draft.config.num_layers / target.config.num_layers,
+        }
+    return costs, ratios(times["verify"], times["plain"])["median"]
 
 
 @torch.inference_mode()

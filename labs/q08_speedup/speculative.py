@@ -12,27 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-import numpy as np
-
-from labs.claims.checks import given_list
 from labs.contract import Context, DeviceClass, Experiment, Params, Shown, Words, choice, real, text, whole
-from labs.q08_speedup.draft_rules import (
-    CRITICAL,
-    RULES,
-    chi_square,
-    speedup,
-    speedup_of_lookup,
-    tokens_per_round,
-)
+from labs.q08_speedup.draft_rules import speedup, speedup_of_lookup, tokens_per_round
+from labs.q08_speedup.rule_laws import Laws, TypicalLaw, laws, typical_law
 from labs.q08_speedup.speculative_figures import LONGEST, figures
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed, temperature
 from minimind_core.errors import ConfigError
-from questions import load_question
 
 DRAFT = "draft-1l"
 CACHED = 512
-DRAWS = 20_000
 SECONDS = PerDevice(cpu=2.0, cuda=0.6, mps=1.5)
 SENTENCE = f"Draft length must be 1-{LONGEST}; longer drafts are almost never accepted."
 DRAFTS = ("model", "past")
@@ -40,7 +29,7 @@ DRAFTS = ("model", "past")
 
 @dataclass(frozen=True)
 class SpeculativeParams(Params):
-    """`acceptance` is the formula's alone; the run has its own."""
+    """`acceptance` is the formula's alone; the run has its own. `typical` is the threshold of a rule."""
 
     draft_length: int = whole(5, 1, LONGEST, primary=True, sentence=SENTENCE)
     acceptance: float = real(0.7, 0, 1, step=0.05, primary=True)
@@ -49,6 +38,7 @@ class SpeculativeParams(Params):
     prompt: str = text("Once upon a time")
     rounds: int = whole(80, 1, 1000)
     seed: int = seed()
+    typical: float = real(0.09, 0, 1, step=0.01, view=True)
 
 
 class Formula(TypedDict):
@@ -56,16 +46,6 @@ class Formula(TypedDict):
 
     tokens_per_round: float
     curve: list[float]
-
-
-class Laws(TypedDict):
-    """First tokens by each rule on the question's example, and their statistic against the target's law."""
-
-    target: list[float]
-    shares: dict[str, list[float]]
-    statistic: dict[str, float]
-    critical: float
-    draws: int
 
 
 class SpeculativeResult(TypedDict):
@@ -88,6 +68,7 @@ class SpeculativeResult(TypedDict):
     """By draft length, with the measured acceptance and costs."""
     laws: NotRequired[Laws]
     draft: NotRequired[str]
+    view: NotRequired[TypicalLaw]
     drafted: NotRequired[list[int]]
     """Rounds by how many tokens were drafted, from none on."""
 
@@ -146,6 +127,10 @@ class Speculative(Experiment[SpeculativeParams, SpeculativeResult]):
             "speedup": _speedups(params.draft, counted, cost, (verify - 1) / length),
             "laws": laws(params.seed),
         }
+
+    def view(self, params: SpeculativeParams, result: SpeculativeResult) -> TypicalLaw:
+        """What typical acceptance emits on the question's example."""
+        return typical_law(params.typical, params.seed)
 
     def show(self, result: SpeculativeResult, text: Words) -> Shown:
         """`yield`: tokens a round by draft length; `kept`: by place; `law`: of two rules on the example."""
@@ -250,22 +235,15 @@ def _notes(result: SpeculativeResult, found: Laws, text: Words) -> list[str]:
             most=f"{gains[best]:.2f}",
         ),
         text("speculative.law", critical=found["critical"], draws=found["draws"], **_statistics(found)),
+        _typical(result["view"], text),
     ]
 
 
-def laws(seed: int) -> Laws:
-    """Draws by both rules where the question says what target and draft are."""
-    question = load_question("q08_speedup")
-    p, q = (np.array(given_list(question, name), float) for name in ("target", "draft"))
-    random = np.random.default_rng(seed)
-    counts = {name: np.bincount(rule(p, q, DRAWS, random), minlength=len(p)) for name, rule in RULES.items()}
-    return {
-        "target": p.tolist(),
-        "shares": {name: (count / DRAWS).tolist() for name, count in counts.items()},
-        "statistic": {name: chi_square(count, p) for name, count in counts.items()},
-        "critical": CRITICAL,
-        "draws": DRAWS,
-    }
+def _typical(view: TypicalLaw, text: Words) -> str:
+    """What typical acceptance keeps, and what it costs."""
+    shares = {name: f"{100 * view[name]:.0f}" for name in ("kept", "possible")}
+    threshold, statistic = f"{view['threshold']:.3f}", f"{view['statistic']:,.0f}"
+    return text("speculative.typical", threshold=threshold, statistic=statistic, **shares)
 
 
 def _statistics(found: Laws) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.contract import Figure, Words
@@ -10,6 +10,8 @@ from labs.q08_speedup.draft_rules import tokens_per_round
 
 LONGEST = 16
 """Drafted tokens of a round, at most."""
+ROOM = 1.75
+"""Of the lines' own width, so that the longest name at an end can be read on a phone."""
 SAID_SPEEDUP = 2.5
 """The middle of "2 to 3 times"."""
 
@@ -21,7 +23,7 @@ def figures(result: Mapping[str, Any], text: Words) -> dict[str, Figure]:
         drawn |= {
             "speedup": _speedup(result, text),
             "kept": _kept(result, text),
-            "law": _law(result["laws"], text),
+            "law": _law(result["laws"], result["view"]["shares"], text),
         }
     return drawn
 
@@ -65,6 +67,30 @@ def _speedup(result: Mapping[str, Any], text: Words) -> Figure:
     return figure
 
 
+def gains_by_length(
+    gains: Mapping[str, Sequence[float]], names: Mapping[str, str], dashes: Mapping[str, str], text: Words
+) -> Figure:
+    """The speedup by draft length from 1 on, a line a draft, named at its end; above 1 it pays."""
+    figure, lengths = Figure(), list(range(1, LONGEST + 1))
+    for draft, values in gains.items():
+        figure.line(
+            lengths,
+            values,
+            "measured",
+            names[draft],
+            hover="%{x}: %{y:.2f}×",
+            line={"dash": dashes[draft]},
+            showlegend=False,
+        )
+    figure.line([1, LONGEST], [1, 1], "peer", text("plain"))
+    top = 1.15 * max(1.0, *(max(values) for values in gains.values()))
+    ends = [(LONGEST, values[-1], names[draft]) for draft, values in gains.items()]
+    figure.name_ends(ends, 0, top, log=False)
+    figure.x_axis(text("draft_length"), span=(0, ROOM * LONGEST), tickvals=[1, 4, 8, 12, 16])
+    figure.y_axis(text("axis.gain"), span=(0, top))
+    return figure
+
+
 def _kept(result: Mapping[str, Any], text: Words) -> Figure:
     figure = Figure()
     places = [place + 1 for place, tried in enumerate(result["tried"]) if tried]
@@ -78,12 +104,13 @@ def _kept(result: Mapping[str, Any], text: Words) -> Figure:
     return figure
 
 
-def _law(found: Mapping[str, Any], text: Words) -> Figure:
+def _law(found: Mapping[str, Any], typical: Sequence[float], text: Words) -> Figure:
     figure = Figure(barmode="group")
     tokens = [str(place + 1) for place in range(len(found["target"]))]
     figure.bars(tokens, found["target"], "formula", text("target_law"), hover="%{x}: %{y:.4f}")
     for rule, role in (("exact", "measured"), ("equal", "said")):
         figure.bars(tokens, found["shares"][rule], role, text(f"rule.{rule}"), hover="%{x}: %{y:.4f}")  # type: ignore[arg-type]
+    figure.bars(tokens, typical, "peer", text("rule.typical"), hover="%{x}: %{y:.4f}")
     figure.x_axis(text("token"), category=True)
     figure.y_axis(text("axis.share"), from_zero=True)
     return figure

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from minimind_core import native_benchmark, native_peers
+from minimind_core import native_benchmark
 from minimind_core.decoding.generate import Generator
 from minimind_core.decoding.sampling_params import SamplingParams
 from minimind_core.files.checkpoint import LoadedModel, load_model
+from minimind_core.native_packages import PACKAGES
 from minimind_core.native_peers import LlamaCpp, missing
 from tests.minimind_core.decoding.test_cpu_step import counted, needs_kernel
 
@@ -82,5 +83,5 @@ def test_llama_cpp_writes_our_tokens_in_a_batch(loaded: LoadedModel, tmp_path: P
 
 def test_each_peer_names_the_packages_that_the_requirements_pin() -> None:
     pinned = Path("requirements-dev.txt").read_text() + Path("requirements.txt").read_text()
-    for wanted in native_peers.PACKAGES["ONNX Runtime"].values():
+    for wanted in PACKAGES["ONNX Runtime"].values():
         assert wanted in pinned

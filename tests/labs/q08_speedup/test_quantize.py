@@ -56,6 +56,22 @@ def test_bytes_of_the_26m() -> None:
     assert four["scales"] == 2 * (25_829_888 - norms) / 32
 
 
+def test_an_embedding_may_stay_as_it_is(result: dict[str, Any], show: Show) -> None:
+    model = untrained(TINY, "cpu").eval()
+    twin, errors = rounding.round_weights(model, 3, 32, embedding=False)
+    assert torch.equal(twin.head_weight, model.head_weight) and "model.embed_tokens.weight" not in errors
+    assert not torch.equal(twin.model.layers[0].mlp.up_proj.weight, model.model.layers[0].mlp.up_proj.weight)
+    all_of_it, layers = (rounding.payload_bytes(model, 3, 32, embedding=kept) for kept in (True, False))
+    numbers = model.head_weight.numel()
+    assert layers["weights"] - all_of_it["weights"] == numbers * (2 - 3 / 8)
+    assert all_of_it["scales"] - layers["scales"] == 2 * numbers / 32
+    own = OneLab("q08", MODEL).result("quantize", windows=2, embedding=False)
+    assert own["ways"]["yours"]["perplexity"] != result["ways"]["yours"]["perplexity"]
+    fixed = [{name: one["ways"][name]["perplexity"] for name in WAYS} for one in (own, result)]
+    assert fixed[0] == fixed[1] and "embedding" not in result["ways"]["yours"]
+    assert "3 bits, by 64, layers only" in str(show("quantize", own).rows[-1])
+
+
 def test_loss_and_divergence_are_torchs_own() -> None:
     model, other = untrained(TINY, "cpu", seed=0).eval(), untrained(TINY, "cpu", seed=1).eval()
     rows = torch.randint(0, 300, (3, 9), generator=torch.Generator().manual_seed(0))

@@ -20,11 +20,13 @@ from labs.q08_speedup.draft_rules import (
     exact_draws,
     excess,
     speedup,
+    speedups,
     tokens_per_round,
 )
 from labs.q08_speedup.drafters import Drafter, ModelDraft, PastDraft, found_before
+from labs.q08_speedup.rule_laws import laws, typical_law
 from labs.q08_speedup.speculation import passes, rounds
-from labs.q08_speedup.speculative import SpeculativeParams, count_kept, laws
+from labs.q08_speedup.speculative import SpeculativeParams, count_kept
 from labs.q08_speedup.text_readers import Reader, probabilities
 from labs.tools.budgets import PerDevice
 from labs.tools.models import TINY, untrained
@@ -46,6 +48,19 @@ def test_only_one_rule_emits_the_law_of_the_target(rule: str) -> None:
     assert (max(found) < CRITICAL) if rule == "exact" else (min(found) > 2 * CRITICAL)
 
 
+def test_typical_acceptance_keeps_more_and_is_seen_by_a_chi_square() -> None:
+    """What it emits by arithmetic: all typical drafts as drafted, and the target's law for the others."""
+    p, q = np.array(laws(0)["target"]), np.array([0.15, 0.30, 0.20, 0.05, 0.10, 0.10, 0.05, 0.05])
+    for seed in range(6):
+        law = typical_law(0.09, seed)
+        assert law["statistic"] > 2 * CRITICAL and law["kept"] > law["possible"] == pytest.approx(0.7)
+        likely = p > law["threshold"]
+        expected = q * likely + (1 - law["kept"]) * p
+        assert law["shares"] == pytest.approx(expected, abs=0.02) and law["kept"] == q[likely].sum()
+    assert typical_law(0.0, 0)["kept"] == 1, "all is typical: the draft speaks for itself"
+    assert typical_law(1.0, 0)["threshold"] == pytest.approx(np.exp((p * np.log(p)).sum()))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=4, max_size=4), st.lists(st.integers(1, 9), min_size=4, max_size=4)
@@ -57,7 +72,15 @@ def test_what_a_rejection_draws_from_was_not_overrated(target: list[int], draft:
     beyond = excess(p, q)
     assert beyond.sum() == pytest.approx(1) and not beyond[p <= q].any()
     kept = np.minimum(p, q)
+    assert (p * q).sum() <= kept.sum() <= 1, "an equal sample is rarer than what the exact rule keeps"
     assert np.allclose(kept + (1 - kept.sum()) * beyond, p), "kept and drawn again make the target"
+
+
+def test_many_draws_by_the_exact_rule_are_the_target_s() -> None:
+    p, q = np.array(laws(0)["target"]), np.full(8, 1 / 8)
+    shares = np.bincount(exact_draws(p, q, 200_000, np.random.default_rng(3)), minlength=8) / 200_000
+    assert np.abs(shares - p).sum() / 2 < 0.01
+    assert accept(p[None], np.empty((0, 8)), [], np.random.default_rng(0)) in [[token] for token in range(8)]
 
 
 def test_the_loop_and_the_draws_are_one_rule() -> None:
@@ -75,7 +98,8 @@ def test_the_loop_and_the_draws_are_one_rule() -> None:
 
 def test_yield_and_speedup() -> None:
     assert tokens_per_round(0.7, 5) == pytest.approx((1 - 0.7**6) / (1 - 0.7))
-    assert tokens_per_round(0, 5) == 1 and tokens_per_round(1, 5) == 6
+    assert tokens_per_round(0, 5) == tokens_per_round(0.7, 0) == 1 and tokens_per_round(1, 5) == 6
+    assert speedups(0.7, 0.2, 1.5, 5, 7)[4] == pytest.approx(speedup(0.7, 5, 0.2, 1.5))
     assert speedup(0.7, 5, 0.2, 1.5) == pytest.approx(tokens_per_round(0.7, 5) / 2.5)
 
 
