@@ -159,6 +159,7 @@ def connect(address: str) -> Any:
             if ray.is_initialized():
                 return ray
             with contextlib.suppress(ConnectionError):
+                ray.shutdown()  # one that was lost and not closed still counts, and a second is refused
                 ray.init(address)
                 return ray
     raise DeviceError(

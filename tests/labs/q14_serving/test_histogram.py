@@ -99,4 +99,4 @@ def test_finer_buckets_read_more_truly(lab: OneLab) -> None:
     coarse, fine = worst(), worst(buckets="own", ratio=1.1, many=40)
     assert fine < 0.1 < 0.3 < coarse
     shown = lab.show("histogram", lab.result("histogram", {"buckets": "own", "many": 40, "ratio": 1.1}))
-    assert "40 buckets are 43 time series" in shown.notes[-1]
+    assert "Finite bounds: 40; time series for each endpoint of each replica: 43." in shown.notes[-1]

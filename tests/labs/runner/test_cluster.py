@@ -14,7 +14,7 @@ import pytest
 
 from labs.runner import WorkerClient
 from labs.runner import lane as lanes
-from labs.runner.cluster import Cluster, cluster_of
+from labs.runner.cluster import Cluster, cluster_of, connect
 from labs.runner.job import Job
 from minimind_core.errors import ConfigError
 from tests.labs.runner.specimens import specimen_client
@@ -79,6 +79,31 @@ def test_a_setting_names_a_cluster_and_how_much_of_it() -> None:
 def test_any_other_setting_is_refused_in_a_sentence(setting: str, start: Start) -> None:
     with pytest.raises(ConfigError, match=r"^The runner '.*' is not known; write local, or ray://host"):
         start(setting)
+
+
+def test_a_connection_that_was_lost_is_let_go_of_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray counts it until it is told otherwise, and refuses a second one."""
+
+    class Ray:
+        counted = answers = 0
+
+        def is_initialized(self) -> bool:
+            return False
+
+        def shutdown(self) -> None:
+            self.counted = 0
+
+        def init(self, _address: str) -> None:
+            if self.counted:
+                raise ValueError("The client has already connected to the cluster with allow_multiple=True.")
+            self.counted, self.answers = 1, self.answers + 1
+            if self.answers < 2:
+                raise ConnectionError("lost while it was made")
+
+    ray = Ray()
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    assert connect("ray://127.0.0.1:1") is ray and ray.answers == 2
+    assert connect("ray://127.0.0.1:1") is ray and ray.answers == 3
 
 
 def test_without_ray_a_run_says_what_to_install(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
