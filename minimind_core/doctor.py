@@ -164,19 +164,28 @@ def _tokenizers() -> Iterator[Finding]:
 
 
 def _checkpoint(name: str, tokenizer: str | None) -> Iterator[Finding]:
-    """Load, run one forward, and compare its loss with guessing."""
+    """Load, run one forward, name the module where that is not finite, and compare its loss with guessing."""
     import math
 
     import torch
     import torch.nn.functional as F
 
     from minimind_core.files.checkpoint import load_model
+    from minimind_core.training.nonfinite import first_nonfinite
 
     loaded = load_model(name, tokenizer=tokenizer)
     ids = torch.tensor(loaded.prompt_ids(SAMPLE)[: loaded.config.max_length])
-    with torch.inference_mode():
-        logits = loaded.model(ids[None, :-1])  # [1, T, V]
-    loss = float(F.cross_entropy(logits[0], ids[1:]))
+
+    @torch.inference_mode()
+    def sample_loss() -> torch.Tensor:
+        return F.cross_entropy(loaded.model(ids[None, :-1])[0], ids[1:])
+
+    loss = float(sample_loss())
+    if not math.isfinite(loss):
+        first = first_nonfinite(loaded.model, sample_loss, backward=False)
+        where = f"first {first.sentence()}" if first else "yet not when run again"
+        yield Finding("checkpoint", "mend", f"{loaded.name}: the loss of a sample is not finite; {where}.")
+        return
     guessing = math.log(loaded.config.vocab_size)
     what = f"{loaded.name}: {num_parameters(loaded.config):,} parameters, sample at {loss:.2f} nats a token"
     if loss < guessing:

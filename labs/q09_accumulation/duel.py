@@ -7,18 +7,18 @@ they are about to use are compared whole.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labs.contract import Context, DeviceClass, Experiment, Params, Partials, Row, Shown, ThreeNumbers, Words
-from labs.contract.drawing import Figure
 from labs.contract.fields import choice, whole
+from labs.q09_accumulation import duel_figures
 from labs.q09_accumulation.against import AgainstBigBatch, against
+from labs.q09_accumulation.duel_figures import ARMS, Curves, names_of
 from labs.tools.budgets import PerDevice
 from labs.tools.sampler import seed
 from labs.tools.written import small_number
@@ -29,19 +29,8 @@ if TYPE_CHECKING:
     from labs.q09_accumulation.arms import Arm
     from minimind_core.model.minimind import MiniMind
 
-ARMS: dict[str, dict[str, Any]] = {
-    "big": {"role": "peer", "width": 6},
-    "scaled": {"role": "said", "symbol": "x", "size": 7},
-    "divided": {"role": "measured", "width": 2},
-    "undivided": {"role": "measured", "symbol": "square", "size": 7},
-}
-"""How each is drawn: the divided one lies on the broad grey of the big batch."""
 CLIPS: dict[str, float | None] = {"off": None, "1.0": 1.0, "0.1": 0.1}
 STARTS = ("fresh", "shipped")
-WIDER = 1.4
-"""The axis over the run: room for the labels at the ends of the curves, on a phone too."""
-HIGHEST = 20.0
-"""Nats at which a curve is cut."""
 ACCUMULATED = ("divided", "undivided")
 ROUNDING = 1e-3
 """A larger difference of a weight is rounding that training has amplified."""
@@ -78,23 +67,16 @@ class DuelParams(Params):
     updates: int = whole(0, 0, 200, label="duel_updates")
     learning_rate: float = choice(3e-3, (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0))
     steps: int = whole(8, 1, 16, low_sentence="Accumulation steps must be at least 1.")
+    rows: int = whole(0, 0, 16)
+    length: int = whole(0, 0, 512)
     seed: int = seed()
 
-    def planned(self, device: str) -> int:
-        """Updates of a run there."""
-        return self.updates or SIZES[self.size].on(device).updates
-
-
-class Curves(TypedDict):
-    """Losses and norms of the gradient before the clip, by arm; an arm that has diverged is shorter."""
-
-    updates: int
-    """Of the whole run."""
-    steps: int
-    optimizer: str
-    clip: str
-    losses: dict[str, NDArray[np.float32]]
-    norms: dict[str, NDArray[np.float32]]
+    def planned(self, device: str) -> Size:
+        """What a run there is made of; a pass takes longer in proportion to its tokens."""
+        usual = SIZES[self.size].on(device)
+        rows, length = self.rows or usual.rows, self.length or usual.length
+        seconds = usual.seconds * max(1.0, rows * length / (usual.rows * usual.length))
+        return Size(rows, length, seconds, self.updates or usual.updates)
 
 
 class DuelResult(Curves, total=False):
@@ -119,8 +101,8 @@ class Duel(Experiment[DuelParams, DuelResult]):
     keep = False
 
     def seconds(self, params: DuelParams, device: DeviceClass) -> float:
-        one = SIZES[params.size].on(device).seconds * params.steps
-        return 3.0 + params.planned(device) * len(ARMS) * one
+        planned = params.planned(device)
+        return 3.0 + planned.updates * len(ARMS) * planned.seconds * params.steps
 
     def measure(self, params: DuelParams, ctx: Context) -> DuelResult:
         from labs.q09_accumulation.arms import apart
@@ -129,8 +111,8 @@ class Duel(Experiment[DuelParams, DuelResult]):
         from labs.tools.models import untrained
 
         ctx.progress(0.0, "reading")
-        size, loaded = SIZES[params.size].on(ctx.device), ctx.model(params.size)
-        updates, a_window = params.planned(ctx.device), params.steps * size.rows
+        size, loaded = params.planned(ctx.device), ctx.model(params.size)
+        updates, a_window = size.updates, params.steps * size.rows
         texts = heldout.training()[: DOCUMENTS.on(ctx.device)]
         rows = heldout.windows(
             loaded.tokenizer, texts, a_window * updates, size.length, params.seed, ctx.check_cancelled
@@ -171,7 +153,7 @@ class Duel(Experiment[DuelParams, DuelResult]):
             return np.array(known, np.float32)
 
         return {
-            "updates": partials[0]["updates"] if partials else params.planned("cpu"),
+            "updates": partials[0]["updates"] if partials else params.planned("cpu").updates,
             "steps": params.steps,
             "optimizer": params.optimizer,
             "clip": params.clip,
@@ -181,10 +163,11 @@ class Duel(Experiment[DuelParams, DuelResult]):
 
     def show(self, result: DuelResult, text: Words) -> Shown:
         """`loss` and `norm`: every arm's, by update."""
-        figures = {"loss": _losses(result, text), "norm": _norms(result, text)}
+        limit = CLIPS[result["clip"]]
+        figures = {"loss": duel_figures.losses(result, text), "norm": duel_figures.norms(result, limit, text)}
         if "final_loss" not in result:
             return Shown(figures)
-        final, names = result["final_loss"], _names(result, text)
+        final, names = result["final_loss"], names_of(result, text)
         sentence = _sentence(final, result["optimizer"], result["clip"])
         numbers = {
             f"{names[name]}, {text('axis.last_loss')}": loss
@@ -218,12 +201,8 @@ def _window(rows: Tensor, update: int, steps: int, size: int) -> Tensor:
     return rows[places].view(steps, size, -1)
 
 
-def _names(result: DuelResult, text: Words) -> dict[str, str]:
-    return {name: text(f"duel_arm.{name}", steps=result["steps"]) for name in ARMS}
-
-
 def _rows(result: DuelResult, text: Words) -> list[Row]:
-    names = _names(result, text)
+    names = names_of(result, text)
     return [
         {
             text("training"): names[name],
@@ -236,7 +215,7 @@ def _rows(result: DuelResult, text: Words) -> list[Row]:
 
 
 def _notes(result: DuelResult, text: Words) -> list[str]:
-    names, first = _names(result, text), result["first"]
+    names, first = names_of(result, text), result["first"]
     notes = [text("duel.size", tokens=result["tokens"], parameters=result["parameters"])]
     if _sentence(result["final_loss"], result["optimizer"], result["clip"]) is not None:
         notes.insert(0, text("duel.sentence", optimizer=text(f"optimizer.{result['optimizer']}")))
@@ -266,35 +245,3 @@ def _sentence(final: Mapping[str, float | None], optimizer: str, clip: str) -> T
     if clip != "off" or said is None or formula is None or measured is None:
         return None
     return {"said": said, "formula": formula, "measured": measured, "unit": "nats"}
-
-
-def _losses(result: DuelResult, text: Words) -> Figure:
-    figure, ends, names = Figure(height=400), [], _names(result, text)
-    values = [float(loss) for losses in result["losses"].values() for loss in losses if math.isfinite(loss)]
-    least, most = (min(values), min(max(values), HIGHEST)) if values else (0.0, 10.0)
-    low, high = least - max(0.2, (most - least) / 6), most + 0.2  # below, room for a label
-    for name, look in ARMS.items():
-        losses = np.clip(result["losses"][name], None, high)
-        figure.line(_places(losses), losses, name=names[name], hover="%{x}: %{y:.3f}", **look)
-        if len(losses):
-            ends.append(
-                (float(len(losses)), float(losses[-1]), text(f"short_arm.{name}", steps=result["steps"]))
-            )
-    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * WIDER))
-    figure.y_axis(text("axis.nats"), span=(low, high))
-    figure.name_ends(ends, low, high, log=False)
-    return figure
-
-
-def _norms(result: DuelResult, text: Words) -> Figure:
-    figure, names = Figure(height=280), _names(result, text)
-    for name, look in ARMS.items():
-        norms = result["norms"][name]
-        figure.line(_places(norms), norms, name=names[name], hover="%{x}: %{y:.3g}", **look, showlegend=False)
-    figure.x_axis(text("axis.update_number"), span=(0, result["updates"] * WIDER))
-    figure.y_axis(text("axis.norm"), log=True)
-    return figure
-
-
-def _places(values: Sequence[float] | NDArray[np.float32]) -> NDArray[np.int64]:
-    return np.arange(1, len(values) + 1)

@@ -12,6 +12,8 @@ EXPERIMENTS = (
     "masked_mean",
     "rates",
     "monitor",
+    "norms",
+    "rewind",
     "cost",
     "roulette",
     "checklist",

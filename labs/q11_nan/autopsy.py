@@ -27,15 +27,20 @@ BATCH = PerDevice(cpu=(2, 32), cuda=(8, 256))
 CLIPS: dict[str, float | None] = {"off": None, "0.1": 0.1, "1.0": 1.0, "10": 10.0}
 STRIKE = 2
 """The step, counted from 0, in which the fault begins."""
+SIZES = ("chosen", "nano-rope")
+"""The checkpoint that all labs run, or the small model, for which hundreds of steps are seconds."""
+FEW = 20
+"""Steps up to which each cell says what it holds; in a longer run the first of a row of equal ones does."""
 
 
 @dataclass(frozen=True)
 class AutopsyParams(Params):
-    """Which fault, for how long, whether steps are skipped that have no finite gradient, and the recipe."""
+    """Which fault, for how long, whether steps are skipped that have no finite gradient, model and recipe."""
 
     fault: str = choice("inf_in_up_proj", FAULTS, primary=True)
-    steps: int = whole(5, 4, 20, primary=True)
+    steps: int = whole(5, 4, 200, primary=True)
     guard: bool = switch(False, primary=True)
+    size: str = choice("chosen", SIZES)
     number_format: str = choice("auto", ("auto", *FORMATS), label="format")
     optimizer: str = choice("adamw", OPTIMIZERS)
     learning_rate: float = real(
@@ -92,7 +97,9 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
     """Every module of every step, forward and backward, while a fault spreads."""
 
     def seconds(self, params: AutopsyParams, device: DeviceClass) -> float:
-        return PerDevice(cpu=1.5 + params.steps * 0.9, cuda=1 + params.steps * 0.2).on(device)
+        small = params.size == "nano-rope"
+        step = PerDevice(cpu=0.1 if small else 0.9, cuda=0.1 if small else 0.2).on(device)
+        return PerDevice(cpu=1.5, cuda=1.0).on(device) + params.steps * step
 
     def measure(self, params: AutopsyParams, ctx: Context) -> AutopsyResult:
         import torch
@@ -102,7 +109,7 @@ class Autopsy(Experiment[AutopsyParams, AutopsyResult]):
         from labs.tools.models import copied
 
         ctx.progress(0.0, "loading")
-        loaded = ctx.model()
+        loaded = ctx.model(None if params.size == "chosen" else params.size)
         rows_a_step, length = BATCH.on(ctx.device)
         count = rows_a_step * (params.steps + 1)
         rows = heldout.held_out_windows(loaded.tokenizer, "code", count, length, ctx)
@@ -170,12 +177,14 @@ def _map(result: AutopsyResult, phase: str, text: Words) -> Figure:
     steps = [str(step) for step in range(len(result["losses"]))]
     figure = Figure(height=90 + 17 * len(result["places"]))
     names = [_name(place, text) for place in result["places"]]
-    figure.heat(shades, steps, names, "said", zmin=0, zmax=2, hover="%{y}, %{x}: %{z}")
+    few = len(steps) <= FEW
+    look = {} if few else {"xgap": 0}
+    figure.heat(shades, steps, names, "said", zmin=0, zmax=2, hover="%{y}, %{x}: %{z}", **look)
     marks = [
-        (step, name, ("", "Inf", "NaN")[value])
+        (steps[step], name, ("", "Inf", "NaN")[value])
         for name, row in zip(names, shades, strict=True)
-        for step, value in zip(steps, row, strict=True)
-        if value
+        for step, value in enumerate(row)
+        if value and (few or step == 0 or row[step - 1] != value)
     ]
     if marks:
         figure.words(*zip(*marks, strict=True))
@@ -195,7 +204,7 @@ def _curve(result: AutopsyResult, text: Words) -> Figure:
     figure, steps = Figure(height=220), np.arange(len(result["losses"]))
     figure.line(steps, result["losses"], "measured", text("loss"), hover="%{x}: %{y:.3f}", symbol="circle")
     figure.line(steps, result["norms"], "peer", text("norm"), hover="%{x}: %{y:.3g}", symbol="square")
-    figure.x_axis(text("axis.step"), dtick=1)
+    figure.x_axis(text("axis.step"), **({"dtick": 1} if len(steps) <= FEW else {}))
     figure.y_axis(text("axis.loss_norm"), from_zero=True)
     return figure
 

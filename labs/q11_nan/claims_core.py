@@ -16,6 +16,7 @@ from torch.utils.data import default_collate
 
 from labs.claims.checks import Check, Finding
 from labs.q11_nan.claims import given
+from labs.tools.models import hooked
 from minimind_core.model.config import PRESETS
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.batches import Batch
@@ -28,17 +29,14 @@ SMALL = PRESETS["nano-rope"].replace(num_layers=8)
 def planted_infinity() -> dict[str, str]:
     """Where the first Inf and the first NaN stand when an entry of a projection is Inf."""
     model, seen = _model(), dict[str, Tensor]()
-    hooks = [
-        module.register_forward_hook(_keep(seen, name))
-        for name, module in model.model.named_modules()
-        if name
-    ]
     planted = model.model.get_submodule(f"layers.{given('block')}.mlp.up_proj")
-    hooks.append(planted.register_forward_hook(_plant, prepend=True))
-    with torch.inference_mode():
+    watched = [(name, module) for name, module in model.model.named_modules() if name]
+    with (
+        planted.register_forward_hook(_plant),
+        hooked(module.register_forward_hook(_keep(seen, name)) for name, module in watched),
+        torch.inference_mode(),
+    ):
         model(_tokens())
-    for hook in hooks:
-        hook.remove()
     first = {
         kind: next(name for name, out in seen.items() if test(out).any())
         for kind, test in (("infinite", torch.isinf), ("nan", torch.isnan))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from labs.tools.gradients import mean_loss
+from labs.tools.models import hooked
 from minimind_core.model.minimind import MiniMind
 from minimind_core.training.nonfinite import TensorWatch
 
@@ -33,10 +34,8 @@ def looks(model: MiniMind, ids: Tensor) -> dict[str, Callable[[], Any]]:
 
     def hooks() -> None:
         """Ask the host about every output, and about every gradient that arrives there."""
-        handles = [module.register_forward_hook(_ask) for module in model.modules()]
-        plain()
-        for handle in handles:
-            handle.remove()
+        with hooked(module.register_forward_hook(_ask) for module in model.modules()):
+            plain()
 
     def anomaly() -> None:
         with warnings.catch_warnings():

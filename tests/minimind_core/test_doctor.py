@@ -75,6 +75,17 @@ def test_a_damaged_checkpoint_is_to_be_mended(tiny: Path, tmp_path: Path) -> Non
     assert "tensor 'model.norm.weight' holds NaN or infinity; fetch" in nan.sentence
 
 
+def test_the_module_is_named_where_finite_weights_make_numbers_that_are_not(tmp_path: Path) -> None:
+    state = random_state()
+    state["model.layers.1.mlp.up_proj.weight"] *= 1e38
+    save_checkpoint(tmp_path / "wild", TINY, state, name="wild", tokenizer="byte")
+    [finding] = found("checkpoint", tmp_path / "wild")
+    assert (
+        finding.state == "mend" and "the loss of a sample is not finite; first Inf in the" in finding.sentence
+    )
+    assert "model.layers.1.mlp" in finding.sentence
+
+
 def test_no_weights_at_all_is_to_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "shipped_checkpoints", list)
     [finding] = found("checkpoint")

@@ -115,9 +115,26 @@ def test_the_26m_takes_the_same_course_from_its_trained_weights(result: Result) 
 def test_without_a_number_of_updates_a_run_is_as_long_as_suits_the_device(size: str) -> None:
     for device, limit in LIMITS.items():
         params = DuelParams(size=size)
-        assert params.planned(device) == SIZES[size].on(device).updates
+        assert params.planned(device) == SIZES[size].on(device)
         assert 5 < Duel().seconds(params, device_class(device)) < limit
-    assert DuelParams(size=size, updates=7).planned("cpu") == 7
+    assert DuelParams(size=size, updates=7).planned("cpu").updates == 7
+
+
+def test_rows_and_their_length_are_those_that_are_asked_for(result: Result) -> None:
+    seen = result("duel", updates=1, steps=2, rows=3, length=16)
+    assert seen["tokens"] == 2 * 3 * 16
+    assert seen["first"]["divided"]["relative_error"] < 1e-5
+    usual, brief = (
+        Duel().seconds(DuelParams(size="minimind-26m"), "cpu"),
+        DuelParams(size="minimind-26m", rows=2, length=128, updates=6),
+    )
+    assert Duel().seconds(brief, "cpu") == pytest.approx(3 + 8 * (usual - 3))  # eight times the tokens
+
+
+def test_a_clip_is_drawn_among_the_norms_that_it_shortens(result: Result) -> None:
+    clipped = shown("q09/duel", result("duel", **SHORT, clip="0.1")).figures["norm"].data
+    assert clipped[-1]["y"] == [0.1, 0.1] and len(clipped) == len(ARMS) + 1
+    assert len(shown("q09/duel", result("duel", **SHORT)).figures["norm"].data) == len(ARMS)
 
 
 def test_sgd_takes_it_for_a_higher_rate_and_a_run_that_diverges_is_said(result: Result) -> None:

@@ -142,6 +142,12 @@ def test_anomaly_mode_says_what_torch_says(kind: str, word: str) -> None:
     assert word in said and (bool(word) or said == "" or "nan values" in said)
 
 
+def test_a_guarded_empty_batch_has_a_loss_and_a_gradient_of_exactly_zero() -> None:
+    one = patient("empty_batch", "denominator")
+    seen = [one.advance()[:2] for _ in range(4)]
+    assert seen[2] == (0.0, 0.0) and all(loss > 0 < norm for loss, norm in (seen[0], seen[1], seen[3]))
+
+
 def test_a_label_out_of_range_raises_and_is_told(result: Run) -> None:
     told = result("autopsy", fault="label_out_of_range")
     assert told["said"].startswith("IndexError") and told["first"] is None and len(told["losses"]) == 2

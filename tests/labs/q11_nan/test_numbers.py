@@ -43,6 +43,30 @@ def test_the_first_loss_of_the_formula_is_that_of_random_logits() -> None:
         assert simulated == pytest.approx(untied(std), rel=0.12)
 
 
+def test_any_spread_is_drawn_at_once_and_measured_on_demand(lab: OneLab, result: Run) -> None:
+    experiment = REGISTRY.find("q11/first_loss")
+    for std in (0.01, 0.05, 0.3, 2.0):
+        params = experiment.params(std=std)
+        drawn = lab.show("first_loss", experiment.complete(params, experiment.formula(params)))
+        assert {trace["meta"]["role"] for trace in drawn.figures["losses"].data} == {"formula", "peer"}
+        assert f"At σ = {std:g} the formulas say {tied(std):.2f}" in drawn.notes[0] and drawn.sentence is None
+    told = result("first_loss", std=0.05)
+    assert told["std"] == 0.05 and set(told["tied"]) == {*STDS, "chosen"}
+    assert told["tied"]["std_0_02"] < told["tied"]["chosen"] < told["tied"]["std_0_1"]
+    drawn = lab.show("first_loss", told)
+    assert drawn.sentence is not None and drawn.sentence["measured"] == told["tied"]["chosen"]
+    assert drawn.sentence["formula"] == tied(0.05)
+    assert [row["σ of the embedding"] for row in drawn.rows] == [0.02, 0.05, 0.1, 0.3, 1.0]
+
+
+def test_a_spread_of_the_four_is_measured_by_every_run(lab: OneLab, result: Run) -> None:
+    usual, chosen = result("first_loss"), result("first_loss", std=0.3)
+    assert chosen == usual | {"std": 0.3} and set(usual["tied"]) == set(STDS)
+    for told, name in ((usual, "std_1"), (chosen, "std_0_3")):
+        sentence = lab.show("first_loss", told).sentence
+        assert sentence is not None and sentence["measured"] == told["tied"][name]
+
+
 def test_a_sweep_keeps_order(result: Run) -> None:
     told = result("rates", steps=10)
     for arm, largest in told["largest_finite_rate"].items():

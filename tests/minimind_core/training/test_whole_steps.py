@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -18,10 +18,11 @@ from torch import Tensor
 from minimind_core.errors import ConfigError
 from minimind_core.training.optimizer import clip_gradients
 from minimind_core.training.trainer import MAX_SKIPS, Trainer
-from minimind_core.training.training_config import LIMITS, TrainingConfig
+from minimind_core.training.training_config import LIMITS, OptimizerKind, TrainingConfig
 from tests.minimind_core.checkpoint_samples import sentence
 from tests.minimind_core.training_run import SHORT, fresh_trainer
 
+every_optimizer = pytest.mark.parametrize("optimizer", get_args(OptimizerKind))
 FP16 = dataclasses.replace(SHORT, dtype="fp16", grad_accum=2, warmup_steps=1)
 
 
@@ -63,7 +64,7 @@ MATRIX, EMBEDDING, NORM = (
 )
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@every_optimizer
 @pytest.mark.parametrize("clip_norm", [1.0, 0.0])
 @pytest.mark.parametrize("name", [MATRIX, EMBEDDING, NORM])
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_step_is_skipped_whole(optimizer: Any, clip_norm: float, name: str, va
 
 
 @pytest.mark.parametrize("host_decides", [True, False])
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@every_optimizer
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize(("name", "value"), [(MATRIX, math.nan), (EMBEDDING, math.inf), (NORM, -math.inf)])
 def test_without_a_scaler_too_and_the_skipped_are_counted(
@@ -117,7 +118,7 @@ def decide_on_the_device(trainer: Trainer) -> None:
         group["fused"] = True
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@every_optimizer
 def test_who_decides_changes_no_update(optimizer: Any) -> None:
     config = dataclasses.replace(FP16, optimizer=optimizer, dtype="fp32")
     host, device = fresh_trainer(config), fresh_trainer(config)
