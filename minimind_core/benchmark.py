@@ -34,7 +34,7 @@ WARM_UP, TRAINING_WARM_UP = 2, 3
 """Runs before those that count: of decoding, and of training, which compiles more."""
 UPDATES = 10
 """Updates in one timed run of training."""
-LARGE_MEMORY = 64 * 2**30
+LARGE_MEMORY = 128 * 2**30
 """Bytes of a GPU that trains on more texts an update."""
 
 
@@ -170,7 +170,7 @@ def training_row(device: torch.device, timer: Timer, seq_len: int = 512) -> Row:
     As many texts an update as fit beside the peer, which keeps more of a step.
     """
     memory = torch.cuda.get_device_properties(device).total_memory
-    batch_size = 256 if memory > LARGE_MEMORY else 128
+    batch_size = 512 if memory > LARGE_MEMORY else 128
     config = PRESETS["minimind-26m"]
     rows = torch.randint(3, config.vocab_size, (batch_size, seq_len + 1))
     batch = Batch(rows[:, :-1], rows[:, 1:])
