@@ -47,14 +47,16 @@ def _next_tier(
     wanted = next(tier for tier in _STEPS if tier > result.points)
     lost = [line for line in question.rubric if decisions.get(line.decided_by or "") is False]
     open_lines = [name for name in result.missing if name not in {line.id for line in lost}]
-    then = "" if attempt.finished is None else "was_"
+    over = attempt.finished is not None
     if open_lines:
-        st.markdown(t(f"score.{then}missing", tier=wanted) + _list(question, open_lines, renderer))
+        missing = t("score.was_missing" if over else "score.missing", tier=wanted)
+        st.markdown(missing + _list(question, open_lines, renderer))
     best = highest(question.rubric, decisions)
     if best < 100:
         gone = next(tier for tier in _STEPS if tier > best)
         names = [line.id for line in lost if line.tier == gone]
-        st.markdown(t(f"score.{then}out_of_reach", tier=gone) + _list(question, names, renderer))
+        out = t("score.was_out_of_reach" if over else "score.out_of_reach", tier=gone)
+        st.markdown(out + _list(question, names, renderer))
 
 
 def _list(question: Question, names: Iterable[str], renderer: Renderer) -> str:
