@@ -26,11 +26,11 @@ function mend(event) {
 addEventListener("input", mend, { capture: true })
 
 // A field that Streamlit draws is called what its label is, Markdown and all: it is said without the signs.
-const SIGNS = /(`+)(.+?)\\1|\\*\\*(.+?)\\*\\*|\\$([^$\\s][^$]*)\\$|\\\\([^\\w\\s])/g
+const SIGNS = /(`+)(.+?)\\1|\\*\\*(.+?)\\*\\*|\\*(\\w[^*]*)\\*|\\$([^$\\s][^$]*)\\$|\\\\([^\\w\\s])/g
 const FIELDS = ":is(input, textarea, [role=radiogroup], [role=slider])[aria-label]"
 function unmark(field) {
   const name = field.ariaLabel
-  const said = name.replace(SIGNS, (_, fence, ...parts) => parts.slice(0, 4).find(part => part !== undefined))
+  const said = name.replace(SIGNS, (_, fence, ...parts) => parts.slice(0, 5).find(part => part !== undefined))
   if (said !== name) field.ariaLabel = said
 }
 new MutationObserver(changes => {
