@@ -16,10 +16,10 @@ _TIGHT = ("%", "×")
 _PLURALS = (
     r"alarms|all-reduces|answers|bits|buckets|bugs|bytes|characters|chunks|claims|days|deviations|"
     r"documents|dollars|drafts|draws|elements|entries|GPUs|gradients|hours|ids|interviewers|"
-    r"layers|lines|logits|losses|merges|micro-batches|minutes|models|nats|numbers|operations|"
+    r"layers|lines|logits|losses|merges|micro-batches|minutes|models|nats|norms|numbers|operations|"
     r"orders|pairs|parameters|people|points|positions|predictions|probes|prompts|questions|"
     r"replicas|requests|rounds|rows|runs|seconds|seeds|sentences|sequences|slots|steps|targets|"
-    r"tensors|terms|texts|things|threads|tokens|updates|users|weights|windows|words|years"
+    r"tensors|terms|texts|things|threads|tokens|trainings|updates|users|weights|windows|words|years"
 )
 _IRREGULAR = {"entries": "entry", "losses": "loss", "micro-batches": "micro-batch", "people": "person"}
 _VERBS = {"are": "is", "were": "was", "have": "has", "take": "takes"}

@@ -26,6 +26,7 @@ OURS = {
         "pages/ui/interview/clock.py",
         "pages/ui/site/component.py",
         "pages/ui/site/first_paint.py",
+        "pages/ui/site/first_scripts.py",
         "pages/ui/site/guard.py",
         "serving/scaleout/programs.py",
         "study/report_html.py",

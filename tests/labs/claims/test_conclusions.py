@@ -155,6 +155,7 @@ CONCLUSIONS: dict[str, Conclusion] = {
     "Q11-C13": first_losses,
     "Q11-C19": looked_at,
     "Q11-C21": lambda r, _: r["best_rate"]["adamw"] > 1e-3,
+    "Q11-C39": lambda r, _: r["height_percent"]["later"] < 10 and r["height_percent"]["earlier"] > 50,
     "Q12-C11": lambda r, gpu: (
         r["ratios"]["seconds"] < 1.2 if gpu else 2 < r["ratios"]["seconds"] < r["ratios"]["token_passes"] / 5
     ),
