@@ -5,6 +5,7 @@ Knows nothing of what the boxes are. What is chosen is the caller's; a new choic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,8 @@ import streamlit as st
 
 from labs.contract.shapes import Shape, read_shape
 from pages.ui.words.i18n import plain
-from pages.ui.words.markdown import literal
 
+_SHAPE = re.compile(r"\[[\d, ]+\]")
 _NAME_WIDTH = 250
 """Pixels of a box's name with its verdict, left of the shapes; on a phone they stand below it."""
 
@@ -73,10 +74,13 @@ def _row(
     st.session_state[key] = None if own is None else _spaced(own)
     colour = {"✓": ":green", "✗": ":red"}.get(verdict[:1], ":gray")
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
-        st.markdown(f"{name}\N{EN SPACE}{colour}[{literal(verdict)}]" if verdict else name, width=_NAME_WIDTH)
+        st.markdown(
+            f"{name}\N{EN SPACE}{colour}[{_as_code(verdict)}]" if verdict else name, width=_NAME_WIDTH
+        )
         st.pills(
             f"{name} {verdict}".strip(),  # what a screen reader says of the row
             [_spaced(shape) for shape in shapes],
+            format_func=_as_code,
             label_visibility="collapsed",
             key=key,
             on_change=on_choose,
@@ -92,6 +96,11 @@ def _verdict(own: Shape | None, answer: Shape | None) -> str:
         return f"✓ {plain('boxes.right')}"
     shape = _spaced(answer)
     return shape if own is None else f"✗ {plain('boxes.wrong', shape=shape)}"
+
+
+def _as_code(words: str) -> str:
+    """Words with their shapes as code, as everywhere on a page."""
+    return _SHAPE.sub(r"`\g<0>`", words)
 
 
 def _spaced(shape: Shape) -> str:

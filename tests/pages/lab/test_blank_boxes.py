@@ -95,12 +95,12 @@ def test_nothing_is_judged_before_it_is_revealed(panel: Draw) -> None:
 
 def test_an_address_fills_boxes_in_also_with_what_is_not_offered(panel: Draw) -> None:
     app = reveal(panel(drawing="[2,5,512] [?] [9,9]"))
-    assert "✓" in said(app, "embedding") and "[9, 9]" in row(app, "kv_linear").options
+    assert "✓" in said(app, "embedding") and "`[9, 9]`" in row(app, "kv_linear").options
     assert said(app, "kv_linear").endswith("✗ it is [2, 5, 128]")
 
 
 def test_other_settings_offer_other_shapes_and_keep_what_was_chosen(panel: Draw) -> None:
     app = choose(panel(), "scores", "[2, 8, 5, 5]")
     app.slider(key="q05_xray_batch").set_value(3).run()
-    assert {"[3, 8, 5, 5]", "[2, 8, 5, 5]"} <= set(row(app, "scores").options)
+    assert {"`[3, 8, 5, 5]`", "`[2, 8, 5, 5]`"} <= set(row(app, "scores").options)
     assert said(reveal(app), "scores").endswith("✗ it is [3, 8, 5, 5]")
