@@ -52,13 +52,15 @@ def test_before_unscaling_every_norm_is_above_a_hundred(lab: OneLab, result: Run
 
 
 @pytest.mark.parametrize("odd", ["random", "repeated"])
-def test_the_odd_batch_is_told_and_the_threshold_does_not_hear_it(lab: OneLab, result: Run, odd: str) -> None:
+def test_the_odd_batch_is_told_and_who_heard_it(lab: OneLab, result: Run, odd: str) -> None:
     told = result("norms", odd=odd, **SHORT)
     assert told["odd_step"] == odd_step(NormsParams(odd=odd, **SHORT)) == 40
     ratio = told["norms"][40] / np.median(told["norms"][:40])
     assert ratio > 1.5
     [note] = (note for note in lab.show("norms", told).notes if note.startswith("The batch of step 40"))
-    assert f"{ratio:.2f} times" in note and "the threshold did not fire" in note
+    loud = told["norms"][40] > 100
+    assert f"{ratio:.2f} times" in note and f"the threshold {'fired' if loud else 'did not fire'}" in note
+    assert not loud or odd == "repeated", "random tokens stay below what is called large"
     assert f"MAD {'fired' if 40 in told['heard'] else 'did not fire'}." in note
 
 

@@ -49,7 +49,10 @@ def test_any_spread_is_drawn_at_once_and_measured_on_demand(lab: OneLab, result:
         params = experiment.params(std=std)
         drawn = lab.show("first_loss", experiment.complete(params, experiment.formula(params)))
         assert {trace["meta"]["role"] for trace in drawn.figures["losses"].data} == {"formula", "peer"}
-        assert f"At σ = {std:g} the formulas say {tied(std):.2f}" in drawn.notes[0] and drawn.sentence is None
+        assert (
+            f"a tied head has {tied(std):.2f} nats at σ = {std:g}" in drawn.notes[0]
+            and drawn.sentence is None
+        )
     told = result("first_loss", std=0.05)
     assert told["std"] == 0.05 and set(told["tied"]) == {*STDS, "chosen"}
     assert told["tied"]["std_0_02"] < told["tied"]["chosen"] < told["tied"]["std_0_1"]

@@ -149,5 +149,5 @@ def test_without_a_spike_that_is_said(lab: OneLab, result: Run) -> None:
         "height_percent": dict.fromkeys(ARMS),
     }
     shown = lab.show("rewind", quiet)
-    assert shown.sentence is None and shown.notes[0].startswith("None of 1 trainings spiked")
+    assert shown.sentence is None and shown.notes[0].startswith("None of 1 training spiked")
     assert shown.rows[0]["first spike at step"] == "–"
