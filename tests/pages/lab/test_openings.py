@@ -47,7 +47,7 @@ def test_a_run_that_ends_at_the_field_and_one_without_it_lose_no_opening(whole_e
         controls.begin_in_the_own_language(params, "q05_causality")
         if st.session_state["at"] == "end":
             spec = controls.spec_of(params, "text")
-            controls._widget(spec, "Text", {"key": "q05_causality_text"})
+            controls._widget(spec, "Text", {"key": "q05_causality_text"}, 0)
             st.stop()
         if st.session_state["at"] == "drawn":
             controls.control(params, "text", "q05_causality")
