@@ -26,7 +26,8 @@ const storage = new Proxy({
 Object.defineProperty(globalThis, "localStorage", { get: %(blocked)s ? refuse : () => storage })
 const root = {}
 globalThis.addEventListener = () => {}
-globalThis.document = { documentElement: root }
+globalThis.document = { documentElement: root, querySelectorAll: () => [] }
+globalThis.MutationObserver = class { observe() {} }
 Object.defineProperty(document, "cookie", { set: %(blocked)s ? refuse : value => { root.cookie = value } })
 """
 

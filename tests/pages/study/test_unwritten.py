@@ -84,4 +84,4 @@ def test_its_neighbour_leads_to_it_and_back(open_app: OpenApp, unwritten: Questi
 
 def test_it_may_be_a_prerequisite(open_app: OpenApp, unwritten: Question) -> None:
     app = open_app("q06_gqa")
-    assert any(f"{unwritten.id} {unwritten.short['en']}" in caption.value for caption in app.caption)
+    assert app.button(key=f"before-{unwritten.id}").label == f"{unwritten.id} {unwritten.short['en']}"
