@@ -227,7 +227,7 @@ def test_the_factors_compare_with_the_rung_below(result: dict[str, Any]) -> None
 def test_what_is_not_here_says_so_in_one_sentence(result: dict[str, Any], show: Show) -> None:
     shown = show("ladder", result)
     assert [note for note in shown.notes if "GPU" in note] and [n for n in shown.notes if "compiler" in n]
-    assert len([note for note in shown.notes if "`pip install " in note]) == 2
+    assert len([note for note in shown.notes if "pip install " in note]) == 2
     drawn = shown.figures["ladder"].data[0]
     assert drawn["x"] == [1 / rung["seconds"]["median"] for rung in result["rungs"].values()]
     floors = shown.figures["ladder"].data[1]["x"]
