@@ -98,7 +98,8 @@ class Cluster:
         )
 
     def _nginx_command(self) -> Sequence[str]:
-        return nginx_command(self._folder, self._port, [self._ports[each.name] for each in self._nodes])
+        nodes = [self._ports[each.name] for each in self._nodes]
+        return nginx_command(self._folder, self._port, nodes, self._options.deadline)
 
 
 def _ours(words: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import shutil
 import socket
@@ -16,6 +17,8 @@ from minimind_core.errors import MiniMindError
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 DEBIAN = {"redis-server": "redis-server", "nginx": "nginx"}
 """By program the package of Debian and Ubuntu that has it."""
+NODE_SPEAKS = 15
+"""Seconds after a deadline in which a node says that it has passed."""
 
 
 class MissingProgram(MiniMindError):
@@ -53,8 +56,11 @@ def redis_address(folder: Path) -> str:
     return f"unix://{quote(str(folder / 'redis.sock'))}"
 
 
-def nginx_command(folder: Path, port: int, nodes: Sequence[int]) -> list[str]:
-    """An nginx on loopback before the nodes at these ports; its files are written into `folder`."""
+def nginx_command(folder: Path, port: int, nodes: Sequence[int], deadline: float) -> list[str]:
+    """An nginx on loopback before the nodes at these ports; its files are written into `folder`.
+
+    It waits longer for a node than the `deadline` of a request, in seconds: the node says that it is over.
+    """
     [program] = find("nginx")
     servers = " ".join(f"server 127.0.0.1:{node} max_fails=1 fail_timeout=1s;" for node in nodes)
     values = {
@@ -62,6 +68,7 @@ def nginx_command(folder: Path, port: int, nodes: Sequence[int]) -> list[str]:
         "USER": getpass.getuser(),
         "LISTEN": f"127.0.0.1:{port}",
         "NODES": servers,
+        "READ_SECONDS": str(math.ceil(deadline) + NODE_SPEAKS),
     }
     for name in ("local.conf", "service.conf"):
         template = Template((DEPLOY / "nginx" / f"{name}.template").read_text(encoding="utf-8"))

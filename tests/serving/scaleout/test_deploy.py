@@ -18,6 +18,7 @@ import yaml
 from serving.__main__ import _parser
 from serving.arguments import settings_of
 from serving.backends.embedded import EmbeddedBackend
+from serving.scaleout.programs import nginx_command
 from serving.scaleout.stream import RequestStream
 from serving.scaleout.worker import Worker
 from serving.scaleout.worker_metrics import serve_metrics
@@ -79,6 +80,15 @@ def test_it_ends_from_the_door_inwards_and_each_has_the_time_to_finish() -> None
         assert then in SERVICES[first]["depends_on"]
     drain = Settings().drain_seconds
     assert all(int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > drain for name in order[:-1])
+
+
+@pytest.mark.parametrize("deadline", [Settings().deadline, 120.0])
+def test_nginx_waits_longer_than_a_request_may_take(deadline: float, tmp_path: Path) -> None:
+    """Or it says that a node has died that only waits, as with a deadline above its own minute."""
+    nginx_command(tmp_path, 80, [1], deadline)
+    [seconds] = re.findall(r"proxy_read_timeout (\d+)s", (tmp_path / "service.conf").read_text())
+    assert int(seconds) > deadline
+    assert int(SERVICES["nginx"]["environment"]["READ_SECONDS"]) > Settings().deadline
 
 
 WORDS = {
